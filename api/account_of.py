@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from aiohttp import web
 from sqlmodel import Session, select
 
-from api.app_keys import HOUSE
+from api.app_keys import CONTAINER
 from api.body import read_ahead, read_object
 from errors import InvalidParameter
 from models.conversations import Said
@@ -68,7 +68,7 @@ def _in_path(name: str = "account") -> Find:
 
 def _stored(look: Callable[[Session, web.Request], str | None]) -> Find:
     async def find(request: web.Request) -> str | None:
-        return await request.app[HOUSE].store.read(lambda s: look(s, request))
+        return await request.app[CONTAINER].store.read(lambda s: look(s, request))
 
     return find
 
@@ -101,14 +101,18 @@ async def _by_token(request: web.Request) -> str | None:
     token = await _in_body("token")(request)
     if token is None:
         return None
-    return await request.app[HOUSE].store.read(lambda s: s.exec(select(Qun.account).where(Qun.token == token)).first())
+    return await request.app[CONTAINER].store.read(
+        lambda s: s.exec(select(Qun.account).where(Qun.token == token)).first()
+    )
 
 
 async def _by_code(request: web.Request) -> str | None:
     code = request.query.get("code")
     if code is None:
         return request.query.get("assistant") or None
-    return await request.app[HOUSE].store.read(lambda s: s.exec(select(Qun.account).where(Qun.code == code)).first())
+    return await request.app[CONTAINER].store.read(
+        lambda s: s.exec(select(Qun.account).where(Qun.code == code)).first()
+    )
 
 
 async def _by_number_in_body(request: web.Request) -> str | None:
@@ -119,7 +123,7 @@ async def _by_number_in_body(request: web.Request) -> str | None:
         return None
     if type(number) is not int or not 0 < number <= MAX_ID:
         return None
-    return await request.app[HOUSE].store.read(
+    return await request.app[CONTAINER].store.read(
         lambda s: s.exec(select(Qun.account).where(Qun.number == number)).first()
     )
 
@@ -148,14 +152,14 @@ async def _knowledge(request: web.Request) -> str | None:
     named = request.query.get("assistant")
     if named:
         return named
-    container = request.app[HOUSE]
+    container = request.app[CONTAINER]
     mine = next(iter(sorted(container.accounts.names())), None)
     return mine or next((one.account for one in container.config.assistants), None)
 
 
 _QUN, _TICKET, _ITEM = _group(Qun.number, _number), _row(Ticket), _row(OutboxItem, most=MAX_ROW_ID)
 _API: Final = "/console/api"
-CALLBACK_PATIENCE: Final = 12.0  # seconds: a business system may call only once
+CALLBACK_TIMEOUT: Final = 12.0  # seconds: a business system may call only once
 
 FORWARDINGS: Final[dict[tuple[str, str], Forwarding]] = {
     ("POST", "/wxbot/qun"): Forwarding(_in_body()),
@@ -168,10 +172,10 @@ FORWARDINGS: Final[dict[tuple[str, str], Forwarding]] = {
     ("DELETE", "/wxbot/qun/membership/{id}"): Forwarding(_row(Membership)),
     ("POST", "/wxbot/message"): Forwarding(_in_body(large=True), large=True),
     ("POST", "/wxbot/broadcast"): Forwarding(_in_body(large=True), large=True),
-    ("POST", "/wxbot/callback/{secret}"): Forwarding(_stored(_callback), patience=CALLBACK_PATIENCE),
+    ("POST", "/wxbot/callback/{secret}"): Forwarding(_stored(_callback), patience=CALLBACK_TIMEOUT),
     ("POST", "/wxbot/webhook/{id}/resend"): Forwarding(_ITEM),
     ("GET", "/wecom/callback/{account}"): Forwarding(_in_path()),
-    ("POST", "/wecom/callback/{account}"): Forwarding(_in_path(), patience=CALLBACK_PATIENCE),
+    ("POST", "/wecom/callback/{account}"): Forwarding(_in_path(), patience=CALLBACK_TIMEOUT),
     ("GET", "/weiqun/{id}"): Forwarding(_group(Qun.public_id, lambda request: request.match_info["id"])),
     ("GET", f"{_API}/assistant/{{account}}/login.svg"): Forwarding(_in_path()),
     ("GET", f"{_API}/assistant/{{account}}/room"): Forwarding(_in_path()),

@@ -25,10 +25,10 @@ from api import (
     weiqun,
 )
 from api.api_keys import ApiKeys
-from api.app_keys import ASSISTANTS, CONNECTIONS, HOUSE, METRICS, PAGES, QR_CODES, VIEWS
+from api.app_keys import ASSISTANTS, CONNECTIONS, CONTAINER, METRICS, PAGES, QR_CODES, VIEWS
 from api.body import MAX_BYTES
 from api.connection_limits import ConnectionLimits
-from api.forwarding import Door
+from api.forwarding import MemberForwarding
 from api.metrics import Metrics
 from api.middlewares import make_middleware
 from api.network import AccessControl
@@ -83,11 +83,11 @@ def make_app(container: Container, assistants: Assistants) -> web.Application:
     metrics = Metrics(container, assistants.in_memory)
     access, keys = AccessControl(settings), ApiKeys(settings.keys, container.clock)
     parts, peers = container.cluster, container.peers
-    door = Door(container, parts, peers) if parts is not None and peers is not None else None
-    app = web.Application(middlewares=[make_middleware(access, keys, metrics, door)], client_max_size=MAX_BYTES)
-    if door is not None:
+    forwarding = MemberForwarding(container, parts, peers) if parts is not None and peers is not None else None
+    app = web.Application(middlewares=[make_middleware(access, keys, metrics, forwarding)], client_max_size=MAX_BYTES)
+    if forwarding is not None:
         app.add_routes(cluster.ROUTES)
-    app[HOUSE] = container
+    app[CONTAINER] = container
     app[ASSISTANTS] = assistants
     app[METRICS] = metrics
     app[PAGES] = make_pages()

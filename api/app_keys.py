@@ -12,7 +12,7 @@ from api.view_limit import ViewLimit
 from app.assistants import Assistants
 from app.container import Container
 
-HOUSE = web.AppKey("house", Container)
+CONTAINER = web.AppKey("container", Container)
 METRICS = web.AppKey("metrics", Metrics)
 PAGES = web.AppKey("pages", Environment)
 QR_CODES = web.AppKey("qr_codes", QrCodes)

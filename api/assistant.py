@@ -34,7 +34,7 @@ async def put(request: web.Request) -> web.Response:
 
 
 def read_settings(body: dict[str, Any]) -> AssistantSettings:
-    """An assistant as callers describe it; InvalidParameter."""
+    """Return the settings of an assistant in a request's body; raise InvalidParameter."""
     line("account", body.get("account"))
     if "tls_ca" in body or any(one.startswith(FILE) for one in _texts(body)):
         raise InvalidParameter("a file")  # callers must not read files of this machine

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from api.app_keys import HOUSE
+from api.app_keys import CONTAINER
 from api.query import moment, page, word
 from api.responses import iso, listing
 from models.durable import Action
@@ -17,7 +17,7 @@ async def find(request: web.Request) -> web.Response:
     """GET /wxbot/audit: newest first."""
     wanted = AuditFilter(since=moment(request, "since"), kind=word(request, "kind"), who=word(request, "who"))
     asked = page(request)
-    found = await request.app[HOUSE].store.read(lambda s: list_actions(s, wanted, asked))
+    found = await request.app[CONTAINER].store.read(lambda s: list_actions(s, wanted, asked))
     return listing("audit", found.map(_shown))
 
 

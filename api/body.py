@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import math
 import re
 from collections.abc import Mapping
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from aiohttp import web
 
 from errors import BodyTooLarge, InvalidParameter, NotFound
 from models.schema import MAX_ID
 from services.messaging.attachments import LARGEST
+from services.strict_json import decode
 
-PATIENCE: Final = 10.0  # seconds for the body to arrive
-LARGE_PATIENCE: Final = 60.0
+READ_TIMEOUT: Final = 10.0  # seconds for the body to arrive
+LARGE_READ_TIMEOUT: Final = 60.0
 MAX_BYTES: Final = 64 * 1024
 MAX_LARGE_BYTES: Final = LARGEST * 4 // 3 + MAX_BYTES  # a file as base64, plus the rest of the body
 MAX_CHARACTERS: Final = 256
@@ -29,32 +28,18 @@ _FORBIDDEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _FORBIDDEN_IN_TEXT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _finite(digits: str) -> float:
-    value = float(digits)
-    if math.isinf(value):
-        raise ValueError("a number beyond any")  # 1e999: written out again it would be Infinity, which is no JSON
-    return value
-
-
-_decode: Final = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite).decode
-
-
 async def read_object(request: web.Request) -> dict[str, Any]:
     """Return the JSON object of the body, regardless of the content type."""
-    return await _read_object(request, MAX_BYTES, PATIENCE)
+    return await _read_object(request, MAX_BYTES, READ_TIMEOUT)
 
 
 async def read_large_object(request: web.Request) -> dict[str, Any]:
     """Return the JSON object of a body that may contain a file."""
     large = request.clone(client_max_size=MAX_LARGE_BYTES)
-    return await _read_object(large, MAX_LARGE_BYTES, LARGE_PATIENCE)
+    return await _read_object(large, MAX_LARGE_BYTES, LARGE_READ_TIMEOUT)
 
 
-async def read_body(request: web.BaseRequest, patience: float = PATIENCE) -> bytes:
+async def read_body(request: web.BaseRequest, patience: float = READ_TIMEOUT) -> bytes:
     """Return the body once it has arrived, within so many seconds."""
     try:
         return await request.read() if request.content.is_eof() else await _read_late(request, patience)
@@ -65,7 +50,7 @@ async def read_body(request: web.BaseRequest, patience: float = PATIENCE) -> byt
 async def read_ahead(request: web.Request, *, large: bool) -> bytes:
     """Return the body before the handler reads it, and keep it for the handler; BodyTooLarge, InvalidParameter."""
     if RAW not in request:
-        most, patience = (MAX_LARGE_BYTES, LARGE_PATIENCE) if large else (MAX_BYTES, PATIENCE)
+        most, patience = (MAX_LARGE_BYTES, LARGE_READ_TIMEOUT) if large else (MAX_BYTES, READ_TIMEOUT)
         request[RAW] = await _read_whole(request.clone(client_max_size=most), most, patience)
     return request[RAW]
 
@@ -73,7 +58,7 @@ async def read_ahead(request: web.Request, *, large: bool) -> bytes:
 async def _read_object(request: web.BaseRequest, most: int, patience: float) -> dict[str, Any]:
     raw = request[RAW] if RAW in request else await _read_whole(request, most, patience)
     try:
-        value = _decode(raw.decode())
+        value = decode(raw.decode())
     except (ValueError, RecursionError) as error:
         raise InvalidParameter(f"no JSON: {type(error).__name__}") from None
     if not isinstance(value, dict):

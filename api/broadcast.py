@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from api.app_keys import HOUSE, caller
+from api.app_keys import CONTAINER, caller
 from api.body import field, given, line, number, read_large_object
 from api.content import KINDS, read_content
 from api.message import idempotency_key
@@ -25,7 +25,7 @@ MAX_AHEAD: Final = 366 * 86400.0  # seconds
 
 async def send(request: web.Request) -> web.Response:
     """POST /wxbot/broadcast: 202 once it is stored. A repeated Idempotency-Key gets the same response."""
-    container = request.app[HOUSE]
+    container = request.app[CONTAINER]
     body = given(await read_large_object(request), *KINDS, *WHERE, "assistant", "at")
     if len([where for where in WHERE if where in body]) != 1 or body.keys() - {*WHERE, *KINDS, "assistant", "at"}:
         raise InvalidParameter("exactly one of quns, tags, all is required")
@@ -34,7 +34,7 @@ async def send(request: web.Request) -> web.Response:
         container.accounts.get(where["account"])
     key = idempotency_key(request, "broadcast")
     content: Body = await read_content(body, container.attachments)
-    broadcast_id = await container.broadcasts.promise(BroadcastRequest(content, **where), caller(request), key)
+    broadcast_id = await container.broadcasts.submit(BroadcastRequest(content, **where), caller(request), key)
     answer = {"broadcast": {"id": broadcast_id, "state": "queued"}}
     return reply(answer, 202, {"Location": f"{PATH}/{broadcast_id}"})
 
@@ -74,13 +74,13 @@ async def read(request: web.Request) -> web.Response:
 
 async def cancel(request: web.Request) -> web.Response:
     """POST /wxbot/broadcast/{id}/cancel: messages not sent yet are not sent; the result for each group. Idempotent."""
-    container, who, broadcast_id = request.app[HOUSE], caller(request), number(request)
+    container, who, broadcast_id = request.app[CONTAINER], caller(request), number(request)
     await container.store.write(lambda s: container.sent_broadcasts.cancel(s, broadcast_id, who))
     return await _shown(request, broadcast_id)
 
 
 async def _shown(request: web.Request, broadcast_id: int) -> web.Response:
-    result = await request.app[HOUSE].sent_broadcasts.result(broadcast_id)
+    result = await request.app[CONTAINER].sent_broadcasts.result(broadcast_id)
     broadcast = result.broadcast
     shown = {
         "id": broadcast.id,

@@ -6,7 +6,7 @@ import re
 
 from aiohttp import web
 
-from api.app_keys import HOUSE
+from api.app_keys import CONTAINER
 from api.body import read_object
 from api.responses import reply
 from errors import NotFound
@@ -19,7 +19,7 @@ async def receive(request: web.Request) -> web.Response:
     secret = request.match_info["secret"]
     if not SECRET.fullmatch(secret):
         raise NotFound("callback")
-    flows = request.app[HOUSE].flows
-    callback = await flows.callback(secret)  # before the body is read: an unknown secret is 404 whatever is sent
-    await flows.called_back(callback, await read_object(request))
+    runs = request.app[CONTAINER].flow_runs
+    callback = await runs.callback(secret)  # before the body is read: an unknown secret is 404 whatever is sent
+    await runs.receive_callback(callback, await read_object(request))
     return reply({"callback_response": {"received": "ok"}})

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from api.app_keys import ASSISTANTS, HOUSE
+from api.app_keys import ASSISTANTS, CONTAINER
 from api.responses import reply
 from app.cluster_assistants import PATH as ASSISTANTS_PATH
 from models.groups import Qun
@@ -25,7 +25,7 @@ async def assistants(request: web.Request) -> web.Response:
 
 async def counts(request: web.Request) -> web.Response:
     """GET /cluster/counts?numbers=1,2: the numbers of members of groups of this process."""
-    container = request.app[HOUSE]
+    container = request.app[CONTAINER]
     numbers = [int(one) for one in request.query.get("numbers", "").split(",") if one.isdecimal()]
     quns = [qun for number in numbers if (qun := container.groups.by_number(number)) is not None]
     return reply(
@@ -35,7 +35,7 @@ async def counts(request: web.Request) -> web.Response:
 
 async def staff(request: web.Request) -> web.Response:
     """GET /cluster/staff?account=&contact=: whether a person is in the staff room of an account."""
-    container, account = request.app[HOUSE], request.query.get("account", "")
+    container, account = request.app[CONTAINER], request.query.get("account", "")
     known = account in container.accounts.names()
     member = known and container.staff_rooms.has_member(account, request.query.get("contact", ""))
     return reply({"staff": member})
@@ -45,7 +45,7 @@ async def counts_elsewhere(request: web.Request, quns: Sequence[Qun]) -> dict[in
     """Return the member counts of groups that other processes serve; groups of processes that do not respond are left
     out.
     """
-    container = request.app[HOUSE]
+    container = request.app[CONTAINER]
     peers = container.peers
     away = [qun for qun in quns if not container.ownership.holds(qun.account)]
     if peers is None or not away:

@@ -11,7 +11,7 @@ from app.container import Container
 
 
 def cluster_metrics(container: Container) -> Iterator[Metric]:
-    """The numbers of this moment."""
+    """Return the current metrics of the cluster."""
     parts = container.cluster
     yield GaugeMetricFamily(
         "wxbot_accounts_held", "Accounts that this process serves.", value=len(container.accounts.names())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from api.app_keys import HOUSE, caller
+from api.app_keys import CONTAINER, caller
 from api.responses import reply
 from config import ConfigError
 from errors import InvalidParameter
@@ -15,7 +15,7 @@ async def reload(request: web.Request) -> web.Response:
     nothing.
     """
     try:
-        result = await request.app[HOUSE].reloader.reload(caller(request))
+        result = await request.app[CONTAINER].reloader.reload(caller(request))
     except ConfigError as error:  # the message is meant for operators and contains no secrets
         message = f"{InvalidParameter.message}{error}"
         return reply({"error": {"code": InvalidParameter.code, "message": message}}, InvalidParameter.status)

@@ -24,7 +24,7 @@ MAX_INSIDE: Final = 512  # of one address inside; trusted proxies speak for many
 refusals = RateLimitedLog(logging.getLogger(__name__))
 
 
-class Connection(Protocol):
+class ClientConnection(Protocol):
     """One open connection."""
 
     @property
@@ -53,13 +53,13 @@ class ConnectionLimits:
         self._caps = caps or Caps()
         self._in_all = self._caps.in_all or max(RESERVED, _descriptors() - RESERVED)
         self._by_address: Counter[str] = Counter()
-        self._outside: OrderedDict[Connection, None] = OrderedDict()  # the oldest first
-        self._open: dict[Connection, str] = {}  # and what it is counted under
+        self._outside: OrderedDict[ClientConnection, None] = OrderedDict()  # the oldest first
+        self._open: dict[ClientConnection, str] = {}  # and what it is counted under
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def admit(self, connection: Connection, remote: str) -> bool:
+    def admit(self, connection: ClientConnection, remote: str) -> bool:
         """Count a new connection; False when it is one too many."""
         address = self._access.judge(remote)
         key = subnet(address.text)
@@ -72,8 +72,8 @@ class ConnectionLimits:
             self._outside[connection] = None
         return True
 
-    def left(self, connection: Connection) -> None:
-        """A connection is over."""
+    def left(self, connection: ClientConnection) -> None:
+        """Unregister a closed connection."""
         key = self._open.pop(connection, None)
         if key is None:
             return
@@ -102,7 +102,7 @@ class ConnectionLimits:
 
 
 def _descriptors() -> int:
-    """How many files and connections the process may have open; as many as it can get."""
+    """Raise the limit of open files and connections as far as possible; return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and soft < hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -58,7 +58,10 @@ class ContainerMetrics(Collector):
         yield _gauge("wxbot_groups", "Groups by state.", "state", states)
         yield _gauge("wxbot_memberships", "Memberships by state.", "state", self.stored.memberships)
         yield _gauge(
-            "wxbot_flows_open", "Running flows, by what they wait for.", "state", self._container.flows.open_counts()
+            "wxbot_flows_open",
+            "Running flows, by what they wait for.",
+            "state",
+            self._container.flow_runs.open_counts(),
         )
         lag = "Longest time that the event loop was blocked within the last half minute."
         yield _value("wxbot_event_loop_lag_seconds", lag, self._lag.most)
@@ -110,7 +113,7 @@ class ContainerMetrics(Collector):
         yield _gauge("wxbot_queue_oldest_seconds", help_, "queue", inboxes | oldest)
 
     def _results(self) -> Iterator[Metric]:
-        counts = self._container.outbox.results.counts
+        counts = self._container.outbox.results.counts.counts
         messages = CounterMetricFamily(
             "wxbot_messages",
             "Messages to WeChat: sent, sent late (a minute after they were due), or failed.",

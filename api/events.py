@@ -23,7 +23,7 @@ FLOW: Final[Fields] = {**PERSON, "run": "流程编号", "flow": "流程名", "st
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class EventDescription:
     """One event type. The fields of `may` are optional."""
 
     about: str
@@ -31,43 +31,43 @@ class Told:
     may: Fields = field(default_factory=dict)
 
 
-EVENTS: Final[Mapping[str, Told]] = {
-    "qun.created": Told("群已建好", {**QUN, "topic": "群名", "owner": "群主", "url": "群的地址"}),
-    "qun.lost": Told("助手已不在群里", ROOM),
-    "qun.found": Told("助手又回到群里", ROOM),
-    "member.joined": Told("有人入群，不论经由何处", MEMBER),
-    "member.invited": Told("微信正等本人或群主确认", MEMBER),
-    "member.left": Told("有人退群", MEMBER),
-    "member.removed": Told("有人被移出群", MEMBER),
-    "member.refused": Told("入群请求到此为止", {**MEMBER, "reason": "原因"}),
-    "friend.added": Told("有人成为助手的好友", {**PERSON, "name": "昵称"}),
-    "ticket.opened": Told("有人请求人工服务", TICKET),
-    "ticket.waiting": Told("客户在等人接待，且已提醒过接待人", {**TICKET, "minutes": "已等了几分钟"}),
-    "ticket.closed": Told("人工服务结束", {**TICKET, "closed_by": "由谁结束"}),
-    "message.failed": Told(
+EVENTS: Final[Mapping[str, EventDescription]] = {
+    "qun.created": EventDescription("群已建好", {**QUN, "topic": "群名", "owner": "群主", "url": "群的地址"}),
+    "qun.lost": EventDescription("助手已不在群里", ROOM),
+    "qun.found": EventDescription("助手又回到群里", ROOM),
+    "member.joined": EventDescription("有人入群，不论经由何处", MEMBER),
+    "member.invited": EventDescription("微信正等本人或群主确认", MEMBER),
+    "member.left": EventDescription("有人退群", MEMBER),
+    "member.removed": EventDescription("有人被移出群", MEMBER),
+    "member.refused": EventDescription("入群请求到此为止", {**MEMBER, "reason": "原因"}),
+    "friend.added": EventDescription("有人成为助手的好友", {**PERSON, "name": "昵称"}),
+    "ticket.opened": EventDescription("有人请求人工服务", TICKET),
+    "ticket.waiting": EventDescription("客户在等人接待，且已提醒过接待人", {**TICKET, "minutes": "已等了几分钟"}),
+    "ticket.closed": EventDescription("人工服务结束", {**TICKET, "closed_by": "由谁结束"}),
+    "message.failed": EventDescription(
         "一条答应发送的消息没有发出",
         {**ASSISTANT, "message": "消息编号", "to": "发给谁", "error": "原因"},
         {"number": "群编号，发到群里的才有"},
     ),
-    "message.sent": Told(
+    "message.sent": EventDescription(
         "一条答应发送的消息已发出；只告知在 events 里写明了它的接收方",
         {**ASSISTANT, "message": "消息编号", "to": "发给谁", "kind": "text | file | link | …"},
         {"number": "群编号，发到群里的才有"},
     ),
-    "message.received": Told(
+    "message.received": EventDescription(
         "有人私聊助手，或在群里 @ 助手；只告知在 events 里写明了它的接收方",
         {**PERSON, "name": "昵称", "kind": "text | image | file | …", "text": "内容", "at": "何时"},
         {"number": "群编号，群里说的才有", "room_id": "群在微信里的编号，群里说的才有"},
     ),
-    "account.scan": Told("助手等待扫码登录", {**ASSISTANT, "qr_code": "二维码的内容"}),
-    "assistant.online": Told("助手上线", {**ASSISTANT, "reason": "原因"}),
-    "assistant.offline": Told(
+    "account.scan": EventDescription("助手等待扫码登录", {**ASSISTANT, "qr_code": "二维码的内容"}),
+    "assistant.online": EventDescription("助手上线", {**ASSISTANT, "reason": "原因"}),
+    "assistant.offline": EventDescription(
         "助手离线；离线超过 offline_alert_minutes 时再告知一次",
         {**ASSISTANT, "reason": "原因"},
         {"minutes": "已离线几分钟，再次告知时才有"},
     ),
-    "flow.finished": Told("流程结束", {**FLOW, "error": "失败的原因"}),
-    "flow.late": Told("流程已失败或取消，而结果来了", {**FLOW, "result": "结果的摘要"}),
+    "flow.finished": EventDescription("流程结束", {**FLOW, "error": "失败的原因"}),
+    "flow.late": EventDescription("流程已失败或取消，而结果来了", {**FLOW, "result": "结果的摘要"}),
 }
 HEADERS: Final[Fields] = {
     "webhook-id": "事件编号；同一事件再次送达时不变，凭它去重",
@@ -94,7 +94,7 @@ def _model(name: str) -> str:
     return "".join(part.capitalize() for part in name.split(".")) + "Event"
 
 
-def _event(name: str, told: Told) -> dict[str, Any]:
+def _event(name: str, told: EventDescription) -> dict[str, Any]:
     line, moment = {"type": "string"}, {"type": "string", "format": "date-time"}
     fields = {**told.data, **told.may}
     data = {
@@ -110,7 +110,7 @@ def _event(name: str, told: Told) -> dict[str, Any]:
     }
 
 
-def _operation(name: str, told: Told) -> dict[str, Any]:
+def _operation(name: str, told: EventDescription) -> dict[str, Any]:
     event = {"$ref": REF.format(model=_model(name))}
     return {
         "operationId": f"on{_model(name).removesuffix('Event')}",

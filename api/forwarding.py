@@ -26,7 +26,7 @@ CLIENT_HEADER: Final = "X-Wxbot-Client"
 KEY_HEADER: Final = "X-Wxbot-Key"
 MOVED: Final = 421  # what a process answers that does not hold the account (Misdirected Request)
 SECONDS: Final = 60.0  # that a request may take at the holder
-LOOK_EVERY: Final = 1.0  # seconds, at whether a holder that does not answer is still the holder
+POLL_INTERVAL: Final = 1.0  # seconds, at whether a holder that does not answer is still the holder
 PAUSE: Final = 0.1
 RETRY_AFTER: Final = 5.0
 INTERNAL: Final = "/cluster/"  # what only the other processes may ask
@@ -37,7 +37,7 @@ OF_ONE_HOP: Final = frozenset(
 NOT_REPEATED: Final = OF_ONE_HOP | {"set-cookie", "date", "server"}
 
 
-class Door:
+class MemberForwarding:
     """Forwards the requests of one process of a cluster."""
 
     def __init__(self, container: Container, parts: ClusterParts, peers: Peers) -> None:
@@ -70,7 +70,7 @@ class Door:
         if passed_on and not self._is_here(account) and not await self._comes_here(account):
             return web.Response(status=MOVED)
         if not passed_on and not self._is_here(account):
-            return await self._pass_on(request, account, how) or await handler(request)
+            return await self._forward(request, account, how) or await handler(request)
         try:
             return await handler(request)
         except Exception as error:
@@ -85,7 +85,7 @@ class Door:
         """Retry a request that failed because its account was given up meanwhile."""
         if passed_on and how.repeatable:
             return web.Response(status=MOVED)
-        answer = await self._pass_on(request, account, how) if how.repeatable and not passed_on else None
+        answer = await self._forward(request, account, how) if how.repeatable and not passed_on else None
         if answer is None:
             raise AssistantOffline(f"{account} was given up", retry_after=RETRY_AFTER)
         return answer
@@ -102,7 +102,7 @@ class Door:
             await asyncio.sleep(PAUSE)
         return False
 
-    async def _pass_on(self, request: web.Request, account: str, how: Forwarding) -> web.StreamResponse | None:
+    async def _forward(self, request: web.Request, account: str, how: Forwarding) -> web.StreamResponse | None:
         body = await read_ahead(request, large=how.large) if request.can_read_body or RAW in request else b""
         headers = _headers(request)
         until, fresh = time.monotonic() + how.patience, False
@@ -134,7 +134,7 @@ class Door:
         path = request.raw_path if request.raw_path.startswith("/") else request.path_qs
         asking = asyncio.create_task(self._peers.send(holder, request.method, path, headers, body, SECONDS))
         try:
-            while not (await asyncio.wait({asking}, timeout=LOOK_EVERY))[0]:
+            while not (await asyncio.wait({asking}, timeout=POLL_INTERVAL))[0]:
                 if await self._peers.holder(account, fresh=True) != holder:
                     raise Unreachable("its holder has changed", sent=True)
         finally:

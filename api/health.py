@@ -10,7 +10,7 @@ from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.app_keys import HOUSE, METRICS
+from api.app_keys import CONTAINER, METRICS
 from api.container_metrics import assistant_states
 from api.responses import reply
 from app.container import Container
@@ -34,7 +34,7 @@ FULL = {
     "en": "there is no room for more files: new pictures and files are not kept",
 }
 DIRECTIONS = {"zh": ("快", "慢"), "en": ("ahead of", "behind")}
-PATIENCE = 1.5  # seconds for the database to answer
+TIMEOUT = 1.5  # seconds for the database to answer
 
 
 async def healthz(_request: web.Request) -> web.Response:
@@ -47,7 +47,7 @@ async def readyz(request: web.Request) -> web.Response:
 
     `problems` describes what needs attention, if anything.
     """
-    container = request.app[HOUSE]
+    container = request.app[CONTAINER]
     database = await _database(container.store)
     assistants = assistant_states(container)
     ready = database == "ok" and all(state is State.ONLINE for state in assistants.values())
@@ -79,7 +79,7 @@ def _clock(skew: float, language: Language) -> str:
 
 async def _database(store: Store) -> str:
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             await store.ping()
     except (SQLAlchemyError, OSError, TimeoutError, RuntimeError) as error:
         log.warning("the database does not respond: %s", type(error).__name__)

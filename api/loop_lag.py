@@ -18,7 +18,7 @@ class LoopLag:
 
     @property
     def most(self) -> float:
-        """The largest lag of the last half minute, in seconds."""
+        """Return the largest lag of the last half minute, in seconds."""
         return max(self._lags)
 
     async def run(self) -> None:

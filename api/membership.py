@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from api.app_keys import HOUSE, caller
+from api.app_keys import CONTAINER, caller
 from api.body import field, number, read_object
 from api.query import wants_no_wait
 from api.responses import iso, reply
@@ -17,7 +17,7 @@ async def join(request: web.Request) -> web.Response:
     """POST /wxbot/qun/membership 请求入群: 200 if WeChat shows the person in the group, else 202."""
     body = await read_object(request)
     token, member = field(body, "token"), field(body, "member")
-    container = request.app[HOUSE]
+    container = request.app[CONTAINER]
     answer = await container.join_requests.join(token, member, caller(request), later=wants_no_wait(request))
     if answer.approved is Approved.QUEUED and answer.id is not None:
         container.token_joins.resume_soon(answer.id)
@@ -32,7 +32,7 @@ async def join(request: web.Request) -> web.Response:
 async def read(request: web.Request) -> web.Response:
     """GET /wxbot/qun/membership/{id}."""
     membership_id = number(request)
-    row = await request.app[HOUSE].membership_states.get(membership_id)
+    row = await request.app[CONTAINER].membership_states.get(membership_id)
     shown = {
         "id": membership_id,
         "number": row.number,
@@ -47,5 +47,5 @@ async def read(request: web.Request) -> web.Response:
 
 async def remove(request: web.Request) -> web.Response:
     """DELETE /wxbot/qun/membership/{id}: 204 once the person is out of the group."""
-    await request.app[HOUSE].removals.end_membership(number(request), caller(request))
+    await request.app[CONTAINER].removals.end_membership(number(request), caller(request))
     return web.Response(status=204)

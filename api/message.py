@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from api.app_keys import HOUSE
+from api.app_keys import CONTAINER
 from api.body import field, given, line, lines, number, read_large_object, text
 from api.content import KINDS, read_content
 from api.responses import reply
@@ -22,7 +22,7 @@ PATH = "/wxbot/message"
 
 async def send(request: web.Request) -> web.Response:
     """POST /wxbot/message: 202 once the message is stored. A repeated Idempotency-Key gets the same response."""
-    container = request.app[HOUSE]
+    container = request.app[CONTAINER]
     body = given(await read_large_object(request), *KINDS)
     order = _order(body)
     key = idempotency_key(request, "rest")
@@ -30,7 +30,7 @@ async def send(request: web.Request) -> web.Response:
     content = await read_content(body, container.attachments)
     if content["type"] != "text":
         order = replace(order, body=content)
-    message_id = await container.outbound_requests.promise(order, key)
+    message_id = await container.outbound_requests.submit(order, key)
     answer = {"message": {"id": message_id, "state": WorkState.QUEUED.value}}
     return reply(answer, 202, {"Location": f"{PATH}/{message_id}"})
 
@@ -66,5 +66,5 @@ async def read(request: web.Request) -> web.Response:
     """GET /wxbot/message/{id}."""
     message_id = number(request, most=MAX_ROW_ID)
     return reply(
-        {"message": {"id": message_id, "state": await request.app[HOUSE].outbound_requests.state_of(message_id)}}
+        {"message": {"id": message_id, "state": await request.app[CONTAINER].outbound_requests.state_of(message_id)}}
     )

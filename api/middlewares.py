@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from api.api_keys import ApiKeys, scopes_for
 from api.app_keys import CLIENT, KEY_NAME
-from api.forwarding import Door
+from api.forwarding import MemberForwarding
 from api.metrics import UNMATCHED, Metrics
 from api.network import AccessControl
 from api.responses import as_bot_error, refusal, refusal_of
@@ -30,15 +30,20 @@ UNASKED: Final = frozenset({400, 401, 403, 404, 429})
 DATABASE_RETRY: Final = 5.0  # seconds until a repeat makes sense
 
 
-def make_middleware(access: AccessControl, keys: ApiKeys, metrics: Metrics, door: Door | None = None) -> Middleware:
-    """The one middleware; one, because each costs every request. `door`: of a process that is one of several."""
+def make_middleware(
+    access: AccessControl, keys: ApiKeys, metrics: Metrics, forwarding: MemberForwarding | None = None
+) -> Middleware:
+    """Create the only middleware; a single one, because each costs time in every request.
+
+    `forwarding`: forwards requests to other processes of a cluster.
+    """
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         began = time.perf_counter()
         resource = request.match_info.route.resource
         route = resource.canonical if resource is not None else UNMATCHED
-        response = await _answer(request, handler, access, keys, route, door)
+        response = await _answer(request, handler, access, keys, route, forwarding)
         metrics.observe(request.method, route, response.status, time.perf_counter() - began)
         return response
 
@@ -46,17 +51,22 @@ def make_middleware(access: AccessControl, keys: ApiKeys, metrics: Metrics, door
 
 
 async def _answer(
-    request: web.Request, handler: Handler, access: AccessControl, keys: ApiKeys, route: str, door: Door | None
+    request: web.Request,
+    handler: Handler,
+    access: AccessControl,
+    keys: ApiKeys,
+    route: str,
+    forwarding: MemberForwarding | None,
 ) -> web.StreamResponse:
     try:
-        if door is None:
+        if forwarding is None:
             _check(request, access, keys, route)
             response = await handler(request)
         else:
-            passed_on = door.admit(request)
+            passed_on = forwarding.admit(request)
             if not passed_on:
                 _check(request, access, keys, route)
-            response = await door.answer(request, route, handler, passed_on=passed_on)
+            response = await forwarding.answer(request, route, handler, passed_on=passed_on)
     except BotError as error:
         return _refuse(request, route, error)
     except web.HTTPException as error:
@@ -81,7 +91,7 @@ async def _answer(
 
 
 def _check(request: web.Request, access: AccessControl, keys: ApiKeys, route: str) -> None:
-    """Host name, network and key; BotError."""
+    """Check the host name, the network and the key; raise BotError."""
     access.check_host(request)
     client = access.client(request)
     request[CLIENT] = client.text

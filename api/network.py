@@ -62,12 +62,12 @@ class AccessControl:
         hops = _hops(request)
         if not address.trusted:
             if hops and address.allowed:
-                self._mention(f"{address.text} sends X-Forwarded-For but is not in api.trusted_proxies: it is ignored")
+                self._log_once(f"{address.text} sends X-Forwarded-For but is not in api.trusted_proxies: it is ignored")
             return address
         if not hops:
             if request.path in PROBES:
                 return address
-            self._mention(f"the trusted proxy {address.text} sends no X-Forwarded-For: its requests are rejected")
+            self._log_once(f"the trusted proxy {address.text} sends no X-Forwarded-For: its requests are rejected")
             raise CallerUnknown(f"no X-Forwarded-For from the trusted proxy {address.text}")
         for hop in reversed(hops):
             address = self.judge(hop)
@@ -75,7 +75,7 @@ class AccessControl:
                 break
         return address
 
-    def _mention(self, what: str) -> None:
+    def _log_once(self, what: str) -> None:
         """Log a warning once."""
         if what not in self._mentioned and len(self._mentioned) < MAX_MENTIONED:
             self._mentioned.add(what)
@@ -93,10 +93,10 @@ class AccessControl:
             raise OutsideNetwork(f"request from another origin: {origin}")
 
     def judge(self, text: str) -> Address:
-        """What the config says of an address."""
-        known = self._known.get(text)
-        if known is not None:
-            return known
+        """Return what the config allows an address."""
+        cached = self._known.get(text)
+        if cached is not None:
+            return cached
         try:
             ip = ip_address(text)
         except ValueError:

@@ -14,8 +14,8 @@ from services.accounts.registry import Accounts
 
 log = logging.getLogger(__name__)
 FRESH: Final = 600.0  # seconds until a code is fetched again
-AGAIN: Final = 15.0  # seconds until a failed fetch is retried
-PATIENCE: Final = 3.0  # seconds a visitor waits for the code
+RETRY_SECONDS: Final = 15.0  # seconds until a failed fetch is retried
+TIMEOUT: Final = 3.0  # seconds a visitor waits for the code
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +48,11 @@ class QrCodes:
     async def _ask(self, account: str) -> str:
         picture = ""
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(TIMEOUT):
                 picture = _draw(await self._accounts.get(account).self_qr_code())
         except (WeChatError, TimeoutError, ValueError) as error:
             log.warning("%s: could not get the QR code: %s", account, type(error).__name__)
-        self._kept[account] = _Kept(picture, self._clock() + (FRESH if picture else AGAIN))
+        self._kept[account] = _Kept(picture, self._clock() + (FRESH if picture else RETRY_SECONDS))
         return picture
 
     async def close(self) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from api.app_keys import HOUSE, caller
+from api.app_keys import CONTAINER, caller
 from api.body import field, given, line, lines, number, read_object, text
 from api.cluster import counts_elsewhere
 from api.query import choice, page, wants_no_wait, word
@@ -21,7 +21,7 @@ from services.groups.presentation import MAX_ANNOUNCEMENT, MAX_TOPIC, MAX_WELCOM
 
 async def create(request: web.Request) -> web.Response:
     """POST /wxbot/qun 请求建群: 201 if this call created it, else 200."""
-    container = request.app[HOUSE]
+    container = request.app[CONTAINER]
     body = await read_object(request)
     code, owner, assistant = (field(body, name) for name in ("code", "owner", "assistant"))
     if wants_no_wait(request):
@@ -44,7 +44,7 @@ async def _create_later(container: Container, code: str, owner: str, assistant: 
 
 async def change(request: web.Request) -> web.Response:
     """PATCH /wxbot/qun/{number}: change the group. Changes are read back from WeChat; 502 if they did not happen."""
-    container, who = request.app[HOUSE], caller(request)
+    container, who = request.app[CONTAINER], caller(request)
     body = given(await read_object(request), "topic", "announcement", "tags")
     if not body or body.keys() - {"topic", "announcement", "welcome", "tags"}:
         raise InvalidParameter("topic, announcement, welcome, tags")
@@ -82,19 +82,19 @@ def _short(value: str, most: int) -> str:
 
 async def close(request: web.Request) -> web.Response:
     """DELETE /wxbot/qun/{number}: 204 once it is closed; the farewell message and leaving are queued."""
-    await request.app[HOUSE].closing.close(number(request, "number"), caller(request))
+    await request.app[CONTAINER].closing.close(number(request, "number"), caller(request))
     return web.Response(status=204)
 
 
 async def read(request: web.Request) -> web.Response:
     """GET /wxbot/qun/{number}."""
-    container = request.app[HOUSE]
+    container = request.app[CONTAINER]
     return _shown(container, container.groups.by_number(number(request, "number")))
 
 
 async def find(request: web.Request) -> web.Response:
     """GET /wxbot/qun?code=…: one group; without a code, a page of all."""
-    container = request.app[HOUSE]
+    container = request.app[CONTAINER]
     if "code" in request.query:
         return _shown(container, container.groups.by_code(line("code", request.query["code"])))
     wanted = QunFilter(
@@ -112,7 +112,7 @@ async def find(request: web.Request) -> web.Response:
 
 async def members(request: web.Request) -> web.Response:
     """GET /wxbot/qun/{number}/members: the members, or the memberships in another `state`."""
-    container, asked = request.app[HOUSE], page(request)
+    container, asked = request.app[CONTAINER], page(request)
     state = choice(request, "state", MemberState) or MemberState.JOINED
     qun = container.groups.by_number(number(request, "number"))
     if qun is None:

@@ -49,19 +49,19 @@ def _example(model: type[BaseModel] | None) -> str:
     return json.dumps(_sample(made, made.get("$defs", {})), ensure_ascii=False, indent=2)
 
 
-def _sample(schema: Mapping[str, Any], known: Mapping[str, Any]) -> Any:
+def _sample(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Any:
     if "$ref" in schema:
-        return _sample(known[schema["$ref"].rpartition("/")[2]], known)
+        return _sample(schemas[schema["$ref"].rpartition("/")[2]], schemas)
     if "examples" in schema:
         return schema["examples"][0]
     for choice in ("const", "enum", "anyOf"):
         if choice in schema:
             value = schema[choice]
-            return value if choice == "const" else value[0] if choice == "enum" else _sample(value[0], known)
+            return value if choice == "const" else value[0] if choice == "enum" else _sample(value[0], schemas)
     if schema["type"] == "object":
         if "properties" in schema:
-            return {name: _sample(one, known) for name, one in schema["properties"].items()}
-        return {"weimi1001": _sample(schema["additionalProperties"], known)}
+            return {name: _sample(one, schemas) for name, one in schema["properties"].items()}
+        return {"weimi1001": _sample(schema["additionalProperties"], schemas)}
     if schema.get("format") == "date-time":
         return "2026-01-01T08:00:00.000+00:00"
     return {"string": "…", "integer": 1, "boolean": True, "array": [], "null": None}[schema["type"]]

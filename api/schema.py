@@ -22,7 +22,7 @@ _CONTROL_IN_TEXT = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f"
 
 
 def _not_blank(forbidden: str) -> dict[str, JsonValue]:
-    """Pattern: no control characters, and at least one character that is not white space."""
+    """Return a pattern for texts without control characters that are not blank."""
     return {"pattern": rf"^[^{forbidden}]*[^\s{forbidden}][^{forbidden}]*$"}
 
 

@@ -19,7 +19,7 @@ from models.support import Ticket, TicketState
 from services.support.service_levels import ServiceLevels, of_tickets
 
 log = logging.getLogger(__name__)
-PATIENCE: Final = 1.0  # seconds that /metrics waits for the database
+TIMEOUT: Final = 1.0  # seconds that /metrics waits for the database
 FRESH: Final = 5.0  # seconds until the numbers are read again
 
 
@@ -52,7 +52,7 @@ class StoredNumbers:
         if self._reading is None and now - self._read_at > FRESH:
             self._reading = asyncio.create_task(self._read())
         if self._reading is not None:
-            await asyncio.wait((self._reading,), timeout=PATIENCE)
+            await asyncio.wait((self._reading,), timeout=TIMEOUT)
         return self._numbers
 
     async def close(self) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from api.app_keys import HOUSE
+from api.app_keys import CONTAINER
 from api.body import number
 from api.query import choice, page, word
 from api.responses import iso, listing, reply
@@ -19,14 +19,14 @@ from services.support.lists import list_tickets, read_ticket
 async def find(request: web.Request) -> web.Response:
     """GET /wxbot/ticket: newest first."""
     account, state, asked = word(request, "assistant"), choice(request, "state", TicketState), page(request)
-    found = await request.app[HOUSE].store.read(lambda s: list_tickets(s, account, state, asked))
+    found = await request.app[CONTAINER].store.read(lambda s: list_tickets(s, account, state, asked))
     return listing("tickets", found.map(_shown))
 
 
 async def read(request: web.Request) -> web.Response:
     """GET /wxbot/ticket/{id}: the ticket with a page of its messages, newest first."""
     ticket_id, asked = number(request), page(request)
-    found = await request.app[HOUSE].store.read(lambda s: read_ticket(s, ticket_id, asked))
+    found = await request.app[CONTAINER].store.read(lambda s: read_ticket(s, ticket_id, asked))
     if found is None:
         raise NotFound(f"ticket {ticket_id}")
     ticket, messages = found

@@ -40,7 +40,7 @@ class ViewLimit:
 
 
 def subnet(address: str) -> str:
-    """An IPv6 caller often has a whole /48 to itself and is counted as one."""
+    """Return the network by which a caller is counted: a /48 for IPv6, since one caller may have all of it."""
     if ":" not in address:
         return address
     return str(IPv6Network((address.partition("%")[0], 48), strict=False))

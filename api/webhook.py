@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from api.app_keys import HOUSE, caller
+from api.app_keys import CONTAINER, caller
 from api.body import number
 from api.query import choice, page, word
 from api.responses import iso, listing, reply
@@ -25,7 +25,7 @@ STATES = (WorkState.QUEUED, WorkState.SENT, WorkState.FAILED)
 
 async def find(request: web.Request) -> web.Response:
     """GET /wxbot/webhook?state=failed: list the deliveries in that state, newest first."""
-    container, name = request.app[HOUSE], word(request, "webhook")
+    container, name = request.app[CONTAINER], word(request, "webhook")
     state = choice(request, "state", WorkState) or WorkState.FAILED
     if state not in STATES:
         raise InvalidParameter("state")
@@ -36,7 +36,7 @@ async def find(request: web.Request) -> web.Response:
 
 async def resend(request: web.Request) -> web.Response:
     """POST /wxbot/webhook/{id}/resend: 202; one that was not given up stays as it is."""
-    container, item_id, who = request.app[HOUSE], number(request, most=MAX_ROW_ID), caller(request)
+    container, item_id, who = request.app[CONTAINER], number(request, most=MAX_ROW_ID), caller(request)
     resent = await container.store.write(lambda s: container.webhooks.send_again(s, item_id, who))
     return reply({"webhook": _shown(container, resent.item)}, 202)
 

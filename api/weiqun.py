@@ -8,7 +8,7 @@ from datetime import datetime
 
 from aiohttp import web
 
-from api.app_keys import CLIENT, HOUSE, QR_CODES, VIEWS
+from api.app_keys import CLIENT, CONTAINER, QR_CODES, VIEWS
 from api.pages import page
 from api.qun import capacity_of, members_of
 from app.container import Container
@@ -38,7 +38,7 @@ async def landing(request: web.Request) -> web.Response:
     wait = request.app[VIEWS].wait(request[CLIENT])
     if wait > 0:
         return page(request, "too_many.html", {}, 429, retry_after=wait)
-    container = request.app[HOUSE]
+    container = request.app[CONTAINER]
     qun = container.groups.by_public_id(request.match_info["id"])
     if qun is not None and qun.state == QunState.CLOSED:
         return page(request, "not_found.html", {}, 410)
@@ -50,7 +50,7 @@ async def landing(request: web.Request) -> web.Response:
 
 
 async def _join_code(container: Container, qun: Qun) -> str:
-    """The QR code of the group's last room that has one, as a data: URL."""
+    """Return the QR code of the group's last room that has one, as a data: URL."""
     if not _is_ours(container, qun) or qun.state != QunState.ACTIVE:
         return ""
     wechat = container.accounts.get(qun.account)

@@ -1,4 +1,4 @@
-"""The data of one account in memory: loaded when the account is taken over, dropped when it is given up."""
+"""The data of one account in memory: loaded when the account is taken over, dropped when it is handed over."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ async def load_account(container: Container, settings: AssistantSettings) -> Non
     await container.groups.load(account)
     await container.blacklist.load(account)
     await container.tickets.load(account)
-    await container.questions.load(account)
+    await container.question_menus.load(account)
+    await container.fallbacks.load(account)
+    container.near_questions.prepare()
     await container.staff_rooms.load(account)
-    await container.admit(settings, again=True)
-    await container.flows.load(account)
+    await container.create_governor(settings, replace=True)
+    await container.flow_runs.load(account)
     await container.outbox.load(account)
 
 
 async def stop_account(container: Container, account: str, grace: float) -> None:
     """Start nothing more for an account; running calls and deliveries get `grace` seconds to finish."""
-    await container.flows.drop(account, grace)
+    await container.flow_runs.drop(account, grace)
     await container.outbox.drop(account, grace)
     await container.token_joins.drop(account)
 
@@ -30,6 +32,7 @@ async def stop_account(container: Container, account: str, grace: float) -> None
 def forget_account(container: Container, account: str) -> None:
     """Drop the data of an account."""
     container.accounts.remove(account)
-    container.questions.drop(account)
+    container.question_menus.drop(account)
+    container.fallbacks.drop(account)
     container.tickets.drop(account)
     container.blacklist.drop(container.groups.drop(account))

@@ -14,7 +14,7 @@ from config.settings import AssistantSettings
 from errors import AssistantUnknown, InvalidParameter, WeChatError
 from models.groups import QunState
 from services.accounts.wecom_storage import WecomStorage
-from services.work.inbox import Handle
+from services.work.conversation_workers import Handle
 from wechat.assistant import Assistant
 from wechat.connection import Timing
 from wechat.events import RawEvent
@@ -146,7 +146,7 @@ class Assistants:
             new = await self._container.stored_assistants.put(settings, who)
             if account in self._running:
                 await self.stop(account)
-            await self._container.admit(settings)
+            await self._container.create_governor(settings)
             await self.start(settings)
             return self._status(account), new
 
@@ -174,7 +174,7 @@ class Assistants:
         await container.audit.ended(action, "done")
 
     def _check_added(self, account: str) -> None:
-        """InvalidParameter for an account of the config: only those that were added can be changed here."""
+        """Raise InvalidParameter for an account of the config: only added ones can be changed here."""
         if account in self.configured():
             raise InvalidParameter(f"{account} is configured in config.yaml")
 

@@ -1,6 +1,4 @@
-"""Serves the accounts that this process holds a lease on: starts them when a lease is taken, and stops them when it is
-given up or lost.
-"""
+"""Serves the accounts that this process holds a lease on: starts and stops them as leases are taken and released."""
 
 from __future__ import annotations
 
@@ -28,8 +26,8 @@ from services.work.ownership import GLOBAL
 log = logging.getLogger(__name__)
 AT_ONCE: Final = 8  # accounts that are being taken or given up
 TAKEN_AT_ONCE: Final = 32
-AGAIN: Final = 1.0  # seconds until an account that could not be taken is tried again
-AT_LOSS: Final = 0.2  # seconds that what runs may still take once the leases are lost
+RETRY_SECONDS: Final = 1.0  # seconds until an account that could not be taken is tried again
+LOSS_GRACE: Final = 0.2  # seconds that what runs may still take once the leases are lost
 BALANCING: Final = 5.0  # seconds that what runs may take when an account is given to another process
 
 
@@ -82,13 +80,13 @@ class Cluster:
 
     async def start(self) -> None:
         """Start to take accounts."""
-        await self._learn()
+        await self._refresh_accounts()
         loops = (
             self._member.run(self._known_accounts, self._changed),
             self._follow(),
-            self.news.tell_forever(),
+            self.news.publish_forever(),
             self.news.listen_forever(),
-            self.news.look_forever(),
+            self.news.poll_forever(),
         )
         self._tasks = [asyncio.create_task(self._supervise(loop)) for loop in loops]
 
@@ -103,14 +101,14 @@ class Cluster:
         """Give up all accounts one after the other, finishing running work."""
         self._draining = True
         if not self._member.fenced:
-            await self._tell_draining()
+            await self._announce_draining()
         await asyncio.gather(*self._busy.values(), return_exceptions=True)  # what is being taken is given up whole
         moves = [self._hand_over(account, Cause.DRAIN) for account in list(self.serving)]
         for outcome in await asyncio.gather(*moves, return_exceptions=True):
             if isinstance(outcome, Exception):
                 log.error("an account could not be handed over", exc_info=outcome)
 
-    async def _tell_draining(self) -> None:
+    async def _announce_draining(self) -> None:
         try:
             async with asyncio.timeout(1.0):
                 await self._member.drain()
@@ -134,7 +132,7 @@ class Cluster:
     async def _follow(self) -> None:
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(AGAIN):
+                async with asyncio.timeout(RETRY_SECONDS):
                     await self._wake.wait()
             self._wake.clear()
             if self._member.fenced:
@@ -186,16 +184,16 @@ class Cluster:
                     await self._assistants.start(self._known[account], epoch)
             except Exception:  # the database, mostly; the lease stays, and it is tried again
                 log.exception("account %s cannot be served yet", account)
-                await self._drop(account, AT_LOSS)
-                await asyncio.sleep(AGAIN)
+                await self._drop(account, LOSS_GRACE)
+                await asyncio.sleep(RETRY_SECONDS)
                 return
-            self._told(account, Cause.TAKEN, epoch, began)
+            self._log_change(account, Cause.TAKEN, epoch, began)
             self._jobs.account_taken()
 
     async def _lose(self, account: str) -> None:
         began, epoch = time.monotonic(), self.serving.get(account, 0)
-        await self._drop(account, AT_LOSS)
-        self._told(account, Cause.LOST, epoch, began)
+        await self._drop(account, LOSS_GRACE)
+        self._log_change(account, Cause.LOST, epoch, began)
 
     async def _hand_over(self, account: str, cause: Cause) -> None:
         async with self._giving:
@@ -203,12 +201,12 @@ class Cluster:
                 return
             began, epoch = time.monotonic(), self.serving[account]
             await self._drop(account, self._grace() if cause is Cause.DRAIN else BALANCING)
-            await self._container.store.write(_nothing)  # all that was queued before it is committed now
+            await self._container.store.write(_no_write)  # all that was queued before it is committed now
             await self._member.release(account)
             if cause is Cause.REMOVED:
                 await self._member.call(self._parts.leases.forget, account)
             self._parts.announcements.free()
-            self._told(account, cause, epoch, began)
+            self._log_change(account, cause, epoch, began)
 
     async def _drop(self, account: str, grace: float) -> None:
         self._parts.ownership.drop(account)
@@ -218,7 +216,7 @@ class Cluster:
         forget_account(self._container, account)
         self.serving.pop(account, None)
 
-    def _told(self, account: str, cause: Cause, epoch: int, began: float) -> None:
+    def _log_change(self, account: str, cause: Cause, epoch: int, began: float) -> None:
         self._parts.moves[cause] += 1
         spent = (time.monotonic() - began) * 1000
         log.info("account %s %s, epoch %d, %.0f ms", account or "(jobs)", cause, epoch, spent)
@@ -242,7 +240,7 @@ class Cluster:
         elif kind == Shared.ADMINS:
             await container.admins.reload()
         elif kind == Shared.ASSISTANTS:
-            await self._learn()
+            await self._refresh_accounts()
         elif kind == Shared.CONFIG:
             await self._reload_config()
 
@@ -252,14 +250,14 @@ class Cluster:
         except ConfigError as error:
             log.error("another process has reloaded its config; here it is wrong: %s", error)  # noqa: TRY400
 
-    async def _learn(self) -> None:
+    async def _refresh_accounts(self) -> None:
         """Reload the list of assistants, and restart those whose settings changed."""
         stored = await self._container.stored_assistants.load()
         configured = {one.account: one for one in self._container.config.assistants}
-        known = {one.account: one for one in stored} | configured
-        before, self._known = self._known, known
-        await self._member.call(self._parts.leases.know, list(known))
-        for account, settings in known.items():
+        accounts = {one.account: one for one in stored} | configured
+        before, self._known = self._known, accounts
+        await self._member.call(self._parts.leases.register_accounts, list(accounts))
+        for account, settings in accounts.items():
             if account in self.serving and account in before and before[account] != settings:
                 self._move(account, self._restart(account))
         self._member.wake()
@@ -269,8 +267,8 @@ class Cluster:
         began, epoch = time.monotonic(), self.serving[account]
         await self._assistants.stop(account, BALANCING)
         await self._assistants.start(self._known[account], epoch)
-        self._told(account, Cause.CHANGED, epoch, began)
+        self._log_change(account, Cause.CHANGED, epoch, began)
 
 
-def _nothing(_session: Session) -> None:
+def _no_write(_session: Session) -> None:
     """Do nothing: a write that waits for the writes before it."""

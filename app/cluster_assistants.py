@@ -12,13 +12,13 @@ from config.settings import AssistantSettings
 from errors import AssistantUnknown, InvalidParameter
 from services.cluster.parts import ClusterParts
 from services.cluster.peers import Peers
-from services.work.inbox import Handle
+from services.work.conversation_workers import Handle
 from wechat.connection import Timing
 from wechat.interface import State
 
 PATH: Final = "/cluster/assistants"
 UNTIL_HELD: Final = 5.0  # seconds that a new account may take to have a holder
-LOOK_EVERY: Final = 0.1
+POLL_INTERVAL: Final = 0.1
 
 
 class ClusterAssistants(Assistants):
@@ -39,8 +39,8 @@ class ClusterAssistants(Assistants):
 
     async def listed(self) -> list[AssistantStatus]:
         """Return the status of every account of the cluster, as reported by its holder."""
-        known = self.configured() | {one.account for one in await self._container.stored_assistants.load()}
-        holders = {a: holder for a, holder in (await self._peers.all_holders()).items() if holder or a in known}
+        accounts = self.configured() | {one.account for one in await self._container.stored_assistants.load()}
+        holders = {a: holder for a, holder in (await self._peers.all_holders()).items() if holder or a in accounts}
         others = sorted(set(holders.values()) - {self._parts.address, ""})
         answers = await asyncio.gather(*(self._peers.ask(address, PATH) for address in others))
         found = {one.account: one for one in self.listed_here()}
@@ -48,7 +48,7 @@ class ClusterAssistants(Assistants):
             for said in answer["assistants"] if answer else ():
                 status = AssistantStatus(**{**said, "capabilities": tuple(said["capabilities"])})
                 found.setdefault(status.account, status)
-        return [found.get(account) or _unseen(account, holder) for account, holder in holders.items()]
+        return [found.get(account) or _status_of_other(account, holder) for account, holder in holders.items()]
 
     async def put(self, settings: AssistantSettings, who: str) -> tuple[AssistantStatus, bool]:
         """Add or change an account; a process with free capacity takes it over."""
@@ -56,13 +56,13 @@ class ClusterAssistants(Assistants):
         if settings.is_sandboxed:
             raise InvalidParameter("endpoint")
         new = await self._container.stored_assistants.put(settings, who)
-        await self._parts.member.call(self._parts.leases.know, [settings.account])
-        for _ in range(int(UNTIL_HELD / LOOK_EVERY)):
+        await self._parts.member.call(self._parts.leases.register_accounts, [settings.account])
+        for _ in range(int(UNTIL_HELD / POLL_INTERVAL)):
             if await self._peers.holder(settings.account, fresh=True):
                 break
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(POLL_INTERVAL)
         status = next((one for one in await self.listed() if one.account == settings.account), None)
-        return status or _unseen(settings.account, ""), new
+        return status or _status_of_other(settings.account, ""), new
 
     async def remove(self, account: str, who: str) -> None:
         """Remove an account; its holder is notified, stops it and removes its lease."""
@@ -72,6 +72,6 @@ class ClusterAssistants(Assistants):
         await self._parts.member.call(self._parts.leases.forget, account)  # nobody does if it has no holder
 
 
-def _unseen(account: str, holder: str) -> AssistantStatus:
+def _status_of_other(account: str, holder: str) -> AssistantStatus:
     """Return the status of an account without a holder, or whose holder did not respond."""
     return AssistantStatus(account, State.CONNECTING, holder, 0, 0, 0)

@@ -223,20 +223,22 @@ class Bot:
         await container.clock_trust.load()
         await container.admins.load()
         stack.push_async_callback(container.daily_stats.drain)
-        stack.push_async_callback(container.pace_records.drain)
+        stack.push_async_callback(container.governors.drain)
 
     async def _load_accounts(self, stack: AsyncExitStack) -> None:
         """Read what is kept of the accounts, of all of them at once."""
         container = self.container
         await container.groups.load()
         await container.blacklist.load()
-        await container.questions.load()
+        await container.question_menus.load()
+        await container.fallbacks.load()
+        container.near_questions.prepare()
         await container.tickets.load()
         await container.staff_rooms.load()
         self._stored = await container.stored_assistants.load()
         for one in self._stored:
-            await container.admit(one)
-        await container.pace_records.recall()
+            await container.create_governor(one)
+        await container.governors.restore()
         await container.webhooks.adopt()
         await container.outbox.load()
 
@@ -251,8 +253,8 @@ class Bot:
         stack.push_async_callback(container.token_joins.stop)
         await container.outbox.start()
         stack.push_async_callback(lambda: container.outbox.stop(self._grace()))
-        await container.flows.start()
-        stack.push_async_callback(lambda: container.flows.stop(self._grace()))
+        await container.flow_runs.start()
+        stack.push_async_callback(lambda: container.flow_runs.stop(self._grace()))
 
     def _make_cluster(self, parts: ClusterParts, peers: Peers) -> Cluster:
         from app.cluster import Cluster  # loads psycopg (5 MB), which SQLite does not need
@@ -263,7 +265,7 @@ class Bot:
         return Cluster(container, parts, assistants, self.jobs, self._grace, self._start_again)
 
     async def _start_cluster(self, stack: AsyncExitStack, parts: ClusterParts) -> None:
-        """Be ready to serve accounts; each is read and connected when its lease is taken."""
+        """Prepare to serve accounts; each is loaded and connected when its lease is taken."""
         container = self.container
         stack.push_async_callback(self.accounts.stop_all)
         stack.push_async_callback(container.token_joins.stop)
@@ -271,8 +273,8 @@ class Bot:
         container.near_questions.prepare()
         await container.outbox.start()
         stack.push_async_callback(lambda: container.outbox.stop(self._grace()))
-        container.flows.start_empty()
-        stack.push_async_callback(lambda: container.flows.stop(self._grace()))
+        container.flow_runs.start_empty()
+        stack.push_async_callback(lambda: container.flow_runs.stop(self._grace()))
         log.info("member %s of the cluster, at %s", parts.member.id, parts.address)
 
     async def _start_web(self, stack: AsyncExitStack) -> None:

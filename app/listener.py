@@ -16,7 +16,8 @@ from models.durable import Priority
 from services.accounts.address_book import AddressBook
 from services.changes import ChangeKind
 from services.work import relay_position
-from services.work.inbox import Handle, Inbox
+from services.work.conversation_workers import Handle
+from services.work.inbox import Inbox
 from services.work.write_batcher import WriteBatcher
 from wechat.events import Contact, Event, Message, RawEvent
 from wechat.interface import State, WeChat
@@ -36,7 +37,7 @@ class EventListener:
         self._book: AddressBook | None = None
         self._wechat: WeChat | None = None
         self._was_online = False
-        self._news = WriteBatcher[tuple[str, str]](container.store, self._tell)
+        self._news = WriteBatcher[tuple[str, str]](container.store, self._report)
         self._catching_up = asyncio.Lock()
 
     def attach(self, wechat: WeChat) -> None:
@@ -57,7 +58,7 @@ class EventListener:
         """Resolve an event, and measure the clock skew with messages."""
         event = await wechat.resolve(raw, placed)
         if isinstance(event, Message):
-            self._container.account_clocks.heard(self._account, event.at.timestamp(), raw.at.timestamp())
+            self._container.account_clocks.record_message(self._account, event.at.timestamp(), raw.at.timestamp())
         return event
 
     @property
@@ -96,13 +97,13 @@ class EventListener:
     async def state_changed(self, account: str, state: State, reason: str) -> None:
         """Handle a change of the connection's state: wake queues, notify console and webhooks."""
         if state in (State.SYNCING, State.ONLINE):
-            self.inbox.poke()
+            self.inbox.wake()
         self._container.accounts.state_changed(account, self._container.clock())
         self._container.account_clocks.state_changed(account, state)
         self._container.changes.publish(ChangeKind.ACCOUNT, account=account)
         online = state is State.ONLINE
         if online:
-            self._container.outbox.poke_account(account)
+            self._container.outbox.wake_account(account)
         gone = self._was_online and state in (State.CONNECTING, State.LOGGED_OUT, State.REFUSED)
         if online != self._was_online and (online or gone):
             self._was_online = online
@@ -114,7 +115,7 @@ class EventListener:
         self._container.changes.publish(ChangeKind.ACCOUNT, account=account)
         self._news.put(("account.scan", qr_code))
 
-    def _tell(self, session: Session, news: list[tuple[str, str]]) -> None:
+    def _report(self, session: Session, news: list[tuple[str, str]]) -> None:
         for kind, reason in news:
             data = {"assistant": self._account, "qr_code" if kind == "account.scan" else "reason": reason}
             self._container.webhook_events.tell(session, kind, self._account, data)
@@ -124,14 +125,15 @@ class EventListener:
         async with self._catching_up:
             await self._container.admins.look(account)
             contacts = self._container.accounts.get(account).directory.contacts
-            known = [contacts[id] for id in changed if id in contacts]
-            new = [person for person in known if person.friend and not person.official]
+            people = [contacts[id] for id in changed if id in contacts]
+            new = [person for person in people if person.friend and not person.official]
             for person in new:
-                await self._container.store.write(partial(self._befriended, person=person, greet=len(new) <= FEW))
+                await self._container.store.write(partial(self._became_friend, person=person, greet=len(new) <= FEW))
             for contact_id in await self._container.reconcile.account(account):
                 self._container.token_joins.became_friend_soon(
                     account, contact_id
                 )  # in the background, because adding people is slow
+            await self._container.recognition.look(account)
             await self._container.token_joins.resume(account)
         await self.book.save()
 
@@ -141,10 +143,10 @@ class EventListener:
         for admin in container.accounts.admins(self._account):
             container.messages.say(session, self._account, admin, words, priority=Priority.NOTICE)
 
-    def _befriended(self, session: Session, person: Contact, *, greet: bool) -> None:
+    def _became_friend(self, session: Session, person: Contact, *, greet: bool) -> None:
         """Greet and report a friend for whom there was no event, because the bot was away or the gateway did not send
         one.
         """
         if greet:
-            self._container.friends.greet(session, self._account, person.id)
+            self._container.greetings.greet(session, self._account, person.id)
         self._container.webhook_events.friend_added(session, self._account, person.id, person.name)

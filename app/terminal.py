@@ -81,12 +81,12 @@ def accept_any_encoding() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def complain(line: str, language: str) -> None:
+def print_error(line: str, language: str) -> None:
     """Print an error to stderr."""
     print(in_language(line, language), file=sys.stderr)
 
 
-def say_checked(path: str, advice: Mapping[str, str], language: str) -> None:
+def print_checked(path: str, advice: Mapping[str, str], language: str) -> None:
     """Print that a configuration is valid, and advice about it."""
     print(words("checked", language, path=path))
     for line in advice.values():
@@ -96,7 +96,7 @@ def say_checked(path: str, advice: Mapping[str, str], language: str) -> None:
 def cannot_open(error: OSError, language: str) -> int:
     """Print which file could not be opened; return the exit status, 2 if a restart would not help."""
     if error.errno not in UNWRITABLE and error.errno != errno.ENOENT:
-        complain(f"cannot start: {error}", language)
+        print_error(f"cannot start: {error}", language)
         return 1
     why = in_language(os.strerror(error.errno), language)
     place = Path(error.filename or ".")
@@ -108,12 +108,12 @@ def cannot_open(error: OSError, language: str) -> int:
 def database_failed(error: DBAPIError, language: str) -> int:
     """Print the database driver's error; return the exit status as in `cannot_open`."""
     said = " ".join(str(error.orig).split())
-    complain(f"cannot start: the database: {said}", language)
+    print_error(f"cannot start: the database: {said}", language)
     is_ours = re.search(r"file is not a database|readonly database|unable to open database file", said)
     return 2 if is_ours else 1
 
 
-def where_to_look(bot: Bot) -> str:
+def print_addresses(bot: Bot) -> str:
     """Return a few lines on where to look and what to try."""
     language, url = bot.config.language, bot.config.api.public_url
     if bot.sandbox is None:

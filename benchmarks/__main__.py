@@ -11,9 +11,9 @@ import platform
 import time
 from collections.abc import Awaitable, Callable
 
-from benchmarks import charts, growth, lists, rest, road, start
+from benchmarks import charts, console, growth, lists, rest, road, start
 
-PARTS = ("road", "rest", "lists", "charts", "start", "burners", "growth")
+PARTS = ("road", "rest", "lists", "charts", "console", "start", "burners", "growth")
 
 
 async def main() -> None:
@@ -32,6 +32,7 @@ async def main() -> None:
         "rest": lambda: rest.run(asked.rounds),
         "lists": lists.run,
         "charts": charts.run,
+        "console": console.run,
         "start": lambda: start.run(asked.rounds),
         "burners": growth.run_beside_burners,
         "growth": lambda: growth.run(*grow),

@@ -120,7 +120,7 @@ class WebhookSettings(Section):
         return self._marked(f"{parts.scheme}://{host}{_without_secrets(parts.path)}")
 
     def _marked(self, shown: str) -> str:
-        """Append a hash if something is left out, so that two webhooks can be told apart."""
+        """Append a hash if something is left out, so that two webhooks can be distinguished."""
         return shown if shown == self.url else f"{shown}#{sha256(self.url.encode()).hexdigest()[:8]}"
 
 

@@ -24,7 +24,7 @@ from config.section import (
 
 
 def _sexagesimal(value: object) -> object:
-    """YAML takes 18:00 without quotes for the number 1080."""
+    """Convert a time that YAML read as a number: 18:00 without quotes becomes 1080."""
     if type(value) is not int or value < 0:
         return value
     if value < 60:  # 9, where 09:00 is meant: no time that YAML reads so begins with 0

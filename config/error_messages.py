@@ -33,7 +33,7 @@ OURS: Final = {"Input should be": "must be", "String should": "must", "True or F
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where the values of a configuration come from: a file, and variables by the place that they set."""
+    """The origin of a configuration's values: a file, and environment variables by the key that they set."""
 
     file: YamlFile | None = None
     variables: Mapping[Place, str] = field(default_factory=dict)

@@ -23,12 +23,12 @@ Name = Annotated[str, Field(pattern=r"^\w+$")]  # can be used in placeholders
 
 
 def _question(value: object) -> object:
-    """A question without a check may be written as a text."""
+    """Accept a question without a check as a text."""
     return {"question": value} if isinstance(value, str) else value
 
 
 def _options(value: object) -> object:
-    """Options may be written as a list."""
+    """Accept options as a list."""
     if not isinstance(value, list):
         return value
     labels = [str(item) for item in value]
@@ -38,7 +38,7 @@ def _options(value: object) -> object:
 
 
 class AnswerCheck(Section):
-    """What an answer must be: match a regular expression in full, or be a number in a range. `words` say so."""
+    """A check of answers: they match a regular expression in full, or are a number in a range. `words` explain it."""
 
     regex: Pattern = ""
     min: float | None = None
@@ -72,7 +72,9 @@ class Question(Section):
 
 
 class Choice(Section):
-    """A question that is answered by one of these options. Each has the value that it stands for; in a list, itself."""
+    """A question that is answered by one of its options. An option's value is stored; in a list it is the option
+    itself.
+    """
 
     question: NonEmpty
     options: Annotated[
@@ -122,17 +124,17 @@ class FlowStep(Section):
 
     @property
     def questions(self) -> dict[str, Question | Choice]:
-        """What the person is asked, by the name of the answer."""
+        """The questions to the person, by the name of the answer."""
         return {**(self.ask or {}), **(self.choose or {})}
 
     @property
-    def hands_out(self) -> bool:
-        """Whether it tells somebody an address to call back at."""
+    def sends_callback_url(self) -> bool:
+        """Whether it passes on a callback address."""
         return any(name == CALLBACK_URL for name, _ in placeholders(self.model_dump(exclude_none=True)))
 
     @property
-    def brings(self) -> tuple[str, ...]:
-        """The names later steps may use."""
+    def provides(self) -> tuple[str, ...]:
+        """The names that later steps may use."""
         if self.call:
             return (self.call.into,)
         return (self.wait.callback,) if self.wait else tuple(self.questions)
@@ -162,7 +164,7 @@ class FlowSettings(Section):
             where, place = f"flow {self.name}, step {number}", ("steps", number - 1)
             if step.call and step.call.system not in systems:
                 raise FlowMistake(place, f"{where}: unknown system {step.call.system!r}")
-            taken = next((name for name in step.brings if name in ALWAYS_KNOWN | {"error"}), None)
+            taken = next((name for name in step.provides if name in ALWAYS_KNOWN | {"error"}), None)
             if taken:
                 raise FlowMistake(place, f"{where}: {taken!r} is a reserved name")
             for name, question in step.questions.items():
@@ -170,29 +172,29 @@ class FlowSettings(Section):
                 known[name] = False
             if not step.questions:
                 _check_names(step.model_dump(exclude_none=True), known, where, place)
-                known.update(dict.fromkeys(step.brings, True))
+                known.update(dict.fromkeys(step.provides, True))
         _check_names(self.failed, {**known, "error": False}, f"flow {self.name}, failed", ("failed",))
         self._check_callbacks()
 
-    def hands_out(self, wait: int) -> int:
-        """Which step, by its index, hands out the address at which a waiting step is called back."""
-        return max(index for index, step in enumerate(self.steps[:wait]) if step.hands_out)
+    def callback_sender(self, wait: int) -> int:
+        """Return the index of the step that sends the callback address of a waiting step."""
+        return max(index for index, step in enumerate(self.steps[:wait]) if step.sends_callback_url)
 
     def _check_callbacks(self) -> None:
         """Check that every step using callback_url is followed by a waiting step, and vice versa."""
-        handed_out = 0
+        sender = 0
         for number, step in enumerate(self.steps, 1):
-            if step.hands_out:
-                handed_out = number
-            if step.wait and not handed_out:
+            if step.sends_callback_url:
+                sender = number
+            if step.wait and not sender:
                 raise FlowMistake(
                     ("steps", number - 1), f"flow {self.name}, step {number}: no earlier step uses {{{CALLBACK_URL}}}"
                 )
-            handed_out = 0 if step.wait else handed_out
-        if handed_out:
+            sender = 0 if step.wait else sender
+        if sender:
             raise FlowMistake(
-                ("steps", handed_out - 1),
-                f"flow {self.name}, step {handed_out}: no later step waits for {{{CALLBACK_URL}}}",
+                ("steps", sender - 1),
+                f"flow {self.name}, step {sender}: no later step waits for {{{CALLBACK_URL}}}",
             )
 
 

@@ -26,7 +26,7 @@ def masked(config: BaseModel) -> dict[str, Any]:
 
 
 def _shown(value: Any, kind: Any, marks: list[Mask]) -> Any:
-    """A value of this type, with the marks that its type has."""
+    """Return a value with its secrets masked according to its type."""
     if isinstance(value, Texts):
         return value.model_dump(mode="json")  # what everybody reads in WeChat
     if isinstance(value, BaseModel):
@@ -70,7 +70,7 @@ def _hidden(value: str, marks: list[Mask]) -> str:
 
 
 def _plain_address(url: str, *, path: bool) -> str:
-    """An address without user, password and query, and, where not even its path may be shown, without that."""
+    """Return an address without user, password and query, and without its path if that may be secret."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     if "@" in parts.netloc:

@@ -215,7 +215,7 @@ class PacingSettings(Section):
 
 
 class LimitSettings(Section):
-    """What one person may cause within an hour, and what all kept files may take of the disk."""
+    """Limits per person and hour, and of the disk space for stored files."""
 
     replies: int = Field(120, ge=1)
     relays: int = Field(120, ge=1)

@@ -129,7 +129,7 @@ class Texts(GroupTexts, AdminTexts, ConsoleTexts, StaffTexts):
     report_group: str = "{topic}：入群 {joins}，退群 {leaves}，消息 {messages}，现有 {members} 人"
     report_misses: str = "没有答上来的问题："
     report_miss: str = "· {question}（{times} 次）"
-    report_on: str = "已开启“{topic}”的日报，每天早上私聊发给群主。发送“/日报 关”停止。"
+    report_on: str = "已开启“{topic}”的日报，每天早上私聊发给群主。发送“{command}”停止。"
     report_off: str = "已停止“{topic}”的日报。"
     job_line: str = "{name}：上次 {last} {result}，下次 {next}"
     job_none: str = "没有定时任务。"

@@ -12,7 +12,7 @@ ENGLISH: Final = {
     "report_group": "{topic}: {joins} joined, {leaves} left, {messages} messages, {members} members now",
     "report_misses": "Questions without an answer:",
     "report_miss": "· {question} ({times} times)",
-    "report_on": "The daily report of {topic} goes to its owner every morning. “/日报 关” stops it.",
+    "report_on": "The daily report of {topic} goes to its owner every morning. “{command}” stops it.",
     "report_off": "The daily report of {topic} was turned off.",
     "job_line": "{name}: last {last} {result}, next {next}",
     "job_none": "There are no jobs.",

@@ -1,4 +1,4 @@
-"""YAML files whose values know their lines, for errors."""
+"""YAML files that know the line of each value, for error messages."""
 
 from __future__ import annotations
 

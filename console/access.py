@@ -8,7 +8,7 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from api.app_keys import HOUSE
+from api.app_keys import CONTAINER
 from errors import BadKey, OutsideNetwork
 from services.accounts.console_sessions import TERMINAL, Role, Visitor
 from services.support.agent_desk import Agent
@@ -42,7 +42,7 @@ def guarded(handler: Handler, role: Role) -> Handler:
 async def visitor_of(request: web.Request) -> Visitor | None:
     """Return the logged-in user, or None."""
     token = request.cookies.get(COOKIE, "")
-    return await request.app[HOUSE].console_sessions.visitor(token) if token else None
+    return await request.app[CONTAINER].console_sessions.visitor(token) if token else None
 
 
 def check_page(request: web.Request) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from api.app_keys import ASSISTANTS, HOUSE
+from api.app_keys import ASSISTANTS, CONTAINER
 from api.assistant import read_settings
 from api.body import field, read_object
 from api.query import word
@@ -27,7 +27,7 @@ UNSERVED: Final = {"state": "unserved", "scan": "none", "can_log_out": False}  #
 
 def served_here(request: web.Request) -> dict[str, Any]:
     """Return the accounts of this process, with the lengths of all queues and the staff."""
-    container = request.app[HOUSE]
+    container = request.app[CONTAINER]
     accounts = [shown(container, status) for status in request.app[ASSISTANTS].listed_here()]
     staff = {account: _staff(container, account) for account in container.accounts.names()}
     return {"accounts": accounts, "staff": staff, "queues": container.outbox.waiting()}
@@ -37,7 +37,7 @@ async def served_anywhere(request: web.Request) -> dict[str, Any]:
     """Return the same of all processes; an account that none serves is in the state `unserved`."""
     parts = await gather(request, "accounts", served_here)
     found = {one["account"]: one for part in parts for one in part["accounts"]}
-    configured = {one.account for one in request.app[HOUSE].config.assistants}
+    configured = {one.account for one in request.app[CONTAINER].config.assistants}
     accounts = [found.get(name) or _unserved(name, configured) for name in await all_accounts(request)]
     queues: Counter[str] = Counter()
     for part in parts:
@@ -74,7 +74,7 @@ def shown(container: Container, status: AssistantStatus) -> dict[str, Any]:
         "state": status.state,
         "holder": status.holder if container.cluster else "",
         "since": iso(container.accounts.since(status.account)),
-        "away_since": iso(container.accounts.away_since(status.account)),
+        "away_since": iso(container.accounts.offline_since(status.account)),
         "away_long": container.offline_alerts.is_long(status.account),
         "reason": wechat.reason.text(language) if wechat.reason else "",
         "friends": status.friends,
@@ -90,7 +90,7 @@ def shown(container: Container, status: AssistantStatus) -> dict[str, Any]:
 
 async def login_code(request: web.Request) -> web.Response:
     """GET /console/api/assistant/{account}/login.svg: the login QR code; 404 if there is none."""
-    code = request.app[HOUSE].accounts.get(request.match_info["account"]).qr_code
+    code = request.app[CONTAINER].accounts.get(request.match_info["account"]).qr_code
     if not code:
         raise NotFound("no login QR code")
     return picture(code)
@@ -127,7 +127,7 @@ async def log_out(request: web.Request) -> web.Response:
 
 async def rooms(request: web.Request) -> web.Response:
     """GET /console/api/assistant/{account}/room?q=: WeChat groups that may become the staff room."""
-    container, q = request.app[HOUSE], word(request, "q")
+    container, q = request.app[CONTAINER], word(request, "q")
     account = request.match_info["account"]
     directory = container.accounts.get(account).directory
     found = sorted((room for room in directory.rooms.values() if q in room.topic), key=lambda one: one.topic)
@@ -141,7 +141,7 @@ async def rooms(request: web.Request) -> web.Response:
 
 async def bind_staff_room(request: web.Request) -> web.Response:
     """POST /console/api/assistant/{account}/staff-room {room}: its members are the staff from now on."""
-    container, who, account = request.app[HOUSE], request[VISITOR].actor, request.match_info["account"]
+    container, who, account = request.app[CONTAINER], request[VISITOR].actor, request.match_info["account"]
     room_id = field(await read_object(request), "room")
     container.accounts.get(account)
     await container.store.write(lambda s: container.staff_rooms.bind(s, account, room_id, who))
@@ -163,7 +163,7 @@ async def friends(request: web.Request) -> web.Response:
 
 def friends_here(request: web.Request) -> dict[str, Any]:
     """Return the first friends that fit the query, of the accounts of this process, and the number of all."""
-    container, q, account = request.app[HOUSE], word(request, "q"), word(request, "assistant")
+    container, q, account = request.app[CONTAINER], word(request, "q"), word(request, "assistant")
     found = []
     for name in container.accounts.names():
         contacts = container.accounts.get(name).directory.contacts.values() if account in ("", name) else ()

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from api.app_keys import HOUSE
+from api.app_keys import CONTAINER
 from api.body import number
 from api.query import choice, page, word
 from api.responses import iso, listing, reply
@@ -16,7 +16,6 @@ from console.accounts import served_anywhere
 from console.names import names_of
 from models.durable import OutboxItem, WorkState
 from models.row_id import MAX_ROW_ID
-from services.flows.flows import end_run
 from services.messaging.webhook_delivery import list_deliveries
 from services.messaging.webhook_events import QUEUE
 
@@ -24,7 +23,7 @@ from services.messaging.webhook_events import QUEUE
 async def find(request: web.Request) -> web.Response:
     """GET /console/api/webhook?state=&name=: list deliveries."""
     state, name, asked = choice(request, "state", WorkState) or WorkState.FAILED, word(request, "name"), page(request)
-    found = await request.app[HOUSE].store.read(lambda s: list_deliveries(s, name, state, asked))
+    found = await request.app[CONTAINER].store.read(lambda s: list_deliveries(s, name, state, asked))
     return listing("deliveries", found.map(_delivery))
 
 
@@ -45,15 +44,15 @@ def _delivery(item: OutboxItem) -> dict[str, Any]:
 
 async def resend(request: web.Request) -> web.Response:
     """POST /console/api/webhook/{id}/resend; `sent_again` is false if it had not failed."""
-    container, who, item_id = request.app[HOUSE], request[VISITOR].actor, number(request, most=MAX_ROW_ID)
+    container, who, item_id = request.app[CONTAINER], request[VISITOR].actor, number(request, most=MAX_ROW_ID)
     resent = await container.store.write(lambda s: container.webhooks.send_again(s, item_id, who))
     return reply({"sent_again": resent.again, "state": resent.item.state}, 202)
 
 
 async def overview(request: web.Request) -> web.Response:
     """GET /console/api/connections: webhooks, systems and open flows."""
-    container = request.app[HOUSE]
-    runs = await container.flows.open_runs()
+    container = request.app[CONTAINER]
+    runs = await container.flow_runs.open()
     names, served = await names_of(request, [run.person for run in runs]), await served_anywhere(request)
     webhooks = [
         {
@@ -88,6 +87,6 @@ async def overview(request: web.Request) -> web.Response:
 
 async def end_flow(request: web.Request) -> web.Response:
     """POST /console/api/flow/{id}/end: cancel a flow and tell its person."""
-    container, who, run_id = request.app[HOUSE], request[VISITOR].actor, number(request)
-    await container.store.write(lambda s: end_run(s, container.flows, container.audit, run_id, who))
+    container, who, run_id = request.app[CONTAINER], request[VISITOR].actor, number(request)
+    await container.store.write(lambda s: container.flow_runs.cancel(s, run_id, who))
     return web.Response(status=204)

@@ -8,7 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
-from api.app_keys import HOUSE
+from api.app_keys import CONTAINER
 from console.access import visitor_of
 
 KEEPALIVE: Final = 15.0
@@ -17,10 +17,10 @@ STREAMS: Final = web.AppKey("console_streams", set[asyncio.Task[object]])
 
 async def stream(request: web.Request) -> web.StreamResponse:
     """GET /console/api/events. The event `reset` means that changes were lost and everything must be loaded again."""
-    feed = request.app[HOUSE].changes
+    feed = request.app[CONTAINER].changes
     given = request.headers.get("Last-Event-ID") or request.query.get("after", "")
-    known = feed.number_of(given)
-    number = feed.last if known is None else known
+    number_seen = feed.number_of(given)
+    number = feed.last if number_seen is None else number_seen
     response = web.StreamResponse(
         headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     )
@@ -29,7 +29,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
     request.app[STREAMS].add(task)
     try:
         await response.prepare(request)
-        first = "reset" if given and known is None else "hello"
+        first = "reset" if given and number_seen is None else "hello"
         await response.write(f"id: {feed.id_of(number)}\nevent: {first}\ndata: {{}}\n\n".encode())
         while await visitor_of(request) is not None:  # ends with the session
             changes = await feed.wait_after(number, KEEPALIVE)

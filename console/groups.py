@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 from sqlmodel import Session
 
-from api.app_keys import HOUSE
+from api.app_keys import CONTAINER
 from api.body import field, line, number, read_object, text
 from api.cluster import counts_elsewhere
 from api.query import choice, page, word
@@ -33,14 +33,14 @@ async def find(request: web.Request) -> web.Response:
     wanted = QunFilter(
         account=word(request, "assistant"), state=choice(request, "state", QunState), q=word(request, "q")
     )
-    container, asked = request.app[HOUSE], page(request)
+    container, asked = request.app[CONTAINER], page(request)
     found = await container.store.read(lambda s: list_quns(s, wanted, asked))
     elsewhere = await counts_elsewhere(request, found.rows)
     return listing("quns", found.map(lambda qun: _fields(request, qun, elsewhere.get(qun.number))))
 
 
 def _fields(request: web.Request, qun: Qun, counts: GroupCounts | None = None) -> dict[str, Any]:
-    shown = fields(request.app[HOUSE], qun, counts)
+    shown = fields(request.app[CONTAINER], qun, counts)
     if request[VISITOR].role is not Role.ADMIN:  # agents must not see what lets people join
         del shown["token"], shown["url"]
     return shown
@@ -48,7 +48,7 @@ def _fields(request: web.Request, qun: Qun, counts: GroupCounts | None = None) -
 
 async def read(request: web.Request) -> web.Response:
     """GET /console/api/qun/{number}: a group with its settings and statistics."""
-    container, qun = request.app[HOUSE], _group(request)
+    container, qun = request.app[CONTAINER], _group(request)
     blacklisted = await container.sanctions.blacklisted(qun)
     timed = await container.timed_messages.of(qun)
     days = await container.daily_stats.days(qun.number, 14)
@@ -71,7 +71,7 @@ def timed_message(row: Any) -> dict[str, Any]:
 
 async def members(request: web.Request) -> web.Response:
     """GET /console/api/qun/{number}/members?state=: list members."""
-    container, qun, asked = request.app[HOUSE], _group(request), page(request)
+    container, qun, asked = request.app[CONTAINER], _group(request), page(request)
     state = choice(request, "state", MemberState) or MemberState.JOINED
 
     def load(session: Session) -> tuple[Page[Membership], dict[str, int]]:
@@ -97,11 +97,11 @@ async def members(request: web.Request) -> web.Response:
 
 async def code(request: web.Request) -> web.Response:
     """GET /console/api/qun/{number}/qr.svg: QR code of the landing page."""
-    return picture(request.app[HOUSE].groups.url(_group(request)))
+    return picture(request.app[CONTAINER].groups.url(_group(request)))
 
 
 def _group(request: web.Request) -> Qun:
-    qun = request.app[HOUSE].groups.by_number(number(request, "number"))
+    qun = request.app[CONTAINER].groups.by_number(number(request, "number"))
     if qun is None:
         raise NotFound("group")
     return qun
@@ -114,7 +114,7 @@ async def change(request: web.Request) -> web.Response:
     """PATCH /console/api/qun/{number} {topic | announcement | welcome}: read back from WeChat, 502 if it did not
     change.
     """
-    container, who = request.app[HOUSE], request[VISITOR].actor
+    container, who = request.app[CONTAINER], request[VISITOR].actor
     body = await read_object(request)
     qun = container.closing.open_group(number(request, "number"))
     try:
@@ -159,7 +159,7 @@ async def read_changed(request: web.Request) -> web.Response:
 
 async def act(request: web.Request) -> web.Response:
     """POST /console/api/qun/{number}/{action}: one of ACTIONS."""
-    container, who, qun = request.app[HOUSE], request[VISITOR].actor, _group(request)
+    container, who, qun = request.app[CONTAINER], request[VISITOR].actor, _group(request)
     action = ACTIONS.get(request.match_info["action"])
     if action is None:
         raise NotFound("action")
@@ -175,7 +175,7 @@ async def act(request: web.Request) -> web.Response:
 
 async def add_member(request: web.Request) -> web.Response:
     """POST /console/api/qun/{number}/add {contact_id}: `approved` as 请求入群 answers it."""
-    container, who, qun = request.app[HOUSE], request[VISITOR].actor, _group(request)
+    container, who, qun = request.app[CONTAINER], request[VISITOR].actor, _group(request)
     contact_id = field(await read_object(request), "contact_id")
     answer = await container.join_requests.join_group(qun, contact_id, who)
     return reply({"approved": answer.approved})

@@ -11,7 +11,7 @@ from aiohttp import web
 from pydantic import ValidationError
 from sqlmodel import Session
 
-from api.app_keys import HOUSE
+from api.app_keys import CONTAINER
 from api.body import field, lines, number, read_large_object, read_object, text
 from api.query import word
 from api.responses import iso, reply
@@ -22,7 +22,7 @@ from models.faq import Question
 from models.keywords import Keyword
 from models.schema import MAX_ID
 from services.support.faq import Entry
-from services.support.questions import top_misses
+from services.support.missed_questions import most_missed
 from services.support.rule_files import export_keywords, export_questions
 
 MISS_DAYS = 30
@@ -31,12 +31,12 @@ MISSES = 100
 
 async def read(request: web.Request) -> web.Response:
     """GET /console/api/knowledge?assistant=: all rules and questions, without pages."""
-    container, account = request.app[HOUSE], _account(request)
+    container, account = request.app[CONTAINER], _account(request)
     since = (datetime.now(container.zone) - timedelta(days=MISS_DAYS)).date().isoformat()
 
     def load(session: Session) -> Any:
         keywords = container.keywords.listed(session, account, None)
-        return keywords, container.faq.listed(session), top_misses(session, MISSES, account=account, since=since)
+        return keywords, container.faq.listed(session), most_missed(session, MISSES, account=account, since=since)
 
     keywords, questions, misses = await container.store.read(load)
     return reply(
@@ -48,14 +48,18 @@ async def read(request: web.Request) -> web.Response:
             ],
             "questions": [_question(row) for row in questions],
             "configured_questions": [entry.model_dump() for entry in container.faq.entries],
+            "faq_file": container.config.customer_service.faq,
+            "passages": [
+                {"title": one.title, "text": one.answer, "source": one.source} for one in container.faq.passages
+            ],
             "misses": [{"question": question, "count": count} for question, count in misses],
         }
     )
 
 
 def _account(request: web.Request) -> str:
-    name = word(request, "assistant") or next(iter(request.app[HOUSE].accounts.names()), "")
-    request.app[HOUSE].accounts.get(name)
+    name = word(request, "assistant") or next(iter(request.app[CONTAINER].accounts.names()), "")
+    request.app[CONTAINER].accounts.get(name)
     return name
 
 
@@ -78,12 +82,14 @@ async def try_it(request: web.Request) -> web.Response:
     """POST /console/api/knowledge/try {text, group?}: explain which rule answers."""
     body = await read_object(request)
     words, group = text(body, "text"), body.get("group") is True
-    return reply({"explanation": asdict(request.app[HOUSE].explainer.explain(_account(request), words, group=group))})
+    return reply(
+        {"explanation": asdict(request.app[CONTAINER].explainer.explain(_account(request), words, group=group))}
+    )
 
 
 async def put_keyword(request: web.Request) -> web.Response:
     """POST /console/api/keyword {kind, word, reply, where}: add a rule, or with {id} replace one."""
-    container, who, account = request.app[HOUSE], request[VISITOR].actor, _account(request)
+    container, who, account = request.app[CONTAINER], request[VISITOR].actor, _account(request)
     body = await read_object(request)
     try:
         rule = KeywordRule.model_validate(
@@ -97,7 +103,7 @@ async def put_keyword(request: web.Request) -> web.Response:
 
 
 def _old(body: dict[str, Any]) -> int | None:
-    """The id of what is changed; None for something new."""
+    """Return the id of the entry to change; None for a new one."""
     given = body.get("id")
     if given is not None and (type(given) is not int or not 0 < given <= MAX_ID):
         raise InvalidParameter("id")
@@ -106,14 +112,14 @@ def _old(body: dict[str, Any]) -> int | None:
 
 async def remove_keyword(request: web.Request) -> web.Response:
     """DELETE /console/api/keyword/{id}."""
-    container, who, row_id = request.app[HOUSE], request[VISITOR].actor, number(request)
+    container, who, row_id = request.app[CONTAINER], request[VISITOR].actor, number(request)
     await container.store.write(lambda s: container.knowledge_editor.remove_keyword(s, row_id, who))
     return web.Response(status=204)
 
 
 async def put_question(request: web.Request) -> web.Response:
     """POST /console/api/question {questions, answer}: add a question, or with {id} change one."""
-    container, who = request.app[HOUSE], request[VISITOR].actor
+    container, who = request.app[CONTAINER], request[VISITOR].actor
     body = await read_object(request)
     wordings, answer, old = lines(body, "questions"), text(body, "answer"), _old(body)
     if not wordings:
@@ -125,14 +131,14 @@ async def put_question(request: web.Request) -> web.Response:
 
 async def remove_question(request: web.Request) -> web.Response:
     """DELETE /console/api/question/{id}."""
-    container, who, row_id = request.app[HOUSE], request[VISITOR].actor, number(request)
+    container, who, row_id = request.app[CONTAINER], request[VISITOR].actor, number(request)
     await container.store.write(lambda s: container.knowledge_editor.remove_question(s, row_id, who))
     return web.Response(status=204)
 
 
 async def export(request: web.Request) -> web.Response:
     """GET /console/api/knowledge/{what}.yaml: export the added keywords or questions."""
-    container, account, what = request.app[HOUSE], _account(request), request.match_info["what"]
+    container, account, what = request.app[CONTAINER], _account(request), request.match_info["what"]
     if what == "keywords":
         data = await container.store.read(lambda s: export_keywords(s, container.keywords, account, None))
     else:
@@ -143,7 +149,7 @@ async def export(request: web.Request) -> web.Response:
 
 async def import_(request: web.Request) -> web.Response:
     """POST /console/api/knowledge/{what}.yaml {yaml}: import keywords or questions in one transaction."""
-    container, account, what = request.app[HOUSE], _account(request), request.match_info["what"]
+    container, account, what = request.app[CONTAINER], _account(request), request.match_info["what"]
     who, body = request[VISITOR].actor, await read_large_object(request)
     given = body.get("yaml")
     if not isinstance(given, str):

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from api.app_keys import CLIENT, HOUSE
+from api.app_keys import CLIENT, CONTAINER
 from api.responses import reply
 from console.access import COOKIE, VISITOR, visitor_of
 from console.page_files import VIEWS, page
@@ -20,11 +20,11 @@ async def by_link(request: web.Request) -> web.StreamResponse:
     wait = request.app[VIEWS].wait(request[CLIENT])
     if wait:
         raise TooManyRequests(retry_after=wait)
-    token = await request.app[HOUSE].console_sessions.open(request.match_info["secret"], request[CLIENT])
+    token = await request.app[CONTAINER].console_sessions.open(request.match_info["secret"], request[CLIENT])
     if token is None:
-        return page("expired.html", 410)
+        return page(request, "expired.html", 410)
     response = web.HTTPSeeOther("/console/")
-    secure = request.app[HOUSE].config.api.public_url.startswith("https://")
+    secure = request.app[CONTAINER].config.api.public_url.startswith("https://")
     response.set_cookie(
         COOKIE, token, max_age=int(IDLE_SECONDS), path="/console/", httponly=True, samesite="Strict", secure=secure
     )
@@ -38,7 +38,7 @@ async def session(request: web.Request) -> web.Response:
     visitor = await visitor_of(request)
     if visitor is None:
         raise BadKey("no session")
-    container = request.app[HOUSE]
+    container = request.app[CONTAINER]
     shown: dict[str, Any] = {
         "id": visitor.contact_id,
         "name": visitor.name,
@@ -52,7 +52,7 @@ async def session(request: web.Request) -> web.Response:
 
 async def log_out(request: web.Request) -> web.Response:
     """POST /console/api/logout: end this session."""
-    visitor, container = request[VISITOR], request.app[HOUSE]
+    visitor, container = request[VISITOR], request.app[CONTAINER]
     await container.store.write(lambda s: container.console_sessions.end(s, visitor.session_id, visitor.actor))
     response = reply({"session": None})
     response.del_cookie(COOKIE, path="/console/")

@@ -8,7 +8,7 @@ from typing import Any, Final
 from aiohttp import web
 from sqlmodel import Session, col, select
 
-from api.app_keys import HOUSE
+from api.app_keys import CONTAINER
 from app.container import Container
 from console.peers import gather
 from models.groups import Qun
@@ -53,7 +53,7 @@ class Names:
 
 async def names_of(request: web.Request, ids: Iterable[str] = (), numbers: Iterable[int] = ()) -> Names:
     """Look up these people and rooms (WeChat ids), and groups (numbers)."""
-    container = request.app[HOUSE]
+    container = request.app[CONTAINER]
     if container.peers is None:
         return Names(container, {}, {})
     unknown = {id for id in ids if id and not _known(container, id)}
@@ -76,12 +76,12 @@ def targets(given: Iterable[str]) -> tuple[list[str], list[int]]:
 
 def known_here(request: web.Request) -> dict[str, Any]:
     """Return the names that this process knows of the ids in the query."""
-    container = request.app[HOUSE]
+    container = request.app[CONTAINER]
     return {id: name for id in request.query.get("ids", "").split(",") if (name := _known(container, id))}
 
 
 def ids_called(container: Container, part: str) -> list[str]:
-    """The ids of people, WeChat rooms and groups whose name has this in it; not all of very many."""
+    """Return the ids of people, rooms and groups whose name contains a text; at most MAX_FOUND."""
     found: list[str] = []
     for wechat in container.accounts:
         people = wechat.directory.contacts.values()

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from api.app_keys import HOUSE
+from api.app_keys import CONTAINER
 from api.body import field, number, read_large_object, read_object, text
 from api.content import read_content
 from api.query import page
@@ -26,7 +26,7 @@ MAX_AHEAD: Final = 366 * DAY  # seconds
 
 async def find(request: web.Request) -> web.Response:
     """GET /console/api/broadcast: those that were sent, newest first."""
-    container, asked = request.app[HOUSE], page(request)
+    container, asked = request.app[CONTAINER], page(request)
     found = await container.store.read(lambda s: container.sent_broadcasts.listed(s, asked))
     names = await names_of(request, [row.by for row in found.rows] + acting(row.by for row in found.rows))
     return listing("broadcasts", found.map(lambda row: _shown(row, names, container.clock())))
@@ -48,7 +48,7 @@ def _shown(row: Broadcast, names: Names, now: float) -> dict[str, Any]:
 
 async def read(request: web.Request) -> web.Response:
     """GET /console/api/broadcast/{id}: the result of each group and friend."""
-    container = request.app[HOUSE]
+    container = request.app[CONTAINER]
     result = await container.sent_broadcasts.result(number(request))
     by, friend_ids = result.broadcast.by, [id for _, id in result.friends]
     names = await names_of(request, [by, *acting([by]), *friend_ids], result.groups)
@@ -67,7 +67,7 @@ async def read(request: web.Request) -> web.Response:
 async def send(request: web.Request) -> web.Response:
     """POST /console/api/broadcast {key, quns? | all?, friends?, text | image | …, at?}; the same key again sends
     nothing. `friends`: [{assistant, contact_id}]."""
-    container, who = request.app[HOUSE], request[VISITOR].actor
+    container, who = request.app[CONTAINER], request[VISITOR].actor
     body = await read_large_object(request)
     key, quns = field(body, "key"), body.get("quns", [])
     if not isinstance(quns, list) or len(quns) > MAX_NAMED or not all(type(one) is int for one in quns):
@@ -80,7 +80,7 @@ async def send(request: web.Request) -> web.Response:
         friends=_friends(body),
         run_at=_moment(body, container.clock()),
     )
-    broadcast_id = await container.broadcasts.promise(order, who, f"console:{key}")
+    broadcast_id = await container.broadcasts.submit(order, who, f"console:{key}")
     return reply({"broadcast": {"id": broadcast_id}}, 202)
 
 
@@ -92,7 +92,7 @@ def _friends(body: dict[str, Any]) -> list[Friend]:
 
 
 def _moment(body: dict[str, Any], now: float) -> float:
-    """When it is to be sent, in Unix seconds; 0 = at once."""
+    """Return when to send, in Unix seconds; 0 = immediately."""
     at = body.get("at")
     if at is None:
         return 0.0
@@ -103,7 +103,7 @@ def _moment(body: dict[str, Any], now: float) -> float:
 
 async def cancel(request: web.Request) -> web.Response:
     """POST /console/api/broadcast/{id}/cancel: how many messages are not sent because of it."""
-    container, who, broadcast_id = request.app[HOUSE], request[VISITOR].actor, number(request)
+    container, who, broadcast_id = request.app[CONTAINER], request[VISITOR].actor, number(request)
     count = await container.store.write(lambda s: container.sent_broadcasts.cancel(s, broadcast_id, who))
     return reply({"cancelled": count})
 
@@ -113,7 +113,7 @@ async def cancel(request: web.Request) -> web.Response:
 
 async def find_timed(request: web.Request) -> web.Response:
     """GET /console/api/timed."""
-    container, asked = request.app[HOUSE], page(request)
+    container, asked = request.app[CONTAINER], page(request)
     found = await container.store.read(lambda s: container.timed_messages.listed(s, asked))
     names = await names_of(request, numbers=[row.number for row in found.rows])
     return listing("timed", found.map(lambda row: {**timed_message(row), "topic": names.topic(row.number)}))
@@ -121,7 +121,7 @@ async def find_timed(request: web.Request) -> web.Response:
 
 async def add_timed(request: web.Request) -> web.Response:
     """POST /console/api/timed {number, cron, text}: add a timed message."""
-    container, who = request.app[HOUSE], request[VISITOR].actor
+    container, who = request.app[CONTAINER], request[VISITOR].actor
     body = await read_object(request)
     cron, words, wanted = field(body, "cron"), text(body, "text"), body.get("number")
     qun = container.groups.by_number(wanted) if type(wanted) is int else None
@@ -133,6 +133,6 @@ async def add_timed(request: web.Request) -> web.Response:
 
 async def remove_timed(request: web.Request) -> web.Response:
     """DELETE /console/api/timed/{id}: delete a timed message."""
-    container, who, timed_id = request.app[HOUSE], request[VISITOR].actor, number(request)
+    container, who, timed_id = request.app[CONTAINER], request[VISITOR].actor, number(request)
     await container.store.write(lambda s: container.timed_messages.remove(s, timed_id, who))
     return web.Response(status=204)

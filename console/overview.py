@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 from sqlmodel import Session
 
-from api.app_keys import HOUSE
+from api.app_keys import CONTAINER
 from api.responses import iso, reply
 from console.accounts import served_anywhere
 from console.peers import gather
@@ -18,7 +18,7 @@ from services.support.lists import count_unfinished
 
 async def read(request: web.Request) -> web.Response:
     """GET /console/api/overview: state of accounts, tickets and queues."""
-    container = request.app[HOUSE]
+    container = request.app[CONTAINER]
 
     def load(session: Session) -> Any:
         totals = container.daily_totals
@@ -61,19 +61,19 @@ async def status(request: web.Request) -> web.Response:
     """GET /console/api/status: how many customers wait, and which accounts are not online."""
     parts = await gather(request, "away", away_here)
     away = [one for part in parts for one in part["away"]]
-    tickets = await request.app[HOUSE].store.read(count_unfinished)
+    tickets = await request.app[CONTAINER].store.read(count_unfinished)
     return reply({"status": {"waiting": tickets.waiting, "away": away}})
 
 
 def away_here(request: web.Request) -> dict[str, Any]:
     """Return the accounts of this process that are not online."""
-    container = request.app[HOUSE]
+    container = request.app[CONTAINER]
     language = container.config.language
     away = [
         {
             "account": wechat.account,
             "state": wechat.state,
-            "since": iso(container.accounts.away_since(wechat.account)),
+            "since": iso(container.accounts.offline_since(wechat.account)),
             "long": container.offline_alerts.is_long(wechat.account),
             "reason": wechat.reason.text(language) if wechat.reason else "",
             "scan": bool(wechat.qr_code),

@@ -1,14 +1,16 @@
-"""Static files of the console, cached in memory; some are shared with the sandbox's page."""
+"""Static files of the console, kept in memory, compressed once; some are shared with the sandbox's page."""
 
 from __future__ import annotations
 
-import mimetypes
+import gzip
+import hashlib
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiohttp import web
 
+from api.app_keys import CONTAINER
 from api.view_limit import ViewLimit
 from errors import NotFound
 
@@ -32,27 +34,45 @@ HEADERS: Final = {
 TYPES: Final = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
 
 
+class _File(NamedTuple):
+    """A static file: its content, the same compressed, and what changes with it."""
+
+    body: bytes
+    compressed: bytes
+    tag: str
+    kind: str
+
+
 @cache
-def _read(name: str) -> bytes | None:
+def _read(name: str, language: str = "") -> _File | None:
     path = SHARED.get(name, FOLDER / name)
     inside = name in SHARED or path.resolve().is_relative_to(FOLDER)
-    return path.read_bytes() if inside and path.suffix in TYPES and path.is_file() else None
+    if not inside or path.suffix not in TYPES or not path.is_file():
+        return None
+    body = path.read_bytes()
+    if language == "en":
+        body = body.replace(b'<html lang="zh-CN">', b'<html lang="en">', 1)
+    return _File(body, gzip.compress(body, mtime=0), hashlib.sha256(body).hexdigest()[:16], TYPES[path.suffix])
 
 
-def page(name: str, status: int = 200) -> web.Response:
-    """Return a file of the page; raise NotFound."""
-    body = _read(name)
-    if body is None:
+def page(request: web.Request, name: str, status: int = 200, language: str = "") -> web.Response:
+    """Return a file of the page, or 304 if the client has it; raise NotFound."""
+    file = _read(name, language)
+    if file is None:
         raise NotFound(name)
-    kind = TYPES.get(Path(name).suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
-    response = web.Response(body=body, status=status, content_type=kind, charset="utf-8", headers=HEADERS)
-    response.enable_compression()
-    return response
+    headers = {**HEADERS, "ETag": f'"{file.tag}"', "Vary": "Accept-Encoding"}
+    if status == 200 and any(tag.value == file.tag for tag in request.if_none_match or ()):
+        return web.Response(status=304, headers=headers)
+    compressed = "gzip" in request.headers.get("Accept-Encoding", "")
+    body = file.compressed if compressed else file.body
+    if compressed:
+        headers["Content-Encoding"] = "gzip"
+    return web.Response(body=body, status=status, content_type=file.kind, charset="utf-8", headers=headers)
 
 
-async def index(_request: web.Request) -> web.Response:
-    """GET /console/: the page, which loads its data by the API."""
-    return page("index.html")
+async def index(request: web.Request) -> web.Response:
+    """GET /console/: the page, which loads its data by the API; in the language of the config until one is chosen."""
+    return page(request, "index.html", language=request.app[CONTAINER].config.language)
 
 
 async def to_index(_request: web.Request) -> web.Response:
@@ -62,4 +82,4 @@ async def to_index(_request: web.Request) -> web.Response:
 
 async def file(request: web.Request) -> web.Response:
     """GET /console/page/…: a static file."""
-    return page(request.match_info["name"])
+    return page(request, request.match_info["name"])

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from api.app_keys import HOUSE
+from api.app_keys import CONTAINER
 from api.responses import reply
 from services.cluster.peers import Peers
 
@@ -20,7 +20,7 @@ Provide = Callable[[web.Request], Part]
 
 async def gather(request: web.Request, name: str, provide: Provide, **params: str) -> list[Part]:
     """Return the part of this process and those of the others that respond in time. `params`: of their query."""
-    mine, peers = provide(request), request.app[HOUSE].peers
+    mine, peers = provide(request), request.app[CONTAINER].peers
     if peers is None:
         return [mine]
     given = {key: value for key, value in params.items() if value}
@@ -34,14 +34,14 @@ async def _others(peers: Peers) -> list[str]:
 
 async def all_accounts(request: web.Request) -> list[str]:
     """Return the names of the accounts of all processes."""
-    container = request.app[HOUSE]
+    container = request.app[CONTAINER]
     if container.peers is None:
         return container.accounts.names()
     return sorted(await container.peers.all_holders())
 
 
 def add_to(app: web.Application, parts: Mapping[str, Provide]) -> None:
-    """Have this process answer the others. Only processes of the cluster get past the middleware."""
+    """Add the routes that other processes call. The middleware admits only processes of the cluster."""
     for name, provide in parts.items():
         app.router.add_get(PATH + name, _handler(provide))
 

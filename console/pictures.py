@@ -8,7 +8,7 @@ from aiohttp import web
 
 
 def picture(content: str) -> web.Response:
-    """A QR code as SVG."""
+    """Return a QR code as SVG."""
     import segno  # 1 MB, loaded when a code is drawn
 
     drawn = io.BytesIO()

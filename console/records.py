@@ -11,7 +11,7 @@ from typing import Any, Final
 from aiohttp import web
 from sqlmodel import Session
 
-from api.app_keys import HOUSE
+from api.app_keys import CONTAINER
 from api.body import number
 from api.query import choice, moment, page, word
 from api.responses import iso, listing, reply
@@ -39,14 +39,14 @@ COLUMNS: Final = ("id", "at", "assistant", "kind", "who", "target", "outcome", "
 async def audit(request: web.Request) -> web.Response:
     """GET /console/api/audit?since=&kind=&who=&q="""
     wanted, asked = _filter(request), page(request)
-    found = await request.app[HOUSE].store.read(lambda s: list_actions(s, wanted, asked))
+    found = await request.app[CONTAINER].store.read(lambda s: list_actions(s, wanted, asked))
     ids, numbers = targets(row.target for row in found.rows)
     names = await names_of(request, ids + acting(row.who for row in found.rows), numbers)
     return listing("actions", found.map(lambda row: _named(row, names)))
 
 
 def _named(row: Action, names: Names) -> dict[str, Any]:
-    """A line with the names of who acted and of whom or what it was done to."""
+    """Return a line of the audit log with the names of the actor and the target."""
     return {**_action(row), "who_name": names.actor(row.who), "target_name": names.target(row.target)}
 
 
@@ -57,7 +57,7 @@ def _filter(request: web.Request) -> AuditFilter:
         kind=word(request, "kind"),
         who=word(request, "who"),
         q=q,
-        ids=ids_called(request.app[HOUSE], q) if q else (),
+        ids=ids_called(request.app[CONTAINER], q) if q else (),
     )
 
 
@@ -91,7 +91,7 @@ async def _table(
     columns: Sequence[str],
     load: Callable[[Session, PageRequest], Page[dict[str, Any]]],
 ) -> web.StreamResponse:
-    """A list as CSV; at most 100 000 lines."""
+    """Return a list as CSV; at most 100 000 lines."""
     response = web.StreamResponse(
         headers={
             "Content-Type": "text/csv; charset=utf-8",
@@ -105,7 +105,7 @@ async def _table(
     after: int | None = None
     for _ in range(MAX_CSV_PAGES):
         asked = PageRequest(MAX_LIMIT, after)
-        found = await request.app[HOUSE].store.read(lambda s, asked=asked: load(s, asked))  # type: ignore[misc]
+        found = await request.app[CONTAINER].store.read(lambda s, asked=asked: load(s, asked))  # type: ignore[misc]
         await response.write(_csv([[_cell(row[column]) for column in columns] for row in found.rows]))
         if found.next is None:
             break
@@ -129,7 +129,7 @@ def _csv(rows: Any) -> bytes:
 async def messages(request: web.Request) -> web.Response:
     """GET /console/api/message?state=&q="""
     load, asked = await _messages(request), page(request)
-    found = await request.app[HOUSE].store.read(lambda s: load(s, asked))
+    found = await request.app[CONTAINER].store.read(lambda s: load(s, asked))
     names = await names_of(request, [one["to"] for one in found.rows if not one["name"]])
     return listing("messages", found.map(lambda one: {**one, "name": one["name"] or names.target(one["to"])}))
 
@@ -140,7 +140,7 @@ async def messages_csv(request: web.Request) -> web.StreamResponse:
 
 
 async def _messages(request: web.Request) -> Load:
-    container, state, q = request.app[HOUSE], choice(request, "state", WorkState), word(request, "q")
+    container, state, q = request.app[CONTAINER], choice(request, "state", WorkState), word(request, "q")
     accounts, ids = await all_accounts(request), ids_called(container, q) if q else []
 
     def load(session: Session, asked: PageRequest) -> Page[dict[str, Any]]:
@@ -150,7 +150,7 @@ async def _messages(request: web.Request) -> Load:
 
 
 def _message(request: web.Request, item: OutboxItem) -> dict[str, Any]:
-    container, body = request.app[HOUSE], json.loads(item.body)
+    container, body = request.app[CONTAINER], json.loads(item.body)
     account = item.queue.partition(":")[2]
     wechat = container.accounts.find(account)
     contact = wechat.directory.contacts.get(item.key) if wechat else None
@@ -180,7 +180,7 @@ def _harmless(request: web.Request, said: str) -> str:
 
 async def resend(request: web.Request) -> web.Response:
     """POST /console/api/message/{id}/resend; `sent_again` is false if it had not failed."""
-    container, who, item_id = request.app[HOUSE], request[VISITOR].actor, number(request, most=MAX_ROW_ID)
+    container, who, item_id = request.app[CONTAINER], request[VISITOR].actor, number(request, most=MAX_ROW_ID)
 
     def write(session: Session) -> tuple[bool, str]:
         again = send_again(session, container.outbox, container.audit, item_id, who)

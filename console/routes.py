@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from api.app_keys import HOUSE
+from api.app_keys import CONTAINER
 from api.view_limit import ViewLimit
 from console import (
     accounts,
@@ -126,11 +126,11 @@ PARTS: Final[dict[str, peers.Provide]] = {  # what the other processes of a clus
 
 
 def add_to(app: web.Application) -> None:
-    """Have the API's application serve the console as well."""
-    app[page_files.VIEWS] = ViewLimit(app[HOUSE].clock)
+    """Add the console to the API's application."""
+    app[page_files.VIEWS] = ViewLimit(app[CONTAINER].clock)
     app[events.STREAMS] = set[asyncio.Task[object]]()
     app.on_shutdown.append(events.end_streams)
-    if app[HOUSE].peers is not None:
+    if app[CONTAINER].peers is not None:
         peers.add_to(app, PARTS)
     for route in ROUTES:
         handler = route.handler if route.role is None else guarded(route.handler, route.role)

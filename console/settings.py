@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from aiohttp import web
 
-from api.app_keys import HOUSE
+from api.app_keys import CONTAINER
 from api.body import field, number, read_object
 from api.responses import iso, reply
 from app.container import Container
@@ -25,7 +25,7 @@ from services.upkeep.reload import ReloadResult
 
 async def read(request: web.Request) -> web.Response:
     """GET /console/api/settings: admins, staff, sessions, and the config without secrets."""
-    container, me = request.app[HOUSE], request[VISITOR]
+    container, me = request.app[CONTAINER], request[VISITOR]
     admins, sessions = await container.store.read(
         lambda s: (container.admins.listed(s), container.console_sessions.listed(s))
     )
@@ -73,7 +73,7 @@ def _admins(container: Container, added: Sequence[Admin], names: Names) -> list[
 async def preview(request: web.Request) -> web.Response:
     """GET /console/api/settings/preview: what a reload would change, or the config's error."""
     try:
-        return reply({"preview": _result(await request.app[HOUSE].reloader.preview())})
+        return reply({"preview": _result(await request.app[CONTAINER].reloader.preview())})
     except ConfigError as error:
         return reply({"preview": {"error": str(error)}})
 
@@ -81,7 +81,7 @@ async def preview(request: web.Request) -> web.Response:
 async def reload(request: web.Request) -> web.Response:
     """POST /console/api/settings/reload: reload the config."""
     try:
-        return reply({"reload": _result(await request.app[HOUSE].reloader.reload(request[VISITOR].actor))})
+        return reply({"reload": _result(await request.app[CONTAINER].reloader.reload(request[VISITOR].actor))})
     except ConfigError as error:
         return reply({"reload": {"error": str(error)}})
 
@@ -92,7 +92,7 @@ def _result(result: ReloadResult) -> dict[str, Any]:
 
 async def add_admin(request: web.Request) -> web.Response:
     """POST /console/api/admin {contact}: add an admin by WeChat id or 微信号 of a friend, not by nickname."""
-    container, who = request.app[HOUSE], request[VISITOR].actor
+    container, who = request.app[CONTAINER], request[VISITOR].actor
     contact_id, name = await _friend(request, field(await read_object(request), "contact"))
     await container.store.write(lambda s: container.admins.add(s, contact_id, name, who))
     return reply({"admin": {"contact_id": contact_id, "name": name}}, 201)
@@ -101,7 +101,7 @@ async def add_admin(request: web.Request) -> web.Response:
 async def _friend(request: web.Request, wanted: str) -> tuple[str, str]:
     """Return id and name of the friend of any assistant with this WeChat id or 微信号; NotFound."""
     try:
-        person = request.app[HOUSE].admins.friend(wanted)
+        person = request.app[CONTAINER].admins.friend(wanted)
     except NotFound:
         parts = await gather(request, "friends", friends_here, q=wanted)
         friends = (one for part in parts[1:] for one in part["friends"])
@@ -114,13 +114,13 @@ async def _friend(request: web.Request, wanted: str) -> tuple[str, str]:
 
 async def remove_admin(request: web.Request) -> web.Response:
     """DELETE /console/api/admin/{id}: remove an admin, except the last one."""
-    container, who, admin_id = request.app[HOUSE], request[VISITOR].actor, number(request)
+    container, who, admin_id = request.app[CONTAINER], request[VISITOR].actor, number(request)
     await container.store.write(lambda s: container.admins.remove(s, admin_id, who))
     return web.Response(status=204)
 
 
 async def end_session(request: web.Request) -> web.Response:
     """DELETE /console/api/session/{id}: end a session, identified by the prefix of its hash shown in the list."""
-    container, who, begin = request.app[HOUSE], request[VISITOR].actor, request.match_info["id"]
+    container, who, begin = request.app[CONTAINER], request[VISITOR].actor, request.match_info["id"]
     await container.store.write(lambda s: container.console_sessions.end(s, begin, who))
     return web.Response(status=204)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from aiohttp import web
 from sqlmodel import Session, col, select
 
-from api.app_keys import HOUSE
+from api.app_keys import CONTAINER
 from api.body import field, number, read_large_object, read_object, text
 from api.content import read_content
 from api.query import choice, page, word
@@ -24,7 +24,7 @@ from models.row_id import MAX_ROW_ID
 from models.support import Ticket
 from services.accounts.console_sessions import TERMINAL
 from services.support.lists import TicketView, list_for_agent, read_talk
-from services.support.presence import Doing
+from services.support.presence import Activity
 
 SHOWN_AS_PICTURE: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
@@ -33,14 +33,14 @@ async def find(request: web.Request) -> web.Response:
     """GET /console/api/ticket?view=&q=: list tickets."""
     view, q, asked = choice(request, "view", TicketView) or TicketView.OPEN, word(request, "q"), page(request)
     me = request[VISITOR].contact_id
-    container = request.app[HOUSE]
+    container = request.app[CONTAINER]
     found = await container.store.read(lambda s: list_for_agent(s, view, me, q, asked))
     return listing("tickets", found.map(lambda ticket: shown(container, ticket)))
 
 
 async def read(request: web.Request) -> web.Response:
     """GET /console/api/ticket/{id}: a ticket with a page of its conversation, the customer, and who else views it."""
-    container, ticket_id, asked = request.app[HOUSE], number(request), page(request)
+    container, ticket_id, asked = request.app[CONTAINER], number(request), page(request)
     found = await container.store.read(lambda s: _read(s, ticket_id, asked))
     if found is None:
         raise NotFound(f"ticket {ticket_id}")
@@ -146,7 +146,7 @@ def _staff(container: Container, account: str) -> list[dict[str, str]]:
 
 async def answer(request: web.Request) -> web.Response:
     """POST /console/api/ticket/{id}/reply {key, text | image | file}: queue a reply."""
-    container, ticket_id, agent = request.app[HOUSE], number(request), agent_of(request)
+    container, ticket_id, agent = request.app[CONTAINER], number(request), agent_of(request)
     body = await read_large_object(request)
     key = field(body, "key")
     content = await read_content({name: body[name] for name in body if name != "key"}, container.attachments)
@@ -156,7 +156,7 @@ async def answer(request: web.Request) -> web.Response:
 
 async def note(request: web.Request) -> web.Response:
     """POST /console/api/ticket/{id}/note {text}: add a note."""
-    container, ticket_id, agent = request.app[HOUSE], number(request), agent_of(request)
+    container, ticket_id, agent = request.app[CONTAINER], number(request), agent_of(request)
     words = text(await read_object(request), "text")
     await container.store.write(lambda s: container.agent_desk.note(s, ticket_id, agent, words))
     return reply({"ticket": {"id": ticket_id}})
@@ -164,7 +164,7 @@ async def note(request: web.Request) -> web.Response:
 
 async def assign(request: web.Request) -> web.Response:
     """POST /console/api/ticket/{id}/assign {staff}: assign to a staff member, by default to oneself."""
-    container, ticket_id, agent = request.app[HOUSE], number(request), agent_of(request)
+    container, ticket_id, agent = request.app[CONTAINER], number(request), agent_of(request)
     body = await read_object(request)
     ticket = await container.store.read(lambda s: s.get(Ticket, ticket_id))
     if ticket is None:
@@ -179,21 +179,21 @@ async def assign(request: web.Request) -> web.Response:
 
 async def close(request: web.Request) -> web.Response:
     """POST /console/api/ticket/{id}/close: close the ticket."""
-    container, ticket_id, agent = request.app[HOUSE], number(request), agent_of(request)
+    container, ticket_id, agent = request.app[CONTAINER], number(request), agent_of(request)
     await container.store.write(lambda s: container.agent_desk.close(s, ticket_id, agent))
     return reply({"ticket": {"id": ticket_id}})
 
 
 async def reopen(request: web.Request) -> web.Response:
     """POST /console/api/ticket/{id}/reopen: reopen the ticket."""
-    container, ticket_id, agent = request.app[HOUSE], number(request), agent_of(request)
+    container, ticket_id, agent = request.app[CONTAINER], number(request), agent_of(request)
     await container.store.write(lambda s: container.agent_desk.reopen(s, ticket_id, agent))
     return reply({"ticket": {"id": ticket_id}})
 
 
 async def remark(request: web.Request) -> web.Response:
     """POST /console/api/ticket/{id}/remark {alias}: the customer's 备注 in WeChat."""
-    container, ticket_id = request.app[HOUSE], number(request)
+    container, ticket_id = request.app[CONTAINER], number(request)
     alias = field(await read_object(request), "alias")
     ticket = await container.store.read(lambda s: s.get(Ticket, ticket_id))
     if ticket is None:
@@ -209,16 +209,16 @@ async def be_present(request: web.Request) -> web.Response:
     """POST /console/api/ticket/{id}/presence {doing}: viewing, writing or left."""
     ticket_id, visitor = number(request), request[VISITOR]
     try:
-        doing = Doing(field(await read_object(request), "doing"))
+        doing = Activity(field(await read_object(request), "doing"))
     except ValueError:
         raise InvalidParameter("doing") from None
     name = visitor.name or ("" if visitor.contact_id == TERMINAL else visitor.contact_id)
-    request.app[HOUSE].presence.note(ticket_id, visitor.session_id, name, doing)
+    request.app[CONTAINER].presence.note(ticket_id, visitor.session_id, name, doing)
     return reply({"present": _present(request, ticket_id)})
 
 
 def _present(request: web.Request, ticket_id: int) -> list[dict[str, str]]:
-    others = request.app[HOUSE].presence.others(ticket_id, request[VISITOR].session_id)
+    others = request.app[CONTAINER].presence.others(ticket_id, request[VISITOR].session_id)
     return [{"name": one.name, "doing": one.doing} for one in others]
 
 
@@ -233,7 +233,7 @@ def _said_to_staff(session: Session, said_id: int) -> Said | None:
 
 async def media(request: web.Request) -> web.StreamResponse:
     """GET /console/api/media/{id}: download the image or file of a message."""
-    container, said_id = request.app[HOUSE], number(request, most=MAX_ROW_ID)
+    container, said_id = request.app[CONTAINER], number(request, most=MAX_ROW_ID)
     row = await container.store.read(lambda s: _said_to_staff(s, said_id))
     path = Path(row.media) if row is not None and row.media else None
     if (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 from sqlmodel import Session
 
-from api.app_keys import HOUSE
+from api.app_keys import CONTAINER
 from api.body import field, read_object, text
 from api.query import word
 from api.responses import reply
@@ -16,13 +16,13 @@ from services.moderation.blocked_words import WordOutcome
 
 async def blocked(request: web.Request) -> web.Response:
     """GET /console/api/blocked-word?assistant=: those that people added, and those of the config."""
-    book, account = request.app[HOUSE].blocked_words, _account(request)
+    book, account = request.app[CONTAINER].blocked_words, _account(request)
     return reply({"words": book.of(account, None), "configured": book.configured})
 
 
 async def block(request: web.Request) -> web.Response:
     """POST /console/api/blocked-word?assistant= {word}."""
-    container, who, account = request.app[HOUSE], request[VISITOR].actor, _account(request)
+    container, who, account = request.app[CONTAINER], request[VISITOR].actor, _account(request)
     wanted = field(await read_object(request), "word")
     check(await container.store.write(lambda s: container.blocked_words.block(s, account, None, wanted, who)))
     return await blocked(request)
@@ -30,21 +30,21 @@ async def block(request: web.Request) -> web.Response:
 
 async def allow(request: web.Request) -> web.Response:
     """POST /console/api/blocked-word/remove?assistant= {word}."""
-    container, who, account = request.app[HOUSE], request[VISITOR].actor, _account(request)
+    container, who, account = request.app[CONTAINER], request[VISITOR].actor, _account(request)
     wanted = field(await read_object(request), "word")
     check(await container.store.write(lambda s: container.blocked_words.allow(s, account, None, wanted, who)))
     return await blocked(request)
 
 
 def check(outcome: WordOutcome) -> None:
-    """InvalidParameter for a word that cannot be blocked or allowed; one that is so already is fine."""
+    """Raise InvalidParameter for a word that cannot be blocked or allowed; repetitions are accepted."""
     if outcome not in (WordOutcome.DONE, WordOutcome.KNOWN, WordOutcome.UNKNOWN):
         raise InvalidParameter(outcome)
 
 
 def _account(request: web.Request) -> str:
-    name = word(request, "assistant") or next(iter(request.app[HOUSE].accounts.names()), "")
-    return request.app[HOUSE].accounts.get(name).account
+    name = word(request, "assistant") or next(iter(request.app[CONTAINER].accounts.names()), "")
+    return request.app[CONTAINER].accounts.get(name).account
 
 
 # ---- canned replies ----
@@ -52,14 +52,14 @@ def _account(request: web.Request) -> str:
 
 async def canned(request: web.Request) -> web.Response:
     """GET /console/api/canned."""
-    book = request.app[HOUSE].canned_replies
+    book = request.app[CONTAINER].canned_replies
     replies = [{"name": name, "text": words, "added": book.is_added(name)} for name, words in sorted(book.all.items())]
     return reply({"canned": replies})
 
 
 async def put_canned(request: web.Request) -> web.Response:
     """POST /console/api/canned {name, text}; one of the config is covered by it."""
-    container, who, body = request.app[HOUSE], request[VISITOR].actor, await read_object(request)
+    container, who, body = request.app[CONTAINER], request[VISITOR].actor, await read_object(request)
     name, words = field(body, "name").strip(), text(body, "text")
     await container.store.write(lambda s: container.canned_replies.put(s, name, words, who))
     return await canned(request)
@@ -67,7 +67,7 @@ async def put_canned(request: web.Request) -> web.Response:
 
 async def remove_canned(request: web.Request) -> web.Response:
     """POST /console/api/canned/remove {name}."""
-    container, who = request.app[HOUSE], request[VISITOR].actor
+    container, who = request.app[CONTAINER], request[VISITOR].actor
     name = field(await read_object(request), "name")
 
     def write(session: Session) -> None:

@@ -15,33 +15,33 @@ from wechat.events import Event
 Handler = Callable[[Any, EventContext], Awaitable[bool]]
 
 HANDLERS: Final[tuple[tuple[type[Event], Handler], ...]] = (
-    (events.FriendRequested, friends.requested),
-    (events.FriendAdded, friends.added),
-    (events.MessageFailed, deliveries.failed),
-    (events.StaffMessage, deliveries.answered_elsewhere),
+    (events.FriendRequested, friends.accept_request),
+    (events.FriendAdded, friends.welcome_friend),
+    (events.MessageFailed, deliveries.record_failure),
+    (events.StaffMessage, deliveries.record_staff_message),
     (events.SessionChanged, deliveries.session_changed),
     (events.MemberJoined, members.joined),
     (events.MemberLeft, members.left),
     (events.TopicChanged, members.topic_changed),
     (events.RoomInvited, members.invited),
-    (events.GroupMessage, moderation.watch),
-    (events.GroupMessage, support.heard_in_group),
-    (events.GroupMessage, staff.wrote),
-    (events.GroupMessage, commands.in_group),
-    (events.PrivateMessage, support.heard),
+    (events.GroupMessage, moderation.moderate),
+    (events.GroupMessage, support.record_in_group),
+    (events.GroupMessage, staff.execute_command),
+    (events.GroupMessage, commands.run_in_group),
+    (events.PrivateMessage, support.record),
     (events.PrivateMessage, friends.bind_admin),
-    (events.PrivateMessage, commands.in_private),
-    (events.PrivateMessage, commands.confirmed),
-    (events.PrivateMessage, support.held),
-    (events.PrivateMessage, support.marked),
-    (events.PrivateMessage, flows.talked),  # before tokens: an answer may look like one
-    (events.PrivateMessage, tokens.sent),
-    (events.GroupMessage, support.asked_in_group),
-    (events.PrivateMessage, support.asked),
-    (events.PrivateMessage, commands.unknown),
-    (events.Message, replies.keyword),
-    (events.Message, replies.question),
-    (events.PrivateMessage, replies.something),
+    (events.PrivateMessage, commands.run_in_private),
+    (events.PrivateMessage, commands.confirm_broadcast),
+    (events.PrivateMessage, support.stop_if_served),
+    (events.PrivateMessage, support.rate),
+    (events.PrivateMessage, flows.handle),  # before tokens: an answer may look like one
+    (events.PrivateMessage, tokens.join_by_token),
+    (events.GroupMessage, support.refer_to_private),
+    (events.PrivateMessage, support.open_ticket),
+    (events.PrivateMessage, commands.reply_unknown),
+    (events.Message, replies.answer_by_keyword),
+    (events.Message, replies.answer_question),
+    (events.PrivateMessage, replies.acknowledge),
 )
 
 
@@ -57,6 +57,7 @@ async def handle(container: Container, event: Event, row: int) -> str:
     """Handle one event of the inbox and end it: one transaction for all that comes of it."""
     context = EventContext(container, event, row)
     context.event = await voice.read(event, context)
-    name = await dispatch(context.event, context)
-    await context.end(name)
+    async with container.event_gate.event():
+        name = await dispatch(context.event, context)
+        await context.end(name)
     return name

@@ -16,8 +16,10 @@ from handlers.chat_commands import (
     administration,
     console,
     info,
+    keywords,
     members,
     presentation,
+    recognition,
     reports,
     scheduled,
     staff_room,
@@ -29,7 +31,7 @@ from handlers.chat_commands.words import CANCEL
 from handlers.context import EventContext
 from models.groups import Qun
 from services.messaging.messages import text
-from services.outreach.broadcasts import MINUTES
+from services.outreach.broadcasts import CONFIRM_MINUTES
 from wechat.events import GroupMessage, MessageKind, PrivateMessage
 
 
@@ -83,16 +85,17 @@ COMMANDS: Final = (
     Command("/拉黑", "@人", "移出并拉黑", About.GROUP, members.blacklist),
     Command("/解除拉黑", "昵称", "", About.GROUP, members.forgive),
     Command("/屏蔽词", "[加|删 词]", "", About.WORDS, words.blocked),
-    Command("/关键词", "[加 词=回复 | 删 词]", "", About.WORDS, words.keywords),
+    Command("/关键词", "[加 词=回复 | 删 词]", "", About.WORDS, keywords.keywords),
     Command("/定时", "[加 分 时 日 月 周 文本 | 删 编号]", "", About.GROUP, scheduled.timed),
     Command("/群发", "文本 | 取消 [编号]", "发到所有群", About.ACCOUNT, scheduled.broadcast),
     Command("/群列表", "[词]", "看所有群", About.ACCOUNT, administration.group_list),
+    Command("/认领", "[编号 [否]]", "找回编号变了的群", About.ACCOUNT, recognition.recognise),
     Command("/管理员", "[加 @人|加 微信号 | 删 编号]", "", About.ADMINS, administration.admins),
     Command("/问答", "[加 问题=答案 | 删 编号]", "", About.ACCOUNT, administration.questions),
     Command("/重载", "", "重新加载配置", About.ACCOUNT, administration.reload),
     Command("/登录", "", "打开管理后台", About.CONSOLE, console.log_in),
     Command("/登出", "", "退出管理后台", About.CONSOLE, console.log_out),
-    Command("/日报", "开|关", "每天早上给群主发日报", About.GROUP, reports.report),
+    Command(reports.NAME, "开|关", "每天早上给群主发日报", About.GROUP, reports.report),
     Command("/任务", "", "看定时任务", About.ACCOUNT, reports.jobs),
     Command("/流程", "[结束 编号]", "看、结束流程", About.ACCOUNT, systems.flows),
     Command("/绑定客服群", "", "把所在的群设为客服群", About.STAFF_ROOM, staff_room.bind),
@@ -126,7 +129,7 @@ def begun(said: str) -> Command | None:
     return next((one for one in COMMANDS if match and f"/{match[2]}".startswith(one.name)), None)
 
 
-async def in_group(event: GroupMessage, context: EventContext) -> bool:
+async def run_in_group(event: GroupMessage, context: EventContext) -> bool:
     """Handle a command in a group."""
     qun = context.container.groups.by_room(event.account, event.room_id)
     parsed = parse(event.text) if event.kind is MessageKind.TEXT else None
@@ -171,7 +174,7 @@ async def _slip_in_group(event: GroupMessage, context: EventContext, qun: Qun) -
     return True
 
 
-async def in_private(event: PrivateMessage, context: EventContext) -> bool:
+async def run_in_private(event: PrivateMessage, context: EventContext) -> bool:
     """Handle a private command."""
     parsed = parse(event.text) if event.kind is MessageKind.TEXT else None
     if parsed is None:
@@ -236,27 +239,27 @@ def answer(context: EventContext, given: CommandReply) -> None:
     context.write(say)
 
 
-async def confirmed(event: PrivateMessage, context: EventContext) -> bool:
+async def confirm_broadcast(event: PrivateMessage, context: EventContext) -> bool:
     """Handle an admin's 确认 or 取消 of a broadcast."""
     said = event.text.strip()
     if said not in (CONFIRM, CANCEL) or not context.container.accounts.is_admin(event.account, event.contact_id):
         return False
     broadcasts, texts = context.container.broadcasts, context.container.config.texts
-    waiting = await broadcasts.waiting(event.account, event.contact_id)
+    waiting = await broadcasts.unconfirmed(event.account, event.contact_id)
     if waiting is None or context.is_old:
         return False
     if await context.container.flows.asked_at(event.account, event.contact_id) > waiting.created_at:
         return False  # a flow has asked for it since then
-    if said == CANCEL or broadcasts.is_late(waiting):
+    if said == CANCEL or broadcasts.has_expired(waiting):
         context.write(lambda s: broadcasts.cancel(s, waiting))
-        late = fill(texts.broadcast_expired, minutes=MINUTES)
+        late = fill(texts.broadcast_expired, minutes=CONFIRM_MINUTES)
         context.reply(texts.broadcast_cancelled if said == CANCEL else late)
         return True
     answer(context, CommandReply(act=lambda s: fill(texts.broadcast_sent, count=broadcasts.send(s, waiting))))
     return True
 
 
-async def unknown(event: PrivateMessage, context: EventContext) -> bool:
+async def reply_unknown(event: PrivateMessage, context: EventContext) -> bool:
     """Reply to an admin's unknown or misspelt command that no other handler has handled."""
     match = _COMMAND.fullmatch(event.text.strip()) if event.kind is MessageKind.TEXT else None
     is_admin = match is not None and context.container.accounts.is_admin(event.account, event.contact_id)

@@ -10,7 +10,7 @@ from sqlmodel import Session
 from app.container import Container
 from models.durable import Priority
 from services.decision import Decision
-from services.messaging.media import Kept
+from services.messaging.media import StoredFile
 from services.messaging.messages import Body, choices, text
 from services.work.inbox_table import end_event
 from wechat.events import Event
@@ -25,7 +25,7 @@ class EventContext:
         self.event = event
         self.row = row
         self.is_old = container.account_clocks.is_old(event.account, event.at.timestamp())
-        self.voice: Kept | None = None  # the file of a voice message; its words, once read, are the text of the event
+        self.voice: StoredFile | None = None  # the file of a voice message, whose transcript is the text of the event
         self._writes: list[Callable[[Session], Any]] = []
         self._after: list[Callable[[], None]] = []
 
@@ -52,7 +52,7 @@ class EventContext:
         self.write(lambda s: self.container.messages.say(s, self.event.account, to, full, priority=priority))
 
     def follow(self, decision: Decision) -> None:
-        """Carry out a decision of a service."""
+        """Execute a decision of a service."""
         if decision.words:
             self.reply(choices(decision.words, decision.choices))
         if decision.write:

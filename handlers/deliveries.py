@@ -7,6 +7,7 @@ from typing import Final
 
 from handlers.context import EventContext
 from services.messaging.messages import QUEUE
+from services.work.outbox_rows import last_sent
 from wechat.events import MessageFailed, SessionChanged, SessionStep, StaffMessage
 
 NOTE_WITHIN: Final = 120.0  # seconds after a message in which WeChat says that it was not delivered
@@ -14,12 +15,12 @@ TRIES: Final = 10
 PAUSE: Final = 0.2  # seconds
 
 
-async def failed(event: MessageFailed, context: EventContext) -> bool:
+async def record_failure(event: MessageFailed, context: EventContext) -> bool:
     """Mark an accepted message that was not delivered as failed, and notify those who depend on it."""
     outbox, queue = context.container.outbox, f"{QUEUE}:{event.account}"
     number = int(event.message_id) if event.message_id else await _sent_last(event, context, queue)
     if number:
-        context.write(lambda s: outbox.fail_sent(s, number, queue, event.reason))
+        context.write(lambda s: outbox.results.fail_sent(s, number, queue, event.reason))
     if event.unfriended:
         context.after(lambda: context.wechat.directory.unfriend(event.contact_id))
     return True
@@ -30,23 +31,23 @@ async def _sent_last(event: MessageFailed, context: EventContext, queue: str) ->
 
     WeChat's note may arrive before the result of the message is stored.
     """
-    outbox, since = context.container.outbox, context.container.clock() - NOTE_WITHIN
+    store, since = context.container.store, context.container.clock() - NOTE_WITHIN
     for _ in range(TRIES):
-        number = await outbox.last_sent(queue, event.contact_id, since)
+        number = await store.read(lambda s: last_sent(s, queue, event.contact_id, since))
         if number:
             return number
         await asyncio.sleep(PAUSE)
     return 0
 
 
-async def answered_elsewhere(event: StaffMessage, context: EventContext) -> bool:
+async def record_staff_message(event: StaffMessage, context: EventContext) -> bool:
     """Store a message that staff sent from their own client, and keep silent while they serve the customer."""
     context.write(lambda s: context.container.staff_client.said(s, event))
     return True
 
 
 async def session_changed(event: SessionChanged, context: EventContext) -> bool:
-    """Follow a session that staff took over in their own client, or that has ended."""
+    """Update the ticket of a session that staff took over in their own client or that has ended."""
     client = context.container.staff_client
     ended = event.step is SessionStep.ENDED
     context.write(lambda s: client.ended(s, event) if ended else client.taken(s, event))

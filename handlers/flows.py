@@ -7,12 +7,12 @@ from handlers.replies import said_to_me
 from wechat.events import MessageKind, PrivateMessage
 
 
-async def talked(event: PrivateMessage, context: EventContext) -> bool:
+async def handle(event: PrivateMessage, context: EventContext) -> bool:
     """Handle a message that concerns a flow: a start word, 取消, or the answer to its question."""
     if context.is_old or event.is_official:
         return False
     words = said_to_me(event, context) if event.kind is MessageKind.TEXT else None
-    decision = await context.container.flows.heard(event.account, event.contact_id, words)
+    decision = await context.container.flows.handle(event.account, event.contact_id, words)
     if decision is None:
         return False
     context.follow(decision)

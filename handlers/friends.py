@@ -12,28 +12,28 @@ from wechat.events import FriendAdded, FriendRequested, MessageKind, PrivateMess
 _BINDING = re.compile(r"绑定\s*[:：]?\s*([A-Za-z0-9]{8})")  # the blank is optional
 
 
-async def requested(event: FriendRequested, context: EventContext) -> bool:
+async def accept_request(event: FriendRequested, context: EventContext) -> bool:
     """Accept a friend request that the rules allow or that has a valid join token, after a delay."""
     token = find_token(event.hello)
-    token_joins, friends = context.container.token_joins, context.container.friends
-    words, let_in = "", False
-    friends.asked(event.account, event.contact_id, event.hello)
+    token_joins, requests = context.container.token_joins, context.container.friend_requests
+    words, is_invited = "", False
+    context.container.request_texts.remember(event.account, event.contact_id, event.hello)
     if token is not None:
         decision = await token_joins.token_in_request(event.account, event.contact_id, event.name, token)
-        words, let_in = decision.words, decision.opens
+        words, is_invited = decision.words, decision.opens
         if decision.write:
             context.write(decision.write)
-    if let_in or friends.accepts(event.hello):
+    if is_invited or context.container.acceptance_policy.allows(event.hello):
         # a problem with the token can only be told to a friend, after the acceptance
-        context.write(lambda s: friends.accept_soon(s, event.account, event.friendship_id, event.contact_id, words))
+        context.write(lambda s: requests.accept_soon(s, event.account, event.friendship_id, event.contact_id, words))
     return True
 
 
-async def added(event: FriendAdded, context: EventContext) -> bool:
+async def welcome_friend(event: FriendAdded, context: EventContext) -> bool:
     """Greet a new friend, report the event, and add them to the groups that wait for them."""
     again = not event.is_new
     if not context.is_old:
-        context.write(lambda s: context.container.friends.greet(s, event.account, event.contact_id, again=again))
+        context.write(lambda s: context.container.greetings.greet(s, event.account, event.contact_id, again=again))
     if again:
         return True
     context.write(
@@ -53,7 +53,7 @@ async def bind_admin(event: PrivateMessage, context: EventContext) -> bool:
     if sent is None or context.is_old:
         return False
     admins = context.container.admins
-    if not admins.fits(sent[1], event.contact_id):
+    if not admins.is_valid_code(sent[1], event.contact_id):
         context.reply(context.container.config.texts.admin_not_bound)
         return True
     context.write(lambda s: admins.bind(s, event.contact_id))

@@ -10,6 +10,7 @@ from typing import Final
 from errors import WeChatError
 from handlers.context import EventContext
 from wechat.events import MemberJoined, MemberLeft, RoomEvent, RoomInvited, TopicChanged
+from wechat.names import same_name
 
 log = logging.getLogger(__name__)
 NAME_PAUSES: Final = (1.0, 2.0, 3.0)  # seconds between looks at newcomers without a name
@@ -51,7 +52,7 @@ async def left(event: MemberLeft, context: EventContext) -> bool:
     if is_unclear or gone & _members(event, context):
         await _look_again(event, context)
         gone &= context.wechat.directory.contacts.keys() - _members(event, context) - {context.wechat.self_id}
-    leave = partial(context.container.recorder.left, qun=qun, room_id=event.room_id, told_of=event.at.timestamp())
+    leave = partial(context.container.recorder.left, qun=qun, room_id=event.room_id, reported_at=event.at.timestamp())
     for contact_id in sorted(gone):
         removed = event.remover_id not in ("", contact_id)
         context.write(partial(leave, contact_id=contact_id, removed=removed))
@@ -59,8 +60,15 @@ async def left(event: MemberLeft, context: EventContext) -> bool:
 
 
 async def topic_changed(event: TopicChanged, context: EventContext) -> bool:
-    """Do nothing: the directory has the new topic, and the drift check repairs it if necessary."""
-    return context.container.groups.by_room(event.account, event.room_id) is not None
+    """Keep a new name that the owner or an admin has given the group; the drift check sets back others."""
+    container = context.container
+    qun = container.groups.by_room(event.account, event.room_id)
+    if qun is None:
+        return False
+    room = context.wechat.directory.rooms.get(event.room_id)
+    if room is not None and same_name(room.topic, event.topic):  # otherwise it has been renamed again since
+        context.write(lambda s: container.presentation.keep_topic(s, qun, event.room_id, event.topic, event.changer_id))
+    return True
 
 
 async def invited(event: RoomInvited, context: EventContext) -> bool:

@@ -6,7 +6,7 @@ from handlers.context import EventContext
 from wechat.events import GroupMessage
 
 
-async def watch(event: GroupMessage, context: EventContext) -> bool:
+async def moderate(event: GroupMessage, context: EventContext) -> bool:
     """Count the message, and warn its sender if it breaks a rule; other messages go to the next handler."""
     container = context.container
     qun = container.groups.by_room(event.account, event.room_id)
@@ -17,8 +17,8 @@ async def watch(event: GroupMessage, context: EventContext) -> bool:
         return False
     offence = container.moderator.offence(event, qun)
     if offence is None:
-        if container.moderator.must_look(event, qun):
-            context.write(lambda s: container.later_looks.promise(s, event))
+        if container.moderator.needs_check(event, qun):
+            context.write(lambda s: container.deferred_checks.queue(s, event))
         return False
     reason = container.moderator.reason(offence)
     context.write(

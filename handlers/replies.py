@@ -25,7 +25,7 @@ def said_to_me(event: Message, context: EventContext) -> str:
     return without_mention(words, event.own_name, me.name if me else "")
 
 
-async def keyword(event: PrivateMessage | GroupMessage, context: EventContext) -> bool:
+async def answer_by_keyword(event: PrivateMessage | GroupMessage, context: EventContext) -> bool:
     """Reply with the first matching keyword rule; in groups only if the assistant is mentioned."""
     in_group = isinstance(event, GroupMessage)
     if not _may_answer(event, context):
@@ -54,7 +54,7 @@ def _body(part: ReplyPart, mentions: list[str]) -> Body:
     return file(part.image or part.file)
 
 
-async def question(event: PrivateMessage | GroupMessage, context: EventContext) -> bool:
+async def answer_question(event: PrivateMessage | GroupMessage, context: EventContext) -> bool:
     """Reply with the FAQ's answer, a menu of similar questions, or (in private) the fallback."""
     if not _may_answer(event, context):
         return False
@@ -71,14 +71,14 @@ async def question(event: PrivateMessage | GroupMessage, context: EventContext) 
     if courtesy is not None:
         context.reply(getattr(context.container.config.texts, f"courtesy_{courtesy}"), mentions=mentions)
         return True
-    decision = await context.container.questions.other(who, words)
+    decision = await context.container.questions.unlisted(who, words)
     if decision is not None:
         offered = decision.choices and not mentions
         context.reply(choices(decision.words, decision.choices) if offered else decision.words, mentions=mentions)
         if decision.write:
             context.write(decision.write)
         return True
-    if not mentions and await context.container.friends.asked_with(event.account, event.contact_id, words):
+    if not mentions and await context.container.request_texts.matches(event.account, event.contact_id, words):
         return True
     return _not_understood(event, context)
 
@@ -86,23 +86,21 @@ async def question(event: PrivateMessage | GroupMessage, context: EventContext) 
 def _not_understood(event: PrivateMessage | GroupMessage, context: EventContext) -> bool:
     if isinstance(event, GroupMessage):
         context.write(
-            partial(context.container.questions.missed, account=event.account, text=said_to_me(event, context))
+            partial(context.container.missed_questions.count, account=event.account, text=said_to_me(event, context))
         )
         return True
     # customers with a ticket get no fallback
     if context.container.tickets.of(event.account, event.contact_id) is None:
-        context.follow(
-            context.container.questions.fallback(event.account, event.contact_id, said_to_me(event, context))
-        )
+        context.follow(context.container.fallbacks.reply(event.account, event.contact_id, said_to_me(event, context)))
     return True
 
 
-async def something(event: PrivateMessage, context: EventContext) -> bool:
+async def acknowledge(event: PrivateMessage, context: EventContext) -> bool:
     """Reply to a picture, voice message or file with the fallback."""
     if event.kind not in TALK or context.is_old or context.container.tickets.of(event.account, event.contact_id):
         return False
     hint = context.container.config.texts.voice_unread if event.kind is MessageKind.AUDIO else ""
-    context.follow(context.container.questions.fallback(event.account, event.contact_id, "", hint=hint))
+    context.follow(context.container.fallbacks.reply(event.account, event.contact_id, "", hint=hint))
     return True
 
 
@@ -131,4 +129,4 @@ def _exceeds(event: Message, context: EventContext) -> bool:
 
 
 def _goes_round(event: Message, context: EventContext) -> bool:
-    return context.container.loop_detector.goes_round(event.account, event.conversation, event.contact_id, event.text)
+    return context.container.loop_detector.is_looping(event.account, event.conversation, event.contact_id, event.text)

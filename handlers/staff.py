@@ -25,7 +25,7 @@ COMMAND = ("/", "／", "@")
 CHAT = (MessageKind.EMOTICON,)  # not for the customer
 
 
-async def wrote(event: GroupMessage, context: EventContext) -> bool:
+async def execute_command(event: GroupMessage, context: EventContext) -> bool:
     """Execute a command of the staff; other messages are ignored."""
     if not context.container.staff_rooms.is_staff_room(event.account, event.room_id):
         return False
@@ -51,7 +51,7 @@ def _do(line: StaffCommand, ticket: Ticket, event: GroupMessage, context: EventC
     ticket_actions, texts = context.container.ticket_actions, context.container.config.texts
     room, who = event.room_id, event.contact_id
     if line.verb is StaffVerb.CALL:
-        context.write(lambda s: ticket_actions.call(s, ticket, who, room))
+        context.write(lambda s: ticket_actions.address(s, ticket, who, room))
     elif line.verb is StaffVerb.CLOSE:
         words = fill(texts.ticket_closed, number=ticket.id, name=ticket.name)
         context.write(lambda s: ticket_actions.close(s, ticket, who, words, room))
@@ -82,7 +82,7 @@ def _asked_whom(event: GroupMessage, context: EventContext) -> bool:
     """Ask once whether a message without `#` right after the sender's `#12 …` is for the customer."""
     if event.kind is not MessageKind.TEXT or event.mentions or context.is_old or event.text.lstrip()[:1] in COMMAND:
         return False
-    words = context.container.ticket_actions.meant(event.account, event.contact_id, PICTURE_WITHIN)
+    words = context.container.ticket_actions.ask_recipient(event.account, event.contact_id, PICTURE_WITHIN)
     if words is None:
         return False
     context.reply(words)
@@ -93,7 +93,7 @@ def _answer(ticket: Ticket, event: GroupMessage, context: EventContext, body: Bo
     """Send an answer to the customer; a waiting ticket is announced first."""
     container, room = context.container, event.room_id
     if ticket.state == TicketState.WAITING:
-        context.write(lambda s: container.handover.announce(s, ticket, room))
+        context.write(lambda s: container.announcements.announce(s, ticket, room))
     context.write(lambda s: container.ticket_actions.answer(s, ticket, event.contact_id, event.name, body, room))
 
 
@@ -119,27 +119,27 @@ def _pass(line: StaffCommand, ticket: Ticket, event: GroupMessage, context: Even
         context.reply(fill(context.container.config.texts.ticket_to_whom, number=ticket.id))
         return
     colleague = found.pop()
-    known = directory.contacts.get(colleague)
-    name = known.name if known else line.words
-    context.write(lambda s: context.container.ticket_actions.give_to(s, ticket, colleague, name, event.room_id))
+    contact = directory.contacts.get(colleague)
+    name = contact.name if contact else line.words
+    context.write(lambda s: context.container.ticket_actions.assign(s, ticket, colleague, name, event.room_id))
 
 
 async def _sent_file(event: GroupMessage, context: EventContext) -> bool:
     """Send a picture, file or card right after `#12 …` to the customer of #12."""
     container = context.container
-    ticket = container.ticket_actions.called(event.account, event.contact_id, PICTURE_WITHIN)
+    ticket = container.ticket_actions.last_addressed(event.account, event.contact_id, PICTURE_WITHIN)
     if ticket is None:
         return False
-    event, kept, follows = await container.files.at_once(context.wechat, event)
+    event, kept, follows = await container.files.fetch_quickly(context.wechat, event)
     if follows:
-        context.write(partial(container.files.later, message=event, ticket=ticket.id or 0, name=event.name))
+        context.write(partial(container.files.fetch_later, message=event, ticket=ticket.id or 0, name=event.name))
         return True
     if event.kind is MessageKind.OTHER:  # no file after all
         return False
     body = file(kept.path, kept.name) if kept else await _card(event, context)
     if body is not None:
         _answer(ticket, event, context, body)
-    context.reply(container.ticket_actions.about_file(ticket, event.kind, is_sent=body is not None))
+    context.reply(container.ticket_actions.file_result(ticket, event.kind, is_sent=body is not None))
     return True
 
 
@@ -148,8 +148,8 @@ async def _card(event: GroupMessage, context: EventContext) -> Body | None:
     try:
         if event.kind is MessageKind.LINK:
             title, _, description = event.text.partition("\n")
-            known = Link(title, event.target, description) if event.target else None
-            return link(known or await context.wechat.link(event.id))
+            card = Link(title, event.target, description) if event.target else None
+            return link(card or await context.wechat.link(event.id))
         if event.kind is MessageKind.CARD and event.target:
             return contact(event.target)
         return contact(await context.wechat.card(event.id)) if event.kind is MessageKind.CARD else None

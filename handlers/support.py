@@ -17,6 +17,7 @@ from services.groups.join_tokens import find_token
 from services.messaging.budgets import Budget, Verdict
 from services.messaging.conversations import in_full
 from services.support.marks import is_bare_digit, mark_in
+from services.support.ticket_relay import CustomerMessage
 from wechat.events import GroupMessage, MessageKind, PrivateMessage
 
 COMMAND = ("/", "／")
@@ -24,7 +25,7 @@ NOT_SAID = (MessageKind.SYSTEM, MessageKind.RECALLED, MessageKind.PAT)
 NOT_SHOWN = (MessageKind.SYSTEM, MessageKind.PAT)  # to the staff
 
 
-async def heard(event: PrivateMessage, context: EventContext) -> bool:
+async def record(event: PrivateMessage, context: EventContext) -> bool:
     """Store a private message, and relay it while a ticket is open. Official accounts and assistants get no reply."""
     container = context.container
     if not event.is_official and not container.accounts.is_own(event.contact_id):
@@ -33,21 +34,23 @@ async def heard(event: PrivateMessage, context: EventContext) -> bool:
         event = replace(event, text=f"{MARK} {event.text}")
     ticket = container.tickets.of(event.account, event.contact_id)
     if ticket is None or event.kind in NOT_SHOWN:
-        context.write(partial(container.conversations.heard, message=event, kept=context.voice))
+        context.write(partial(container.conversations.record_incoming, message=event, kept=context.voice))
         return event.is_official or container.accounts.is_own(event.contact_id)
     if ticket.state == TicketState.OPEN and not _may_relay(event, context, ticket):
-        context.write(partial(container.conversations.heard, message=event, kept=context.voice, ticket=ticket.id))
+        context.write(
+            partial(container.conversations.record_incoming, message=event, kept=context.voice, ticket=ticket.id)
+        )
         return False
     kept, follows = context.voice, False
     if kept is None:
-        event, kept, follows = await container.files.at_once(context.wechat, event)
+        event, kept, follows = await container.files.fetch_quickly(context.wechat, event)
     if follows:
-        context.write(partial(container.files.later, message=event))
+        context.write(partial(container.files.fetch_later, message=event))
     spoken = event.kind is MessageKind.TEXT
     line = in_full(event, kept.name if kept and not spoken else await _described(event, context))
-    context.write(partial(container.conversations.heard, message=event, kept=kept, ticket=ticket.id))
-    relay = partial(container.handover.relay, ticket=ticket, kind=event.kind, line=line, name=event.name)
-    context.write(partial(relay, kept=None if spoken else kept, follows=follows))
+    context.write(partial(container.conversations.record_incoming, message=event, kept=kept, ticket=ticket.id))
+    message = CustomerMessage(event.kind, line, event.name, None if spoken else kept, follows)
+    context.write(partial(container.ticket_relay.relay, ticket=ticket, message=message))
     return False
 
 
@@ -106,17 +109,17 @@ async def _described(event: PrivateMessage, context: EventContext) -> str:
     return event.text
 
 
-async def heard_in_group(event: GroupMessage, context: EventContext) -> bool:
+async def record_in_group(event: GroupMessage, context: EventContext) -> bool:
     """Store a group message to the assistant; messages of assistants get no reply."""
     own = context.container.accounts.is_own(event.contact_id)
     if event.mentioned:
-        context.write(partial(context.container.conversations.heard, message=event))
+        context.write(partial(context.container.conversations.record_incoming, message=event))
         if not own:
             tell_received(event, context)
     return own
 
 
-async def held(event: PrivateMessage, context: EventContext) -> bool:
+async def stop_if_served(event: PrivateMessage, context: EventContext) -> bool:
     """Stop here if the person has an open ticket or the message is old, except for join tokens and commands."""
     if event.kind in NOT_SAID:
         return True
@@ -125,10 +128,10 @@ async def held(event: PrivateMessage, context: EventContext) -> bool:
     return context.is_old or context.container.tickets.has_open(event.account, event.contact_id)
 
 
-async def asked(event: PrivateMessage, context: EventContext) -> bool:
+async def open_ticket(event: PrivateMessage, context: EventContext) -> bool:
     """Open a ticket if the customer asks for a person (人工)."""
-    support = context.container.handover
-    if event.kind is not MessageKind.TEXT or not support.wants_person(said_to_me(event, context)):
+    container = context.container
+    if event.kind is not MessageKind.TEXT or not container.person_requests.match(said_to_me(event, context)):
         return False
     if context.container.tickets.of(event.account, event.contact_id) is None:
         verdict = context.container.budgets.spend(Budget.TICKETS, event.account, event.contact_id)
@@ -136,25 +139,24 @@ async def asked(event: PrivateMessage, context: EventContext) -> bool:
             if verdict is Verdict.EXCEEDED:
                 context.reply(context.container.config.texts.too_many_tickets)
             return True
-    if context.container.staffing.needs_room(event.account):
-        await support.look_for_room(event.account)
+    await container.waiting_tickets.find_room(event.account)
     name = event.name or "客户"
     if context.container.tickets.of(event.account, event.contact_id) is None:
-        context.write(lambda s: context.container.files.recent(s, event.account, event.contact_id))
-    context.write(lambda s: support.open(s, event.account, event.contact_id, name))
+        context.write(lambda s: context.container.files.fetch_recent(s, event.account, event.contact_id))
+    context.write(lambda s: container.handover.open(s, event.account, event.contact_id, name))
     return True
 
 
-async def asked_in_group(event: GroupMessage, context: EventContext) -> bool:
+async def refer_to_private(event: GroupMessage, context: EventContext) -> bool:
     """Tell someone who asks for a person in a group to ask in private."""
     words = said_to_me(event, context)
-    if not event.mentioned or context.is_old or not context.container.handover.wants_person(words):
+    if not event.mentioned or context.is_old or not context.container.person_requests.match(words):
         return False
     context.reply(context.container.config.texts.handoff_in_private, mentions=[event.contact_id])
     return True
 
 
-async def marked(event: PrivateMessage, context: EventContext) -> bool:
+async def rate(event: PrivateMessage, context: EventContext) -> bool:
     """Store the customer's rating 1–5, within a day after the ticket's end.
 
     If a menu or flow has asked the customer something since then, the message is the answer to that.
@@ -166,8 +168,8 @@ async def marked(event: PrivateMessage, context: EventContext) -> bool:
     if mark is None or asked is None:
         return False
     who = (event.account, event.contact_id, event.contact_id)
-    menu = container.questions.menu_since(who) if is_bare_digit(words) else 0.0
+    menu = container.question_menus.offered_at(who) if is_bare_digit(words) else 0.0
     if max(menu, await container.flows.asked_at(event.account, event.contact_id)) > asked.at:
         return False
-    context.write(lambda s: container.ticket_actions.marked(s, event.account, event.contact_id, asked, mark))
+    context.write(lambda s: container.ticket_actions.rate(s, event.account, event.contact_id, asked, mark))
     return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -83,7 +83,7 @@ class Jobs:
         book = self._container.job_log
         await book.load()
         book.names, book.next_at = list(self._triggers), self._next_at
-        missed = [name for name in self._triggers if self._was_missed(name)]
+        missed = {name: due for name in self._triggers if (due := self._missed(name)) is not None}
         for name in self._triggers:
             await book.begin(name)
             self._plan(name)
@@ -128,8 +128,7 @@ class Jobs:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def account_taken(self) -> None:
-        """An account comes from another process: run again, soon, what was due while it was with nobody. What such a
-        job has done already it does not do twice."""
+        """Run soon the jobs that were missed while an account had no process. Jobs do nothing twice."""
         if self._after_taking is None or self._after_taking.done():
             self._after_taking = asyncio.create_task(self._run_what_was_due())
 
@@ -138,7 +137,7 @@ class Jobs:
         await self._container.job_log.load()  # what other processes have run
         for name in list(self._triggers):
             job = self._known[name]
-            if job.made_up and (self._was_missed(name) if job.once else self._was_due_lately(name)):
+            if job.made_up and (self._missed(name) is not None if job.once else self._was_due_lately(name)):
                 await self.run(name)
 
     def _was_due_lately(self, name: str) -> bool:
@@ -149,15 +148,20 @@ class Jobs:
         """Wait until the missed runs are made up."""
         await asyncio.gather(*self._tasks[:1])
 
-    async def run(self, name: str) -> None:
-        """Run a job now and record the result."""
-        if self._known[name].once and not self._container.ownership.holds(GLOBAL):
+    async def run(self, name: str, due: float | None = None) -> None:
+        """Run a job now and record the result. `due`: when it should have run, if that was missed."""
+        job = self._known[name]
+        if job.once and not self._container.ownership.holds(GLOBAL):
             return
         began = time.perf_counter()
         async with self._running[name]:
             at = self._container.clock()
             try:
-                result, ok = await self._known[name].run(self._container), True
+                if due is None or job.make_up is None:
+                    running = job.run(self._container)
+                else:
+                    running = job.make_up(self._container, due)
+                result, ok = await running, True
             except Exception as error:
                 log.exception("job %s failed", name)
                 result, ok = type(error).__name__, False
@@ -167,14 +171,15 @@ class Jobs:
         level = logging.INFO if result or not ok else logging.DEBUG
         log.log(level, "job %s: %s %s, %.0f ms", name, "done" if ok else "failed", words, spent)
 
-    async def _make_up(self, names: Sequence[str]) -> None:
-        if self._container.cluster is not None and names:  # its accounts come one after the other
+    async def _make_up(self, missed: Mapping[str, float]) -> None:
+        """Run the jobs that were missed; by name, when they were last due."""
+        if self._container.cluster is not None and missed:  # its accounts come one after the other
             await asyncio.sleep(SETTLED + self._container.config.cluster.lease_seconds)
         # group data is reliable once the accounts have read it again
         await self._container.accounts.all_online(PATIENCE)
-        for name in names:
+        for name, due in missed.items():
             log.info("job %s was missed while the bot was down", name)
-            await self.run(name)
+            await self.run(name, due)
 
     async def _follow_clock(self) -> None:
         """Schedule all jobs again when the clock was set back: APScheduler would wait for the old times."""
@@ -189,12 +194,19 @@ class Jobs:
             self._container.account_clocks.check()
             await asyncio.to_thread(self._container.media.check)
 
-    def _was_missed(self, name: str) -> bool:
+    def _missed(self, name: str) -> float | None:
+        """Return the last time at which a job was due while the bot was down; None if there is none."""
         last = self._container.job_log.last.get(name)
         if last is None or not self._known[name].made_up:
-            return False
+            return None
+        now = self._container.clock()
         due = self._next_after(name, last.at)
-        return due is not None and due <= self._container.clock()
+        if due is None or due > now:
+            return None
+        if self._known[name].make_up is not None:
+            while (following := self._next_after(name, due + 1)) is not None and following <= now:
+                due = following
+        return due
 
     def _next_at(self, name: str) -> float | None:
         return self._next_after(name, self._container.clock()) if name in self._triggers else None

@@ -7,7 +7,7 @@ from sqlmodel import Field, SQLModel
 
 
 class Member(SQLModel, table=True):
-    """A process that is alive: its row is deleted by whoever finds it silent for a lease. A new start is a new row."""
+    """A running process. Another process deletes its row if it is silent for a lease. A restart creates a new row."""
 
     id: str = Field(primary_key=True)
     advertise: str  # where the others reach it
@@ -28,7 +28,7 @@ class AccountLease(SQLModel, table=True):
 
 
 class SharedVersion(SQLModel, table=True):
-    """How often something was changed that every process keeps in memory."""
+    """The version of shared data that every process caches."""
 
     kind: str = Field(primary_key=True)
     version: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))

@@ -35,7 +35,7 @@ class Said(SQLModel, table=True):
 
 
 class Greeted(SQLModel, table=True):
-    """A new friend who has been greeted. Nobody is greeted twice."""
+    """A friend who has been greeted."""
 
     account: str = Field(primary_key=True)
     contact_id: str = Field(primary_key=True)

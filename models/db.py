@@ -65,7 +65,7 @@ def parse(url: str) -> URL:
     return parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
 
 
-def lively(url: URL) -> dict[str, Any]:
+def with_keepalives(url: URL) -> dict[str, Any]:
     """Return the connection arguments for PostgreSQL; parameters in the URL take precedence."""
     return {name: value for name, value in LIVELY.items() if name not in url.query}
 
@@ -99,7 +99,7 @@ class Store:
             "hide_parameters": True,  # errors are logged and must not contain message texts
         }
         if not self.is_sqlite:
-            arguments = lively(self.url)
+            arguments = with_keepalives(self.url)
             if self.is_shared:
                 arguments["application_name"] = session_name(self._member)
             alive: dict[str, Any] = {"pool_pre_ping": True, "connect_args": arguments}

@@ -99,9 +99,9 @@ class OutboxItem(SQLModel, table=True):
 
 
 class Action(SQLModel, table=True):
-    """An entry of the audit log: who asked, what was done in WeChat, and what was seen afterwards.
+    """An entry of the audit log: who asked, what was done in WeChat, and what was observed afterwards.
 
-    The rows are also the counters of the pace: an action counts from the moment it is attempted.
+    The rows also count towards the rate limits: an action counts from the moment it is attempted.
     """
 
     __table_args__ = (

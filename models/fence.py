@@ -29,7 +29,7 @@ def session_name(member: str) -> str:
 
 
 def belongs_to(session: Session, account: str) -> None:
-    """Have the transaction refused if this process no longer holds the account when it is committed."""
+    """Require that this process still holds the account when the transaction is committed."""
     session.info.setdefault(_ACCOUNTS, set()).add(account)
 
 

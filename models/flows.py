@@ -24,7 +24,7 @@ class RunState(StrEnum):
 
 
 OPEN_STATES = (RunState.ASKING, RunState.CALLING, RunState.WAITING)
-NO_MORE = "{}"  # replaces the collected values when a run ends
+DISCARDED = "{}"  # replaces the collected values when a run ends
 
 
 class FlowRun(SQLModel, table=True):
@@ -39,24 +39,25 @@ class FlowRun(SQLModel, table=True):
     step: int = 0
     question: int = 0  # index within a step that asks several questions
     state: str = Field(default=RunState.ASKING, index=True)
-    brought: str = NO_MORE  # the values collected so far, as ASCII JSON
+    # the values collected so far, as ASCII JSON
+    collected: str = Field(default=DISCARDED, sa_column_kwargs={"name": "brought"})
     error: str = ""
     deadline: float | None = None
     open_key: str | None = Field(default=None, unique=True)  # account and person while it is open: one at a time
-    # idempotency key of its first call, when an earlier run made that call and had no answer
+    # idempotency key of its first call, if an earlier run made that call and got no response
     call_key: str = Field(default="", sa_column_kwargs={"server_default": ""})
-    retry_until: float | None = Field(default=None, index=True)  # of a failed run: it may be taken up again until then
+    retry_until: float | None = Field(default=None, index=True)  # of a failed run: it can be retried until then
     started_at: float = Field(default_factory=time.time, index=True)
     changed_at: float = Field(default_factory=time.time)
 
     @property
     def values(self) -> dict[str, Any]:
         """The values collected so far, by name."""
-        return dict(json.loads(self.brought))
+        return dict(json.loads(self.collected))
 
-    def bring(self, name: str, value: Any) -> None:
+    def set_value(self, name: str, value: Any) -> None:
         """Store a collected value."""
-        self.brought = json.dumps({**self.values, name: value})
+        self.collected = json.dumps({**self.values, name: value})
 
 
 class FlowCallback(SQLModel, table=True):

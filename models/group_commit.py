@@ -45,7 +45,7 @@ class Outcome(NamedTuple):
 
 
 class _Unsure(NamedTuple):
-    """A commit whose result was lost with the connection; PostgreSQL is asked whether it was done."""
+    """A commit whose result was lost with the connection; PostgreSQL is asked whether it was executed."""
 
     mark: int
     outcomes: list[Outcome]
@@ -84,7 +84,7 @@ class GroupCommit:
             return before + self._together(connection, batch)
 
     def give_up(self) -> list[Outcome]:
-        """Fail the jobs of an unsure commit without asking the database any more."""
+        """Fail the jobs of an unsure commit without asking the database again."""
         unsure, self._unsure = self._unsure, None
         return failed([outcome.job for outcome in unsure.outcomes], unsure.error) if unsure else []
 
@@ -166,10 +166,7 @@ def _was_done(connection: Connection, mark: int) -> bool:
 def _run(
     connection: Connection, jobs: Sequence[WriteJob], guard: TransactionGuard | None
 ) -> tuple[list[Outcome], Collection[str]]:
-    """Do the jobs in one transaction, one after the other on one session; none finds another's objects there.
-
-    Returns the accounts that must be held, too.
-    """
+    """Run the jobs in one transaction, each with an empty identity map; return the accounts that must be held, too."""
     outcomes, bulk = [], BulkInsert()
     info: dict[str, Any] = {BULK: bulk}
     with Session(connection, info=info, expire_on_commit=False, join_transaction_mode="rollback_only") as session:

@@ -35,7 +35,7 @@ class MemberState(StrEnum):
 
 
 class MembershipReason(StrEnum):
-    """What `Membership.error` says where it is not WeChat's own text."""
+    """Values of `Membership.error` that are not WeChat's own text."""
 
     OWNER_MUST_CONFIRM = "owner"
     WITHDRAWN = "taken back"
@@ -94,6 +94,28 @@ class QunRoom(SQLModel, table=True):
     asked_at: float | None = None  # when the last create call was made
     # ids of rooms that already looked like this one before the create call, so none of them is its result
     seen_before: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    created_at: float = Field(default_factory=time.time)
+
+
+class ProposalState(StrEnum):
+    """States of a proposed room."""
+
+    WAITING = "waiting"  # for an admin
+    CONFIRMED = "confirmed"
+    REJECTED = "rejected"
+
+
+class RoomProposal(SQLModel, table=True):
+    """A room of WeChat that seems to be one of a group, whose id has changed."""
+
+    __table_args__ = (UniqueConstraint("account", "room_id"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    account: str
+    room: int = Field(foreign_key="qunroom.id")  # the room that is missing in WeChat
+    room_id: str  # the WeChat id of the proposed one
+    owner_id: str  # the WeChat id of the group's owner in it
+    state: str = ProposalState.WAITING
     created_at: float = Field(default_factory=time.time)
 
 

@@ -19,7 +19,7 @@ from sqlalchemy import URL, Connection, TextClause, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from models.db import lively, parse
+from models.db import parse, with_keepalives
 
 log = logging.getLogger(__name__)
 PATIENCE: Final = 30.0  # seconds in which PostgreSQL notices that the machine of a former holder is gone
@@ -106,7 +106,9 @@ class ServerLock:
 
     def __init__(self, url: URL, lock: TextClause = LOCK) -> None:
         self._lock = lock
-        self._engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=lively(url))
+        self._engine = create_engine(
+            url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=with_keepalives(url)
+        )
         self._connection: Connection | None = None
         self._ended = threading.Event()
 

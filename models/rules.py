@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from enum import StrEnum
 
-from sqlalchemy import Column
+from sqlalchemy import Column, false
 from sqlmodel import Field, SQLModel
 
 from models.row_id import WIDE
@@ -57,10 +57,11 @@ class Broadcast(SQLModel, table=True):
     run_at: float = Field(default=0, sa_column_kwargs={"server_default": "0"})  # when to send it; 0 = now
     idempotency_key: str | None = Field(default=None, unique=True, index=True)
     fingerprint: str = Field(default="", sa_column_kwargs={"server_default": ""})  # hash of the request
+    reported: bool = Field(default=False, sa_column_kwargs={"server_default": false()})  # the admin knows the result
 
 
 class BroadcastTarget(SQLModel, table=True):
-    """One room or friend that a broadcast was promised to; its message says what came of it."""
+    """One room or friend of a broadcast; the result is that of its message."""
 
     id: int | None = Field(default=None, primary_key=True)
     broadcast: int = Field(foreign_key="broadcast.id", index=True)

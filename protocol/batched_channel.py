@@ -60,7 +60,7 @@ class BatchedTransport:
 
 
 class MessageTooLarge(ProtocolError):
-    """A server sends a message larger than LARGEST_MESSAGE; it is not read."""
+    """A server sends a message larger than LARGEST_MESSAGE, which is not read."""
 
 
 class BoundedStream(Stream):

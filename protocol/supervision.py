@@ -43,7 +43,7 @@ class TlsChoice:
         return self._known is None and self._configured == "auto"
 
     def worked(self, secure: bool) -> None:
-        """Remember that a session was opened with (or without) TLS."""
+        """Record that a session was opened with or without TLS."""
         self._known = secure
 
     def forget(self) -> None:
@@ -55,9 +55,9 @@ class TlsChoice:
 
         Plaintext exposes the token: unless `may_be_plain`, a reset during the TLS handshake does not cause a fallback.
         """
-        known = self._known if self._configured == "auto" else self._configured
-        if known is not None:
-            return await session(known)
+        secure = self._known if self._configured == "auto" else self._configured
+        if secure is not None:
+            return await session(secure)
         try:
             await session(True)
         except (ssl.SSLCertVerificationError, ConnectionRefusedError):

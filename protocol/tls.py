@@ -57,7 +57,7 @@ def may_be_plain(gateway: GatewayAddress, *, tls_seen: bool) -> bool:
 
 
 def authority(gateway: GatewayAddress, *, secure: bool) -> str:
-    """The `:authority` of calls. Gateways before 1.0 take the token from it, in plaintext."""
+    """Return the `:authority` of calls. Gateways before 1.0 take the token from it, in plaintext."""
     if not secure and AUTHORITY.fullmatch(gateway.token):
         return gateway.token
     return gateway.endpoint
@@ -96,7 +96,7 @@ def server_context(certificate: str = "", key: str = "") -> ssl.SSLContext:
 
 
 def make_channel(gateway: GatewayAddress, *, secure: bool, codec: CodecBase | None = None) -> Channel:
-    """A channel to the gateway, not connected yet."""
+    """Return an unconnected channel to the gateway."""
     port = int(gateway.endpoint.rpartition(":")[2])
     if not secure:
         channel = BatchedChannel(gateway.host, port, codec=codec)

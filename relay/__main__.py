@@ -12,15 +12,15 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from file_modes import make_files_private
-from relay.config import ConfigError, RelayConfig, load
+from relay.config import RelayConfig, RelayConfigError, load
 from relay.journal import JournalError
-from relay.lock import hold
+from relay.lock import acquire
 from relay.metrics import serve_metrics
 from relay.relay import Relay
 from relay.server import bound
 
 
-class JsonFormatter(logging.Formatter):
+class RelayJsonFormatter(logging.Formatter):
     """Format records as one JSON object per line."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -68,11 +68,11 @@ def main() -> int:
             return 0
         handler = logging.StreamHandler()
         text = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-        handler.setFormatter(JsonFormatter() if config.log_format == "json" else logging.Formatter(text))
+        handler.setFormatter(RelayJsonFormatter() if config.log_format == "json" else logging.Formatter(text))
         logging.basicConfig(level=logging.INFO, handlers=[handler])
-        hold(config.data, wait=given.wait)
+        acquire(config.data, wait=given.wait)
         asyncio.run(run(config))
-    except ConfigError as error:
+    except RelayConfigError as error:
         print(f"relay: {error}", file=sys.stderr)
         return 2
     except (OSError, JournalError) as error:

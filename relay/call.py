@@ -1,4 +1,4 @@
-"""One call of a client: passed on to the gateway as it comes, or answered by the relay."""
+"""A client's call: forwarded to the gateway as it arrives, or answered by the relay."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 from h2.errors import ErrorCodes
 
-from relay.http2 import Connection
-from relay.rpc import ANSWER, Messages, Unreadable, frame, outcome
+from relay.http2 import Http2Connection
+from relay.rpc import ANSWER, MessageDecoder, UndecodableMessage, frame, outcome
 from relay.streams import Headers, Stream
 
 LARGEST_READ: Final = 16 * 1024  # bytes of a request that the relay reads; its own calls are far below
@@ -23,20 +23,20 @@ def _decoded(headers: tuple[tuple[bytes, bytes], ...]) -> Mapping[str, str]:
     return {key.decode("latin-1"): value.decode("latin-1") for key, value in headers}
 
 
-class Owner(Protocol):
+class CallHandler(Protocol):
     """The party that serves a call."""
 
     def on_request(self, call: Call, request: bytes | None) -> None:
-        """The request is complete; None when it is not a single message, or too large to be looked at."""
+        """Handle a complete request; None if it is not a single message, or is too large to be parsed."""
 
     def on_over(self, call: Call) -> None:
-        """Nothing more happens in this call."""
+        """Handle the end of a call."""
 
 
 class Call:
     """Buffers what the client sends until the destination is known."""
 
-    def __init__(self, owner: Owner, stream: Stream, headers: Headers) -> None:
+    def __init__(self, owner: CallHandler, stream: Stream, headers: Headers) -> None:
         self.stream = stream
         self.headers = headers
         self.metadata = _decoded(tuple(headers))
@@ -51,11 +51,11 @@ class Call:
     # ---- from the client ----
 
     def on_headers(self, headers: Headers, *, end: bool) -> None:
-        """Trailers of a request: gRPC has none, so that only the end counts."""
+        """Handle trailers of a request: gRPC has none, so only the end matters."""
         self.on_data(b"", 0, end=end)
 
     def on_data(self, data: bytes, size: int, *, end: bool) -> None:
-        """Data of the request."""
+        """Handle data of the request."""
         if self.is_over:
             self.stream.consumed(size)
         elif self._gateway is not None:
@@ -66,7 +66,7 @@ class Call:
                 self._look()
 
     def on_reset(self, code: int | None) -> None:
-        """The client gave up, or is gone."""
+        """Handle a cancelled call or a lost client."""
         self.over()
 
     def read_request(self) -> None:
@@ -82,16 +82,16 @@ class Call:
 
     def _request(self) -> bytes | None:
         try:
-            messages = Messages(LARGEST_READ).feed(b"".join(data for data, _, _ in self._held))
-        except Unreadable:
+            messages = MessageDecoder(LARGEST_READ).feed(b"".join(data for data, _, _ in self._held))
+        except UndecodableMessage:
             return None
         return messages[0] if len(messages) == 1 else None
 
     # ---- to the client ----
 
-    def pass_on(self, connection: Connection, headers: Headers) -> None:
+    def forward(self, connection: Http2Connection, headers: Headers) -> None:
         """Let the gateway answer; ConnectionLost, TooManyCalls."""
-        self._gateway = connection.open(headers, partial(_GatewaysAnswer, self))
+        self._gateway = connection.open(headers, partial(_GatewayResponse, self))
         for data, size, end in self._held:
             self._gateway.send_data(data, end=end, sent=partial(self.stream.consumed, size))
         self._held.clear()
@@ -106,8 +106,8 @@ class Call:
         self.stream.send_data(frame(message))
         await self.stream.drain()
 
-    def answer_with(self, framed: bytes) -> None:
-        """The whole answer: messages as they are sent, and success."""
+    def answer_framed(self, framed: bytes) -> None:
+        """Send a complete response: framed messages, and success."""
         self.answer()
         self.stream.send_data(framed)
         self.finish(Status.OK)
@@ -125,7 +125,7 @@ class Call:
         self.finish(error.status, error.message)
 
     def passed(self, headers: Headers | None) -> None:
-        """Headers of the gateway's answer were passed on; None: the answer is complete."""
+        """Handle forwarded headers of the response; None: the response is complete."""
         if headers is None:
             self.over()
         self._has_answered = True
@@ -145,7 +145,7 @@ class Call:
         self._owner.on_over(self)
 
 
-class _GatewaysAnswer:
+class _GatewayResponse:
     """Passes the gateway's answer on."""
 
     def __init__(self, call: Call, stream: Stream) -> None:
@@ -153,18 +153,18 @@ class _GatewaysAnswer:
         self._stream = stream
 
     def on_headers(self, headers: Headers, *, end: bool) -> None:
-        """Headers or trailers."""
+        """Handle headers or trailers."""
         self._call.stream.send_headers(headers, end=end)
         self._call.passed(None if end else headers)
 
     def on_data(self, data: bytes, size: int, *, end: bool) -> None:
-        """Data."""
+        """Handle data."""
         self._call.stream.send_data(data, end=end, sent=partial(self._stream.consumed, size))
         if end:
             self._call.passed(None)
 
     def on_reset(self, code: int | None) -> None:
-        """The gateway gave up, or is gone."""
+        """Handle a call that the gateway cancelled, or a lost gateway."""
         if code is None:
             self._call.finish(Status.UNAVAILABLE, GATEWAY_LOST)
         else:

@@ -14,7 +14,7 @@ _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[^\[\]:/\s]+):(\d{1,5})")
 
 
-class ConfigError(Exception):
+class RelayConfigError(Exception):
     """The file is invalid; the message is one line."""
 
 
@@ -107,19 +107,19 @@ def load(path: Path) -> RelayConfig:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
+        raise RelayConfigError(f"{path}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+        raise RelayConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(data, dict):
-        raise ConfigError(f"{path}: expected a mapping with the key relays")
+        raise RelayConfigError(f"{path}: expected a mapping with the key relays")
     try:
         return RelayConfig.model_validate(_expanded(data, ""))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "relays"
-        raise ConfigError(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}") from None
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
+        raise RelayConfigError(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}") from None
+    except RelayConfigError as error:
+        raise RelayConfigError(f"{path}: {error}") from None
 
 
 def _expanded(value: Any, where: str) -> Any:
@@ -134,7 +134,7 @@ def _expanded(value: Any, where: str) -> Any:
     def variable(found: re.Match[str]) -> str:
         given = os.environ.get(found[1])
         if given is None:
-            raise ConfigError(f"{where}: the environment variable {found[1]} is not set")
+            raise RelayConfigError(f"{where}: the environment variable {found[1]} is not set")
         return given
 
     expanded = _VARIABLE.sub(variable, value)
@@ -142,5 +142,5 @@ def _expanded(value: Any, where: str) -> Any:
         try:
             return Path(expanded.removeprefix("file:")).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{where}: {error}") from None
+            raise RelayConfigError(f"{where}: {error}") from None
     return expanded

@@ -35,7 +35,7 @@ HEARTBEAT: Final = pb.EventResponse(
 )
 
 
-class Standing:
+class AccountStatus:
     """The current state of the account: its last login, ready and scan events."""
 
     def __init__(self) -> None:
@@ -58,12 +58,12 @@ class Standing:
         """Reset after a logout or lost gateway."""
         self._login = self._ready = self._scan = None
 
-    def at_once(self) -> list[bytes]:
+    def first_events(self) -> list[bytes]:
         """Return the first events for a new client."""
-        known = self._login or self._scan
-        return [HEARTBEAT.SerializeToString(), *([known] if known else [])]
+        state = self._login or self._scan
+        return [HEARTBEAT.SerializeToString(), *([state] if state else [])]
 
-    def after_a_moment(self) -> list[bytes]:
+    def later_events(self) -> list[bytes]:
         """Return the events that follow: the Node client misses a ready event too close to the first events."""
         return [self._ready] if self._ready and self._login else []
 
@@ -78,14 +78,14 @@ class Feed:
         self._passing: deque[tuple[int, bytes]] = deque(maxlen=PASSING)
         self._news = asyncio.Event()
         self._unwritten = asyncio.Semaphore(MAX_UNWRITTEN)
-        self.standing = Standing()
+        self.standing = AccountStatus()
         self._follower: object | None = None  # who gets what is not kept
-        self.heard = 0
+        self.received = 0
         self.unkept = 0
 
     async def put(self, body: bytes) -> None:
         """Add an event of the gateway; waits while writing is behind."""
-        self.heard += 1
+        self.received += 1
         kind = pb.EventResponse.FromString(body).type
         self.standing.note(kind, body)
         if kind not in KEPT:
@@ -112,8 +112,8 @@ class Feed:
             self._passing.append((self._journal.stored, body))
             self._news.set()
 
-    async def follow(self, after: int) -> AsyncGenerator[tuple[int, float, bytes], None]:
-        """The events after a number, for ever: number (0: not kept), when it came (0: now), event."""
+    async def subscribe(self, after: int) -> AsyncGenerator[tuple[int, float, bytes], None]:
+        """Yield the events after a number, without end: number (0: not stored), time of arrival (0: now), event."""
         self._passing.clear()
         self._follower = follower = object()
         try:

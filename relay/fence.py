@@ -38,9 +38,11 @@ class Fence:
         """The event stream of the client that has it."""
         return self._holder
 
-    def admit(self, call: Call, epoch: int | None) -> asyncio.Future[None] | None:
-        """Refuse an older epoch (GRPCError). A newer one ends every call of the older ones, and the call that brings
-        it must wait until the epoch is on disk: the future says when."""
+    def register(self, call: Call, epoch: int | None) -> asyncio.Future[None] | None:
+        """Register a call; refuse an older epoch (GRPCError). A newer one ends all calls of older ones.
+
+        The call with a new epoch must wait for the returned future: until the epoch is stored.
+        """
         stored = None
         if epoch is not None and epoch < self.epoch:
             raise self._refused()
@@ -53,9 +55,12 @@ class Fence:
         self._calls[call] = epoch
         return stored
 
-    def hold(self, call: Call) -> None:
-        """A call takes the event stream. ALREADY_EXISTS when one has it that this epoch does not replace; the same
-        epoch again is the same client, whose old connection is gone."""
+    def take_stream(self, call: Call) -> None:
+        """Give the event stream to a call.
+
+        Raises ALREADY_EXISTS if another client has it whose epoch is not older. The same epoch is the same client,
+        whose previous connection is lost.
+        """
         if self._holder is not None:
             if self._calls.get(call) is None:
                 raise GRPCError(Status.ALREADY_EXISTS, "another client holds the event stream")
@@ -68,7 +73,7 @@ class Fence:
             self._holder.finish(Status.OK)
 
     def ended(self, call: Call) -> None:
-        """A call is over."""
+        """Unregister a call that has ended."""
         self._calls.pop(call, None)
         if self._holder is call:
             self._holder = None

@@ -107,9 +107,9 @@ class HeaderDecoder:
 
     def decode(self, block: bytes) -> Headers:
         """Return the headers of a block; raise Fault."""
-        known = self._known.get(block)
-        if known is not None:
-            return known
+        cached = self._known.get(block)
+        if cached is not None:
+            return cached
         changes = self._table.changes
         try:
             headers = tuple((bytes(name), bytes(value)) for name, value in self._decoder.decode(block, raw=True))

@@ -29,7 +29,7 @@ ECHO: Final = b"all read"
 ALIVE: Final = b"alive..."
 
 
-class ConnectionLost(OSError):
+class GatewayLost(OSError):
     """The connection ended before the call did."""
 
 
@@ -40,7 +40,7 @@ class TooManyCalls(Exception):
 Accept = Callable[["Stream", Headers], Receiver]
 
 
-class Connection(asyncio.Protocol):
+class Http2Connection(asyncio.Protocol):
     """A connection.
 
     Data written in one turn of the event loop is sent together. `accept` serves the peer's calls; None makes it a
@@ -66,7 +66,7 @@ class Connection(asyncio.Protocol):
         self._most_streams = LARGEST_WINDOW
         # health
         self._echoes: deque[asyncio.Future[bool]] = deque()
-        self._is_heard = True
+        self._has_traffic = True
         self._timer: asyncio.TimerHandle | None = None
         self.is_lost = False
 
@@ -116,10 +116,10 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def _check(self) -> None:
-        if not self._is_heard and self._transport is not None:
+        if not self._has_traffic and self._transport is not None:
             self._transport.abort()
             return
-        self._is_heard = False
+        self._has_traffic = False
         self._write(frame(frames.PING, 0, 0, ALIVE))
         self._timer = self._loop.call_later(self._keepalive, self._check)
 
@@ -141,12 +141,12 @@ class Connection(asyncio.Protocol):
     def open(self, headers: Headers, make: Callable[[Stream], Receiver]) -> Stream:
         """Begin a call; `make` gives its receiver. ConnectionLost, TooManyCalls: nothing was sent."""
         if self.is_lost or self._transport is None or self._transport.is_closing():
-            raise ConnectionLost
+            raise GatewayLost
         if len(self._streams) >= self._most_streams:
             raise TooManyCalls
         if self._last_id + 2 > frames.LAST_STREAM:
             self.close()
-            raise ConnectionLost
+            raise GatewayLost
         self._last_id += 2
         stream = Stream(self, self._last_id, self._first_room)
         self._streams[stream.id] = (stream, make(stream))
@@ -202,7 +202,7 @@ class Connection(asyncio.Protocol):
         self._write(frame(frames.RST_STREAM, 0, id, code.to_bytes(4, "big")))
 
     def forget(self, stream: Stream) -> None:
-        """A stream is over."""
+        """Remove a stream that has ended."""
         self._streams.pop(stream.id, None)
 
     def _pump_all(self) -> None:
@@ -213,7 +213,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
-        self._is_heard = True
+        self._has_traffic = True
         try:
             for kind, flags, id, content in self._reader.feed(data):
                 handler = _HANDLERS.get(kind)  # other kinds are ignored, as extensions of the protocol
@@ -226,9 +226,9 @@ class Connection(asyncio.Protocol):
 
     def _on_headers(self, flags: int, id: int, headers: frames.Headers) -> None:
         end = bool(flags & frames.END_STREAM)
-        known = self._streams.get(id)
-        if known is not None:
-            stream, receiver = known
+        entry = self._streams.get(id)
+        if entry is not None:
+            stream, receiver = entry
             if self._accept is None and not end and headers[:1] and headers[0][1].startswith(b"1"):
                 return  # an informational response
             if end:
@@ -258,13 +258,13 @@ class Connection(asyncio.Protocol):
         self._unread += size
         if self._unread + self._owed > CONNECTION_WINDOW:
             raise Fault(ErrorCodes.FLOW_CONTROL_ERROR)
-        known = self._streams.get(id)
-        if known is None:
+        entry = self._streams.get(id)
+        if entry is None:
             if id > self._last_id:
                 raise Fault(ErrorCodes.PROTOCOL_ERROR)
             self.consumed(size)  # it was sent before the peer knew of the end
             return
-        stream, receiver = known
+        stream, receiver = entry
         if stream.has_ended or not stream.received(size):
             raise Fault(ErrorCodes.STREAM_CLOSED if stream.has_ended else ErrorCodes.FLOW_CONTROL_ERROR)
         end = bool(flags & frames.END_STREAM)
@@ -330,13 +330,13 @@ def _number(payload: bytes) -> int:
     return int.from_bytes(payload, "big")
 
 
-_HANDLERS: Final[dict[int, Callable[[Connection, int, int, Any], None]]] = {
-    frames.HEADERS: Connection._on_headers,
-    frames.DATA: Connection._on_data,
-    frames.RST_STREAM: Connection._on_reset,
-    frames.WINDOW_UPDATE: Connection._on_window,
-    frames.SETTINGS: Connection._on_settings,
-    frames.PING: Connection._on_ping,
-    frames.GOAWAY: Connection._on_goaway,
-    frames.PUSH_PROMISE: Connection._on_push,
+_HANDLERS: Final[dict[int, Callable[[Http2Connection, int, int, Any], None]]] = {
+    frames.HEADERS: Http2Connection._on_headers,
+    frames.DATA: Http2Connection._on_data,
+    frames.RST_STREAM: Http2Connection._on_reset,
+    frames.WINDOW_UPDATE: Http2Connection._on_window,
+    frames.SETTINGS: Http2Connection._on_settings,
+    frames.PING: Http2Connection._on_ping,
+    frames.GOAWAY: Http2Connection._on_goaway,
+    frames.PUSH_PROMISE: Http2Connection._on_push,
 }

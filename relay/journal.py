@@ -237,7 +237,7 @@ class Journal:
         return rows
 
     async def answer(self, path: str, request: bytes) -> bytes | None:
-        """A kept answer."""
+        """Return a stored response."""
         query = "select messages from reply where path = ? and request = ?"
         rows: list[tuple[bytes]] = await self._read(query, (path, request), lambda rows: rows)
         return bytes(rows[0][0]) if rows else None

@@ -12,9 +12,11 @@ from relay.journal import JournalError
 log = logging.getLogger(__name__)
 
 
-def hold(folder: Path, *, wait: bool) -> None:
-    """Hold the folder until the process ends, and with it its ports. When another relay holds it: JournalError, or
-    `wait` until that one has ended, however."""
+def acquire(folder: Path, *, wait: bool) -> None:
+    """Lock the folder, and with it its ports, until the process ends.
+
+    If another relay holds it: raise JournalError, or with `wait` wait until that one has ended.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     file = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)  # never closed: the kernel does
     try:

@@ -35,7 +35,7 @@ class RelayMetrics(Collector):
             "relay_disk_failing": ("Whether the last write failed", lambda r: int(r.journal.is_failing)),
         }
         counters: Figures = {
-            "relay_events": ("Events received from the gateway", lambda r: r.feed.heard),
+            "relay_events": ("Events received from the gateway", lambda r: r.feed.received),
             "relay_unkept_events": ("Events that could not be written to disk", lambda r: r.feed.unkept),
             "relay_calls": ("Calls of clients", lambda r: r.service.calls),
         }

@@ -14,10 +14,10 @@ from relay.config import RelaySettings
 from relay.feed import Feed
 from relay.fence import Fence
 from relay.journal import Journal, JournalError
-from relay.keeper import Keeper
+from relay.payload_keeper import PayloadKeeper
 from relay.server import RelayServer
 from relay.service import RelayService
-from relay.upstream import Timing, Upstream
+from relay.upstream import RelayTiming, Upstream
 
 log = logging.getLogger(__name__)
 DAY: Final = 86400.0
@@ -28,14 +28,14 @@ PRUNE_EVERY: Final = 60.0
 class Relay:
     """Built from its settings; `start` listens, `stop` lets go."""
 
-    def __init__(self, settings: RelaySettings, data: Path, timing: Timing | None = None) -> None:
+    def __init__(self, settings: RelaySettings, data: Path, timing: RelayTiming | None = None) -> None:
         self.title = settings.title
         self._settings = settings
         self.journal = Journal(data / f"{settings.title}.db")
         self.feed = Feed(self.journal)
         gateway = GatewayAddress(settings.endpoint, settings.token, settings.tls_ca, settings.tls_server_name)
-        self.upstream = Upstream(gateway, TlsChoice(settings.tls), self.journal, self.feed.put, timing or Timing())
-        self._keeper = Keeper(self.journal, self.upstream, int(settings.media_mb * 1024 * 1024))
+        self.upstream = Upstream(gateway, TlsChoice(settings.tls), self.journal, self.feed.put, timing or RelayTiming())
+        self._keeper = PayloadKeeper(self.journal, self.upstream, int(settings.media_mb * 1024 * 1024))
         self.service = RelayService(settings.token, self.journal, self.feed, self.upstream, self._keeper)
         context = server_context(settings.tls_certificate, settings.tls_key)
         self._server = RelayServer(self.service.accept, context, settings.tls)

@@ -12,7 +12,7 @@ from grpclib.exceptions import GRPCError
 from grpclib.metadata import decode_grpc_message, encode_grpc_message
 
 from protocol import SERVICE
-from relay.http2 import Connection, ConnectionLost
+from relay.http2 import GatewayLost, Http2Connection
 from relay.streams import Headers, Stream
 
 PREFIX: Final = 5  # bytes: whether the message is compressed, and its length
@@ -20,12 +20,12 @@ ANSWER: Final[Headers] = ((b":status", b"200"), (b"content-type", b"application/
 MOST: Final = 64 * 1024 * 1024
 
 
-class Unreadable(ValueError):
+class UndecodableMessage(ValueError):
     """A message that is compressed or larger than the limit."""
 
 
 def path_of(name: str) -> str:
-    """The path of a call of the puppet service."""
+    """Return the path of a call of the puppet service."""
     return f"/{SERVICE}/{name}"
 
 
@@ -35,7 +35,7 @@ def frame(message: bytes) -> bytes:
 
 
 def outcome(status: Status, message: str | None = None) -> list[tuple[bytes, bytes]]:
-    """The trailers that end a call."""
+    """Return the trailers that end a call."""
     trailers = [(b"grpc-status", b"%d" % status.value)]
     if message:
         trailers.append((b"grpc-message", encode_grpc_message(message).encode()))
@@ -54,7 +54,7 @@ def error_in(headers: Headers) -> GRPCError | None:
     return GRPCError(status, decode_grpc_message(found.get(b"grpc-message", b"").decode("utf-8", "replace")) or None)
 
 
-class Messages:
+class MessageDecoder:
     """Puts messages together from the data of a stream."""
 
     def __init__(self, limit: int = MOST) -> None:
@@ -62,13 +62,13 @@ class Messages:
         self._data = bytearray()
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The messages that are whole now; Unreadable."""
+        """Return the messages that are complete; raise UndecodableMessage."""
         self._data += data
         whole = []
         while len(self._data) >= PREFIX:
             end = PREFIX + int.from_bytes(self._data[1:PREFIX], "big")
             if self._data[0] or end > self._limit + PREFIX:
-                raise Unreadable
+                raise UndecodableMessage
             if len(self._data) < end:
                 break
             whole.append(bytes(self._data[PREFIX:end]))
@@ -81,38 +81,38 @@ class OwnCall:
 
     def __init__(self, stream: Stream, limit: int) -> None:
         self._stream = stream
-        self._messages = Messages(limit)
-        self._heard: deque[tuple[bytes, int]] = deque()
+        self._messages = MessageDecoder(limit)
+        self._received: deque[tuple[bytes, int]] = deque()
         self._news = asyncio.Event()
         self._ended = False
         self._error: Exception | None = None
 
     def on_headers(self, headers: Headers, *, end: bool) -> None:
-        """Headers or trailers of the answer."""
+        """Handle headers or trailers of the response."""
         if dict(headers).get(b":status", b"200") != b"200":
-            self._end(ConnectionLost("no gRPC server"))
+            self._end(GatewayLost("no gRPC server"))
         elif end:
             self._end(error_in(headers))
 
     def on_data(self, data: bytes, size: int, *, end: bool) -> None:
-        """Data of the answer."""
+        """Handle data of the response."""
         try:
             whole = self._messages.feed(data)
-        except Unreadable as error:
+        except UndecodableMessage as error:
             self._stream.reset()
             self._end(error)
             return
         if not whole:
             self._stream.consumed(size)
         for number, message in enumerate(whole, 1):
-            self._heard.append((message, size if number == len(whole) else 0))
+            self._received.append((message, size if number == len(whole) else 0))
         self._news.set()
         if end:
             self._end(None)
 
     def on_reset(self, code: int | None) -> None:
-        """The gateway gave up, or the connection is lost."""
-        self._end(ConnectionLost("connection lost" if code is None else f"reset with code {code}"))
+        """Handle a call that the gateway cancelled, or a lost connection."""
+        self._end(GatewayLost("connection lost" if code is None else f"reset with code {code}"))
 
     def _end(self, error: Exception | None) -> None:
         if not self._ended:
@@ -120,11 +120,11 @@ class OwnCall:
             self._news.set()
 
     async def answers(self) -> AsyncIterator[bytes]:
-        """The answers; GRPCError, ConnectionLost, Unreadable. Whoever stops before the end cancels the call."""
+        """Yield the responses; raise GRPCError, GatewayLost or UndecodableMessage. Stopping early cancels the call."""
         try:
             while True:
-                while self._heard:
-                    message, size = self._heard.popleft()
+                while self._received:
+                    message, size = self._received.popleft()
                     yield message
                     self._stream.consumed(size)
                 if self._ended:
@@ -137,7 +137,7 @@ class OwnCall:
             raise self._error
 
 
-def begin(connection: Connection, headers: Headers, request: bytes, limit: int = MOST) -> OwnCall:
+def begin(connection: Http2Connection, headers: Headers, request: bytes, limit: int = MOST) -> OwnCall:
     """Make a call; ConnectionLost, TooManyCalls."""
     made: list[OwnCall] = []
 

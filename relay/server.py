@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from protocol.supervision import Tls, end
-from relay.http2 import Accept, Connection
+from relay.http2 import Accept, Http2Connection
 
 Made = TypeVar("Made")
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class RelayServer:
         self._tls = tls
         self._socket: socket.socket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._connections: set[Connection] = set()
+        self._connections: set[Http2Connection] = set()
 
     async def listen(self, host: str, port: int) -> None:
         """Start listening; raise OSError."""
@@ -53,7 +53,7 @@ class RelayServer:
         family, address = found[0][0], found[0][4]
         self._socket = await bound(lambda: socket.create_server(address[:2], family=family, backlog=128))
         self._socket.setblocking(False)
-        self._hold(self._accept_forever(self._socket))
+        self._track(self._accept_forever(self._socket))
 
     async def stop(self) -> None:
         """Close the port and all connections."""
@@ -63,7 +63,7 @@ class RelayServer:
         if self._socket is not None:
             self._socket.close()
 
-    def _hold(self, work: object) -> None:
+    def _track(self, work: object) -> None:
         task = asyncio.ensure_future(work)  # type: ignore[call-overload]
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -78,9 +78,9 @@ class RelayServer:
                 await asyncio.sleep(0.2)
                 continue
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._hold(self._welcome(accepted))
+            self._track(self._serve(accepted))
 
-    async def _welcome(self, accepted: socket.socket) -> None:
+    async def _serve(self, accepted: socket.socket) -> None:
         """Detect whether a client uses TLS, without consuming its data."""
         loop = asyncio.get_running_loop()
         try:
@@ -88,7 +88,7 @@ class RelayServer:
             context = self._context if secure else None
             self._connections = {one for one in self._connections if not one.is_lost}
             _, connection = await loop.connect_accepted_socket(
-                lambda: Connection(self._accept, KEEPALIVE), accepted, ssl=context
+                lambda: Http2Connection(self._accept, KEEPALIVE), accepted, ssl=context
             )
             self._connections.add(connection)
         except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
@@ -99,7 +99,8 @@ class RelayServer:
         loop, ready = asyncio.get_running_loop(), asyncio.Event()
         loop.add_reader(accepted, ready.set)
         try:
-            await asyncio.wait_for(ready.wait(), FIRST_BYTE)
+            async with asyncio.timeout(FIRST_BYTE):
+                await ready.wait()
         finally:
             loop.remove_reader(accepted)
         first = accepted.recv(1, socket.MSG_PEEK)

@@ -15,13 +15,13 @@ from protocol import puppet_pb2 as pb
 from protocol.relaying import ACKNOWLEDGED, EPOCH, JOURNAL, NO_GATEWAY, RESUME, Position, parse_epoch
 from protocol.server import AUTHORITY, shows_token
 from relay.call import Call
+from relay.delivery_tracker import DeliveryTracker
 from relay.feed import Feed
 from relay.fence import Fence
-from relay.http2 import ConnectionLost, TooManyCalls
+from relay.http2 import GatewayLost, TooManyCalls
 from relay.journal import Journal
-from relay.keeper import KEPT_CALLS, Keeper
+from relay.payload_keeper import KEPT_CALLS, PayloadKeeper
 from relay.rpc import frame, path_of
-from relay.stock import Delivered
 from relay.streams import Headers, Stream
 from relay.upstream import Upstream
 
@@ -38,19 +38,19 @@ READ_CALLS: Final = PAYLOAD_CALLS | KEPT_CALLS
 class RelayService:
     """Handles Event and Stop, some payloads from the journal, and forwards all other calls to the gateway."""
 
-    def __init__(self, token: str, journal: Journal, feed: Feed, upstream: Upstream, keeper: Keeper) -> None:
+    def __init__(self, token: str, journal: Journal, feed: Feed, upstream: Upstream, keeper: PayloadKeeper) -> None:
         self._token = token
         self._journal = journal
         self._feed = feed
         self._upstream = upstream
         self._keeper = keeper
-        self._delivered = Delivered(journal)
+        self._delivered = DeliveryTracker(journal)
         self._tasks: dict[Call, asyncio.Task[None]] = {}
         self.fence = Fence(journal)
         self.calls = 0
 
     def accept(self, stream: Stream, headers: Headers) -> Call:
-        """A client calls."""
+        """Handle a new call."""
         self.calls += 1
         call = Call(self, stream, headers)
         if not call.metadata.get("content-type", "").startswith("application/grpc"):
@@ -67,7 +67,7 @@ class RelayService:
         shown = {"authorization": call.metadata.get("authorization"), AUTHORITY: call.metadata.get(":authority", "")}
         if not shows_token(shown, self._token):
             raise GRPCError(Status.UNAUTHENTICATED, "Invalid Wechaty TOKEN")
-        stored = self.fence.admit(call, _epoch(call))
+        stored = self.fence.register(call, _epoch(call))
         position = Position.parse(call.metadata.get(ACKNOWLEDGED, ""))
         if position is not None and position.journal == self._journal.id:
             self._journal.take(position.number)
@@ -85,18 +85,18 @@ class RelayService:
             elif call.path == STOP:
                 # A client leaves. The account goes on, so that it is heard meanwhile: the gateway is not told.
                 self.fence.end_stream()
-                call.answer_with(frame(b""))
+                call.answer_framed(frame(b""))
             elif call.path in READ_CALLS:
                 call.read_request()
             else:
-                self._pass_on(call)
+                self._forward(call)
         except GRPCError as error:
             call.refuse(error)
 
     def on_over(self, call: Call) -> None:
-        """A call is over."""
+        """Handle the end of a call."""
         if self.fence.holder is call:
-            self._delivered.lost()
+            self._delivered.undelivered()
         self.fence.ended(call)
         task = self._tasks.pop(call, None)
         if task is not None and task is not asyncio.current_task():
@@ -107,7 +107,7 @@ class RelayService:
         task.add_done_callback(partial(self._ended, call))
 
     def _ended(self, call: Call, task: asyncio.Task[None]) -> None:
-        """No fault of ours may leave a client waiting."""
+        """End the call if its task failed, so that the client does not wait."""
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("%s failed", call.path, exc_info=error)
             call.finish(Status.INTERNAL, "the relay failed")
@@ -117,19 +117,19 @@ class RelayService:
     def _open_events(self, call: Call) -> None:
         if self._upstream.connection is None:
             raise GRPCError(Status.UNAVAILABLE, NO_GATEWAY)
-        self.fence.hold(call)
+        self.fence.take_stream(call)
         self._spawn(call, self._tell_events(call))
 
     async def _tell_events(self, call: Call) -> None:
         resume = call.metadata.get(RESUME)
         call.answer([(JOURNAL.encode(), self._journal.id.encode())])
-        for body in self._feed.standing.at_once():
+        for body in self._feed.standing.first_events():
             await call.send(body)
-        if ready := self._feed.standing.after_a_moment():
+        if ready := self._feed.standing.later_events():
             await asyncio.sleep(READY_DELAY)
             for body in ready:
                 await call.send(body)
-        async with aclosing(self._feed.follow(self._start(resume))) as following:
+        async with aclosing(self._feed.subscribe(self._start(resume))) as following:
             async for number, _, body in following:
                 if not number:
                     await call.send(body)
@@ -150,35 +150,35 @@ class RelayService:
 
     async def confirm(self) -> None:
         """Determine what a client without acknowledgements has read."""
-        holder, number = self.fence.holder, self._delivered.sent_a_while_ago()
+        holder, number = self.fence.holder, self._delivered.last_handled()
         if holder is not None and number and await holder.stream.connection.echo() and self.fence.holder is holder:
-            self._delivered.arrived(number)
+            self._delivered.confirm(number)
 
     # ---- other calls ----
 
     def on_request(self, call: Call, request: bytes | None) -> None:
         """Handle the request of one of READ_CALLS, or None if it cannot be decoded."""
         if request is not None and call.path in PAYLOAD_CALLS:
-            self._delivered.asked(request)
+            self._delivered.payload_requested(request)
         if request is not None and self._journal.answers and call.path in KEPT_CALLS:
             self._spawn(call, self._answer_from_journal(call, request))
         else:
-            self._pass_on(call)
+            self._forward(call)
 
     async def _answer_from_journal(self, call: Call, request: bytes) -> None:
         kept = await self._journal.answer(call.path, request)
         if kept is None:
-            self._pass_on(call)
+            self._forward(call)
         else:
-            call.answer_with(kept)
+            call.answer_framed(kept)
 
-    def _pass_on(self, call: Call) -> None:
+    def _forward(self, call: Call) -> None:
         connection = self._upstream.connection
         try:
             if connection is None:
-                raise ConnectionLost
-            call.pass_on(connection, self._upstream.forwarded(call.headers))
-        except ConnectionLost:
+                raise GatewayLost
+            call.forward(connection, self._upstream.forwarded(call.headers))
+        except GatewayLost:
             call.finish(Status.UNAVAILABLE, NO_GATEWAY)
         except TooManyCalls:
             call.finish(Status.UNAVAILABLE, f"{NO_GATEWAY} for so many calls at once")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from h2.errors import ErrorCodes
 
 if TYPE_CHECKING:
-    from relay.http2 import Connection
+    from relay.http2 import Http2Connection
 
 Headers = Sequence[tuple[bytes, bytes]]
 WINDOW: Final = 2**16 - 1  # bytes that a peer may send on a stream before they are consumed
@@ -21,13 +21,13 @@ class Receiver(Protocol):
     """Callbacks for what arrives on a stream."""
 
     def on_headers(self, headers: Headers, *, end: bool) -> None:
-        """Headers or, after them, trailers."""
+        """Handle headers or, after them, trailers."""
 
     def on_data(self, data: bytes, size: int, *, end: bool) -> None:
-        """Data. The peer may send `size` bytes more once `Stream.consumed` is called."""
+        """Handle data. The peer may send `size` bytes more once `Stream.consumed` is called."""
 
     def on_reset(self, code: int | None) -> None:
-        """The peer gave the stream up, for an HTTP/2 error code; None: the connection is lost."""
+        """Handle a stream that the peer reset with an HTTP/2 error code; None: the connection is lost."""
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ class Stream:
         "room",
     )
 
-    def __init__(self, connection: Connection, id: int, room: int) -> None:
+    def __init__(self, connection: Http2Connection, id: int, room: int) -> None:
         self.id = id
         self.connection = connection
         self.room = room  # bytes that the peer takes on this stream
@@ -146,12 +146,12 @@ class Stream:
         self.connection.consumed(size)
 
     def stop_reading(self) -> None:
-        """After all is sent, ask the peer to send no more."""
+        """After everything is sent, ask the peer to send no more."""
         self._is_unread = True
         self._close_if_over()
 
     def ended(self) -> None:
-        """The peer sends nothing more."""
+        """Record that the peer sends nothing more."""
         self.has_ended = True
         self._close_if_over()
 

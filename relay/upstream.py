@@ -14,9 +14,9 @@ from grpclib.exceptions import GRPCError
 from protocol.relaying import ACKNOWLEDGED, EPOCH, RESUME
 from protocol.supervision import TlsChoice, backoff, end
 from protocol.tls import GatewayAddress, authority, context, may_be_plain
-from relay.http2 import Connection, ConnectionLost, TooManyCalls
+from relay.http2 import GatewayLost, Http2Connection, TooManyCalls
 from relay.journal import Fact, Journal
-from relay.rpc import MOST, OwnCall, Unreadable, begin, path_of
+from relay.rpc import MOST, OwnCall, UndecodableMessage, begin, path_of
 from relay.streams import Headers
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ OWN_HEADERS: Final = ((b"te", b"trailers"), (b"content-type", b"application/grpc
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
+class RelayTiming:
     """How long things may take, in seconds."""
 
     connect: float = 10.0
@@ -40,29 +40,29 @@ class Timing:
 
 
 class Upstream:
-    """The gateway of one relay. `heard` is given each event as it came."""
+    """The gateway of one relay. `on_event` is called with each event."""
 
     def __init__(
         self,
         gateway: GatewayAddress,
         tls: TlsChoice,
         journal: Journal,
-        heard: Callable[[bytes], Awaitable[None]],
-        timing: Timing,
+        on_event: Callable[[bytes], Awaitable[None]],
+        timing: RelayTiming,
     ) -> None:
         self._gateway = gateway
         self._tls = tls
         self._journal = journal
-        self._heard = heard
+        self._on_event = on_event
         self._timing = timing
         self._failures = 0
         self._why = ""
         self._scheme = b"http"
         self._forwarded: dict[tuple[bytes, Headers], Headers] = {}
-        self.connection: Connection | None = None  # while the gateway is there
+        self.connection: Http2Connection | None = None  # while the gateway is there
 
     def headers(self, path: str, more: Headers = OWN_HEADERS) -> Headers:
-        """The headers of a call to the gateway."""
+        """Return the headers of a call to the gateway."""
         return [
             (b":method", b"POST"),
             (b":scheme", self._scheme),
@@ -73,23 +73,25 @@ class Upstream:
         ]
 
     def forwarded(self, headers: Headers) -> Headers:
-        """The headers for a call of a client that is passed on."""
+        """Return the headers of a forwarded call."""
         key = (self._scheme, headers)
-        known = self._forwarded.get(key)
-        if known is None:
+        cached = self._forwarded.get(key)
+        if cached is None:
             path = next((value for name, value in headers if name == b":path"), b"").decode("latin-1")
             passed = [(name, value) for name, value in headers if name not in NOT_FORWARDED and name[:1] != b":"]
-            known = tuple(self.headers(path, passed))
+            cached = tuple(self.headers(path, passed))
             if len(self._forwarded) >= FORWARDED:
                 self._forwarded.clear()
-            self._forwarded[key] = known
-        return known
+            self._forwarded[key] = cached
+        return cached
 
     async def ask(self, name: str, request: bytes, timeout: float, limit: int) -> list[bytes]:
-        """One call of the relay's own; its answers. GRPCError, TimeoutError, ConnectionLost, TooManyCalls, Unreadable:
-        more than `limit` bytes."""
+        """Make a call of the relay's own; return its responses.
+
+        Raises GRPCError, TimeoutError, GatewayLost, TooManyCalls, or UndecodableMessage above `limit` bytes.
+        """
         if self.connection is None:
-            raise ConnectionLost
+            raise GatewayLost
         return await self._ask(self.connection, name, request, timeout, limit)
 
     async def run(self) -> None:
@@ -103,7 +105,7 @@ class Upstream:
             except GRPCError as error:  # its text may hold the token
                 why = "another client holds the event stream" if error.status is Status.ALREADY_EXISTS else ""
                 why = why or f"refused: {error.status.name}"
-            except (OSError, TimeoutError, TooManyCalls, Unreadable) as error:
+            except (OSError, TimeoutError, TooManyCalls, UndecodableMessage) as error:
                 why = f"no connection: {type(error).__name__}"
             finally:
                 self.connection = None
@@ -114,7 +116,8 @@ class Upstream:
 
     async def _session(self, secure: bool) -> None:
         try:
-            connection = await asyncio.wait_for(self._connect(secure), self._timing.connect)
+            async with asyncio.timeout(self._timing.connect):
+                connection = await self._connect(secure)
             try:
                 await self._talk(connection, secure)
             finally:
@@ -124,11 +127,11 @@ class Upstream:
                 self._tls.forget()
             raise
 
-    async def _connect(self, secure: bool) -> Connection:
+    async def _connect(self, secure: bool) -> Http2Connection:
         gateway = self._gateway
         self._scheme = b"https" if secure else b"http"
         _, connection = await asyncio.get_running_loop().create_connection(
-            Connection,
+            Http2Connection,
             gateway.host,
             int(gateway.endpoint.rpartition(":")[2]),
             ssl=context(gateway.ca) if secure else None,
@@ -136,7 +139,7 @@ class Upstream:
         )
         return connection
 
-    async def _talk(self, connection: Connection, secure: bool) -> None:
+    async def _talk(self, connection: Http2Connection, secure: bool) -> None:
         first = asyncio.Event()
         call = begin(connection, self.headers(path_of("Event")), EMPTY)
         tasks = {
@@ -155,7 +158,7 @@ class Upstream:
             if not first.is_set():
                 self._worked(secure)
                 first.set()
-            await self._heard(body)
+            await self._on_event(body)
 
     def _worked(self, secure: bool) -> None:
         self._tls.worked(secure)
@@ -163,11 +166,12 @@ class Upstream:
             self._journal.tls_seen = self._gateway.endpoint
             self._journal.remember(Fact.TLS_SEEN, self._gateway.endpoint)
 
-    async def _keep(self, connection: Connection, first: asyncio.Event) -> None:
+    async def _keep(self, connection: Http2Connection, first: asyncio.Event) -> None:
         """Start the account, so that it is heard while no client is there; then watch the gateway."""
         timing = self._timing
         try:
-            await asyncio.wait_for(first.wait(), timing.first_event)
+            async with asyncio.timeout(timing.first_event):
+                await first.wait()
         except TimeoutError:
             log.info("gateway %s: no first event", self._gateway.endpoint)
         await self._ask(connection, "Start", EMPTY, timing.start)
@@ -183,7 +187,7 @@ class Upstream:
                     raise
 
     async def _ask(
-        self, connection: Connection, name: str, request: bytes, timeout: float, limit: int = MOST
+        self, connection: Http2Connection, name: str, request: bytes, timeout: float, limit: int = MOST
     ) -> list[bytes]:
         async with asyncio.timeout(timeout):
             return [one async for one in begin(connection, self.headers(path_of(name)), request, limit).answers()]

@@ -32,7 +32,7 @@ class Change:
 
 
 class ChangeFeed:
-    """The latest changes. `tell`: tells other processes of those that happen here."""
+    """The latest changes. `tell` announces local ones to other processes."""
 
     def __init__(self, tell: Callable[[ChangeKind, dict[str, Any]], None] | None = None) -> None:
         self._tell = tell
@@ -48,7 +48,7 @@ class ChangeFeed:
             self._tell(kind, facts)
 
     def receive(self, kind: ChangeKind, facts: dict[str, Any]) -> None:
-        """A change, here or at another process."""
+        """Record a change of this or another process."""
         self._last += 1
         self._changes.append(Change(self._last, kind, facts))
         self._news.set()

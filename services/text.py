@@ -30,8 +30,10 @@ def without_quote(text: str) -> tuple[str, str]:
 
 
 def in_pieces(text: str, longest: int, first: int = 0) -> list[str]:
-    """A text in pieces of at most `longest` characters (the first of at most `first`), cut at ends of lines or of
-    sentences where there are any; together they are the whole text."""
+    """Split a text into parts of at most `longest` characters (the first: `first`), at ends of lines or sentences.
+
+    Together they are the whole text.
+    """
     pieces, at, most = [], 0, first or longest
     while len(text) - at > most:
         window = text[at : at + most]
@@ -47,12 +49,12 @@ def in_pieces(text: str, longest: int, first: int = 0) -> list[str]:
 
 
 def with_quote(text: str, quoted: str) -> str:
-    """What somebody says with what they quote, as WeChat's clients write it."""
+    """Return a text with what it quotes, as WeChat's clients write it."""
     return f"「{quoted}」\n{'- ' * 14}-\n{text}" if quoted else text
 
 
 def without_mention(text: str, *names: str) -> str:
-    """What is said to somebody of these names in a group, without the @s."""
+    """Return a group message without the @s of these names."""
     text = _MENTION.sub("", text)
     for name in sorted(filter(None, names), key=len, reverse=True):
         text = re.sub(f"@{re.escape(name)}[,，:：、]?", "", text)

@@ -81,7 +81,7 @@ class InMemoryWeChat:
     async def accept_friend(self, friendship_id: str) -> None:
         await self._call("accept_friend")
 
-    async def look_for(self, name: str) -> None:
+    async def search_contacts(self, name: str) -> None:
         await self._call("look_for")
 
     async def self_qr_code(self) -> str:
@@ -117,7 +117,7 @@ class InMemoryWeChat:
 
     async def set_topic(self, room_id: str, topic: str) -> None:
         await self._call("set_topic")
-        self.directory.retitled(room_id, topic)
+        self.directory.set_topic_of(room_id, topic)
 
     async def set_announcement(self, room_id: str, text: str) -> None:
         await self._call("set_announcement")

@@ -7,11 +7,13 @@ The gateway is `wechaty-puppet-service` itself, over a WeChat whose people and g
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import json
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -48,8 +50,63 @@ def ca_certificate() -> str:
     return text[text.index(begin) : text.index(end) + len(end)] + "\n"
 
 
+class _NodeProcess:
+    """A process of tests/gateway/gateway.mjs, which serves one gateway after the other."""
+
+    def __init__(self, env: dict[str, str]) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="official-gateway-"))
+        atexit.register(shutil.rmtree, self._folder, ignore_errors=True)
+        home = {"HOME": str(self._folder), "TMPDIR": str(self._folder)}
+        with (self._folder / "stderr").open("ab") as stderr:
+            self._process = subprocess.Popen(
+                ("node", str(HOME / "gateway.mjs")),
+                cwd=self._folder,
+                env={"PATH": os.environ["PATH"], "WECHATY_LOG": "warn", **home, **env},
+                stdin=subprocess.PIPE,  # it ends when stdin is closed
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+            )
+
+    async def ask(self, options: Json | None) -> Json:
+        """Start another gateway, or only stop the one that runs; raise ValueError if the process has ended."""
+        return await asyncio.wait_for(asyncio.to_thread(self._ask, options), SECONDS)
+
+    def _ask(self, options: Json | None) -> Json:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(options).encode() + b"\n")
+        self._process.stdin.flush()
+        answer: Json = json.loads(self._process.stdout.readline())
+        return answer
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """Kill the process with SIGKILL and remove its files."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            with contextlib.suppress(OSError):  # what the process did not read any more
+                pipe.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def stderr(self) -> str:
+        """Return the end of its stderr."""
+        return (self._folder / "stderr").read_text(errors="replace")[-4000:]
+
+
+_idle: list[_NodeProcess] = []
+
+
+def _take_process(env: dict[str, str]) -> _NodeProcess:
+    return _idle.pop() if _idle and not env else _NodeProcess(env)
+
+
 class OfficialGateway(Control):
-    """A gateway process with its control port.
+    """A gateway with its control port.
 
     `port` is kept over restarts. `state` is a file that keeps contacts, groups and messages over a kill. `account` is
     the assistant's own contact. `env` adds environment variables, such as WECHATY_PUPPET_SERVICE_TLS_SERVER_CERT and
@@ -74,8 +131,8 @@ class OfficialGateway(Control):
         self.control_port = 0
         self._account = account or {}
         self._env = env or {}
-        self._folder: Path | None = None
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: _NodeProcess | None = None
+        self._frozen = False
 
     @property
     def endpoint(self) -> str:
@@ -85,59 +142,46 @@ class OfficialGateway(Control):
     # ---- process ----
 
     async def start(self) -> Self:
-        """Start the process and wait until it serves; raise RuntimeError with its last output if it does not."""
-        self._folder = self._folder or Path(tempfile.mkdtemp(prefix="official-gateway-"))
-        with (self._folder / "stderr").open("ab") as stderr:
-            self._process = await asyncio.create_subprocess_exec(
-                "node",
-                str(HOME / "gateway.mjs"),
-                cwd=self._folder,
-                env=self._environment(self._folder),
-                stdin=asyncio.subprocess.PIPE,  # the gateway ends when stdin is closed
-                stdout=asyncio.subprocess.PIPE,
-                stderr=stderr,
-            )
-        assert self._process.stdout is not None
+        """Start the gateway and wait until it serves; raise RuntimeError with its last output if it does not."""
+        self._process = _take_process(self._env)
+        options = {
+            "token": self.token,
+            "tls": self.tls,
+            "port": self.port,
+            "control": self.control_port,
+            "state": str(self.state or ""),
+            "self": self._account,
+        }
         try:
-            line = await asyncio.wait_for(self._process.stdout.readline(), SECONDS)
-            ready = json.loads(line)
-        except (TimeoutError, ValueError) as error:
+            ready = await self._process.ask(options)
+        except (TimeoutError, ValueError, OSError) as error:
+            said = self.stderr()
             await self.kill()
-            raise RuntimeError(f"the official gateway did not start:\n{self.stderr()}") from error
+            raise RuntimeError(f"the official gateway did not start:\n{said}") from error
         self.port, self.control_port = ready["port"], ready["control"]
         self._open(self.control_port)
         return self
 
-    def _environment(self, folder: Path) -> dict[str, str]:
-        names = {
-            "GATEWAY_TOKEN": self.token,
-            "GATEWAY_TLS": "1" if self.tls else "0",
-            "GATEWAY_PORT": str(self.port),
-            "GATEWAY_CONTROL_PORT": str(self.control_port),
-            "GATEWAY_STATE": str(self.state or ""),
-            "GATEWAY_SELF": json.dumps(self._account),
-            "WECHATY_LOG": "warn",
-            "HOME": str(folder),
-            "TMPDIR": str(folder),
-        }
-        return {"PATH": os.environ["PATH"], **names, **self._env}
-
     async def kill(self) -> None:
         """Kill the process with SIGKILL."""
         await self._close()
-        if self._process is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
-        await asyncio.wait_for(self._process.communicate(), SECONDS)
-        self._process = None
+        process, self._process = self._process, None
+        if process is not None:
+            await asyncio.to_thread(process.kill)
 
     async def stop(self) -> None:
-        """End the process and remove its files, except the state file."""
-        await self.kill()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
+        """Stop the gateway. Its process can serve another one afterwards."""
+        await self._close()
+        process, self._process = self._process, None
+        if process is None:
+            return
+        try:
+            if self._env or self._frozen:
+                raise ValueError
+            await process.ask(None)
+            _idle.append(process)
+        except (TimeoutError, ValueError, OSError):
+            await asyncio.to_thread(process.kill)
 
     async def restart(self) -> None:
         """Kill the process and start a new one on the same ports."""
@@ -146,20 +190,21 @@ class OfficialGateway(Control):
 
     def freeze(self) -> None:
         """Suspend the process (SIGSTOP): its sockets stay open, but nothing answers."""
+        self._frozen = True
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Resume a suspended process."""
+        self._frozen = False
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None, "the gateway does not run"
-        self._process.send_signal(number)
+        self._process.signal(number)
 
     def stderr(self) -> str:
         """Return the process's stderr, for failure messages."""
-        file = self._folder / "stderr" if self._folder else None
-        return file.read_text(errors="replace")[-4000:] if file and file.exists() else ""
+        return self._process.stderr() if self._process else ""
 
 
 Start = Callable[..., Awaitable[OfficialGateway]]

@@ -42,7 +42,7 @@ def test_all_that_works_is_taken(tmp_path: Path) -> None:
     taken = load(config(tmp_path, flows=[flow(ASK, CALL, WAIT, say, failed="{flow} {error} {store} {result.x}")]))
     assert [bool(step.wait) for step in taken.flows[0].steps] == [False, False, True, False]
     two = {"ask": {"a": "甲？", "b": "乙，{a}？"}}
-    assert load(config(tmp_path, flows=[flow(two)])).flows[0].steps[0].brings == ("a", "b")
+    assert load(config(tmp_path, flows=[flow(two)])).flows[0].steps[0].provides == ("a", "b")
     chosen = load(config(tmp_path, flows=[flow(choose("？", [12, "月"]), check(regex=r"1\d{10}"))])).flows[0].steps
     assert chosen[0].choose is not None
     assert chosen[0].choose["x"].options == {"12": 12, "月": "月"}

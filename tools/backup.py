@@ -65,12 +65,12 @@ def check(copy: Path) -> None:
     connection = sqlite3.connect(f"file:{copy}?mode=ro", uri=True)
     try:
         (verdict,) = connection.execute("PRAGMA integrity_check").fetchone()
-        known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone()
+        version = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone()
     except sqlite3.DatabaseError as error:
         raise BackupError(f"{copy}: {error}") from None
     finally:
         connection.close()
-    if verdict != "ok" or known is None:
+    if verdict != "ok" or version is None:
         raise BackupError(f"{copy}: not a complete wxbot database")
 
 

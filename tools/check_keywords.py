@@ -92,7 +92,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _near(arguments: list[str]) -> bool:
-    """Say of a config.yaml from which nearness on questions are offered; whether its files cannot be read."""
+    """Print from which similarity on questions are offered; return whether the files of the config are invalid."""
     try:
         if not isinstance(read_yaml(arguments[0]), dict):
             return False

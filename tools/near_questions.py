@@ -16,7 +16,7 @@ from services.support.meaning import MeaningIndex
 
 
 async def report(config: Config, sentence: str) -> list[str]:
-    """Lines for the terminal; `sentence` may be empty. ConfigError for files that cannot be read."""
+    """Return lines for the terminal; `sentence` may be empty. Raises ConfigError for unreadable files."""
     service = config.customer_service
     entries, passages = load(service.faq), load_knowledge(service.knowledge)
     faq = Faq([*entries, *passages])

@@ -95,18 +95,18 @@ class Absences:
         ]
         return (min(waiting)[1], min(waiting)[0]) if waiting else None
 
-    def looked(self, room_id: str, at: datetime) -> None:
-        """The room was read again, or could not be: whoever is still doubtful is looked for later."""
+    def checked(self, room_id: str, at: datetime) -> None:
+        """Record that the room was read again, or could not be; those still missing are looked up later."""
         for entry in self._rooms.get(room_id, {}).values():
             if not entry.believed and entry.last < at:
                 entry.last = at
 
     def forget(self, room_id: str) -> None:
-        """The room is no longer known, or its people are another's."""
+        """Discard the data of a room."""
         self._rooms.pop(room_id, None)
         self._hinted.discard(room_id)
 
     def clear(self) -> None:
-        """Another person logged in."""
+        """Discard everything: another person logged in."""
         self._rooms.clear()
         self._hinted.clear()

@@ -20,7 +20,7 @@ from wechat.directory_sync import DirectorySync
 from wechat.events import Contact, Link, Media, MiniProgram, gateway_id
 from wechat.gateway_events import GatewayEvents
 from wechat.names import same_name
-from wechat.puppet import MendedPuppet
+from wechat.puppet import PatchedPuppet
 from wechat.received_file import IN_MEMORY
 from wechat.sent_messages import SentMessages
 
@@ -34,9 +34,9 @@ class AccountCalls:
 
     account: str
     directory: CachedDirectory
-    _hearing: GatewayEvents
+    _gateway_events: GatewayEvents
     _join_seen: asyncio.Event  # set and replaced when somebody joins a group
-    _mended: MendedPuppet
+    _puppet_client: PatchedPuppet
     _own: SentMessages
     _private_hosts: frozenset[str]
     _reader: DirectoryReader
@@ -81,37 +81,37 @@ class Sending(AccountCalls):
 
         `choices` and `key` are ignored by this channel.
         """
-        return self._own.note(await self._mended.message_send_text(to, text, mentions))
+        return self._own.note(await self._puppet_client.message_send_text(to, text, mentions))
 
     async def send_media(self, to: str, media: Media, *, key: str = "") -> str:
         """Send an image or file."""
-        box = await filebox.to_box(media, self._mended.online_wire("MessageSendFile"))
-        return self._own.note(await self._mended.message_send_box(to, box, timeout=60.0))
+        box = await filebox.to_box(media, self._puppet_client.online_wire("MessageSendFile"))
+        return self._own.note(await self._puppet_client.message_send_box(to, box, timeout=60.0))
 
     async def send_link(self, to: str, link: Link, *, key: str = "") -> str:
         """Send a link card."""
-        return self._own.note(await self._mended.message_send_link(to, link))
+        return self._own.note(await self._puppet_client.message_send_link(to, link))
 
     async def send_contact(self, to: str, contact_id: str, *, key: str = "") -> str:
         """Send a contact card."""
-        return self._own.note(await self._mended.message_send_contact(to, contact_id))
+        return self._own.note(await self._puppet_client.message_send_contact(to, contact_id))
 
     async def send_mini_program(self, to: str, program: MiniProgram, *, key: str = "") -> str:
         """Send a mini-program card."""
-        return self._own.note(await self._mended.message_send_program(to, program))
+        return self._own.note(await self._puppet_client.message_send_program(to, program))
 
     async def media(self, message_id: str) -> Media:
         """Return the file of a message."""
-        box = await patiently(lambda: self._mended.message_box(gateway_id(message_id)))
+        box = await patiently(lambda: self._puppet_client.message_box(gateway_id(message_id)))
         return await self._opened(box, "MessageFile", IN_MEMORY)
 
     async def file(self, message_id: str) -> Media:
         """Return the file of a message; a large one is a temporary file on disk."""
-        box = await patiently(lambda: self._mended.message_box(gateway_id(message_id)))
+        box = await patiently(lambda: self._puppet_client.message_box(gateway_id(message_id)))
         return await self._opened(box, "MessageFile", filebox.LARGEST, on_disk=True)
 
     async def _opened(self, box: str, call: str, limit: int, *, on_disk: bool = False) -> Media:
-        wire = self._mended.online_wire(call)
+        wire = self._puppet_client.online_wire(call)
         return await filebox.from_box(box, wire, limit=limit, on_disk=on_disk, private_hosts=self._private_hosts)
 
     async def image(self, message_id: str) -> Media:
@@ -122,12 +122,12 @@ class Sending(AccountCalls):
         try:
             return await self.media(message_id)
         except WeChatRefused:
-            box = await patiently(lambda: self._mended.message_image_box(gateway_id(message_id), HD))
+            box = await patiently(lambda: self._puppet_client.message_image_box(gateway_id(message_id), HD))
             return await self._opened(box, "MessageImage", IN_MEMORY)
 
     async def link(self, message_id: str) -> Link:
         """The link card a message is."""
-        answer = await patiently(lambda: self._mended.message_link(gateway_id(message_id)))
+        answer = await patiently(lambda: self._puppet_client.message_link(gateway_id(message_id)))
         if answer.HasField("url_link"):
             payload = answer.url_link
             return Link(*map(clean, (payload.title, payload.url, payload.description, payload.thumbnail_url)))
@@ -139,11 +139,11 @@ class Sending(AccountCalls):
 
     async def card(self, message_id: str) -> str:
         """The id of the person whose card a message is."""
-        return await patiently(lambda: self._mended.message_contact(gateway_id(message_id)))
+        return await patiently(lambda: self._puppet_client.message_contact(gateway_id(message_id)))
 
     async def program_title(self, message_id: str) -> str:
         """Return the title of a mini-program message."""
-        answer = await patiently(lambda: self._mended.message_program(gateway_id(message_id)))
+        answer = await patiently(lambda: self._puppet_client.message_program(gateway_id(message_id)))
         if answer.HasField("mini_program"):
             return clean(answer.mini_program.title)
         try:
@@ -153,7 +153,7 @@ class Sending(AccountCalls):
 
     async def place(self, message_id: str) -> str:
         """The place a message is: its name and address."""
-        place = await patiently(lambda: self._mended.message_place(gateway_id(message_id)))
+        place = await patiently(lambda: self._puppet_client.message_place(gateway_id(message_id)))
         return clean(" ".join(filter(None, dict.fromkeys((place.name, place.address)))))
 
 
@@ -162,7 +162,7 @@ class PeopleCalls(AccountCalls):
 
     async def accept_friend(self, friendship_id: str) -> None:
         """Accept a friend request; the event FriendAdded follows."""
-        await self._mended.friendship_accept(friendship_id)
+        await self._puppet_client.friendship_accept(friendship_id)
 
     async def set_alias(self, contact_id: str, alias: str) -> None:
         """Set the remark of a contact; "" removes it."""
@@ -170,7 +170,7 @@ class PeopleCalls(AccountCalls):
         async def is_so() -> bool:
             return same_name((await self._reader.read_contact(contact_id, fresh=True)).alias, alias)
 
-        await self._change("ContactAlias", self._mended.contact_alias(contact_id, alias), is_so)
+        await self._change("ContactAlias", self._puppet_client.contact_alias(contact_id, alias), is_so)
 
     async def contact(self, contact_id: str, *, fresh: bool = False) -> Contact:
         """Return a contact; `fresh`: read it without any cache."""
@@ -178,34 +178,34 @@ class PeopleCalls(AccountCalls):
             return await patiently(lambda: self._reader.read_contact(contact_id, fresh=True))
         return await self._reader.contact(contact_id)
 
-    async def look_for(self, name: str) -> None:
+    async def search_contacts(self, name: str) -> None:
         """Read contacts that may be a friend of this name but are not known as one.
 
         These are new entries of the contact list and strangers of this name. If that takes too long, the directory
         stays as it is.
         """
-        known = self.directory
+        directory = self.directory
         try:
             async with asyncio.timeout(self._timing.look):
-                listed = await self._mended.contact_list()
-                old = frozenset(listed if known.unread is None else known.unread)
-                new = [id for id in listed if id not in known.contacts]
+                listed = await self._puppet_client.contact_list()
+                old = frozenset(listed if directory.unread is None else directory.unread)
+                new = [id for id in listed if id not in directory.contacts]
                 await self._reader.each(new, self._reader.read_contact)
-                strangers = [contact.id for contact in known.find(name) if not contact.friend]
+                strangers = [contact.id for contact in directory.find(name) if not contact.friend]
                 await self._reader.each(strangers, lambda id: self._reader.read_contact(id, fresh=True))
         except (WeChatError, TimeoutError) as error:
             log.info("%s: could not read the list of contacts: %s", self.account, type(error).__name__)
             return
-        friends = (id for id in (*new, *strangers) if id in known.contacts and known.contacts[id].friend)
-        self._hearing.befriended(id for id in friends if id not in old)
+        friends = (id for id in (*new, *strangers) if id in directory.contacts and directory.contacts[id].friend)
+        self._gateway_events.found_friends(id for id in friends if id not in old)
 
     async def log_out(self) -> None:
         """Log the account out at its gateway, which then shows a login QR code."""
-        await self._change("Logout", self._mended.log_out(), self._is_logged_out)
+        await self._change("Logout", self._puppet_client.log_out(), self._is_logged_out)
 
     async def _is_logged_out(self) -> bool:
-        return not self._mended.login_user_id
+        return not self._puppet_client.login_user_id
 
     async def self_qr_code(self) -> str:
         """Return the content of the account's QR code."""
-        return await self._mended.contact_self_qr_code()
+        return await self._puppet_client.contact_self_qr_code()

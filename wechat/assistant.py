@@ -25,7 +25,7 @@ from wechat.gateway_events import GatewayEvents
 from wechat.group_calls import GroupCalls
 from wechat.interface import PUPPET, Listener, ScanState, State
 from wechat.problems import Problem, Reason
-from wechat.puppet import MendedPuppet
+from wechat.puppet import PatchedPuppet
 from wechat.relay_progress import RelayProgress
 from wechat.sent_messages import SentMessages
 
@@ -56,11 +56,11 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         self.account = settings.account
         self._state = State.CONNECTING
         self._reason: Reason | None = None
-        self._mended = MendedPuppet(settings.account)
+        self._puppet_client = PatchedPuppet(settings.account)
         # with a scheduler of its own, the SDK's plugin manager would create a job database
         options = WechatyOptions(
             name=settings.account,
-            puppet=self._mended,
+            puppet=self._puppet_client,
             puppet_options=PuppetOptions(end_point=f"{settings.account}.invalid:1"),
             scheduler=AsyncIOScheduler(timezone=UTC),
         )
@@ -72,19 +72,19 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         self._timing = timing or Timing()
         self._listener = listener
         self.directory = CachedDirectory(self._timing.apart)
-        self._reader = DirectoryReader(self._mended, self.directory)
-        self._sync = DirectorySync(self._mended, self.directory, self._reader, self._timing.reread_pause)
+        self._reader = DirectoryReader(self._puppet_client, self.directory)
+        self._sync = DirectorySync(self._puppet_client, self.directory, self._reader, self._timing.reread_pause)
         self._own = SentMessages()
-        self._resolver = EventResolver(self._mended, self.directory, self._reader, self._own)
+        self._resolver = EventResolver(self._puppet_client, self.directory, self._reader, self._own)
         self._join_seen = asyncio.Event()
         self._queue: asyncio.Queue[RawEvent] = asyncio.Queue(WAITING)
         self.relay = RelayProgress()
         self._gateway_clock = GatewayClock()
-        self._hearing = GatewayEvents(self, self._timing)
+        self._gateway_events = GatewayEvents(self, self._timing)
         self._connection = Connection(
             settings,
             self._timing,
-            self._hearing,
+            self._gateway_events,
             set() if tls_seen is None else tls_seen,
             self.relay,
             self._gateway_clock,
@@ -117,7 +117,12 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
 
     async def start(self) -> None:
         """Begin to connect; the listener hears how it goes."""
-        runs = (self._connection.run(), self._hearing.refresh(), self._hearing.settle_doubts(), self._store())
+        runs = (
+            self._connection.run(),
+            self._gateway_events.refresh(),
+            self._gateway_events.recheck_absences(),
+            self._store(),
+        )
         self._tasks = [asyncio.create_task(run) for run in runs]
 
     async def stop(self) -> None:
@@ -126,12 +131,13 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         await end(connecting)
         try:
             if rest:
-                await asyncio.wait_for(self._queue.join(), DRAIN_SECONDS)
+                async with asyncio.timeout(DRAIN_SECONDS):
+                    await self._queue.join()
         except TimeoutError:
             log.error(  # noqa: TRY400 - the traceback has no information
                 "%s: could not store %d events before stopping", self.account, self._queue.qsize()
             )
-        await self._hearing.closed(State.CONNECTING, Reason(Problem.STOPPED))
+        await self._gateway_events.closed(State.CONNECTING, Reason(Problem.STOPPED))
         await end(rest)
         self._tasks = []
 
@@ -156,7 +162,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         """Queue an event to be stored; waits while the queue is full."""
         await self._queue.put(raw)
 
-    async def become(self, state: State, reason: Reason | None = None) -> None:
+    async def set_state(self, state: State, reason: Reason | None = None) -> None:
         """Change the state of the connection or its reason, and notify the listener."""
         if (state, reason) == (self._state, self._reason):
             return
@@ -179,13 +185,13 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         if qr_code:
             await self._listener.scanned(self.account, qr_code)
 
-    async def scan_goes_on(self, scan_state: ScanState) -> None:
+    async def is_scan_pending(self, scan_state: ScanState) -> None:
         """Set the progress of a login by QR code."""
         if scan_state is not self.scan_state:
             self.scan_state = scan_state
             await self._listener.state_changed(self.account, self.state, "")
 
-    async def tell_synced(self, since: datetime | None, changed: Iterable[str]) -> bool:
+    async def report_synced(self, since: datetime | None, changed: Iterable[str]) -> bool:
         """Tell the listener that contacts and groups were read; return whether it succeeded, within a few attempts."""
         for attempt in range(STORE_ATTEMPTS):
             try:
@@ -197,7 +203,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
             await asyncio.sleep(0.1 * 2**attempt)
         return False
 
-    def someone_joined(self) -> None:
+    def member_joined(self) -> None:
         """Wake the tasks that wait for a member."""
         self._join_seen.set()
         self._join_seen = asyncio.Event()

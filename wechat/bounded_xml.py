@@ -22,7 +22,7 @@ class _TooMuch(Exception):
 
 
 class _Builder(TreeBuilder):
-    """Builds the tree, counts, and keeps the root: of a document that is cut off its beginning still counts."""
+    """Builds the tree, counts elements, and keeps the root: the beginning of a truncated document is used."""
 
     def __init__(self) -> None:
         super().__init__()

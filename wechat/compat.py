@@ -40,29 +40,29 @@ UNUSED: Final = (
     "apscheduler.jobstores.sqlalchemy",
 )
 # Used by the SDK only to download a file from a URL, which is not done here either; 5 MB. Loaded when it is used.
-LATE: Final = ("requests", "requests.exceptions")
+LAZY: Final = ("requests", "requests.exceptions")
 
 
-class StandIn:
+class UnusedName:
     """Replaces a class or function of an unused module."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Accept any arguments: the plugin manager creates a web application that it never starts."""
 
 
-class StandInModule(ModuleType):
+class UnusedModule(ModuleType):
     """A module in which every name is a StandIn."""
 
     __path__: list[str] = []  # noqa: RUF012 - makes it a package, so that its submodules can be imported
 
-    def __getattr__(self, name: str) -> type[StandIn]:
+    def __getattr__(self, name: str) -> type[UnusedName]:
         """Return StandIn for public names; dunder attributes are missing as usual."""
         if name.startswith("__"):
             raise AttributeError(name)
-        return StandIn
+        return UnusedName
 
 
-class LateModule(ModuleType):
+class LazyModule(ModuleType):
     """A module that is imported when one of its names is used."""
 
     def __getattr__(self, name: str) -> Any:
@@ -78,7 +78,7 @@ def _get_host(url: str) -> tuple[str, str | None, int | None]:
     return parsed.scheme or "http", parsed.hostname, parsed.port
 
 
-def mend() -> None:
+def install_patches() -> None:
     """Restore what the SDK needs and current libraries no longer have. Idempotent."""
     if not hasattr(pyee, "AsyncIOEventEmitter"):  # moved in pyee 12
         pyee.AsyncIOEventEmitter = AsyncIOEventEmitter  # type: ignore[attr-defined]
@@ -87,10 +87,10 @@ def mend() -> None:
 
 
 @contextmanager
-def stand_ins() -> Iterator[None]:
+def patched_modules() -> Iterator[None]:
     """Context in which the unused and late modules are stand-ins; they are removed from sys.modules afterwards."""
-    absent: dict[str, ModuleType] = {name: StandInModule(name) for name in UNUSED if name not in sys.modules}
-    absent |= {name: LateModule(name) for name in LATE if name not in sys.modules}
+    absent: dict[str, ModuleType] = {name: UnusedModule(name) for name in UNUSED if name not in sys.modules}
+    absent |= {name: LazyModule(name) for name in LAZY if name not in sys.modules}
     sys.modules.update(absent)
     try:
         yield
@@ -100,7 +100,7 @@ def stand_ins() -> Iterator[None]:
 
 
 @contextmanager
-def _no_traces() -> Iterator[None]:
+def _discard_side_effects() -> Iterator[None]:
     """Use a temporary CACHE_DIR (default: ./.wechaty), which the SDK creates during its import."""
     with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, {"CACHE_DIR": folder}):
         os.environ.pop("WECHATY_LOG_FILE", None)
@@ -119,8 +119,12 @@ def silence() -> None:
                     value.setLevel(logging.CRITICAL)
 
 
-mend()
-with stand_ins(), _no_traces(), warnings.catch_warnings(action="ignore"):  # it uses deprecated features
+install_patches()
+with (
+    patched_modules(),
+    _discard_side_effects(),
+    warnings.catch_warnings(action="ignore"),
+):  # it uses deprecated features
     # Required by the following import: since Python 3.11 a dataclass default must be hashable, and
     # wechaty.WechatyOptions has a PuppetOptions as default.
     from wechaty_puppet.schemas.puppet import PuppetOptions

@@ -70,13 +70,13 @@ class TlsSeen(Protocol):
         """Record that the gateway at this endpoint uses TLS."""
 
 
-class Owner(Protocol):
+class ConnectionListener(Protocol):
     """Receiver of the connection's events."""
 
     def opened(self, wire: Wire) -> None:
         """The connection is open and events may arrive."""
 
-    async def heard(self, number: int, payload: str, relay_number: int) -> None:
+    async def received(self, number: int, payload: str, relay_number: int) -> None:
         """Handle an event of the protocol's type `number`. `relay_number` is the relay's event number, or 0. Must not
         raise.
         """
@@ -95,7 +95,7 @@ class Connection:
         self,
         settings: AssistantSettings,
         timing: Timing,
-        owner: Owner,
+        owner: ConnectionListener,
         tls_seen: TlsSeen,
         relay: RelayProgress | None = None,
         gateway_clock: GatewayClock | None = None,
@@ -215,7 +215,7 @@ class Connection:
                 self._relay.opened(str(metadata.get(JOURNAL, "")))
                 self._worked(wire, secure)
                 first.set()
-            await self._owner.heard(event.type, event.payload, event.relay_number)
+            await self._owner.received(event.type, event.payload, event.relay_number)
         await stream.recv_trailing_metadata()
 
     def _worked(self, wire: Wire, secure: bool) -> None:
@@ -234,7 +234,8 @@ class Connection:
         """
         timing = self._timing
         try:
-            await asyncio.wait_for(first.wait(), timing.first_event)
+            async with asyncio.timeout(timing.first_event):
+                await first.wait()
         except TimeoutError:
             log.info("%s: the gateway sent no first event", self._settings.account)
             self._owner.opened(wire)

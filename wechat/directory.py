@@ -63,7 +63,7 @@ class CachedDirectory:
     def _friends_called(self, name: str, but: Collection[Contact]) -> list[Contact]:
         """Return the friends with this alias or nickname, except those of `but`."""
         ids = dict.fromkeys(id for tier in ("alias", "name") for id in self._index[tier].get(name, ()))
-        return [known for id in ids if (known := self.contacts[id]).friend and known not in but]
+        return [stored for id in ids if (stored := self.contacts[id]).friend and stored not in but]
 
     def room_by_topic(self, topic: str) -> list[Room]:
         """Return the groups with exactly this topic."""
@@ -73,7 +73,7 @@ class CachedDirectory:
         """Whether a group's members were read since the start, not only loaded from the database."""
         return room_id in self._read
 
-    def last_told(self, room_id: str, contact_id: str) -> tuple[datetime | None, datetime | None]:
+    def last_reported(self, room_id: str, contact_id: str) -> tuple[datetime | None, datetime | None]:
         """Return when the group's members were last read, and when the contact's last join or leave after that was."""
         return self._read.get(room_id), self._moved.get(room_id, {}).get(contact_id)
 
@@ -83,9 +83,9 @@ class CachedDirectory:
         An empty name does not replace a known one. People whom the account accepted or greeted are friends,
         although gateways do not always report that.
         """
-        known = self.contacts.get(contact.id)
-        if known is not None and known.name and not contact.name:
-            contact = replace(contact, name=known.name)
+        stored = self.contacts.get(contact.id)
+        if stored is not None and stored.name and not contact.name:
+            contact = replace(contact, name=stored.name)
         if contact.id in self._befriended:
             if contact.friend:
                 self._befriended.discard(contact.id)  # from now on the gateway tells it
@@ -101,22 +101,22 @@ class CachedDirectory:
             if value := getattr(contact, tier):
                 self._index[tier].setdefault(value, {})[contact.id] = None
 
-    def known_as(self, id: str) -> str:
+    def resolve_id(self, id: str) -> str:
         """Return the id of a person whom a gateway names by their unique 微信号."""
         bearers = self._index["weixin"].get(id, {})
         return next(iter(bearers)) if id not in self.contacts and len(bearers) == 1 else id
 
     def befriend(self, id: str) -> None:
         """Mark a person as a friend, regardless of the payload."""
-        known = self.contacts.get(id, Contact(id))
-        if not known.friend:
+        stored = self.contacts.get(id, Contact(id))
+        if not stored.friend:
             self._befriended.add(id)
-            self.put_contact(replace(known, friend=True))
+            self.put_contact(replace(stored, friend=True))
 
     def trust_list(self, listed: Collection[str]) -> list[str]:
         """Treat the whole contact list as friends if no payload marks anybody as one; return those who are new."""
-        known = [self.contacts[id] for id in listed if id in self.contacts and id != self.owner_id]
-        people = [contact for contact in known if not contact.official]
+        stored = [self.contacts[id] for id in listed if id in self.contacts and id != self.owner_id]
+        people = [contact for contact in stored if not contact.official]
         if any(contact.friend and contact.id not in self._befriended for contact in people):
             return []
         new = [contact.id for contact in people if not contact.friend]
@@ -127,8 +127,8 @@ class CachedDirectory:
     def unfriend(self, id: str) -> None:
         """Mark a person as no longer a friend."""
         self._befriended.discard(id)
-        if (known := self.contacts.get(id)) is not None:
-            self.put_contact(replace(known, friend=False))
+        if (stored := self.contacts.get(id)) is not None:
+            self.put_contact(replace(stored, friend=False))
 
     def drop_contact(self, id: str) -> None:
         """Remove a contact."""
@@ -163,8 +163,8 @@ class CachedDirectory:
 
     def _with_doubtful(self, room: Room, read: datetime) -> Room:
         """Return the group as read, plus the members whose absence is not confirmed."""
-        known = self.rooms.get(room.id)
-        before = known.member_ids if known is not None else {self.owner_id} - {""}
+        stored = self.rooms.get(room.id)
+        before = stored.member_ids if stored is not None else {self.owner_id} - {""}
         self.absences.seen(room.id, room.member_ids)
         hearsay = self._hearsay.pop(room.id, set()) - room.member_ids
         unsure = {id for id in hearsay if id not in self.contacts}  # gateways also tell names for ids
@@ -174,7 +174,7 @@ class CachedDirectory:
         return replace(room, member_ids=room.member_ids | doubtful) if doubtful else room
 
     def expect(self, room_id: str, ids: Collection[str]) -> None:
-        """These people are members as far as the database knows: whoever is missing stays one until it is certain."""
+        """Record members from the database; a missing one remains a member until the absence is certain."""
         room, read = self.rooms.get(room_id), self._read.get(room_id)
         if room is None or read is None:
             return
@@ -184,8 +184,10 @@ class CachedDirectory:
             self.version += 1
 
     def not_listed(self, room_id: str, at: datetime) -> bool:
-        """A group that cannot be read is not on the account's list of groups. Whether it is certain that the account
-        is not in it; then it is forgotten."""
+        """Record that an unreadable group is not in the account's list; return whether the account has certainly left.
+
+        In that case the group is removed from the directory.
+        """
         if self.absences.missed(room_id, {self.owner_id}, at, self.owner_id):
             return False
         self.drop_room(room_id)
@@ -233,7 +235,7 @@ class CachedDirectory:
             self.version += 1
         return True
 
-    def retitled(self, room_id: str, topic: str) -> None:
+    def set_topic_of(self, room_id: str, topic: str) -> None:
         """Change the topic of a group."""
         room = self.rooms.get(room_id)
         if room is not None and room.topic != topic:

@@ -18,7 +18,7 @@ from protocol import puppet_pb2 as pb
 from wechat.directory import CachedDirectory
 from wechat.events import Contact, Room
 from wechat.names import clean_name
-from wechat.puppet import MendedPuppet
+from wechat.puppet import PatchedPuppet
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -60,18 +60,18 @@ async def patiently(read: Callable[[], Awaitable[T]]) -> T:
 class DirectoryReader:
     """Reads contacts and groups; concurrent reads of the same contact are shared."""
 
-    def __init__(self, puppet: MendedPuppet, directory: CachedDirectory) -> None:
+    def __init__(self, puppet: PatchedPuppet, directory: CachedDirectory) -> None:
         self._puppet = puppet
         self._directory = directory
         self._reading = SingleFlight[str, Contact]()
         self._looked_at: dict[str, float] = {}  # people without a name, and when they were last read anew
 
     async def contact(self, id: str) -> Contact:
-        """The person as the directory knows them; read when it does not, and now and then while they have no name."""
-        known = self._directory.contacts.get(id)
-        if known is None:
+        """Return a person from the directory; read them if unknown, and occasionally while they have no name."""
+        contact = self._directory.contacts.get(id)
+        if contact is None:
             return await self._reading.run(id, lambda: patiently(lambda: self.read_contact(id)))
-        return known if known.name else await self.named(known)
+        return contact if contact.name else await self.named(contact)
 
     async def named(self, nameless: Contact) -> Contact:
         """Read a person without a name again: gateways report people before their data is available."""
@@ -98,8 +98,8 @@ class DirectoryReader:
 
     async def room(self, id: str) -> Room:
         """Return a group from the directory, reading it if it is unknown."""
-        known = self._directory.rooms.get(id)
-        return known if known is not None else await patiently(lambda: self.read_room(id))
+        room = self._directory.rooms.get(id)
+        return room if room is not None else await patiently(lambda: self.read_room(id))
 
     async def read_room(self, id: str, *, fresh: bool = False) -> Room:
         """Read a group's payload, and its member list where the payload has none. Returned is what was read; the

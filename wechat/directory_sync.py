@@ -11,7 +11,7 @@ from typing import Final
 from errors import WeChatError, WeChatOffline, WeChatRefused
 from wechat.directory import CachedDirectory
 from wechat.directory_reader import DirectoryReader, patiently
-from wechat.puppet import MendedPuppet
+from wechat.puppet import PatchedPuppet
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,9 @@ FEW: Final = 50
 class DirectorySync:
     """Reads the contacts and groups of an account."""
 
-    def __init__(self, puppet: MendedPuppet, directory: CachedDirectory, reader: DirectoryReader, pause: float) -> None:
+    def __init__(
+        self, puppet: PatchedPuppet, directory: CachedDirectory, reader: DirectoryReader, pause: float
+    ) -> None:
         self._puppet = puppet
         self._directory = directory
         self._reader = reader
@@ -33,32 +35,36 @@ class DirectorySync:
 
     async def read_new(self) -> None:
         """Read the lists of contacts and groups, and all new entries."""
-        known = self._directory
+        directory = self._directory
         listed = await patiently(self._puppet.contact_list)
-        is_first, strangers = known.unread is None, self._strangers(listed)
-        if known.unread is None:
-            known.unread = set(strangers)
-        old = frozenset(known.unread)
+        is_first, strangers = directory.unread is None, self._strangers(listed)
+        if directory.unread is None:
+            directory.unread = set(strangers)
+        old = frozenset(directory.unread)
         # a gateway that never reports friends would cause all contacts to be read uncached
         fresh = len(strangers) <= FEW
 
-        async def meet(id: str) -> None:
-            contact = await self._reader.read_contact(id, fresh=fresh and id in known.contacts)
+        async def add_contact(id: str) -> None:
+            contact = await self._reader.read_contact(id, fresh=fresh and id in directory.contacts)
             if contact.friend and id not in old:
                 self.found.add(id)
 
-        await self._reader.each(strangers, meet)
-        self.found.update(id for id in known.trust_list(listed) if id not in old)
-        if known.owner_id not in known.contacts:
-            await self._reader.each([known.owner_id], self._reader.read_contact)
+        await self._reader.each(strangers, add_contact)
+        self.found.update(id for id in directory.trust_list(listed) if id not in old)
+        if directory.owner_id not in directory.contacts:
+            await self._reader.each([directory.owner_id], self._reader.read_contact)
         new_rooms = await self.read_new_rooms()
-        self.unread += sum(id not in known.contacts for id in listed)
+        self.unread += sum(id not in directory.contacts for id in listed)
         if not is_first:
             self.found.update(new_rooms)
 
     def _strangers(self, listed: Iterable[str]) -> list[str]:
-        known = self._directory
-        return [id for id in listed if (c := known.contacts.get(id)) is None or not (c.friend or id == known.owner_id)]
+        directory = self._directory
+        return [
+            id
+            for id in listed
+            if (c := directory.contacts.get(id)) is None or not (c.friend or id == directory.owner_id)
+        ]
 
     async def read_new_rooms(self) -> list[str]:
         """Read the list of groups and the unknown groups on it; return those."""
@@ -92,7 +98,7 @@ class DirectorySync:
                 self.found.add(id)
             await asyncio.sleep(self._pause / 10)
 
-    async def look_twice(self) -> None:
+    async def recheck_rooms(self) -> None:
         """Read again, in their time, the groups of which a reading was not believed."""
         absences = self._directory.absences
         while True:
@@ -108,26 +114,26 @@ class DirectorySync:
             else:
                 began = datetime.now(UTC)
                 changed = await self._room_changed(room_id)
-                absences.looked(room_id, began)
+                absences.checked(room_id, began)
                 if changed:
                     self.found.add(room_id)
                     return
 
     async def _room_changed(self, id: str) -> bool:
         """Read a group again; whether its members differ, or it is certain that the account is not in it."""
-        known = self._directory
-        before = known.rooms.get(id)
+        directory = self._directory
+        before = directory.rooms.get(id)
         members = set(before.member_ids) if before else set()
         try:
             if not await self._read_room(id):
-                known.not_listed(id, datetime.now(UTC))
+                directory.not_listed(id, datetime.now(UTC))
         except WeChatOffline:
             raise
         except WeChatError as error:
             log.warning("%s: could not read a group again: %s", self._puppet.name, error)
             return False
-        after = known.rooms.get(id)
-        return known.absences.is_believed(id, known.owner_id) if after is None else after.member_ids != members
+        after = directory.rooms.get(id)
+        return directory.absences.is_believed(id, directory.owner_id) if after is None else after.member_ids != members
 
     async def _read_room(self, id: str) -> bool:
         """Read a group anew; False when it is refused and not on the list of groups either."""

@@ -13,7 +13,7 @@ from protocol.codec import clean_json
 from wechat.events import RawEvent
 
 # EventTypes of the protocol that are stored, and those that control the connection.
-TAKEN: Final[dict[int, str]] = {
+STORED_KINDS: Final[dict[int, str]] = {
     pb.EVENT_MESSAGE: "message",
     pb.EVENT_FRIENDSHIP: "friendship",
     pb.EVENT_ROOM_INVITE: "room-invite",
@@ -40,7 +40,7 @@ _ID: Final = re.compile(r"[A-Za-z0-9_@.:+=/-]{2,}")
 EARLIEST: Final = datetime(2010, 1, 1, tzinfo=UTC)  # before WeChat
 
 
-class OddEvent(ValueError):
+class MalformedEvent(ValueError):
     """An invalid event. The message says what is wrong, without its content."""
 
 
@@ -51,9 +51,9 @@ def parse(payload: str) -> dict[str, Any]:
         if "\\u" in payload:
             data = clean_json(data)
     except (ValueError, RecursionError):
-        raise OddEvent("no JSON") from None
+        raise MalformedEvent("no JSON") from None
     if not isinstance(data, dict):
-        raise OddEvent(f"a JSON {type(data).__name__}")
+        raise MalformedEvent(f"a JSON {type(data).__name__}")
     return data
 
 
@@ -72,7 +72,7 @@ def text_of(data: dict[str, Any], key: str, *, empty: bool = False) -> str:
     """Return the string under `key`; raise OddEvent."""
     value = data.get(key)
     if not isinstance(value, str) or not (value or empty) or len(value) > LONGEST_ID:
-        raise OddEvent(f"no usable {key}")
+        raise MalformedEvent(f"no usable {key}")
     return value
 
 
@@ -83,7 +83,7 @@ def text_or_empty(data: dict[str, Any], key: str) -> str:
 
 
 def people_of(data: dict[str, Any], key: str) -> tuple[str, ...]:
-    """The ids under `key`, each once. There are gateways that tell of no people, and some that tell their names."""
+    """Return the ids under `key`, each once. Some gateways omit people, and some send their names."""
     value = data.get(key)
     if not isinstance(value, list):
         return ()

@@ -14,7 +14,7 @@ from protocol import puppet_pb2 as pb
 from protocol.codec import clean
 from wechat.directory import CachedDirectory
 from wechat.directory_reader import DirectoryReader, is_official, patiently
-from wechat.event_parser import OddEvent, may_be_id, moment, people_of, text_of, text_or_empty
+from wechat.event_parser import MalformedEvent, may_be_id, moment, people_of, text_of, text_or_empty
 from wechat.events import (
     AGAIN,
     Contact,
@@ -35,7 +35,7 @@ from wechat.mentions import called, is_called, is_to_everybody
 from wechat.message_content import hello_of, read_content
 from wechat.names import clean_name
 from wechat.notes import Note, note_in
-from wechat.puppet import MendedPuppet
+from wechat.puppet import PatchedPuppet
 from wechat.sent_messages import SentMessages
 from wechat.typed_markup import typed_words
 
@@ -74,7 +74,7 @@ class EventResolver:
     """Resolves the events of one account."""
 
     def __init__(
-        self, puppet: MendedPuppet, directory: CachedDirectory, reader: DirectoryReader, own: SentMessages
+        self, puppet: PatchedPuppet, directory: CachedDirectory, reader: DirectoryReader, own: SentMessages
     ) -> None:
         self._puppet = puppet
         self._directory = directory
@@ -97,7 +97,7 @@ class EventResolver:
                 return await self._invitation(raw)
             if raw.kind in ("room-join", "room-leave", "room-topic"):
                 return await self._room_event(raw, placed)
-        except OddEvent as error:
+        except MalformedEvent as error:
             log.warning("%s: %s event dropped: %s", raw.account, raw.kind, error)
             return None
         log.warning("%s: event of unknown kind dropped", raw.account)
@@ -123,7 +123,7 @@ class EventResolver:
             return None
         if not talker_id or talker_id == self._directory.owner_id:
             return None
-        talker_id = self._directory.known_as(talker_id)
+        talker_id = self._directory.resolve_id(talker_id)
         placed(room_id or talker_id)
         talker = await self._person(talker_id)
         at = _received(payload, raw.at)
@@ -210,7 +210,7 @@ class EventResolver:
     async def _friendship(self, raw: RawEvent) -> Event | None:
         id = text_of(raw.data, "friendshipId")
         payload = await patiently(lambda: self._puppet.friendship_payload(id))
-        who = self._directory.known_as(payload.contact_id)
+        who = self._directory.resolve_id(payload.contact_id)
         if not who or payload.type not in (CONFIRMED, REQUESTED):
             log.info("%s: friendship of type %s dropped", raw.account, payload.type)
             return None

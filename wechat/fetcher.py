@@ -58,8 +58,10 @@ def is_public(address: str) -> bool:
 
 
 async def fetch(address: str, headers: Any, into: ReceivedFile, private_hosts: Collection[str] = ()) -> None:
-    """The bytes at an address of a gateway's choice: with the headers that a download needs, from one host, and from a
-    private address only where its host is named."""
+    """Return the content at an address that a gateway chose.
+
+    Sends the headers that a download needs, to one host; a private address is allowed only for hosts that are named.
+    """
     url = _usable(address)
     allowed = url.host in private_hosts
     if not allowed and _is_private_literal(url.host or ""):

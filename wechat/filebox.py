@@ -35,8 +35,11 @@ async def to_box(media: Media, wire: Wire) -> str:
 async def from_box(
     box: str, wire: Wire, *, limit: int = LARGEST, on_disk: bool = False, private_hosts: Collection[str] = ()
 ) -> Media:
-    """The file a box stands for, fetched at once: the gateway does not keep it long. WeChatRefused for a box that
-    makes no sense or holds too much. `on_disk`: a large one comes as a temporary file."""
+    """Return the file of a box, fetched at once: the gateway does not keep it long. `on_disk`: large ones in a
+    temporary file.
+
+    Raises WeChatRefused for an invalid or too large box.
+    """
     if len(box) > limit * 4 // 3 + AROUND:
         raise WeChatRefused("file", f"more than {limit} bytes")
     received = ReceivedFile(limit, on_disk=on_disk)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from errors import WeChatError, WeChatOffline
 from protocol import puppet_pb2 as pb
-from wechat import event_parser as intake
+from wechat import event_parser
 from wechat.connection import Timing
 from wechat.events import RawEvent
 from wechat.interface import ScanState, State
@@ -39,7 +39,7 @@ class GatewayEvents:
         self._assistant = assistant
         self._timing = timing
         self._directory = assistant.directory
-        self._puppet = assistant._mended
+        self._puppet = assistant._puppet_client
         self._bringing_up: asyncio.Task[None] | None = None
         self._lost_at: datetime | None = None
         # What must be read again: (room | late-room | contact | lists, id), or reported to the listener: (news, "").
@@ -58,7 +58,7 @@ class GatewayEvents:
         """The gateway has started the account. If it is logged in, the login event has arrived or will shortly."""
         await asyncio.sleep(self._timing.login_grace)
         if not self._puppet.login_user_id:
-            await self._assistant.become(State.LOGGED_OUT, Reason(Problem.NOT_LOGGED_IN))
+            await self._assistant.set_state(State.LOGGED_OUT, Reason(Problem.NOT_LOGGED_IN))
 
     async def closed(self, state: State, reason: Reason) -> None:
         """The connection is closed."""
@@ -66,30 +66,32 @@ class GatewayEvents:
         self._puppet.detach()
         self._scanned = self._assistant.qr_code = ""  # a code of a gateway that is gone logs nobody in
         self._assistant.scan_state = ScanState.NONE
-        await self._assistant.become(state, reason)
+        await self._assistant.set_state(state, reason)
 
-    async def heard(self, number: int, payload: str, relay_number: int = 0) -> None:
+    async def received(self, number: int, payload: str, relay_number: int = 0) -> None:
         """Handle an event. Never raises, so that one invalid event does not stop the stream."""
-        if not await self._to_be_stored(number, payload, relay_number):
+        if not await self._process(number, payload, relay_number):
             self._assistant.relay.passed(relay_number)
 
-    async def _to_be_stored(self, number: int, payload: str, relay_number: int) -> bool:
+    async def _process(self, number: int, payload: str, relay_number: int) -> bool:
         """Process an event; return whether it was passed on to be stored."""
-        kind = intake.TAKEN.get(number) or intake.CONTROL.get(number) or "unknown"
+        kind = event_parser.STORED_KINDS.get(number) or event_parser.CONTROL.get(number) or "unknown"
         try:
-            if number in intake.TAKEN:
-                raw = intake.raw_event(self._assistant.account, kind, intake.parse(payload), datetime.now(UTC))
+            if number in event_parser.STORED_KINDS:
+                raw = event_parser.raw_event(
+                    self._assistant.account, kind, event_parser.parse(payload), datetime.now(UTC)
+                )
                 self._apply(raw)
                 if raw.id not in self._assistant._own:
                     position = self._assistant.relay.position_of(relay_number)
                     await self._assistant.take(replace(raw, position=position) if position else raw)
                     return True
             elif kind in CONTROLS:
-                data = {} if kind == "logout" else intake.parse(payload)  # its payload is irrelevant
+                data = {} if kind == "logout" else event_parser.parse(payload)  # its payload is irrelevant
                 await CONTROLS[kind](self, data)
-            elif number not in intake.CONTROL:
+            elif number not in event_parser.CONTROL:
                 log.warning("%s: ignored an event of unknown type %d", self._assistant.account, number)
-        except intake.OddEvent as error:
+        except event_parser.MalformedEvent as error:
             log.warning("%s: ignored an invalid %s event: %s", self._assistant.account, kind, error)
         except Exception as error:  # noqa: BLE001 - its text may contain message texts, so only its type is logged
             log.error("%s: %s event failed: %s", self._assistant.account, kind, type(error).__name__)  # noqa: TRY400
@@ -99,12 +101,12 @@ class GatewayEvents:
 
     def _apply(self, raw: RawEvent) -> None:
         room_id = raw.data.get("roomId", "")
-        if raw.kind in intake.PEOPLE_KEYS:
-            people = intake.people_of(raw.data, intake.PEOPLE_KEYS[raw.kind])
-            ids = [id for id in people if id in self._directory.contacts or intake.may_be_id(id)]
+        if raw.kind in event_parser.PEOPLE_KEYS:
+            people = event_parser.people_of(raw.data, event_parser.PEOPLE_KEYS[raw.kind])
+            ids = [id for id in people if id in self._directory.contacts or event_parser.may_be_id(id)]
             if raw.kind == "room-join":
                 in_time = self._directory.joined(room_id, ids, raw.at)
-                self._assistant.someone_joined()
+                self._assistant.member_joined()
             else:
                 in_time = room_id not in self._directory.rooms or self._directory.left(room_id, ids, raw.at)
                 if not ids or len(ids) < len(people):
@@ -112,12 +114,12 @@ class GatewayEvents:
             if not in_time or not ids or len(ids) < len(people):
                 self._read_again("late-room", room_id)
         elif raw.kind == "room-topic":
-            self._directory.retitled(room_id, raw.data["newTopic"])
+            self._directory.set_topic_of(room_id, raw.data["newTopic"])
 
     # ---- control events ----
 
     async def _login(self, data: dict[str, Any]) -> None:
-        id = intake.text_of(data, "contactId")
+        id = event_parser.text_of(data, "contactId")
         if id == self._puppet.login_user_id and self._bringing_up is not None:
             return  # reported twice: when the stream opens and when the account starts
         self._leave()
@@ -129,17 +131,17 @@ class GatewayEvents:
         self._directory.owner_id = self._assistant.contact_id = self._puppet.login_user_id = id
         self._scanned = self._assistant.qr_code = ""
         self._assistant.scan_state = ScanState.NONE
-        self._bringing_up = asyncio.create_task(self._bring_up())
+        self._bringing_up = asyncio.create_task(self._prepare())
 
     async def _logout(self, data: dict[str, Any]) -> None:
         self._leave()
-        await self._assistant.become(State.LOGGED_OUT, Reason(Problem.LOGGED_OUT))
+        await self._assistant.set_state(State.LOGGED_OUT, Reason(Problem.LOGGED_OUT))
 
     async def _ready(self, data: dict[str, Any]) -> None:
         self._read_again(*LISTS)
 
     async def _dirty(self, data: dict[str, Any]) -> None:
-        id = intake.text_of(data, "payloadId")
+        id = event_parser.text_of(data, "payloadId")
         what = data.get("payloadType")
         if what == pb.DIRTY_CONTACT and id in self._directory.contacts:
             self._read_again("contact", id)
@@ -148,12 +150,12 @@ class GatewayEvents:
             self._read_again("room", id)
 
     async def _scan(self, data: dict[str, Any]) -> None:
-        code = intake.text_or_empty(data, "qrcode")
+        code = event_parser.text_or_empty(data, "qrcode")
         if code and code != self._scanned:
             self._scanned = code
             log.warning("%s: a login QR code is waiting to be scanned; the console shows it", self._assistant.account)
             await self._assistant.show_code(code)
-        await self._assistant.scan_goes_on(SCAN_STATES.get(data.get("status", 0), ScanState.WAITING))
+        await self._assistant.is_scan_pending(SCAN_STATES.get(data.get("status", 0), ScanState.WAITING))
 
     async def _error(self, data: dict[str, Any]) -> None:
         log.warning("%s: the gateway reports an error", self._assistant.account)
@@ -172,25 +174,25 @@ class GatewayEvents:
 
     # ---- reading again ----
 
-    async def _bring_up(self) -> None:
+    async def _prepare(self) -> None:
         """After a login, read new entries, become ONLINE, then read the others."""
         assistant, since = self._assistant, self._lost_at
         rooms, contacts = list(self._directory.rooms), list(self._directory.contacts)
-        await assistant.become(State.SYNCING)
+        await assistant.set_state(State.SYNCING)
         try:
-            await self._until_read()
-            await assistant.become(State.ONLINE)
+            await self._read_with_retries()
+            await assistant.set_state(State.ONLINE)
             self._online.set()
-            await self._tell(since)
+            await self._report(since)
             if rooms or contacts:
                 await assistant._sync.read_again(rooms, contacts)
-                await self._tell(since)
+                await self._report(since)
             self._lost_at = None
-            await self._read_the_rest()
+            await self._retry_reading()
         except WeChatOffline:
             log.debug("%s: the sync ended with the connection", assistant.account)
 
-    async def _read_the_rest(self) -> None:
+    async def _retry_reading(self) -> None:
         """Retry reading the listed entries that failed, with growing waits."""
         pause = UNREAD_PAUSE
         while self._assistant._sync.unread:
@@ -203,9 +205,9 @@ class GatewayEvents:
             except WeChatError as error:
                 log.warning("%s: could not read contacts and groups: %s", self._assistant.account, error)
                 continue
-            await self._tell_news()
+            await self._report_changes()
 
-    async def _until_read(self) -> None:
+    async def _read_with_retries(self) -> None:
         pause = 0.5
         while True:
             try:
@@ -217,23 +219,23 @@ class GatewayEvents:
             await asyncio.sleep(pause)
             pause = min(pause * 2, self._timing.backoff_most)
 
-    async def _tell(self, since: datetime | None = None) -> None:
+    async def _report(self, since: datetime | None = None) -> None:
         """Report the differences found to the listener; repeat later if that fails."""
         found = frozenset(self._assistant._sync.found)
-        if await self._assistant.tell_synced(since, found):
+        if await self._assistant.report_synced(since, found):
             self._assistant._sync.found -= found
         else:
             asyncio.get_running_loop().call_later(TELL_AGAIN, self._read_again, *NEWS)
 
-    async def _tell_news(self) -> None:
+    async def _report_changes(self) -> None:
         if self._assistant._sync.found:
-            await self._tell()
+            await self._report()
 
     def _read_again(self, what: str, id: str) -> None:
         self._stale[what, id] = None
         self._is_stale.set()
 
-    def befriended(self, ids: Iterable[str]) -> None:
+    def found_friends(self, ids: Iterable[str]) -> None:
         """Report new friends for whom there was no event."""
         self._assistant._sync.found.update(ids)
         self._read_again(*NEWS)
@@ -255,13 +257,13 @@ class GatewayEvents:
             except WeChatError as error:
                 log.warning("%s: could not read a %s again: %s", self._assistant.account, what, error)
 
-    async def settle_doubts(self) -> None:
+    async def recheck_absences(self) -> None:
         """Read again, while the account is online, what one reading alone is not believed of; what turns out to be
         so is told."""
         while True:
             await self._online.wait()
             try:
-                await self._assistant._sync.look_twice()
+                await self._assistant._sync.recheck_rooms()
             except WeChatOffline:
                 await asyncio.sleep(self._timing.backoff_first)
                 continue
@@ -276,7 +278,7 @@ class GatewayEvents:
         if what == "contact":
             await self._assistant._reader.read_contact(id)
         elif what == "news":
-            await self._tell_news()
+            await self._report_changes()
         elif what == "late-room":
             await self._assistant._reader.read_room(id, fresh=True)
         elif what == "room":
@@ -284,7 +286,7 @@ class GatewayEvents:
                 await self._assistant._reader.read_room(id)
         else:
             await self._assistant._sync.read_new()
-            await self._tell_news()
+            await self._report_changes()
 
 
 CONTROLS = {

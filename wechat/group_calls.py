@@ -21,7 +21,7 @@ class GroupCalls(AccountCalls):
 
     async def create_room(self, contact_ids: Sequence[str], topic: str) -> str:
         """Create a group of the account and these people; return its id."""
-        return await self._mended.room_create(contact_ids, topic, self._timing.create)
+        return await self._puppet_client.room_create(contact_ids, topic, self._timing.create)
 
     async def room(self, room_id: str, *, fresh: bool = False) -> Room:
         """Return a group; `fresh`: read it without any cache."""
@@ -39,14 +39,14 @@ class GroupCalls(AccountCalls):
         return await self._is_listed(room_id) or not self.directory.not_listed(room_id, datetime.now(UTC))
 
     async def _is_listed(self, room_id: str) -> bool:
-        return room_id in await patiently(self._mended.room_list)
+        return room_id in await patiently(self._puppet_client.room_list)
 
     async def names_in(self, room_id: str) -> dict[str, set[str]]:
         """Read the names shown in a group: members by their group alias and by their nickname."""
         called: dict[str, set[str]] = {}
 
         async def read(contact_id: str) -> None:
-            payload = await self._mended.room_member_payload(room_id, contact_id)
+            payload = await self._puppet_client.room_member_payload(room_id, contact_id)
             for name in filter(None, (payload.room_alias, payload.name)):
                 called.setdefault(name, set()).add(contact_id)
 
@@ -55,7 +55,7 @@ class GroupCalls(AccountCalls):
 
     async def add_member(self, room_id: str, contact_id: str) -> None:
         """Add a person, or invite them where WeChat requires that. `wait_member` tells whether they joined."""
-        await self._mended.room_add(room_id, contact_id)
+        await self._puppet_client.room_add(room_id, contact_id)
 
     async def wait_member(self, room_id: str, contact_id: str, timeout: float) -> bool:
         """Wait for a person to join, by a join event or by reading the member list repeatedly; return whether
@@ -68,7 +68,8 @@ class GroupCalls(AccountCalls):
             if left <= 0:
                 return False
             try:
-                await asyncio.wait_for(self._join_seen.wait(), min(pause, left))
+                async with asyncio.timeout(min(pause, left)):
+                    await self._join_seen.wait()
             except TimeoutError:
                 pause = min(pause * 2, 5.0)
                 try:
@@ -87,7 +88,7 @@ class GroupCalls(AccountCalls):
         async def is_so() -> bool:
             return contact_id not in (await self._reader.read_room(room_id, fresh=True)).member_ids
 
-        await self._change("RoomDel", self._mended.room_delete(room_id, contact_id), is_so)
+        await self._change("RoomDel", self._puppet_client.room_delete(room_id, contact_id), is_so)
         self.directory.left(room_id, (contact_id,), datetime.now(UTC))
 
     async def leave_room(self, room_id: str) -> None:
@@ -97,7 +98,7 @@ class GroupCalls(AccountCalls):
             return not await self._is_listed(room_id)
 
         if await self._is_listed(room_id):
-            await self._change("RoomQuit", self._mended.room_quit(room_id), is_so)
+            await self._change("RoomQuit", self._puppet_client.room_quit(room_id), is_so)
         self.directory.drop_room(room_id)
 
     async def set_topic(self, room_id: str, topic: str) -> None:
@@ -106,11 +107,11 @@ class GroupCalls(AccountCalls):
         async def is_so() -> bool:
             return same_name((await self._reader.read_room(room_id, fresh=True)).topic, topic)
 
-        await self._change("RoomTopic", self._mended.room_topic(room_id, topic), is_so)
+        await self._change("RoomTopic", self._puppet_client.room_topic(room_id, topic), is_so)
 
     async def announcement(self, room_id: str) -> str:
         """Return the group's announcement."""
-        return await self._mended.room_announce(room_id)
+        return await self._puppet_client.room_announce(room_id)
 
     async def set_announcement(self, room_id: str, text: str) -> bool:
         """Set the group's announcement; return False if it was accepted but none can be read back."""
@@ -118,11 +119,11 @@ class GroupCalls(AccountCalls):
 
         async def is_so() -> bool:
             nonlocal shown
-            shown = await self._mended.room_announce(room_id)
+            shown = await self._puppet_client.room_announce(room_id)
             return same_name(shown, text)
 
         try:
-            await self._mended.room_announce(room_id, text)
+            await self._puppet_client.room_announce(room_id, text)
         except WeChatUnknown as error:
             lost = error
         try:
@@ -137,4 +138,4 @@ class GroupCalls(AccountCalls):
 
     async def accept_invitation(self, invitation_id: str) -> None:
         """Accept an invitation to a group; the event MemberJoined follows."""
-        await self._mended.room_invitation_accept(invitation_id)
+        await self._puppet_client.room_invitation_accept(invitation_id)

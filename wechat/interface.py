@@ -111,12 +111,12 @@ class Directory(Protocol):
         """
 
     def left(self, room_id: str, ids: Iterable[str], at: datetime) -> bool:
-        """It is certain that these people are not in a group."""
+        """Record that these people have certainly left a group."""
 
     def was_read(self, room_id: str) -> bool:
         """Whether a group's members were read since the start, not only loaded from the database."""
 
-    def last_told(self, room_id: str, contact_id: str) -> tuple[datetime | None, datetime | None]:
+    def last_reported(self, room_id: str, contact_id: str) -> tuple[datetime | None, datetime | None]:
         """Return when the group's members were last read, and when the contact's last join or leave after that was."""
 
 
@@ -168,8 +168,9 @@ class WeChat(Protocol):
     async def send_mini_program(self, to: str, program: MiniProgram, *, key: str = "") -> str: ...
 
     async def messages_left(self, to: str, key: str) -> int | None:
-        """How many messages may be sent before the person writes again, the one of this key included; None = any
-        number."""
+        """Return how many messages may be sent before the person writes again, including that of this key; None = any
+        number.
+        """
 
     # Sessions
     async def hand_over(self, contact_id: str) -> None:
@@ -182,7 +183,7 @@ class WeChat(Protocol):
     async def accept_friend(self, friendship_id: str) -> None: ...
     async def set_alias(self, contact_id: str, alias: str) -> None: ...
     async def contact(self, contact_id: str, *, fresh: bool = False) -> Contact: ...
-    async def look_for(self, name: str) -> None:
+    async def search_contacts(self, name: str) -> None:
         """Read contacts that may be a friend of this name but are not known as one."""
 
     async def self_qr_code(self) -> str: ...

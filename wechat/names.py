@@ -38,11 +38,12 @@ def same_name(shown: str, meant: str) -> bool:
     """
     if shown == meant:
         return True
-    one, other = _comparable(shown), _comparable(meant)
+    one, other = comparable(shown), comparable(meant)
     return one == other or (len(shown) >= LONGEST_SHOWN - 4 and one != "" and other.startswith(one))
 
 
-def _comparable(text: str) -> str:
+def comparable(text: str) -> str:
+    """Return a name without what WeChat changes in it."""
     for _ in range(3):
         text = html.unescape(text)
     text = _JOINERS.sub("", _EMOJI_WORD.sub("", unicodedata.normalize("NFKC", clean(text))))

@@ -42,7 +42,7 @@ _WORDS: Final = re.compile(
 
 
 def note_in(text: str) -> Note | None:
-    """The note that a text is; None for all else."""
+    """Return the note that a text is; None for other texts."""
     if not _WORDS.search(text):
         return None
     text = re.sub(r"<[^<>]{1,200}>", "", text.strip())  # 发送朋友验证 is a link in some

@@ -19,7 +19,14 @@ MAX_BACK = 1.0  # seconds by which a clock may go back without having been set
 class Governor:
     """The rate limiter of an account. Delays are in seconds, 0 = now."""
 
-    def __init__(self, settings: PacingSettings, clock: Callable[[], float], rng: random.Random | None = None) -> None:
+    def __init__(
+        self,
+        settings: PacingSettings,
+        clock: Callable[[], float],
+        rng: random.Random | None = None,
+        on_slow: Callable[[float], None] | None = None,
+    ) -> None:
+        """`on_slow` is called with the end of each slow-down (Unix seconds)."""
         self._settings = settings
         self._clock = clock
         self._latest = 0.0  # last value of the clock
@@ -29,7 +36,7 @@ class Governor:
         self._add_at = 0.0
         self._next_for: dict[str, float] = {}
         self.slow_until = 0.0
-        self.on_slow: Callable[[float], None] = lambda _until: None  # called when the rate is halved
+        self._on_slow = on_slow
 
     # ---- restoring ----
 
@@ -57,7 +64,8 @@ class Governor:
     def slow_down(self) -> float:
         """Halve the rates after 操作过于频繁; return the end of the slow-down (Unix seconds)."""
         self.slow_until = self._now() + self._settings.backoff_minutes * MINUTE
-        self.on_slow(self.slow_until)
+        if self._on_slow is not None:
+            self._on_slow(self.slow_until)
         return self.slow_until
 
     def _now(self) -> float:

@@ -21,7 +21,7 @@ from wechat.events import Link, MiniProgram
 from wechat.wire import CALL_SECONDS, Wire
 
 
-class MendedPuppet(PuppetService):  # type: ignore[misc]  # the SDK is untyped
+class PatchedPuppet(PuppetService):  # type: ignore[misc]  # the SDK is untyped
     """The RPCs of an account. `wechat.connection` attaches a wire while there is a connection."""
 
     def __init__(self, account: str) -> None:

@@ -1,4 +1,4 @@
-"""The bytes of a file as they come in: few in memory, many in a temporary file."""
+"""The content of a file being received: small ones in memory, large ones in a temporary file."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ReceivedFile:
         self._piece.clear()
 
     async def media(self, name: str) -> Media:
-        """All of it."""
+        """Return the complete file."""
         if self._file is None:
             return Media(name, bytes(self._piece))
         await asyncio.to_thread(self._flush)

@@ -106,7 +106,8 @@ class Wire:
 
     async def connect(self, timeout: float = CALL_SECONDS) -> None:
         """Open the connection; raise OSError (including ssl.SSLError) or TimeoutError."""
-        await asyncio.wait_for(self.channel.__connect__(), timeout)
+        async with asyncio.timeout(timeout):
+            await self.channel.__connect__()
 
     def close(self) -> None:
         """Close the connection; running calls raise WeChatUnknown."""

@@ -40,7 +40,7 @@ class ApiRefused(WeChatRefused):
         self.code = code
 
 
-class NotLetIn(WeChatOffline):
+class NotAdmitted(WeChatOffline):
     """The platform rejects all calls of this app: wrong secret, or untrusted IP address."""
 
     def __init__(self, call: str, reason: Reason) -> None:
@@ -124,7 +124,7 @@ class WecomApi:
                 self._token = await self._storage.token()
             if not self._is_usable(self._token, dead):
                 self._token = await self._fetch()
-                await self._storage.keep_token(self._token)
+                await self._storage.store_token(self._token)
             assert self._token is not None
             return self._token.value
 
@@ -175,9 +175,9 @@ def check(call: str, answer: dict[str, Any]) -> None:
     if code == codes.BUSY:
         raise WeChatUnknown(call, f"{code} {text}")
     if code == codes.IP_REFUSED:
-        raise NotLetIn(call, Reason(Problem.ADDRESS_REFUSED, text))
+        raise NotAdmitted(call, Reason(Problem.ADDRESS_REFUSED, text))
     if code in (codes.BAD_SECRET, codes.BAD_CORP):
-        raise NotLetIn(call, Reason(Problem.SECRET_REFUSED, str(code)))
+        raise NotAdmitted(call, Reason(Problem.SECRET_REFUSED, str(code)))
     raise _of_messages(call, code, text)
 
 

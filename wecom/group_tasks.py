@@ -17,7 +17,7 @@ NOT_CONFIRMED: Final = "a member of staff has not confirmed it in their client y
 
 
 class TaskStatus(IntEnum):
-    """Where the sending of a task to one group stands."""
+    """The state of a task for one group."""
 
     WAITING = 0
     SENT = 1
@@ -38,17 +38,20 @@ class GroupTasks:
         self._clock = clock
 
     async def to_group(self, chat_id: str, content: dict[str, Any], key: str) -> str:
-        """Have a task for the message, the same for the same key; its id once it was sent. WeChatNotYet while it is
-        not confirmed; WeChatExpired when it was not in time, or the platform does not send it."""
+        """Create a task for the message, one per key; return its id once it was sent.
+
+        Raises WeChatNotYet while it is not confirmed; WeChatExpired if it was not confirmed in time or the platform
+        does not send it.
+        """
         owner = self._directory.rooms[chat_id].owner_id
         task = await self._storage.task(key)
         if task is None:
             task = GroupTask(key, "", self._clock())
-            await self._storage.keep_task(task)
+            await self._storage.store_task(task)
         if not task.msgid:
             msgid = await self._made(task, owner, content) or await self._make(chat_id, owner, content)
             task = GroupTask(key, msgid, task.asked_at)
-            await self._storage.keep_task(task)
+            await self._storage.store_task(task)
         status = await self._status(task.msgid, owner, chat_id)
         if status is TaskStatus.SENT:
             return task.msgid
@@ -64,7 +67,7 @@ class GroupTasks:
         return str(answer["msgid"])
 
     async def _made(self, task: GroupTask, owner: str, content: dict[str, Any]) -> str:
-        """The id of a task that was made before the process died; "" when none was."""
+        """Return the id of a task that was created before the process died, or ""."""
         if self._clock() - task.asked_at < 1:  # asked for just now
             return ""
         begin, end = int(task.asked_at) - 60, int(self._clock()) + 60

@@ -32,7 +32,7 @@ class MemberKind(IntEnum):
     CUSTOMER = 2
 
 
-class Change(StrEnum):
+class GroupChange(StrEnum):
     """A change of a group reported by a callback."""
 
     CREATE = "create"
@@ -93,7 +93,7 @@ class CustomerGroups:
         return changed
 
     async def _opened_by(self, chat: Chat) -> list[str]:
-        """The groups behind a join way: WeCom opens the next one when all are full."""
+        """Return the groups of a join way: WeCom opens another one when all are full."""
         if not chat.config_id:
             return []
         try:
@@ -126,7 +126,7 @@ class CustomerGroups:
         chat: dict[str, Any] = answer.get("group_chat") or {}
         members = [one for one in chat.get("member_list") or () if isinstance(one, dict) and one.get("userid")]
         for one in members:
-            self._meet(one)
+            self._add_member(one)
         room = Room(
             chat_id,
             topic=str(chat.get("name") or ""),
@@ -138,16 +138,16 @@ class CustomerGroups:
         self._directory.put_room(room, began)
         return room
 
-    def _meet(self, member: dict[str, Any]) -> None:
-        """Staff can be written to at any time, and count as friends; customers only once they have spoken."""
+    def _add_member(self, member: dict[str, Any]) -> None:
+        """Add a member to the directory. Staff can be written to at any time and count as friends."""
         id = str(member["userid"])
-        known = self._directory.contacts.get(id)
-        name = str(member.get("name") or member.get("group_nickname") or (known.name if known else ""))
-        is_friend = member.get("type") == MemberKind.STAFF or (known is not None and known.friend)
-        self._directory.put_contact(Contact(id, name, friend=is_friend, avatar=known.avatar if known else ""))
+        contact = self._directory.contacts.get(id)
+        name = str(member.get("name") or member.get("group_nickname") or (contact.name if contact else ""))
+        is_friend = member.get("type") == MemberKind.STAFF or (contact is not None and contact.friend)
+        self._directory.put_contact(Contact(id, name, friend=is_friend, avatar=contact.avatar if contact else ""))
 
     async def _state_of(self, chat_id: str, members: Sequence[dict[str, Any]]) -> str:
-        """The state of the join way that leads here. A group that WeCom opened shows it on its members only."""
+        """Return the state of a group's join way. In a group that WeCom opened, only its members show it."""
         chats = {chat.id: chat.state for chat in await self._storage.chats()}
         if chats.get(chat_id) or chat_id in self._settings.pool:
             return chats.get(chat_id, "")
@@ -155,7 +155,7 @@ class CustomerGroups:
         if len(shown) != 1:
             return ""
         state = shown.pop()
-        await self._storage.keep_chat(Chat(chat_id, state))
+        await self._storage.store_chat(Chat(chat_id, state))
         return state
 
     def changed(self, chat_id: str) -> None:
@@ -198,7 +198,7 @@ class CustomerGroups:
         config_id = str(answer["config_id"])
         way = await self._api.call("externalcontact/groupchat/get_join_way", {"config_id": config_id})
         picture = await self._api.picture(str((way.get("join_way") or {}).get("qr_code") or ""))
-        await self._storage.keep_chat(Chat(chat_id, state, config_id, picture))
+        await self._storage.store_chat(Chat(chat_id, state, config_id, picture))
         self._set_state(chat_id, state)
 
     async def picture(self, chat_id: str) -> bytes:
@@ -215,7 +215,7 @@ class CustomerGroups:
                 await self._api.call("externalcontact/groupchat/del_join_way", {"config_id": chat.config_id})
             except ApiRefused as error:  # it is gone already
                 log.info("the join way of group %s could not be deleted: %s", chat_id, error)
-        await self._storage.drop_chat(chat_id)
+        await self._storage.delete_chat(chat_id)
         self._set_state(chat_id, "")
 
     def _set_state(self, chat_id: str, state: str) -> None:

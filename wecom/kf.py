@@ -39,7 +39,7 @@ def job_of(message_id: str) -> int | None:
     return int(match[1]) if match else None
 
 
-class CustomerService:
+class KfSender:
     """Sends messages as one customer service account."""
 
     def __init__(self, api: WecomApi, storage: Storage, open_kfid: str, clock: Callable[[], float]) -> None:
@@ -86,7 +86,7 @@ class CustomerService:
             return
         code = await self._change_session(contact_id, SessionState.ENDED)
         if code:
-            await self._storage.keep_code(contact_id, code, self._clock() + kf_messages.CODE_SECONDS)
+            await self._storage.store_code(contact_id, code, self._clock() + kf_messages.CODE_SECONDS)
 
     async def _session_state(self, contact_id: str) -> SessionState:
         body = {"open_kfid": self._open_kfid, "external_userid": contact_id}
@@ -129,7 +129,7 @@ class CustomerService:
                 raise
         except WeChatNotYet as error:
             if error.text == codes.FAILURES[6]:
-                await self._storage.used_up(to)
+                await self._storage.mark_exhausted(to)
             raise
         return id
 

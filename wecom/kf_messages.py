@@ -21,7 +21,7 @@ from wechat.events import (
     StaffMessage,
 )
 from wecom import codes
-from wecom.storage import Heard
+from wecom.storage import IncomingMessage
 
 MAX_TEXT: Final = 2048  # bytes per text
 MAX_HEAD: Final = 1024  # bytes of a menu's text
@@ -74,13 +74,13 @@ def raw_event(account: str, message: dict[str, Any]) -> RawEvent | None:
     return RawEvent(account, id, kind, message, datetime.fromtimestamp(sent, UTC))
 
 
-def heard(message: dict[str, Any]) -> Heard | None:
+def heard(message: dict[str, Any]) -> IncomingMessage | None:
     """Return what a message allows to send: five messages to a customer who wrote, one to a customer who opened the
     chat or whose session has ended.
     """
     at = float(message.get("send_time") or 0)
     if message.get("origin") == Origin.CUSTOMER and message.get("external_userid"):
-        return Heard(str(message["external_userid"]), at)
+        return IncomingMessage(str(message["external_userid"]), at)
     event = message.get("event") or {}
     code = ""
     if event.get("event_type") == "enter_session":
@@ -88,7 +88,7 @@ def heard(message: dict[str, Any]) -> Heard | None:
     elif event.get("event_type") == "session_status_change" and event.get("change_type") == SessionChange.ENDED:
         code = str(event.get("msg_code") or "")
     who = str(event.get("external_userid") or "")
-    return Heard(who, at, code, spoke=False) if who and code else None
+    return IncomingMessage(who, at, code, spoke=False) if who and code else None
 
 
 def customer_of(message: dict[str, Any]) -> str:

@@ -20,7 +20,7 @@ class Allowance(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class IncomingMessage:
     """An event that grants messages to a customer. `code`: of a welcome or of a session's end, for one message."""
 
     contact_id: str
@@ -70,16 +70,16 @@ class GroupStorage(Protocol):
     async def chats(self) -> Sequence[Chat]:
         """Return the groups that are joined by a code."""
 
-    async def keep_chat(self, chat: Chat) -> None:
+    async def store_chat(self, chat: Chat) -> None:
         """Insert or update a group."""
 
-    async def drop_chat(self, chat_id: str) -> None:
+    async def delete_chat(self, chat_id: str) -> None:
         """Delete a group: it is no longer joined by a code."""
 
     async def task(self, key: str) -> GroupTask | None:
         """Return the task of one of our messages."""
 
-    async def keep_task(self, task: GroupTask) -> None:
+    async def store_task(self, task: GroupTask) -> None:
         """Insert or update a task."""
 
     async def task_ids(self) -> set[str]:
@@ -95,19 +95,19 @@ class Storage(GroupStorage, Protocol):
     async def cursor(self) -> str:
         """Return the cursor from which to read; "" at first."""
 
-    async def take_page(self, raws: Sequence[RawEvent], heard: Sequence[Heard], cursor: str) -> None:
+    async def store_page(self, raws: Sequence[RawEvent], heard: Sequence[IncomingMessage], cursor: str) -> None:
         """Store a page's events, the allowances they grant, and the cursor in one transaction."""
 
     async def token(self) -> AccessToken | None:
         """Return the token fetched last by any process."""
 
-    async def keep_token(self, token: AccessToken) -> None:
+    async def store_token(self, token: AccessToken) -> None:
         """Store a token for all processes."""
 
     async def spend(self, contact_id: str, message_id: str) -> Allowance:
         """Count a message against the customer's allowance, once per message id."""
 
-    async def used_up(self, contact_id: str) -> None:
+    async def mark_exhausted(self, contact_id: str) -> None:
         """Record that the platform reports the allowance as used up."""
 
     async def left(self, contact_id: str, message_id: str) -> int:
@@ -117,7 +117,7 @@ class Storage(GroupStorage, Protocol):
         """Return the code of a welcome or of a session's end for a message; None if there is none, or another message
         has taken it."""
 
-    async def keep_code(self, contact_id: str, code: str, until: float) -> None:
+    async def store_code(self, contact_id: str, code: str, until: float) -> None:
         """Store a code that was given with the response of a call."""
 
     async def payload(self, message_id: str) -> dict[str, Any]:

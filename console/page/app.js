@@ -21,6 +21,8 @@ const PAGES = [
   ["outreach", "群发", Outreach], ["connections", "对接", Connections], ["records", "记录", Records], ["settings", "设置", Settings],
 ];
 
+const FITTING = 4; // pages in the bar of a phone; the others are behind a button
+
 function route() {
   const [page, id = ""] = location.hash.replace(/^#\/?/, "").split("/");
   return { page: PAGES.some(([name]) => name === page) ? page : "overview", id };
@@ -29,6 +31,7 @@ function route() {
 function Console({ session }) {
   const [at, setAt] = useState(route());
   const [live, setLive] = useState(true);
+  const [open, setOpen] = useState(false); // on phones: the pages that do not fit
   const { data, reload } = useLoad("/status", (change) => change.kind === "ticket" || change.kind === "account");
   useEffect(() => {
     const moved = async (event) => {
@@ -37,6 +40,7 @@ function Console({ session }) {
         return;
       }
       setAt(route());
+      setOpen(false);
     };
     addEventListener("hashchange", moved);
     listen(setLive);
@@ -49,17 +53,18 @@ function Console({ session }) {
   useEffect(() => { document.title = `${waiting ? `(${waiting}) ` : ""}${t(title)} · wxbot`; }, [waiting, title]);
   const Page = at.page === "groups" && at.id ? Group : View;
   return html`<div class="shell">
-    <nav class="side" aria-label=${t("页面")}>
+    <nav class=${`side ${open ? "open" : ""}`} aria-label=${t("页面")}>
       <div class="brand"><img src="/console/page/icon.svg" alt="" />${t("微信智能服务助手")}</div>
-      ${PAGES.filter(([name]) => admin || name !== "settings").map(([name, words]) => html`<a class="place" key=${name} href=${`#/${name}`}
+      ${PAGES.filter(([name]) => admin || name !== "settings").map(([name, words], number) => html`<a class=${`place ${number < FITTING ? "" : "rest"}`} key=${name} href=${`#/${name}`}
         aria-current=${at.page === name ? "page" : undefined}><${Icon} name=${name} /><span>${t(words)}</span>
         ${name === "tickets" && waiting > 0 && html`<span class="count" aria-label=${t("{n} 个等待接待", { n: waiting })}>${waiting > 99 ? "99+" : waiting}</span>`}</a>`)}
+      <button type="button" class="place more-pages" aria-expanded=${open} aria-current=${!open && PAGES.findIndex(([name]) => name === at.page) >= FITTING ? "page" : undefined}
+        onClick=${() => setOpen(!open)}><${Icon} name="more" /><span>${t("更多")}</span></button>
       <${Foot} session=${session} />
     </nav>
     <${Edge} away=${data?.status.away ?? []} live=${live} />
     <main class=${`stage ${at.page === "tickets" ? "wide" : ""}`} data-live=${live}>
       <${Page} key=${at.page + (at.page === "groups" ? at.id : "")} id=${at.id} session=${session} admin=${admin} />
-      ${at.page === "overview" && html`<div class="phone-foot"><${Foot} session=${session} /></div>`}
     </main>
   </div>`;
 }

@@ -18,9 +18,9 @@ function options(width, days, series, { show, total, step }) {
     label: name, stroke: colour(variable), width: 2, spanGaps: true, points: { size: 5 }, value: (_, value) => show(value ?? total(known(values))),
   }));
   return {
-    width, height: HEIGHT, cursor: { points: { size: 7 } },
+    width, height: HEIGHT, padding: [8, 12, 0, 0], cursor: { points: { size: 7 } },
     scales: { y: { range: (_, low, high) => [0, Math.max(high ?? 0, 1) * 1.1] } },
-    axes: [{ ...axis, values: "{M}/{D}" }, { ...axis, size: 44, incrs: STEPS.map((each) => each * step), values: (_, marks) => marks.map(show) }],
+    axes: [{ ...axis, size: 26, values: "{M}/{D}" }, { ...axis, size: 44, incrs: STEPS.map((each) => each * step), values: (_, marks) => marks.map(show) }],
     series: [{ label: t("日期"), value: (_, at) => (at == null ? t("{n} 天", { n: days.length }) : new Date(at * 1000).toLocaleDateString()) }, ...lines],
   };
 }

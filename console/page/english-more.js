@@ -58,6 +58,20 @@ export const MORE = `
 已取消，{n} 条不再发送|Cancelled: {n} messages are not sent
 已经全部发出，没有可取消的|Everything has been sent; there is nothing to cancel
 已取消|Cancelled
+资料|Documents
+标题|Title
+文件|File
+来自配置的资料文件夹，改文件后在设置里重新加载。|From the folder of documents in the config. After a change of its files, reload in the settings.
+还没有资料：在配置里用 customer_service.knowledge 指定一个文件夹。|No documents yet: name a folder in the config, customer_service.knowledge.
+更多|More
+警告次数|Warnings
+工单 #{n}|Ticket #{n}
+群发 #{n}|Broadcast #{n}
+消息 #{n}|Message #{n}
+通知 #{n}|Delivery #{n}
+流程 #{n}|Flow #{n}
+问答 #{n}|Question #{n}
+定时消息 #{n}|Timed message #{n}
 进程|Process
 没有进程服务|No process serves it
 到时发送|Scheduled
@@ -160,6 +174,8 @@ export const MORE = `
 添加定时消息|Timed message added
 删除定时消息|Timed message removed
 改群名|Group renamed
+改回群名|Group name restored
+认领群|Group recognised
 重发通知|Delivery resent
 改欢迎语|Welcome
 拉人入群|Added to group

@@ -9,6 +9,7 @@ const PATHS = {
   outreach: "M4 10v4h4l8 5V5L8 10zM19 9.500a4 4 0 0 1 0 5",
   connections: "M9 7V3M15 7V3M6 7h12v4a6 6 0 0 1-12 0zM12 17v4",
   records: "M6 3h9l4 4v14H6zM9 11h7M9 15h7",
+  more: "M5 12h.01M12 12h.01M19 12h.01",
   settings: "M4 7h9M17 7h3M4 12h3M11 12h9M4 17h7M15 17h5M15 5v4M9 10v4M13 15v4",
 };
 

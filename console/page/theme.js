@@ -3,5 +3,5 @@
   const theme = localStorage.getItem("wxbot-theme");
   if (theme) document.documentElement.dataset.theme = theme;
   const language = localStorage.getItem("wxbot-language");
-  if (language === "en") document.documentElement.lang = "en";
+  if (language) document.documentElement.lang = language === "en" ? "en" : "zh-CN";
 }

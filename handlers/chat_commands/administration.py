@@ -93,10 +93,10 @@ async def _add_admin(request: CommandRequest, words: str) -> CommandReply:
             return CommandReply(found.problem) if found.problem else request.misuse()
         return _bind(request, found.people[0])
     directory = request.container.accounts.get(request.account).directory
-    known = [one for one in directory.find(words, friends=True) if words in (one.id, one.weixin)]
-    if len(known) != 1:
+    people = [one for one in directory.find(words, friends=True) if words in (one.id, one.weixin)]
+    if len(people) != 1:
         return CommandReply(fill(request.texts.admin_not_found, name=words))
-    return _bind(request, known[0])
+    return _bind(request, people[0])
 
 
 def _about(request: CommandRequest, words: str) -> CommandRequest:

@@ -11,7 +11,7 @@ from sqlmodel import Session
 from config.texts import fill
 from errors import WeChatError
 from handlers.chat_commands.request import MAX, CommandReply, CommandRequest, why
-from services.groups.presentation import MAX_ANNOUNCEMENT, MAX_TOPIC, Change, NotInGroup, TopicReserved
+from services.groups.presentation import MAX_ANNOUNCEMENT, MAX_TOPIC, NotInGroup, PresentationChange, TopicReserved
 
 OFF: Final = "关"
 USUAL: Final = "默认"
@@ -48,8 +48,7 @@ async def announcement(request: CommandRequest) -> CommandReply:
     if len(request.rest) > MAX_ANNOUNCEMENT:
         return CommandReply(fill(request.texts.too_long, most=MAX_ANNOUNCEMENT))
     change = request.container.presentation.announce(request.group, request.rest, request.actor)
-    done, unconfirmed = request.texts.announcement_set, request.texts.announcement_unconfirmed
-    return await _done(request, change, fill(done, words=request.rest), fill(unconfirmed, words=request.rest))
+    return await _done(request, change, request.texts.announcement_set, request.texts.announcement_unconfirmed)
 
 
 async def _shown(request: CommandRequest) -> CommandReply:
@@ -73,7 +72,9 @@ async def topic(request: CommandRequest) -> CommandReply:
     return await _done(request, change, fill(request.texts.topic_set, topic=name))
 
 
-async def _done(request: CommandRequest, change: Awaitable[Change], words: str, unconfirmed: str = "") -> CommandReply:
+async def _done(
+    request: CommandRequest, change: Awaitable[PresentationChange], words: str, unconfirmed: str = ""
+) -> CommandReply:
     """Make a change in WeChat; it is stored and answered in the event's transaction."""
     try:
         keep, confirmed = await change

@@ -11,6 +11,7 @@ from config.texts import fill
 from handlers.chat_commands.request import CommandReply, CommandRequest
 from services.upkeep.job_log import NEW
 
+NAME: Final = "/日报"
 ON: Final = "开"
 OFF: Final = "关"
 
@@ -23,9 +24,9 @@ async def report(request: CommandRequest) -> CommandReply:
     def act(session: Session) -> str:
         request.container.groups.patch(session, request.group.number, wants_report=request.rest == ON)
         request.note(session, "report", wanted=request.rest)
-        return fill(
-            request.texts.report_on if request.rest == ON else request.texts.report_off, topic=request.group.topic
-        )
+        words = request.texts.report_on if request.rest == ON else request.texts.report_off
+        number = "" if request.room_id else f"{request.group.number} "
+        return fill(words, topic=request.group.topic, command=f"{NAME} {number}{OFF}")
 
     return CommandReply(act=act)
 

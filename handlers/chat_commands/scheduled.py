@@ -13,7 +13,7 @@ from errors import NotFound
 from handlers.chat_commands.request import MAX, CommandReply, CommandRequest, first_word, whole
 from handlers.chat_commands.words import ADD, CANCEL, DROP
 from models.rules import Broadcast
-from services.outreach.broadcasts import MINUTES
+from services.outreach.broadcasts import CONFIRM_MINUTES
 from services.outreach.spoken_times import cron_of
 from services.outreach.timed_messages import MAX_PER_GROUP, TooManyTimed, wrong_parts
 
@@ -106,13 +106,13 @@ async def broadcast(request: CommandRequest) -> CommandReply:
         return _cancel(request, broadcast_id)
     if len(request.rest) > 4 * MAX:
         return CommandReply(fill(request.texts.too_long, most=4 * MAX))
-    count = request.container.broadcasts.groups(request.account)
+    count = request.container.broadcast_targets.group_count(request.account)
     if not count:
         return CommandReply(request.texts.broadcast_no_groups)
 
     def act(session: Session) -> str:
         request.container.broadcasts.ask(session, request.account, request.who, request.rest)
-        return fill(request.texts.broadcast_asked, count=count, words=request.rest, minutes=MINUTES)
+        return fill(request.texts.broadcast_asked, count=count, words=request.rest, minutes=CONFIRM_MINUTES)
 
     return CommandReply(act=act)
 

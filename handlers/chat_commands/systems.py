@@ -13,7 +13,6 @@ from errors import NotFound
 from handlers.chat_commands.request import CommandReply, CommandRequest, whole
 from models.durable import OutboxItem, WorkState
 from models.flows import FlowRun
-from services.flows.flows import end_run
 
 END: Final = "结束"
 ALL: Final = "全部"
@@ -22,7 +21,7 @@ MAX_SHOWN: Final = 20
 
 async def flows(request: CommandRequest) -> CommandReply:
     """List the open flows of the account; 结束 编号 cancels one and tells its person."""
-    runs = [run for run in await request.container.flows.open_runs() if run.account == request.account]
+    runs = await request.container.flow_runs.open(request.account)
     words = request.rest.split()
     if not words:
         lines = "\n".join(_line(request, run) for run in runs[-MAX_SHOWN:])
@@ -36,7 +35,7 @@ async def flows(request: CommandRequest) -> CommandReply:
 
     def end(session: Session) -> str:
         try:
-            run = end_run(session, request.container.flows, request.container.audit, number, request.actor)
+            run = request.container.flow_runs.cancel(session, number, request.actor)
         except NotFound:
             return unknown
         return fill(request.texts.flow_end_done, id=number, flow=run.flow)
@@ -68,7 +67,7 @@ async def resend(request: CommandRequest) -> CommandReply:
 def _line(request: CommandRequest, run: FlowRun) -> str:
     contact = request.container.accounts.get(request.account).directory.contacts.get(run.person)
     person = contact.name if contact and contact.name else run.person
-    state = request.container.flows.state_words(run)
+    state = request.container.flows.describe_state(run)
     return fill(
         request.texts.flow_line,
         id=run.id,

@@ -58,8 +58,8 @@ def _members(request: CommandRequest) -> set[str]:
 def _told(request: CommandRequest) -> list[str]:
     """Return the reported mentions except the assistant. An @ of everyone is reported as an unknown id."""
     wechat = request.container.accounts.get(request.account)
-    known = _members(request) | wechat.directory.contacts.keys()
-    return list(dict.fromkeys(one for one in request.mentions if one in known and one != wechat.self_id))
+    candidates = _members(request) | wechat.directory.contacts.keys()
+    return list(dict.fromkeys(one for one in request.mentions if one in candidates and one != wechat.self_id))
 
 
 async def _named(

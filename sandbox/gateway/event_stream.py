@@ -41,7 +41,7 @@ EVENT_TYPES: Final[dict[str, int]] = {
 
 
 def dated(world: World) -> dict[str, str]:
-    """The header that tells a gateway's clock. Node.js dates every answer; here Event and Version are dated."""
+    """Return the header with a gateway's time. Node.js sends it with every response; here Event and Version do."""
     return {"date": formatdate(world.clock(), usegmt=True)}
 
 

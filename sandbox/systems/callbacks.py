@@ -12,7 +12,7 @@ RESULTS: Final[dict[str, dict[str, Any]]] = {
     "success": {"status": "success"},
     "failed": {"status": "failed", "message": "门店拒绝了授权"},
 }
-PATIENCE: Final = aiohttp.ClientTimeout(total=10)
+TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
 
 
 async def call_back(book: Book, asked: Asked, result: str) -> bool:
@@ -21,7 +21,7 @@ async def call_back(book: Book, asked: Asked, result: str) -> bool:
     book.changed()
     try:
         async with (
-            aiohttp.ClientSession(timeout=PATIENCE) as session,
+            aiohttp.ClientSession(timeout=TIMEOUT) as session,
             session.post(asked.callback, json=RESULTS[result], allow_redirects=False) as response,
         ):
             asked.note = f"HTTP {response.status}"

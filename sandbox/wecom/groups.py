@@ -76,14 +76,14 @@ class GroupService:
     # ---- what people do ----
 
     def make(self, name: str, owner: str, owner_name: str = "") -> str:
-        """A member of staff makes a group; its chat_id."""
+        """Create a group; return its chat_id."""
         chat = GroupChat(f"wr{secrets.token_hex(8)}", name, owner)
         self.chats[chat.chat_id] = chat
         self._enter(chat, owner, owner_name or owner, kind=1)
         return chat.chat_id
 
     def scan(self, config_id: str, external_id: str, name: str) -> str:
-        """A person scans a join way's code and joins the first group with a place; its chat_id, "" if all are full."""
+        """Let a person scan a join way's code; return the chat_id of the first group that is not full, or ""."""
         way = self.ways[config_id]
         for id in way.chat_ids:
             if len(self.chats[id].members) < self._capacity:

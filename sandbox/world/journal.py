@@ -1,4 +1,4 @@
-"""What was said since the state was last saved, one JSON line each: in the kernel's hands before anybody is told."""
+"""Messages since the state was last saved, one JSON line each, written before the recipients are notified."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SUFFIX: Final = ".journal"
 
 
 class MessageJournal:
-    """The file beside a state file."""
+    """The journal of a state file."""
 
     def __init__(self, path: Path, plain: Callable[[ChatMessage], dict[str, Any]]) -> None:
         self._path = path.with_name(path.name + SUFFIX)
@@ -53,11 +53,11 @@ class MessageJournal:
 
     @property
     def size(self) -> int:
-        """How many bytes it has."""
+        """Return the size in bytes."""
         return os.fstat(self._file).st_size if self.is_open else 0
 
     def drop(self, size: int | None = None) -> None:
-        """The first so many bytes, or all of it, are in the state file now."""
+        """Remove the first `size` bytes, or all of it, which are in the state file now."""
         if not self.is_open:
             return
         if size is None:

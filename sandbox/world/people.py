@@ -103,7 +103,7 @@ class PeopleRules:
             raise Refused("不能添加自己为好友")
         if self.are_friends(asker, asked):
             raise Refused("对方已经是你的好友")
-        friendship = self.waiting_between(asker, asked) or self._new(asker, asked, hello)
+        friendship = self.pending_request(asker, asked) or self._new(asker, asked, hello)
         friendship.hello, friendship.at = hello, self._world.clock()
         if asker in self.get(asked).friends:
             self._become_friends(friendship)
@@ -113,7 +113,7 @@ class PeopleRules:
         self._tell_account(asked, friendship.id)
         return friendship
 
-    def waiting_between(self, asker: str, asked: str) -> Friendship | None:
+    def pending_request(self, asker: str, asked: str) -> Friendship | None:
         """Return the open request from one person to the other."""
         state = self._world.state
         return next(

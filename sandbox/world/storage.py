@@ -107,8 +107,11 @@ def media_folder(path: Path) -> Path:
 
 
 class StateStore:
-    """Saves a world after each change: what is said at once, to a journal; all else at once while the world is small,
-    soon after when it is big. A process that is killed has told nobody of what it forgets."""
+    """Saves a world after each change.
+
+    Messages go to a journal at once; all else is saved at once while the world is small, soon after while it is large.
+    Nobody is notified of a change that a crash could lose.
+    """
 
     def __init__(self, state: WorldState, path: Path) -> None:
         self._state = state
@@ -158,7 +161,8 @@ class StateStore:
             began = time.monotonic()
             await self._save()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), 10 * (time.monotonic() - began))
+                async with asyncio.timeout(10 * (time.monotonic() - began)):
+                    await self._stopping.wait()
         await self._save()
 
     async def _save(self) -> None:

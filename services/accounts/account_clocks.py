@@ -48,7 +48,7 @@ class AccountClocks:
             self._live.pop(account, None)
         self.check()
 
-    def heard(self, account: str, said_at: float, arrived_at: float) -> None:
+    def record_message(self, account: str, said_at: float, arrived_at: float) -> None:
         """Record a message: its time according to WeChat, and its arrival by the local clock (both Unix seconds)."""
         self._delays[account].append(arrived_at - said_at)
         if self._monotonic() - self._online_since.get(account, math.inf) > SETTLED:

@@ -35,7 +35,7 @@ class AddressBook:
         if row is not None:
             self._wechat.directory.load(await asyncio.to_thread(_unpack, row.data))
             self._kept = self._wechat.directory.version
-        self._task = asyncio.create_task(self._keep_forever())
+        self._task = asyncio.create_task(self._save_periodically())
 
     async def save(self) -> None:
         """Store the directory if it has changed."""
@@ -55,7 +55,7 @@ class AddressBook:
             await asyncio.gather(self._task, return_exceptions=True)
         await self._try_to_save()
 
-    async def _keep_forever(self) -> None:
+    async def _save_periodically(self) -> None:
         while True:
             await asyncio.sleep(EVERY)
             await self._try_to_save()

@@ -33,7 +33,7 @@ ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # without characters that are easi
 
 
 class LastAdmin(InvalidParameter):
-    """Nobody would be left who may command."""
+    """Without this admin there would be none."""
 
 
 class Admins:
@@ -62,7 +62,7 @@ class Admins:
                 self.code, self._code_until = await self._store.write(self._share_code)
 
     def _share_code(self, session: Session) -> tuple[str, float]:
-        """The code that another process has made, if it is good for a while, or else this one's from now on."""
+        """Return the code of another process if it is still valid, or else store this process's own."""
         kept = session.get(Setting, CODE)
         code, until = json.loads(kept.value) if kept else ("", 0.0)
         if until > self._clock() + CODE_SECONDS / 2:
@@ -86,7 +86,7 @@ class Admins:
         return self.listed(session)
 
     async def look(self, account: str) -> None:
-        """Called after an account has read its contacts: invalidate the code once an admin is among its friends."""
+        """Invalidate the code once an admin is among an account's friends; called after its contacts were read."""
         friends = self._accounts.get(account).directory.contacts
         seen = next((id for id in self._accounts.all_admins() if id in friends and friends[id].friend), None)
         if self.code and seen is not None:
@@ -95,7 +95,7 @@ class Admins:
 
     # ---- the one-time code ----
 
-    def fits(self, code: str, contact_id: str) -> bool:
+    def is_valid_code(self, code: str, contact_id: str) -> bool:
         """Check the code. It is valid until it expires, for the first person who sends it."""
         if not self.code or self._clock() > self._code_until:
             self.code = ""
@@ -128,7 +128,7 @@ class Admins:
         return session.exec(select(Admin).order_by(col(Admin.id))).all()
 
     def friend(self, name: str) -> Contact:
-        """The friend of an assistant who has this WeChat id or 微信号, never nickname; NotFound."""
+        """Return an assistant's friend by WeChat id or 微信号, never by nickname; raise NotFound."""
         found = {
             person.id: person
             for wechat in self._accounts
@@ -147,9 +147,9 @@ class Admins:
         return new
 
     def _bind(self, session: Session, contact_id: str, name: str, by: str) -> bool:
-        known = self._accounts.is_configured_admin(contact_id) or not self._insert(session, contact_id, name, by)
+        is_admin = self._accounts.is_configured_admin(contact_id) or not self._insert(session, contact_id, name, by)
         after_commit(session, lambda: self._accounts.bind_admin(contact_id))
-        return not known
+        return not is_admin
 
     def remove(self, session: Session, number: int, who: str) -> Admin:
         """End a person's being an admin, and write it to the audit log; NotFound, LastAdmin."""

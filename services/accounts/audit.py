@@ -1,4 +1,4 @@
-"""The audit log of all actions in WeChat: who asked, what was done, what was seen."""
+"""The audit log of all actions in WeChat: who asked, what was done, what was observed."""
 
 from __future__ import annotations
 

@@ -14,9 +14,9 @@ from services.paging import Page, PageRequest, page_of
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which lines are wanted; an empty field stands for all. `since`: Unix seconds.
+    """Selects entries; empty fields select all.
 
-    `q`: a part of who acted or of what it was done to; `ids`: of whom or what else, as people or groups called so.
+    `since`: Unix seconds. `q`: a part of the actor or target; `ids`: further actors and targets, found by name.
     """
 
     since: float | None = None

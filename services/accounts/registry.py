@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 
 from errors import AssistantOffline, AssistantUnknown, NotSupported, WeChatTooFast
@@ -20,7 +20,7 @@ class Accounts:
 
     def __init__(
         self,
-        governors: dict[str, Governor],
+        governors: Mapping[str, Governor],
         admins: Collection[str],
         sandboxed: Collection[str],
         ownership: Ownership | None = None,
@@ -60,7 +60,7 @@ class Accounts:
             raise AssistantUnknown(account) from None
 
     def find(self, account: str) -> WeChat | None:
-        """The account of that name, if there is one."""
+        """Return the account of that name, if it exists."""
         return self._wechats.get(account)
 
     def online(self, account: str) -> WeChat:
@@ -97,8 +97,8 @@ class Accounts:
         """Return when the account entered its state (Unix seconds); None if that was at the start."""
         return self._since.get(account)
 
-    def away_since(self, account: str) -> float | None:
-        """Since when the account is not online, whatever states it went through; None: it is, or never was."""
+    def offline_since(self, account: str) -> float | None:
+        """Return since when the account is offline, through all states; None if it is online or never was."""
         return self._away.get(account)
 
     async def all_online(self, seconds: float, *accounts: str) -> None:
@@ -117,7 +117,7 @@ class Accounts:
         """Return the governor of an account."""
         return self._governors[account]
 
-    def heed(self, account: str, error: Exception) -> None:
+    def handle_rate_limit(self, account: str, error: Exception) -> None:
         """Halve the account's pace for a while if the error is 操作过于频繁."""
         if isinstance(error, WeChatTooFast):
             self.governor(account).slow_down()
@@ -129,7 +129,7 @@ class Accounts:
     # ---- admins, by WeChat id ----
 
     def bind_admins(self, contact_ids: Collection[str]) -> None:
-        """These were added by people, and nobody else."""
+        """Replace the admins that were added by people."""
         self._bound_admins = set(contact_ids)
 
     @property
@@ -163,8 +163,8 @@ class Accounts:
 
     def is_admin(self, account: str, contact_id: str) -> bool:
         """Whether the person may command this assistant."""
-        known = contact_id in self._configured_admins or contact_id in self._bound_admins
-        return known or (account in self._sandboxed and contact_id == SANDBOX_ADMIN)
+        is_admin = contact_id in self._configured_admins or contact_id in self._bound_admins
+        return is_admin or (account in self._sandboxed and contact_id == SANDBOX_ADMIN)
 
     def admins(self, account: str) -> list[str]:
         """Return the admins among the contacts of this assistant."""

@@ -57,5 +57,5 @@ class StoredAssistants:
 
 
 def _where(settings: AssistantSettings) -> str:
-    """Where an assistant's account is served, for the audit log: no secrets."""
+    """Return where an account is served, for the audit log, without secrets."""
     return settings.endpoint or settings.authority or settings.open_kfid

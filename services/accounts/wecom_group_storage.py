@@ -24,14 +24,14 @@ class WecomGroupStorage:
         rows = await self._store.read(lambda s: s.exec(wanted).all())
         return [Chat(row.chat_id, row.state, row.config_id, row.picture) for row in rows]
 
-    async def keep_chat(self, chat: Chat) -> None:
+    async def store_chat(self, chat: Chat) -> None:
         """Insert or update a group."""
         row = WecomChat(
             account=self._account, chat_id=chat.id, state=chat.state, config_id=chat.config_id, picture=chat.picture
         )
         await self._store.write(lambda s: s.merge(row))
 
-    async def drop_chat(self, chat_id: str) -> None:
+    async def delete_chat(self, chat_id: str) -> None:
         """Delete a group."""
         key = (self._account, chat_id)
         await self._store.write(lambda s: s.delete(row) if (row := s.get(WecomChat, key)) is not None else None)
@@ -41,7 +41,7 @@ class WecomGroupStorage:
         row = await self._store.read(lambda s: s.get(WecomGroupTask, (self._account, key)))
         return GroupTask(row.key, row.msgid, row.asked_at) if row is not None else None
 
-    async def keep_task(self, task: GroupTask) -> None:
+    async def store_task(self, task: GroupTask) -> None:
         """Insert or update a task."""
         row = WecomGroupTask(account=self._account, key=task.key, msgid=task.msgid, asked_at=task.asked_at)
         await self._store.write(lambda s: s.merge(row))

@@ -16,7 +16,7 @@ from services.accounts.wecom_group_storage import WecomGroupStorage
 from services.clock import DAY, Clock
 from wechat.events import RawEvent
 from wecom.kf_messages import CODE_SECONDS
-from wecom.storage import AccessToken, Allowance, Heard, TakenCode
+from wecom.storage import AccessToken, Allowance, IncomingMessage, TakenCode
 
 ALLOWED: Final = 5  # messages to a customer after their last one
 WINDOW: Final = 2 * DAY
@@ -63,7 +63,7 @@ class WecomStorage(WecomGroupStorage):
         row = await self._store.read(lambda s: s.get(WecomAccountRow, self._account))
         return row.cursor if row else ""
 
-    async def take_page(self, raws: Sequence[RawEvent], heard: Sequence[Heard], cursor: str) -> None:
+    async def store_page(self, raws: Sequence[RawEvent], heard: Sequence[IncomingMessage], cursor: str) -> None:
         """Store events, the allowances they grant, and the cursor in one transaction."""
 
         def keep(session: Session) -> None:
@@ -71,13 +71,13 @@ class WecomStorage(WecomGroupStorage):
             row.cursor = cursor
             session.add(row)
             for one in heard:
-                self._hear(session, one)
+                self._record(session, one)
             if any(one.spoke for one in heard):
                 after_commit(session, self._spoke)
 
         await self._store_events(raws, keep)
 
-    def _hear(self, session: Session, heard: Heard) -> None:
+    def _record(self, session: Session, heard: IncomingMessage) -> None:
         row = self._customer(session, heard.contact_id)
         if heard.spoke and heard.at >= row.heard_at:  # the platform's timestamps are whole seconds
             row.heard_at = heard.at
@@ -92,7 +92,7 @@ class WecomStorage(WecomGroupStorage):
         row = await self._store.read(lambda s: s.get(WecomAccountRow, self._account))
         return AccessToken(row.token, row.token_until) if row and row.token else None
 
-    async def keep_token(self, token: AccessToken) -> None:
+    async def store_token(self, token: AccessToken) -> None:
         """Store an access token for all processes."""
 
         def keep(session: Session) -> None:
@@ -120,7 +120,7 @@ class WecomStorage(WecomGroupStorage):
 
         return await self._store.write(count)
 
-    async def used_up(self, contact_id: str) -> None:
+    async def mark_exhausted(self, contact_id: str) -> None:
         """Mark the allowance as used up until the customer writes; the rejected message does not count as sent."""
 
         def note(session: Session) -> None:
@@ -154,7 +154,7 @@ class WecomStorage(WecomGroupStorage):
 
         return await self._store.write(take)
 
-    async def keep_code(self, contact_id: str, code: str, until: float) -> None:
+    async def store_code(self, contact_id: str, code: str, until: float) -> None:
         """Store a code that was given with the response of a call."""
 
         def keep(session: Session) -> None:

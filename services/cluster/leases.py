@@ -18,7 +18,7 @@ import psycopg
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
-from models.db import lively, parse
+from models.db import parse, with_keepalives
 from models.fence import Fenced, session_name
 from services.work.ownership import GLOBAL
 
@@ -49,7 +49,7 @@ _END_SESSIONS = text(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = :name AND state <> 'idle' "
     "AND datname = current_database()"
 )
-_BURY = text(
+_REMOVE_DEAD = text(
     "DELETE FROM member WHERE id IN (SELECT id FROM member WHERE seen < "
     f"{NOW} - :seconds AND id <> :id FOR UPDATE SKIP LOCKED) RETURNING id"
 )
@@ -130,7 +130,7 @@ class Leases:
 
     def __init__(self, url: str, member: str, advertise: str, capacity: int, version: str) -> None:
         parsed = parse(url)
-        settings = lively(parsed) | {"options": OPTIONS, "connect_timeout": CONNECT_SECONDS}
+        settings = with_keepalives(parsed) | {"options": OPTIONS, "connect_timeout": CONNECT_SECONDS}
         self._engine = create_engine(
             parsed, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=settings, hide_parameters=True
         )
@@ -147,7 +147,7 @@ class Leases:
         self._run(_JOIN, id=self.member, **self._values)
         fresh = {"key": SECRET, "value": secrets.token_urlsafe(32)}
         self._run(text("INSERT INTO setting (key, value) VALUES (:key, :value) ON CONFLICT DO NOTHING"), **fresh)
-        self.know([GLOBAL])
+        self.register_accounts([GLOBAL])
         return str(self._run(text("SELECT value FROM setting WHERE key = :key"), key=SECRET)[0][0])
 
     def beat(self) -> dict[str, int]:
@@ -167,7 +167,7 @@ class Leases:
         self._run(text("DELETE FROM member WHERE id = :id"), id=self.member)
         self.notify({"free": 1})
 
-    def bury(self, lease_seconds: float) -> list[str]:
+    def remove_dead(self, lease_seconds: float) -> list[str]:
         """Remove the members without a heartbeat for one lease, freeing their accounts; return their ids.
 
         If a transaction still locks a member's row, its sessions are terminated and it is removed the next
@@ -175,11 +175,11 @@ class Leases:
         """
         for row in self._run(_SILENT, id=self.member, seconds=lease_seconds):
             self._run(_END_SESSIONS, name=session_name(row.id))
-        return [row.id for row in self._run(_BURY, id=self.member, seconds=lease_seconds)]
+        return [row.id for row in self._run(_REMOVE_DEAD, id=self.member, seconds=lease_seconds)]
 
     # ---- accounts ----
 
-    def know(self, accounts: Collection[str]) -> None:
+    def register_accounts(self, accounts: Collection[str]) -> None:
         """Insert a row for each of these accounts, continuing the epoch of a single process."""
         self._run(_KNOWN, accounts=list(accounts))
 

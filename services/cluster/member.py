@@ -20,8 +20,8 @@ from services.work.ownership import GLOBAL
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-BEATS: Final = 10 / 3  # in the time of a lease: every 1.5 s with leases of 5 s
-LOOKS: Final = 10.0  # at who is silent and what is free, in the time of a lease
+BEATS_PER_LEASE: Final = 10 / 3  # in the time of a lease: every 1.5 s with leases of 5 s
+CHECKS_PER_LEASE: Final = 10.0  # at who is silent and what is free, in the time of a lease
 SAFETY: Final = 1.0  # seconds that this process stops before others may begin
 MOVED_AT_ONCE: Final = 5  # accounts given to others between two looks, when some process has too few
 SKEW: Final = 1.0  # seconds that this machine's clock may differ from PostgreSQL's without being corrected
@@ -104,12 +104,12 @@ class ClusterMember:
 
         `known`: the accounts that can be served here.
         """
-        pause = self._lease_seconds / LOOKS
+        pause = self._lease_seconds / CHECKS_PER_LEASE
         while not self.fenced:
             before = dict(self.held) if self.valid() else {}
             try:
                 async with asyncio.timeout(self._lease_seconds - SAFETY):
-                    await self._turn(known())
+                    await self._run_once(known())
             except Fenced:
                 self._lost("this process was taken for dead; others serve its accounts")
                 self.fenced = True
@@ -121,7 +121,7 @@ class ClusterMember:
                 self._lost("the leases have run out: the database was not reached in time")
             if self.held != before or self.fenced:
                 await changed()
-            with suppress(TimeoutError):  # not wait_for: in Python 3.11 it may swallow a cancellation
+            with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._wake.wait()
             self._wake.clear()
@@ -140,44 +140,46 @@ class ClusterMember:
         """Leave the cluster. Nothing may be written afterwards."""
         self.held, self._deadline = {}, 0.0
         try:
-            await asyncio.wait_for(self.call(self._leases.leave), SAFETY)
+            async with asyncio.timeout(SAFETY):
+                await self.call(self._leases.leave)
         except (SQLAlchemyError, TimeoutError) as error:
             log.warning("the cluster was not left in order: %s", type(error).__name__)
 
     async def close(self) -> None:
         """Close the connection."""
         try:
-            await asyncio.wait_for(self.call(self._leases.close), SAFETY)
+            async with asyncio.timeout(SAFETY):
+                await self.call(self._leases.close)
         except (SQLAlchemyError, TimeoutError) as error:
             log.warning("the connection of the leases was not closed: %s", type(error).__name__)
         self._thread.shutdown(wait=False)
 
     # ---- one turn ----
 
-    async def _turn(self, known: Collection[str]) -> None:
+    async def _run_once(self, known: Collection[str]) -> None:
         if boot_time() >= self._next_beat:
             began = boot_time()
             self.held = await self.call(self._leases.beat)
             self._clock.compare(self._leases.server_time)
             self._renewed(began)
         if self._beating_since is not None and boot_time() - self._beating_since >= self._lease_seconds:
-            await self._bury()
+            await self._remove_dead()
         self.view = await self.call(self._leases.view, known)
         await self._take(known)
 
     def _renewed(self, began: float) -> None:
         self._deadline = began + self._lease_seconds - SAFETY
-        self._next_beat = began + self._lease_seconds / BEATS
+        self._next_beat = began + self._lease_seconds / BEATS_PER_LEASE
         if self._beating_since is None:
             self._beating_since = began
 
-    async def _bury(self) -> None:
+    async def _remove_dead(self) -> None:
         """Remove silent members.
 
         A member that was cut off removes nobody until it has sent heartbeats for a whole lease: after a restart
         of PostgreSQL everybody looks silent.
         """
-        gone = await self.call(self._leases.bury, self._lease_seconds)
+        gone = await self.call(self._leases.remove_dead, self._lease_seconds)
         self.takeovers += len(gone)
         for member in gone:
             log.warning("member %s was silent for %.1f s: its accounts are free", member, self._lease_seconds)

@@ -16,16 +16,16 @@ import psycopg
 from psycopg import AsyncConnection
 from sqlalchemy.exc import SQLAlchemyError
 
-from models.db import lively, parse
+from models.db import parse, with_keepalives
 from services.changes import ChangeFeed, ChangeKind
 from services.cluster.leases import CHANNEL
 from services.cluster.parts import ClusterParts
 
 log = logging.getLogger(__name__)
 PAUSE: Final = 0.05  # seconds between two NOTIFYs of this process: PostgreSQL serialises the commits that notify
-LOOK_EVERY: Final = 1.0
+POLL_INTERVAL: Final = 1.0
 MAX_CHANGES: Final = 40  # in one NOTIFY, which holds 8000 bytes
-AGAIN: Final = 2.0  # seconds until the connection is opened again
+RETRY_SECONDS: Final = 2.0  # seconds until the connection is opened again
 
 _KINDS: Final = frozenset(ChangeKind)
 
@@ -52,7 +52,7 @@ class ClusterNews:
 
     # ---- telling ----
 
-    async def tell_forever(self) -> None:
+    async def publish_forever(self) -> None:
         """Send pending notifications, at most one NOTIFY per PAUSE."""
         while True:
             payload = await self._announcements.take(MAX_CHANGES)
@@ -72,18 +72,18 @@ class ClusterNews:
                 await self._listen()
             except psycopg.Error as error:
                 log.warning("what others tell is not heard at the moment: %s", type(error).__name__)
-            await asyncio.sleep(AGAIN)
+            await asyncio.sleep(RETRY_SECONDS)
 
     async def _listen(self) -> None:
         url = self._url.set(drivername="postgresql")
         address = url.render_as_string(hide_password=False)
-        async with await AsyncConnection.connect(address, autocommit=True, **lively(url)) as connection:
+        async with await AsyncConnection.connect(address, autocommit=True, **with_keepalives(url)) as connection:
             await connection.execute(f"LISTEN {CHANNEL}")
             self._look.set()
             async for notice in connection.notifies():
-                self._heard(notice.payload)
+                self._received(notice.payload)
 
-    def _heard(self, payload: str) -> None:
+    def _received(self, payload: str) -> None:
         news: Payload = json.loads(payload)
         self._look.set()
         if news.get("free"):
@@ -93,19 +93,19 @@ class ClusterNews:
                 if kind in _KINDS:  # a later version may know more of them
                     self._feed.receive(ChangeKind(kind), facts)
 
-    async def look_forever(self) -> None:
+    async def poll_forever(self) -> None:
         """Poll the versions, on a notification and every second."""
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_EVERY):
+                async with asyncio.timeout(POLL_INTERVAL):
                     await self._look.wait()
             self._look.clear()
             try:
-                await self._look_now()
+                await self._poll()
             except SQLAlchemyError as error:
                 log.warning("changes of other processes cannot be read: %s", type(error).__name__)
 
-    async def _look_now(self) -> None:
+    async def _poll(self) -> None:
         found = await self._member.call(self._leases.versions)
         for kind, version in found.items():
             if self._versions.get(kind) != version:

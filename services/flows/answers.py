@@ -1,4 +1,4 @@
-"""How a flow's questions are put, and what an answer to one brings. Pure."""
+"""Formats the questions of flows and parses their answers. Without side effects."""
 
 from __future__ import annotations
 
@@ -12,65 +12,65 @@ from config.flow_settings import CANCEL, CONFIRM, AnswerCheck, Choice, Question,
 from config.texts import Texts, fill
 from services.messaging.messages import Body, choices, text
 
-MAX_TAPPED: Final = 10  # options that channels can show as buttons
+MAX_BUTTONS: Final = 10  # options that channels can show as buttons
 _NUMBER: Final = re.compile(r"[+-]?\d{1,15}(?:\.\d{1,10})?")
 _POSITION: Final = re.compile("(?:回复|选择?)?第?(\\d{1,2}|[一二三四五六七八九十])[个项条]?")
 _CHINESE: Final = {digit: number for number, digit in enumerate("一二三四五六七八九十", 1)}
 
 
-class Unfit(Exception):
-    """An answer that does not do; the message is for the person."""
+class InvalidAnswer(Exception):
+    """An invalid answer; the message is for the person."""
 
 
-def put(question: Question | Choice, words: str, texts: Texts) -> Body:
-    """A question as it is said; `words`: its text, filled in."""
+def question_body(question: Question | Choice, words: str, texts: Texts) -> Body:
+    """Return the message of a question; `words`: its text, filled in."""
     if isinstance(question, Question):
         return text(words)
     labels = list(question.options)
     lines = "\n".join(f"{number}. {label}" for number, label in enumerate(labels, 1))
     full = f"{words}\n{lines}\n{texts.flow_choose}"
-    return choices(full, labels if len(labels) <= MAX_TAPPED else ())
+    return choices(full, labels if len(labels) <= MAX_BUTTONS else ())
 
 
-def put_confirm(words: str, texts: Texts) -> Body:
-    """What is to be confirmed, as it is said."""
+def confirmation_body(words: str, texts: Texts) -> Body:
+    """Return the message that asks to confirm `words`."""
     return choices(f"{words}\n{texts.flow_confirm}", (CONFIRM, CANCEL))
 
 
-def understood(question: Question | Choice, words: str, texts: Texts) -> Any:
-    """The value that an answer brings; Unfit."""
+def parse_answer(question: Question | Choice, answer: str, texts: Texts) -> Any:
+    """Return the value of an answer; raise InvalidAnswer."""
     if isinstance(question, Choice):
-        return _chosen(question, words, texts)
+        return _chosen(question, answer, texts)
     check = question.check
     if check is None:
-        return words
-    return _number(check, words) if check.is_number else _matching(check, words)
+        return answer
+    return _number(check, answer) if check.is_number else _matching(check, answer)
 
 
-def _chosen(question: Choice, words: str, texts: Texts) -> Any:
+def _chosen(question: Choice, answer: str, texts: Texts) -> Any:
     labels = {spoken(label): value for label, value in question.options.items()}
-    said = spoken(words)
-    if said in labels:
-        return labels[said]
-    named = _POSITION.fullmatch(said)
-    at = (_CHINESE.get(named[1]) or int(named[1])) if named else 0
-    if not 1 <= at <= len(question.options):
-        raise Unfit(fill(texts.flow_choose_again, count=len(question.options)))
-    return list(question.options.values())[at - 1]
+    label = spoken(answer)
+    if label in labels:
+        return labels[label]
+    match = _POSITION.fullmatch(label)
+    position = (_CHINESE.get(match[1]) or int(match[1])) if match else 0
+    if not 1 <= position <= len(question.options):
+        raise InvalidAnswer(fill(texts.flow_choose_again, count=len(question.options)))
+    return list(question.options.values())[position - 1]
 
 
-def _number(check: AnswerCheck, words: str) -> int | float:
-    said = "".join(unicodedata.normalize("NFKC", words).split())
-    if not said.isascii() or not _NUMBER.fullmatch(said):
-        raise Unfit(check.words)
-    value = float(said) if "." in said else int(said)
+def _number(check: AnswerCheck, answer: str) -> int | float:
+    digits = "".join(unicodedata.normalize("NFKC", answer).split())
+    if not digits.isascii() or not _NUMBER.fullmatch(digits):
+        raise InvalidAnswer(check.words)
+    value = float(digits) if "." in digits else int(digits)
     too_small = check.min is not None and value < check.min
     if too_small or (check.max is not None and value > check.max):
-        raise Unfit(check.words)
+        raise InvalidAnswer(check.words)
     return value
 
 
-def _matching(check: AnswerCheck, words: str) -> str:
-    if re2.fullmatch(check.regex, words) is None:
-        raise Unfit(check.words)
-    return words
+def _matching(check: AnswerCheck, answer: str) -> str:
+    if re2.fullmatch(check.regex, answer) is None:
+        raise InvalidAnswer(check.words)
+    return answer

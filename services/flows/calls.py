@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections import defaultdict
 from collections.abc import Mapping
@@ -16,35 +15,36 @@ from yarl import URL
 from config.business import SystemSettings
 from config.flow_settings import CallStep
 from config.texts import Texts, fill
-from services.flows.values import Unfillable, fill_body, fill_path, reason
+from services.flows.values import MissingValue, fill_body, fill_path, reason
 from services.messaging.http_client import HttpClient, TooLong, describe, read_bounded
+from services.strict_json import decode
 
 log = logging.getLogger(__name__)
-AGAIN: Final = 3  # retries
+RETRIES: Final = 3
 FIRST_WAIT: Final = 1.0  # seconds; tripled after each attempt
-AT_ONCE: Final = 8  # concurrent calls per system
+MAX_CONCURRENT: Final = 8  # concurrent calls per system
 
 
 class CallFailed(Exception):
-    """The call came to nothing; the message is for the person. `refused`: the system said no, and has done nothing."""
+    """A call failed; the message is for the person. `refused`: the system rejected it and has done nothing."""
 
     def __init__(self, message: str, *, refused: bool = False) -> None:
         super().__init__(message)
         self.refused = refused
 
 
-class _Away(Exception):
+class _Unavailable(Exception):
     """The system is unreachable or responds 5xx; the call is retried."""
 
 
 class SystemCaller:
     """Calls the configured systems."""
 
-    def __init__(self, outside: HttpClient, systems: Mapping[str, SystemSettings], texts: Texts) -> None:
-        self._outside = outside
+    def __init__(self, http: HttpClient, systems: Mapping[str, SystemSettings], texts: Texts) -> None:
+        self._http = http
         self.configure(systems)
         self._texts = texts
-        self._turns: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
+        self._semaphores: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(MAX_CONCURRENT))
 
     def configure(self, systems: Mapping[str, SystemSettings]) -> None:
         """Replace the systems."""
@@ -61,17 +61,17 @@ class SystemCaller:
         name = system.title or call.system
         try:
             path, body = fill_path(call.path, values), fill_body(call.body, values)
-        except Unfillable as error:
+        except MissingValue as error:
             raise CallFailed(fill(self._texts.flow_missing, name=error)) from None
         retrying = stamina.retry_context(
-            on=_Away, attempts=1 + AGAIN, timeout=None, wait_initial=FIRST_WAIT, wait_max=30, wait_exp_base=3
+            on=_Unavailable, attempts=1 + RETRIES, timeout=None, wait_initial=FIRST_WAIT, wait_max=30, wait_exp_base=3
         )
         try:
             async for attempt in retrying:
                 with attempt:
-                    async with self._turns[call.system]:
+                    async with self._semaphores[call.system]:
                         return await self._once(call, system, name, path, body, key)
-        except _Away as error:
+        except _Unavailable as error:
             log.warning("system %s: giving up on a call: %s", call.system, error)
         raise CallFailed(fill(self._texts.flow_system_away, system=name))
 
@@ -83,7 +83,7 @@ class SystemCaller:
         try:
             async with (
                 asyncio.timeout(system.timeout),
-                self._outside.session.request(
+                self._http.session.request(
                     call.method, url, json=body, headers=headers, allow_redirects=False
                 ) as response,
             ):
@@ -92,14 +92,14 @@ class SystemCaller:
             raise CallFailed(fill(self._texts.flow_bad_answer, system=name)) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             log.info("system %s: %s", call.system, describe(error))
-            raise _Away(describe(error)) from None
+            raise _Unavailable(describe(error)) from None
         return self._answer(name, status, raw)
 
     def _answer(self, name: str, status: int, raw: bytes) -> dict[str, Any]:
         if status >= 500:
-            raise _Away(f"HTTP {status}")
+            raise _Unavailable(f"HTTP {status}")
         try:
-            answer = json.loads(raw)
+            answer = decode(raw.decode("utf-8-sig"))
         except (ValueError, RecursionError):
             answer = None
         if not 200 <= status < 300:

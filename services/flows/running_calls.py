@@ -1,4 +1,4 @@
-"""The calls that flows have under way, beside the conversations, so that a slow system does not hold up its person."""
+"""The running calls of flows. Each is a task, so that a slow system does not block the person's conversation."""
 
 from __future__ import annotations
 
@@ -14,27 +14,29 @@ from models.db import Store
 from models.flows import FlowRun, RunState
 from services.clock import Clock
 from services.flows.calls import CallFailed, SystemCaller
-from services.flows.steps import FlowSteps, about_open
+from services.flows.open_runs import OpenRuns
+from services.flows.steps import FlowSteps, if_open
 from services.work.ownership import Ownership
 
 log = logging.getLogger(__name__)
-CALL_AGAIN: Final = 30.0  # seconds after the bot itself could not go on with a call
-SIGN_OF_LIFE: Final = 5.0  # seconds of a call after which its person is told that it is still under way
+CALL_AGAIN: Final = 30.0  # seconds until a call is repeated whose result could not be stored
+SLOW_SECONDS: Final = 5.0  # after which the person is told that the call is still running
 
 
 class RunningCalls:
-    """Makes the call at which a run stands, and moves the run on with its answer."""
+    """Makes the call of a run's current step, and continues the run with the response."""
 
     def __init__(
         self,
         store: Store,
         steps: FlowSteps,
+        open_runs: OpenRuns,
         caller: SystemCaller,
         texts: Texts,
         clock: Clock,
-        ownership: Ownership | None = None,
+        ownership: Ownership,
     ) -> None:
-        self._ownership = ownership or Ownership()
+        self._ownership = ownership
         self._accounts: dict[int, str] = {}  # the account of each call
         self._store = store
         self._steps = steps
@@ -43,23 +45,18 @@ class RunningCalls:
         self._clock = clock
         self._calls: dict[int, asyncio.Task[None]] = {}
         self._stopping = False
-        steps.on_call = self.begin
+        open_runs.subscribe(self._run_changed)
 
     def __contains__(self, run_id: object) -> bool:
         return run_id in self._calls
 
     def begin(self, run_id: int) -> None:
-        """Make the call at which a run stands."""
+        """Start the call of a run's current step."""
         if self._stopping:
             return
         task = asyncio.create_task(self._call(run_id), name=f"flow run {run_id}")
         self._calls[run_id] = task
-        task.add_done_callback(lambda done: self._called(run_id, done))
-
-    def cancel(self, run_id: int) -> None:
-        """Give up the call of a run that was cancelled."""
-        if run_id in self._calls:
-            self._calls[run_id].cancel()
+        task.add_done_callback(lambda done: self._finished(run_id, done))
 
     async def drop(self, account: str, grace: float) -> None:
         """Let the calls of an account finish for `grace` seconds; another process repeats those that do not."""
@@ -71,7 +68,7 @@ class RunningCalls:
         await asyncio.gather(*calls, return_exceptions=True)
 
     async def stop(self, grace: float) -> None:
-        """Let calls finish for `grace` seconds; what does not is made again at the next start."""
+        """Let calls finish for `grace` seconds; those that do not are repeated at the next start."""
         self._stopping = True
         calls = list(self._calls.values())
         if calls:
@@ -80,7 +77,13 @@ class RunningCalls:
             task.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
 
-    def _called(self, run_id: int, done: asyncio.Task[None]) -> None:
+    def _run_changed(self, run: FlowRun) -> None:
+        if run.state == RunState.CALLING:
+            self.begin(run.id or 0)
+        elif run.state == RunState.CANCELLED and run.id in self._calls:
+            self._calls[run.id].cancel()
+
+    def _finished(self, run_id: int, done: asyncio.Task[None]) -> None:
         if self._calls.get(run_id) is done:
             del self._calls[run_id]
             self._accounts.pop(run_id, None)
@@ -93,28 +96,28 @@ class RunningCalls:
         if run.state != RunState.CALLING or not self._ownership.holds(run.account):
             return
         self._accounts[run_id] = run.account
-        sign = asyncio.create_task(self._show_life(run), name=f"flow run {run_id}: sign of life")
+        slow = asyncio.create_task(self._report_slow(run), name=f"flow run {run_id}: slow call")
         try:
-            answer, error, key = await self._answer(run)
+            response, error, key = await self._response(run)
         finally:
-            sign.cancel()
-            await asyncio.gather(sign, return_exceptions=True)
+            slow.cancel()
+            await asyncio.gather(slow, return_exceptions=True)
 
-        def go_on(session: Session, run: FlowRun) -> None:
-            if answer is not None:
-                self._steps.called(session, run, answer)
+        def write(session: Session, run: FlowRun) -> None:
+            if response is not None:
+                self._steps.take_response(session, run, response)
             else:
                 self._steps.fail(session, run, error, call_key=key)
 
-        await self._store.write(about_open(run, go_on, same_step=True))
+        await self._store.write(if_open(run, write, same_step=True))
 
-    async def _answer(self, run: FlowRun) -> tuple[dict[str, Any] | None, str, str]:
-        """The system's answer; or None, why there is none, and the key under which the call may be carried out."""
+    async def _response(self, run: FlowRun) -> tuple[dict[str, Any] | None, str, str]:
+        """Return the response, or None with the error and the idempotency key of a call that may be executed."""
         call = FlowSettings.model_validate_json(run.spec).steps[run.step].call
         key = run.call_key or f"{run.key}-{run.step}"
         try:
             if call is None:
-                raise LookupError("the step is no call")
+                raise LookupError("the step is not a call")
             values = await self._store.read(lambda s: self._steps.values(s, run))
             return await self._caller.call(call, values, key), "", key
         except CallFailed as failure:
@@ -123,6 +126,6 @@ class RunningCalls:
             log.exception("flow run %s: step %s is broken", run.id, run.step + 1)
             return None, self._texts.flow_broken, key
 
-    async def _show_life(self, run: FlowRun) -> None:
-        await asyncio.sleep(max(0.0, run.changed_at + SIGN_OF_LIFE - self._clock()))
-        await self._store.write(about_open(run, self._steps.still_calling, same_step=True))
+    async def _report_slow(self, run: FlowRun) -> None:
+        await asyncio.sleep(max(0.0, run.changed_at + SLOW_SECONDS - self._clock()))
+        await self._store.write(if_open(run, self._steps.report_slow_call, same_step=True))

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlmodel import Session, col, select
 
@@ -15,55 +13,50 @@ from config.flow_settings import CALLBACK_URL, CONFIRM, FlowSettings, FlowStep, 
 from config.texts import Texts, fill
 from models.db import after_commit
 from models.durable import OutboxItem
-from models.flows import NO_MORE, OPEN_STATES, FlowCallback, FlowRun, RunState
-from services.clock import Clock
+from models.flows import DISCARDED, OPEN_STATES, FlowCallback, FlowRun, RunState
+from services.clock import HOUR, LocalTime
 from services.flows import retries
-from services.flows.answers import Unfit, put, put_confirm, understood
-from services.flows.values import Unfillable, fill_body, fill_text, fill_what_is_there, meets, reason, summary
-from services.messaging.messages import Body, Messages, text
+from services.flows.answers import InvalidAnswer, confirmation_body, parse_answer, question_body
+from services.flows.open_runs import OpenRuns, open_key
+from services.flows.values import MissingValue, fill_available, fill_body, fill_text, matches, reason, summary
+from services.messaging.messages import Body, Messages
+from services.messaging.messages import text as text_body
 from services.messaging.webhook_events import WebhookEvents
 
 log = logging.getLogger(__name__)
-HOUR = 3600.0
 ANSWER_HOURS = 24.0  # hours that a person has to answer
 
 
-class Failed(Exception):
+class StepFailed(Exception):
     """A step ends the flow; the message is shown to the person."""
 
 
 class FlowSteps:
-    """Executes the steps of a run until it has to wait for the person, a call, or a callback.
-
-    After the commit, `on_call` is called for a run whose call is to be made, `on_pause` for a run that waits, and
-    `on_end` for a run that has ended.
-    """
+    """Executes the steps of a run until it has to wait for the person, a call, or a callback."""
 
     def __init__(
         self,
         messages: Messages,
         webhook_events: WebhookEvents,
+        open_runs: OpenRuns,
         texts: Texts,
         public_url: str,
-        zone: ZoneInfo,
-        clock: Clock,
+        local_time: LocalTime,
     ) -> None:
         self._messages = messages
         self._webhook_events = webhook_events
+        self._open_runs = open_runs
         self._texts = texts
         self._public_url = public_url
-        self._zone = zone
-        self._clock = clock
-        self.on_call: Callable[[int], None] = lambda _run_id: None
-        self.on_pause: Callable[[FlowRun], None] = lambda _run: None
-        self.on_end: Callable[[FlowRun], None] = lambda _run: None
+        self._local_time = local_time
+        self._clock = local_time.clock
 
     # ---- progress ----
 
-    def begin(self, session: Session, account: str, person: str, flow: FlowSettings) -> FlowRun:
+    def start(self, session: Session, account: str, person: str, flow: FlowSettings) -> FlowRun:
         """Start a run and create a callback for each of its waiting steps."""
         now = self._clock()
-        retries.forget_failed(session, account, person)
+        retries.discard_failed(session, account, person)
         run = FlowRun(
             account=account, person=person, flow=flow.name, spec=flow.model_dump_json(exclude_none=True),
             open_key=open_key(account, person), started_at=now, changed_at=now,
@@ -71,34 +64,34 @@ class FlowSteps:
         session.add(run)
         session.flush()
         retries.add_callbacks(session, run, flow)
-        self.go_on(session, run)
+        self.advance(session, run)
         return run
 
     def retry(self, session: Session, failed: FlowRun) -> None:
-        """Go on with a failed run at the step that failed."""
-        run = retries.continued(session, failed, open_key(failed.account, failed.person), self._clock())
-        self.go_on(session, run)
+        """Continue a failed run, as a new one, at the step that failed."""
+        run = retries.new_run(session, failed, open_key(failed.account, failed.person), self._clock())
+        self.advance(session, run)
 
-    def go_on(self, session: Session, run: FlowRun) -> None:
-        """Execute the steps from the current one."""
+    def advance(self, session: Session, run: FlowRun) -> None:
+        """Execute the steps from the current one on."""
         run.changed_at = self._clock()
         session.add(run)
         steps = FlowSettings.model_validate_json(run.spec).steps
         try:
             while run.step < len(steps):
-                if not self._do(session, run, steps[run.step]):
-                    after_commit(session, lambda: self.on_pause(run))
+                if not self._execute(session, run, steps[run.step]):
+                    after_commit(session, lambda: self._open_runs.changed(run))
                     return
                 run.step, run.question = run.step + 1, 0
-        except Failed as error:
+        except StepFailed as error:
             self.fail(session, run, str(error))
-        except Unfillable as error:
-            self.fail(session, run, fill(self._texts.flow_missing, name=error), lasting=True)
+        except MissingValue as error:
+            self.fail(session, run, fill(self._texts.flow_missing, name=error), permanent=True)
         else:
             self._end(session, run, RunState.FINISHED)
 
-    def _do(self, session: Session, run: FlowRun, step: FlowStep) -> bool:
-        """Do a step; False when it has to wait."""
+    def _execute(self, session: Session, run: FlowRun, step: FlowStep) -> bool:
+        """Execute a step; return False if the run has to wait."""
         if step.questions:
             return self._ask(session, run, step)
         if step.confirm:
@@ -109,7 +102,6 @@ class FlowSteps:
         if step.wait:
             return self._wait(session, run, step.wait)
         run.state, run.deadline = RunState.CALLING, None
-        after_commit(session, lambda: self.on_call(run.id or 0))
         return False
 
     def _ask(self, session: Session, run: FlowRun, step: FlowStep) -> bool:
@@ -118,14 +110,14 @@ class FlowSteps:
             return True
         question = questions[run.question]
         words = fill_text(question.question, self.values(session, run))
-        self._await_answer(session, run, put(question, words, self._texts))
+        self._await_answer(session, run, question_body(question, words, self._texts))
         return False
 
     def _confirm(self, session: Session, run: FlowRun, summary: str) -> bool:
         if run.question:
             return True
         words = fill_text(summary, self.values(session, run))
-        self._await_answer(session, run, put_confirm(words, self._texts))
+        self._await_answer(session, run, confirmation_body(words, self._texts))
         return False
 
     def _await_answer(self, session: Session, run: FlowRun, asked: Body) -> None:
@@ -140,94 +132,101 @@ class FlowSteps:
             run.state, run.deadline = RunState.WAITING, self._clock() + wait.hours * HOUR
             return False
         result = json.loads(body)
-        run.bring(wait.callback, result)
-        if not meets(result, fill_body(wait.expect, self.values(session, run))):
-            raise Failed(reason(result) or self._texts.flow_no_reason)
+        run.set_value(wait.callback, result)
+        if not matches(result, fill_body(wait.expect, self.values(session, run))):
+            raise StepFailed(reason(result) or self._texts.flow_no_reason)
         return True
 
     # ---- results ----
 
-    def answered(self, session: Session, run: FlowRun, words: str) -> None:
-        """The person answered the question that stands; what does not do is said, and the question stays."""
+    def take_answer(self, session: Session, run: FlowRun, text: str) -> None:
+        """Continue with the person's answer. An invalid one is explained, and the question stays open."""
         step = FlowSettings.model_validate_json(run.spec).steps[run.step]
         try:
             if step.confirm:
-                if spoken(words) != CONFIRM:
-                    raise Unfit(self._texts.flow_confirm_wanted)
+                if spoken(text) != CONFIRM:
+                    raise InvalidAnswer(self._texts.flow_confirm_wanted)
             else:
                 name, question = list(step.questions.items())[run.question]
-                run.bring(name, understood(question, words, self._texts))
-        except Unfit as wanted:
+                run.set_value(name, parse_answer(question, text, self._texts))
+        except InvalidAnswer as error:
             run.changed_at = self._clock()
             session.add(run)
-            self._say(session, run, fill_what_is_there(str(wanted), self.values(session, run)))
+            self._say(session, run, fill_available(str(error), self.values(session, run)))
             return
         run.question += 1
-        self.go_on(session, run)
+        self.advance(session, run)
 
-    def still_calling(self, session: Session, run: FlowRun) -> None:
-        """The call takes long: the person is told, once."""
+    def report_slow_call(self, session: Session, run: FlowRun) -> None:
+        """Tell the person, once, that the call takes long."""
         key = f"flow:{run.key}:{run.step}:slow"
         if session.exec(select(OutboxItem.id).where(col(OutboxItem.idempotency_key) == key)).first() is None:
-            words = text(self._texts.flow_still_calling)
-            self._messages.say(session, run.account, run.person, words, idempotency_key=key)
+            body = text_body(self._texts.flow_still_calling)
+            self._messages.say(session, run.account, run.person, body, idempotency_key=key)
 
-    def called(self, session: Session, run: FlowRun, answer: dict[str, Any]) -> None:
+    def take_response(self, session: Session, run: FlowRun, response: dict[str, Any]) -> None:
         """Continue with the response of a call."""
         call = FlowSettings.model_validate_json(run.spec).steps[run.step].call
         if call is not None:
-            run.bring(call.into, answer)
+            run.set_value(call.into, response)
         run.step, run.call_key = run.step + 1, ""
-        self.go_on(session, run)
+        self.advance(session, run)
 
     # ---- ends ----
 
-    def fail(self, session: Session, run: FlowRun, error: str, *, call_key: str = "", lasting: bool = False) -> None:
-        """End the run with the flow's own words for it. It can be taken up again unless the fault is `lasting`;
-        `call_key`: of a call that may have been carried out."""
+    def fail(self, session: Session, run: FlowRun, error: str, *, call_key: str = "", permanent: bool = False) -> None:
+        """End the run with the flow's own text. It can be retried, unless the error is `permanent`.
+
+        `call_key`: the idempotency key of a call that may have been executed.
+        """
         flow = FlowSettings.model_validate_json(run.spec)
-        words = fill_what_is_there(flow.failed, {**self.values(session, run), "error": error})
-        if flow.steps[run.step].call and not lasting:
+        words = fill_available(flow.failed, {**self.values(session, run), "error": error})
+        if flow.steps[run.step].call and not permanent:
             words += f"\n{self._texts.flow_retry}"
         self._say(session, run, words)
         run.call_key = call_key
-        self._end(session, run, RunState.FAILED, error, lasting=lasting)
+        self._end(session, run, RunState.FAILED, error, permanent=permanent)
 
-    def cancel(self, session: Session, run: FlowRun, words: str) -> None:
-        """End the run on request."""
-        self._say(session, run, fill(words, flow=run.flow))
+    def cancel(self, session: Session, run: FlowRun) -> None:
+        """End the run at the person's request."""
+        self._say(session, run, fill(self._texts.flow_cancelled, flow=run.flow))
         self._end(session, run, RunState.CANCELLED)
 
-    def late(self, session: Session, run: FlowRun, result: dict[str, Any]) -> None:
+    def cancel_by_admin(self, session: Session, run: FlowRun) -> None:
+        """End the run at an admin's request."""
+        self._say(session, run, fill(self._texts.flow_ended, flow=run.flow))
+        self._end(session, run, RunState.CANCELLED)
+
+    def report_late_result(self, session: Session, run: FlowRun, result: dict[str, Any]) -> None:
         """Report a result that arrived after the end of its run. The person is told, unless they cancelled it."""
-        said = summary(result)
+        described = summary(result)
         after_commit(session, lambda: log.warning("flow run %s is %s and already has a result", run.id, run.state))
         if run.state != RunState.CANCELLED:
-            since = datetime.fromtimestamp(run.started_at, self._zone).strftime("%m-%d %H:%M")
-            self._say(session, run, fill(self._texts.flow_late, since=since, flow=run.flow, result=said))
-        self._webhook_events.tell(session, "flow.late", run.person, {**_about(run), "result": said})
+            since = self._local_time.at(run.started_at).strftime("%m-%d %H:%M")
+            self._say(session, run, fill(self._texts.flow_late, since=since, flow=run.flow, result=described))
+        self._webhook_events.tell(session, "flow.late", run.person, {**_about(run), "result": described})
 
-    def _end(self, session: Session, run: FlowRun, state: RunState, error: str = "", *, lasting: bool = True) -> None:
+    def _end(self, session: Session, run: FlowRun, state: RunState, error: str = "", *, permanent: bool = True) -> None:
         now = self._clock()
         run.state, run.error, run.deadline, run.open_key, run.changed_at = state, error, None, None, now
         session.add(run)
         self._webhook_events.tell(session, "flow.finished", run.person, {**_about(run), "error": error})
-        came = (col(FlowCallback.run_id) == run.id, col(FlowCallback.body).is_not(None))
-        for early in session.exec(select(FlowCallback.body).where(*came, FlowCallback.step > run.step)).all():
-            self.late(session, run, json.loads(early or NO_MORE))
-        if lasting:
-            retries.forget(session, run)
+        received = (col(FlowCallback.run_id) == run.id, col(FlowCallback.body).is_not(None))
+        for unused in session.exec(select(FlowCallback.body).where(*received, FlowCallback.step > run.step)).all():
+            self.report_late_result(session, run, json.loads(unused or DISCARDED))
+        if permanent:
+            retries.discard(session, run)
         else:
             run.retry_until = now + retries.RETRY_SECONDS
-        after_commit(session, lambda: self.on_end(run))
+        after_commit(session, lambda: self._open_runs.changed(run))
 
     # ---- helpers ----
 
     def values(self, session: Session, run: FlowRun) -> dict[str, Any]:
         """Return the values of the {names} available in the run's current step."""
         values = {**run.values, "flow": run.flow, "person": run.person, "assistant": run.account}
-        coming = select(FlowCallback.secret).where(FlowCallback.run_id == run.id, FlowCallback.step >= run.step)
-        secret = session.exec(coming.order_by(col(FlowCallback.step))).first()
+        next_callback = select(FlowCallback.secret).where(FlowCallback.run_id == run.id, FlowCallback.step >= run.step)
+        secret = session.exec(next_callback.order_by(col(FlowCallback.step))).first()
         if secret is not None:
             values[CALLBACK_URL] = f"{self._public_url}/wxbot/callback/{secret}"
         return values
@@ -252,10 +251,10 @@ def _about(run: FlowRun) -> dict[str, Any]:
     }
 
 
-def about_open(
+def if_open(
     seen: FlowRun, act: Callable[[Session, FlowRun], None], *, same_step: bool = False
 ) -> Callable[[Session], None]:
-    """A write about a run as it was seen; nothing when it has ended, or (same_step) moved on, meanwhile."""
+    """Return a write that does nothing if the run has ended, or (`same_step`) advanced, since it was read."""
 
     def write(session: Session) -> None:
         run = session.get(FlowRun, seen.id)
@@ -266,13 +265,3 @@ def about_open(
         act(session, run)
 
     return write
-
-
-def open_key(account: str, person: str) -> str:
-    """Return the key that is unique among open runs."""
-    return f"{account}/{person}"
-
-
-def account_of(key: str) -> str:
-    """The account in such a key."""
-    return key.rpartition("/")[0]

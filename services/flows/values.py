@@ -12,15 +12,15 @@ from config.flow_settings import PLACEHOLDER
 
 LONGEST: Final = 2000  # characters of a value inside a text
 LONGEST_REASON: Final = 200
-_UNSAYABLE: Final = re.compile("[\x00\ud800-\udfff]")  # characters that messages and databases reject
+_UNSENDABLE: Final = re.compile("[\x00\ud800-\udfff]")  # characters that messages and databases reject
 
 
-class Unfillable(Exception):
+class MissingValue(Exception):
     """A placeholder has no value, or one that cannot be used there. The message is its name."""
 
 
 def look_up(values: Mapping[str, Any], name: str, field: str) -> Any:
-    """Return the value of {name.field}; raise Unfillable if there is none."""
+    """Return the value of {name.field}; raise MissingValue if there is none."""
     value: Any = values.get(name)
     for part in field.split(".")[1:]:
         if isinstance(value, dict) and part in value:
@@ -28,22 +28,22 @@ def look_up(values: Mapping[str, Any], name: str, field: str) -> Any:
         elif isinstance(value, list) and part.isascii() and part.isdigit() and int(part) < len(value):
             value = value[int(part)]
         else:
-            raise Unfillable(f"{name}{field}")
+            raise MissingValue(f"{name}{field}")
     return value
 
 
 def fill_text(template: str, values: Mapping[str, Any]) -> str:
-    """Fill in a text; raise Unfillable if a value is missing."""
+    """Fill in a text; raise MissingValue if a value is missing."""
     return PLACEHOLDER.sub(lambda match: _as_text(match, values), template)
 
 
-def fill_what_is_there(template: str, values: Mapping[str, Any]) -> str:
+def fill_available(template: str, values: Mapping[str, Any]) -> str:
     """Fill in a text; missing values become ""."""
 
     def fill(match: re.Match[str]) -> str:
         try:
             return _as_text(match, values)
-        except Unfillable:
+        except MissingValue:
             return ""
 
     return PLACEHOLDER.sub(fill, template)
@@ -62,24 +62,24 @@ def fill_body(template: Any, values: Mapping[str, Any]) -> Any:
 
 
 def fill_path(template: str, values: Mapping[str, Any]) -> str:
-    """Fill in a URL path with percent-encoded values; raise Unfillable for a value that would change the path's
+    """Fill in a URL path with percent-encoded values; raise MissingValue for a value that would change the path's
     structure.
     """
 
     def fill(match: re.Match[str]) -> str:
         text = _as_text(match, values)
         if text in ("", ".", ".."):
-            raise Unfillable(match[1] + match[2])
+            raise MissingValue(match[1] + match[2])
         return quote(text, safe="")
 
     filled = PLACEHOLDER.sub(fill, template)
     return quote(filled, safe="/?&=%:@!$'()*+,;~-._")
 
 
-def meets(value: Any, expect: Any) -> bool:
+def matches(value: Any, expect: Any) -> bool:
     """Whether a result has all expected values, at any depth; extra ones are ignored. True does not equal 1."""
     if isinstance(expect, dict):
-        return isinstance(value, dict) and all(name in value and meets(value[name], expect[name]) for name in expect)
+        return isinstance(value, dict) and all(name in value and matches(value[name], expect[name]) for name in expect)
     return bool(value == expect) and isinstance(value, bool) == isinstance(expect, bool)
 
 
@@ -90,17 +90,17 @@ def reason(value: Any) -> str:
     found = value.get("message") or value.get("error")
     if isinstance(found, dict):
         found = found.get("message")
-    return " ".join(_UNSAYABLE.sub("", found).split())[:LONGEST_REASON] if isinstance(found, str) else ""
+    return " ".join(_UNSENDABLE.sub("", found).split())[:LONGEST_REASON] if isinstance(found, str) else ""
 
 
 def summary(value: Mapping[str, Any]) -> str:
     """Return a result as one short line: its `message`, or its JSON."""
-    return reason(value) or _UNSAYABLE.sub("", json.dumps(value, ensure_ascii=False))[:LONGEST_REASON]
+    return reason(value) or _UNSENDABLE.sub("", json.dumps(value, ensure_ascii=False))[:LONGEST_REASON]
 
 
 def _as_text(match: re.Match[str], values: Mapping[str, Any]) -> str:
     value = look_up(values, match[1], match[2])
     if value is None:
-        raise Unfillable(match[1] + match[2])
+        raise MissingValue(match[1] + match[2])
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return _UNSAYABLE.sub("", text)[:LONGEST]
+    return _UNSENDABLE.sub("", text)[:LONGEST]

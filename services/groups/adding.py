@@ -61,7 +61,7 @@ class MemberAdder:
 
     @property
     def confirm_seconds(self) -> float:
-        """How long the join of an added person may take to be seen."""
+        """Return how long an added person may take to appear in the group."""
         return self._settings.confirm_seconds
 
     async def add(self, qun: Qun, room: Room, row: Membership, who: str, *, patient: bool) -> AddResult:
@@ -112,7 +112,7 @@ class MemberAdder:
     def _refusal(self, account: str, error: WeChatError) -> Exception:
         if isinstance(error, WeChatOffline):
             return AssistantOffline(str(error), retry_after=RETRY_AFTER)
-        self._accounts.heed(account, error)
+        self._accounts.handle_rate_limit(account, error)
         if isinstance(error, WeChatTooFast):
             return TooManyRequests(str(error), retry_after=60)
         if any(word in error.text for word in FULL_WORDS):

@@ -53,11 +53,13 @@ class DailyStats:
         update = {name: getattr(DailyCount, name) + added for name, added in more.items()}
         session.connection().execute(insert.on_conflict_do_update(index_elements=["number", "day"], set_=update))
 
-    async def days(self, number: int, last: int) -> list[DayStats]:
-        """Return the last `last` days of a group up to today, including days without activity."""
-        today = self._today()
-        dates = [(today - timedelta(days=back)).isoformat() for back in reversed(range(last))]
-        wanted = select(DailyCount).where(DailyCount.number == number, col(DailyCount.day) >= dates[0])
+    async def days(self, number: int, last: int, until: date | None = None) -> list[DayStats]:
+        """Return the last `last` days of a group up to a day, by default today, including days without activity."""
+        until = until or self._today()
+        dates = [(until - timedelta(days=back)).isoformat() for back in reversed(range(last))]
+        wanted = select(DailyCount).where(
+            DailyCount.number == number, col(DailyCount.day) >= dates[0], col(DailyCount.day) <= dates[-1]
+        )
         rows = {row.day: row for row in await self._store.read(lambda s: s.exec(wanted).all())}
         return [
             DayStats(date, row.joins, row.leaves, row.messages) if (row := rows.get(date)) else DayStats(date)

@@ -17,5 +17,5 @@ class GroupCounts(NamedTuple):
 
 
 def counts_of(groups: Groups, config: Config, qun: Qun) -> GroupCounts:
-    """The numbers of a group whose account is served here."""
+    """Return the numbers of a group that is served by this process."""
     return GroupCounts(groups.member_count(qun), config.groups.capacity * max(1, len(groups.rooms(qun))))

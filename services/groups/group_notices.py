@@ -20,7 +20,7 @@ from wechat.interface import Capability
 
 
 class GroupNotices:
-    """Queues notices inside the transaction that records what they are about."""
+    """Queues notices, inside the transaction of the change."""
 
     def __init__(
         self,

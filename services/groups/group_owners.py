@@ -1,4 +1,4 @@
-"""Whether a person owns a group, read from WeChat at the moment somebody uses an owner's rights."""
+"""Checks in WeChat whether a person owns a group, when the person uses an owner's rights."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class GroupOwners:
     async def owns(self, qun: Qun, room_id: str, contact_id: str) -> bool:
         """Whether the person owns this room of the group."""
         wechat = self._accounts.get(qun.account)
-        read, _ = wechat.directory.last_told(room_id, contact_id)
+        read, _ = wechat.directory.last_reported(room_id, contact_id)
         if read is None or abs(datetime.now(UTC) - read) > READING_HOLDS:
             try:
                 await wechat.room(room_id, fresh=True)

@@ -12,12 +12,12 @@ from models.schema import MAX_ID
 
 
 def every_group(session: Session) -> Sequence[Qun]:
-    """All there are."""
+    """Return all groups."""
     return session.exec(select(Qun)).all()
 
 
 def named_group(session: Session, name: str | int) -> Qun:
-    """The group of this number or code; NotFound, InvalidParameter when it is one group's code and another's number."""
+    """Return the group of this number or code; raise NotFound, or InvalidParameter if it is ambiguous."""
     number = name if isinstance(name, int) else int(name) if name.isascii() and name.isdigit() else 0
     by_number = session.get(Qun, number) if 0 < number <= MAX_ID else None
     by_code = session.exec(select(Qun).where(Qun.code == name)).first() if isinstance(name, str) else None
@@ -30,6 +30,6 @@ def named_group(session: Session, name: str | int) -> Qun:
 
 
 def active_rooms(session: Session, qun: Qun) -> list[str]:
-    """The ids of a group's rooms that exist in WeChat, the first one first."""
+    """Return the ids of a group's rooms that exist in WeChat, the first one first."""
     mine = select(QunRoom.room_id).where(QunRoom.number == qun.number, QunRoom.state == QunState.ACTIVE)
     return [room_id for room_id in session.exec(mine.order_by(col(QunRoom.ordinal))).all() if room_id]

@@ -1,4 +1,4 @@
-"""All groups, looked up from memory. Changes are written to the database, and the memory follows each commit."""
+"""All groups, cached in memory. Changes are written to the database; the cache follows each commit."""
 
 from __future__ import annotations
 
@@ -81,9 +81,8 @@ class Groups:
         return self._quns.get(self._by_token.get(token, 0))
 
     def joinable_by(self, token: str) -> Qun:
-        """The group that a join token lets people into.
-
-        Raises TokenInvalid, TokenExpired, and InviteFailed while WeChat shows no such group.
+        """Return the group of a join token. Raises TokenInvalid, TokenExpired, or InviteFailed while it is not in
+        WeChat.
         """
         qun = self.by_token(token)
         if qun is None:
@@ -119,8 +118,8 @@ class Groups:
 
     def live_rooms(self, qun: Qun) -> list[Room]:
         """Return the group's rooms as shown by WeChat."""
-        known = self._accounts.get(qun.account).directory.rooms
-        return [known[room.room_id] for room in self.rooms(qun) if room.room_id in known]
+        rooms = self._accounts.get(qun.account).directory.rooms
+        return [rooms[room.room_id] for room in self.rooms(qun) if room.room_id in rooms]
 
     def can(self, qun: Qun, capability: Capability) -> bool:
         """Whether the group's channel supports this."""
@@ -153,7 +152,7 @@ class Groups:
     def owner_to_tell(self, qun: Qun) -> str:
         """Return whom notices go to: an owner who is a friend, else the person the group was made for."""
         contacts = self._accounts.get(qun.account).directory.contacts
-        friends = (id for id in self.owners(qun) if (known := contacts.get(id)) is not None and known.friend)
+        friends = (id for id in self.owners(qun) if (contact := contacts.get(id)) is not None and contact.friend)
         return next(friends, qun.owner_id)
 
     def url(self, qun: Qun) -> str:
@@ -215,7 +214,11 @@ class Groups:
     def _keep_room(self, room: QunRoom) -> None:
         if not self._accounts.holds(room.account):
             return
-        line = [r for r in self._rooms.get(room.number, []) if r.id != room.id] + [room]
+        before = self._rooms.get(room.number, [])
+        for old in before:
+            if old.id == room.id and old.room_id and old.room_id != room.room_id:
+                self._by_room.pop((room.account, old.room_id), None)
+        line = [r for r in before if r.id != room.id] + [room]
         self._rooms[room.number] = sorted(line, key=lambda r: r.ordinal)
         if not room.room_id:
             return

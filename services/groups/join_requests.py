@@ -41,7 +41,7 @@ class JoinRequests:
         return await self.join_group(self._groups.joinable_by(token), member, who, later=later)
 
     async def join_group(self, qun: Qun, member: str, who: str, *, later: bool = False) -> JoinResult:
-        """The same for an active group, whatever its join token is."""
+        """Do the same for an active group, regardless of its join token."""
         if qun.state != QunState.ACTIVE:
             raise InviteFailed(f"group {qun.number} is {qun.state}")
         wechat = self._accounts.get(qun.account) if later else self._accounts.online(qun.account)
@@ -55,7 +55,7 @@ class JoinRequests:
         await self._roster.of_start(qun)
         person = self._person(qun, member)
         if person is None:
-            await wechat.look_for(member)
+            await wechat.search_contacts(member)
             person = self._person(qun, member)
         namesakes = wechat.directory.find(member)
         for known in [person] if person else namesakes:
@@ -71,7 +71,7 @@ class JoinRequests:
             return JoinResult(Approved.PENDING, qun.account, row.id)
         if later:  # WeChat told of the friend only now
             return await self._queue(qun, person)
-        return await self._memberships.let_in(qun, person, source="rest", who=who)
+        return await self._memberships.admit(qun, person, source="rest", who=who)
 
     async def _queue(self, qun: Qun, person: Contact) -> JoinResult:
         row = await self._states.queue(qun, person)
@@ -79,7 +79,7 @@ class JoinRequests:
         return JoinResult(Approved.INVITED if invited else Approved.QUEUED, qun.account, row.id)
 
     def _person(self, qun: Qun, name: str) -> Contact | None:
-        """The friend or member who is called so; MemberAmbiguous when there are several."""
+        """Return the friend or member of this name; raise MemberAmbiguous."""
         crowds = [room.member_ids for room in self._groups.live_rooms(qun)]
         members = crowds[0] if len(crowds) == 1 else set().union(*crowds)  # hundreds need not be copied for each call
         found = self._accounts.get(qun.account).directory.find(name, friends=True, also=members)
@@ -89,10 +89,10 @@ class JoinRequests:
 
     async def _is_in(self, qun: Qun, contact_id: str) -> bool:
         """Whether WeChat shows the person in the group; a leave that no event told of is recorded."""
-        known = self._groups.room_of(qun, contact_id)
-        if known is None:
+        room = self._groups.room_of(qun, contact_id)
+        if room is None:
             return False
         if await self._roster.room_of(qun, contact_id):
             return True
-        await self._states.left(qun, known.id, contact_id)
+        await self._states.left(qun, room.id, contact_id)
         return False

@@ -144,7 +144,7 @@ class GroupLifecycle:
         if not wechat.directory.find(name, friends=True):
             if wechat.state is not State.ONLINE:
                 raise AssistantOffline(wechat.account, retry_after=RETRY_AFTER)
-            await wechat.look_for(name)
+            await wechat.search_contacts(name)
         found = wechat.directory.find(name, friends=True)
         if not found:
             raise OwnerUnknown(name)

@@ -19,11 +19,11 @@ from services.groups.membership_rows import make_theirs, membership_of, put_memb
 from services.groups.removal_queue import RemovalQueue
 from wechat.interface import Capability
 
-SINGLY: Final = 5  # if more people than this join at once, one message welcomes them all
+MAX_SINGLE_WELCOMES: Final = 5  # if more people than this join at once, one message welcomes them all
 
 
 class MembershipRecorder:
-    """Records joins and leaves of any origin, each only once however often it is seen."""
+    """Records joins and leaves of any origin, each once however often it is observed."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class MembershipRecorder:
         """Record that people are in the room and welcome the new ones; return those who are new."""
         new = [contact_id for contact_id in contact_ids if self._came(session, qun, room_id, contact_id)]
         welcome = [contact_id for contact_id in new if not self._is_unwanted(session, qun, contact_id)]
-        together = [welcome] if len(welcome) > SINGLY else [[contact_id] for contact_id in welcome]
+        together = [welcome] if len(welcome) > MAX_SINGLE_WELCOMES else [[contact_id] for contact_id in welcome]
         for people in together:
             self._notices.welcome(session, qun, room_id, people)
         return new
@@ -80,7 +80,13 @@ class MembershipRecorder:
         return True
 
     def made(self, session: Session, qun: Qun, room: QunRoom) -> None:
-        """Record the initial members of a new room, without welcoming them."""
+        """Record a new room with its initial members."""
+        self.take_in(session, qun, room)
+        if room.ordinal == 1:
+            self._notices.created(session, qun)
+
+    def take_in(self, session: Session, qun: Qun, room: QunRoom) -> None:
+        """Record the members of a room, without welcoming them."""
         live = self._accounts.get(qun.account).directory.rooms.get(room.room_id or "")
         for contact_id in (live.member_ids if live else set()) - {self._accounts.get(qun.account).self_id}:
             if membership_of(session, qun.number, contact_id) is None:
@@ -89,8 +95,6 @@ class MembershipRecorder:
                     session, qun, self._clock(), name=name, contact_id=contact_id, room_id=room.room_id,
                     state=MemberState.JOINED, source="event",
                 )  # fmt: skip
-        if room.ordinal == 1:
-            self._notices.created(session, qun)
 
     def left(
         self,
@@ -100,17 +104,17 @@ class MembershipRecorder:
         contact_id: str,
         *,
         removed: bool = False,
-        told_of: float = math.inf,
+        reported_at: float = math.inf,
     ) -> bool:
         """Record that a person left the room; return False if there is nothing to record.
 
-        That is: it is known, they are in another room of the group, or the leave (at `told_of`) is older than their
+        That is: it is known, they are in another room of the group, or the leave (at `reported_at`) is older than their
         current request to join.
         """
         row = membership_of(session, qun.number, contact_id)
         if row is not None and row.state in (MemberState.LEFT, MemberState.REMOVED):
             return False
-        if row is not None and row.state != MemberState.JOINED and told_of < row.updated_at:
+        if row is not None and row.state != MemberState.JOINED and reported_at < row.updated_at:
             return False
         elsewhere = self._groups.room_of(qun, contact_id)
         if row is not None and row.state == MemberState.JOINED and elsewhere is not None and elsewhere.id != room_id:
@@ -128,7 +132,7 @@ class MembershipRecorder:
         return True
 
     @contextmanager
-    def taking_out(self, qun: Qun, contact_id: str) -> Iterator[None]:
+    def removing(self, qun: Qun, contact_id: str) -> Iterator[None]:
         """Context in which leaves of this person are recorded as removals."""
         key = (qun.number, contact_id)
         self._taken_out.add(key)

@@ -72,8 +72,11 @@ def adopt_pending(
 
 
 def earlier_ids(session: Session, account: str, contact_id: str, weixin: str, name: str) -> set[str]:
-    """The ids under which a new friend had asked to be let in: gateways call people by their 微信号, or, until they
-    are friends, by an id that is never seen again. Of the latter only one may bear the name."""
+    """Return the ids under which a new friend may have requested to join.
+
+    Gateways identify people by their 微信号 or, until they are friends, by a temporary id. Of the latter only one may
+    have the name.
+    """
     waiting = select(Membership.contact_id, Membership.name).where(
         Membership.account == account,
         _IS_PENDING,
@@ -101,14 +104,14 @@ def make_theirs(session: Session, number: int, contact_id: str, *called: str) ->
 
 
 def _made_theirs(session: Session, row: Membership, contact_id: str) -> Membership | None:
-    """The row through which the person now comes in; None when one of theirs is further already."""
+    """Return the row by which the person joins now; None if another one of theirs is further advanced."""
     if row.contact_id == contact_id:
         return row
     row.contact_id = contact_id
-    known = membership_of(session, row.number, contact_id)
-    if known is None:
+    existing = membership_of(session, row.number, contact_id)
+    if existing is None:
         row.who = contact_id
         return row
     row.state = MemberState.EXPIRED
     session.add(row)
-    return None if known.state in (MemberState.ADDING, MemberState.INVITED, MemberState.JOINED) else known
+    return None if existing.state in (MemberState.ADDING, MemberState.INVITED, MemberState.JOINED) else existing

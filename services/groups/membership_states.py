@@ -50,7 +50,7 @@ class MembershipStates:
         self._ids: dict[tuple[int, str], int] = {}  # (group, contact) -> row id, which never changes
 
     def waits_until(self) -> float:
-        """When a request that begins to wait now expires."""
+        """Return when a request that begins to wait now expires."""
         return self._clock() + self._settings.pending_days * DAY
 
     def is_pending(self, row: Membership | None, *states: MemberState) -> bool:
@@ -58,7 +58,7 @@ class MembershipStates:
         return row is not None and row.state in (states or OPEN_STATES) and (row.expires_at or 0) > self._clock()
 
     def days_left(self, row: Membership) -> int:
-        """Whole days until a row expires, at least one."""
+        """Return the whole days until a row expires, at least one."""
         return max(1, round(((row.expires_at or 0) - self._clock()) / DAY))
 
     async def invite_by_code(self, qun: Qun, name: str, contact_id: str | None) -> Membership:
@@ -80,10 +80,7 @@ class MembershipStates:
     # ---- reading ----
 
     async def get(self, membership_id: int) -> Membership:
-        """The membership of this id; NotFound.
-
-        A request by name may turn out to be about a person who has a membership already: that one is returned.
-        """
+        """Return a membership; raise NotFound. A request by name may turn out to be for an existing membership."""
 
         def read(session: Session) -> Membership | None:
             row = session.get(Membership, membership_id)
@@ -97,11 +94,11 @@ class MembershipStates:
         return row
 
     async def find(self, qun: Qun, contact_id: str) -> Membership | None:
-        """The membership of a person in a group."""
+        """Return the membership of a person in a group."""
         return await self._store.read(lambda s: membership_of(s, qun.number, contact_id))
 
     async def id_of(self, qun: Qun, contact_id: str) -> int | None:
-        """The id of a person's membership; read once."""
+        """Return the id of a person's membership, cached."""
         key = (qun.number, contact_id)
         if key not in self._ids:
             row = await self.find(qun, contact_id)
@@ -115,15 +112,14 @@ class MembershipStates:
         return (await self._store.read(lambda s: s.get_one(Membership, membership_id))).state in OPEN_STATES
 
     async def former_members(self, qun: Qun) -> list[str]:
-        """The ids of people who left the group or were removed."""
+        """Return the ids of people who left the group or were removed."""
         gone = (MemberState.LEFT, MemberState.REMOVED)
         wanted = select(Membership.who).where(Membership.number == qun.number, col(Membership.state).in_(gone))
         return list(await self._store.read(lambda s: s.exec(wanted).all()))
 
     async def interrupted(self, account: str) -> Sequence[Membership]:
-        """The requests that a crash or a failure interrupted and that are due to be tried again.
-
-        Callers of the REST API repeat their requests themselves.
+        """Return the interrupted or failed requests that are due for a retry, except those by REST, whose callers
+        retry.
         """
         wanted = select(Membership).where(
             Membership.account == account,
@@ -133,7 +129,7 @@ class MembershipStates:
         return [row for row in await self._store.read(lambda s: s.exec(wanted).all()) if self._is_due(row)]
 
     def _is_due(self, row: Membership) -> bool:
-        """A failed request is tried again after a wait as long as it has been open."""
+        """Whether a failed request is retried: the wait equals the time since it was opened."""
         if not row.error or row.expires_at is None:
             return True
         first = row.expires_at - self._settings.pending_days * DAY
@@ -142,7 +138,7 @@ class MembershipStates:
     # ---- steps of a request ----
 
     def ask(self, session: Session, qun: Qun, contact_id: str, name: str, state: MemberState) -> None:
-        """A person asked in WeChat to be let in."""
+        """Record that a person asked in WeChat to join."""
         until = self.waits_until() if state is MemberState.WAITING_FRIEND else None
         put_membership(
             session, qun, self._clock(), name=name, contact_id=contact_id,
@@ -190,7 +186,7 @@ class MembershipStates:
         return await self._store.write(lambda s: adopt_pending(s, account, person.id, keys, self._clock()))
 
     async def adding(self, qun: Qun, room: Room, person: Contact, source: str, until: float | None) -> Membership:
-        """WeChat is about to be asked to add the person to the room."""
+        """Record that WeChat is about to be asked to add the person to the room."""
         values = {"state": MemberState.ADDING, "source": source, "room_id": room.id}
         return await self._store.write(
             lambda s: put_membership(
@@ -200,7 +196,7 @@ class MembershipStates:
         )  # fmt: skip
 
     async def invited(self, membership_id: int) -> None:
-        """WeChat is about to invite the person."""
+        """Record that WeChat is about to invite the person."""
 
         def write(session: Session) -> None:
             row = session.get_one(Membership, membership_id)
@@ -210,7 +206,7 @@ class MembershipStates:
         await self._store.write(write)
 
     async def invitation_seen(self, qun: Qun, membership_id: int, *, by_owner: bool) -> None:
-        """WeChat asks the person, or with `by_owner` the group's owner, to confirm."""
+        """Record that WeChat asks the person, or with `by_owner` the group's owner, to confirm."""
 
         def write(session: Session) -> None:
             row = session.get_one(Membership, membership_id)
@@ -223,15 +219,15 @@ class MembershipStates:
         await self._store.write(write)
 
     async def joined(self, qun: Qun, room_id: str, contact_id: str) -> None:
-        """WeChat shows the person in the room."""
+        """Record that WeChat shows the person in the room."""
         await self._store.write(lambda s: self._recorder.joined(s, qun, room_id, contact_id))
 
     async def left(self, qun: Qun, room_id: str, contact_id: str) -> None:
-        """WeChat shows the person in the room no more."""
+        """Record that WeChat no longer shows the person in the room."""
         await self._store.write(lambda s: self._recorder.left(s, qun, room_id, contact_id))
 
     async def failed(self, qun: Qun, contact_id: str, error: Exception) -> None:
-        """Adding the person failed: a full group and the blacklist end the request, anything else is tried again."""
+        """Record a failed attempt: a full group and the blacklist end the request, other failures are retried."""
 
         def write(session: Session) -> None:
             row = membership_of(session, qun.number, contact_id)

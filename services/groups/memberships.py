@@ -1,7 +1,7 @@
-"""Letting people into groups: one state machine, whoever asks, moved only by what WeChat shows.
+"""Adds people to groups: one state machine for all requests, advanced by what WeChat shows.
 
-A step that talks to WeChat is a row with a state, the call, then what was seen; after a crash the row says where to go
-on.
+For each step that calls WeChat, a row is stored with its state before the call and updated with the observed result.
+After a crash, work continues from the row.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Memberships:
         self._seats = seats
         self._adding = SingleFlight[tuple[int, str], JoinResult](_log_not_added)
 
-    async def let_in(self, qun: Qun, person: Contact, *, source: str, who: str) -> JoinResult:
+    async def admit(self, qun: Qun, person: Contact, *, source: str, who: str) -> JoinResult:
         """Add a friend of the assistant to the group, or invite them; a call for the same person joins this one."""
         return await self._adding.run((qun.number, person.id), lambda: self._let_in(qun, person, source, who))
 
@@ -150,18 +150,18 @@ class Memberships:
             await self.resume(row)
 
     async def interrupted(self, account: str) -> list[Membership]:
-        """The requests of an account that are due to be tried again and are not being tried now."""
+        """Return an account's requests that are due for a retry and not running."""
         rows = await self._states.interrupted(account)
         return [row for row in rows if (row.number, row.contact_id or "") not in self._adding]
 
     async def resume(self, row: Membership) -> JoinResult | None:
-        """Do what an open row still wants; people who asked themselves are told what came of it."""
+        """Continue an open request; people who asked themselves are told the result."""
         qun = self._groups.by_number(row.number)
         if qun is None or row.contact_id is None or qun.state != QunState.ACTIVE:
             return None
         person = await self._accounts.get(row.account).contact(row.contact_id)
         try:
-            answer = await self.let_in(qun, person, source=row.source, who=f"person:{person.id}")
+            answer = await self.admit(qun, person, source=row.source, who=f"person:{person.id}")
         except (AssistantOffline, WeChatOffline):
             return None  # tried again at the next sync
         except (BotError, WeChatError) as error:

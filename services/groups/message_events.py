@@ -17,24 +17,24 @@ class MessageEvents:
     def __init__(self, outbox: Outbox, groups: Groups, webhook_events: WebhookEvents) -> None:
         self._groups = groups
         self._webhook_events = webhook_events
-        outbox.on_failed(self._message_failed)
-        outbox.on_sent(self._message_sent)
+        outbox.results.on_failed(self._message_failed)
+        outbox.results.on_sent(self._message_sent)
 
-    def _message_sent(self, session: Session, work: Job) -> None:
-        queue, _, account = work.queue.partition(":")
-        if queue != QUEUE or work.body["type"] == "leave" or not self._webhook_events.wants("message.sent"):
+    def _message_sent(self, session: Session, job: Job) -> None:
+        queue, _, account = job.queue.partition(":")
+        if queue != QUEUE or job.body["type"] == "leave" or not self._webhook_events.wants("message.sent"):
             return
-        qun = self._groups.by_room(account, work.key)
-        data = {"message": work.id, "assistant": account, "to": work.key, "kind": work.body["type"]}
+        qun = self._groups.by_room(account, job.key)
+        data = {"message": job.id, "assistant": account, "to": job.key, "kind": job.body["type"]}
         if qun is not None:
             data["number"] = qun.number
-        self._webhook_events.tell(session, "message.sent", str(qun.number) if qun else work.key, data)
+        self._webhook_events.tell(session, "message.sent", str(qun.number) if qun else job.key, data)
 
-    def _message_failed(self, session: Session, work: Job, gone: GiveUp) -> None:
-        queue, _, account = work.queue.partition(":")
+    def _message_failed(self, session: Session, job: Job, failure: GiveUp) -> None:
+        queue, _, account = job.queue.partition(":")
         if queue == QUEUE:
-            qun = self._groups.by_room(account, work.key)
-            data = {"message": work.id, "assistant": account, "to": work.key, "error": gone.why}
+            qun = self._groups.by_room(account, job.key)
+            data = {"message": job.id, "assistant": account, "to": job.key, "error": failure.why}
             if qun is not None:
                 data["number"] = qun.number
-            self._webhook_events.tell(session, "message.failed", str(qun.number) if qun else work.key, data)
+            self._webhook_events.tell(session, "message.failed", str(qun.number) if qun else job.key, data)

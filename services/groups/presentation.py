@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from sqlmodel import Session
 
+from config.settings import GroupSettings
 from errors import InvalidParameter, WeChatError
 from models.db import Store
 from models.groups import Qun, QunRoom
@@ -14,6 +15,7 @@ from services.accounts.audit import UNCONFIRMED, Audit
 from services.accounts.registry import Accounts
 from services.groups.groups import Groups
 from wechat.interface import Capability
+from wechat.names import same_name
 
 MAX_TOPIC: Final = 30  # characters; WeChat's limits
 MAX_ANNOUNCEMENT: Final = 2000
@@ -22,7 +24,7 @@ MAX_WELCOME: Final = 500
 Keep = Callable[[Session], None]  # stores a change that WeChat has accepted, inside a transaction
 
 
-class Change(NamedTuple):
+class PresentationChange(NamedTuple):
     """A change accepted by WeChat. `confirmed` is False if it cannot be read back."""
 
     keep: Keep
@@ -49,15 +51,22 @@ class GroupPresentation:
     """Changes a group in WeChat and reads the change back. Raises WeChatError and NotInGroup."""
 
     def __init__(
-        self, store: Store, accounts: Accounts, groups: Groups, audit: Audit, is_reserved: Callable[[str], bool]
+        self,
+        store: Store,
+        accounts: Accounts,
+        groups: Groups,
+        audit: Audit,
+        is_reserved: Callable[[str], bool],
+        settings: GroupSettings,
     ) -> None:
         self._store = store
         self._accounts = accounts
         self._groups = groups
         self._audit = audit
         self._is_reserved = is_reserved
+        self._settings = settings
 
-    async def set_topic(self, qun: Qun, name: str, who: str) -> Change:
+    async def set_topic(self, qun: Qun, name: str, who: str) -> PresentationChange:
         """Rename every room of the group. Raises TopicReserved."""
         self._accounts.require(qun.account, Capability.SET_TOPIC)
         if self._is_reserved(name):
@@ -72,9 +81,30 @@ class GroupPresentation:
             for room in self._groups.rooms(qun):  # not unfinished rooms, which are found by the topic used at creation
                 self._groups.patch_room(session, room, topic=room_topic(name, room))
 
-        return Change(keep)
+        return PresentationChange(keep)
 
-    async def announce(self, qun: Qun, words: str, who: str) -> Change:
+    def keep_topic(self, session: Session, qun: Qun, room_id: str, topic: str, by: str) -> bool:
+        """Keep the name that a person has given a room in WeChat, inside a transaction; return whether it is kept.
+
+        Only that of the group's owner or an admin, and none with `groups.topic_lock`. The drift check sets back others.
+        """
+        room = next((one for one in self._groups.rooms(qun) if one.room_id == room_id), None)
+        may = by in self._groups.owners(qun) or self._accounts.is_admin(qun.account, by)
+        if room is None or not may or self._settings.topic_lock or not topic or self._is_reserved(topic):
+            return False
+        if same_name(topic, room.topic):
+            return True
+        detail = {"number": str(qun.number), "before": room.topic, "after": topic}
+        self._audit.note(session, qun.account, "topic", f"person:{by}", room_id, "done", **detail)
+        if room.ordinal > 1:
+            self._groups.patch_room(session, room, topic=topic)
+            return True
+        self._groups.patch(session, qun.number, topic=topic)
+        for one in self._groups.rooms(qun):
+            self._groups.patch_room(session, one, topic=room_topic(topic, one))
+        return True
+
+    async def announce(self, qun: Qun, words: str, who: str) -> PresentationChange:
         """Publish an announcement in every room of the group; the drift check maintains it from then on."""
         self._accounts.require(qun.account, Capability.SET_ANNOUNCEMENT)
         wanted = {room.room_id or "": words for room in self._groups.rooms(qun)}
@@ -85,7 +115,7 @@ class GroupPresentation:
             self._end(session, actions)
             self._groups.patch(session, qun.number, announcement=words)
 
-        return Change(keep, confirmed)
+        return PresentationChange(keep, confirmed)
 
     def welcome(self, qun: Qun, words: str | None, who: str) -> Keep:
         """Set the welcome text; "" = none, None = that of the config."""
@@ -120,7 +150,7 @@ class GroupPresentation:
             try:
                 confirmed = await change(room_id, words) is not False
             except WeChatError as error:
-                self._accounts.heed(qun.account, error)
+                self._accounts.handle_rate_limit(qun.account, error)
                 await self._audit.ended(action, "failed", str(error))
                 await self._store.write(lambda s: self._end(s, actions))
                 raise

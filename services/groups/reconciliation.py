@@ -40,17 +40,17 @@ class Reconciler:
     async def account(self, account: str) -> list[str]:
         """Reconcile all rooms of an account; return the new friends for whom memberships wait."""
         directory = self._accounts.get(account).directory
-        known = directory.rooms
-        for live in list(known.values()):
+        rooms = directory.rooms
+        for live in list(rooms.values()):
             if live.join_state.isdecimal() and self._groups.by_room(account, live.id) is None:
                 await self._adopt(account, live)
         for qun in self._groups:
             for room in self._groups.all_rooms(qun):
                 if qun.account != account or not room.room_id or room.state in (QunState.MAKING, QunState.CLOSED):
                     continue
-                if room.room_id in known:
+                if room.room_id in rooms:
                     if directory.was_read(room.room_id):  # otherwise it may be older than the database
-                        await self._compare(qun, known[room.room_id])
+                        await self._compare(qun, rooms[room.room_id])
                 elif room.state == QunState.ACTIVE:
                     await self.try_room(account, room.room_id)
         return await self._store.read(lambda s: self._now_friends(s, account))
@@ -91,7 +91,7 @@ class Reconciler:
         return room
 
     async def try_room(self, account: str, room_id: str) -> None:
-        """Like `room`, but log errors; the drift check tries again."""
+        """Like `room`, but log errors; the drift check retries."""
         try:
             await self.room(account, room_id)
         except WeChatOffline:
@@ -100,10 +100,10 @@ class Reconciler:
             log.warning("could not read room %s: %s", room_id, error)
 
     async def _compare(self, qun: Qun, room: Room) -> None:
-        known = await self._store.read(lambda s: self._known(s, qun, room.id))
-        self._accounts.get(qun.account).directory.expect(room.id, known)
+        expected = await self._store.read(lambda s: self._known(s, qun, room.id))
+        self._accounts.get(qun.account).directory.expect(room.id, expected)
         await self._learn_names(qun, room)
-        await self._store.write(lambda s: self._true_up(s, qun, room.id))
+        await self._store.write(lambda s: self._correct_members(s, qun, room.id))
 
     async def _learn_names(self, qun: Qun, room: Room) -> None:
         """Read unknown members, so that the welcome message can name them."""
@@ -111,23 +111,23 @@ class Reconciler:
         strangers = room.member_ids - wechat.directory.contacts.keys()
         if not strangers:
             return
-        known = await self._store.read(lambda s: self._known(s, qun, room.id))
-        for contact_id in sorted(strangers - known)[:MAX_READ]:
+        expected = await self._store.read(lambda s: self._known(s, qun, room.id))
+        for contact_id in sorted(strangers - expected)[:MAX_READ]:
             try:
                 await wechat.contact(contact_id)
             except WeChatError as error:
                 log.info("could not read a member of room %s: %s", room.id, error)
 
-    def _true_up(self, session: Session, qun: Qun, room_id: str) -> None:
+    def _correct_members(self, session: Session, qun: Qun, room_id: str) -> None:
         wechat = self._accounts.get(qun.account)
         live = wechat.directory.rooms.get(room_id)  # read now, because it may have changed while this write was queued
         if live is None or wechat.self_id not in live.member_ids:
             return
         self._presence.find_room(session, qun.account, room_id)
         there = set(live.member_ids) - {wechat.self_id}
-        known = self._known(session, qun, room_id)
-        self._recorder.joined(session, qun, room_id, *sorted(there - known))
-        for contact_id in sorted(known - there):
+        expected = self._known(session, qun, room_id)
+        self._recorder.joined(session, qun, room_id, *sorted(there - expected))
+        for contact_id in sorted(expected - there):
             self._recorder.left(session, qun, room_id, contact_id)
 
     def _known(self, session: Session, qun: Qun, room_id: str) -> set[str]:

@@ -22,10 +22,10 @@ class RemovalQueue:
         self._texts = texts
 
     def add(self, session: Session, qun: Qun, contact_id: str, reason: str, who: str) -> None:
-        """Have a blacklisted person removed from the group."""
+        """Queue the removal of a blacklisted person from the group."""
         body = {"number": qun.number, "contact": contact_id, "reason": reason, "who": who}
         self._outbox.add(session, f"{QUEUE}:{qun.account}", contact_id, body, priority=Priority.NOTICE)
 
     def add_returned(self, session: Session, qun: Qun, contact_id: str) -> None:
-        """Have a blacklisted person removed who came in again."""
+        """Queue the removal of a blacklisted person who joined again."""
         self.add(session, qun, contact_id, self._texts.reason_blacklisted, "guard")

@@ -36,9 +36,9 @@ class Removals:
         self._audit = audit
 
     async def end_membership(self, membership_id: int, who: str) -> None:
-        """Withdraw an open request, or remove the person; somebody who is out already is fine.
+        """Withdraw an open request, or remove the person; do nothing if they have left.
 
-        Raises NotFound, AssistantOffline, and InviteFailed when WeChat does not remove them (only owners may).
+        Raises NotFound, AssistantOffline, and InviteFailed if WeChat does not remove them (only owners may).
         """
         row = await self._states.get(membership_id)
         qun = self._groups.by_number(row.number)
@@ -70,7 +70,7 @@ class Removals:
         if rooms:
             self._accounts.require(qun.account, Capability.REMOVE_MEMBER)
         for room_id in rooms:
-            with self._recorder.taking_out(qun, contact_id):
+            with self._recorder.removing(qun, contact_id):
                 await self._remove_from(wechat, qun, room_id, contact_id, who)
         return rooms
 
@@ -79,7 +79,7 @@ class Removals:
         try:
             await wechat.remove_member(room_id, contact_id)
         except WeChatError as error:
-            self._accounts.heed(qun.account, error)
+            self._accounts.handle_rate_limit(qun.account, error)
             if not await _is_gone(wechat, room_id, contact_id):
                 await self._audit.ended(action, "failed", str(error))
                 raise

@@ -97,7 +97,7 @@ class RoomCreator:
             except WeChatOffline as error:
                 raise AssistantOffline(str(error), retry_after=RETRY_AFTER) from error
             except WeChatTooFast as error:
-                self._accounts.heed(qun.account, error)
+                self._accounts.handle_rate_limit(qun.account, error)
                 raise TooManyRequests(str(error), retry_after=60) from error
             except WeChatError as error:
                 raise GroupNotMade(str(error)) from error

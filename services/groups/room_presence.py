@@ -36,6 +36,15 @@ class RoomPresence:
         found = self._groups.patch_room(session, room, state=QunState.ACTIVE)
         self._notices.found(session, self._groups.patch(session, room.number, state=QunState.ACTIVE), found)
 
+    def move(self, session: Session, room: QunRoom, room_id: str, owner_id: str) -> tuple[Qun, QunRoom]:
+        """Let a room go on under another WeChat id, with the owner's id of today."""
+        was_lost = room.state == QunState.LOST
+        moved = self._groups.patch_room(session, room, room_id=room_id, state=QunState.ACTIVE)
+        qun = self._groups.patch(session, room.number, owner_id=owner_id, state=QunState.ACTIVE)
+        if was_lost:
+            self._notices.found(session, qun, moved)
+        return qun, moved
+
     def _row(self, session: Session, account: str, room_id: str) -> QunRoom | None:
         wanted = select(QunRoom).where(QunRoom.account == account, QunRoom.room_id == room_id)
         return session.exec(wanted).first()

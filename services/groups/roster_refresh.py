@@ -47,7 +47,7 @@ class RosterRefresh:
             room = self._groups.room_of(qun, contact_id) or next(iter(likely), None)
             if room is None:
                 return None
-            read, moved = wechat.directory.last_told(room.id, contact_id)
+            read, moved = wechat.directory.last_reported(room.id, contact_id)
             if not _holds(read, LIST_HOLDS) and not _holds(moved, EVENT_HOLDS):
                 shown = await _read(wechat, room.id)
                 if contact_id not in shown.member_ids and self._groups.room_of(qun, contact_id) is not None:

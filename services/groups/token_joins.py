@@ -48,7 +48,7 @@ class TokenJoins:
 
     async def token_sent(self, account: str, contact_id: str, token: str) -> Decision:
         """Decide about a token sent by a friend."""
-        qun = await self._meant(account, contact_id, token)
+        qun = await self._selected(account, contact_id, token)
         if isinstance(qun, Decision):
             return qun
         answer = await self._known_already(qun, contact_id)
@@ -61,12 +61,12 @@ class TokenJoins:
         return Decision(
             fill(self._texts.joining, topic=qun.topic),
             lambda s: self._states.ask(s, qun, contact_id, name, MemberState.REQUESTED),
-            lambda: self._hold(account, self._resume(qun, contact_id)),
+            lambda: self._track(account, self._resume(qun, contact_id)),
         )
 
-    async def _meant(self, account: str, contact_id: str, token: str) -> Qun | Decision:
-        """The group a token leads into, or what its sender is told instead."""
-        if await self._misses.is_shut_out(account, contact_id):
+    async def _selected(self, account: str, contact_id: str, token: str) -> Qun | Decision:
+        """Return the group of a token, or the reply to its sender."""
+        if await self._misses.is_blocked(account, contact_id):
             return Decision()
         try:
             return self._group(account, token)
@@ -100,7 +100,7 @@ class TokenJoins:
 
     async def token_in_request(self, account: str, contact_id: str, name: str, token: str) -> Decision:
         """Decide about a token in a friend request; the person is added once they are a friend."""
-        qun = await self._meant(account, contact_id, token)
+        qun = await self._selected(account, contact_id, token)
         if isinstance(qun, Decision):
             return qun
         answer = await self._known_already(qun, contact_id)
@@ -114,7 +114,7 @@ class TokenJoins:
 
     def became_friend_soon(self, account: str, contact_id: str) -> None:
         """Start adding a new friend to the groups that wait for them."""
-        self._hold(account, self._became_friend(account, contact_id))
+        self._track(account, self._became_friend(account, contact_id))
 
     async def _became_friend(self, account: str, contact_id: str) -> None:
         """Wait until WeChat shows the new friend as one, which may take seconds, and add them."""
@@ -126,10 +126,10 @@ class TokenJoins:
         await self._memberships.became_friend(account, contact_id)
 
     async def resume(self, account: str) -> int:
-        """Go on with what a crash or a failure cut off; returns how many requests were open."""
+        """Continue interrupted requests; return the number of open ones."""
         rows = await self._memberships.interrupted(account)
         for row in rows:
-            self._hold(account, self._memberships.resume(row))
+            self._track(account, self._memberships.resume(row))
         return len(rows)
 
     async def resume_all(self) -> int:
@@ -138,8 +138,8 @@ class TokenJoins:
         return sum([await self.resume(account) for account in accounts])
 
     def resume_soon(self, membership_id: int) -> None:
-        """Go on with a way in that is kept."""
-        self._hold("", self._resume_one(membership_id))
+        """Continue a stored request in the background."""
+        self._track("", self._resume_one(membership_id))
 
     async def _resume_one(self, membership_id: int) -> None:
         row = await self._states.get(membership_id)
@@ -151,7 +151,7 @@ class TokenJoins:
         if row is not None:
             await self._memberships.resume(row)
 
-    def _hold(self, account: str, work: Coroutine[Any, Any, Any]) -> None:
+    def _track(self, account: str, work: Coroutine[Any, Any, Any]) -> None:
         task = asyncio.create_task(work)
         self._tasks[task] = account
         task.add_done_callback(self._ended)

@@ -1,4 +1,4 @@
-"""Wrong join tokens that people sent: who guesses is ignored for an hour."""
+"""Counts wrong join tokens: people who guess are ignored for an hour."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class TokenMisses:
         self._clock = clock
 
     def note(self, session: Session, account: str, contact_id: str) -> None:
-        """A person sent a wrong token."""
+        """Count a wrong token of a person."""
         session.add(TokenMiss(account=account, contact_id=contact_id, at=self._clock()))
 
-    async def is_shut_out(self, account: str, contact_id: str) -> bool:
+    async def is_blocked(self, account: str, contact_id: str) -> bool:
         """Whether a person sent five wrong tokens within an hour, the last of them less than an hour ago."""
         wanted = (
             select(TokenMiss.at)

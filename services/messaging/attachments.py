@@ -16,7 +16,7 @@ from yarl import URL
 from config.settings import ApiSettings
 from errors import BodyTooLarge, InvalidParameter, StorageFull
 from services.messaging.http_client import HttpClient, TooLong, read_bounded
-from services.messaging.media import Kept, MediaFull, MediaStore
+from services.messaging.media import MediaFull, MediaStore, StoredFile
 from wechat.events import Media
 
 LARGEST: Final = 20 * 1024 * 1024  # bytes
@@ -50,7 +50,7 @@ class Attachments:
         self._http = http
         self._settings = settings
 
-    async def keep(self, given: Attachment) -> Kept:
+    async def keep(self, given: Attachment) -> StoredFile:
         """Store the file on disk; raise InvalidParameter or BodyTooLarge."""
         if given.url:
             data, name = await self._fetch(given.url), given.name or unquote(URL(given.url).name)
@@ -106,5 +106,5 @@ def _picture_name(data: bytes, name: str) -> str:
     suffix = next((suffix for begin, suffix in PICTURES if begin.match(data)), None)
     if suffix is None:
         raise InvalidParameter("not a picture: expected PNG, JPEG, GIF, WebP or BMP")
-    known = name.lower().endswith((suffix, ".jpeg") if suffix == ".jpg" else suffix)
-    return name if known else f"{name}{suffix}"
+    has_suffix = name.lower().endswith((suffix, ".jpeg") if suffix == ".jpg" else suffix)
+    return name if has_suffix else f"{name}{suffix}"

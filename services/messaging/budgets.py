@@ -36,7 +36,7 @@ LIMITS: Final[dict[Budget, Callable[[LimitSettings], int]]] = {
 
 
 class Verdict(StrEnum):
-    """The result of counting. A person who exceeds a limit is told once, and then gets no more replies."""
+    """The result of counting. A person who exceeds a limit gets one notice, and then no more replies."""
 
     ALLOWED = "allowed"
     EXCEEDED = "exceeded"

@@ -14,7 +14,7 @@ from models.db import after_commit
 from services.changes import ChangeFeed, ChangeKind
 from services.clock import Clock
 from services.messaging.loop_detector import LoopDetector
-from services.messaging.media import Kept
+from services.messaging.media import StoredFile
 from services.text import with_quote
 from wechat.events import Message, MessageKind
 
@@ -57,7 +57,7 @@ def shown(kind: str, text: str) -> str:
 
 
 def in_full(message: Message, words: str) -> str:
-    """The words of a message with what it quotes."""
+    """Return the text of a message with what it quotes."""
     is_quoting = message.quoted or message.quoted_kind is not MessageKind.TEXT
     return with_quote(words, shown(message.quoted_kind, message.quoted)) if is_quoting else words
 
@@ -70,7 +70,9 @@ class Conversations:
         self._changes = changes
         self._loop_detector = loop_detector
 
-    def heard(self, session: Session, message: Message, *, kept: Kept | None = None, ticket: int | None = None) -> None:
+    def record_incoming(
+        self, session: Session, message: Message, *, kept: StoredFile | None = None, ticket: int | None = None
+    ) -> None:
         """Store a received message, with the path and name of its file if it was fetched."""
         named = kept is not None and message.kind is not MessageKind.TEXT  # a transcribed voice message is a text
         words = kept.name if kept and named else in_full(message, message.text)
@@ -87,7 +89,7 @@ class Conversations:
             ticket=ticket,
         )
 
-    def spoken(self, session: Session, account: str, to: str, body: dict[str, Any]) -> None:
+    def record_outgoing(self, session: Session, account: str, to: str, body: dict[str, Any]) -> None:
         """Store a message that the assistant is going to send, except messages relayed to staff, which are stored
         already.
         """
@@ -108,7 +110,7 @@ class Conversations:
             ticket=body.get("ticket"),
             outbox_key=body.get("key", ""),
         )
-        after_commit(session, lambda: self._loop_detector.spoke(account, to, words))
+        after_commit(session, lambda: self._loop_detector.record_sent(account, to, words))
 
     def note(self, session: Session, account: str, contact_id: str, ticket: int, staff: str, words: str) -> None:
         """Store a staff note about a conversation; the customer never sees it."""
@@ -166,8 +168,8 @@ class Conversations:
         noted = select(Said.text).where(Said.account == account, Said.conversation == contact_id, col(Said.internal))
         return list(session.exec(noted.order_by(col(Said.id).desc()).limit(limit)).all())[::-1]
 
-    def media_of(self, session: Session, account: str, message_id: str, kept: Kept) -> None:
-        """Note where the file of something said was kept."""
+    def media_of(self, session: Session, account: str, message_id: str, kept: StoredFile) -> None:
+        """Store where the file of a message was saved."""
         write_bulk(session)
         theirs = update(Said).where(col(Said.account) == account, col(Said.message_id) == message_id)
         session.connection().execute(theirs.values(media=kept.path, text=kept.name))

@@ -1,4 +1,4 @@
-"""Joins texts that wait for a person who may only be sent a few messages before they write again."""
+"""Joins waiting texts to a person who may only be sent a few messages until they write again."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ LONGEST = 2048  # bytes of a joined text, the limit of the official channel
 SPARE = 1  # messages kept for what is said next, such as the answer to the person's last message
 
 
-async def join_waiting(outbox: Outbox, work: Job, left: int | None) -> None:
+async def join_waiting(outbox: Outbox, job: Job, left: int | None) -> None:
     """Join the texts queued behind `work` until all fit into the `left` messages but one, as far as possible.
 
     `work` itself is not changed, because it may have been sent before a crash.
     """
     if not left:
         return
-    behind = outbox.behind(work)
+    behind = outbox.behind(job)
     groups = [[job] for job in behind]
     too_many = 1 + len(groups) - (left - SPARE)
     at = len(groups) - 1

@@ -28,7 +28,7 @@ class LoopDetector:
         self._spoke: OrderedDict[tuple[str, str], tuple[int, ...]] = OrderedDict()
         self._rounds: OrderedDict[tuple[str, str, str, int], _Round] = OrderedDict()
 
-    def spoke(self, account: str, to: str, words: str) -> None:
+    def record_sent(self, account: str, to: str, words: str) -> None:
         """Record a message of the assistant."""
         self._spoke[account, to] = (*self._spoke.get((account, to), ()), hash(normal(words)))[-LAST:]
         self._spoke.move_to_end((account, to))
@@ -39,14 +39,14 @@ class LoopDetector:
         """Whether the text is one of the assistant's own last messages in this conversation."""
         return hash(normal(words)) in self._spoke.get((account, conversation), ())
 
-    def goes_round(self, account: str, conversation: str, contact_id: str, words: str) -> bool:
+    def is_looping(self, account: str, conversation: str, contact_id: str, words: str) -> bool:
         """Count a message of a person; return whether it was repeated too often."""
         key, now = (account, conversation, contact_id, hash(words)), self._clock()
-        known = self._rounds.get(key)
-        if known is None or now - known.since > SECONDS:
-            known = self._rounds[key] = _Round(now)
+        repeats = self._rounds.get(key)
+        if repeats is None or now - repeats.since > SECONDS:
+            repeats = self._rounds[key] = _Round(now)
             self._rounds.move_to_end(key)
             if len(self._rounds) > MAX_KNOWN:
                 self._rounds.popitem(last=False)
-        known.times += 1
-        return known.times > ROUNDS
+        repeats.times += 1
+        return repeats.times > ROUNDS

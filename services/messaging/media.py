@@ -33,7 +33,7 @@ class MediaFull(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredFile:
     """A stored file and its name."""
 
     path: str
@@ -64,7 +64,7 @@ class MediaStore:
         """Look whether there is room for files; logs when that has changed. Blocks on a large folder."""
         self._room_for(0)
 
-    async def of(self, wechat: WeChat, message: Said) -> tuple[Said, Kept | None]:
+    async def of(self, wechat: WeChat, message: Said) -> tuple[Said, StoredFile | None]:
         """Fetch and store the file of a message. A message of unknown kind with a file becomes a file message."""
         if not may_hold_file(message):
             return message, None
@@ -73,7 +73,7 @@ class MediaStore:
             return replace(message, kind=MessageKind.FILE), kept
         return message, kept
 
-    async def fetch(self, wechat: WeChat, message_id: str, kind: str, contact_id: str) -> Kept | None:
+    async def fetch(self, wechat: WeChat, message_id: str, kind: str, contact_id: str) -> StoredFile | None:
         """Fetch and keep a message's file; None when it cannot be had, or is more than the person or the disk has left.
         While the account is away it is waited for."""
         failed = away = 0
@@ -100,11 +100,11 @@ class MediaStore:
             await asyncio.sleep(BETWEEN)
         return None
 
-    async def keep(self, media: Media, *, always: bool = False) -> Kept:
+    async def keep(self, media: Media, *, always: bool = False) -> StoredFile:
         """Write a file under its hash; the same bytes are kept once. MediaFull, unless it is kept `always`."""
         return await asyncio.to_thread(self._keep, media, always)
 
-    def _keep(self, media: Media, always: bool) -> Kept:
+    def _keep(self, media: Media, always: bool) -> StoredFile:
         sha = hashlib.sha256()
         for piece in media.pieces():
             sha.update(piece)
@@ -113,7 +113,7 @@ class MediaStore:
         path = self.folder / digest[:2] / f"{digest}{suffix[0].lower() if suffix else ''}"
         if path.exists():
             os.utime(path)
-            return Kept(str(path), media.name)
+            return StoredFile(str(path), media.name)
         if not always:
             self._room_for(media.size)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -124,10 +124,10 @@ class MediaStore:
             os.fsync(temporary.fileno())
         Path(temporary.name).replace(path)  # whole or not at all, whatever dies
         self._used = (self._used or 0) + media.size
-        return Kept(str(path), media.name)
+        return StoredFile(str(path), media.name)
 
     def _room_for(self, size: int) -> None:
-        """MediaFull when a file of this size would leave too little room."""
+        """Raise MediaFull if a file of this size would leave too little space."""
         if self._used is None:
             self._used = sum(path.stat().st_size for path in self.folder.glob("*/*") if path.is_file())
         there = next(place for place in (self.folder.absolute(), *self.folder.absolute().parents) if place.exists())

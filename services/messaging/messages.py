@@ -42,7 +42,7 @@ def text(words: str, mentions: Sequence[str] = ()) -> Body:
 
 
 def _pieces(body: Body) -> list[Body]:
-    """A text that is too long for WeChat as several, in order; the mentions are in the first."""
+    """Split a text that is too long for WeChat, in order; the mentions are in the first part."""
     mentions = body.get("mentions", ())
     first = max(LONGEST_TEXT // 2, LONGEST_TEXT - LONGEST_NAME * len(mentions))  # names may be put in front
     if body["type"] != "text" or len(body["text"]) <= first:
@@ -88,7 +88,7 @@ def mini_program(program: MiniProgram) -> Body:
 
 
 class Messages:
-    """Queues messages to WeChat and sends them. `said` records each in the transaction that queues it."""
+    """Queues messages to WeChat and sends them. `said` is called in the transaction that queues a message."""
 
     def __init__(self, outbox: Outbox, accounts: Accounts, said: Callable[[Session, str, str, Body], None]) -> None:
         self._outbox = outbox
@@ -122,41 +122,41 @@ class Messages:
         if wechat is not None and Capability.SESSIONS in wechat.capabilities:
             self._outbox.add(session, f"{QUEUE}:{account}", contact_id, {"type": "end_session"})
 
-    async def _deliver(self, work: Job) -> Result:
-        account = work.queue.partition(":")[2]
+    async def _deliver(self, job: Job) -> Result:
+        account = job.queue.partition(":")[2]
         wechat = self._accounts.get(account)
-        if work.priority == Priority.BROADCAST and not await self._outbox.mark_sending(work):
+        if job.priority == Priority.BROADCAST and not await self._outbox.mark_sending(job):
             return Cancelled()
-        if Capability.WRITE_FIRST not in wechat.capabilities and self._outbox.behind(work):
-            await join_waiting(self._outbox, work, await wechat.messages_left(work.key, str(work.id)))
+        if Capability.WRITE_FIRST not in wechat.capabilities and self._outbox.behind(job):
+            await join_waiting(self._outbox, job, await wechat.messages_left(job.key, str(job.id)))
         try:
-            return await _send(wechat, work.key, work.body, str(work.id))
+            return await _send(wechat, job.key, job.body, str(job.id))
         except WeChatOffline as error:
             return Retry(1.0, str(error), counts=False)
         except WeChatTaken as error:
-            must_be_now = work.body.get("staff") or work.body["type"] == "hand_over"
+            must_be_now = job.body.get("staff") or job.body["type"] == "hand_over"
             return GiveUp(str(error)) if must_be_now else Retry(NOT_YET_WAIT, str(error), counts=False)
         except WeChatNotYet as error:
             return Retry(NOT_YET_WAIT, str(error), counts=False)
         except WeChatUnknown as error:
-            if work.priority == Priority.BROADCAST:
+            if job.priority == Priority.BROADCAST:
                 return GiveUp(str(error), unknown=True)
-            return _again(work, error, LOST_WAITS)
+            return _again(job, error, LOST_WAITS)
         except WeChatTooFast as error:
-            self._accounts.heed(account, error)
-            return _again(work, error, SLOW_WAITS)
+            self._accounts.handle_rate_limit(account, error)
+            return _again(job, error, SLOW_WAITS)
         except (WeChatRefused, OSError) as error:
-            return _again(work, error, WAITS)
+            return _again(job, error, WAITS)
         except WeChatError as error:
             return GiveUp(str(error))
 
 
-def _again(work: Job, error: Exception, waits: Sequence[float]) -> Retry | GiveUp:
-    if work.body["type"] == "file" and not isinstance(error, WeChatTooFast):
+def _again(job: Job, error: Exception, waits: Sequence[float]) -> Retry | GiveUp:
+    if job.body["type"] == "file" and not isinstance(error, WeChatTooFast):
         waits = FILE_WAITS
-    if work.attempts >= len(waits):
+    if job.attempts >= len(waits):
         return GiveUp(str(error), unknown=isinstance(error, WeChatUnknown))
-    return Retry(waits[work.attempts], str(error))
+    return Retry(waits[job.attempts], str(error))
 
 
 async def _send(wechat: WeChat, to: str, body: Body, key: str) -> str:

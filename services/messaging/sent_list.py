@@ -23,8 +23,10 @@ def list_messages(
     page: PageRequest,
     ids: Sequence[str] = (),
 ) -> Page[OutboxItem]:
-    """The messages of these accounts, in a state (None = all), to conversations whose id has `to` in it, or is one of
-    `ids` ("" = to all)."""
+    """Return the messages of these accounts, in a state (None = all), by recipient.
+
+    `to` is a part of the recipient's id, `ids` are further recipients; "" = all.
+    """
     query = select(OutboxItem).where(col(OutboxItem.queue).in_([f"{QUEUE}:{account}" for account in accounts]))
     if state is not None:
         query = query.where(OutboxItem.state == state)
@@ -37,7 +39,7 @@ def list_messages(
 
 
 def send_again(session: Session, outbox: Outbox, audit: Audit, item_id: int, who: str) -> bool:
-    """Promise a failed message anew, inside a transaction; False when it has not failed. NotFound."""
+    """Queue a failed message again, inside a transaction; return False if it has not failed. Raises NotFound."""
     item = session.get(OutboxItem, item_id)
     if item is None or not item.queue.startswith(f"{QUEUE}:"):
         raise NotFound(f"message {item_id}")

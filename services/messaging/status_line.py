@@ -1,4 +1,4 @@
-"""The status code of a response whose rest is invalid.
+"""The status code of a response that is otherwise invalid.
 
 aiohttp raises on an invalid response without providing its status. A webhook's receiver has accepted an event as soon
 as it responds 2xx.

@@ -26,7 +26,7 @@ from models.db import Store
 from models.durable import IS_WEBHOOK, OutboxItem, WorkState
 from services.accounts.audit import Audit
 from services.clock import DAY, Clock
-from services.messaging.http_client import HttpClient, describe, let_go
+from services.messaging.http_client import HttpClient, describe, discard
 from services.messaging.status_line import forget_status, status_begun
 from services.messaging.webhook_events import QUEUE
 from services.paging import Page, PageRequest, page_of
@@ -46,7 +46,7 @@ class _WrongWay(aiohttp.ClientError):
 
 
 class Resent(NamedTuple):
-    """An event that was asked to be sent again; `again` is False for one that had not failed."""
+    """An event whose repetition was requested; `again` is False if it had not failed."""
 
     item: OutboxItem
     again: bool
@@ -98,24 +98,24 @@ class WebhookDelivery:
 
     # ---- delivery ----
 
-    async def _deliver(self, work: Job) -> str | Retry | GiveUp:
-        receiver = self._receivers.get(work.queue.removeprefix(f"{QUEUE}:"))
+    async def _deliver(self, job: Job) -> str | Retry | GiveUp:
+        receiver = self._receivers.get(job.queue.removeprefix(f"{QUEUE}:"))
         if receiver is None:
             return GiveUp("no webhook with this name is configured")
         forget_status()
         try:
-            status = await self._post(receiver, work)
+            status = await self._post(receiver, job)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             begun = status_begun()
             if begun is not None and 200 <= begun < 300:  # accepted, even though the rest of the response is invalid
                 return f"HTTP {begun}"
-            return self._again(work, str(error) if isinstance(error, _WrongWay) else describe(error))
-        return f"HTTP {status}" if 200 <= status < 300 else self._again(work, f"HTTP {status}")
+            return self._again(job, str(error) if isinstance(error, _WrongWay) else describe(error))
+        return f"HTTP {status}" if 200 <= status < 300 else self._again(job, f"HTTP {status}")
 
-    async def _post(self, receiver: WebhookSettings, work: Job) -> int:
+    async def _post(self, receiver: WebhookSettings, job: Job) -> int:
         """POST the event. Redirects are followed only to the same origin, and only if they keep the method."""
-        body = json.dumps(work.body, ensure_ascii=False, separators=(",", ":"))
-        headers = self._headers(receiver, work.body["id"], body)
+        body = json.dumps(job.body, ensure_ascii=False, separators=(",", ":"))
+        headers = self._headers(receiver, job.body["id"], body)
         url = URL(receiver.url)
         for _ in range(MAX_HOPS):
             async with asyncio.timeout(self.timeout):
@@ -124,7 +124,7 @@ class WebhookDelivery:
                 )
             async with response:  # the status line decides; errors after it do not matter
                 if response.status not in (307, 308):
-                    await let_go(response)
+                    await discard(response)
                     return response.status
                 target = url.join(URL(response.headers.get("Location", "")))
             if target.origin() != url.origin():
@@ -141,12 +141,12 @@ class WebhookDelivery:
             "webhook-signature": " ".join(Signer(key).sign(event_id, now, body) for key in receiver.keys),
         }
 
-    def _again(self, work: Job, why: str) -> Retry | GiveUp:
-        receiver = work.queue.removeprefix(f"{QUEUE}:")
-        wait = self.waits[min(work.attempts, len(self.waits) - 1)]
-        if self._clock() + wait > work.created_at + self.give_up_after:
+    def _again(self, job: Job, why: str) -> Retry | GiveUp:
+        receiver = job.queue.removeprefix(f"{QUEUE}:")
+        wait = self.waits[min(job.attempts, len(self.waits) - 1)]
+        if self._clock() + wait > job.created_at + self.give_up_after:
             return GiveUp(why)
-        log.warning("webhook %s: event %s not received (%s), retrying in %d s", receiver, work.body["id"], why, wait)
+        log.warning("webhook %s: event %s not received (%s), retrying in %d s", receiver, job.body["id"], why, wait)
         return Retry(wait, why)
 
     # ---- failed events ----
@@ -157,8 +157,10 @@ class WebhookDelivery:
         return (await self._store.read(lambda s: list_deliveries(s, "", WorkState(state), page))).rows
 
     def send_again(self, session: Session, item_id: int, who: str) -> Resent:
-        """Promise a given-up event anew, inside a transaction, behind what its group has open; one that is open or
-        was received stays as it is. NotFound."""
+        """Queue a failed event again, inside a transaction, after its group's open events. Raises NotFound.
+
+        An event that is open or was received is left unchanged.
+        """
         item = session.exec(_hooks().where(OutboxItem.id == item_id)).first()
         if item is None:
             raise NotFound(f"webhook {item_id}")

@@ -50,8 +50,8 @@ class WebhookEvents:
     def friend_added(self, session: Session, account: str, contact_id: str, name: str) -> None:
         """Report a new friend once, although both an event and the contact list show them."""
         now = self._clock()
-        known = session.get(BecameFriend, (account, contact_id))
-        if known is None or known.at < now - SAME_FRIEND:
+        last = session.get(BecameFriend, (account, contact_id))
+        if last is None or last.at < now - SAME_FRIEND:
             session.merge(BecameFriend(account=account, contact_id=contact_id, at=now))
             data = {"assistant": account, "contact_id": contact_id, "name": name}
             self.tell(session, "friend.added", contact_id, data)

@@ -1,4 +1,4 @@
-"""Blocked words: those of the config and those that people added, ready to be looked for."""
+"""Blocked words of the config and those that people added."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_WORD: Final = 50  # characters
 
 
 class WordOutcome(StrEnum):
-    """What came of blocking a word, or of allowing it again."""
+    """The result of blocking or allowing a word."""
 
     DONE = "done"
     TOO_SHORT = "too short"  # nothing to look for, or one Latin letter, which nearly every message contains
@@ -108,7 +108,7 @@ class BlockedWords:
         return WordOutcome.DONE if elsewhere is WordOutcome.UNKNOWN else elsewhere
 
     def _blocked_by(self, account: str, word: str) -> WordOutcome:
-        """Where a word is blocked for every group."""
+        """Return where a word is blocked for every group."""
         if _shape(word) in self._configured:
             return WordOutcome.CONFIGURED
         return WordOutcome.EVERYWHERE if _shape(word) in self._added[account, None] else WordOutcome.UNKNOWN

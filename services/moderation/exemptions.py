@@ -16,7 +16,7 @@ class Exemptions:
         self._groups = groups
         self._settings = settings
 
-    def hold(self, qun: Qun, contact_id: str) -> bool:
+    def apply_to(self, qun: Qun, contact_id: str) -> bool:
         """Whether the person is exempt."""
         accounts = self._accounts
         if contact_id == qun.companion_id or accounts.is_admin(qun.account, contact_id) or accounts.is_own(contact_id):

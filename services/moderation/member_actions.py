@@ -29,7 +29,7 @@ class MemberActions:
         self._sanctions = sanctions
 
     def exempt(self, qun: Qun, people: Iterable[Contact]) -> list[Contact]:
-        """Those of the people who are exempt."""
+        """Return which of the people are exempt."""
         return [person for person in people if self._sanctions.is_exempt(qun, person.id)]
 
     def warn(self, session: Session, qun: Qun, person: Contact, reason: str, who: str, room_id: str = "") -> int:

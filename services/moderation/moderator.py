@@ -67,7 +67,7 @@ class Moderator:
         self._own: Sequence[str] = [host for url in (self._public_url, *own_hosts) if (host := host_of(url))]
 
     def offence(self, event: GroupMessage, qun: Qun) -> Offence | None:
-        """What is wrong with a message, as far as the message itself tells."""
+        """Return the offence of a message, as far as it can be seen without fetching anything."""
         if _is_uncounted(event):
             return None
         offending = self._in_words(event, qun)
@@ -87,7 +87,7 @@ class Moderator:
             return Offence.LINK if self._block.links and not self._is_ours(event.target) else None
         return None
 
-    def must_look(self, event: GroupMessage, qun: Qun) -> bool:
+    def needs_check(self, event: GroupMessage, qun: Qun) -> bool:
         """Whether more has to be fetched to judge a message that `offence` has nothing against."""
         if _is_uncounted(event) or self._sanctions.is_exempt(qun, event.contact_id):
             return False

@@ -1,4 +1,4 @@
-"""Removes the people of the removal queue; if WeChat refuses, tells the group's owner once."""
+"""Removes the people of the removal queue; if WeChat refuses, the group's owner is notified once."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ class RemovalWorker:
         self._records = records
         self._messages = messages
         self._texts = texts
-        outbox.serve(QUEUE, self._deliver, at_once=1, is_open=accounts.is_online)
+        outbox.serve(QUEUE, self._deliver, concurrency=1, is_open=accounts.is_online)
 
-    async def _deliver(self, work: Job) -> str | Retry | GiveUp:
-        qun = self._groups.by_number(work.body["number"])
-        contact_id = work.body["contact"]
+    async def _deliver(self, job: Job) -> str | Retry | GiveUp:
+        qun = self._groups.by_number(job.body["number"])
+        contact_id = job.body["contact"]
         if qun is None or not self._records.is_blacklisted(qun, contact_id):  # forgiven meanwhile
             return ""
         if self._groups.room_of(qun, contact_id) is None:
             return ""
         try:
-            room_ids = await self._removals.remove(qun, contact_id, work.body["who"])
+            room_ids = await self._removals.remove(qun, contact_id, job.body["who"])
         except (WeChatError, BotError) as error:
-            return await self._failed(work, qun, contact_id, error)
-        await self._records.write(lambda s: self._done(s, qun, contact_id, room_ids, work.body["reason"]))
+            return await self._failed(job, qun, contact_id, error)
+        await self._records.write(lambda s: self._done(s, qun, contact_id, room_ids, job.body["reason"]))
         return ""
 
     def _done(self, session: Session, qun: Qun, contact_id: str, room_ids: list[str], reason: str) -> None:
@@ -63,16 +63,16 @@ class RemovalWorker:
         for room_id in room_ids:
             self._messages.say(session, qun.account, room_id, words, priority=Priority.NOTICE)
 
-    async def _failed(self, work: Job, qun: Qun, contact_id: str, error: Exception) -> Retry | GiveUp:
+    async def _failed(self, job: Job, qun: Qun, contact_id: str, error: Exception) -> Retry | GiveUp:
         if isinstance(error, WeChatOffline | BotError):
             return Retry(1.0, str(error), counts=False)
-        if work.attempts < MAX_TRIES and isinstance(error, WeChatTooFast | WeChatUnknown | WeChatNotDone):
+        if job.attempts < MAX_TRIES and isinstance(error, WeChatTooFast | WeChatUnknown | WeChatNotDone):
             return Retry(60.0 if isinstance(error, WeChatTooFast) else 2.0, str(error))
-        await self._records.write(lambda s: self._tell_owner(s, qun, contact_id, work.body["reason"]))
+        await self._records.write(lambda s: self._tell_owner(s, qun, contact_id, job.body["reason"]))
         return GiveUp(str(error))
 
     def _tell_owner(self, session: Session, qun: Qun, contact_id: str, reason: str) -> None:
-        """Once per person: the assistant is not the group's owner, or WeChat refuses for another reason."""
+        """Notify the owner, once per person, that WeChat refuses, such as when the assistant does not own the group."""
         record = self._records.of(session, qun, contact_id)
         if record is not None and record.removal_told:
             return

@@ -37,7 +37,7 @@ class Sanctions:
 
     def is_exempt(self, qun: Qun, contact_id: str) -> bool:
         """Whether the person may not be warned or removed: owner, admins, companions, assistants."""
-        return self._exemptions.hold(qun, contact_id)
+        return self._exemptions.apply_to(qun, contact_id)
 
     def warn(
         self, session: Session, qun: Qun, room_id: str, contact_id: str, name: str, reason: str, who: str, **more: str

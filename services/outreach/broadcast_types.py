@@ -57,7 +57,7 @@ class BroadcastResult:
 
     @property
     def state(self) -> str:
-        """queued, sending, or done once nothing is open any more; cancelled if some of it was cancelled."""
+        """Return queued, sending, done (nothing is open any more) or cancelled (a part was cancelled)."""
         states = {*self.groups.values(), *self.friends.values()}
         if self.broadcast.state == BroadcastState.WITHDRAWN:
             return str(WorkState.CANCELLED)

@@ -1,28 +1,39 @@
-"""Chart of a group's daily numbers. Labels are Latin only, because no Chinese font may be installed."""
+"""Chart of a group's daily numbers.
+
+No Chinese font may be installed, so the glyphs that are needed are in chart_font.otf, a subset of Noto Sans CJK SC:
+pyftsubset NotoSansCJK-Regular.ttc --font-number=2 --unicodes=20-7e --text=…
+"""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from PIL import Image, ImageDraw, ImageFont
 
+from config.language import Language
 from services.groups.daily_stats import DayStats
 
+FONT: Final = Path(__file__).with_name("chart_font.otf")
 WIDTH, HEIGHT, MARGIN = 960, 640, 60
 PANELS: Final = (("messages", "#4c78a8"), ("joins", "#54a24b"), ("leaves", "#e45756"))
+TITLES: Final = {  # in characters that the font has
+    "zh": {"messages": "消息", "joins": "入群", "leaves": "退群"},
+    "en": {"messages": "Messages", "joins": "Joined", "leaves": "Left"},
+}
 
 
-def draw(days: Sequence[DayStats]) -> bytes:
+def draw(days: Sequence[DayStats], language: Language = "zh") -> bytes:
     """Return a PNG with a bar chart each for messages, joins and leaves."""
     picture = Image.new("RGB", (WIDTH, HEIGHT), "white")
     pen = ImageDraw.Draw(picture)
-    font = ImageFont.load_default(18)
+    font = ImageFont.truetype(FONT, 18)
     height = (HEIGHT - MARGIN) / len(PANELS)
     for row, (what, colour) in enumerate(PANELS):
         values = [getattr(day, what) for day in days]
-        _bars(pen, font, row * height, height, f"{what} ({sum(values)})", values, colour)
+        _bars(pen, font, row * height, height, f"{TITLES[language][what]} ({sum(values)})", values, colour)
     step = _step(days)
     for place, day in enumerate(days):
         pen.text((MARGIN + (place + 0.5) * step, HEIGHT - MARGIN / 2), day.date[5:], "#333", font, "mm")

@@ -26,7 +26,7 @@ class CronTimes(BaseTrigger):  # type: ignore[misc] # APScheduler has no types
         self._is_every_hour = fields[1].startswith("*")
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
-        """The first time from now on, or the first after the previous one where that is earlier."""
+        """Return the first time from now on, or the first after the previous one if that is earlier."""
         after = now.astimezone(UTC)
         if previous_fire_time is not None:
             after = min(after, previous_fire_time.astimezone(UTC) + NEXT)
@@ -50,7 +50,7 @@ class CronTimes(BaseTrigger):  # type: ignore[misc] # APScheduler has no types
         return None
 
     def _shown(self, at: datetime) -> datetime:
-        """What a clock on the wall shows then, without a time zone."""
+        """Return the local wall clock time, without a time zone."""
         return at.astimezone(self._zone).replace(tzinfo=None, fold=0)
 
     def _shown_next(self, shown: datetime) -> datetime | None:
@@ -58,12 +58,12 @@ class CronTimes(BaseTrigger):  # type: ignore[misc] # APScheduler has no types
         return None if due is None else due.replace(tzinfo=None)
 
     def _turned_back_soon(self, after: datetime) -> datetime | None:
-        """When the clocks are put back, if that is so soon that hours which come twice are not over before."""
+        """Return when the clocks are put back, if that is within the hours that are repeated."""
         end = after + LONGEST_SHIFT
         return self._change(after, end) if self._offset(end) < self._offset(after) else None
 
     def _change(self, start: datetime, end: datetime) -> datetime:
-        """The one moment between two (UTC) from which on the zone's offset is that of the end."""
+        """Return the moment between two (UTC) from which the zone's offset is that of the end."""
         low, high = int(start.timestamp()), int(end.timestamp())
         last = self._offset(end)
         while high - low > 1:

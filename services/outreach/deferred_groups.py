@@ -29,7 +29,7 @@ class DeferredGroups:
         self._groups = groups
         self._lifecycle = lifecycle
         self._outbox = outbox
-        outbox.serve(QUEUE, self._make, at_once=1, is_open=accounts.is_online)
+        outbox.serve(QUEUE, self._make, concurrency=1, is_open=accounts.is_online)
 
     async def create(self, code: str, owner: str, account: str, who: str) -> Qun:
         """Return the group of this code and queue its creation, unless it exists already.
@@ -38,10 +38,10 @@ class DeferredGroups:
         """
         qun = await self._lifecycle.prepare(code, owner, account)
         if qun.state == QunState.MAKING:
-            await self._store.write(lambda s: self._promise(s, qun, who))
+            await self._store.write(lambda s: self._queue(s, qun, who))
         return qun
 
-    def _promise(self, session: Session, qun: Qun, who: str) -> None:
+    def _queue(self, session: Session, qun: Qun, who: str) -> None:
         key = f"{QUEUE}:{qun.number}"
         item = session.exec(select(OutboxItem).where(OutboxItem.idempotency_key == key)).first()
         if item is None:
@@ -51,16 +51,16 @@ class DeferredGroups:
         elif item.state not in (WorkState.QUEUED, WorkState.SENDING):
             self._outbox.again(session, item)
 
-    async def _make(self, work: Job) -> str | Retry | GiveUp:
-        account = work.queue.partition(":")[2]
+    async def _make(self, job: Job) -> str | Retry | GiveUp:
+        account = job.queue.partition(":")[2]
         try:
-            qun, _ = await self._lifecycle.create(work.body["code"], work.body["owner"], account, work.body["who"])
+            qun, _ = await self._lifecycle.create(job.body["code"], job.body["owner"], account, job.body["who"])
         except (TooManyRequests, AssistantOffline) as error:
             return Retry(max(1.0, error.retry_after or 5.0), error.message, counts=False)
         except GroupNotMade as error:
-            if work.attempts >= len(WAITS):
+            if job.attempts >= len(WAITS):
                 return GiveUp(str(error))
-            return Retry(WAITS[work.attempts], str(error))
+            return Retry(WAITS[job.attempts], str(error))
         except BotError as error:
             return GiveUp(str(error))
         return str(qun.number)

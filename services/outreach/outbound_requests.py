@@ -67,7 +67,7 @@ class OutboundRequests:
         self._kept = ReadBatcher(store, _kept)
         self._writing = SingleFlight[str, int]()  # by idempotency key
 
-    async def promise(self, order: MessageRequest, key: str | None) -> int:
+    async def submit(self, order: MessageRequest, key: str | None) -> int:
         """Queue the message and return its id. A request with a known key is not queued again.
 
         Raises AssistantUnknown, AssistantOffline, NotFound, MemberAmbiguous, GroupNotMade; InvalidParameter if the key
@@ -75,9 +75,9 @@ class OutboundRequests:
         """
         if key is None:
             return (await self._write(order, None)).id
-        return await self._writing.run(key, lambda: self._promise_once(order, key), request=order)
+        return await self._writing.run(key, lambda: self._submit_once(order, key), request=order)
 
-    async def _promise_once(self, order: MessageRequest, key: str) -> int:
+    async def _submit_once(self, order: MessageRequest, key: str) -> int:
         kept = await self._kept(key)
         if kept is None:
             try:
@@ -94,7 +94,7 @@ class OutboundRequests:
         if order.to is not None:
             wechat = self._accounts.get(order.account)
             if not wechat.directory.find(order.to, friends=True):
-                await wechat.look_for(order.to)
+                await wechat.search_contacts(order.to)
         first, *others = self._targets(order)
         once = {"idempotency_key": key, "fingerprint": order.fingerprint()} if key else {}
 
@@ -164,16 +164,16 @@ class OutboundRequests:
         return WorkState.SENDING
 
 
-class _KeptRequest(NamedTuple):
+class _StoredRequest(NamedTuple):
     id: int
     fingerprint: str
 
 
-def _kept(session: Session, keys: Collection[str]) -> dict[str, _KeptRequest]:
+def _kept(session: Session, keys: Collection[str]) -> dict[str, _StoredRequest]:
     """Return the requests stored under these keys."""
     item = OutboxItem
     wanted = select(item.idempotency_key, item.id, item.fingerprint).where(col(item.idempotency_key).in_(keys))
-    return {str(key): _KeptRequest(id or 0, fingerprint) for key, id, fingerprint in session.exec(wanted)}
+    return {str(key): _StoredRequest(id or 0, fingerprint) for key, id, fingerprint in session.exec(wanted)}
 
 
 def _parts(session: Session, message_id: int) -> list[OutboxItem]:

@@ -27,7 +27,7 @@ FAILED: Final = frozenset({WorkState.FAILED, WorkState.UNKNOWN})
 
 
 class SentBroadcasts:
-    """What became of broadcasts."""
+    """The queued broadcasts and their results."""
 
     def __init__(self, store: Store, outbox: Outbox, audit: Audit, clock: Clock) -> None:
         self._clock = clock
@@ -70,12 +70,12 @@ class SentBroadcasts:
         states: defaultdict[int, set[str]] = defaultdict(set)
         friends: dict[Friend, str] = {}
         for target in targets:
-            state = messages.get(target.message, WorkState.SENT)  # one that was pruned since was done long ago
+            state = messages.get(target.message, WorkState.SENT)  # only messages that were sent long ago are pruned
             if target.number == NO_GROUP:
                 friends[target.account, target.room_id] = state
             else:
                 states[target.number].add(state)
-        return BroadcastResult(broadcast, {number: _together(found) for number, found in states.items()}, friends)
+        return BroadcastResult(broadcast, {number: _combined(found) for number, found in states.items()}, friends)
 
     # ---- cancelling ----
 
@@ -103,7 +103,7 @@ def _queued(session: Session, broadcast_id: int) -> tuple[Broadcast, Sequence[Br
     return broadcast, session.exec(wanted.order_by(col(BroadcastTarget.number))).all()
 
 
-def _together(states: set[str]) -> str:
+def _combined(states: set[str]) -> str:
     """Combine the states of a group's rooms."""
     if states & FAILED:
         return WorkState.FAILED

@@ -1,4 +1,4 @@
-"""When something is to be said, as people write it: 每天9点, 每周一 8:30, 工作日 18:00; as a crontab line."""
+"""Parses times as people write them, 每天9点, 每周一 8:30, 工作日 18:00, into crontab lines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SPOKEN: Final = re.compile(
 
 
 def cron_of(words: str) -> tuple[str, str] | None:
-    """The crontab line and the text of what begins with a time; None when it begins with none."""
+    """Split a text that begins with a time into the crontab line and the rest; None without a time."""
     found = _SPOKEN.fullmatch(_narrow(words.strip()))
     if found is None:
         return None
@@ -33,5 +33,5 @@ def cron_of(words: str) -> tuple[str, str] | None:
 
 
 def _narrow(words: str) -> str:
-    """Digits and colons as they are typed without a Chinese keyboard; as many characters as before."""
+    """Convert full-width digits and colons to ASCII, keeping the length."""
     return "".join(c if len(n := unicodedata.normalize("NFKC", c)) != 1 else n for c in words)

@@ -101,9 +101,9 @@ class TimedMessages:
         rows = [
             row for row in await self._store.read(lambda s: s.exec(due).all()) if self._groups.by_number(row.number)
         ]
-        return await self._store.write(lambda s: self._promise(s, rows)) if rows else 0
+        return await self._store.write(lambda s: self._queue(s, rows)) if rows else 0
 
-    def _promise(self, session: Session, rows: Iterable[TimedMessage]) -> int:
+    def _queue(self, session: Session, rows: Iterable[TimedMessage]) -> int:
         promised = 0
         for row in rows:
             qun, following = self._groups.by_number(row.number), self.next(row.cron)

@@ -29,7 +29,10 @@ class Agent(NamedTuple):
 
 
 class AgentDesk:
-    """NotFound for no such ticket, InvalidParameter for a closed one. All but `set_remark` run in a transaction."""
+    """The actions raise NotFound for an unknown ticket, InvalidParameter for a closed one.
+
+    All but `set_remark` run inside a transaction.
+    """
 
     def __init__(
         self,
@@ -70,7 +73,7 @@ class AgentDesk:
     def assign(self, session: Session, number: int, agent: Agent, staff_id: str, staff_name: str) -> None:
         """Assign the ticket to a staff member."""
         ticket = self._unfinished(session, number)
-        self._actions.give_to(session, ticket, staff_id, staff_name, self._room_of(ticket))
+        self._actions.assign(session, ticket, staff_id, staff_name, self._room_of(ticket))
         self._note(session, ticket, agent, "ticket_assign", before=ticket.staff_id, after=staff_id)
 
     def close(self, session: Session, number: int, agent: Agent) -> None:
@@ -88,7 +91,10 @@ class AgentDesk:
         self._note(session, ticket, agent, "ticket_reopen")
 
     async def set_remark(self, ticket: Ticket, agent: Agent, alias: str) -> None:
-        """Set the customer's 备注 in WeChat; outside a transaction. NotSupported, AssistantOffline, WeChatError."""
+        """Set the customer's 备注 in WeChat, outside a transaction.
+
+        Raises NotSupported, AssistantOffline or WeChatError.
+        """
         self._accounts.require(ticket.account, Capability.SET_ALIAS)
         wechat = self._accounts.online(ticket.account)
         contact = wechat.directory.contacts.get(ticket.contact_id)

@@ -1,4 +1,4 @@
-"""A server that fails several times in a row is left alone for a while, so that nobody waits for it in vain."""
+"""Stops calling a server for a while after several consecutive failures."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class CircuitBreaker:
         return self._clock() < self._not_before
 
     def succeeded(self) -> None:
-        """The server answered."""
+        """Record a response."""
         self._failures = 0
 
     def failed(self) -> None:
-        """The server was slow, wrong or away."""
+        """Record a failure."""
         self._failures += 1
         if self._failures >= FAILURES:
             self._failures, self._not_before = 0, self._clock() + PAUSE

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 BATCH: Final = 64  # texts in one request
-PATIENCE: Final = 60.0  # seconds for a batch of listed texts
+TIMEOUT: Final = 60.0  # seconds for a batch of listed texts
 LONGEST: Final = 2000  # characters of a text that are sent
 
 
@@ -49,11 +49,11 @@ class EmbeddingClient:
 
     @property
     def model(self) -> str:
-        """Which model it is, and where."""
+        """The identity of the model and its server."""
         return f"{self._settings.base_url} {self._settings.model}"
 
     async def of_question(self, text: str) -> Vectors | None:
-        """The embedding of what somebody asks, one row; None when the server is slow, wrong or away."""
+        """Return the embedding of a question, one row; None if the server is slow or fails."""
         if not self.is_on or self._breaker.is_open:
             return None
         return await self._ask([text], self._settings.timeout)
@@ -67,7 +67,7 @@ class EmbeddingClient:
         missing = [(key, text) for key, text in dict(zip(keys, texts, strict=True)).items() if key not in kept]
         for at in range(0, len(missing), BATCH):
             some = missing[at : at + BATCH]
-            vectors = await self._ask([text for _, text in some], PATIENCE)
+            vectors = await self._ask([text for _, text in some], TIMEOUT)
             if vectors is None:
                 return None
             new = {key: vector.tobytes() for (key, _), vector in zip(some, vectors, strict=True)}

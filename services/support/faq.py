@@ -61,7 +61,7 @@ class Near:
 
 
 def near(question: str, entry: Entry, score: float) -> Near:
-    """An entry that is near by one of its questions; a passage always goes by its title."""
+    """Return a similarity result; a passage is always shown by its title."""
     return Near(entry.questions[0] if entry.is_passage else question, entry, score)
 
 
@@ -100,7 +100,7 @@ def load(path: str) -> list[Entry]:
 
 
 class Faq:
-    """Listed questions, looked up. A passage is found by its words as well."""
+    """An index of listed questions. A passage is also found by its text."""
 
     def __init__(self, entries: list[Entry]) -> None:
         self.entries = entries
@@ -120,14 +120,14 @@ class Faq:
         return self._exact.get(plain(text)) or self._exact.get(core(text))
 
     def nearest(self, text: str, least: float = NEAR) -> list[Near]:
-        """The nearest entries, best first; none when even the best is below `least`, none far behind the best."""
+        """Return the most similar entries, best first; none if the best is below `least`, none far behind the best."""
         ranked = self.ranked(text, OFFERED)
         if not ranked or ranked[0].score < least:
             return []
         return [one for one in ranked if one.score >= BEHIND * ranked[0].score]
 
     def ranked(self, text: str, number: int) -> list[Near]:
-        """So many entries by their nearness, best first, without those that share nothing with the text."""
+        """Return a number of entries by similarity, best first, without those that share nothing with the text."""
         scores, best_row = self._words.scores(text)
         for at, share in self._bodies.shares(topic(text)).items():
             scores[at] = max(scores[at], BODY * share)
@@ -139,7 +139,7 @@ class Faq:
 
 
 class _Bodies:
-    """The words of passages: how much of what is asked a passage speaks of."""
+    """The texts of passages: which share of a question's terms a passage contains."""
 
     def __init__(self, passages: dict[int, Entry]) -> None:
         self._grams = {row: _pairs(topic(one.answer) + topic(one.questions[0])) for row, one in passages.items()}
@@ -148,7 +148,7 @@ class _Bodies:
         self._unknown = math.log(1 + len(passages)) if passages else 0.0
 
     def shares(self, pieces: list[str]) -> dict[int, float]:
-        """By row, the share of the asked pairs of characters that the passage has, by weight."""
+        """Return, by row, the weighted share of the question's pairs of characters that the passage contains."""
         asked = _pairs(pieces)
         total = sum(self._weight.get(gram, self._unknown) for gram in asked)
         if len(asked) < 2 or not total:
@@ -189,7 +189,7 @@ class _Index:
                     self._by_answer[gram].append(at)
 
     def scores(self, text: str) -> tuple[defaultdict[int, float], dict[int, int]]:
-        """By entry, how near it is (0–1), and which of its questions is nearest."""
+        """Return, by entry, its similarity (0–1) and its most similar question."""
         asked = self._weighted(_question_grams(text))
         norm, total = self._norm(asked), sum(asked.values()) or 1.0
         like: defaultdict[int, float] = defaultdict(float)
@@ -216,7 +216,10 @@ class _Index:
 
 
 def _question_grams(question: str) -> Counter[str]:
-    """Of what a question is about. One of common words only, 你们在哪里, is near to others of that kind alone."""
+    """Return the terms of a question's topic.
+
+    A question of common words only, such as 你们在哪里, is similar to such questions alone.
+    """
     pieces = topic(core(question))
     return _grams(pieces) if pieces else Counter({f"={gram}": n for gram, n in _grams([core(question)]).items()})
 

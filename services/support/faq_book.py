@@ -51,17 +51,17 @@ class FaqBook:
         return session.exec(select(Question).order_by(col(Question.id))).all()
 
     def same(self, session: Session, entry: Entry) -> Question | None:
-        """The row that lists the first question of an entry."""
+        """Return the row that lists the first question of an entry."""
         first = plain(entry.questions[0])
         return next((row for row in self.listed(session) if first in map(plain, row.questions)), None)
 
     def add(self, session: Session, entry: Entry, by: str) -> tuple[Question, bool]:
         """Add an entry, or extend the one that lists its first question. Return the row and whether it is new."""
-        known = self.same(session, entry)
-        if known is not None:
-            questions = [*known.questions, *(q for q in entry.questions if q not in known.questions)]
-            self.change(session, known, Entry(questions=questions, answer=entry.answer), by)
-            return known, False
+        existing = self.same(session, entry)
+        if existing is not None:
+            questions = [*existing.questions, *(q for q in entry.questions if q not in existing.questions)]
+            self.change(session, existing, Entry(questions=questions, answer=entry.answer), by)
+            return existing, False
         now = self._clock()
         row = Question(questions=entry.questions, answer=entry.answer, by=by, created_at=now, updated_at=now)
         session.add(row)

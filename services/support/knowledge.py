@@ -1,4 +1,4 @@
-"""A folder of Markdown and text files as passages: each is what stands below one heading, word for word."""
+"""A folder of Markdown and text files as passages: each is the text below one heading, verbatim."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -27,13 +27,17 @@ _COMMENT: Final = re.compile(r"\s*<!--.*-->\s*", re.DOTALL)
 
 
 class Passage(Entry):
-    """A passage as an entry: its heading is its question, its words are the answer. `title`: the headings above it."""
+    """A passage as an entry: its heading is the question, its text the answer.
+
+    `title`: the headings above it; `source`: its file, relative to the folder.
+    """
 
     title: str
+    source: str = ""
 
     @property
     def is_passage(self) -> bool:
-        """It is a text in which questions may find what they ask."""
+        """Always true: its text is searched as well."""
         return True
 
 
@@ -43,10 +47,11 @@ class _Section:
 
     headings: tuple[str, ...]
     blocks: tuple[str, ...]
+    source: str = ""
 
 
 def load(folder: str) -> list[Passage]:
-    """The passages of a folder, in the order of its files; none when no folder is named. ConfigError."""
+    """Return the passages of a folder, in the order of its files; none without a folder. Raises ConfigError."""
     if not folder:
         return []
     root = Path(folder)
@@ -54,7 +59,8 @@ def load(folder: str) -> list[Passage]:
         raise ConfigError(f"customer_service.knowledge: {folder!r} is not valid: folder not found")
     files = sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
     shown = [path for path in files if not any(part.startswith(".") for part in path.relative_to(root).parts)]
-    passages = _passages([section for path in shown for section in _sections(path)])
+    sections = (replace(one, source=str(path.relative_to(root))) for path in shown for one in _sections(path))
+    passages = _passages(list(sections))
     if not passages:
         log.warning("customer_service.knowledge: the folder %r holds no Markdown or text", folder)
     return passages
@@ -76,7 +82,7 @@ def _sections(path: Path) -> Iterator[_Section]:
 
 
 def split_markdown(text: str, name: str) -> Iterator[_Section]:
-    """What stands below each heading; `name` stands for a first heading where there is none."""
+    """Return the sections of a text; `name` is the heading of a text before the first heading."""
     from markdown_it import MarkdownIt  # 2 MB, only where there is a folder of knowledge
 
     text = _FRONT_MATTER.sub("", text)
@@ -104,13 +110,13 @@ def _headings(above: Sequence[tuple[int, str]], name: str) -> tuple[str, ...]:
 
 
 def _plain(inline: Token) -> str:
-    """A heading without its marks."""
+    """Return a heading without its markup."""
     pieces = (one.content for one in inline.children or () if one.type in ("text", "code_inline"))
     return " ".join("".join(pieces).split())
 
 
 def _passages(sections: Sequence[_Section]) -> list[Passage]:
-    """Sections in pieces that fit into a message, each with a title of its own."""
+    """Split sections into parts that fit into a message, each with its own title."""
     sections = [section for section in sections if any(block.strip() for block in section.blocks)]
     leaves = Counter(section.headings[-1] for section in sections)
     titles: Counter[str] = Counter()
@@ -125,7 +131,7 @@ def _passages(sections: Sequence[_Section]) -> list[Passage]:
                 questions = [title]
             else:  # a heading that several sections have names none of them
                 questions = list(dict.fromkeys([title, leaf] if leaves[leaf] == 1 else [title]))
-            made.append(Passage(questions=questions, answer=piece, title=title))
+            made.append(Passage(questions=questions, answer=piece, title=title, source=section.source))
     return made
 
 
@@ -141,7 +147,7 @@ def _pieces(blocks: Sequence[str]) -> Iterator[str]:
 
 
 def _parts(block: str) -> Iterator[str]:
-    """A paragraph, list, table or code as it is; one that is too long for a message by its lines."""
+    """Return a paragraph, list, table or code block, split by lines if it is too long for a message."""
     if len(block) <= LONGEST:
         yield block
         return

@@ -47,7 +47,7 @@ class KnowledgeEditor:
         self._note(session, "keyword_removed", row.account, row.number, row.word, who, before=_rule(row))
 
     def set_reply(self, session: Session, account: str, number: int | None, word: str, reply: str, who: str) -> bool:
-        """Have messages that contain a word answered so; True when the word had another answer."""
+        """Set the reply to messages that contain a word; return whether the word had another reply."""
         rows = self._keywords.drop(session, account, number, word)
         row = self._keywords.put(session, account, number, KeywordRule(contains=word, reply=reply), who)
         before = "\n".join(map(_rule, rows))

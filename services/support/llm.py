@@ -22,7 +22,7 @@ from services.support.circuit_breaker import CircuitBreaker
 from services.support.faq import Entry, plain
 
 log = logging.getLogger(__name__)
-AT_ONCE = 16  # concurrent requests; further ones are skipped, so that a slow server does not block conversations
+CONCURRENT = 16  # concurrent requests; further ones are skipped, so that a slow server does not block conversations
 MAX_ENTRIES = 40
 MAX_ANSWER = 400  # characters of an answer that the model is shown
 LONGEST = 1000  # characters of a question
@@ -51,8 +51,8 @@ class LlmClient:
         return bool(self._settings.base_url)
 
     async def choose(self, question: str, entries: Sequence[Entry]) -> Entry | None:
-        """The one of these entries that answers a question; None when the model declines, is slow or broken."""
-        if not self.is_on or not entries or self._under_way >= AT_ONCE or self._breaker.is_open:
+        """Return the entry that answers a question; None if the model declines, is slow or fails."""
+        if not self.is_on or not entries or self._under_way >= CONCURRENT or self._breaker.is_open:
             return None
         self._under_way += 1
         try:

@@ -70,7 +70,7 @@ class MeaningIndex:
         return (threshold + float(np.quantile(others, OTHERS_QUANTILE))) / 2
 
     def _others(self) -> Vectors:
-        """How near each listed question is to the nearest of another entry. Titles of passages begin alike."""
+        """Return the similarity of each listed question to the nearest question of another entry."""
         import numpy as np
 
         rows = np.array([not self._faq.entries[at].is_passage for at in self._entry_of], dtype=bool)
@@ -83,7 +83,7 @@ class MeaningIndex:
         return kept
 
     def nearest(self, text: str, vector: Vectors, number: int = OFFERED) -> list[Near]:
-        """The nearest entries, best first; none when even the best is below the threshold. `vector`: one row."""
+        """Return the most similar entries, best first; none if the best is below the threshold. `vector`: one row."""
         ranked = self._ranked(text, vector[0])
         if not ranked or ranked[0].score < self.threshold:
             return []

@@ -13,7 +13,7 @@ from services.changes import ChangeFeed, ChangeKind
 SECONDS: Final = 20.0  # that somebody counts as present after their page has said so
 
 
-class Doing(StrEnum):
+class Activity(StrEnum):
     """An activity at a ticket."""
 
     VIEWING = "viewing"
@@ -22,11 +22,11 @@ class Doing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Present:
+class Viewer:
     """A person at a ticket. `at`: monotonic seconds."""
 
     name: str
-    doing: Doing
+    doing: Activity
     at: float
 
 
@@ -35,18 +35,18 @@ class Presence:
 
     def __init__(self, changes: ChangeFeed) -> None:
         self._changes = changes
-        self._people: defaultdict[int, dict[str, Present]] = defaultdict(dict)
+        self._people: defaultdict[int, dict[str, Viewer]] = defaultdict(dict)
 
-    def note(self, ticket: int, session_id: str, name: str, doing: Doing) -> None:
+    def note(self, ticket: int, session_id: str, name: str, doing: Activity) -> None:
         """Record a person's activity, and publish it if it changed."""
         people = self._people[ticket]
         before = people.pop(session_id, None)
-        if doing is not Doing.LEFT:
-            people[session_id] = Present(name, doing, time.monotonic())
-        if (before.doing if before else Doing.LEFT) is not doing:
+        if doing is not Activity.LEFT:
+            people[session_id] = Viewer(name, doing, time.monotonic())
+        if (before.doing if before else Activity.LEFT) is not doing:
             self._changes.publish(ChangeKind.PRESENCE, id=ticket)
 
-    def others(self, ticket: int, session_id: str) -> list[Present]:
+    def others(self, ticket: int, session_id: str) -> list[Viewer]:
         """Return the other people at the ticket."""
         since = time.monotonic() - SECONDS
         people = {id: one for id, one in self._people.pop(ticket, {}).items() if one.at >= since}

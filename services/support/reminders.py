@@ -17,7 +17,7 @@ from services.support.staffing import Staffing
 from services.support.ticket_texts import facts, relay
 from services.support.tickets import Tickets
 
-AGAIN = 3600.0  # seconds between reminders after staff and admins have been reminded
+RETRY_SECONDS = 3600.0  # seconds between reminders after staff and admins have been reminded
 
 
 class TicketReminders:
@@ -58,7 +58,7 @@ class TicketReminders:
         if ticket.answered_at is not None or ticket.state == TicketState.CLOSED:
             return False
         since = max(ticket.opened_at, ticket.announced_at, ticket.reminded_at)
-        wait = AGAIN if ticket.reminders > 1 else self._staffing.settings.remind_minutes * 60
+        wait = RETRY_SECONDS if ticket.reminders > 1 else self._staffing.settings.remind_minutes * 60
         return self._clock() >= since + wait
 
     def _remind(self, session: Session, number: int) -> bool:

@@ -29,6 +29,10 @@ class Staffing:
         """Whether the office is open now."""
         return self.hours.is_open(self._clock())
 
+    def next_opening(self) -> str:
+        """Return when the office opens, for people: 今天 09:00, 周一 09:00."""
+        return self.hours.when(self._clock())
+
     def room(self, account: str) -> Room | None:
         """Return the account's staff room, if the account is in one."""
         return self._staff_rooms.of(account)

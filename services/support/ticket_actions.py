@@ -7,15 +7,14 @@ from collections import OrderedDict
 
 from sqlmodel import Session
 
-from config.customer_service import HandoffSettings
 from config.texts import Texts, fill
 from models.support import Ticket, TicketState
 from services.clock import Clock
 from services.messaging.conversations import WORDS, Conversations, shown
 from services.messaging.messages import Body, Messages, choices, text
-from services.messaging.webhook_events import WebhookEvents
 from services.support.ticket_history import TicketHistory
-from services.support.ticket_texts import facts, packed, relay
+from services.support.ticket_messages import TicketMessages
+from services.support.ticket_texts import join_lines
 from services.support.tickets import MarkAsked, Tickets
 from services.work.job import GiveUp, Job
 from wechat.events import MessageKind
@@ -32,22 +31,20 @@ class TicketActions:
         tickets: Tickets,
         conversations: Conversations,
         history: TicketHistory,
+        outgoing: TicketMessages,
         messages: Messages,
-        webhook_events: WebhookEvents,
-        settings: HandoffSettings,
         texts: Texts,
         clock: Clock,
     ) -> None:
         self.tickets = tickets
         self._conversations = conversations
         self._history = history
+        self._outgoing = outgoing
         self._messages = messages
-        self._webhook_events = webhook_events
-        self.settings = settings
         self._texts = texts
         self._clock = clock
-        # (ticket, staff id) pairs that were asked which ticket a message is for
-        self._meant: OrderedDict[tuple[int, str], None] = OrderedDict()
+        # (ticket, staff id) pairs that were asked whether a message is for the ticket
+        self._asked: OrderedDict[tuple[int, str], None] = OrderedDict()
 
     # ---- actions ----
 
@@ -84,77 +81,77 @@ class TicketActions:
                 self._messages.say(session, ticket.account, room_id, self.unknown(ticket.id or 0))
             return
         key = key or f"ticket:{ticket.id}:{uuid.uuid4().hex}"
-        said = {**body, "staff": staff_id, "ticket": ticket.id, "key": key}
-        self._messages.say(session, ticket.account, ticket.contact_id, said, idempotency_key=key)
+        answer = {**body, "staff": staff_id, "ticket": ticket.id, "key": key}
+        self._outgoing.to_customer(session, ticket, answer, idempotency_key=key)
         if first and room_id:
             taken = fill(self._texts.ticket_taken, number=ticket.id, staff=staff_name)
-            self._messages.say(session, ticket.account, room_id, relay(ticket, taken))
+            self._outgoing.to_staff(session, ticket, room_id, taken)
 
-    def undelivered(self, session: Session, work: Job, gone: GiveUp) -> None:
+    def delivery_failed(self, session: Session, job: Job, failure: GiveUp) -> None:
         """Tell staff about an undelivered answer or file that they believe was sent."""
-        body = work.body
-        told, number = self._texts.ticket_undelivered, body.get("ticket") if body.get("staff") else None
+        body = job.body
+        template, number = self._texts.ticket_undelivered, body.get("ticket") if body.get("staff") else None
         if body.get("relays") and body["type"] == "file":
-            told, number = self._texts.ticket_relay_lost, body["relays"]
+            template, number = self._texts.ticket_relay_lost, body["relays"]
         ticket = session.get(Ticket, number) if number else None
         if ticket is None or not ticket.room_id:
             return
-        said = shown(body["type"], body.get("text") or body.get("title") or body.get("name") or "")[:MAX_QUOTED]
-        words = fill(told, number=ticket.id, name=ticket.name, words=said)
-        self._messages.say(session, ticket.account, ticket.room_id, relay(ticket, words))
+        quoted = shown(body["type"], body.get("text") or body.get("title") or body.get("name") or "")[:MAX_QUOTED]
+        words = fill(template, number=ticket.id, name=ticket.name, words=quoted)
+        self._outgoing.to_staff(session, ticket, ticket.room_id, words)
 
-    def about_file(self, ticket: Ticket, kind: MessageKind, *, is_sent: bool) -> str:
-        """What a member of staff is told whose picture, file or card went to the customer, or could not be had."""
+    def file_result(self, ticket: Ticket, kind: MessageKind, *, is_sent: bool) -> str:
+        """Return the reply to a staff member whose picture, file or card was sent or could not be fetched."""
         word = WORDS[MessageKind.FILE if kind is MessageKind.OTHER else kind]
-        told = self._texts.ticket_file_sent if is_sent else self._texts.ticket_file_lost
-        return fill(told, number=ticket.id, name=ticket.name, kind=word)
+        template = self._texts.ticket_file_sent if is_sent else self._texts.ticket_file_lost
+        return fill(template, number=ticket.id, name=ticket.name, kind=word)
 
     def unknown(self, number: int) -> str:
         """Return the reply for the number of a ticket that is not open."""
         return fill(self._texts.ticket_unknown, number=number)
 
-    def give_to(self, session: Session, ticket: Ticket, staff_id: str, staff_name: str, room_id: str) -> None:
+    def assign(self, session: Session, ticket: Ticket, staff_id: str, staff_name: str, room_id: str) -> None:
         """Assign the ticket to a staff member."""
         if self.tickets.change(session, ticket.id or 0, staff_id=staff_id, staff_name=staff_name) and room_id:
-            taken = fill(self._texts.ticket_taken, number=ticket.id, staff=staff_name)
-            words = "\n".join(filter(None, [taken, self._history.notes(session, ticket)]))
-            self._messages.say(session, ticket.account, room_id, relay(ticket, text(words, [staff_id])))
+            assigned = fill(self._texts.ticket_taken, number=ticket.id, staff=staff_name)
+            words = "\n".join(filter(None, [assigned, self._history.notes(session, ticket)]))
+            self._outgoing.to_staff(session, ticket, room_id, text(words, [staff_id]))
 
     def show_history(self, session: Session, ticket: Ticket, room_id: str) -> None:
         """Post earlier tickets, notes and recent messages in the staff room."""
         words = "\n".join(self._history.lines(session, ticket))
-        shown_ = fill(self._texts.ticket_history, number=ticket.id, name=ticket.name, history=words)
-        for part in packed(shown_.split("\n")):
-            self._messages.say(session, ticket.account, room_id, relay(ticket, part))
+        full = fill(self._texts.ticket_history, number=ticket.id, name=ticket.name, history=words)
+        for part in join_lines(full.split("\n")):
+            self._outgoing.to_staff(session, ticket, room_id, part)
 
     def malformed(self, number: int, words: str) -> str:
         """Return the reply to a malformed command."""
         return fill(self._texts.ticket_malformed, number=number, words=words)
 
-    def meant(self, account: str, staff_id: str, within: float) -> str | None:
-        """Return the question which ticket a message without `#` right after `#12 …` is for; once per ticket and
-        person.
+    def ask_recipient(self, account: str, staff_id: str, within: float) -> str | None:
+        """Return the question whether a message without `#` right after `#12 …` is for the customer; once per ticket
+        and staff member.
         """
-        ticket = self.called(account, staff_id, within)
-        if ticket is None or (ticket.id or 0, staff_id) in self._meant:
+        ticket = self.last_addressed(account, staff_id, within)
+        if ticket is None or (ticket.id or 0, staff_id) in self._asked:
             return None
-        self._meant[ticket.id or 0, staff_id] = None
-        if len(self._meant) > 10_000:
-            self._meant.popitem(last=False)
+        self._asked[ticket.id or 0, staff_id] = None
+        if len(self._asked) > 10_000:
+            self._asked.popitem(last=False)
         return fill(self._texts.ticket_meant, number=ticket.id, name=ticket.name)
 
     def note(self, session: Session, ticket: Ticket, staff_id: str, words: str) -> None:
         """Add a staff note."""
         self._conversations.note(session, ticket.account, ticket.contact_id, ticket.id or 0, staff_id, words)
 
-    def call(self, session: Session, ticket: Ticket, staff_id: str, room_id: str) -> None:
+    def address(self, session: Session, ticket: Ticket, staff_id: str, room_id: str) -> None:
         """Record that a staff member addressed a ticket: their next picture or file belongs to it."""
         self.tickets.change(session, ticket.id or 0, called_by=staff_id, called_at=self._clock())
         words = fill(self._texts.ticket_called, number=ticket.id, name=ticket.name)
-        self._messages.say(session, ticket.account, room_id, relay(ticket, words))
+        self._outgoing.to_staff(session, ticket, room_id, words)
 
-    def called(self, account: str, staff_id: str, within: float) -> Ticket | None:
-        """Return the ticket last addressed by a staff member, at most `within` seconds ago."""
+    def last_addressed(self, account: str, staff_id: str, within: float) -> Ticket | None:
+        """Return the ticket that a staff member addressed last, at most `within` seconds ago."""
         since = self._clock() - within
         mine = [t for t in self.tickets if t.account == account and t.called_by == staff_id and t.called_at >= since]
         return max(mine, key=lambda t: t.called_at, default=None)
@@ -163,14 +160,14 @@ class TicketActions:
         """Return the list of unfinished tickets for staff."""
         lines = []
         for ticket in sorted((t for t in self.tickets if t.account == account), key=lambda t: t.id or 0):
-            has = fill(self._texts.ticket_taken, number=ticket.id, staff=ticket.staff_name).partition(" ")[2]
+            assigned = fill(self._texts.ticket_taken, number=ticket.id, staff=ticket.staff_name).partition(" ")[2]
             lines.append(
                 fill(
                     self._texts.ticket_line,
                     number=ticket.id,
                     name=ticket.name,
                     minutes=int((self._clock() - ticket.opened_at) // 60),
-                    staff=has if ticket.staff_id else self._texts.ticket_nobody,
+                    staff=assigned if ticket.staff_id else self._texts.ticket_nobody,
                 )
             )
         return "\n".join(lines) or self._texts.ticket_none
@@ -191,13 +188,13 @@ class TicketActions:
         if not is_session_over:
             self._messages.end_session(session, ticket.account, ticket.contact_id)
         asked = choices(self._texts.handoff_closed, MARKS)
-        self._messages.say(session, ticket.account, ticket.contact_id, asked)
+        self._outgoing.to_customer(session, ticket, asked)
         if ticket.room_id or room_id:
-            self._messages.say(session, ticket.account, ticket.room_id or room_id, relay(ticket, words))
-        self._webhook_events.tell(session, "ticket.closed", f"ticket {ticket.id}", facts(ticket, closed_by=by))
+            self._outgoing.to_staff(session, ticket, ticket.room_id or room_id, words)
+        self._outgoing.event(session, "ticket.closed", ticket, closed_by=by)
         return True
 
-    def marked(self, session: Session, account: str, contact_id: str, asked: MarkAsked, mark: int) -> None:
+    def rate(self, session: Session, account: str, contact_id: str, asked: MarkAsked, mark: int) -> None:
         """Store the customer's rating and show it to staff."""
         if not self.tickets.mark(session, asked, account, contact_id, mark):
             return

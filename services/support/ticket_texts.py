@@ -40,7 +40,7 @@ def facts(ticket: Ticket, **more: str) -> dict[str, Any]:
     }
 
 
-def packed(lines: Sequence[str]) -> list[str]:
+def join_lines(lines: Sequence[str]) -> list[str]:
     """Join lines to as few messages as possible, splitting long lines; returns at least one message."""
     made = [""]
     for line in lines:

@@ -21,14 +21,14 @@ from services.support.circuit_breaker import CircuitBreaker
 log = logging.getLogger(__name__)
 MAX_BYTES: Final = 10 * 1024 * 1024  # of a voice message; a minute of SILK has about 100 KB
 DECODE_SECONDS: Final = 10.0
-AT_ONCE: Final = 4  # voice messages decoded at a time
+CONCURRENT: Final = 4  # voice messages decoded at a time
 LONGEST: Final = 2000  # characters taken of what was said
 ROOT: Final = Path(__file__).parents[2]
 SILK: Final = (b"#!SILK_V3", b"\x02#!SILK_V3")  # the second is Tencent's own
 FORMATS: Final = ((b"RIFF", "wav"), (b"ID3", "mp3"), (b"\xff", "mp3"), (b"OggS", "ogg"), (b"#!AMR", "amr"))
 
 
-class Unreadable(Exception):
+class UndecodableAudio(Exception):
     """A voice message that cannot be decoded."""
 
 
@@ -39,7 +39,7 @@ class TranscriptionClient:
         self._http = http
         self._settings = settings
         self._breaker = CircuitBreaker(clock)
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._turns = asyncio.Semaphore(CONCURRENT)
 
     @property
     def is_on(self) -> bool:
@@ -55,7 +55,7 @@ class TranscriptionClient:
                 async with self._turns:
                     sound, name = await _playable(await asyncio.to_thread(_read, path))
                 words = await self._ask(sound, name)
-        except (Unreadable, OSError) as error:
+        except (UndecodableAudio, OSError) as error:
             log.warning("a voice message could not be read: %s", type(error).__name__)
             return ""
         except (aiohttp.ClientError, TimeoutError, ValueError, LookupError, TypeError, RecursionError) as error:
@@ -84,7 +84,7 @@ class TranscriptionClient:
 
 def _read(path: str) -> bytes:
     if os.path.getsize(path) > MAX_BYTES:  # noqa: PTH202 - a path as it is kept
-        raise Unreadable("too large")
+        raise UndecodableAudio("too large")
     return Path(path).read_bytes()
 
 
@@ -94,12 +94,12 @@ async def _playable(data: bytes) -> tuple[bytes, str]:
         return await decoded(data), "voice.wav"
     suffix = next((suffix for begin, suffix in FORMATS if data.startswith(begin)), "")
     if not suffix:
-        raise Unreadable("of no known format")
+        raise UndecodableAudio("of no known format")
     return data, f"voice.{suffix}"
 
 
 async def decoded(data: bytes) -> bytes:
-    """SILK as WAV, decoded by a child process; Unreadable."""
+    """Convert SILK to WAV in a child process; raise UndecodableAudio."""
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "services.support.silk_worker"),
         stdin=asyncio.subprocess.PIPE,
@@ -112,12 +112,12 @@ async def decoded(data: bytes) -> bytes:
         async with asyncio.timeout(DECODE_SECONDS):
             sound, _ = await child.communicate(data)
     except TimeoutError:
-        raise Unreadable("the decoder takes too long") from None
+        raise UndecodableAudio("the decoder takes too long") from None
     finally:
         if child.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 child.kill()
             await child.wait()
     if child.returncode != 0 or len(sound) <= 44:  # a WAV's header
-        raise Unreadable("not to be decoded")
+        raise UndecodableAudio("not to be decoded")
     return sound

@@ -42,8 +42,8 @@ class DailyTotals:
     async def roll_up(self) -> int:
         """Count the days that have no row yet and the latest ones again; returns how many."""
         dates = self._dates(DAYS)
-        known = select(DayTotal.day).where(col(DayTotal.day) >= dates[0].isoformat())
-        there = set(await self._store.read(lambda s: s.exec(known).all()))
+        stored_days = select(DayTotal.day).where(col(DayTotal.day) >= dates[0].isoformat())
+        there = set(await self._store.read(lambda s: s.exec(stored_days).all()))
         wanted = [day for day in dates if day.isoformat() not in there or day in dates[-UNSETTLED:]]
         for day in wanted:
             total = await self._store.read(partial(self._count, day=day))
@@ -75,7 +75,7 @@ class DailyTotals:
         return [*totals[:-1], live]
 
     def peaks(self, session: Session, days: int = DAYS) -> Sequence[PacePeak]:
-        """How much of their pace the accounts used at most on each of these days; days without use are left out."""
+        """Return the highest use of the rate limits on each of these days; days without use are left out."""
         first = self._dates(days)[0].isoformat()
         return session.exec(select(PacePeak).where(col(PacePeak.day) >= first)).all()
 
@@ -121,7 +121,7 @@ class DailyTotals:
         )
 
     def _median_wait(self, session: Session, answered: int, opened: tuple[ColumnElement[bool], ...]) -> float | None:
-        """The median of the seconds until the first answer; the database sorts, so that few rows are read."""
+        """Return the median of the seconds until the first answer; the database sorts, so that few rows are read."""
         if not answered:
             return None
         wait = (col(Ticket.answered_at) - col(Ticket.opened_at)).label("wait")
@@ -130,7 +130,7 @@ class DailyTotals:
         return median(float(seconds) for seconds in waits if seconds is not None)
 
     def _span(self, day: date) -> tuple[float, float]:
-        """When the day begins and ends, in Unix seconds."""
+        """Return the begin and end of a day, in Unix seconds."""
         begins = (datetime.combine(one, datetime.min.time(), self._zone) for one in (day, day + timedelta(days=1)))
         first, last = (moment.timestamp() for moment in begins)
         return first, last

@@ -39,37 +39,37 @@ class OfflineAlerts:
         self._clock = clock
         self._began = clock()
 
-    def minutes_away(self, account: str) -> float | None:
-        """For how many minutes an account has been offline; None while it is online."""
+    def minutes_offline(self, account: str) -> float | None:
+        """Return for how many minutes an account has been offline; None while it is online."""
         if self._accounts.is_online(account):
             return None
-        return max(0.0, self._clock() - (self._accounts.away_since(account) or self._began)) / MINUTE
+        return max(0.0, self._clock() - (self._accounts.offline_since(account) or self._began)) / MINUTE
 
     def is_long(self, account: str) -> bool:
         """Whether an account has been offline for longer than people accept."""
-        minutes, most = self.minutes_away(account), self._config.offline_alert_minutes
+        minutes, most = self.minutes_offline(account), self._config.offline_alert_minutes
         return minutes is not None and 0 < most <= minutes
 
     async def run(self) -> int:
         """Tell of those that have been away too long, and of those that are back; returns how many."""
         names = self._accounts.names()
-        known = set(await self._store.read(self._alerted))
-        gone = [name for name in names if self.is_long(name) and name not in known]
-        back = [name for name in names if self._accounts.is_online(name) and name in known]
+        alerted = set(await self._store.read(self._alerted))
+        gone = [name for name in names if self.is_long(name) and name not in alerted]
+        back = [name for name in names if self._accounts.is_online(name) and name in alerted]
         for name in gone:
-            await self._store.write(partial(self._tell_gone, account=name))
+            await self._store.write(partial(self._report_offline, account=name))
         for name in back:
-            await self._store.write(partial(self._tell_back, account=name))
+            await self._store.write(partial(self._report_online, account=name))
         return len(gone) + len(back)
 
     def _alerted(self, session: Session) -> list[str]:
         return [name for name in self._accounts.names() if session.get(Setting, PREFIX + name) is not None]
 
-    def _tell_gone(self, session: Session, account: str) -> None:
+    def _report_offline(self, session: Session, account: str) -> None:
         if session.get(Setting, PREFIX + account) is not None:
             return
         session.add(Setting(key=PREFIX + account, value=str(self._clock())))
-        wechat, minutes = self._accounts.get(account), int(self.minutes_away(account) or 0)
+        wechat, minutes = self._accounts.get(account), int(self.minutes_offline(account) or 0)
         reason = wechat.reason.text(self._config.language) if wechat.reason else ""
         data = {"assistant": account, "reason": str(wechat.reason or ""), "minutes": minutes}
         self._webhook_events.tell(session, "assistant.offline", account, data)
@@ -77,14 +77,14 @@ class OfflineAlerts:
         words = fill(texts.assistant_away, account=account, minutes=minutes, reason=reason or texts.nothing, url=url)
         self._tell_admins(session, words)
 
-    def _tell_back(self, session: Session, account: str) -> None:
+    def _report_online(self, session: Session, account: str) -> None:
         kept = session.get(Setting, PREFIX + account)
         if kept is not None:
             session.delete(kept)
             self._tell_admins(session, fill(self._config.texts.assistant_back, account=account))
 
     def _tell_admins(self, session: Session, words: str) -> None:
-        """Each admin once, through whichever online account knows them."""
+        """Notify each admin once, by any online account of which they are a contact."""
         told = set[str]()
         for name in filter(self._accounts.is_online, self._accounts.names()):
             for admin in self._accounts.admins(name):

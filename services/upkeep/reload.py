@@ -13,6 +13,7 @@ from config import Config, ConfigError
 from config.changes import Changes, compare
 from models.db import Store
 from services.accounts.audit import Audit
+from services.work.event_gate import EventGate
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class ConfigReloader:
         source: Callable[[], Config] | None,
         store: Store,
         audit: Audit,
+        gate: EventGate,
         tell: Callable[[Session], None] | None = None,
     ) -> None:
         self._tell = tell  # other processes, within a transaction, to read theirs
@@ -56,6 +58,7 @@ class ConfigReloader:
         self._source = source
         self._store = store
         self._audit = audit
+        self._gate = gate
         self._prepares: list[Prepare] = []
         self._turn = asyncio.Lock()
 
@@ -83,8 +86,9 @@ class ConfigReloader:
         """Reload the config after another process did. On ConfigError nothing has changed."""
         async with self._turn:
             changes, prepared = await asyncio.to_thread(self._prepare)
-            for one in prepared:  # without a pause between them: nobody sees half of it
-                one.apply()
+            async with self._gate.closed():
+                for one in prepared:  # without a pause between them: requests do not see half of it either
+                    one.apply()
         return _result(changes, prepared)
 
     def _note(self, session: Session, who: str, detail: dict[str, str]) -> None:

@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from typing import Protocol
 
+from sqlmodel import Session
+
+from models.db import Store
 from services.clock import DAY, Clock
 from services.messaging.media import MediaStore
-from services.support.questions import Questions
 from services.upkeep.clock_trust import ClockTrust
 from services.upkeep.pruning import REFUSED
 
 
+class Records(Protocol):
+    """Rows that are deleted after some time."""
+
+    def prune(self, session: Session, before: float) -> None:
+        """Delete what has expired, and what was stored before a time (Unix seconds) if it does not expire."""
+
+
 class Retention:
-    """Deletes files and questions older than `keep_days`."""
+    """Deletes files and records older than `keep_days`."""
 
     def __init__(
-        self, media: MediaStore, questions: Questions, keep_days: float, clock: Clock, clock_trust: ClockTrust
+        self,
+        store: Store,
+        media: MediaStore,
+        records: Sequence[Records],
+        keep_days: float,
+        clock: Clock,
+        clock_trust: ClockTrust,
     ) -> None:
+        self._store = store
         self._clock_trust = clock_trust
         self._media = media
-        self._questions = questions
+        self._records = records
         self._clock = clock
         self.configure(keep_days)
 
@@ -32,5 +50,9 @@ class Retention:
         if not await self._clock_trust.is_trusted():
             return REFUSED
         before = self._clock() - self._keep
-        await self._questions.prune(before)
+        await self._store.write(lambda session: self._prune(session, before))
         return await asyncio.to_thread(self._media.prune, before)
+
+    def _prune(self, session: Session, before: float) -> None:
+        for records in self._records:
+            records.prune(session, before)

@@ -9,19 +9,19 @@ from typing import Final
 
 from wechat.events import Event, RawEvent
 
-PATIENCE: Final = 1.0  # seconds for which an event of unknown conversation may delay later events
-LEFT_PATIENCE: Final = 10.0  # the same of an event that an earlier process left: the gateway is still being connected
+MAX_WAIT: Final = 1.0  # seconds for which an event of unknown conversation may delay later events
+MAX_WAIT_AFTER_LEAVING: Final = 10.0  # of an event left by an earlier process, before the gateway is connected
 
 
 class Arrival:
-    """An event on its way to its conversation: the raw event, its row, its conversation and its payload, once known."""
+    """A stored event that is not yet in the queue of its conversation."""
 
     __slots__ = ("_event", "_waiter", "at", "conversation", "late", "patience", "raw", "retried", "row", "settled")
 
     def __init__(self, raw: RawEvent, row: int, *, retried: bool = False) -> None:
         self.raw = raw
         self.row = row
-        self.patience = LEFT_PATIENCE if retried else PATIENCE
+        self.patience = MAX_WAIT_AFTER_LEAVING if retried else MAX_WAIT
         self.retried = retried  # stored by an earlier process, which may have crashed while handling it
         self.conversation: str | None = None
         self.late = False  # no longer delays later events
@@ -91,12 +91,12 @@ class ArrivalSequencer:
         loop = asyncio.get_running_loop()
         while self._waiting:
             first = self._waiting[0]
-            known = first.conversation is not None or first.settled
-            if not known and loop.time() < first.at + first.patience:
+            is_placed = first.conversation is not None or first.settled
+            if not is_placed and loop.time() < first.at + first.patience:
                 self._timer = loop.call_at(first.at + first.patience, self._move)
                 return
             self._waiting.popleft()
-            if known:
+            if is_placed:
                 self._pass_on(first)
             else:
                 first.late = True

@@ -71,7 +71,7 @@ class DeliveryQueue:
         finished: Callable[[Job, Result], None],
         *,
         pace: Pace | None = None,
-        at_once: int = 16,
+        concurrency: int = 16,
         clock: Clock,
         is_open: Callable[[], bool] = lambda: True,
     ) -> None:
@@ -87,7 +87,7 @@ class DeliveryQueue:
         self._tickets = 0
         self._timers: set[asyncio.TimerHandle] = set()
         self._running: set[asyncio.Task[None]] = set()
-        self._slots = at_once
+        self._slots = concurrency
         self._runs = False
         self._look: asyncio.Handle | None = None
         self._look_again: asyncio.TimerHandle | None = None
@@ -95,7 +95,7 @@ class DeliveryQueue:
     def start(self) -> None:
         """Start delivering."""
         self._runs = True
-        self.poke()
+        self.wake()
 
     async def stop(self, grace: float) -> None:
         """Stop starting jobs; give running ones `grace` seconds to finish."""
@@ -126,11 +126,11 @@ class DeliveryQueue:
             self._forget_dropped(line)
 
     def _forget_dropped(self, line: _Line) -> None:
-        if not any(work.dropped for work in line.works):
+        if not any(job.dropped for job in line.works):
             return
         head = line.works[0]
-        line.works = deque(work for work in line.works if not work.dropped)
-        line.kinds = Counter(work.priority for work in line.works)
+        line.works = deque(job for job in line.works if not job.dropped)
+        line.kinds = Counter(job.priority for job in line.works)
         if not line.works:
             del self._lines[line.key]
         if head.dropped:
@@ -138,47 +138,47 @@ class DeliveryQueue:
             if line.works:
                 self._offer(line)
 
-    def behind(self, work: Job) -> list[Job]:
+    def behind(self, job: Job) -> list[Job]:
         """Return the jobs behind the first of a line, in order."""
-        line = self._lines.get((work.key, work.priority == Priority.BROADCAST))
-        return list(line.works)[1:] if line and line.works[0] is work else []
+        line = self._lines.get((job.key, job.priority == Priority.BROADCAST))
+        return list(line.works)[1:] if line and line.works[0] is job else []
 
     def take_out(self, works: Sequence[Job]) -> None:
         """Remove waiting jobs, which are marked as dropped."""
-        for work in works:
-            work.dropped = True
-        for key in {(work.key, work.priority == Priority.BROADCAST) for work in works} & self._lines.keys():
+        for job in works:
+            job.dropped = True
+        for key in {(job.key, job.priority == Priority.BROADCAST) for job in works} & self._lines.keys():
             self._forget_dropped(self._lines[key])
 
     def __len__(self) -> int:
         """Return the number of jobs that are due."""
         return sum(len(line.works) for line in self._lines.values())
 
-    def poke(self) -> None:
+    def wake(self) -> None:
         """Check for jobs to start, because the account is online again or the rate limit has changed."""
         if self._look is None and self._runs:
             self._look = asyncio.get_running_loop().call_soon(self._start_what_may_go)
 
-    def push(self, work: Job) -> None:
+    def push(self, job: Job) -> None:
         """Add a job. A new job with a later time is not in line until then; a retried job keeps its position."""
-        wait = work.run_at - self._clock()
-        if wait > 0 and not work.attempts:
-            self._after(wait, lambda: self._line_up(work))
+        wait = job.run_at - self._clock()
+        if wait > 0 and not job.attempts:
+            self._after(wait, lambda: self._line_up(job))
         else:
-            self._line_up(work)
+            self._line_up(job)
 
-    def _line_up(self, work: Job) -> None:
-        if work.dropped:
+    def _line_up(self, job: Job) -> None:
+        if job.dropped:
             return
-        key = (work.key, work.priority == Priority.BROADCAST)
+        key = (job.key, job.priority == Priority.BROADCAST)
         line = self._lines.get(key)
         if line is None:
             line = self._lines[key] = _Line(key)
-        line.works.append(work)
-        line.kinds[work.priority] += 1
+        line.works.append(job)
+        line.kinds[job.priority] += 1
         if len(line.works) == 1:
-            self._offer(line, work.run_at - self._clock() if work.attempts else 0)
-        elif line.ticket and work.priority < line.offered_as:
+            self._offer(line, job.run_at - self._clock() if job.attempts else 0)
+        elif line.ticket and job.priority < line.offered_as:
             self._offer(line)
 
     def _offer(self, line: _Line, wait: float = 0) -> None:
@@ -194,7 +194,7 @@ class DeliveryQueue:
         # A line that is new takes part from this turn on: those with much to say do not make it wait behind them.
         line.turn = max(line.turn, self._turns.get(line.offered_as, 0))
         heapq.heappush(self._ready, (line.offered_as, line.turn, line.works[0].id, line.ticket, line))
-        self.poke()
+        self.wake()
 
     def _wait(self, line: _Line, seconds: float) -> None:
         """Offer a line later, unless it is offered before."""
@@ -234,7 +234,7 @@ class DeliveryQueue:
                 continue
             wait = self.pace.queue_delay()
             if wait > 0:
-                self._look_again = asyncio.get_running_loop().call_later(wait, self.poke)
+                self._look_again = asyncio.get_running_loop().call_later(wait, self.wake)
                 return
             heapq.heappop(self._ready)
             line.ticket = 0
@@ -255,33 +255,33 @@ class DeliveryQueue:
         task.add_done_callback(self._running.discard)
 
     async def _do(self, line: _Line) -> None:
-        work = line.works[0]
+        job = line.works[0]
         try:
-            result = await self._deliver(work)
+            result = await self._deliver(job)
         except Exception as error:  # noqa: BLE001 - a failing job must not affect others
-            result = self._broken(work, error)
+            result = self._broken(job, error)
         finally:
             self._slots += 1
-            work.state = WorkState.QUEUED
+            job.state = WorkState.QUEUED
             line.task = None
         if isinstance(result, Retry):
-            work.attempts += result.counts
-            work.run_at = self._clock() + result.again_in
-        self._finished(work, result)
+            job.attempts += result.counts
+            job.run_at = self._clock() + result.again_in
+        self._finished(job, result)
         if not isinstance(result, Retry):
             line.works.popleft()
-            line.kinds[work.priority] -= 1
+            line.kinds[job.priority] -= 1
             line.kinds += Counter()  # removes zero counts
         if line.works:
             self._offer(line, result.again_in if isinstance(result, Retry) else 0)
         else:
             del self._lines[line.key]
-        self.poke()
+        self.wake()
 
-    def _broken(self, work: Job, error: Exception) -> Retry | GiveUp:
+    def _broken(self, job: Job, error: Exception) -> Retry | GiveUp:
         """Return the result for an unexpected exception; database failures are retried without counting."""
         if is_away(error):
-            log.error("job %s of queue %s is waiting for the database: %s", work.id, self.name, type(error).__name__)
+            log.error("job %s of queue %s is waiting for the database: %s", job.id, self.name, type(error).__name__)
             return Retry(DATABASE_AWAY, "the database is unavailable", counts=False)
-        log.error("job %s of queue %s failed", work.id, self.name, exc_info=error)
+        log.error("job %s of queue %s failed", job.id, self.name, exc_info=error)
         return GiveUp(type(error).__name__)

@@ -10,9 +10,11 @@ from models.durable import Setting
 
 
 def begin(session: Session, account: str, epoch: int | None = None) -> tuple[int, str]:
-    """A process starts to serve an account: its epoch, above those of all before it, and the stored position. The
-    epoch is that of its lease, or follows the clock, so that it is above the last one after an old backup was put
-    back, too."""
+    """Return a new epoch, above all previous ones of the account, and the stored position.
+
+    The epoch is that of the lease, or follows the clock, so that it is above the last one even after an old backup was
+    restored.
+    """
     if epoch is None:
         kept = session.get(Setting, _epoch_key(account))
         epoch = max(int(kept.value) + 1 if kept else 1, int(time.time()))

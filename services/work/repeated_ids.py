@@ -1,4 +1,4 @@
-"""An id that comes a second time: a repeat of the event, or other words, where a gateway has begun to count anew."""
+"""Events whose id was received before: repeats, or new events of a gateway that restarted its numbering."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ CONTENT: Final = ("contact_id", "text", "hello", "kind", "quoted", "target", "in
 
 
 class RepeatedIds:
-    """Looks at what an event holds whose id came before."""
+    """Compares the content of events with the same id."""
 
     def __init__(self, store: Store, resolve: Callable[[RawEvent], Awaitable[Event | None]]) -> None:
         self._store = store
         self._resolve = resolve
 
     async def new_in(self, raw: RawEvent) -> RawEvent | None:
-        """The event under an id of its own, where its content is another than before; None for a repeat."""
+        """Return the event under an id of its own if its content is new; None for a repeat."""
         if raw.kind not in KINDS or REUSED in raw.id:
             return None
         body = await self._body_of(raw)

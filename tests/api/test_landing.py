@@ -144,7 +144,7 @@ async def test_a_code_that_cannot_be_had(door: AccessControl, trouble: Exception
 async def test_a_gateway_that_hangs_does_not_hold_the_page(
     door: AccessControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.qrcodes.PATIENCE", 0.05)
+    monkeypatch.setattr("api.qrcodes.TIMEOUT", 0.05)
     door.wechat.holds["self_qr_code"] = asyncio.Event()
     assert "二维码暂时取不到" in (await _page(door))[1]
 

@@ -86,7 +86,7 @@ async def test_offline_it_waits(door: AccessControl) -> None:
     message_id = await _send(door, **TO)
     assert (await door.call("GET", f"/wxbot/message/{message_id}"))[1]["message"]["state"] == "queued"
     door.wechat.state = State.ONLINE
-    door.container.outbox.poke("wx:weimi1001")
+    door.container.outbox.wake("wx:weimi1001")
     await _until(door, message_id, "sent")
 
 

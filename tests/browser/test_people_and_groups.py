@@ -114,7 +114,7 @@ async def test_a_token_from_the_address_goes_to_the_assistant(chat: Chat) -> Non
     await expect(page.get_by_label("发送添加朋友申请")).to_have_value(TOKEN)
     await page.get_by_role("button", name="发送").click()
     await expect(page.get_by_role("dialog")).to_have_count(0)
-    asked = chat.world.people.waiting_between(WENLONG, BOT)
+    asked = chat.world.people.pending_request(WENLONG, BOT)
     assert asked is not None
     assert asked.hello == TOKEN
     chat.world.people.accept(BOT, asked.id)

@@ -163,7 +163,7 @@ async def test_without_a_holder_a_door_says_so_and_when_to_ask_again(make_cluste
     await town.call(bot, "GET", "/healthz")
     cluster = bot.container.cluster
     assert cluster is not None
-    await cluster.member.call(cluster.leases.know, ["lonely"])
+    await cluster.member.call(cluster.leases.register_accounts, ["lonely"])
     body = {"assistant": "lonely", "to": "黑旋风", "text": "你好"}
     status, answer, headers = await town.call(bot, "POST", "/wxbot/message", body)
     assert (status, answer["error"]["code"]) == (503, 2002)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -11,7 +12,7 @@ from sqlmodel import select
 from console.routes import ROUTES, Route
 from models.console import ConsoleSession, LoginLink
 from services.accounts.console_sessions import IDLE_SECONDS, LINK_SECONDS, Role
-from tests.console.conftest import Person, log_in, login_link
+from tests.console.conftest import SETTINGS, Person, log_in, login_link
 from tests.stories.conftest import Town
 
 API_ROUTES = [route for route in ROUTES if route.role is not None]
@@ -189,3 +190,25 @@ async def test_pages_have_a_strict_policy(town: Town, path: str) -> None:
 async def test_no_other_file_is_served(town: Town, name: str) -> None:
     async with town.http.get(f"{town.url}/console/page/{name}") as response:
         assert response.status == 404
+
+
+async def test_a_file_that_the_browser_has_is_not_sent_again(town: Town) -> None:
+    url = f"{town.url}/console/page/app.js"
+    async with town.http.get(url) as response:
+        assert response.status == 200 and response.headers["Content-Encoding"] == "gzip"
+        tag, text = response.headers["ETag"], await response.text()
+    async with town.http.get(url, headers={"If-None-Match": tag}) as response:
+        assert (response.status, await response.read()) == (304, b"")
+        assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+    async with town.http.get(url, headers={"If-None-Match": '"other"', "Accept-Encoding": "identity"}) as response:
+        assert (response.status, await response.text(), "Content-Encoding" in response.headers) == (200, text, False)
+
+
+@pytest.mark.parametrize(("language", "lang"), [("zh", b'<html lang="zh-CN">'), ("en", b'<html lang="en">')])
+async def test_the_page_begins_in_the_language_of_the_config(tmp_path: Path, language: str, lang: bytes) -> None:
+    town = await Town(tmp_path, **{**SETTINGS, "language": language}).open()
+    try:
+        async with town.http.get(f"{town.url}/console/") as response:
+            assert lang in await response.read()
+    finally:
+        await town.close()

@@ -12,7 +12,7 @@ from tests.stories.conftest import Town
 from wechat.events import Contact
 
 GROUPS, LINES, FRIENDS = 10_000, 100_000, 10_000
-SECONDS = 1.0  # that a page of a list may take, on a machine that others use too
+SECONDS = 1.0  # CPU time that a page of a list may take
 NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {last}) "
 QUNS = """INSERT INTO qun (number, code, account, owner, owner_id, companion_id, topic, token, public_id, state,
     wants_report, created_at) {numbers} SELECT 200000 + i, 'c' || i, 'weimi1001', '宋公明', 'w', 'x', '第' || i || '群',
@@ -42,9 +42,9 @@ async def _all(person: Person, path: str, name: str, **params: str) -> list[Any]
 
 async def _quick(person: Person, path: str, **params: str) -> Any:
     """A page of a list, which must not take long."""
-    began = time.monotonic()
+    began = time.process_time()
     status, body = await person.call("GET", path, params=params)
-    assert status == 200 and time.monotonic() - began < SECONDS, (path, params)
+    assert status == 200 and time.process_time() - began < SECONDS, (path, params)
     return body
 
 

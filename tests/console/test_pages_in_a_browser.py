@@ -158,6 +158,14 @@ async def test_an_account_that_is_away_for_long_is_on_every_page(windows: Window
     await expect(page.get_by_role("alert")).to_have_count(0)
 
 
+async def test_the_modules_are_loaded_at_once() -> None:
+    """Not one after the other, as they import each other; the charts' library only where there is a chart."""
+    index = (FOLDER / "index.html").read_text(encoding="utf-8")
+    loaded = set(re.findall(r'(?:modulepreload" href|script (?:type="module" )?src)="/console/page/([^"]+)"', index))
+    own = {str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.js")} - {"vendor/uplot.js"}
+    assert loaded == own | {name for name in SHARED if name.endswith(".js")}
+
+
 async def test_a_page_weighs_little() -> None:
     own = [path for path in FOLDER.rglob("*") if path.suffix in (".js", ".css", ".html", ".svg")]
     files = [*own, *SHARED.values()]

@@ -1,10 +1,12 @@
 /**
  * The official PuppetServer of wechaty-puppet-service over a WeChat controlled by the tests.
  *
- * Environment: GATEWAY_TOKEN, GATEWAY_PORT and GATEWAY_CONTROL_PORT (0 = a free one), GATEWAY_TLS (0 = plaintext), GATEWAY_STATE (the journal's
- * file), GATEWAY_SELF (JSON of the account's own contact). Own certificate: WECHATY_PUPPET_SERVICE_TLS_SERVER_CERT and _KEY, as of any gateway.
- * Prints one JSON line {"port", "control"} when ready. Exits when its standard input is closed, so that it ends with its test.
+ * Every line on standard input starts a gateway, after the one before it is stopped: a JSON object with token, port and control (0 = a free
+ * port), tls, state (the journal's file, or "") and self (the account's own contact). Prints one JSON line {"port", "control"} when it serves.
+ * The line null only stops. Own certificate: WECHATY_PUPPET_SERVICE_TLS_SERVER_CERT and _KEY in the environment, as of any gateway.
+ * Exits when its standard input is closed, so that it ends with its tests. Starting the process takes two seconds, starting a gateway none.
  */
+import { createInterface } from 'node:readline'
 import { grpc, puppet as pb } from 'wechaty-grpc'
 import { PuppetServer } from 'wechaty-puppet-service'
 import { commands, serve } from './control.mjs'
@@ -22,16 +24,6 @@ const { EventStreamManager } = await import(
 /** The event stream of the connected client, for events that no puppet would emit. */
 class Stream {
   waiting = []
-
-  constructor () {
-    const outer = this
-    const start = EventStreamManager.prototype.start
-    EventStreamManager.prototype.start = function (...args) {
-      outer.manager = this
-      start.apply(this, args)
-      for (const arrived of outer.waiting.splice(0)) arrived()
-    }
-  }
 
   get connected () { return this.manager?.busy() ?? false }
 
@@ -51,36 +43,58 @@ class Stream {
   end () { this.manager.stop() }
 }
 
-/** Records the port of the gRPC server, which PuppetServer does not expose. */
-function watchPort () {
-  const seen = {}
-  const bind = grpc.Server.prototype.bindAsync
-  grpc.Server.prototype.bindAsync = function (address, credentials, callback) {
-    return bind.call(this, address, credentials, (error, port) => {
-      seen.port = port
-      callback(error, port)
-    })
-  }
-  return seen
+let stream // of the running gateway
+let port // of its gRPC server, which PuppetServer does not expose
+
+const start = EventStreamManager.prototype.start
+EventStreamManager.prototype.start = function (...args) {
+  stream.manager = this
+  start.apply(this, args)
+  for (const arrived of stream.waiting.splice(0)) arrived()
 }
 
-async function main (env) {
-  const world = new World(new Journal(env.GATEWAY_STATE), { id: 'wxid_bot', ...JSON.parse(env.GATEWAY_SELF ?? '{}') })
+const bind = grpc.Server.prototype.bindAsync
+grpc.Server.prototype.bindAsync = function (address, credentials, callback) {
+  return bind.call(this, address, credentials, (error, bound) => {
+    port = bound
+    callback(error, bound)
+  })
+}
+
+/** Starts a gateway; resolves to a function that stops it. */
+async function launch (options) {
+  const journal = new Journal(options.state)
+  const world = new World(journal, { id: 'wxid_bot', ...options.self })
   const puppet = new WeChatPuppet(world)
   const faults = new Faults(() => world.wake())
-  const stream = new Stream()
-  const seen = watchPort()
+  stream = new Stream()
   const server = new PuppetServer({
-    endpoint: `127.0.0.1:${env.GATEWAY_PORT ?? 0}`,
+    endpoint: `127.0.0.1:${options.port}`,
     puppet: faults.guard(puppet),
-    token: env.GATEWAY_TOKEN,
-    tls: { disable: env.GATEWAY_TLS === '0' },
+    token: options.token,
+    tls: { disable: !options.tls },
   })
   await puppet.start() // as Wechaty's own gateway does: before any client connects
   await server.start()
-  const control = await serve(commands({ world, puppet, faults, stream }), Number(env.GATEWAY_CONTROL_PORT ?? 0))
-  process.stdout.write(JSON.stringify({ port: seen.port, control: control.address().port }) + '\n')
+  const control = await serve(commands({ world, puppet, faults, stream }), options.control)
+  process.stdout.write(JSON.stringify({ port, control: control.address().port }) + '\n')
+  return async () => {
+    control.close()
+    control.closeAllConnections()
+    await server.stop()
+    await puppet.onStop()
+    puppet.removeAllListeners()
+    puppet.on('error', () => {}) // of what is still under way
+    journal.close()
+  }
 }
 
-process.stdin.resume().on('end', () => process.exit(0))
-await main(process.env)
+let stop = async () => {}
+for await (const line of createInterface({ input: process.stdin })) {
+  const options = JSON.parse(line)
+  await stop()
+  stop = async () => {}
+  if (options) stop = await launch(options)
+  else process.stdout.write('{}\n')
+}
+process.exit(0)

@@ -24,6 +24,11 @@ export class Journal {
     if (text && !text.endsWith('\n')) fs.writeSync(this.handle, '\n')
   }
 
+  close () {
+    if (this.handle !== undefined) fs.closeSync(this.handle)
+    this.handle = undefined
+  }
+
   /** Writes one change; it is in the kernel when this returns. */
   put (table, id, value) {
     if (this.handle === undefined) return

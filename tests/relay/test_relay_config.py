@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.config import ConfigError, load
+from relay.config import RelayConfigError, load
 from tests.bot_process import ROOT
 from tests.waiting import SECONDS
 
@@ -52,7 +52,7 @@ def test_the_documented_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 )
 def test_a_mistake_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, says: str) -> None:
     monkeypatch.setenv("RELAY_TEST_TOKEN", "secret")
-    with pytest.raises(ConfigError) as refused:
+    with pytest.raises(RelayConfigError) as refused:
         load(_file(tmp_path, GOOD.replace(old, new)))
     assert says in str(refused.value)
     assert "\n" not in str(refused.value)
@@ -61,7 +61,7 @@ def test_a_mistake_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 
 def test_two_relays_on_one_port_are_refused(tmp_path: Path) -> None:
     one = "{ listen: 127.0.0.1:9010, endpoint: 127.0.0.1:9009, token: a }"
-    with pytest.raises(ConfigError, match="the same listen"):
+    with pytest.raises(RelayConfigError, match="the same listen"):
         load(_file(tmp_path, f"relays: [{one}, {one.replace('9009', '9008')}]"))
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from relay import frames
 from relay.frames import Fault, HeaderDecoder, frame
-from relay.http2 import MAX_STREAMS, Connection
+from relay.http2 import MAX_STREAMS, Http2Connection
 from relay.reader import FrameReader
 from relay.streams import WINDOW, Headers, Stream
 
@@ -91,15 +91,15 @@ class Server:
     def __init__(self) -> None:
         self.reads = True
         self.calls: list[Echo] = []
-        self.connections: list[Connection] = []
+        self.connections: list[Http2Connection] = []
         self.port = 0
 
     def accept(self, stream: Stream, headers: Headers) -> Echo:
         self.calls.append(Echo(stream, headers, reads=self.reads))
         return self.calls[-1]
 
-    def connection(self) -> Connection:
-        self.connections.append(Connection(self.accept))
+    def connection(self) -> Http2Connection:
+        self.connections.append(Http2Connection(self.accept))
         return self.connections[-1]
 
 

@@ -13,14 +13,14 @@ from protocol.certificates import WECHATY_CA
 from relay.config import RelaySettings
 from relay.journal import Fact, Journal
 from relay.relay import Relay
-from relay.upstream import Timing
+from relay.upstream import RelayTiming
 from tests.bot_process import free_port
 from tests.waiting import SECONDS
 from tests.wechat.test_tls_fallback import PLAINTEXT, ResettingServer, every_name_is_this_machine
 
 __all__ = ["every_name_is_this_machine"]
 
-QUICK = Timing(connect=2.0, first_event=0.5, start=2.0, backoff_first=0.01, backoff_most=0.05)
+QUICK = RelayTiming(connect=2.0, first_event=0.5, start=2.0, backoff_first=0.01, backoff_most=0.05)
 
 
 @asynccontextmanager

@@ -106,7 +106,8 @@ async def open_parts(tmp_path: Path, clock: Clock) -> AsyncIterator[OpenParts]:
         opened.append(container)
         await container.groups.load()
         await container.tickets.load()
-        await container.questions.load()
+        await container.question_menus.load()
+        await container.fallbacks.load()
         return Parts(container, wechat, clock)
 
     yield open_them

@@ -102,7 +102,7 @@ def test_without_a_gateways_time_a_few_live_messages_tell(machine: Machine) -> N
     for number in range(5):
         machine.passed = 2 * MINUTE + number
         said_at = NOW + machine.passed
-        machine.clocks.heard("a", said_at, said_at + machine.ahead)
+        machine.clocks.record_message("a", said_at, said_at + machine.ahead)
         answered.append(not machine.clocks.is_old("a", said_at))
     assert answered == [False, False, True, True, True]
 
@@ -110,21 +110,21 @@ def test_without_a_gateways_time_a_few_live_messages_tell(machine: Machine) -> N
 def test_what_a_gateway_brings_at_the_login_tells_no_time(machine: Machine) -> None:
     machine.online()
     for number in range(5):
-        machine.clocks.heard("a", NOW - HOUR + number, NOW)
+        machine.clocks.record_message("a", NOW - HOUR + number, NOW)
     assert machine.is_old(HOUR)
 
 
 def test_the_skew_is_the_gateways_or_that_of_the_fastest_message(machine: Machine) -> None:
     assert dict(machine.clocks.skews()) == {}
     for delay in (3600.0, 2.5, 0.4, 30.0):  # an old one, and some that were slow
-        machine.clocks.heard("a", 1000.0, 1000.0 + delay)
-    machine.clocks.heard("b", 1000.0, 1000.0 - 1200)
+        machine.clocks.record_message("a", 1000.0, 1000.0 + delay)
+    machine.clocks.record_message("b", 1000.0, 1000.0 - 1200)
     assert dict(machine.clocks.skews()) == {"a": pytest.approx(0.4), "b": -1200.0}
     assert machine.clocks.wrong() == {"b": -1200.0}
     machine.tells(behind=300.0)
     assert dict(machine.clocks.skews()) == {"a": pytest.approx(300.0), "b": -1200.0}
     for number in range(WINDOW):  # b's clock was set right
-        machine.clocks.heard("b", number, number)
+        machine.clocks.record_message("b", number, number)
     assert machine.clocks.skew("b") == 0.0
 
 

@@ -85,7 +85,7 @@ def test_every_change_shows(change: str) -> None:
         "contact": lambda: directory.put_contact(Contact(LI.id, "李二")),
         "gone": lambda: directory.drop_contact(LI.id),
         "left": lambda: directory.left("r@chatroom", [LI.id], now),
-        "topic": lambda: directory.retitled("r@chatroom", "忠义堂"),
+        "topic": lambda: directory.set_topic_of("r@chatroom", "忠义堂"),
         "room": lambda: directory.put_room(Room("r@chatroom", "聚义厅", LI.id, (), {LI.id})),
         "room gone": lambda: directory.drop_room("r@chatroom"),
     }[change]()

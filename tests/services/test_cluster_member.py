@@ -68,7 +68,7 @@ async def test_a_write_about_an_account_that_was_given_up_is_refused_alone(
 ) -> None:
     mine = leases(database, stack)
     mine.join()
-    mine.know(["a", "b"])
+    mine.register_accounts(["a", "b"])
     mine.claim(["a", "b"], 2)
     store.guard(Guard(mine.member))
     await store.write(lambda s: put(s, "before", "a"))
@@ -87,7 +87,7 @@ async def test_a_release_waits_for_a_commit_about_the_account(
 ) -> None:
     mine = leases(database, stack)
     mine.join()
-    mine.know(["a"])
+    mine.register_accounts(["a"])
     mine.claim(["a"], 1)
     holds, goes_on = threading.Event(), threading.Event()
 
@@ -115,7 +115,7 @@ async def test_accounts_that_nobody_knows_any_more_do_not_count(
 ) -> None:
     mine = leases(database, stack)
     mine.join()
-    mine.know(["a", "removed"])
+    mine.register_accounts(["a", "removed"])
     view = mine.view(["a"])
     assert (view.accounts, view.orphans) == (1, 1)
     mine.claim(["removed"], 1)
@@ -128,7 +128,7 @@ async def test_the_lease_of_a_removed_account_goes_with_its_last_holder(
 ) -> None:
     mine = leases(database, stack)
     mine.join()
-    mine.know(["a", "b"])
+    mine.register_accounts(["a", "b"])
     mine.claim(["a"], 1)
     mine.forget("a")
     assert await store.read(lambda s: s.get(AccountLease, "a")) is not None, "it is served"
@@ -149,7 +149,7 @@ async def test_a_heartbeat_that_hangs_ends_the_leases_in_time_and_is_not_waited_
     member = ClusterMember(leases(through(proxy.port), stack), ClusterClock(Clock()), 10, LEASE)
     stack.push_async_callback(member.close)
     await member.join()
-    await member.call(member._leases.know, ["a"])
+    await member.call(member._leases.register_accounts, ["a"])
     running = asyncio.create_task(member.run(lambda: ["a"], nothing))
     stack.callback(running.cancel)
     await until(lambda: "a" in member.held, "the account is taken")
@@ -213,7 +213,7 @@ async def test_changes_of_a_later_version_are_skipped_and_the_known_ones_are_not
     member = cast("Any", type("", (), {"id": "me", "wake": woken.set})())
     parts = cast("ClusterParts", type("", (), {"leases": None, "member": member, "announcements": None})())
     news = ClusterNews("postgresql://x/y", parts, heard, lambda _kind: nothing())
-    news._heard('{"from":"other","changes":[["of a later version",{}],["ticket",{"id":1}]],"free":1}')
+    news._received('{"from":"other","changes":[["of a later version",{}],["ticket",{"id":1}]],"free":1}')
     assert [one.kind for one in heard._changes] == [ChangeKind.TICKET]
     assert woken.is_set()
 

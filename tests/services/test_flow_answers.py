@@ -8,7 +8,7 @@ import pytest
 
 from config.flow_settings import Choice, Question
 from config.texts import Texts
-from services.flows.answers import Unfit, put, put_confirm, understood
+from services.flows.answers import InvalidAnswer, confirmation_body, parse_answer, question_body
 
 TEXTS = Texts()
 PLAN = Choice.model_validate({"question": "哪种？", "options": {"月付": "monthly", "年付": "yearly", "3 年": 36}})
@@ -29,18 +29,18 @@ PLAN = Choice.model_validate({"question": "哪种？", "options": {"月付": "mo
     ],
 )
 def test_an_option_is_named_by_number_or_by_its_words(words: str, value: Any) -> None:
-    assert understood(PLAN, words, TEXTS) == value
+    assert parse_answer(PLAN, words, TEXTS) == value
 
 
 @pytest.mark.parametrize("words", ["0", "4", "10", "月", "年付吧？不要", "", "1 2", "十"])
 def test_what_is_no_option_is_told(words: str) -> None:
-    with pytest.raises(Unfit, match="1 到 3 之间"):
-        understood(PLAN, words, TEXTS)
+    with pytest.raises(InvalidAnswer, match="1 到 3 之间"):
+        parse_answer(PLAN, words, TEXTS)
 
 
 def test_an_option_that_is_a_number_goes_before_its_position() -> None:
     months = Choice.model_validate({"question": "几个月？", "options": [3, 1, 2]})
-    assert [understood(months, words, TEXTS) for words in ("1", "2", "3", "第1个")] == [1, 2, 3, 3]
+    assert [parse_answer(months, words, TEXTS) for words in ("1", "2", "3", "第1个")] == [1, 2, 3, 3]
 
 
 def number(**how: Any) -> Question:
@@ -51,33 +51,33 @@ def number(**how: Any) -> Question:
     ("words", "value"), [("1", 1), ("20", 20), ("２０", 20), ("1.5", 1.5), (" 7 ", 7), ("+7", 7), ("007", 7)]
 )
 def test_a_number_in_the_range_is_brought_as_a_number(words: str, value: Any) -> None:
-    brought = understood(number(min=1, max=20), words, TEXTS)
+    brought = parse_answer(number(min=1, max=20), words, TEXTS)
     assert (brought, type(brought)) == (value, type(value))
 
 
 @pytest.mark.parametrize("words", ["0", "20.1", "-1", "1e1", "nan", "inf", "五", "3台", "", "٣", "9" * 5000])
 def test_what_is_no_number_in_the_range_is_told_in_the_checks_words(words: str) -> None:
-    with pytest.raises(Unfit, match=r"^1 到 20。$"):
-        understood(number(min=1, max=20), words, TEXTS)
+    with pytest.raises(InvalidAnswer, match=r"^1 到 20。$"):
+        parse_answer(number(min=1, max=20), words, TEXTS)
 
 
 def test_a_range_may_be_open() -> None:
-    assert understood(number(min=0), "99999", TEXTS) == 99999
-    assert understood(number(max=0), "-5", TEXTS) == -5
+    assert parse_answer(number(min=0), "99999", TEXTS) == 99999
+    assert parse_answer(number(max=0), "-5", TEXTS) == -5
 
 
 def test_a_pattern_fits_the_whole_answer() -> None:
     phone = number(regex=r"1\d{10}")
-    assert understood(phone, "13800138000", TEXTS) == "13800138000"
+    assert parse_answer(phone, "13800138000", TEXTS) == "13800138000"
     for words in ("138001380001", "a13800138000", "1380013800", ""):
-        with pytest.raises(Unfit):
-            understood(phone, words, TEXTS)
+        with pytest.raises(InvalidAnswer):
+            parse_answer(phone, words, TEXTS)
 
 
 def test_choices_can_be_tapped_where_they_fit() -> None:
-    asked = put(PLAN, "哪种？", TEXTS)
+    asked = question_body(PLAN, "哪种？", TEXTS)
     assert asked["text"] == "哪种？\n1. 月付\n2. 年付\n3. 3 年\n请回复前面的数字。"
     assert asked["choices"] == ["月付", "年付", "3 年"]
     many = Choice.model_validate({"question": "哪个？", "options": list(range(11))})
-    assert "choices" not in put(many, "哪个？", TEXTS)
-    assert put_confirm("付 5 元", TEXTS)["choices"] == ["确认", "取消"]
+    assert "choices" not in question_body(many, "哪个？", TEXTS)
+    assert confirmation_body("付 5 元", TEXTS)["choices"] == ["确认", "取消"]

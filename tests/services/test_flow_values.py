@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.flows.values import meets
+from services.flows.values import matches
 
 
 @pytest.mark.parametrize(
@@ -29,4 +29,4 @@ from services.flows.values import meets
     ],
 )
 def test_what_meets_an_expectation(value: dict[str, Any], expect: dict[str, Any], met: bool) -> None:
-    assert meets(value, expect) is met
+    assert matches(value, expect) is met

@@ -56,21 +56,21 @@ async def make_house(database: str, asked: list[dict[str, Any]]) -> AsyncIterato
 
         yield make
         for container in houses:
-            await container.flows.stop(5)
+            await container.flow_runs.stop(5)
             await container.http_client.close()
             await container.store.close()
 
 
 async def hear(container: Container, words: str, person: str = PERSON) -> None:
     """Process a message of a person."""
-    decision = await container.flows.heard(ACCOUNT, person, words)
+    decision = await container.flows.handle(ACCOUNT, person, words)
     if decision is not None and decision.write is not None:
         await container.store.write(decision.write)
 
 
 async def called_back(container: Container, secret: str, result: dict[str, Any]) -> None:
     """Process a callback of a system."""
-    await container.flows.called_back(await container.flows.callback(secret), result)
+    await container.flow_runs.receive_callback(await container.flow_runs.callback(secret), result)
 
 
 async def said(container: Container) -> list[str]:
@@ -83,7 +83,7 @@ async def waiting(container: Container, asked: list[dict[str, Any]]) -> str:
     """Run a flow up to its waiting step; return the secret of its callback."""
     await hear(container, "开始")
     await hear(container, "一店")
-    await until(lambda: container.flows.open_counts()["waiting"] == 1, "it waits")
+    await until(lambda: container.flow_runs.open_counts()["waiting"] == 1, "it waits")
     return str(asked[0]["callback"]).rpartition("/")[2]
 
 
@@ -91,24 +91,24 @@ async def test_one_callback_counts_though_twenty_come_at_once(
     make_house: MakeHouse, asked: list[dict[str, Any]]
 ) -> None:
     container = await make_house()
-    await container.flows.start()
+    await container.flow_runs.start()
     secret = await waiting(container, asked)
     results = [{"status": "success", "n": n} for n in range(20)]
     await asyncio.gather(*(called_back(container, secret, result) for result in results))
     assert len([line for line in await said(container) if line.startswith("好了")]) == 1
     assert await runs(container) == ["finished"]
-    assert container.flows.open_counts() == {"asking": 0, "calling": 0, "waiting": 0}
+    assert container.flow_runs.open_counts() == {"asking": 0, "calling": 0, "waiting": 0}
     with pytest.raises(NotFound):
-        await container.flows.callback("x" * 32)
+        await container.flow_runs.callback("x" * 32)
 
 
 async def test_what_a_run_was_told_is_forgotten_when_it_is_over(
     make_house: MakeHouse, asked: list[dict[str, Any]]
 ) -> None:
     container = await make_house()
-    await container.flows.start()
+    await container.flow_runs.start()
     secret = await waiting(container, asked)
-    run = (await container.flows.open_runs())[0]
+    run = (await container.flow_runs.open())[0]
     assert run.values["store"] == "一店"
     await called_back(container, secret, {"status": "success", "n": 1})
     over = await container.store.read(lambda s: s.get_one(FlowRun, run.id))
@@ -122,12 +122,12 @@ async def test_a_callback_and_the_end_of_its_wait_at_once_have_one_outcome(
     make_house: MakeHouse, asked: list[dict[str, Any]]
 ) -> None:
     container = await make_house()
-    await container.flows.start()
+    await container.flow_runs.start()
     secret = await waiting(container, asked)
-    run = (await container.flows.open_runs())[0]
+    run = (await container.flow_runs.open())[0]
     await asyncio.gather(
         called_back(container, secret, {"status": "success", "n": 1}),
-        container.store.write(lambda s: container.flows.end(s, run.id or 0)),
+        container.store.write(lambda s: container.flow_runs.cancel(s, run.id or 0, "test")),
         hear(container, "取消"),
     )
     ends = [line for line in await said(container) if line != "哪家？"]
@@ -138,11 +138,11 @@ async def test_a_callback_and_the_end_of_its_wait_at_once_have_one_outcome(
 async def test_one_person_has_one_flow_open(make_house: MakeHouse) -> None:
     """People may not start flows without limit; admins may."""
     container = await make_house()
-    await container.flows.start()
+    await container.flow_runs.start()
     await asyncio.gather(*(hear(container, "开始", f"wxid_{n}") for n in range(5)))
     for n in range(5):
         await hear(container, "开始", f"wxid_{n}")
-    assert len(await container.flows.open_runs()) == 5
+    assert len(await container.flow_runs.open()) == 5
     for _ in range(40):
         await hear(container, "取消", "wxid_0")
         await hear(container, "开始", "wxid_0")
@@ -156,17 +156,17 @@ async def test_one_person_has_one_flow_open(make_house: MakeHouse) -> None:
 
 
 async def test_a_call_that_was_cut_off_is_made_again_with_its_key(
-    make_house: MakeHouse, asked: list[dict[str, Any]]
+    make_house: MakeHouse, asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = await make_house()
-    first.flows._steps.on_call = lambda _run_id: None  # simulates a crash right after the commit
+    monkeypatch.setattr(first.flow_runs._calls, "begin", lambda _run_id: None)  # as in a crash right after the commit
     await hear(first, "开始")
     await hear(first, "一店")
-    run = (await first.flows.open_runs())[0]
+    run = (await first.flow_runs.open())[0]
     assert (run.state, asked) == ("calling", [])
     second = await make_house()
-    await second.flows.start()
-    await until(lambda: second.flows.open_counts()["waiting"] == 1, "it waits")
+    await second.flow_runs.start()
+    await until(lambda: second.flow_runs.open_counts()["waiting"] == 1, "it waits")
     assert [one["key"] for one in asked] == [f"{run.key}-1"]
 
 
@@ -175,15 +175,15 @@ async def test_a_call_that_takes_too_long_at_the_end_is_left_to_the_next_start(
 ) -> None:
     first = await make_house()
     monkeypatch.setattr(first.system_caller, "call", forever)
-    await first.flows.start()
+    await first.flow_runs.start()
     await hear(first, "开始")
     await hear(first, "一店")
     async with asyncio.timeout(SECONDS):
-        await first.flows.stop(0.05)
+        await first.flow_runs.stop(0.05)
     second = await make_house()
-    assert [run.state for run in await second.flows.open_runs()] == ["calling"]
-    await second.flows.start()
-    await until(lambda: second.flows.open_counts()["waiting"] == 1, "it waits")
+    assert [run.state for run in await second.flow_runs.open()] == ["calling"]
+    await second.flow_runs.start()
+    await until(lambda: second.flow_runs.open_counts()["waiting"] == 1, "it waits")
 
 
 async def test_a_call_whose_end_cannot_be_written_is_made_again_with_its_key(
@@ -191,15 +191,15 @@ async def test_a_call_whose_end_cannot_be_written_is_made_again_with_its_key(
 ) -> None:
     container = await make_house()
     monkeypatch.setattr("services.flows.running_calls.CALL_AGAIN", 0.05)
-    called = container.flows._steps.called
+    take_response = container.flows._steps.take_response
 
     def away_once(*given: Any) -> None:
         if len(asked) == 1:
             raise OSError("the database is unavailable")
-        called(*given)
+        take_response(*given)
 
-    monkeypatch.setattr(container.flows._steps, "called", away_once)
-    await container.flows.start()
+    monkeypatch.setattr(container.flows._steps, "take_response", away_once)
+    await container.flow_runs.start()
     await waiting(container, asked)
     assert len(asked) == 2
     assert asked[0]["key"] == asked[1]["key"]

@@ -11,7 +11,6 @@ from sqlmodel import select
 
 from errors import WeChatError, WeChatOffline, WeChatRefused, WeChatTooFast, WeChatUnknown
 from models.durable import Action
-from services.support.friends import Friends
 from services.work.job import GiveUp, Job, Retry
 from tests.services.parts import ACCOUNT, XUAN, OpenParts, Parts
 
@@ -32,8 +31,7 @@ async def opened(open_parts: OpenParts, shortest: float = 5, longest: float = 15
 
 
 async def deliver(parts: Parts, work: Job | None = None) -> str | Retry | GiveUp:
-    friends: Friends = parts.container.friends
-    return await friends._deliver(work or job())
+    return await parts.container.friend_requests._deliver(work or job())
 
 
 async def outcomes(parts: Parts) -> list[str]:
@@ -87,7 +85,7 @@ async def test_without_a_delay_nobody_waits(open_parts: OpenParts) -> None:
 
 async def test_accounts_take_turns_each_for_itself(open_parts: OpenParts) -> None:
     parts = await opened(open_parts)
-    parts.container.friends._next_at["weimi1002"] = parts.clock.now + 10
+    parts.container.acceptance_policy._next_at["weimi1002"] = parts.clock.now + 10
     assert await deliver(parts) == ""
 
 
@@ -136,11 +134,11 @@ async def test_the_day_begins_at_midnight(open_parts: OpenParts, before_midnight
 async def test_a_new_friend_is_greeted_once_and_told_what_is_to_be_said(open_parts: OpenParts) -> None:
     parts = await opened(open_parts)
     told: list[tuple[str, str]] = []
-    parts.container.friends.on_accepted = lambda account, who: told.append((account, who))
+    parts.container.friend_requests._on_accepted = lambda account, who: told.append((account, who))
     assert await deliver(parts, job(words="令牌无效")) == ""
     greeting, words = await parts.said(NEW)
     assert greeting.startswith("您好，我是小微") and words == "令牌无效"
-    await parts.write(lambda s: parts.container.friends.greet(s, ACCOUNT, NEW))
+    await parts.write(lambda s: parts.container.greetings.greet(s, ACCOUNT, NEW))
     assert len(await parts.said(NEW)) == 2
     assert told == [(ACCOUNT, NEW)]
     assert await outcomes(parts) == ["done"]
@@ -160,7 +158,7 @@ async def test_nobody_greets_official_accounts_and_assistants(open_parts: OpenPa
     paper = parts.wechat.knows("gh_paper", "早报")
     parts.wechat.directory.put_contact(type(paper)(**{**_fields(paper), "official": True}))
     for who in ("gh_paper", parts.wechat.self_id):
-        await parts.write(partial(parts.container.friends.greet, account=ACCOUNT, contact_id=who))
+        await parts.write(partial(parts.container.greetings.greet, account=ACCOUNT, contact_id=who))
         assert await parts.said(who) == []
 
 
@@ -170,7 +168,7 @@ def _fields(contact: Any) -> dict[str, Any]:
 
 async def test_without_a_greeting_nothing_is_said(open_parts: OpenParts) -> None:
     parts = await open_parts(customer_service={"faq": "", "greeting": ""})
-    await parts.write(lambda s: parts.container.friends.greet(s, ACCOUNT, XUAN))
+    await parts.write(lambda s: parts.container.greetings.greet(s, ACCOUNT, XUAN))
     assert await parts.said(XUAN) == []
 
 
@@ -223,8 +221,8 @@ async def test_who_cannot_be_read_after_a_failure_is_no_friend(open_parts: OpenP
 
 async def test_a_request_is_accepted_a_while_later(open_parts: OpenParts) -> None:
     parts = await opened(open_parts)
-    await parts.write(lambda s: parts.container.friends.accept_soon(s, ACCOUNT, "fs_1", NEW, "你好"))
-    await parts.write(lambda s: parts.container.friends.accept_soon(s, ACCOUNT, "fs_2", XUAN))
+    await parts.write(lambda s: parts.container.friend_requests.accept_soon(s, ACCOUNT, "fs_1", NEW, "你好"))
+    await parts.write(lambda s: parts.container.friend_requests.accept_soon(s, ACCOUNT, "fs_2", XUAN))
     first, second = await parts.promised("accept")
     assert first.queue == f"accept:{ACCOUNT}" and first.key == NEW
     assert first.body == {"friendship": "fs_1", "contact": NEW, "words": "你好", "hello": "", "friend_before": False}
@@ -233,9 +231,9 @@ async def test_a_request_is_accepted_a_while_later(open_parts: OpenParts) -> Non
 
 
 async def test_which_requests_are_accepted(open_parts: OpenParts) -> None:
-    assert (await opened(open_parts)).container.friends.accepts("whatever")
+    assert (await opened(open_parts)).container.acceptance_policy.allows("whatever")
     some = await opened(open_parts, words=["加群", "POS"])
-    assert [some.container.friends.accepts(hello) for hello in ("我想加群", "ｐｏｓ机", "认识一下")] == [
+    assert [some.container.acceptance_policy.allows(hello) for hello in ("我想加群", "ｐｏｓ机", "认识一下")] == [
         True,
         True,
         False,

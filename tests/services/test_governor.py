@@ -13,8 +13,7 @@ from config.settings import PacingSettings
 from models.db import Store
 from models.durable import OutboxItem
 from services.accounts.audit import Audit
-from services.messaging.pace_records import PaceRecords
-from services.work.outbox import Outbox
+from services.messaging.governors import Governors
 from tests.services.clock import Clock
 from wechat.pacing import Governor
 
@@ -68,11 +67,11 @@ def test_adding_waits_its_turn_and_takes_none_when_that_is_too_far(governor: Gov
     assert governor.reserve_add(None) == 60
 
 
-def test_a_complaint_halves_every_pace_for_an_hour(governor: Governor, clock: Clock) -> None:
-    told: list[float] = []
-    governor.on_slow = told.append
+def test_a_complaint_halves_every_pace_for_an_hour(clock: Clock) -> None:
+    slow_downs: list[float] = []
+    governor = Governor(SETTINGS, clock, random.Random(1), on_slow=slow_downs.append)
     governor.slow_down()
-    assert told == [clock.now + 3600]
+    assert slow_downs == [clock.now + 3600]
     for i in range(20):
         assert governor.queue_delay() == 0
         governor.spend(f"k{i}")
@@ -136,8 +135,9 @@ def test_a_clock_that_is_set_back_stops_nothing(governor: Governor, clock: Clock
 
 
 async def _recalled(store: Store, clock: Clock) -> Governor:
-    governor = Governor(SETTINGS, clock)
-    await PaceRecords(store, Outbox(store, clock), {"a": governor}, clock).recall()
+    governors = Governors(store, clock)
+    governor = governors.create("a", SETTINGS)
+    await governors.restore()
     return governor
 
 
@@ -170,10 +170,9 @@ async def test_counters_survive_a_restart(store: Store, clock: Clock) -> None:
 
 
 async def test_counters_of_a_clock_that_was_ahead_stop_nothing(store: Store, clock: Clock) -> None:
-    governor, audit = Governor(SETTINGS, clock), Audit(store, clock)
-    pace_records = PaceRecords(store, Outbox(store, clock), {"a": governor}, clock)
-    governor.slow_down()
-    await pace_records.drain()
+    governors, audit = Governors(store, clock), Audit(store, clock)
+    governors.create("a", SETTINGS).slow_down()
+    await governors.drain()
 
     def write(session: Session) -> None:
         session.add_all(
@@ -191,12 +190,12 @@ async def test_counters_of_a_clock_that_was_ahead_stop_nothing(store: Store, clo
 
 
 async def test_a_complaint_is_heeded_after_a_restart(store: Store, clock: Clock) -> None:
-    governor = Governor(SETTINGS, clock)
-    pace_records = PaceRecords(store, Outbox(store, clock), {"a": governor}, clock)
+    governors = Governors(store, clock)
+    governor = governors.create("a", SETTINGS)
     governor.slow_down()
     clock.now += 60
     governor.slow_down()
-    await pace_records.drain()
+    await governors.drain()
     again = await _recalled(store, clock)
     assert again.factor == 2
     assert again.slow_until == clock.now + 3600

@@ -99,10 +99,10 @@ async def test_a_broadcast_is_sent_once(container: Container) -> None:
     await group(container)
     await container.store.write(lambda s: container.broadcasts.ask(s, "weimi1001", SONG, "一"))
     await container.store.write(lambda s: container.broadcasts.ask(s, "weimi1001", SONG, "二"))
-    waiting = await container.broadcasts.waiting("weimi1001", SONG)
+    waiting = await container.broadcasts.unconfirmed("weimi1001", SONG)
     assert waiting is not None
     assert waiting.text == "二"
-    assert await container.broadcasts.waiting("weimi1001", ZHI) is None
+    assert await container.broadcasts.unconfirmed("weimi1001", ZHI) is None
     sent = await many(container, lambda s: container.broadcasts.send(s, waiting))
     assert sorted(sent) == [0] * 11 + [1]
     kept = await container.store.read(lambda s: s.exec(select(Broadcast).order_by(Broadcast.id)).all())  # type: ignore[arg-type]

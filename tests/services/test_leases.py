@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator
 from functools import partial
@@ -15,6 +16,8 @@ from models.db import Store, parse
 from models.durable import Setting
 from models.fence import Fenced, MemberFence
 from services.cluster.leases import Leases
+from tests.services.conftest import until
+from tests.waiting import SECONDS
 
 pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("database", ["postgres"], indirect=True)]
 ACCOUNTS = [f"a{number}" for number in range(10)]
@@ -52,7 +55,7 @@ def _put(session: Session, key: str) -> None:
 async def test_each_account_has_one_holder_and_shares_are_fair(members: list[Leases]) -> None:
     secrets = {one.join() for one in members}
     assert len(secrets) == 1
-    members[0].know(ACCOUNTS)
+    members[0].register_accounts(ACCOUNTS)
     for one in members:
         view = one.view(ACCOUNTS)
         assert view.fair_share(one.member) == 4
@@ -66,7 +69,7 @@ async def test_each_account_has_one_holder_and_shares_are_fair(members: list[Lea
 async def test_processes_that_claim_at_once_never_get_the_same_account(members: list[Leases]) -> None:
     for one in members:
         one.join()
-    members[0].know(ACCOUNTS)
+    members[0].register_accounts(ACCOUNTS)
     taken = await asyncio.gather(*(asyncio.to_thread(one.claim, ACCOUNTS, 5) for one in members))
     names = [account for some in taken for account in some]
     assert len(names) == len(set(names))
@@ -76,7 +79,7 @@ async def test_the_epoch_grows_at_a_hand_over_and_stays_at_a_beat(members: list[
     first, second, _ = members
     first.join()
     second.join()
-    first.know(ACCOUNTS[:1])
+    first.register_accounts(ACCOUNTS[:1])
     (epoch,) = first.claim(ACCOUNTS, 1).values()
     assert epoch >= int(time.time()) - 5, "above the epochs of a process without others"
     assert first.beat() == first.beat() == {"a0": epoch}
@@ -90,14 +93,14 @@ async def test_who_is_silent_for_a_lease_loses_its_accounts_and_can_write_nothin
     first, second, _ = members
     first.join()
     second.join()
-    first.know(ACCOUNTS)
+    first.register_accounts(ACCOUNTS)
     first.claim(ACCOUNTS, 10)
     fence = Guard(first.member)
     store.guard(fence)
     await store.write(lambda s: s.merge(Setting(key="mine", value="1")))
-    assert second.bury(LEASE) == []
+    assert second.remove_dead(LEASE) == []
     silent(database, first.member, LEASE + 1)
-    assert second.bury(LEASE) == [first.member]
+    assert second.remove_dead(LEASE) == [first.member]
     assert set(second.claim(ACCOUNTS, 10)) == set(ACCOUNTS)
     with pytest.raises(Fenced):
         first.beat()
@@ -116,20 +119,22 @@ async def test_a_commit_under_way_is_waited_for_and_a_beat_is_not_held_up_by_it(
     second.join()
     store.guard(Guard(first.member))
 
+    begun, goes_on = threading.Event(), threading.Event()
+
     def slow(session: Session) -> None:
         session.merge(Setting(key="slow", value="1"))
         session.flush()
-        time.sleep(0.6)
+        begun.set()
+        assert goes_on.wait(SECONDS)
 
     writing = store.write_soon(slow)
-    await asyncio.sleep(0.2)
-    began = time.monotonic()
-    first.beat()
-    assert time.monotonic() - began < 0.3, "a beat does not wait for a commit"
+    await asyncio.to_thread(begun.wait, SECONDS)
+    first.beat()  # does not wait for the commit
     silent(database, first.member, LEASE + 1)
-    assert second.bury(LEASE) == [], "its commit goes first"
+    assert second.remove_dead(LEASE) == [], "its commit goes first"
+    goes_on.set()
     await writing
-    assert second.bury(LEASE) == [first.member]
+    assert second.remove_dead(LEASE) == [first.member]
     assert await store.read(lambda s: s.get(Setting, "slow")) is not None
 
 
@@ -144,19 +149,20 @@ async def test_a_process_frozen_in_a_transaction_is_given_up(
     await shared.open()
     shared.guard(Guard(first.member))
 
+    begun, goes_on = threading.Event(), threading.Event()
+
     def freeze(session: Session) -> None:
         if pipelined:  # then PostgreSQL's own limit does not end the transaction
             rows = [{"key": f"k{number}", "value": "1"} for number in range(3)]
             session.connection().execute(insert(Setting), rows)
-        time.sleep(3)
+        begun.set()
+        assert goes_on.wait(SECONDS)
 
     frozen = shared.write_soon(freeze)
-    await asyncio.sleep(0.2)
+    await asyncio.to_thread(begun.wait, SECONDS)
     silent(database, first.member, LEASE + 1)
-    began = time.monotonic()
-    while not second.bury(LEASE):
-        assert time.monotonic() - began < 1.5, "its transaction was not ended"
-        await asyncio.sleep(0.1)
+    await until(lambda: second.remove_dead(LEASE), "its transaction is ended")
+    goes_on.set()
     with pytest.raises(Fenced):  # done again on another connection, and refused there
         await frozen
     await shared.close()

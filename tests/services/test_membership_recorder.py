@@ -84,7 +84,7 @@ async def test_the_group_s_own_welcome_and_none(parts: Parts) -> None:
 
 async def test_a_welcome_names_the_room_as_it_is_called_now(parts: Parts) -> None:
     qun = await parts.group()
-    parts.wechat.directory.retitled(parts.room_id(qun), "新名字")
+    parts.wechat.directory.set_topic_of(parts.room_id(qun), "新名字")
     await joined(parts, qun, XUAN)
     assert await parts.said(parts.room_id(qun)) == ["欢迎 @黑旋风\u2005加入新名字！"]
 
@@ -174,7 +174,7 @@ async def test_who_is_taken_out_was_removed(open_parts: OpenParts) -> None:
     await joined(parts, qun, XUAN, ZHI)
     assert await left(parts, qun, removed=True)
     assert not await left(parts, qun), "a leave told after it is the same one"
-    with parts.container.recorder.taking_out(qun, ZHI):
+    with parts.container.recorder.removing(qun, ZHI):
         await left(parts, qun, ZHI)
     assert [kind for kind, _ in await told(parts)][-2:] == ["member.removed"] * 2
     row = await parts.membership(qun, ZHI)
@@ -183,7 +183,7 @@ async def test_who_is_taken_out_was_removed(open_parts: OpenParts) -> None:
 
 async def test_after_a_removal_a_leave_is_a_leave(parts: Parts) -> None:
     qun = await parts.group()
-    with pytest.raises(RuntimeError), parts.container.recorder.taking_out(qun, XUAN):
+    with pytest.raises(RuntimeError), parts.container.recorder.removing(qun, XUAN):
         raise RuntimeError
     await joined(parts, qun, XUAN)
     await left(parts, qun)
@@ -211,12 +211,14 @@ async def test_who_leaves_one_room_and_is_in_another_is_still_a_member(parts: Pa
     assert await left(parts, qun, room=second), "they are in no other room than the one they leave"
 
 
-@pytest.mark.parametrize(("told_of", "ends"), [(-1.0, False), (0.0, True), (1.0, True)])
-async def test_a_leave_from_before_the_next_way_in_does_not_end_it(parts: Parts, told_of: float, ends: bool) -> None:
+@pytest.mark.parametrize(("reported_at", "ends"), [(-1.0, False), (0.0, True), (1.0, True)])
+async def test_a_leave_from_before_the_next_way_in_does_not_end_it(
+    parts: Parts, reported_at: float, ends: bool
+) -> None:
     qun = await parts.group()
     now = parts.clock.now
     await parts.write(lambda s: put_membership(s, qun, now, name="黑旋风", contact_id=XUAN, state=MemberState.INVITED))
-    assert await left(parts, qun, told_of=now + told_of) is ends
+    assert await left(parts, qun, reported_at=now + reported_at) is ends
     row = await parts.membership(qun, XUAN)
     assert row is not None and row.state == (MemberState.LEFT if ends else MemberState.INVITED)
 
@@ -224,7 +226,7 @@ async def test_a_leave_from_before_the_next_way_in_does_not_end_it(parts: Parts,
 async def test_a_leave_told_late_still_ends_a_membership(parts: Parts) -> None:
     qun = await parts.group()
     await joined(parts, qun, XUAN)
-    assert await left(parts, qun, told_of=parts.clock.now - 5)
+    assert await left(parts, qun, reported_at=parts.clock.now - 5)
 
 
 # ---- what owners and people are told ----

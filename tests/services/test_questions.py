@@ -14,7 +14,10 @@ from config.texts import Texts
 from models.conversations import FallbackSaid
 from models.faq import FaqMenu, FaqMiss
 from services.decision import Decision
-from services.support.questions import Questions, _Fallback, _Menu, top_misses
+from services.support.fallbacks import Fallbacks, _Fallback
+from services.support.missed_questions import most_missed
+from services.support.question_menus import QuestionMenus, _Menu
+from services.support.questions import Questions
 from tests.services.parts import ACCOUNT, XUAN, OpenParts, Parts
 
 WHO = (ACCOUNT, XUAN, XUAN)
@@ -44,16 +47,24 @@ def questions(parts: Parts) -> Questions:
     return parts.container.questions
 
 
+def menus(parts: Parts) -> QuestionMenus:
+    return parts.container.question_menus
+
+
+def fallbacks(parts: Parts) -> Fallbacks:
+    return parts.container.fallbacks
+
+
 async def ask(parts: Parts, text: str) -> Decision | None:
     """What a question that is not listed gets, its transaction done."""
-    decision = await questions(parts).other(WHO, text)
+    decision = await questions(parts).unlisted(WHO, text)
     if decision is not None and decision.write is not None:
         await parts.write(decision.write)
     return decision
 
 
 async def misunderstood(parts: Parts, text: str = "今天天气真好", who: str = XUAN) -> str:
-    decision = questions(parts).fallback(ACCOUNT, who, text)
+    decision = fallbacks(parts).reply(ACCOUNT, who, text)
     assert decision.write is not None
     await parts.write(decision.write)
     return decision.words
@@ -89,10 +100,10 @@ async def test_a_near_question_gets_a_menu_and_its_numbers_answer(shop: Parts) -
 
 
 async def test_a_number_beyond_the_menu_is_none_of_it(shop: Parts) -> None:
-    questions(shop)._menus[WHO] = _Menu(("怎么开通会员", "会员多少钱一年"), shop.clock.now)
+    menus(shop)._menus[WHO] = _Menu(("怎么开通会员", "会员多少钱一年"), shop.clock.now)
     assert questions(shop).listed(WHO, "2") == "一年 99 元。"
     assert questions(shop).listed(WHO, "3") is None
-    questions(shop)._menus[WHO] = _Menu(("不再有的问题",), shop.clock.now)
+    menus(shop)._menus[WHO] = _Menu(("不再有的问题",), shop.clock.now)
     assert questions(shop).listed(WHO, "1") is None
 
 
@@ -106,11 +117,11 @@ async def test_a_menu_waits_for_ten_minutes_also_over_a_restart(
     shop.clock.now += after
     again = await opened(open_parts, tmp_path)
     for parts in (shop, again):
-        assert questions(parts).menu_since(WHO) == (asked_at if waits else 0.0)
+        assert menus(parts).offered_at(WHO) == (asked_at if waits else 0.0)
         assert (questions(parts).listed(WHO, "1") is not None) is waits
-        assert questions(parts).menu_since((ACCOUNT, "room", XUAN)) == 0.0, "each conversation for itself"
+        assert menus(parts).offered_at((ACCOUNT, "room", XUAN)) == 0.0, "each conversation for itself"
     shop.clock.now = asked_at + 1
-    assert (questions(again).menu_since(WHO) > 0) is waits, "one that had run out was not read"
+    assert (menus(again).offered_at(WHO) > 0) is waits, "one that had run out was not read"
 
 
 async def test_the_next_menu_replaces_the_one_before(shop: Parts) -> None:
@@ -128,12 +139,12 @@ async def test_nothing_near_is_no_menu(shop: Parts) -> None:
 
 
 async def test_memory_of_menus_is_bounded(shop: Parts) -> None:
-    known = questions(shop)
+    cached = menus(shop)
     for number in range(10_000):
-        known._offered((ACCOUNT, str(number), "x"), _Menu((), shop.clock.now))
-    assert len(known._menus) == 10_000
-    known._offered(WHO, _Menu(("怎么开通会员",), shop.clock.now + 600))
-    assert set(known._menus) == {WHO}
+        cached._remember((ACCOUNT, str(number), "x"), _Menu((), shop.clock.now))
+    assert len(cached._menus) == 10_000
+    cached._remember(WHO, _Menu(("怎么开通会员",), shop.clock.now + 600))
+    assert set(cached._menus) == {WHO}
 
 
 # ---- the fallback ----
@@ -170,11 +181,11 @@ async def test_without_a_fallback_the_question_is_still_counted(open_parts: Open
 
 
 async def test_memory_of_fallbacks_is_bounded(shop: Parts) -> None:
-    known = questions(shop)
+    cached = fallbacks(shop)
     for number in range(10_000):
-        known._remember((ACCOUNT, str(number)), _Fallback(shop.clock.now, 1))
-    known._remember((ACCOUNT, XUAN), _Fallback(shop.clock.now + 600, 1))
-    assert set(known._fallbacks) == {(ACCOUNT, XUAN)}
+        cached._remember((ACCOUNT, str(number)), _Fallback(shop.clock.now, 1))
+    cached._remember((ACCOUNT, XUAN), _Fallback(shop.clock.now + 600, 1))
+    assert set(cached._recent) == {(ACCOUNT, XUAN)}
 
 
 # ---- what nobody had listed ----
@@ -184,7 +195,7 @@ async def test_memory_of_fallbacks_is_bounded(shop: Parts) -> None:
     ("text", "counted"), [("问" * 100, True), ("问" * 101, False), ("？！", False), ("问？", True)]
 )
 async def test_what_is_counted_as_a_question(shop: Parts, text: str, counted: bool) -> None:
-    await shop.write(lambda s: questions(shop).missed(s, ACCOUNT, text))
+    await shop.write(lambda s: shop.container.missed_questions.count(s, ACCOUNT, text))
     assert bool(await misses(shop)) is counted
 
 
@@ -193,27 +204,33 @@ async def test_the_questions_asked_most(shop: Parts) -> None:
     first_day = datetime.fromtimestamp(shop.clock.now, zone).date().isoformat()
     for question, times in (("甲", 2), ("乙", 3), ("丙", 2)):
         for _ in range(times):
-            await shop.write(partial(questions(shop).missed, account=ACCOUNT, text=question))
-    await shop.write(lambda s: questions(shop).missed(s, "weimi1002", "丁"))
+            await shop.write(partial(shop.container.missed_questions.count, account=ACCOUNT, text=question))
+    await shop.write(lambda s: shop.container.missed_questions.count(s, "weimi1002", "丁"))
     shop.clock.now += 86400
-    await shop.write(lambda s: questions(shop).missed(s, ACCOUNT, "甲"))
+    await shop.write(lambda s: shop.container.missed_questions.count(s, ACCOUNT, "甲"))
     next_day = datetime.fromtimestamp(shop.clock.now, zone).date().isoformat()
-    assert await shop.read(lambda s: top_misses(s, 3)) == [("乙", 3), ("甲", 3), ("丙", 2)]
-    assert await shop.read(lambda s: top_misses(s, 9, account="weimi1002")) == [("丁", 1)]
-    assert await shop.read(lambda s: top_misses(s, 9, since=next_day)) == [("甲", 1)]
-    assert len(await shop.read(lambda s: top_misses(s, 9, since=first_day))) == 4
+    assert await shop.read(lambda s: most_missed(s, 3)) == [("乙", 3), ("甲", 3), ("丙", 2)]
+    assert await shop.read(lambda s: most_missed(s, 9, account="weimi1002")) == [("丁", 1)]
+    assert await shop.read(lambda s: most_missed(s, 9, since=next_day)) == [("甲", 1)]
+    assert len(await shop.read(lambda s: most_missed(s, 9, since=first_day))) == 4
+
+
+async def prune(parts: Parts, before: float) -> None:
+    container = parts.container
+    for records in (container.question_menus, container.fallbacks, container.missed_questions):
+        await parts.write(partial(records.prune, before=before))
 
 
 async def test_old_questions_menus_and_fallbacks_are_forgotten(shop: Parts) -> None:
     await ask(shop, "开通会员要钱吗")
     await misunderstood(shop)
     shop.clock.now += 600
-    await questions(shop).prune(shop.clock.now - 86400)
+    await prune(shop, shop.clock.now - 86400)
     assert len(await shop.read(lambda s: s.exec(select(FaqMenu)).all())) == 1, "it has run out only now"
     assert len(await shop.read(lambda s: s.exec(select(FallbackSaid)).all())) == 1
     assert len(await misses(shop)) == 2
     shop.clock.now += 1
-    await questions(shop).prune(shop.clock.now + 86400)
+    await prune(shop, shop.clock.now + 86400)
     assert await shop.read(lambda s: s.exec(select(FaqMenu)).all()) == []
     assert await shop.read(lambda s: s.exec(select(FallbackSaid)).all()) == []
     assert await misses(shop) == {}

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from config.customer_service import HoursSettings
 from services.messaging.conversations import shown
 from services.messaging.loop_detector import ROUNDS, SECONDS, LoopDetector
-from services.support.handover import asking
 from services.support.hours import OfficeHours
+from services.support.person_requests import request_pattern
 from services.support.staff_syntax import StaffCommand, StaffVerb, parse
-from services.support.ticket_texts import LONGEST, packed
+from services.support.ticket_texts import LONGEST, join_lines
 from services.text import normal
 from wechat.events import MessageKind
 
@@ -130,7 +130,7 @@ def test_no_text_is_too_odd(text: str) -> None:
 
 @given(st.lists(st.text(max_size=2 * LONGEST), max_size=8))
 def test_lines_are_packed_whole(lines: list[str]) -> None:
-    made = packed(lines)
+    made = join_lines(lines)
     assert made
     assert all(len(part) <= LONGEST for part in made)
     assert "".join(made).replace("\n", "") == "".join(lines).replace("\n", "")
@@ -158,26 +158,26 @@ def test_lines_are_packed_whole(lines: list[str]) -> None:
     ],
 )
 def test_which_sentences_ask_for_a_person(text: str, asks: bool) -> None:
-    pattern = asking(("人工", "转人工"))
+    pattern = request_pattern(("人工", "转人工"))
     assert pattern is not None
     assert (pattern.fullmatch(normal(text)) is not None) == asks
-    assert asking(()) is None
+    assert request_pattern(()) is None
 
 
 def test_what_goes_round_is_let_go_after_a_while() -> None:
     now = [1000.0]
     loop_detector = LoopDetector(lambda: now[0])
-    assert [loop_detector.goes_round("a", "c", "c", "x") for _ in range(ROUNDS + 1)] == [False] * ROUNDS + [True]
-    assert not loop_detector.goes_round("a", "c", "c", "another")
-    assert not loop_detector.goes_round("a", "d", "d", "x")
-    assert [loop_detector.goes_round("a", "c", "c", "x") for _ in range(ROUNDS + 1)][-1]
-    assert [loop_detector.goes_round("a", "e", "e", words) for _ in range(ROUNDS + 1) for words in "xy"][-2:] == [
+    assert [loop_detector.is_looping("a", "c", "c", "x") for _ in range(ROUNDS + 1)] == [False] * ROUNDS + [True]
+    assert not loop_detector.is_looping("a", "c", "c", "another")
+    assert not loop_detector.is_looping("a", "d", "d", "x")
+    assert [loop_detector.is_looping("a", "c", "c", "x") for _ in range(ROUNDS + 1)][-1]
+    assert [loop_detector.is_looping("a", "e", "e", words) for _ in range(ROUNDS + 1) for words in "xy"][-2:] == [
         True,
         True,
     ]
     now[0] += SECONDS + 1
-    assert not loop_detector.goes_round("a", "c", "c", "x")
-    loop_detector.spoke("a", "c", "您好 ")
+    assert not loop_detector.is_looping("a", "c", "c", "x")
+    loop_detector.record_sent("a", "c", "您好 ")
     assert loop_detector.is_echo("a", "c", "您好")
     assert not loop_detector.is_echo("b", "c", "您好")
 
@@ -186,12 +186,12 @@ def test_every_part_of_what_was_said_last_is_an_echo() -> None:
     """Otherwise a bot that echoes everything would be answered forever."""
     loop_detector = LoopDetector(lambda: 0.0)
     for words in ("开发票请发抬头", "谢谢"):
-        loop_detector.spoke("a", "wxid_bot", words)
+        loop_detector.record_sent("a", "wxid_bot", words)
     assert loop_detector.is_echo("a", "wxid_bot", "开发票请发抬头")
     assert loop_detector.is_echo("a", "wxid_bot", " 谢谢")
     assert not loop_detector.is_echo("a", "wxid_other", "谢谢")
     for n in range(8):
-        loop_detector.spoke("a", "wxid_bot", str(n))
+        loop_detector.record_sent("a", "wxid_bot", str(n))
     assert not loop_detector.is_echo("a", "wxid_bot", "谢谢")
 
 

@@ -101,7 +101,7 @@ async def test_the_ticket_named_last_counts_for_so_many_seconds(parts: Parts, af
     ticket = await opened(parts)
     await answered(parts, ticket)
     parts.clock.now += after
-    called = actions(parts).called(ACCOUNT, STAFF, 120)
+    called = actions(parts).last_addressed(ACCOUNT, STAFF, 120)
     assert (called is not None and called.id == ticket.id) is found
 
 
@@ -109,37 +109,37 @@ async def test_of_several_tickets_the_one_named_last(parts: Parts) -> None:
     first, second = await opened(parts), await opened(parts, ZHI, "智多星")
     for ticket in (first, second, first):
         parts.clock.now += 1
-        await parts.write(partial(actions(parts).call, ticket=ticket, staff_id=STAFF, room_id=ROOM))
-    called = actions(parts).called(ACCOUNT, STAFF, 120)
+        await parts.write(partial(actions(parts).address, ticket=ticket, staff_id=STAFF, room_id=ROOM))
+    called = actions(parts).last_addressed(ACCOUNT, STAFF, 120)
     assert called is not None and called.id == first.id
-    assert actions(parts).called(ACCOUNT, SONG, 120) is None, "each of the staff for themselves"
-    assert actions(parts).called("weimi1002", STAFF, 120) is None
+    assert actions(parts).last_addressed(ACCOUNT, SONG, 120) is None, "each of the staff for themselves"
+    assert actions(parts).last_addressed("weimi1002", STAFF, 120) is None
     texts = parts.container.config.texts
     assert (await parts.said(ROOM))[0] == texts.ticket_called.format(number=1, name="黑旋风")
 
 
 async def test_a_line_without_a_number_is_asked_about_once(parts: Parts) -> None:
     ticket = await opened(parts)
-    assert actions(parts).meant(ACCOUNT, STAFF, 120) is None, "nobody was named"
+    assert actions(parts).ask_recipient(ACCOUNT, STAFF, 120) is None, "nobody was named"
     await answered(parts, ticket)
     texts = parts.container.config.texts
-    assert actions(parts).meant(ACCOUNT, STAFF, 120) == texts.ticket_meant.format(number=1, name="黑旋风")
-    assert actions(parts).meant(ACCOUNT, STAFF, 120) is None
+    assert actions(parts).ask_recipient(ACCOUNT, STAFF, 120) == texts.ticket_meant.format(number=1, name="黑旋风")
+    assert actions(parts).ask_recipient(ACCOUNT, STAFF, 120) is None
     await answered(parts, ticket, SONG)
-    assert actions(parts).meant(ACCOUNT, SONG, 120) is not None, "another one is asked, too"
+    assert actions(parts).ask_recipient(ACCOUNT, SONG, 120) is not None, "another one is asked, too"
 
 
 async def test_who_was_asked_is_not_remembered_for_ever(parts: Parts) -> None:
     ticket = await opened(parts)
     await answered(parts, ticket)
     asked = actions(parts)
-    assert asked.meant(ACCOUNT, STAFF, 120) is not None
+    assert asked.ask_recipient(ACCOUNT, STAFF, 120) is not None
     for number in range(9_999):
-        asked._meant[number + 100, "x"] = None
+        asked._asked[number + 100, "x"] = None
     await answered(parts, ticket, SONG)
-    assert asked.meant(ACCOUNT, SONG, 120) is not None
-    assert len(asked._meant) == 10_000
-    assert (1, STAFF) not in asked._meant, "the oldest goes first"
+    assert asked.ask_recipient(ACCOUNT, SONG, 120) is not None
+    assert len(asked._asked) == 10_000
+    assert (1, STAFF) not in asked._asked, "the oldest goes first"
 
 
 # ---- passing on, notes, lists ----
@@ -148,7 +148,7 @@ async def test_who_was_asked_is_not_remembered_for_ever(parts: Parts) -> None:
 async def test_a_colleague_is_given_the_ticket_with_its_notes(parts: Parts) -> None:
     ticket = await opened(parts)
     await parts.write(lambda s: actions(parts).note(s, ticket, STAFF, "老客户"))
-    await parts.write(lambda s: actions(parts).give_to(s, ticket, SONG, "宋公明", ROOM))
+    await parts.write(lambda s: actions(parts).assign(s, ticket, SONG, "宋公明", ROOM))
     now = ticket_of(parts, ticket)
     assert (now.staff_id, now.staff_name) == (SONG, "宋公明")
     (told,) = await parts.promised()
@@ -159,12 +159,12 @@ async def test_a_colleague_is_given_the_ticket_with_its_notes(parts: Parts) -> N
 
 async def test_a_ticket_is_given_away_without_a_room_and_not_once_it_is_closed(parts: Parts) -> None:
     ticket = await opened(parts)
-    await parts.write(lambda s: actions(parts).give_to(s, ticket, SONG, "宋公明", ""))
+    await parts.write(lambda s: actions(parts).assign(s, ticket, SONG, "宋公明", ""))
     assert ticket_of(parts, ticket).staff_id == SONG
     assert await parts.promised() == []
     await parts.write(lambda s: actions(parts).close(s, ticket, STAFF, "closed"))
     before = len(await parts.promised())
-    await parts.write(lambda s: actions(parts).give_to(s, ticket, STAFF, "店长", ROOM))
+    await parts.write(lambda s: actions(parts).assign(s, ticket, STAFF, "店长", ROOM))
     assert len(await parts.promised()) == before
 
 
@@ -207,7 +207,7 @@ def gone(parts: Parts, body: dict[str, Any]) -> Job:
 
 
 async def undelivered(parts: Parts, body: dict[str, Any]) -> list[str]:
-    await parts.write(lambda s: actions(parts).undelivered(s, gone(parts, body), GiveUp("refused")))
+    await parts.write(lambda s: actions(parts).delivery_failed(s, gone(parts, body), GiveUp("refused")))
     return await parts.said(ROOM)
 
 
@@ -290,7 +290,7 @@ async def test_a_mark_is_thanked_for_and_shown_once(parts: Parts, room: str) -> 
     assert asked is not None
     before = len(await parts.promised())
     for _ in range(2):
-        await parts.write(lambda s: actions(parts).marked(s, ACCOUNT, XUAN, asked, 5))
+        await parts.write(lambda s: actions(parts).rate(s, ACCOUNT, XUAN, asked, 5))
     thanks, *shown = (await parts.promised())[before:]
     assert (thanks.key, thanks.body["text"]) == (XUAN, parts.container.config.texts.handoff_marked)
     expected = parts.container.config.texts.ticket_marked.format(number=1, name="黑旋风", mark=5)

@@ -225,7 +225,7 @@ MakeTown = Callable[..., Awaitable[Town]]
 @pytest.fixture(autouse=True)
 def quick_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the message about a call that takes over 5 seconds out of stories on a slow machine."""
-    monkeypatch.setattr("services.flows.running_calls.SIGN_OF_LIFE", 600.0)
+    monkeypatch.setattr("services.flows.running_calls.SLOW_SECONDS", 600.0)
 
 
 @pytest.fixture

@@ -87,8 +87,8 @@ async def test_hours_jobs_admins_keys_and_groups_follow(town: Town) -> None:
         groups={"blocked_words": ["坏话"], "warn_limit": 2},
         api={"keys": ["first-key-1234567", {"name": "erp", "key": "second-key-123456", "scopes": ["read"]}]},
     )
-    assert town.bot.container.handover.wants_person("找人")
-    assert not town.bot.container.handover.wants_person("人工")
+    assert town.bot.container.person_requests.match("找人")
+    assert not town.bot.container.person_requests.match("人工")
     assert "drift_check" not in town.bot.container.job_log.names
     assert not town.bot.container.accounts.is_admin("weimi1001", "wxid_nobody")
     assert town.bot.container.accounts.is_admin("weimi1001", "wxid_heixuanfeng")

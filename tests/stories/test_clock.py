@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sqlite3
 import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
+from PIL import Image, ImageFont
 from sqlmodel import Session, col, select
 
 from app.lifecycle import Bot
@@ -17,6 +20,8 @@ from config import Config, ConfigError
 from models.durable import Action, EventState, InboxEvent, OutboxItem, Setting, WorkState
 from models.rules import Broadcast
 from sandbox.world.model import Kind
+from services.groups.daily_stats import DayStats
+from services.outreach.charts import FONT, TITLES, draw
 from tests.stories.conftest import MakeTown, Town, until
 
 DAY = 86400.0
@@ -112,6 +117,47 @@ async def test_what_is_made_up_tells_of_groups_as_they_are_now(town: Town) -> No
     await town.bot.jobs.made_up()
     heard = await town.hears("宋公明", "【日报】")
     assert "现有 3 人" in heard.text
+
+
+async def test_a_report_that_was_missed_is_of_its_own_day(town: Town) -> None:
+    """Due while the bot was down, and made up on a later day: it covers the day before it was due."""
+    qun = await town.make_group()
+    town.say("店长", "/日报 100001 开")
+    await town.hears("店长", "已开启")
+    await town.quiet()
+    await town.stop_bot()
+    zone = ZoneInfo("Asia/Shanghai")
+    day = datetime.fromtimestamp(time.time(), zone).date()
+    late = datetime.combine(day + timedelta(days=3), datetime.min.time(), zone).timestamp() + 1800  # 00:30
+    town.ahead = late - time.time()
+    with closing(sqlite3.connect(town.folder / "wxbot.db")) as database:
+        for days, messages in ((1, 11), (2, 22)):  # the last report was due on the second day, about the first
+            values = (qun["number"], (day + timedelta(days=days)).isoformat(), 0, 0, messages)
+            database.execute("insert into dailycount (number, day, joins, leaves, messages) values (?,?,?,?,?)", values)
+        database.commit()
+    await town.start_bot()
+    await town.bot.jobs.made_up()
+    heard = await town.hears("宋公明", "【日报】")
+    assert (day + timedelta(days=1)).isoformat() in heard.text
+    assert "消息 11" in heard.text
+    town.ahead += 9 * 3600
+    await town.bot.jobs.run("daily_report")
+    await until(lambda: len(reports(town, "宋公明")) == 2, "the next one")
+    assert "消息 22" in reports(town, "宋公明")[1]
+
+
+def test_the_picture_of_a_report_has_chinese_letters() -> None:
+    """Each character of its titles has a glyph of its own."""
+    font = ImageFont.truetype(FONT, 18)
+    missing = bytes(font.getmask("\u9f98"))
+    words = [word for titles in TITLES.values() for word in titles.values()]
+    glyphs = {letter: bytes(font.getmask(letter)) for word in words for letter in word}
+    assert missing not in glyphs.values()
+    assert len(set(glyphs.values())) == len(glyphs)
+    days = [DayStats(f"2026-03-0{number}", number, 1, 5 * number) for number in range(1, 8)]
+    pictures = [draw(days, language) for language in ("zh", "en")]
+    assert [Image.open(io.BytesIO(one)).size for one in pictures] == [(960, 640)] * 2
+    assert pictures[0] != pictures[1]
 
 
 async def test_a_failing_job_is_told_and_runs_again(town: Town) -> None:

@@ -88,7 +88,7 @@ async def test_a_confirmation_belongs_to_what_was_asked_last(make_town: MakeTown
 async def test_a_long_call_gives_one_sign_of_life_over_restarts(
     make_town: MakeTown, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.flows.running_calls.SIGN_OF_LIFE", 0.3)
+    monkeypatch.setattr("services.flows.running_calls.SLOW_SECONDS", 0.3)
     release = asyncio.Event()
 
     async def slowly(_request: web.Request) -> web.StreamResponse:
@@ -231,7 +231,7 @@ async def test_what_a_failed_run_kept_is_forgotten(make_town: MakeTown, shop: Sh
     await says(town, "一", "试失败")
     assert await kept() == [False, False, True]
     town.ahead = 24 * 3600 + 1
-    await town.bot.container.flows.expire()
+    await town.bot.container.flow_expiry.expire()
     assert await kept() == [False, False, False]
     before = len(shop.asked)
     town.say(WHO, "重试")

@@ -8,10 +8,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlmodel import select
+from sqlmodel import Session, select
 
-from models.durable import Priority
+from models.durable import OutboxItem, Priority, WorkState
 from models.rules import Broadcast, TimedMessage
+from services.messaging.sent_list import send_again
 from services.outreach.timed_messages import trigger, weekdays
 from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.group_life import audit, bring, hand_over, qun_of, texts
@@ -146,7 +147,9 @@ async def test_a_broadcast(make_town: MakeTown) -> None:
     assert not texts(town, "宋公明", first["room"], "明天放假")
     await town.restart_bot()
     town.say("宋公明", "确认")
-    assert await asks(town, "店长", "确认") == "正在向 2 个群发送。"
+    town.say("店长", "确认")
+    await town.hears("店长", "正在向 2 个群发送。")
+    await town.hears("店长", "群发“明天放假”已完成：2 个群全部发送成功。")
     for room in (first["room"], second["room"]):
         await town.hears("宋公明", "明天放假", room)
     assert "群发" not in await asks(town, "店长", "确认")
@@ -154,12 +157,42 @@ async def test_a_broadcast(make_town: MakeTown) -> None:
         assert len(texts(town, "宋公明", room, "明天放假")) == times
     kept = await town.bot.container.store.read(lambda s: s.exec(select(Broadcast)).all())
     assert [one.state for one in kept] == ["sent"]
-    from models.durable import OutboxItem
-
     items = await town.bot.container.store.read(lambda s: s.exec(select(OutboxItem)).all())
     assert {item.priority for item in items if "明天放假" in item.body and "@chatroom" in item.key} == {
         Priority.BROADCAST
     }
+
+
+async def test_how_a_broadcast_went_is_told_once(town: Town) -> None:
+    """With the groups that did not get it, after a crash in the middle, and not again for a message sent again."""
+    await group(town)
+    second = await town.make_group("code-2")
+    await asks(town, "店长", "/群发 明天放假")
+    gate = town.sandbox.servers[town.accounts[0]]
+    await gate.stop()
+    container = town.bot.container
+    waiting = await container.broadcasts.unconfirmed(town.accounts[0], town.id("店长"))
+    assert waiting is not None
+    await container.store.write(lambda s: container.broadcasts.send(s, waiting))
+    wanted = select(OutboxItem).where(OutboxItem.key == second["room"], OutboxItem.priority == Priority.BROADCAST)
+
+    def cut_off(session: Session) -> int:
+        item = session.exec(wanted).one()
+        item.state = WorkState.SENDING
+        session.add(item)
+        return item.id or 0
+
+    message = await container.store.write(cut_off)
+    await town.stop_bot()
+    await gate.start()
+    await town.start_bot()
+    told = await town.hears("店长", "已完成")
+    assert told.text == ("群发“明天放假”已完成：1 个群发送成功，1 个群没有发送成功：\n100002 宋公明的群100002")
+    container = town.bot.container
+    await container.store.write(lambda s: send_again(s, container.outbox, container.audit, message, "test"))
+    await town.hears("宋公明", "明天放假", second["room"])
+    await town.quiet()
+    assert len(texts(town, "店长", words="已完成")) == 1
 
 
 async def test_a_broadcast_taken_back_or_too_late(town: Town) -> None:
@@ -193,7 +226,7 @@ async def test_drift_is_repaired(town: Town) -> None:
     """A changed topic and announcement are restored and logged; correct ones are not touched."""
     qun = await group(town)
     await asks(town, "店长", "/公告 100001 聚义")
-    check = town.bot.container.policy.check
+    check = town.bot.container.group_policy.check
     assert await check() == "1 rooms, 0 drifted, 0 repaired"
     town.world.rooms.set_topic(town.id("智多星"), qun["room"], "乱改的名字")
     town.room(qun["room"]).announcement = "乱改的公告"
@@ -203,6 +236,60 @@ async def test_drift_is_repaired(town: Town) -> None:
     assert [(line.who, line.outcome) for line in await audit(town, "topic")] == [("job:drift_check", "done")]
 
 
+async def test_a_new_name_by_the_owner_is_kept(town: Town) -> None:
+    """Or by an admin; that of another member is set back, and the owner is told once how to rename the group."""
+    qun = await group(town, "黑旋风", "店长")
+    check = town.bot.container.group_policy.check
+    for who, name in (("宋公明", "梁山好汉"), ("店长", "梁山好汉 一群")):
+        town.world.rooms.set_topic(town.id(who), qun["room"], name)
+        await until(lambda name=name: qun_of(town, qun).topic == name, "kept")
+        assert await check() == "1 rooms, 0 drifted, 0 repaired"
+    for name in ("乱改的名字", "又改了"):
+        town.world.rooms.set_topic(town.id("黑旋风"), qun["room"], name)
+        await town.quiet()
+        assert await check() == "1 rooms, 1 drifted, 1 repaired"
+    assert town.room(qun["room"]).topic == "梁山好汉 一群"
+    await town.quiet()
+    [told] = texts(town, "宋公明", words="被改成了")
+    assert told == (
+        "群 100001 的群名被改成了“乱改的名字”，助手已改回“梁山好汉 一群”。要改群名，请在群里发送“/群名 新群名”。"
+    )
+    town.world.rooms.set_topic(town.id("宋公明"), qun["room"], "客服值班群")  # reserved
+    await town.quiet()
+    assert await check() == "1 rooms, 1 drifted, 1 repaired"
+    assert [(line.who, line.detail["after"]) for line in await audit(town, "topic") if "after" in line.detail] == [
+        ("person:wxid_songgongming", "梁山好汉"),
+        ("person:wxid_admin", "梁山好汉 一群"),
+    ]
+
+
+async def test_a_locked_name_is_set_back_and_the_owner_is_told(make_town: MakeTown) -> None:
+    town = await make_town(groups={"topic_lock": True})
+    qun = await group(town)
+    town.world.rooms.set_topic(town.id("宋公明"), qun["room"], "梁山好汉")
+    await town.quiet()
+    assert await town.bot.container.group_policy.check() == "1 rooms, 1 drifted, 1 repaired"
+    await town.hears("宋公明", "助手已改回“宋公明的群100001”")
+    assert town.room(qun["room"]).topic == qun_of(town, qun).topic == qun["topic"]
+
+
+async def test_the_rooms_of_a_group_are_renamed_with_the_first(make_town: MakeTown) -> None:
+    town = await make_town(groups={"capacity": 4, "overflow": True})
+    qun = await group(town, "黑旋风")
+    await town.join(qun["token"], "店长")
+    await until(lambda: len(town.bot.container.groups.rooms(qun_of(town, qun))) == 2, "a second room")
+    await town.quiet()
+    second = town.bot.container.groups.rooms(qun_of(town, qun))[1].room_id or ""
+    town.world.rooms.set_topic(town.id("宋公明"), qun["room"], "好汉")
+    await until(lambda: qun_of(town, qun).topic == "好汉", "kept")
+    assert await town.bot.container.group_policy.check() == "2 rooms, 1 drifted, 1 repaired"
+    assert town.room(second).topic == "好汉·2"
+    town.world.rooms.set_topic(town.id("宋公明"), second, "好汉分群")
+    await town.quiet()
+    assert await town.bot.container.group_policy.check() == "2 rooms, 0 drifted, 0 repaired"
+    assert (qun_of(town, qun).topic, town.room(second).topic) == ("好汉", "好汉分群")
+
+
 async def test_what_is_changed_during_the_check_is_no_drift(town: Town) -> None:
     """A command may run during the check, and WeChat may show a change before its response arrives."""
     await group(town)
@@ -210,7 +297,7 @@ async def test_what_is_changed_during_the_check_is_no_drift(town: Town) -> None:
     for number in (100001, 100002):
         await asks(town, "店长", f"/公告 {number} 旧公告")
     town.world.faults.call("RoomAnnounce", "slow", ms=2000, count=1)
-    checking = asyncio.create_task(town.bot.container.policy.check())
+    checking = asyncio.create_task(town.bot.container.group_policy.check())
     await until(lambda: not town.world.faults.calls, "the check has begun")
     await asks(town, "店长", "/公告 100002 新公告")
     await asks(town, "店长", "/群名 100002 新群名")
@@ -221,7 +308,7 @@ async def test_what_is_changed_during_the_check_is_no_drift(town: Town) -> None:
     town.world.faults.call("RoomAnnounce", "lose_silently", count=1)
     town.say("店长", "/公告 100002 更新的公告")
     await until(lambda: room.announcement == "更新的公告", "published")
-    assert await town.bot.container.policy.check() == "2 rooms, 0 drifted, 0 repaired"
+    assert await town.bot.container.group_policy.check() == "2 rooms, 0 drifted, 0 repaired"
     assert room.announcement == "更新的公告"
 
 
@@ -232,7 +319,7 @@ async def test_drift_that_comes_back_is_told(town: Town) -> None:
     town.world.faults.call("RoomTopic", "fail")
     town.world.rooms.set_topic(town.id("智多星"), qun["room"], "乱改的名字")
     for _ in range(5):
-        await town.bot.container.policy.check()
+        await town.bot.container.group_policy.check()
     await town.hears("宋公明", "“宋公明的群100001”（100001）的群名被改动")
     await town.quiet()
     assert len(texts(town, "宋公明", words="被改动")) == 1
@@ -245,7 +332,7 @@ async def test_a_room_that_cannot_be_read_is_not_lost(town: Town) -> None:
     qun = await group(town)
     for method in ("RoomPayload", "RoomMemberList"):
         town.world.faults.call(method, "fail")
-    await town.bot.container.policy.check()
+    await town.bot.container.group_policy.check()
     assert qun_of(town, qun).state == "active"
     town.world.faults.clear()
     await town.quiet()
@@ -262,7 +349,7 @@ async def test_lost_without_a_word(town: Town) -> None:
     town.world.rooms.remove(town.id("宋公明"), qun["room"], town.id("bot"))
     town.world.faults.clear()
     for _ in range(2):
-        await town.bot.container.policy.check()
+        await town.bot.container.group_policy.check()
     await town.hears("宋公明", "助手已不在“宋公明的群100001”")
     assert qun_of(town, qun).state == "lost"
     assert "助手不在群里" in await asks(town, "店长", "/群名 100001 别的")

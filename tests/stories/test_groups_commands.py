@@ -148,7 +148,7 @@ async def test_topic_and_announcement(town: Town) -> None:
     assert town.room(qun["room"]).topic == qun_of(town, qun).topic == "梁山好汉"
     assert await asks(town, "店长", "/群名 100001") == "写法：/群名 群编号 文本"
     town.say("宋公明", "/公告 今晚聚义", qun["room"])
-    await town.hears("宋公明", "群公告已发布：\n今晚聚义", qun["room"])
+    await town.hears("宋公明", "群公告已发布。", qun["room"])
     assert town.room(qun["room"]).announcement == qun_of(town, qun).announcement == "今晚聚义"
     assert "今晚聚义" in await asks(town, "店长", "/公告 100001")
     await hand_over(town, qun)
@@ -344,7 +344,7 @@ async def test_keywords_by_command(town: Town) -> None:
     assert "营业时间 = 早九点到晚六点" in await asks(town, "宋公明", "/关键词", room)
     assert "已更新" in await asks(town, "宋公明", "/关键词 加 营业时间=全天", room)
     assert (await asks(town, "宋公明", "/关键词", room)).count("营业时间") == 1
-    assert "已添加所有群的" in await asks(town, "店长", "/关键词 加 地址=梁山")
+    assert "已添加所有群和私聊的" in await asks(town, "店长", "/关键词 加 地址=梁山")
     assert await asks(town, "黑旋风", "地址") == "梁山"
     assert "写法：" in await asks(town, "宋公明", "/关键词 加 没有回复", room)
     assert "已删除" in await asks(town, "宋公明", "/关键词 删 营业时间", room)

@@ -118,7 +118,7 @@ async def test_topic_and_announcement(square: Square) -> None:
         await square.gateway.clear_faults()
     await square.gateway.topic(square.room, "乱改", "wxid_zhi")
     await square.gateway.room(square.room, announce="乱改")
-    assert await square.bot.container.policy.check() == "1 rooms, 2 drifted, 2 repaired"
+    assert await square.bot.container.group_policy.check() == "1 rooms, 2 drifted, 2 repaired"
     room = await square.shown()
     assert (room["topic"], room["announce"]) == ("梁山", "今晚聚义")
 

@@ -100,7 +100,7 @@ class Life:
         await self.town.quiet()
 
     async def _agrees(self) -> bool:
-        await self.town.bot.container.policy.check()
+        await self.town.bot.container.group_policy.check()
         return await members(self.town, self.qun) == set(self.town.room(self.qun["room"]).members) - {
             self.town.id("bot")
         }

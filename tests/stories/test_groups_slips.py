@@ -16,10 +16,10 @@ from wechat.mentions import called
 @pytest.mark.parametrize("said", ["@" + " " * 20_000 + "x", "@a " * 20_000, "@" + "a " * 20_000, "@a@b" * 20_000])
 def test_nothing_that_is_said_holds_the_bot_up(said: str) -> None:
     """Commands are parsed for every message, so slow parsing would be a denial of service."""
-    began = time.monotonic()
+    began = time.process_time()
     assert parse(said) is None
     assert called(said, lambda _name: []) == ()
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
     assert parse("@微秘 @a b\u2005 /踢 @张三") is not None
 
 
@@ -228,7 +228,50 @@ async def test_times_as_people_write_them(town: Town) -> None:
 
 async def test_a_group_that_there_is_not_and_words_that_nothing_fills(town: Town) -> None:
     await group(town)
-    assert "999" in await asks(town, "店长", "/群信息 999")
-    assert await asks(town, "店长", "/群信息 999") == await asks(town, "店长", "/群信息 999")
+    for command in ("/群信息 999", "/日报 999 开", "/踢 999 黑旋风"):
+        assert await asks(town, "店长", command) == "没有编号为 999 的群。"
     assert "{membr}" in await asks(town, "店长", "/欢迎 100001 你好{membr}")
     assert "欢迎 {member}" in await asks(town, "店长", "/欢迎 100001")
+
+
+async def test_what_a_reply_advises_is_understood(town: Town) -> None:
+    """Where it was given."""
+    qun = await group(town)
+    for who, where, command in (("店长", "bot", "/日报 100001 开"), ("宋公明", qun["room"], "/日报 开")):
+        answer = await asks(town, who, command, where)
+        advised = answer.partition("发送“")[2].partition("”")[0]
+        assert await asks(town, who, advised, where) == "已停止“宋公明的群100001”的日报。"
+
+
+async def test_an_announcement_is_in_the_group_once(town: Town) -> None:
+    qun = await group(town)
+    town.say("宋公明", "/公告 今晚聚义", qun["room"])
+    await town.hears("宋公明", "群公告已发布。", qun["room"])
+    assert len(texts(town, "宋公明", qun["room"], "今晚聚义")) == 1
+
+
+async def test_which_keywords_there_are(make_town: MakeTown) -> None:
+    """With where they answer and where they are from; those of the file cannot be deleted by a command."""
+    rules = [
+        {"equals": "营业时间", "reply": "九点"},
+        {"contains": "发票", "reply": ["请发抬头", {"link": {"title": "t", "url": "http://a"}}], "where": "private"},
+        {"regex": "订单\\d+", "reply": "好", "where": "group"},
+    ]
+    town = await make_town(customer_service={"keywords": rules})
+    room = (await group(town))["room"]
+    file = [
+        "只说“营业时间” = 九点（配置文件）",
+        "发票 = 请发抬头 http://a（只在私聊，配置文件）",
+        "符合 订单\\d+ = 好（只在群里，配置文件）",
+    ]
+    assert await asks(town, "店长", "/关键词") == "\n".join(["所有群和私聊的关键词：", *file])
+    assert await asks(town, "店长", "/关键词 加 地址=梁山") == "已添加所有群和私聊的关键词“地址”。"
+    assert "已添加“宋公明的群100001”的" in await asks(town, "宋公明", "/关键词 加 价格=免费", room)
+    shown = await asks(town, "宋公明", "/关键词", room)
+    own = ["“宋公明的群100001”的关键词：", "价格 = 免费", "地址 = 梁山（所有群和私聊）"]
+    assert shown == "\n".join([*own, *file])
+    assert "请管理员私聊我删除" in await asks(town, "宋公明", "/关键词 删 地址", room)
+    for word in ("发票", "订单\\d+"):
+        assert await asks(town, "店长", f"/关键词 删 {word}") == f"“{word}”是配置文件里的关键词，不能在这里删除。"
+    assert await asks(town, "店长", "/关键词 删 别的") == "所有群和私聊没有关键词“别的”。"
+    assert await asks(town, "店长", "/关键词 删 地址") == "已删除所有群和私聊的关键词“地址”。"

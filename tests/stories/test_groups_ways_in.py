@@ -120,7 +120,7 @@ async def test_events_that_come_twice_late_or_never(make_town: MakeTown) -> None
     town.world.faults.clear()
 
     async def agrees() -> bool:  # a loss is believed when readings agree
-        await town.bot.container.policy.check()
+        await town.bot.container.group_policy.check()
         return await members(town, qun) == set(town.room(qun["room"]).members) - {town.id("bot")}
 
     await until_done(agrees, "the database has the members that WeChat shows")
@@ -261,7 +261,7 @@ async def test_the_assistant_is_removed_and_comes_back(make_town: MakeTown) -> N
     await town.hears("黑旋风", "这个群暂时无法加入")
     _, answer, _ = await town.call("GET", f"/wxbot/qun/{qun['number']}")
     assert answer["qun"]["state"] == "lost"
-    await town.bot.container.policy.check()
+    await town.bot.container.group_policy.check()
     await town.restart_bot()
     await town.quiet()
     assert len(texts(town, "宋公明", words="助手已不在")) == 1

@@ -85,7 +85,7 @@ async def test_a_queue_that_refuses_is_told_and_tried_again(client_shop: Shop) -
     await until_ticket(shop, state=TicketState.WAITING, refusals=1)
     shop.service.has_staff = True
     shop.ahead += 601
-    assert await shop.bot.container.handover.announce_waiting() == 1
+    assert await shop.bot.container.waiting_tickets.announce() == 1
     await until(lambda: shop.service.customer("黑旋风").state is SessionState.QUEUED, "in the queue")
 
 

@@ -164,8 +164,8 @@ async def test_what_is_too_fast_for_wechat_is_accepted_later(
     make_town: MakeTown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The request is retried however often WeChat rejects it."""
-    monkeypatch.setattr("services.support.friends.TOO_FAST_WAIT", 0.01, raising=False)
-    monkeypatch.setattr("services.support.friends.MAX_TRIES", 0)
+    monkeypatch.setattr("services.support.friend_requests.TOO_FAST_WAIT", 0.01, raising=False)
+    monkeypatch.setattr("services.support.friend_requests.MAX_TRIES", 0)
     town = await make_town(customer_service={"keywords": [MARKER]})
     town.world.faults.call("FriendshipAccept", "fail", text=TOO_FAST, count=3)
     who = ask(town, "阮小七", "")

@@ -135,6 +135,9 @@ async def test_a_line_without_its_number_is_asked_about_once(make_town: MakeTown
 async def test_staff_then_admins_are_reminded_of_who_waits(make_town: MakeTown) -> None:
     town, room = await opened(make_town, handoff={"remind_minutes": 0.01, "on_duty": ["宋公明"]})
     await ask_person(town, room)
+    shown = await town.hears("宋公明", "【#1 黑旋风】请求人工服务", room)
+    assert shown.mentions == [town.id("宋公明")]
+    assert "@宋公明\u2005" in shown.text
     await _reminded(town, "还没有人答复。请回复", room)
     await _reminded(town, "#1 黑旋风 已等待")
     assert await town.bot.container.reminders.run() == 0  # the next one in an hour
@@ -248,19 +251,19 @@ async def test_outside_the_hours_it_waits(make_town: MakeTown) -> None:
     assert await answers(town, "黑旋风", "随便说点什么") == []  # no fallback
     town.world.chats.send_media(town.id("黑旋风"), town.id("bot"), Kind.IMAGE, "sofa.png", b"\x89PNG sofa")
     await answers(town, "黑旋风")
-    assert await town.bot.container.handover.announce_waiting() == 0
+    assert await town.bot.container.waiting_tickets.announce() == 0
     assert words(town.seen("宋公明", room)) == []
 
     await town.stop_bot()
     town.extra = {"customer_service": service()}  # the office opens
     await town.start_bot()
     await known(town, room)
-    assert await town.bot.container.handover.announce_waiting() == 1
+    assert await town.bot.container.waiting_tickets.announce() == 1
     shown = await town.hears("宋公明", "【#1 黑旋风】请求人工服务", room)
     assert "黑旋风：随便说点什么" in shown.text
     await until(lambda: any(m.media for m in town.seen("宋公明", room)), "the picture is shown too")
     await town.hears("黑旋风", HANDOFF)
-    assert await town.bot.container.handover.announce_waiting() == 0
+    assert await town.bot.container.waiting_tickets.announce() == 0
     assert sum("请求人工服务" in w for w in words(town.seen("宋公明", room))) == 1
 
 
@@ -295,7 +298,7 @@ async def test_without_a_staff_room_the_admins_are_told(make_town: MakeTown) -> 
     room = staff_room(town)
     await known(town, room)
     await answers(town, "黑旋风")
-    assert await town.bot.container.handover.announce_waiting() == 1
+    assert await town.bot.container.waiting_tickets.announce() == 1
     shown = await town.hears("宋公明", "【#1 黑旋风】请求人工服务", room)
     assert "有人吗有人吗" in shown.text
 
@@ -311,7 +314,7 @@ async def test_what_was_said_on_another_day_is_shown_with_its_day(make_town: Mak
     town.ahead = 2 * 86400
     await town.start_bot()
     await known(town, room)
-    await town.bot.container.handover.announce_waiting()
+    await town.bot.container.waiting_tickets.announce()
     shown = await town.hears("宋公明", "【#1 黑旋风】请求人工服务", room)
     day = datetime.fromtimestamp(said, ZoneInfo("Asia/Shanghai"))
     assert f"{day:%m-%d %H:%M} 黑旋风：人工" in shown.text

@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from services.messaging.http_client import ANSWER_LIMIT
-from services.support.llm import AT_ONCE
+from services.support.llm import CONCURRENT
 from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.service import MARKER, answers, words
 
@@ -175,10 +175,10 @@ async def test_a_hanging_server_holds_nobody_else_up(make_town: MakeTown, tmp_pa
 
     for who in crowd:
         shop.say(who, "xyz")
-    await until(lambda: told() == 40 - AT_ONCE, "whoever is beyond the sixteen is not kept waiting")
+    await until(lambda: told() == 40 - CONCURRENT, "whoever is beyond the sixteen is not kept waiting")
     assert await answers(shop, "黑旋风") == []
-    assert len(model.asked) == AT_ONCE
+    assert len(model.asked) == CONCURRENT
     release.set()
     await until(lambda: told() == 40, "all hear the fallback")
     assert FALLBACK in await answers(shop, "宋公明", "uvw")
-    assert len(model.asked) == AT_ONCE
+    assert len(model.asked) == CONCURRENT

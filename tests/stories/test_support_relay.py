@@ -12,6 +12,7 @@ from sqlmodel import Session
 
 from sandbox.world.model import Kind
 from services.messaging.media import MediaStore
+from services.support.ticket_relay import CustomerMessage
 from tests.stories.conftest import MakeTown, until
 from tests.stories.service import known, service, staff_room, words
 from tests.stories.test_support_handover import ask_person, opened
@@ -90,13 +91,13 @@ async def test_what_is_said_just_as_a_waiting_ticket_is_shown_is_not_lost(make_t
     message = PrivateMessage(account, "m1", datetime.now(UTC), town.id("黑旋风"), "黑旋风", "等等")
 
     def said(session: Session) -> None:
-        container.conversations.heard(session, message, ticket=1)
-        container.handover.relay(session, ticket, MessageKind.TEXT, "等等", None, "黑旋风")
+        container.conversations.record_incoming(session, message, ticket=1)
+        container.ticket_relay.relay(session, ticket, CustomerMessage(MessageKind.TEXT, "等等", "黑旋风"))
 
     writer_is_busy = threading.Event()
     writes: list[asyncio.Future[Any]] = [
         container.store.write_soon(lambda _: writer_is_busy.wait(SECONDS)),
-        container.store.write_soon(lambda s: container.handover.announce(s, ticket, room)),
+        container.store.write_soon(lambda s: container.announcements.announce(s, ticket, room)),
         container.store.write_soon(said),
     ]
     writer_is_busy.set()

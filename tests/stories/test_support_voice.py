@@ -16,7 +16,7 @@ import pytest
 from aiohttp import web
 
 from sandbox.world.model import Kind
-from services.support.transcription import Unreadable, decoded
+from services.support.transcription import UndecodableAudio, decoded
 from tests.stories.business import Receiver, receiving, serving
 from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.service import answers, known, service, staff_room, words
@@ -213,5 +213,5 @@ async def test_silk_with_and_without_tencents_mark(tmp_path: Path) -> None:
     for tencent in (True, False):
         assert (await decoded(silk(tencent=tencent)))[:4] == b"RIFF"
     for broken in (b"", b"#!SILK_V3", silk()[:9] + b"\xff" * 500):
-        with pytest.raises(Unreadable):
+        with pytest.raises(UndecodableAudio):
             await decoded(broken)

@@ -10,7 +10,7 @@ import pytest
 from errors import WeChatRefused
 from protocol import puppet_pb2 as pb
 from wechat.account_calls import Sending
-from wechat.event_parser import OddEvent, parse
+from wechat.event_parser import MalformedEvent, parse
 
 DEPTHS = (200, 990, 100_000)  # what can be read, what cannot be walked through, what cannot be read
 
@@ -23,7 +23,7 @@ def nested(depth: int) -> str:
 def test_an_event(depth: int) -> None:
     try:
         assert isinstance(parse(nested(depth)), dict)
-    except OddEvent as error:
+    except MalformedEvent as error:
         assert str(error) == "no JSON"
 
 
@@ -36,7 +36,7 @@ async def test_a_link_and_a_mini_program_of_an_old_gateway(depth: int) -> None:
         return pb.MessageMiniProgramResponse(mini_program_json=nested(depth))
 
     account = Sending.__new__(Sending)
-    account._mended = SimpleNamespace(message_link=link, message_program=program)  # type: ignore[assignment]
+    account._puppet_client = SimpleNamespace(message_link=link, message_program=program)  # type: ignore[assignment]
     with pytest.raises(WeChatRefused):
         await account.link("m")
     if depth > 900:

@@ -89,9 +89,9 @@ def test_a_change_is_found_and_the_old_name_is_not(directory: CachedDirectory) -
 def test_topics(directory: CachedDirectory) -> None:
     directory.put_room(Room("2@chatroom", "群"))
     assert [room.id for room in directory.room_by_topic("群")] == [ROOM, "2@chatroom"]
-    directory.retitled(ROOM, "新")
-    directory.retitled(ROOM, "新")
-    directory.retitled("9@chatroom", "没有")
+    directory.set_topic_of(ROOM, "新")
+    directory.set_topic_of(ROOM, "新")
+    directory.set_topic_of("9@chatroom", "没有")
     assert [room.id for room in directory.room_by_topic("群")] == ["2@chatroom"]
     assert [room.id for room in directory.room_by_topic("新")] == [ROOM]
     assert directory.room_by_topic("没有") == []

@@ -182,7 +182,7 @@ async def test_a_group_about_which_nothing_is_told_ends_no_sync(
 ) -> None:
     first, second = (world.hall(SONG, [ME, ZHIDUO], topic) for topic in ("一", "二"))
     await heard.assistant.read_new_rooms()
-    puppet = heard.assistant._mended
+    puppet = heard.assistant._puppet_client
     read, read_list, refused = puppet.room_payload, puppet.room_list, []
 
     async def room_payload(id: str) -> Any:

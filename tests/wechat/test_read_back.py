@@ -41,14 +41,14 @@ async def test_a_change_whose_answer_is_lost_is_done_all_the_same(
 async def test_a_reading_back_that_fails_for_a_moment_is_tried_again(
     world: World, heard: Heard, room: WorldRoom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, failures = heard.assistant._mended.dirty_payload, iter([WeChatUnknown("DirtyPayload", "timeout")])
+    read, failures = heard.assistant._puppet_client.dirty_payload, iter([WeChatUnknown("DirtyPayload", "timeout")])
 
     async def dirty_payload(*what: Any) -> None:
         if failure := next(failures, None):
             raise failure
         await read(*what)
 
-    monkeypatch.setattr(heard.assistant._mended, "dirty_payload", dirty_payload)
+    monkeypatch.setattr(heard.assistant._puppet_client, "dirty_payload", dirty_payload)
     await heard.assistant.set_topic(room.id, "新群名")
     assert world.rooms.get(room.id).topic == "新群名"
 
@@ -59,6 +59,6 @@ async def test_a_change_that_is_lost_with_its_answer_is_an_error(
     async def room_topic(*_: Any) -> str:
         raise WeChatUnknown("RoomTopic", "timeout")
 
-    monkeypatch.setattr(heard.assistant._mended, "room_topic", room_topic)
+    monkeypatch.setattr(heard.assistant._puppet_client, "room_topic", room_topic)
     with pytest.raises(WeChatUnknown):
         await heard.assistant.set_topic(room.id, "新群名")

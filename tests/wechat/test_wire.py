@@ -72,8 +72,8 @@ def test_the_token_and_long_texts_are_cut_out() -> None:
 
 @pytest.fixture
 def wire(heard: Heard) -> Wire:
-    assert heard.assistant._mended.wire is not None
-    return heard.assistant._mended.wire
+    assert heard.assistant._puppet_client.wire is not None
+    return heard.assistant._puppet_client.wire
 
 
 def _text(text: str) -> pb.MessageSendTextRequest:

@@ -79,7 +79,7 @@ function Members({ one, id, admin, act }) {
   return html`<section class="stack"><div class="row wrap between"><h2>${t("群员")}</h2><div class="row wrap">
       <${Tabs} label=${t("群员状态")} value=${state} onChange=${setState} options=${STATES.map(([id, words]) => [id, t(words)])} />
       ${admin && html`<button type="button" class="plain" onClick=${() => setAdding(true)}>${t("添加群员")}</button>`}</div></div>
-    <${Listing} list=${list} empty=${t("没有人")}><${Table} caption=${t("群员")} heads=${[t("昵称"), t("微信标识"), t("警告"), t("时间"), ""]}>${list.rows.map((who) => html`<tr key=${who.id}>
+    <${Listing} list=${list} empty=${t("没有人")}><${Table} caption=${t("群员")} heads=${[t("昵称"), t("微信标识"), t("警告次数"), t("时间"), ""]}>${list.rows.map((who) => html`<tr key=${who.id}>
       <td class="text">${who.name}</td><td class="mono">${who.contact_id ?? "—"}</td><td class="number">${who.warnings || "—"}</td><td><${Time} at=${who.updated_at} /></td>
       <td class="act">${admin && state === "joined" && (who.exempt ? html`<span class="quiet small">${t("不受管理")}</span>` : acts(who))}</td></tr>`)}<//><//>
     ${adding && html`<${AddMember} one=${one} id=${id} onClose=${() => { setAdding(false); list.reload(); }} />`}</section>`;

@@ -11,6 +11,7 @@ const BY = {
   passage: "引用资料", fallback: "没听懂时的回答", nobody: "不回答",
 };
 const SHOWN_AT_ONCE = 200;
+const BRIEF = 100; // characters
 
 export function Knowledge({ admin, session }) {
   const [view, setView] = useState("misses");
@@ -22,9 +23,9 @@ export function Knowledge({ admin, session }) {
   const reload = async () => { await Promise.all([list.reload(), canned.reload()]); };
   const lengths = all && {
     misses: all.misses.length, questions: all.questions.length + all.configured_questions.length,
-    keywords: all.keywords.length + all.configured_keywords.length, canned: all.canned.length,
+    keywords: all.keywords.length + all.configured_keywords.length, canned: all.canned.length, passages: all.passages.length,
   };
-  const names = [["misses", t("待补充")], ["questions", t("问答")], ["keywords", t("关键词")], ["canned", t("常用语")]];
+  const names = [["misses", t("待补充")], ["questions", t("问答")], ["keywords", t("关键词")], ["canned", t("常用语")], ["passages", t("资料")]];
   const adds = [["canned", t("添加常用语")], ["keyword", t("添加关键词")], ["question", t("添加问答")]];
   const state = { ...list, error: list.error ?? canned.error, loading: list.loading || canned.loading, rows: all ? [1] : [] };
   return html`<div class="heading"><h1>${t("知识")}</h1><div class="tools"><${ChooseAssistant} names=${session.assistants} value=${assistant} onChange=${setAssistant} />
@@ -76,7 +77,7 @@ function Questions({ all, admin, edit, reload, assistant }) {
   return html`<${Files} what="questions" admin=${admin} reload=${reload} assistant=${assistant} />
     <${Searched} rows=${rows} text=${(one) => `${one.questions.join("\n")}\n${one.answer}`} empty=${t("还没有问答。")}>${(found) => html`<${Table} caption=${t("问答")} heads=${[t("问题"), t("回答"), ""]}>
       ${found.map((one, at) => html`<tr key=${one.id ?? `c${at}`}><td class="text">${one.questions.join("\n")}</td><td class="text">${one.answer}</td>
-        <td class="act">${!one.id ? html`<span class="quiet small">faq.yaml</span>` : admin && html`${edits(edit, { kind: "question", ...one })}${removes(() => remove(one))}`}</td></tr>`)}<//>`}<//>`;
+        <td class="act">${!one.id ? html`<span class="quiet small">${all.faq_file}</span>` : admin && html`${edits(edit, { kind: "question", ...one })}${removes(() => remove(one))}`}</td></tr>`)}<//>`}<//>`;
 }
 
 const words = (reply) => (typeof reply === "string" ? reply : reply.map((part) => (typeof part === "string" ? part : part.text || part.image || part.file || part.link?.title)).join("\n"));
@@ -89,7 +90,7 @@ function Keywords({ all, admin, edit, reload, assistant }) {
   return html`<${Files} what="keywords" admin=${admin} reload=${reload} assistant=${assistant} />
     <${Searched} rows=${rows} text=${(one) => `${ruleOf(one)[1]}\n${words(one.reply)}`} empty=${t("还没有关键词。")}>${(found) => html`<${Table} caption=${t("关键词")} heads=${[t("规则"), t("词"), t("回复"), ""]}>
       ${found.map((one, at) => html`<tr key=${one.id ?? `c${at}`}><td>${t(KINDS[ruleOf(one)[0]])}</td><td class="text">${ruleOf(one)[1]}</td><td class="text">${words(one.reply)}</td>
-        <td class="act">${!one.id ? html`<span class="quiet small">config.yaml</span>` : admin && acts(one)}</td></tr>`)}<//>`}<//>`;
+        <td class="act">${!one.id ? html`<span class="quiet small">${t("配置文件")}</span>` : admin && acts(one)}</td></tr>`)}<//>`}<//>`;
 }
 
 function Canned({ all, admin, edit, reload }) {
@@ -97,10 +98,22 @@ function Canned({ all, admin, edit, reload }) {
   return html`<p class="quiet">${t("客服在工单里选用，或在客服群里写 #工单号 /名称。")}</p>
     <${Searched} rows=${all.canned} text=${(one) => `${one.name}\n${one.text}`} empty=${t("还没有常用语。")}>${(found) => html`<${Table} caption=${t("常用语")} heads=${[t("名称"), t("内容"), ""]}>
       ${found.map((one) => html`<tr key=${one.name}><td>${one.name}</td><td class="text">${one.text}</td>
-        <td class="act">${!one.added && html`<span class="quiet small">config.yaml</span>`}${admin && edits(edit, { kind: "canned", ...one })}${admin && one.added && removes(() => remove(one))}</td></tr>`)}<//>`}<//>`;
+        <td class="act">${!one.added && html`<span class="quiet small">${t("配置文件")}</span>`}${admin && edits(edit, { kind: "canned", ...one })}${admin && one.added && removes(() => remove(one))}</td></tr>`)}<//>`}<//>`;
 }
 
-const VIEWS = { misses: Misses, questions: Questions, keywords: Keywords, canned: Canned };
+/** A long text shows its beginning until it is opened. */
+function Long({ text }) {
+  if (text.length <= BRIEF) return text;
+  return html`<details><summary>${text.slice(0, BRIEF)}…</summary>${text}</details>`;
+}
+
+function Passages({ all }) {
+  return html`<p class="quiet">${t("来自配置的资料文件夹，改文件后在设置里重新加载。")}</p>
+    <${Searched} rows=${all.passages} text=${(one) => `${one.title}\n${one.text}\n${one.source}`} empty=${t("还没有资料：在配置里用 customer_service.knowledge 指定一个文件夹。")}>${(found) => html`<${Table} caption=${t("资料")} heads=${[t("标题"), t("内容"), t("文件")]}>
+      ${found.map((one) => html`<tr key=${one.title}><td class="text">${one.title}</td><td class="text"><${Long} text=${one.text} /></td><td class="mono quiet">${one.source}</td></tr>`)}<//>`}<//>`;
+}
+
+const VIEWS = { misses: Misses, questions: Questions, keywords: Keywords, canned: Canned, passages: Passages };
 
 function Files({ what, admin, reload, assistant }) {
   const file = useRef(null);

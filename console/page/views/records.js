@@ -11,6 +11,17 @@ export function Records({ admin }) {
   return html`<div class="heading"><h1>${t("记录")}</h1><${Tabs} label=${t("看什么")} value=${view} onChange=${setView} options=${[["audit", t("操作")], ["messages", t("消息")]]} /></div><${View} admin=${admin} />`;
 }
 
+// What a number stands for as the target of an action, by the beginning of its kind.
+const NUMBERED = { ticket: "工单 #{n}", broadcast: "群发 #{n}", message: "消息 #{n}", webhook: "通知 #{n}", flow: "流程 #{n}", question: "问答 #{n}", timed: "定时消息 #{n}" };
+
+function Target({ one }) {
+  if (one.target_name) return one.target_name;
+  const words = NUMBERED[one.kind.split("_")[0]];
+  if (!words || !/^\d+$/.test(one.target)) return html`<span class="mono">${one.target}</span>`;
+  const shown = t(words, { n: one.target });
+  return one.kind.startsWith("ticket_") ? html`<a href=${`#/tickets/${one.target}`}>${shown}</a>` : shown;
+}
+
 const kindWords = (kind) => (AUDIT[kind] ? t(AUDIT[kind]) : kind);
 const DETAILS = { number: "群", reason: "理由", count: "数量", address: "地址", changed: "已更新", restart: "需重启", groups: "群数", friends: "好友数", flow: "流程", topic: "群名", wanted: "设为" };
 const SHOWN_APART = ["before", "after", "new", "room"];
@@ -28,7 +39,7 @@ function Audit() {
       <a class="button" href=${`/console/api/audit.csv${wanted}`} download>${t("导出 CSV")}</a></div>
     <${Listing} list=${list} empty=${t("没有找到。")}><${Table} caption=${t("操作")} heads=${[t("时间"), t("谁"), t("什么"), t("对象"), t("结果"), t("详情")]}>${list.rows.map((one) => html`<tr key=${one.id}>
       <td><${Time} at=${one.at} /></td><td title=${one.who}>${actor(one.who, one.who_name)}</td><td title=${one.kind}>${kindWords(one.kind)}</td>
-      <td title=${one.target}>${one.target_name || html`<span class="mono">${one.target}</span>`}</td><td><${State} of=${one.outcome} /></td><td class="text small"><${Detail} one=${one} /></td></tr>`)}<//><//>`;
+      <td title=${one.target}><${Target} one=${one} /></td><td><${State} of=${one.outcome} /></td><td class="text small"><${Detail} one=${one} /></td></tr>`)}<//><//>`;
 }
 
 function Detail({ one }) {

@@ -12,15 +12,15 @@ from grpclib.exceptions import GRPCError
 
 from protocol import CALLS
 from protocol import puppet_pb2 as pb
-from relay.http2 import ConnectionLost, TooManyCalls
+from relay.http2 import GatewayLost, TooManyCalls
 from relay.journal import Journal, JournalError
 from relay.rpc import frame, path_of
 from relay.upstream import Upstream
 
 log = logging.getLogger(__name__)
 
-PATIENCE: Final = 1.0  # seconds after which an event counts as waiting
-AT_ONCE: Final = 8
+WAITING_SECONDS: Final = 1.0  # seconds after which an event counts as waiting
+CONCURRENT: Final = 8
 BATCH: Final = 64
 SECONDS: Final = 30.0
 UUID: Final = 7  # FileBox type whose content must be downloaded from the gateway
@@ -44,14 +44,14 @@ KEPT_CALLS: Final = frozenset(
 )  # fmt: skip
 
 
-class Keeper:
+class PayloadKeeper:
     """Stores the payloads of one gateway's waiting events."""
 
     def __init__(self, journal: Journal, upstream: Upstream, media_bytes: int) -> None:
         self._journal = journal
         self._upstream = upstream
         self._media_bytes = media_bytes
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._slots = asyncio.Semaphore(CONCURRENT)
         self.handed = 0  # the client was sent the events up to this number
 
     async def run(self) -> None:
@@ -60,9 +60,9 @@ class Keeper:
         while True:
             at = max(at, self.handed, self._journal.taken)
             rows = await self._journal.read(at, BATCH) if at < self._journal.stored else []
-            due = [row for row in rows if row[1] < time.time() - PATIENCE]
+            due = [row for row in rows if row[1] < time.time() - WAITING_SECONDS]
             if not due or self._upstream.connection is None:
-                await asyncio.sleep(PATIENCE / 2)
+                await asyncio.sleep(WAITING_SECONDS / 2)
                 continue
             done = await asyncio.gather(*(self._keep(number, body) for number, _, body in due))
             if all(done):  # else the connection was lost, and they are read again
@@ -73,7 +73,7 @@ class Keeper:
         try:
             async with self._slots:
                 await self._read(number, body)
-        except ConnectionLost:
+        except GatewayLost:
             return False
         except (GRPCError, JournalError, TimeoutError, ValueError, OSError, TooManyCalls) as error:
             log.info("the payload of event %d is not stored: %s", number, type(error).__name__)

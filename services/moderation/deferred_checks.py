@@ -1,6 +1,6 @@
-"""Pictures and link cards said in groups, judged beside the conversation: no other message waits for them.
+"""Checks pictures and link cards of groups in the background, so that other messages do not wait.
 
-A look is promised work (queue "look:ACCOUNT"), so it is taken up after a crash as well.
+A check is a job (queue "look:ACCOUNT"), which survives a crash.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from services.work.outbox import Outbox
 from wechat.events import GroupMessage
 
 QUEUE: Final = "look"
-AT_ONCE: Final = 2  # pictures and links of an account, which are held in memory
+CONCURRENT: Final = 2  # pictures and links of an account, which are held in memory
 
 
-class LaterLooks:
+class DeferredChecks:
     """Judges what has to be fetched first."""
 
     def __init__(
@@ -40,16 +40,16 @@ class LaterLooks:
         self._groups = groups
         self._moderator = moderator
         self._sanctions = sanctions
-        outbox.serve(QUEUE, self._deliver, at_once=AT_ONCE, is_open=accounts.is_online)
+        outbox.serve(QUEUE, self._deliver, concurrency=CONCURRENT, is_open=accounts.is_online)
 
-    def promise(self, session: Session, event: GroupMessage) -> None:
-        """Promise, inside a transaction, to look at a message."""
+    def queue(self, session: Session, event: GroupMessage) -> None:
+        """Queue the check of a message, inside a transaction."""
         body: dict[str, Any] = {"message": event.id, "kind": str(event.kind), "room": event.room_id}
         body |= {"from": event.contact_id, "name": event.name}
         self._outbox.add(session, f"{QUEUE}:{event.account}", event.id, body, priority=Priority.NOTICE)
 
-    async def _deliver(self, work: Job) -> str:
-        account, body = work.queue.partition(":")[2], work.body
+    async def _deliver(self, job: Job) -> str:
+        account, body = job.queue.partition(":")[2], job.body
         qun = self._groups.by_room(account, body["room"])
         if qun is None:
             return ""

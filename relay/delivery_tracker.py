@@ -18,11 +18,11 @@ ID_KEYS: Final[dict[int, str]] = {
 }
 
 
-class Delivered:
-    """The events sent recently to such a client.
+class DeliveryTracker:
+    """The events sent recently to a client that does not acknowledge them.
 
-    An event counts as delivered if the client requested its payload or that of a later event, or if it has read it
-    and had time to handle it. The others are sent again to the next client.
+    An event counts as delivered if the client requested its payload or that of a later event, or if it has read it and
+    had time to handle it. The others are sent again to the next client.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -37,7 +37,7 @@ class Delivered:
         if id:
             self._numbers[id] = number
 
-    def sent_a_while_ago(self) -> int:
+    def last_handled(self) -> int:
         """Return the last number that the client has handled; 0 = none."""
         before, last = time.monotonic() - WORK_SECONDS, 0
         for number, at, _ in self._sent:
@@ -46,15 +46,15 @@ class Delivered:
             last = number
         return last
 
-    def arrived(self, number: int) -> None:
-        """The client has read, and had time for, everything up to here."""
+    def confirm(self, number: int) -> None:
+        """Record that the client has handled everything up to this number."""
         while self._sent and self._sent[0][0] <= number:
             _, _, id = self._sent.popleft()
             if self._numbers.get(id, number + 1) <= number:
                 del self._numbers[id]
         self._journal.take(number)
 
-    def asked(self, request: bytes) -> None:
+    def payload_requested(self, request: bytes) -> None:
         """Mark events as received when the client requests a payload."""
         if not self._sent:
             return
@@ -63,9 +63,9 @@ class Delivered:
         except ValueError:
             return
         if reached := self._numbers.get(id):
-            self.arrived(reached)
+            self.confirm(reached)
 
-    def lost(self) -> None:
+    def undelivered(self) -> None:
         """Reset after the loss of the connection."""
         self._sent.clear()
         self._numbers.clear()

@@ -1,0 +1,115 @@
+"""/关键词: keyword replies of a group or, in private without a number, of all groups and private chats."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from sqlmodel import Session
+
+from config.customer_service import KeywordRule, ReplyPart
+from config.texts import Texts, fill
+from handlers.chat_commands.request import MAX, CommandReply, CommandRequest, first_word
+from handlers.chat_commands.words import ADD, DROP
+from services.moderation.blocked_words import MAX_WORD
+from services.support.keywords import rule_of
+from services.text import normal
+
+MAX_SHOWN: Final = 40
+MAX_REPLY: Final = 100  # characters of a reply that are shown
+_EQUALS: Final = re.compile(r"[=＝]")
+
+
+async def keywords(request: CommandRequest) -> CommandReply:
+    """List the keyword replies, add or change one, or delete one."""
+    if not request.rest:
+        return await _listed(request)
+    what, words = first_word(request.rest)
+    word, *reply = (part.strip() for part in _EQUALS.split(words, maxsplit=1))
+    if what == DROP and word:
+        return _drop(request, words)
+    if what != ADD or not word or not reply or not reply[0]:
+        return request.misuse()
+    if len(word) > MAX_WORD or len(reply[0]) > MAX:
+        return CommandReply(fill(request.texts.too_long, most=MAX_WORD if len(word) > MAX_WORD else MAX))
+
+    editor, texts = request.container.knowledge_editor, request.texts
+
+    def act(session: Session) -> str:
+        known = editor.set_reply(session, request.account, request.number, word, reply[0], request.actor)
+        return fill(texts.keyword_changed if known else texts.keyword_added, scope=_scope(request), word=word)
+
+    return CommandReply(act=act)
+
+
+def _scope(request: CommandRequest) -> str:
+    """Return the group's topic, or that the keywords are answered everywhere."""
+    return request.scope if request.qun else request.texts.scope_everywhere
+
+
+def _drop(request: CommandRequest, word: str) -> CommandReply:
+    container, texts = request.container, request.texts
+
+    def act(session: Session) -> str:
+        if container.knowledge_editor.drop_word(session, request.account, request.number, word, request.actor):
+            return fill(texts.keyword_removed, scope=_scope(request), word=word)
+        everywhere = container.keywords.listed(session, request.account, None) if request.qun else ()
+        if any(row.word == normal(word) for row in everywhere):
+            return fill(texts.keyword_everywhere, word=word)
+        if any(normal(word) in _words(rule) for rule in container.config.customer_service.keywords):
+            return fill(texts.keyword_configured, word=word)
+        return fill(texts.keyword_unknown, scope=_scope(request), word=word)
+
+    return CommandReply(act=act)
+
+
+def _words(rule: KeywordRule) -> tuple[str, str]:
+    return normal(rule.equals or rule.contains or rule.regex), rule.regex
+
+
+async def _listed(request: CommandRequest) -> CommandReply:
+    """List what applies here, in the order in which it is looked for: of the group, of all places, of the config."""
+    book, texts = request.container.keywords, request.texts
+
+    def read(session: Session) -> list[str]:
+        own = book.listed(session, request.account, request.number)
+        others = book.listed(session, request.account, None) if request.qun else ()
+        configured = request.container.config.customer_service.keywords
+        return [
+            *_lines(texts, [rule_of(row) for row in own], ""),
+            *_lines(texts, [rule_of(row) for row in others], texts.scope_everywhere),
+            *_lines(texts, configured, texts.keyword_from_file),
+        ]
+
+    lines = await request.container.store.read(read)
+    more = [fill(texts.keywords_more, count=len(lines) - MAX_SHOWN)] if len(lines) > MAX_SHOWN else []
+    shown = "\n".join([*lines[:MAX_SHOWN], *more]) or texts.nothing
+    return CommandReply(fill(texts.keywords_shown, scope=_scope(request), lines=shown))
+
+
+def _lines(texts: Texts, rules: Sequence[KeywordRule], scope: str) -> list[str]:
+    """Format rules, one per line, with where they apply and from where they are (`scope`)."""
+    lines = []
+    for rule in rules:
+        where = {"private": texts.keyword_private, "group": texts.keyword_group, "both": ""}[rule.where]
+        kind = "equals" if rule.equals else "contains" if rule.contains else "regex"
+        word = fill(getattr(texts, f"keyword_{kind}"), word=getattr(rule, kind))
+        place = "，".join(filter(None, [where, scope]))
+        words = texts.keyword_line_elsewhere if place else texts.keyword_line
+        lines.append(fill(words, word=word, reply=_reply(texts, rule), scope=place))
+    return lines
+
+
+def _reply(texts: Texts, rule: KeywordRule) -> str:
+    parts = [rule.reply] if isinstance(rule.reply, str) else rule.reply
+    shown = " ".join(_part(texts, part) for part in parts)
+    return shown if len(shown) <= MAX_REPLY else f"{shown[:MAX_REPLY]}…"
+
+
+def _part(texts: Texts, part: str | ReplyPart) -> str:
+    if isinstance(part, str):
+        return part
+    if part.link:
+        return part.link.url
+    return part.text or (texts.reply_image if part.image else texts.reply_file)

@@ -1,0 +1,207 @@
+"""Recognises groups whose WeChat ids have changed, as gateways for web WeChat give out new ids at every login.
+
+A room of the account that belongs to no group is proposed for a missing one if topic, owner's name and at least half
+of the members' names agree. Names are no identity, so nothing happens until an admin confirms.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlmodel import Session, col, select
+
+from config.texts import Texts, fill
+from errors import WeChatError
+from models.db import Store
+from models.durable import Priority
+from models.groups import Membership, MemberState, ProposalState, Qun, QunRoom, QunState, RoomProposal
+from services.accounts.registry import Accounts
+from services.groups.groups import Groups
+from services.groups.membership_recorder import MembershipRecorder
+from services.groups.membership_rows import membership_of
+from services.groups.room_presence import RoomPresence
+from services.messaging.messages import Messages
+from wechat.events import Room
+from wechat.interface import WeChat
+from wechat.names import comparable, same_name
+
+log = logging.getLogger(__name__)
+SAME: Final = 0.5  # share of the known members' names that the room must have
+MAX_READ: Final = 100  # maximum number of unknown members read per room
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A room that may be one of a group. `owner_id`: the new id of the group's owner; `same`: of how many members
+    the names agree.
+    """
+
+    qun: Qun
+    room: QunRoom
+    live: Room
+    owner_id: str
+    same: int
+
+
+class GroupRecognition:
+    """Proposes rooms, and adopts them once they are confirmed."""
+
+    def __init__(
+        self,
+        store: Store,
+        accounts: Accounts,
+        groups: Groups,
+        presence: RoomPresence,
+        recorder: MembershipRecorder,
+        messages: Messages,
+        texts: Texts,
+    ) -> None:
+        self._store = store
+        self._accounts = accounts
+        self._groups = groups
+        self._presence = presence
+        self._recorder = recorder
+        self._messages = messages
+        self._texts = texts
+
+    async def look(self, account: str) -> int:
+        """Propose rooms for the missing ones of the account's groups; return the number of new proposals."""
+        pairs = self._pairs(account)
+        for live in {live.id: live for _, _, live in pairs}.values():
+            await self._learn_names(self._accounts.get(account), live)
+        return await self._store.write(lambda s: self._propose(s, account, pairs)) if pairs else 0
+
+    def _pairs(self, account: str) -> list[tuple[Qun, QunRoom, Room]]:
+        """Return the missing rooms of groups with the rooms of no group that have their topic."""
+        known = self._accounts.get(account).directory.rooms
+        free = [live for live in known.values() if live.topic and self._groups.by_room(account, live.id) is None]
+        missing = [
+            (qun, room)
+            for qun in self._groups
+            if qun.account == account
+            for room in self._groups.all_rooms(qun)
+            if room.room_id and room.room_id not in known and room.state in (QunState.ACTIVE, QunState.LOST)
+        ]
+        return [(qun, room, live) for qun, room in missing for live in free if same_name(live.topic, room.topic)]
+
+    async def _learn_names(self, wechat: WeChat, live: Room) -> None:
+        for contact_id in sorted(live.member_ids - wechat.directory.contacts.keys())[:MAX_READ]:
+            try:
+                await wechat.contact(contact_id)
+            except WeChatError as error:
+                log.info("could not read a member of room %s: %s", live.id, error)
+
+    def _propose(self, session: Session, account: str, pairs: Sequence[tuple[Qun, QunRoom, Room]]) -> int:
+        found = [one for pair in pairs if (one := self._candidate(session, *pair)) is not None]
+        rooms, lives = Counter(one.room.id for one in found), Counter(one.live.id for one in found)
+        known = set(session.exec(select(RoomProposal.room_id).where(RoomProposal.account == account)).all())
+        new = 0
+        for one in found:
+            if rooms[one.room.id] == lives[one.live.id] == 1 and one.live.id not in known:
+                self._ask(session, one)
+                new += 1
+        return new
+
+    def _candidate(self, session: Session, qun: Qun, room: QunRoom, live: Room) -> Candidate | None:
+        people = self._names(qun.account, live)
+        members = _members(session, qun, room)
+        owner = next((row.name for row in members if row.contact_id == qun.owner_id), "") or qun.owner
+        owner_ids = people.get(comparable(owner), [])
+        names = {comparable(row.name) for row in members if row.name}
+        same = len(names & people.keys())
+        if len(owner_ids) != 1 or not names or same < SAME * len(names):
+            return None
+        return Candidate(qun, room, live, owner_ids[0], same)
+
+    def _names(self, account: str, live: Room) -> dict[str, list[str]]:
+        """Return the ids of the members of a room by their names in a form that can be compared."""
+        wechat = self._accounts.get(account)
+        people: dict[str, list[str]] = {}
+        for contact_id in sorted(live.member_ids - {wechat.self_id}):
+            contact = wechat.directory.contacts.get(contact_id)
+            if contact is not None and contact.name:
+                people.setdefault(comparable(contact.name), []).append(contact_id)
+        return people
+
+    def _ask(self, session: Session, one: Candidate) -> None:
+        account = one.qun.account
+        proposal = RoomProposal(account=account, room=one.room.id or 0, room_id=one.live.id, owner_id=one.owner_id)
+        session.add(proposal)
+        session.flush()
+        contacts = self._accounts.get(account).directory.contacts
+        words = fill(
+            self._texts.room_recognised,
+            topic=one.room.topic,
+            number=one.qun.number,
+            owner=contacts[one.owner_id].name,
+            members=len(one.live.member_ids),
+            same=one.same,
+            id=proposal.id,
+        )
+        admins = [id for id in self._accounts.admins(account) if id in contacts]
+        for admin in admins:
+            self._messages.say(session, account, admin, words, priority=Priority.NOTICE)
+        if not admins:  # their ids have changed, too
+            log.warning("group %s has another WeChat id; an admin must send /认领 %s", one.qun.number, proposal.id)
+
+    # ---- confirmation ----
+
+    def waiting(self, session: Session, account: str) -> list[tuple[RoomProposal, QunRoom]]:
+        """Return the proposals that are neither confirmed nor rejected, each with the room that it is for."""
+        mine = (RoomProposal.account == account, RoomProposal.state == ProposalState.WAITING)
+        rows = session.exec(select(RoomProposal).where(*mine).order_by(col(RoomProposal.id))).all()
+        return [(row, session.get_one(QunRoom, row.room)) for row in rows]
+
+    def reject(self, session: Session, account: str, proposal_id: int) -> bool:
+        """Reject a proposal, inside a transaction; return False if there is none of this id."""
+        return self._end(session, account, proposal_id, ProposalState.REJECTED) is not None
+
+    def confirm(self, session: Session, account: str, proposal_id: int) -> Qun | None:
+        """Let a group go on in the proposed room, inside a transaction; return None if that is not possible any more.
+
+        Members keep their rows under their new ids as far as their names are unique; nobody is welcomed again.
+        """
+        proposal = self._end(session, account, proposal_id, ProposalState.CONFIRMED)
+        if proposal is None:
+            return None
+        rooms = self._accounts.get(account).directory.rooms
+        room, live = session.get_one(QunRoom, proposal.room), rooms.get(proposal.room_id)
+        if live is None or room.room_id in rooms or self._groups.by_room(account, live.id) is not None:
+            return None
+        qun = session.get_one(Qun, room.number)
+        self._rename_members(session, qun, room, live, proposal.owner_id)
+        qun, room = self._presence.move(session, room, live.id, proposal.owner_id)
+        self._recorder.take_in(session, qun, room)
+        return qun
+
+    def _end(self, session: Session, account: str, proposal_id: int, state: ProposalState) -> RoomProposal | None:
+        row = session.get(RoomProposal, proposal_id)
+        if row is None or row.account != account or row.state != ProposalState.WAITING:
+            return None
+        row.state = state
+        session.add(row)
+        session.flush()
+        return row
+
+    def _rename_members(self, session: Session, qun: Qun, room: QunRoom, live: Room, owner_id: str) -> None:
+        people, members = self._names(qun.account, live), _members(session, qun, room)
+        times = Counter(comparable(row.name) for row in members)
+        for row in members:
+            name = comparable(row.name)
+            found = [owner_id] if row.contact_id == qun.owner_id else people.get(name, [])
+            if len(found) == 1 and times[name] == 1 and membership_of(session, qun.number, found[0]) is None:
+                row.who = row.contact_id = found[0]
+                row.room_id = live.id
+            else:
+                row.state = MemberState.LEFT
+            session.add(row)
+            session.flush()
+
+
+def _members(session: Session, qun: Qun, room: QunRoom) -> Sequence[Membership]:
+    wanted = select(Membership).where(Membership.number == qun.number, Membership.state == MemberState.JOINED)
+    return session.exec(wanted.where(Membership.room_id == room.room_id)).all()

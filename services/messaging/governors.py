@@ -1,0 +1,79 @@
+"""The rate limiters of all accounts, restored after a restart."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from functools import partial
+
+from sqlmodel import Session, col, select
+
+from config.settings import PacingSettings
+from models.db import Store
+from models.durable import Action, Setting
+from services.clock import DAY, MINUTE, Clock
+from services.messaging.messages import QUEUE
+from services.work.outbox_rows import sent_since
+from services.work.write_batcher import WriteBatcher
+from wechat.pacing import Governor
+
+log = logging.getLogger(__name__)
+
+
+class Governors(Mapping[str, Governor]):
+    """The governors by account. Their slow-downs after 操作过于频繁 are stored."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._governors: dict[str, Governor] = {}
+        self._slow_downs = WriteBatcher[tuple[str, float]](store, _store_slow_downs)
+
+    def __getitem__(self, account: str) -> Governor:
+        return self._governors[account]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._governors)
+
+    def __len__(self) -> int:
+        return len(self._governors)
+
+    def create(self, account: str, settings: PacingSettings) -> Governor:
+        """Create the governor of an account, or replace it."""
+        governor = Governor(settings, self._clock, on_slow=partial(self._slowed, account))
+        self._governors[account] = governor
+        return governor
+
+    async def restore(self, account: str | None = None) -> None:
+        """Restore recent actions and slow-downs, of one account or of all."""
+        await self._store.read(lambda s: self._restore(s, set(self._governors) if account is None else {account}))
+
+    async def drain(self) -> None:
+        """Wait until pending writes are done."""
+        await self._slow_downs.drain()
+
+    def _restore(self, session: Session, accounts: set[str]) -> None:
+        now = self._clock()
+        rare = select(Action).where(Action.at > now - DAY, col(Action.kind).in_(("group", "add")))
+        for action in session.exec(rare.order_by(col(Action.at))):
+            if action.account in accounts:
+                self._governors[action.account].recall(action.kind, [action.at])
+        for account in accounts:
+            governor = self._governors[account]
+            governor.recall("message", sent_since(session, f"{QUEUE}:{account}", now - MINUTE))
+            slow = session.get(Setting, _key(account))
+            if slow is not None:
+                governor.recall_slow(float(slow.value))
+
+    def _slowed(self, account: str, until: float) -> None:
+        log.warning("%s: WeChat reports 操作过于频繁; the rate is halved until %d", account, until)
+        self._slow_downs.put((account, until))
+
+
+def _key(account: str) -> str:
+    return f"slow_until:{account}"
+
+
+def _store_slow_downs(session: Session, items: list[tuple[str, float]]) -> None:
+    for account, until in dict(items).items():
+        session.merge(Setting(key=_key(account), value=repr(until)))

@@ -1,0 +1,68 @@
+"""Tells an admin in WeChat how their broadcast went, once nothing of it is open any more."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import update
+from sqlmodel import Session, col, select
+
+from config.texts import Texts, fill
+from models.durable import OutboxItem, Priority, WorkState
+from models.groups import Qun
+from models.rules import Broadcast, BroadcastState, BroadcastTarget
+from services.messaging.messages import Messages
+from services.outreach.broadcasts import MARK
+from services.work.job import GiveUp, Job
+
+OPEN: Final = (WorkState.QUEUED, WorkState.SENDING)
+MAX_WORDS: Final = 20  # characters of the broadcast that are quoted
+MAX_TOPICS: Final = 20
+
+
+class BroadcastReports:
+    """Listens to the ends of messages."""
+
+    def __init__(self, messages: Messages, texts: Texts) -> None:
+        self._messages = messages
+        self._texts = texts
+
+    def sent(self, session: Session, work: Job) -> None:
+        """A message was sent, inside the transaction that records it."""
+        if MARK in work.body:
+            self._report(session, work.body[MARK])
+
+    def failed(self, session: Session, work: Job, _why: GiveUp) -> None:
+        """A message failed finally, inside the transaction that records it."""
+        self.sent(session, work)
+
+    def _report(self, session: Session, broadcast_id: int) -> None:
+        of_it = (BroadcastTarget.broadcast == broadcast_id, col(BroadcastTarget.message) == OutboxItem.id)
+        if session.exec(select(OutboxItem.id).where(*of_it, col(OutboxItem.state).in_(OPEN)).limit(1)).first():
+            return
+        first = (col(Broadcast.id) == broadcast_id) & col(Broadcast.reported).is_(False)
+        first &= col(Broadcast.state) == BroadcastState.SENT  # who has cancelled it has been told
+        if not session.connection().execute(update(Broadcast).where(first).values(reported=True)).rowcount:
+            return
+        broadcast = session.get_one(Broadcast, broadcast_id)
+        rows = session.exec(select(BroadcastTarget.number, OutboxItem.state).where(*of_it)).all()
+        failed = sorted({number for number, state in rows if state != WorkState.SENT})
+        sent = len({number for number, _ in rows}) - len(failed)
+        words = fill(
+            self._texts.broadcast_failed if failed else self._texts.broadcast_done,
+            words=_shortened(broadcast.text),
+            sent=sent,
+            failed=len(failed),
+            topics=self._topics(session, failed),
+        )
+        self._messages.say(session, broadcast.account, broadcast.by, words, priority=Priority.NOTICE)
+
+    def _topics(self, session: Session, numbers: list[int]) -> str:
+        wanted = select(Qun).where(col(Qun.number).in_(numbers[:MAX_TOPICS])).order_by(col(Qun.number))
+        lines = [f"{qun.number} {qun.topic}" for qun in session.exec(wanted).all()]
+        return "\n".join([*lines, "…"] if len(numbers) > MAX_TOPICS else lines)
+
+
+def _shortened(words: str) -> str:
+    line = " ".join(words.split())
+    return line if len(line) <= MAX_WORDS else f"{line[:MAX_WORDS]}…"

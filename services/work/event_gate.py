@@ -1,0 +1,62 @@
+"""Keeps reloads of the config apart from the handling of events."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+log = logging.getLogger(__name__)
+PATIENCE: Final = 2.0  # seconds
+
+
+class EventGate:
+    """Lets a reload apply only while no event is being handled, so that none sees half of it.
+
+    The handlers of an event read the settings at several points, between which they wait. A reload waits for them, at
+    most `patience` seconds because a call to WeChat may take a minute; new events wait meanwhile.
+    """
+
+    def __init__(self, patience: float = PATIENCE) -> None:
+        self._patience = patience
+        self._running: set[asyncio.Task[Any] | None] = set()
+        self._open = asyncio.Event()
+        self._open.set()
+        self._ended = asyncio.Event()
+
+    @asynccontextmanager
+    async def event(self) -> AsyncIterator[None]:
+        """Handle an event inside."""
+        while not self._open.is_set():
+            await self._open.wait()
+        task = asyncio.current_task()
+        self._running.add(task)
+        try:
+            yield
+        finally:
+            self._running.discard(task)
+            self._ended.set()
+
+    @asynccontextmanager
+    async def closed(self) -> AsyncIterator[None]:
+        """Apply a config inside. The event that asked for it, if any, is not waited for."""
+        self._open.clear()
+        try:
+            await self._until_idle()
+            yield
+        finally:
+            self._open.set()
+
+    async def _until_idle(self) -> None:
+        me, deadline = {asyncio.current_task()}, time.monotonic() + self._patience
+        while self._running - me:
+            self._ended.clear()
+            try:
+                async with asyncio.timeout(deadline - time.monotonic()):
+                    await self._ended.wait()
+            except TimeoutError:
+                log.info("reloading while %s events are being handled", len(self._running - me))
+                return

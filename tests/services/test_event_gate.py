@@ -1,0 +1,65 @@
+"""A reload of the config and the events that are being handled."""
+
+from __future__ import annotations
+
+import asyncio
+
+from services.work.event_gate import EventGate
+
+LONG = 60.0
+
+
+class Settings:
+    """Two settings that always change together; an event reads one, waits, and reads the other."""
+
+    def __init__(self, patience: float = LONG) -> None:
+        self.gate = EventGate(patience)
+        self.first = self.second = 1
+        self.began = asyncio.Event()
+        self.goes_on = asyncio.Event()
+
+    async def event(self) -> tuple[int, int]:
+        async with self.gate.event():
+            first = self.first
+            self.began.set()
+            await self.goes_on.wait()
+            return first, self.second
+
+    async def reload(self) -> None:
+        async with self.gate.closed():
+            self.first = self.second = 2
+
+
+async def test_an_event_sees_the_settings_before_or_after_a_reload() -> None:
+    settings = Settings()
+    running = asyncio.create_task(settings.event())
+    await settings.began.wait()
+    reload = asyncio.create_task(settings.reload())
+    await asyncio.sleep(0)
+    settings.began.clear()
+    later = asyncio.create_task(settings.event())
+    await asyncio.sleep(0)
+    assert not settings.began.is_set() and not reload.done()
+    settings.goes_on.set()
+    assert await running == (1, 1)
+    await reload
+    assert await later == (2, 2)
+
+
+async def test_an_event_that_hangs_does_not_stop_a_reload() -> None:
+    settings = Settings(patience=0.01)
+    running = asyncio.create_task(settings.event())
+    await settings.began.wait()
+    await settings.reload()
+    assert settings.first == 2
+    settings.goes_on.set()
+    await running
+
+
+async def test_an_event_may_ask_for_a_reload() -> None:
+    settings = Settings()
+    async with settings.gate.event():
+        await settings.reload()
+    assert settings.first == 2
+    settings.goes_on.set()
+    assert await settings.event() == (2, 2)
