@@ -158,7 +158,7 @@ def main() -> int:
         terminal.print_error(f"cannot start: the database: {error}", language)
         return 2
     except DatabaseLost as error:
-        terminal.complain(f"stopped: {error}", language)
+        terminal.print_error(f"stopped: {error}", language)
         return 1
     except DatabaseInUse as error:
         terminal.print_error(f"cannot start: {error}", language)

@@ -25,7 +25,7 @@ def qr_code(words: str) -> Image.Image:
 def saved(picture: Image.Image, kind: str, **more: object) -> bytes:
     """Return a picture as a file."""
     out = io.BytesIO()
-    picture.save(out, kind, **more)  # type: ignore[arg-type]
+    picture.save(out, kind, **more)
     return out.getvalue()
 
 

@@ -62,7 +62,7 @@ class Target:
 
     def send_raw(self, kind: int, payload: str) -> None:
         """Send the bot an event as the gateway."""
-        self.sandbox.servers[ACCOUNT].send_raw(pb.EventResponse(type=kind, payload=payload))  # type: ignore[arg-type]
+        self.sandbox.servers[ACCOUNT].send_raw(pb.EventResponse(type=kind, payload=payload))
 
     def seen(self, who: str, chat: str = "bot") -> list[ChatMessage]:
         """Return what a person sees in a chat."""

@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -35,7 +36,7 @@ EVIL = "https://attacker.example/join"
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def bot(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Target]:
     """The bot and a group with 黑旋风."""
-    config = {
+    config: dict[str, Any] = {
         "api": {"allowed_networks": ["127.0.0.1/32"]},
         "groups": {"confirm_seconds": 2, "warn_limit": 1000, "flood": {"messages": 100_000, "seconds": 1}},
     }
@@ -150,7 +151,7 @@ async def test_a_hostile_gateway(bot: Target) -> None:
         port = url.rpartition(":")[2]
         large = base64.b64encode(bytes(6_000_000)).decode()
         uploads, honest = bot.sandbox.servers[ACCOUNT].uploads, bot.sandbox.servers[ACCOUNT].uploads.box
-        boxes = [
+        boxes: list[dict[str, Any]] = [
             *({"type": 1, "base64": large} for _ in range(4)),
             *({"type": 7, "uuid": uploads.keep(bytes(size))} for size in (10_000_000, 10_000_000, 60_000_000)),
             {"type": 1, "base64": large * 4},
