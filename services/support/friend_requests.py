@@ -43,7 +43,7 @@ class FriendRequests:
         self._texts = texts
         self._greetings = greetings
         self._on_accepted = on_accepted
-        outbox.serve(QUEUE, self._deliver, at_once=1, is_open=accounts.is_online)
+        outbox.serve(QUEUE, self._deliver, concurrency=1, is_open=accounts.is_online)
 
     def accept_soon(self, session: Session, account: str, friendship_id: str, contact_id: str, words: str = "") -> None:
         """Queue the acceptance of a request after a random delay, inside a transaction; `words` are sent then."""
