@@ -11,7 +11,7 @@ from config.texts import Texts, fill
 from models.support import Ticket, TicketState
 from services.clock import Clock
 from services.messaging.conversations import WORDS, Conversations, shown
-from services.messaging.messages import Body, Messages, choices, text
+from services.messaging.messages import Body, BodyType, Messages, choices, text
 from services.support.ticket_history import TicketHistory
 from services.support.ticket_messages import TicketMessages
 from services.support.ticket_texts import join_lines
@@ -91,7 +91,7 @@ class TicketActions:
         """Tell staff about an undelivered answer or file that they believe was sent."""
         body = job.body
         template, number = self._texts.ticket_undelivered, body.get("ticket") if body.get("staff") else None
-        if body.get("relays") and body["type"] == "file":
+        if body.get("relays") and body["type"] == BodyType.FILE:
             template, number = self._texts.ticket_relay_lost, body["relays"]
         ticket = session.get(Ticket, number) if number else None
         if ticket is None or not ticket.room_id:
