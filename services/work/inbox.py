@@ -65,7 +65,8 @@ class Inbox:
     async def start(self) -> None:
         """Resume the stored events that are not finished."""
         self._reader.start()
-        for row in await self._store.read(self._table.open_rows):
+        # Read by the writer, after the writes of an earlier inbox of the account whose outcome is not known yet.
+        for row in await self._store.write(self._table.open_rows):
             raw = RawEvent(self.account, row.event_id, row.kind, json.loads(row.data), event_codec.utc(row.received_at))
             if row.tries >= MAX_CRASHES:
                 await self._store.write(partial(self._park, raw=raw, row=row.id or 0))
@@ -84,6 +85,7 @@ class Inbox:
         """Stop starting handlers; give running ones `grace` seconds to finish. Received events are stored."""
         self._workers.begin_stop()
         await self._rows.drain(grace)
+        self._rows.abandon()  # stored later, nobody would handle them: the account's next inbox may have begun
         await self._workers.stop(grace)
         self._sequencer.stop()
         await asyncio.gather(self._reader.stop(), self._tasks.cancel(), self._workers.cancel())

@@ -73,16 +73,25 @@ class Outbox:
         """Load the open jobs of an earlier process, of one account or of all, before new jobs are added, so that the
         order is kept.
         """
-        self._take_all(await self._store.write(lambda s: self.results.settle(s, account)))
+        await self._store.write(lambda s: self._take_after_commit(s, self.results.settle(s, account)))
 
     async def refresh(self, account: str) -> None:
         """Load the jobs that other processes added for an account of this process, and drop those they cancelled."""
         before = [job.id for job in self._open.values() if job.account == account]
-        # Read by the writer: an open row that is not in memory cannot have been ended by this process just now.
-        items = await self._store.write(lambda s: open_items(s, account))
-        self._take_all(items)
-        still_open = {item.id for item in items}
-        self._forget([id for id in before if id not in still_open])
+        # By the writer: what it shows as open and is not known here was not ended by this process either.
+        await self._store.write(lambda s: self._take_after_commit(s, open_items(s, account), before))
+
+    def _take_after_commit(self, session: Session, items: Sequence[OutboxItem], before: Sequence[int] = ()) -> None:
+        """Take over rows that were read, and forget the jobs of `before` that are not among them. At once: a delivery
+        may end in a write just behind, and would be repeated.
+        """
+
+        def take() -> None:
+            self._take_all(items)
+            still_open = {item.id for item in items}
+            self._forget([id for id in before if id not in still_open])
+
+        after_commit(session, take)
 
     def _take_all(self, items: Sequence[OutboxItem]) -> None:
         for item in items:

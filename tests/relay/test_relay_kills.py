@@ -25,7 +25,7 @@ from tests.waiting import SECONDS
 KILLS = int(os.environ.get("CHAOS_RELAY_KILLS", "3"))
 SEED = int(os.environ.get("CHAOS_SEED", "0"))
 PEOPLE = 6
-pytestmark = [pytest.mark.gateway, pytest.mark.timeout(120 + 25 * KILLS)]
+pytestmark = [pytest.mark.gateway, pytest.mark.timeout(300 + 60 * KILLS)]
 
 
 class Talk:

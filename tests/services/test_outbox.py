@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -480,6 +481,32 @@ async def test_ends_are_counted(post: Post, clock: Clock) -> None:
     await until(lambda: not post.outbox._open)
     counts = {result.value: number for (_queue, result), number in post.outbox.results.counts.counts.items()}
     assert counts == {"sent": 2, "failed": 1, "retried": 1, "late": 1}
+
+
+async def test_a_refresh_beside_the_end_of_a_delivery_does_not_repeat_it(store: Store, clock: Clock) -> None:
+    post = Post(store, clock)
+    await post.outbox.start()
+    post.gates["1"] = asyncio.Event()
+    await store.write(lambda s: post.add(s, "1"))
+    await until(lambda: post.began, "it is being delivered")
+    holds, goes_on = threading.Event(), threading.Event()
+
+    def hold(_session: Session) -> None:
+        holds.set()
+        goes_on.wait(10)
+
+    held = store.write_soon(hold)
+    await asyncio.to_thread(holds.wait, 10)
+    refreshing = asyncio.create_task(post.outbox.refresh("a"))
+    await asyncio.sleep(0)  # its read is queued; the end of the delivery comes behind it, into the same commit
+    post.gates["1"].set()
+    await until(lambda: post.done, "it was delivered")
+    await asyncio.sleep(0)
+    goes_on.set()
+    await asyncio.gather(held, refreshing)
+    await until(lambda: not post.outbox.waiting()[QUEUE], "nothing is left to do")
+    assert post.done == ["1"]
+    await post.outbox.stop(1)
 
 
 # ---- cancelling ----
