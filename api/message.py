@@ -15,7 +15,7 @@ from api.responses import reply
 from errors import InvalidParameter
 from models.durable import WorkState
 from models.row_id import MAX_ROW_ID
-from services.messaging.messages import BodyType
+from services.messaging.body_type import BodyType
 from services.outreach.outbound_requests import MessageRequest
 
 PATH = "/wxbot/message"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlmodel import Session
 
 from services.groups.groups import Groups
-from services.messaging.messages import QUEUE, BodyType
+from services.messaging.body_type import BodyType
+from services.messaging.messages import QUEUE
 from services.messaging.webhook_events import WebhookEvents
 from services.work.job import GiveUp, Job
 from services.work.outbox import Outbox

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.messaging.messages import BodyType
+from services.messaging.body_type import BodyType
 from services.work.job import Job
 from services.work.outbox import Outbox
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from errors import WeChatError, WeChatNotYet, WeChatOffline, WeChatRefused, WeCh
 from models.bulk_insert import write_bulk
 from models.durable import Priority
 from services.accounts.registry import Accounts
+from services.messaging.body_type import BodyType
 from services.messaging.joining import join_waiting
 from services.text import in_pieces
 from services.work.job import Cancelled, GiveUp, Job, Result, Retry
@@ -35,19 +35,6 @@ LONGEST_NAME = 36  # characters of an @name
 FILE_WAITS = (2.0, 10.0)  # of a file, either way: a conversation does not wait so long behind it
 
 Body = dict[str, Any]
-
-
-class BodyType(StrEnum):
-    """Types of outgoing messages, and other actions that must happen in the order of the messages."""
-
-    TEXT = "text"
-    FILE = "file"
-    LINK = "link"
-    CONTACT = "contact"
-    MINI_PROGRAM = "mini_program"
-    LEAVE = "leave"  # leave the group
-    HAND_OVER = "hand_over"  # hand the customer to staff in their own client
-    END_SESSION = "end_session"
 
 
 def text(words: str, mentions: Sequence[str] = ()) -> Body:

@@ -11,8 +11,9 @@ from config.texts import Texts, fill
 from models.conversations import Said
 from models.support import Ticket, TicketState
 from services.clock import Clock
+from services.messaging.body_type import BodyType
 from services.messaging.conversations import Conversations
-from services.messaging.messages import BodyType, file, text
+from services.messaging.messages import file, text
 from services.support.staffing import Staffing
 from services.support.ticket_history import TicketHistory
 from services.support.ticket_messages import TicketMessages

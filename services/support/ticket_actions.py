@@ -10,8 +10,9 @@ from sqlmodel import Session
 from config.texts import Texts, fill
 from models.support import Ticket, TicketState
 from services.clock import Clock
+from services.messaging.body_type import BodyType
 from services.messaging.conversations import WORDS, Conversations, shown
-from services.messaging.messages import Body, BodyType, Messages, choices, text
+from services.messaging.messages import Body, Messages, choices, text
 from services.support.ticket_history import TicketHistory
 from services.support.ticket_messages import TicketMessages
 from services.support.ticket_texts import join_lines
