@@ -32,6 +32,8 @@ from wecom.unsupported import UnsupportedCalls
 
 log = logging.getLogger(__name__)
 POLL: Final = 60.0  # seconds between polls without a callback
+# The same after the start: callbacks that came before the web server was listening are lost.
+FIRST_POLLS: Final = (2.0, 5.0, 15.0)
 WAITS: Final = (1.0, 2.0, 5.0, 15.0, 30.0)  # seconds between attempts while the API is unreachable
 EXTERNAL: Final = ("wm", "wo")  # what the ids of people outside the corp begin with
 CAPABILITIES: Final = frozenset(
@@ -143,12 +145,13 @@ class WecomAccount(GroupCalls, ReceivedContent, UnsupportedCalls):
 
     async def _run(self) -> None:
         failed = 0
+        first = iter(FIRST_POLLS)
         while True:
             self._callback_received.clear()
             try:
                 await self._reader.read()
                 await self._set_state(State.ONLINE)
-                failed, wait = 0, POLL
+                failed, wait = 0, next(first, POLL)
             except NotAdmitted as error:
                 await self._set_state(State.REFUSED, error.reason)
                 wait = WAITS[-1]

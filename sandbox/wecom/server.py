@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from xml.sax.saxutils import escape
@@ -44,6 +45,7 @@ class WecomServer:
         self.notices: list[tuple[str, str]] = []  # what the app told members of staff: userid, text
         self.crypto = CallbackCrypto(self.corp.callback_token, self.corp.aes_key, self.corp.corp_id)
         self.port = 0
+        self.on_staff: Callable[[], None] = lambda: None  # called after an action of staff
         self._runner: web.AppRunner | None = None
 
     @property
@@ -56,6 +58,7 @@ class WecomServer:
         app = web.Application(client_max_size=32 * 1024**2)
         app.add_routes([web.get("/cgi-bin/{path:.+}", self._answer), web.post("/cgi-bin/{path:.+}", self._answer)])
         app.add_routes([web.get("/qr/{config_id}.png", self._qr_code)])
+        app.add_routes([web.post("/staff/{userid}", self._act_as_staff)])
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", port).start()
@@ -159,6 +162,22 @@ class WecomServer:
         part = (await request.post()).get("media")
         if not isinstance(part, web.FileField):
             return refused(40004, "invalid media")
-        id = secrets.token_hex(16)
-        self.service.media[id] = part.filename, part.file.read()
+        id = self.service.keep_media(part.filename, part.file.read())
         return {**OK, "type": request.query.get("type"), "media_id": id}
+
+    # ---- staff in their own client ----
+
+    async def _act_as_staff(self, request: web.Request) -> web.Response:
+        """POST /staff/{userid} {customer, do: take | answer | finish, text?}: act on a customer's session."""
+        given = json.loads(await request.read())
+        customer, action = str(given.get("customer")), given.get("do")
+        if action == "take":
+            self.service.take(customer, request.match_info["userid"])
+        elif action == "answer":
+            self.service.answer(customer, str(given.get("text")))
+        elif action == "finish":
+            self.service.finish(customer)
+        else:
+            return web.json_response({"error": "do: take, answer or finish"}, status=400)
+        self.on_staff()
+        return web.json_response({"state": int(self.service.customer(customer).state)})

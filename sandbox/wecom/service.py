@@ -76,6 +76,7 @@ class KfService:
         self.clock = clock
         self.customers: dict[str, Customer] = {}
         self.media: dict[str, tuple[str, bytes]] = {}
+        self.on_shown: Callable[[Customer, dict[str, Any]], None] = lambda _who, _message: None
         self.has_staff = True  # whether anybody serves the queue
         self.empty_pages = 0  # number of next pages that are empty although more messages follow
         self._log: list[dict[str, Any]] = []
@@ -133,7 +134,7 @@ class KfService:
     def answer(self, nickname: str, text: str) -> str:
         """The member of staff who serves a customer writes to them; return the message id."""
         who = self.customer(nickname)
-        who.seen.append({"msgid": "", "msgtype": "text", "text": {"content": text}, "at": self.clock()})
+        self._show(who, {"msgid": "", "msgtype": "text", "text": {"content": text}, "at": self.clock()})
         base = {"external_userid": who.id, "servicer_userid": who.staff, "origin": 5}
         return self._put({**base, "msgtype": "text", "text": {"content": text}})
 
@@ -153,6 +154,16 @@ class KfService:
         code = secrets.token_hex(8)
         self._codes[code] = EventCode(who.id, self.clock() + seconds, **more)
         return code
+
+    def _show(self, who: Customer, message: dict[str, Any]) -> None:
+        who.seen.append(message)
+        self.on_shown(who, message)
+
+    def keep_media(self, name: str, data: bytes) -> str:
+        """Store a file; return its media_id."""
+        id = secrets.token_hex(16)
+        self.media[id] = name, data
+        return id
 
     def _event(self, who: Customer, **event: Any) -> None:
         body = {"open_kfid": self.open_kfid, "external_userid": who.id, **event}
@@ -256,7 +267,7 @@ class KfService:
         if "media_id" in content and content["media_id"] not in self.media:
             return refused(40007, "invalid media_id")
         self._ids.add(id)
-        who.seen.append({"msgid": id, "msgtype": kind, kind: content, "at": self.clock()})
+        self._show(who, {"msgid": id, "msgtype": kind, kind: content, "at": self.clock()})
         return {**OK, "msgid": id}
 
     def batchget(self, body: dict[str, Any]) -> dict[str, Any]:

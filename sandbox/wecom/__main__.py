@@ -1,0 +1,80 @@
+"""`python -m sandbox.wecom`: a stand-in for the official API of 企业微信, with the sandbox's chat page.
+
+A customer talks to the customer service account in the browser. Staff act in their own client by
+`POST {api}/staff/USERID {"customer": "黑旋风", "do": "take" | "answer" | "finish", "text": "…"}`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+
+from aiohttp import web
+
+from sandbox import address
+from sandbox.control.app import make_app
+from sandbox.wecom.chat import ServiceChat
+from sandbox.wecom.server import WecomServer
+from sandbox.wecom.service import KfService
+from sandbox.world.world import World
+
+OPEN_KFID = "wkAJ2GCAAASSm4_FhToWMFea0xAFfd3Q"
+SETTINGS = """\
+assistants:
+  - account: {account}
+    kind: wecom
+    corp_id: {corp.corp_id}
+    secret: {corp.secret}
+    open_kfid: {open_kfid}
+    api_url: {url}
+    callback: {{ token: {corp.callback_token}, aes_key: {corp.aes_key} }}"""
+
+
+def _arguments(given: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m sandbox.wecom", description=__doc__)
+    parser.add_argument("--account", default="kefu1", help="name of the assistant")
+    parser.add_argument("--bot", default="http://127.0.0.1:8080", help="base URL of wxbot, for callbacks")
+    parser.add_argument("--port", type=int, default=8788, help="port of the chat page")
+    parser.add_argument("--api-port", type=int, default=8790, help="port of the API")
+    return parser.parse_args(given)
+
+
+async def run(options: argparse.Namespace) -> None:
+    """Start the stand-in, print what belongs into config.yaml, and run until SIGINT or SIGTERM."""
+    stopping = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    world, server = World.default([options.account]), WecomServer(KfService(OPEN_KFID))
+    await server.start(options.api_port)
+    chat = ServiceChat(world, options.account, server, f"{options.bot}/wecom/callback/{options.account}")
+    server.on_staff = chat.call_back
+    chat.start()
+    runner = web.AppRunner(make_app(world, {options.account: server.url}), shutdown_timeout=1.0, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", options.port).start()
+    page = f"http://{address('127.0.0.1')}:{runner.addresses[0][1]}"
+    settings = SETTINGS.format(account=options.account, corp=server.corp, open_kfid=OPEN_KFID, url=server.url)
+    print(f"page  {page}\napi   {server.url}\n{settings}", flush=True)
+    await stopping.wait()
+    await chat.stop()
+    await runner.cleanup()
+    await server.stop()
+
+
+def main(given: list[str]) -> int:
+    """Run the command line and return the exit code."""
+    options = _arguments(given)
+    try:
+        asyncio.run(run(options))
+    except (OSError, OverflowError) as error:  # a port above 65535 raises OverflowError
+        print(f"cannot start: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    os.umask(0o077)
+    sys.exit(main(sys.argv[1:]))

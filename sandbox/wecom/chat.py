@@ -1,0 +1,119 @@
+"""The chat page for the stand-in: people of a simulated WeChat are the customers of a customer service account."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any, Final
+
+import aiohttp
+
+from sandbox.wecom.server import WecomServer
+from sandbox.wecom.service import Customer
+from sandbox.world.model import MEDIA_KINDS, ChatMessage, Kind, Refused
+from sandbox.world.world import World
+
+log = logging.getLogger(__name__)
+KINDS: Final = {Kind.IMAGE: "image", Kind.FILE: "file", Kind.AUDIO: "voice", Kind.VIDEO: "video"}
+SHOWN: Final = {kind: one for one, kind in KINDS.items()}
+
+
+class ServiceChat:
+    """Passes messages between the people of a world and the stand-in, and calls the bot back at `callback_url`."""
+
+    def __init__(self, world: World, account: str, server: WecomServer, callback_url: str) -> None:
+        self._world = world
+        self._account = account
+        self._server = server
+        self._callback_url = callback_url
+        self._me = world.accounts.person(account).id
+        self._customers: dict[str, str] = {}  # world id by external_userid
+        self._calls: set[asyncio.Task[None]] = set()
+        self._leave: Callable[[], None] = lambda: None
+
+    def start(self) -> None:
+        """Begin to pass messages."""
+        self._server.service.on_shown = self._show
+        self._leave = self._world.accounts.subscribe(self._account, self._happened)
+
+    async def stop(self) -> None:
+        """Stop passing messages."""
+        self._leave()
+        for call in self._calls:
+            call.cancel()
+        await asyncio.gather(*self._calls, return_exceptions=True)
+
+    def call_back(self) -> None:
+        """Tell the bot that there is something to read; it finds it later if it is away."""
+        call = asyncio.create_task(self._call_back())
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
+
+    async def _call_back(self) -> None:
+        try:
+            await self._server.call_back(self._callback_url)
+        except aiohttp.ClientError as error:
+            log.info("the bot did not take the callback: %s", type(error).__name__)
+
+    # ---- from people to the bot ----
+
+    def _happened(self, event: str, payload: dict[str, Any], _delay: float) -> None:
+        if event == "friendship":  # a customer opens the chat by a QR code; nobody has to accept
+            self._world.people.accept(self._me, payload["friendshipId"])
+        elif event == "message":
+            message = self._world.chats.by_wire_id(self._account, payload["messageId"])
+            if message.sender != self._me and not message.in_room:
+                self._said(message)
+
+    def _said(self, message: ChatMessage) -> None:
+        service = self._server.service
+        name = self._world.people.get(message.sender).name
+        known = message.sender in self._customers.values()
+        self._customers[service.customer(name).id] = message.sender
+        if not known:
+            service.enter(name)
+        choices = _last_choices(service.customer(name))
+        if message.kind is Kind.TEXT and message.text.isdigit() and 0 < int(message.text) <= len(choices):
+            service.tap(name, int(message.text))
+        elif message.kind in KINDS:
+            media = self._world.state.media[message.media]
+            media_id = service.keep_media(media.name, media.data)
+            service.send(name, KINDS[message.kind], {"media_id": media_id})
+        elif message.kind is Kind.LINK:
+            service.send(name, "link", {"title": message.data.get("title", ""), "url": message.data.get("url", "")})
+        else:
+            service.say(name, message.text or f"[{message.kind}]")
+        self.call_back()
+
+    # ---- from the bot and from staff to people ----
+
+    def _show(self, who: Customer, message: dict[str, Any]) -> None:
+        person = self._customers.get(who.id)
+        if person is None:
+            return
+        kind, chats = message["msgtype"], self._world.chats
+        content = message[kind]
+        try:
+            if SHOWN.get(kind) in MEDIA_KINDS:
+                name, data = self._server.service.media[content["media_id"]]
+                chats.send_media(self._me, person, SHOWN[kind], name, data)
+            elif kind in ("link", "miniprogram"):
+                card = {"title": content.get("title", ""), "url": content.get("url", "")}
+                chats.send_data(self._me, person, Kind.LINK, {**card, "description": content.get("desc", "")})
+            else:
+                chats.say(self._me, person, _menu_text(content) if kind == "msgmenu" else content["content"])
+        except Refused as error:
+            log.warning("a message could not be shown: %s", error)
+
+
+def _last_choices(who: Customer) -> list[dict[str, Any]]:
+    """The choices of a menu, if that was the last message to the customer."""
+    last = who.seen[-1] if who.seen else {}
+    return list(last["msgmenu"]["list"]) if last.get("msgtype") == "msgmenu" else []
+
+
+def _menu_text(menu: dict[str, Any]) -> str:
+    """The menu as a text; a choice is tapped by sending its number."""
+    lines = [f"{number}. {one['click']['content']}" for number, one in enumerate(menu["list"], 1)]
+    return "\n".join([menu.get("head_content", ""), *lines, menu.get("tail_content", "")]).strip()

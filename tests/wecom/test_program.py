@@ -1,0 +1,143 @@
+"""`python -m sandbox.wecom` and the bot as processes: the chat page's customer, and kill -9 of the bot."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import re
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import yaml
+
+from tests.bot_process import ROOT, free_port
+
+CUSTOMER, ACCOUNT = "wxid_heixuanfeng", "kefu1"
+START = 120.0  # timeout of starts and of all answers, for slow machines
+QUESTIONS = 12
+
+
+class Process:
+    """A child process whose output goes to a file."""
+
+    def __init__(self, log: Path, *command: str) -> None:
+        self._log = log
+        self._command = command
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, *self._command, cwd=ROOT, stdout=log, stderr=log
+            )
+
+    async def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            await self._process.wait()
+            self._process = None
+
+    async def said(self, pattern: str) -> re.Match[str]:
+        """Wait until the output has a match."""
+        async with asyncio.timeout(START):
+            while (found := re.search(pattern, self._log.read_text(encoding="utf-8"), re.DOTALL)) is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        return found
+
+
+class Talk:
+    """The customer at the page of the stand-in, and the bot."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.stand_in = Process(
+            folder / "wecom.log", "-m", "sandbox.wecom", "--port", "0", "--api-port", "0",
+            "--bot", f"http://127.0.0.1:{self.port}",
+        )  # fmt: skip
+        self.bot = Process(folder / "bot.log", "bot.py", "--config", str(folder / "config.yaml"))
+        self.http: aiohttp.ClientSession
+        self.page = self.api = ""
+
+    async def start(self) -> None:
+        await self.stand_in.start()
+        told = await self.stand_in.said(r"page  (\S+)\napi   (\S+)\n(assistants:.*aes_key: \S+ \})")
+        self.page, self.api = told[1], told[2]
+        always = {"days": "mon-sun", "from": "00:00", "to": "24:00"}
+        config = yaml.safe_load(told[3]) | {
+            "database": f"sqlite:///{self.folder}/wxbot.db",
+            "api": {"port": self.port},
+            "admins": ["wm_nobody"],
+            "limits": {"replies": 10_000, "repeats": 10_000},
+            "customer_service": {
+                "faq": "", "greeting": "您好！", "handoff": {"hours": always},
+                "keywords": [{"regex": "^问(.*)$", "reply": "答{1}"}],
+            },
+        }  # fmt: skip
+        config["assistants"][0]["handoff"] = "client"
+        (self.folder / "config.yaml").write_text(json.dumps(config), encoding="utf-8")
+        await self.bot.start()
+        await self.bot.said("wxbot 已启动")
+
+    async def say(self, text: str) -> None:
+        url = f"{self.page}/api/people/{CUSTOMER}/chats/wxid_{ACCOUNT}/messages"
+        async with self.http.post(url, json={"text": text}) as response:
+            assert response.status == 201, await response.text()
+
+    async def heard(self) -> list[str]:
+        """What the customer has been told, in order."""
+        url = f"{self.page}/api/people/{CUSTOMER}/chats/wxid_{ACCOUNT}/messages?limit=200"
+        async with self.http.get(url) as response:
+            messages: list[dict[str, Any]] = (await response.json())["messages"]
+        return [one["text"] for one in messages if not one["mine"] and one["kind"] == "text"]
+
+    async def until_heard(self, text: str) -> None:
+        async with asyncio.timeout(START):
+            while not any(text in said for said in await self.heard()):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+
+    async def staff(self, do: str, **more: str) -> None:
+        async with self.http.post(
+            f"{self.api}/staff/WuYong", json={"customer": "黑旋风", "do": do, **more}
+        ) as response:
+            assert response.status == 200
+
+
+@pytest.fixture
+async def talk(tmp_path: Path) -> AsyncIterator[Talk]:
+    talk = Talk(tmp_path)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(talk.stand_in.kill)
+        stack.push_async_callback(talk.bot.kill)
+        talk.http = await stack.enter_async_context(aiohttp.ClientSession())
+        await talk.start()
+        yield talk
+
+
+async def test_killed_anywhere_nothing_is_lost_and_nothing_said_twice(talk: Talk) -> None:
+    """The bot is killed three times while a customer asks on, then staff take the customer over."""
+    chance = random.Random(5)
+    await talk.say("问0")
+    await talk.until_heard("答0")
+    for number in range(1, QUESTIONS):
+        await talk.say(f"问{number}")
+        if number % 6 == 3:
+            await asyncio.sleep(chance.uniform(0, 0.1))  # so that it dies at any place
+            await talk.bot.kill()
+            await talk.bot.start()
+    await talk.until_heard(f"答{QUESTIONS - 1}")
+    answers = [line for text in await talk.heard() for line in text.splitlines() if line.startswith("答")]
+    assert answers == [f"答{number}" for number in range(QUESTIONS)]
+    await talk.say("人工")
+    await talk.until_heard("正在为您转接人工客服")
+    await talk.staff("take")
+    await talk.staff("answer", text="我是吴用。")
+    await talk.staff("finish")
+    await talk.until_heard("1. 5分")
+    assert (await talk.heard()).count("您好！") == 1
