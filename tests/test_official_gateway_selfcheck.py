@@ -210,7 +210,7 @@ async def test_a_spoilt_call(gateway: OfficialGateway, client: Client, mode: str
     else:
         with pytest.raises(GRPCError, match="操作过于频繁"):
             await send
-    assert len(await gateway.sent()) == int(done)
+    assert len(await gateway.wait_sent(int(done))) == int(done)
     await client.call("MessageSendText", conversation_id="甲", text="二")
     assert len(await gateway.wait_calls("MessageSendText", 2)) == 2
 

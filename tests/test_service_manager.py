@@ -78,7 +78,7 @@ async def test_the_bot_is_ready_when_it_answers_and_feeds_the_watchdog(tmp_path:
             pass
         began = time.monotonic()
         assert {await systemd.hears() for _ in range(4)} == {"WATCHDOG=1"}
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 30
         bot.send_signal(signal.SIGSTOP)  # systemd would restart it now
         await asyncio.sleep(0.1)
         while True:

@@ -302,7 +302,7 @@ async def test_no_answer_in_time_is_unknown(bot: Assistant, gateway: OfficialGat
     await gateway.fault("MessageSendText", "lose", times=1)
     with pytest.raises(WeChatUnknown):
         await bot._puppet_client.wire.call("MessageSendText", _text("wxid_song", "到了没有"), 0.3)  # type: ignore[union-attr]
-    assert len(await gateway.sent()) == 1
+    assert len(await gateway.wait_sent(1)) == 1
 
 
 def _text(to: str, text: str) -> Any:
