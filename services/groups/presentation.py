@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, NamedTuple
 
@@ -21,6 +22,8 @@ from wechat.names import same_name
 MAX_TOPIC: Final = 30  # characters; WeChat's limits
 MAX_ANNOUNCEMENT: Final = 2000
 MAX_WELCOME: Final = 500
+PLACEHOLDERS: Final = ("member", "topic")  # of a welcome text
+_PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_]+)\}")
 
 Keep = Callable[[Session], None]  # stores a change that WeChat has accepted, inside a transaction
 
@@ -34,6 +37,10 @@ class PresentationChange(NamedTuple):
 
 class TopicReserved(InvalidParameter):
     """The topic is that of the staff room."""
+
+
+class UnknownPlaceholder(InvalidParameter):
+    """The welcome text has a {name} that nothing fills in."""
 
 
 class NotInGroup(WeChatError):
@@ -119,7 +126,10 @@ class GroupPresentation:
         return PresentationChange(keep, confirmed)
 
     def welcome(self, qun: Qun, words: str | None, who: str) -> Keep:
-        """Set the welcome text; "" = none, None = that of the config."""
+        """Set the welcome text; "" = none, None = that of the config. Raises UnknownPlaceholder."""
+        unknown = next((name for name in _PLACEHOLDER.findall(words or "") if name not in PLACEHOLDERS), None)
+        if unknown is not None:
+            raise UnknownPlaceholder(unknown)
 
         def keep(session: Session) -> None:
             detail = {"number": str(qun.number), "before": qun.welcome or "", "after": words or ""}
