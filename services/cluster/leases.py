@@ -12,15 +12,17 @@ import socket
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import psycopg
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from models.db import parse, with_keepalives
 from models.fence import Fenced, session_name
 from services.work.ownership import GLOBAL
+
+if TYPE_CHECKING:
+    import psycopg
 
 CHANNEL: Final = "wxbot"
 NOW: Final = "extract(epoch FROM clock_timestamp())"
@@ -226,7 +228,9 @@ class Leases:
         driver = self._driver
         if driver is None or driver.closed:
             return
-        with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(driver.fileno())) as copy:
+        from psycopg import Error  # late, so that a bot with SQLite does not load psycopg
+
+        with suppress(OSError, Error), socket.socket(fileno=os.dup(driver.fileno())) as copy:
             copy.shutdown(socket.SHUT_RDWR)  # an error says that it was closed meanwhile
 
     def close(self) -> None:
