@@ -228,9 +228,9 @@ class Leases:
         driver = self._driver
         if driver is None or driver.closed:
             return
-        from psycopg import Error  # late, so that a bot with SQLite does not load psycopg
+        import psycopg  # 5 MB, which SQLite does not need
 
-        with suppress(OSError, Error), socket.socket(fileno=os.dup(driver.fileno())) as copy:
+        with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(driver.fileno())) as copy:
             copy.shutdown(socket.SHUT_RDWR)  # an error says that it was closed meanwhile
 
     def close(self) -> None:

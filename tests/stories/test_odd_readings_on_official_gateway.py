@@ -157,18 +157,19 @@ async def test_who_was_accepted_is_a_friend_whatever_their_payload_says(street: 
 
 async def test_names_that_wechat_gives_back_changed(street: Street) -> None:
     """A group is made once, renamed, and not set back, whatever becomes of its name; anything else is no success."""
+    group_number = 0
     for number, (name, how) in enumerate(ODD_NAMES):
         await street.gateway.set(names=how)
         body = {"code": f"odd {number}", "owner": f"wxid_owner{number}", "assistant": ACCOUNT}
         status, answer = await street.call("POST", "/wxbot/qun", body)
         assert status == 201, (name, answer)
-        number_ = (await street.call("GET", "/wxbot/qun", params={"code": f"odd {number}"}))[1]["qun"]["number"]
-        status, answer = await street.call("PATCH", f"/wxbot/qun/{number_}", {"topic": f"{name}的新群名"})
+        group_number = (await street.call("GET", "/wxbot/qun", params={"code": f"odd {number}"}))[1]["qun"]["number"]
+        status, answer = await street.call("PATCH", f"/wxbot/qun/{group_number}", {"topic": f"{name}的新群名"})
         assert status == 200, (name, answer)
         assert "0 drifted" in await street.bot.container.group_policy.check(), name
     assert len(await street.gateway.rooms()) == len(ODD_NAMES)
     await street.gateway.fault("roomTopic", "ignore", times=1)
-    status, answer = await street.call("PATCH", f"/wxbot/qun/{number_}", {"topic": "完全不同"})
+    status, answer = await street.call("PATCH", f"/wxbot/qun/{group_number}", {"topic": "完全不同"})
     assert (status, answer["error"]["code"]) == (502, 2006)
 
 
