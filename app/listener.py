@@ -49,7 +49,7 @@ class EventListener:
             self._container.store,
             partial(self._resolve, wechat),
             self._handle,
-            self._tell_parked,
+            self._report_parked,
             wechat.acknowledge,
         )
         self._book = AddressBook(self._container.store, wechat, self._container.clock)
@@ -69,7 +69,7 @@ class EventListener:
         return self._inbox
 
     @property
-    def book(self) -> AddressBook:
+    def address_book(self) -> AddressBook:
         """The account's address book, available after `attach`."""
         if self._book is None:
             raise RuntimeError("no account attached")
@@ -77,7 +77,7 @@ class EventListener:
 
     async def start(self, epoch: int | None = None) -> None:
         """Load the address book and resume stored events. `epoch`: of the account's lease, if it has one."""
-        await self.book.load()
+        await self.address_book.load()
         await self.inbox.start()
         begin = partial(relay_position.begin, account=self._account, epoch=epoch)
         begun, position = await self._container.store.write(begin)
@@ -88,7 +88,7 @@ class EventListener:
         """Stop within `grace` seconds."""
         await self.inbox.stop(grace)
         await self._news.drain(grace)
-        await self.book.stop()
+        await self.address_book.stop()
 
     async def taken(self, raw: RawEvent) -> None:
         """Store an event."""
@@ -135,9 +135,9 @@ class EventListener:
                 )  # in the background, because adding people is slow
             await self._container.recognition.look(account)
             await self._container.token_joins.resume(account)
-        await self.book.save()
+        await self.address_book.save()
 
-    def _tell_parked(self, session: Session, raw: RawEvent) -> None:
+    def _report_parked(self, session: Session, raw: RawEvent) -> None:
         container = self._container
         words = fill(container.config.texts.event_parked, kind=raw.kind, id=raw.id)
         for admin in container.accounts.admins(self._account):

@@ -75,7 +75,7 @@ def shown(container: Container, status: AssistantStatus) -> dict[str, Any]:
         "holder": status.holder if container.cluster else "",
         "since": iso(container.accounts.since(status.account)),
         "away_since": iso(container.accounts.offline_since(status.account)),
-        "away_long": container.offline_alerts.is_long(status.account),
+        "away_long": container.offline_alerts.is_overdue(status.account),
         "reason": wechat.reason.text(language) if wechat.reason else "",
         "friends": status.friends,
         "groups": status.groups,

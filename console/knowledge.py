@@ -78,7 +78,7 @@ def _question(row: Question) -> dict[str, Any]:
     }
 
 
-async def try_it(request: web.Request) -> web.Response:
+async def explain(request: web.Request) -> web.Response:
     """POST /console/api/knowledge/try {text, group?}: explain which rule answers."""
     body = await read_object(request)
     words, group = text(body, "text"), body.get("group") is True

@@ -74,7 +74,7 @@ def away_here(request: web.Request) -> dict[str, Any]:
             "account": wechat.account,
             "state": wechat.state,
             "since": iso(container.accounts.offline_since(wechat.account)),
-            "long": container.offline_alerts.is_long(wechat.account),
+            "long": container.offline_alerts.is_overdue(wechat.account),
             "reason": wechat.reason.text(language) if wechat.reason else "",
             "scan": bool(wechat.qr_code),
         }

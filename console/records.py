@@ -161,7 +161,7 @@ def _message(request: web.Request, item: OutboxItem) -> dict[str, Any]:
         "assistant": account,
         "to": item.key,
         "name": contact.name if contact else room.topic if room else "",
-        "text": _harmless(request, said)[:200],
+        "text": _without_secrets(request, said)[:200],
         "state": item.state,
         "attempts": item.attempts,
         "error": item.error,
@@ -170,7 +170,7 @@ def _message(request: web.Request, item: OutboxItem) -> dict[str, Any]:
     }
 
 
-def _harmless(request: web.Request, said: str) -> str:
+def _without_secrets(request: web.Request, said: str) -> str:
     """Remove login links and, for agents, join tokens from a message."""
     said = without_login_link(said)
     while request[VISITOR].role is not Role.ADMIN and (token := find_token(said)):

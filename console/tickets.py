@@ -205,7 +205,7 @@ async def remark(request: web.Request) -> web.Response:
 # ---- presence ----
 
 
-async def be_present(request: web.Request) -> web.Response:
+async def report_presence(request: web.Request) -> web.Response:
     """POST /console/api/ticket/{id}/presence {doing}: viewing, writing or left."""
     ticket_id, visitor = number(request), request[VISITOR]
     try:

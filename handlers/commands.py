@@ -138,7 +138,7 @@ async def run_in_group(event: GroupMessage, context: EventContext) -> bool:
     if qun is None and (parsed is None or parsed[0].about is not About.STAFF_ROOM):
         return False
     if parsed is None:
-        return qun is not None and await _slip_in_group(event, context, qun)
+        return qun is not None and await _reply_misspelt(event, context, qun)
     command, rest = parsed
     if context.is_old:
         return True
@@ -167,7 +167,7 @@ async def _may(event: GroupMessage, context: EventContext, qun: Qun | None) -> b
     return qun is not None and await owners.owns(qun, event.room_id, event.contact_id)
 
 
-async def _slip_in_group(event: GroupMessage, context: EventContext, qun: Qun) -> bool:
+async def _reply_misspelt(event: GroupMessage, context: EventContext, qun: Qun) -> bool:
     """Reply with the syntax if someone who may give a command forgot the blank after its name."""
     command = begun(event.text)
     if command is None or context.is_old or not await _may(event, context, qun):

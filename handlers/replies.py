@@ -16,7 +16,7 @@ from wechat.events import GroupMessage, Link, Message, MessageKind, PrivateMessa
 TALK = (MessageKind.IMAGE, MessageKind.FILE, MessageKind.AUDIO, MessageKind.VIDEO)
 
 
-def said_to_me(event: Message, context: EventContext) -> str:
+def text_to_assistant(event: Message, context: EventContext) -> str:
     """Return the text without the mention of the assistant and without quotes."""
     words, _ = without_quote(event.text)
     if not isinstance(event, GroupMessage):
@@ -30,14 +30,14 @@ async def answer_by_keyword(event: PrivateMessage | GroupMessage, context: Event
     in_group = isinstance(event, GroupMessage)
     if not _may_answer(event, context):
         return False
-    words, number = said_to_me(event, context), None
+    words, number = text_to_assistant(event, context), None
     if isinstance(event, GroupMessage):
         qun = context.container.groups.by_room(event.account, event.room_id)
         number = qun.number if qun else None
     match = context.container.keywords.find(event.account, words, number, group=in_group)
     if match is None:
         return False
-    if (not match.rule.equals and _goes_round(event, context)) or _exceeds(event, context):
+    if (not match.rule.equals and _is_loop(event, context)) or _exceeds(event, context):
         return True
     mentions = [event.contact_id] if in_group else []
     for part in match.parts():
@@ -58,14 +58,14 @@ async def answer_question(event: PrivateMessage | GroupMessage, context: EventCo
     """Reply with the FAQ's answer, a menu of similar questions, or (in private) the fallback."""
     if not _may_answer(event, context):
         return False
-    who, words = (event.account, event.conversation, event.contact_id), said_to_me(event, context)
+    who, words = (event.account, event.conversation, event.contact_id), text_to_assistant(event, context)
     mentions = [event.contact_id] if isinstance(event, GroupMessage) else []
     answer = context.container.questions.listed(who, words)
     if answer is not None:
-        if not _goes_round(event, context) and not _exceeds(event, context):
+        if not _is_loop(event, context) and not _exceeds(event, context):
             context.reply(answer, mentions=mentions)
         return True
-    if _goes_round(event, context) or _exceeds(event, context):
+    if _is_loop(event, context) or _exceeds(event, context):
         return True
     courtesy = courtesy_in(words)
     if courtesy is not None:
@@ -86,12 +86,16 @@ async def answer_question(event: PrivateMessage | GroupMessage, context: EventCo
 def _not_understood(event: PrivateMessage | GroupMessage, context: EventContext) -> bool:
     if isinstance(event, GroupMessage):
         context.write(
-            partial(context.container.missed_questions.count, account=event.account, text=said_to_me(event, context))
+            partial(
+                context.container.missed_questions.count, account=event.account, text=text_to_assistant(event, context)
+            )
         )
         return True
     # customers with a ticket get no fallback
     if context.container.tickets.of(event.account, event.contact_id) is None:
-        context.follow(context.container.fallbacks.reply(event.account, event.contact_id, said_to_me(event, context)))
+        context.follow(
+            context.container.fallbacks.reply(event.account, event.contact_id, text_to_assistant(event, context))
+        )
     return True
 
 
@@ -112,14 +116,16 @@ def _may_answer(event: Message, context: EventContext) -> bool:
         return False
     if context.container.tickets.has_open(event.account, event.contact_id) and isinstance(event, PrivateMessage):
         return False
-    return not context.container.loop_detector.is_echo(event.account, event.conversation, said_to_me(event, context))
+    return not context.container.loop_detector.is_echo(
+        event.account, event.conversation, text_to_assistant(event, context)
+    )
 
 
 def _exceeds(event: Message, context: EventContext) -> bool:
     """Whether the person has had all the answers that one person gets; they are told so once."""
     budgets = context.container.budgets
     who = (event.account, event.contact_id)
-    if budgets.repeat(*who, said_to_me(event, context)) is not Verdict.ALLOWED:
+    if budgets.repeat(*who, text_to_assistant(event, context)) is not Verdict.ALLOWED:
         return True
     verdict = budgets.spend(Budget.REPLIES, *who)
     if verdict is Verdict.EXCEEDED:
@@ -128,5 +134,5 @@ def _exceeds(event: Message, context: EventContext) -> bool:
     return verdict is not Verdict.ALLOWED
 
 
-def _goes_round(event: Message, context: EventContext) -> bool:
+def _is_loop(event: Message, context: EventContext) -> bool:
     return context.container.loop_detector.is_looping(event.account, event.conversation, event.contact_id, event.text)

@@ -9,7 +9,7 @@ from typing import Any
 from config.texts import fill
 from errors import WeChatError
 from handlers.context import EventContext
-from handlers.replies import said_to_me
+from handlers.replies import text_to_assistant
 from handlers.voice import MARK
 from models.durable import Priority
 from models.support import Ticket, TicketState
@@ -29,7 +29,7 @@ async def record(event: PrivateMessage, context: EventContext) -> bool:
     """Store a private message, and relay it while a ticket is open. Official accounts and assistants get no reply."""
     container = context.container
     if not event.is_official and not container.accounts.is_own(event.contact_id):
-        tell_received(replace(event, kind=MessageKind.AUDIO) if context.voice else event, context)
+        emit_received(replace(event, kind=MessageKind.AUDIO) if context.voice else event, context)
     if context.voice and event.kind is MessageKind.TEXT:
         event = replace(event, text=f"{MARK} {event.text}")
     ticket = container.tickets.of(event.account, event.contact_id)
@@ -64,7 +64,7 @@ def _may_relay(event: PrivateMessage, context: EventContext, ticket: Ticket) -> 
     return verdict is Verdict.ALLOWED
 
 
-def tell_received(event: PrivateMessage | GroupMessage, context: EventContext) -> None:
+def emit_received(event: PrivateMessage | GroupMessage, context: EventContext) -> None:
     """Emit message.received if a webhook subscribes to it."""
     container = context.container
     if event.kind in NOT_SAID or not container.webhook_events.wants("message.received"):
@@ -115,7 +115,7 @@ async def record_in_group(event: GroupMessage, context: EventContext) -> bool:
     if event.mentioned:
         context.write(partial(context.container.conversations.record_incoming, message=event))
         if not own:
-            tell_received(event, context)
+            emit_received(event, context)
     return own
 
 
@@ -131,7 +131,7 @@ async def stop_if_served(event: PrivateMessage, context: EventContext) -> bool:
 async def open_ticket(event: PrivateMessage, context: EventContext) -> bool:
     """Open a ticket if the customer asks for a person (人工)."""
     container = context.container
-    if event.kind is not MessageKind.TEXT or not container.person_requests.match(said_to_me(event, context)):
+    if event.kind is not MessageKind.TEXT or not container.person_requests.match(text_to_assistant(event, context)):
         return False
     if context.container.tickets.of(event.account, event.contact_id) is None:
         verdict = context.container.budgets.spend(Budget.TICKETS, event.account, event.contact_id)
@@ -149,7 +149,7 @@ async def open_ticket(event: PrivateMessage, context: EventContext) -> bool:
 
 async def refer_to_private(event: GroupMessage, context: EventContext) -> bool:
     """Tell someone who asks for a person in a group to ask in private."""
-    words = said_to_me(event, context)
+    words = text_to_assistant(event, context)
     if not event.mentioned or context.is_old or not context.container.person_requests.match(words):
         return False
     context.reply(context.container.config.texts.handoff_in_private, mentions=[event.contact_id])
@@ -162,7 +162,7 @@ async def rate(event: PrivateMessage, context: EventContext) -> bool:
     If a menu or flow has asked the customer something since then, the message is the answer to that.
     """
     container = context.container
-    words = said_to_me(event, context)
+    words = text_to_assistant(event, context)
     mark = mark_in(words) if event.kind is MessageKind.TEXT else None
     asked = container.tickets.mark_asked(event.account, event.contact_id)
     if mark is None or asked is None:

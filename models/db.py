@@ -27,7 +27,7 @@ from sqlmodel import Session, SQLModel
 from models.database_file import DatabaseFile, FileLost
 from models.durable import Setting
 from models.fence import TransactionGuard, session_name
-from models.group_commit import AfterCommit, GroupCommit, Outcome, WriteJob, failed
+from models.group_commit import AfterCommit, CommitOutcome, GroupCommit, WriteJob, failed
 from models.latency import COMMIT, READ, database_seconds
 from models.schema import bring_up_to_date
 
@@ -210,7 +210,7 @@ class Store:
                 self._deliver(outcomes)
         self._deliver(self._commits.give_up())
 
-    def _commit(self, batch: list[WriteJob]) -> list[Outcome]:
+    def _commit(self, batch: list[WriteJob]) -> list[CommitOutcome]:
         try:
             self.file.check()
         except FileLost as lost:
@@ -231,7 +231,7 @@ class Store:
             batch.append(job)
         return batch, True
 
-    def _deliver(self, outcomes: list[Outcome]) -> None:
+    def _deliver(self, outcomes: list[CommitOutcome]) -> None:
         if outcomes:
             self._takes_writes = not any(o.error is not None and is_away(o.error) for o in outcomes)
         if outcomes and self._loop is not None and not self._loop.is_closed():
@@ -246,7 +246,7 @@ def is_away(error: BaseException) -> bool:
     return error.connection_invalidated or type(error) in (OperationalError, InterfaceError, DatabaseError)
 
 
-def _settle(outcomes: list[Outcome]) -> None:
+def _settle(outcomes: list[CommitOutcome]) -> None:
     for outcome in outcomes:
         for then in outcome.then:
             try:

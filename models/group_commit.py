@@ -35,7 +35,7 @@ class WriteJob(NamedTuple):
     future: asyncio.Future[Any]
 
 
-class Outcome(NamedTuple):
+class CommitOutcome(NamedTuple):
     """The result of a write."""
 
     job: WriteJob
@@ -48,7 +48,7 @@ class _Unsure(NamedTuple):
     """A commit whose result was lost with the connection; PostgreSQL is asked whether it was executed."""
 
     mark: int
-    outcomes: list[Outcome]
+    outcomes: list[CommitOutcome]
     error: DBAPIError
 
 
@@ -65,7 +65,7 @@ class GroupCommit:
         """Whether there is a commit whose result is not known yet."""
         return self._unsure is not None
 
-    def commit(self, batch: list[WriteJob]) -> list[Outcome]:
+    def commit(self, batch: list[WriteJob]) -> list[CommitOutcome]:
         """Execute the jobs and return their outcomes.
 
         The outcomes of an unsure commit are returned by a later call, before those of its own batch.
@@ -83,12 +83,12 @@ class GroupCommit:
                 return before + failed(batch, self._unsure.error)
             return before + self._together(connection, batch)
 
-    def give_up(self) -> list[Outcome]:
+    def give_up(self) -> list[CommitOutcome]:
         """Fail the jobs of an unsure commit without asking the database again."""
         unsure, self._unsure = self._unsure, None
         return failed([outcome.job for outcome in unsure.outcomes], unsure.error) if unsure else []
 
-    def _together(self, connection: Connection, batch: Sequence[WriteJob]) -> list[Outcome]:
+    def _together(self, connection: Connection, batch: Sequence[WriteJob]) -> list[CommitOutcome]:
         """Execute the jobs in one transaction; if one fails, execute each in its own."""
         if not batch:
             return []
@@ -106,7 +106,7 @@ class GroupCommit:
                     return outcomes + failed(batch[number:], self._unsure.error)
             return outcomes
 
-    def _alone(self, connection: Connection, job: WriteJob) -> list[Outcome]:
+    def _alone(self, connection: Connection, job: WriteJob) -> list[CommitOutcome]:
         attempt = 1
         while True:
             try:
@@ -116,9 +116,9 @@ class GroupCommit:
                     return failed((job,), error)
             attempt += 1
 
-    def _transact(self, connection: Connection, jobs: Sequence[WriteJob]) -> list[Outcome]:
+    def _transact(self, connection: Connection, jobs: Sequence[WriteJob]) -> list[CommitOutcome]:
         """Execute the jobs in one transaction. Return no outcomes if the connection was lost during the commit."""
-        outcomes: list[Outcome] = []
+        outcomes: list[CommitOutcome] = []
         mark = None
         try:
             with connection.begin():
@@ -137,7 +137,7 @@ class GroupCommit:
             return []
         return outcomes
 
-    def _find_out(self, connection: Connection) -> list[Outcome]:
+    def _find_out(self, connection: Connection) -> list[CommitOutcome]:
         """Return the outcomes of the unsure commit; execute it again if it was not committed."""
         if self._unsure is None:
             return []
@@ -165,7 +165,7 @@ def _was_done(connection: Connection, mark: int) -> bool:
 
 def _run(
     connection: Connection, jobs: Sequence[WriteJob], guard: TransactionGuard | None
-) -> tuple[list[Outcome], Collection[str]]:
+) -> tuple[list[CommitOutcome], Collection[str]]:
     """Run the jobs in one transaction, each with an empty identity map; return the accounts that must be held, too."""
     outcomes, bulk = [], BulkInsert()
     info: dict[str, Any] = {BULK: bulk}
@@ -177,15 +177,15 @@ def _run(
             value = job.fn(session)
             session.flush()
             session.expunge_all()
-            outcomes.append(Outcome(job, value, None, then))
+            outcomes.append(CommitOutcome(job, value, None, then))
         bulk.write(connection)
         session.commit()  # the transaction belongs to the connection, which commits it
         return outcomes, accounts_of(session)
 
 
-def failed(jobs: Sequence[WriteJob], error: BaseException) -> list[Outcome]:
+def failed(jobs: Sequence[WriteJob], error: BaseException) -> list[CommitOutcome]:
     """Return the outcome of jobs that all failed with one error."""
-    return [Outcome(job, None, error, ()) for job in jobs]
+    return [CommitOutcome(job, None, error, ()) for job in jobs]
 
 
 def _is_locked(error: Exception) -> bool:

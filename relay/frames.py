@@ -32,7 +32,7 @@ _OF_CONNECTION: Final = frozenset({b"connection", b"proxy-connection", b"keep-al
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
-class Fault(Exception):
+class ProtocolFault(Exception):
     """The peer has broken the protocol; `code`: the HTTP/2 error code."""
 
     def __init__(self, code: int) -> None:
@@ -51,7 +51,7 @@ def unpadded(flags: int, payload: bytes) -> bytes:
     if not flags & PADDED:
         return payload
     if not payload or payload[0] >= len(payload):
-        raise Fault(1)
+        raise ProtocolFault(1)
     return payload[1 : len(payload) - payload[0]]
 
 
@@ -114,7 +114,7 @@ class HeaderDecoder:
         try:
             headers = tuple((bytes(name), bytes(value)) for name, value in self._decoder.decode(block, raw=True))
         except HPACKError:
-            raise Fault(9) from None  # COMPRESSION_ERROR
+            raise ProtocolFault(9) from None  # COMPRESSION_ERROR
         if self._table.changes != changes or (block[:1] >= b"\x20" and block[0] & 0xE0 == 0x20):  # a change of its size
             self._known.clear()
         elif len(self._known) < KNOWN_BLOCKS:

@@ -15,7 +15,7 @@ from h2.errors import ErrorCodes
 from h2.settings import SettingCodes
 
 from relay import frames
-from relay.frames import Fault, frame, unpadded
+from relay.frames import ProtocolFault, frame, unpadded
 from relay.reader import FrameReader
 from relay.streams import WINDOW, Headers, Receiver, Stream
 
@@ -219,7 +219,7 @@ class Http2Connection(asyncio.Protocol):
                 handler = _HANDLERS.get(kind)  # other kinds are ignored, as extensions of the protocol
                 if handler is not None:
                     handler(self, flags, id, content)
-        except Fault as fault:
+        except ProtocolFault as fault:
             heard = max(0, self._last_id) if self._accept else 0
             self._write(frame(frames.GOAWAY, 0, 0, heard.to_bytes(4, "big") + fault.code.to_bytes(4, "big")))
             self.close()
@@ -239,7 +239,7 @@ class Http2Connection(asyncio.Protocol):
 
     def _on_request(self, id: int, headers: frames.Headers, *, end: bool) -> None:
         if self._accept is None or not id % 2:
-            raise Fault(ErrorCodes.PROTOCOL_ERROR)
+            raise ProtocolFault(ErrorCodes.PROTOCOL_ERROR)
         self._last_id = id
         if len(self._streams) >= MAX_STREAMS:
             self.reset(id, ErrorCodes.REFUSED_STREAM)
@@ -257,16 +257,16 @@ class Http2Connection(asyncio.Protocol):
         size, data = len(payload), unpadded(flags, payload)
         self._unread += size
         if self._unread + self._owed > CONNECTION_WINDOW:
-            raise Fault(ErrorCodes.FLOW_CONTROL_ERROR)
+            raise ProtocolFault(ErrorCodes.FLOW_CONTROL_ERROR)
         entry = self._streams.get(id)
         if entry is None:
             if id > self._last_id:
-                raise Fault(ErrorCodes.PROTOCOL_ERROR)
+                raise ProtocolFault(ErrorCodes.PROTOCOL_ERROR)
             self.consumed(size)  # it was sent before the peer knew of the end
             return
         stream, receiver = entry
         if stream.has_ended or not stream.received(size):
-            raise Fault(ErrorCodes.STREAM_CLOSED if stream.has_ended else ErrorCodes.FLOW_CONTROL_ERROR)
+            raise ProtocolFault(ErrorCodes.STREAM_CLOSED if stream.has_ended else ErrorCodes.FLOW_CONTROL_ERROR)
         end = bool(flags & frames.END_STREAM)
         if end:
             stream.ended()
@@ -283,20 +283,20 @@ class Http2Connection(asyncio.Protocol):
         if not id:
             self._room += more
             if not more or self._room > LARGEST_WINDOW:
-                raise Fault(ErrorCodes.FLOW_CONTROL_ERROR)
+                raise ProtocolFault(ErrorCodes.FLOW_CONTROL_ERROR)
             self._pump_all()
         elif id in self._streams:
             stream = self._streams[id][0]
             stream.room += more
             if stream.room > LARGEST_WINDOW:
-                raise Fault(ErrorCodes.FLOW_CONTROL_ERROR)
+                raise ProtocolFault(ErrorCodes.FLOW_CONTROL_ERROR)
             stream.pump()
 
     def _on_settings(self, flags: int, id: int, payload: bytes) -> None:
         if flags & frames.ACK:
             return
         if len(payload) % frames.SETTING.size:
-            raise Fault(ErrorCodes.FRAME_SIZE_ERROR)
+            raise ProtocolFault(ErrorCodes.FRAME_SIZE_ERROR)
         for code, value in frames.SETTING.iter_unpack(payload):
             if code == SettingCodes.INITIAL_WINDOW_SIZE:
                 more, self._first_room = value - self._first_room, value
@@ -321,12 +321,12 @@ class Http2Connection(asyncio.Protocol):
         self.close()
 
     def _on_push(self, flags: int, id: int, payload: bytes) -> None:
-        raise Fault(ErrorCodes.PROTOCOL_ERROR)
+        raise ProtocolFault(ErrorCodes.PROTOCOL_ERROR)
 
 
 def _number(payload: bytes) -> int:
     if len(payload) != 4:
-        raise Fault(ErrorCodes.FRAME_SIZE_ERROR)
+        raise ProtocolFault(ErrorCodes.FRAME_SIZE_ERROR)
     return int.from_bytes(payload, "big")
 
 

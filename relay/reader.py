@@ -8,7 +8,7 @@ from typing import Any
 from h2.errors import ErrorCodes
 
 from relay import frames
-from relay.frames import Fault, HeaderDecoder, unpadded
+from relay.frames import HeaderDecoder, ProtocolFault, unpadded
 
 Frame = tuple[int, int, int, Any]  # kind, flags, stream, payload; headers for HEADERS, whatever frames they came in
 
@@ -30,7 +30,7 @@ class FrameReader:
         at, length = 0, len(data)
         if self._preface:
             if not self._preface.startswith(data[: len(self._preface)]):
-                raise Fault(ErrorCodes.PROTOCOL_ERROR)
+                raise ProtocolFault(ErrorCodes.PROTOCOL_ERROR)
             if length < len(self._preface):
                 self._unparsed = data
                 return
@@ -39,7 +39,7 @@ class FrameReader:
             high, low, kind, flags, id = frames.HEAD.unpack_from(data, at)
             size, begin = high << 8 | low, at + frames.HEAD.size
             if size > frames.FRAME_SIZE:
-                raise Fault(ErrorCodes.FRAME_SIZE_ERROR)
+                raise ProtocolFault(ErrorCodes.FRAME_SIZE_ERROR)
             if length < begin + size:
                 break
             at = begin + size
@@ -50,7 +50,7 @@ class FrameReader:
 
     def _whole(self, kind: int, flags: int, id: int, payload: bytes) -> Frame | None:
         if self._block is not None and (kind, id) != (frames.CONTINUATION, self._block[0]):
-            raise Fault(ErrorCodes.PROTOCOL_ERROR)
+            raise ProtocolFault(ErrorCodes.PROTOCOL_ERROR)
         if kind == frames.HEADERS:
             block = unpadded(flags, payload)[5 if flags & frames.HAS_PRIORITY else 0 :]
             if flags & frames.END_HEADERS:
@@ -61,16 +61,16 @@ class FrameReader:
             return self._continued(flags, id, payload)
         self._has_settings |= kind == frames.SETTINGS
         if not self._has_settings:
-            raise Fault(ErrorCodes.PROTOCOL_ERROR)
+            raise ProtocolFault(ErrorCodes.PROTOCOL_ERROR)
         return kind, flags, id, payload
 
     def _continued(self, flags: int, id: int, payload: bytes) -> Frame | None:
         if self._block is None:
-            raise Fault(ErrorCodes.PROTOCOL_ERROR)
+            raise ProtocolFault(ErrorCodes.PROTOCOL_ERROR)
         _, first, block = self._block
         block += payload
         if len(block) > frames.LARGEST_BLOCK:
-            raise Fault(ErrorCodes.ENHANCE_YOUR_CALM)
+            raise ProtocolFault(ErrorCodes.ENHANCE_YOUR_CALM)
         if not flags & frames.END_HEADERS:
             return None
         self._block = None

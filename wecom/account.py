@@ -21,7 +21,7 @@ from wechat.interface import Capability, Directory, Listener, ScanState, State
 from wechat.problems import Problem, Reason
 from wecom import kf_messages
 from wecom.api import NotAdmitted, WecomApi
-from wecom.group_calls import GroupCalls
+from wecom.group_calls import CustomerGroupCalls
 from wecom.group_tasks import GroupTasks
 from wecom.groups import CustomerGroups
 from wecom.kf import KfSender, job_of
@@ -55,7 +55,7 @@ def _capabilities(settings: AssistantSettings) -> frozenset[Capability]:
     return CAPABILITIES | groups | ({Capability.STAFF_CLIENT} if settings.handoff == "client" else frozenset())
 
 
-class WecomAccount(GroupCalls, ReceivedContent, UnsupportedCalls):
+class WecomAccount(CustomerGroupCalls, ReceivedContent, UnsupportedCalls):
     """An account. `start` returns at once; messages are read at each callback, and once a minute."""
 
     def __init__(

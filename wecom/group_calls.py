@@ -9,7 +9,7 @@ from wecom.api import ApiRefused
 from wecom.groups import CustomerGroups
 
 
-class GroupCalls:
+class CustomerGroupCalls:
     """The part of an account that reads and opens groups."""
 
     directory: Directory

@@ -33,7 +33,7 @@ MEGABYTE: Final = 1024**2
 LARGEST: Final = {"image": 10 * MEGABYTE, "voice": 2 * MEGABYTE, "video": 10 * MEGABYTE}  # beyond that it is a file
 
 
-class Origin(IntEnum):
+class MessageOrigin(IntEnum):
     """Sender of a message."""
 
     CUSTOMER = 3
@@ -79,7 +79,7 @@ def heard(message: dict[str, Any]) -> IncomingMessage | None:
     chat or whose session has ended.
     """
     at = float(message.get("send_time") or 0)
-    if message.get("origin") == Origin.CUSTOMER and message.get("external_userid"):
+    if message.get("origin") == MessageOrigin.CUSTOMER and message.get("external_userid"):
         return IncomingMessage(str(message["external_userid"]), at)
     event = message.get("event") or {}
     code = ""
@@ -105,10 +105,10 @@ def event_of(raw: RawEvent, name: str, *, is_new: bool) -> Event | None:
         return None
     kind = KINDS.get(str(message.get("msgtype")), MessageKind.OTHER)
     base: dict[str, Any] = {"account": raw.account, "id": raw.id, "at": raw.at}
-    if message.get("origin") == Origin.SERVICER:
+    if message.get("origin") == MessageOrigin.SERVICER:
         staff = str(message.get("servicer_userid") or "")
         return StaffMessage(**base, contact_id=contact_id, staff_id=staff, text=text_of(message), kind=kind)
-    if message.get("origin") != Origin.CUSTOMER:
+    if message.get("origin") != MessageOrigin.CUSTOMER:
         return None
     return PrivateMessage(**base, contact_id=contact_id, name=name, text=text_of(message), kind=kind)
 

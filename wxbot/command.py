@@ -22,7 +22,7 @@ SAMPLES: Final = ("config.yaml", "faq.yaml")
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class Program:
     """A subcommand: the module to run, and arguments put before the given ones."""
 
     module: str
@@ -45,13 +45,13 @@ def write_samples(given: Sequence[str]) -> None:
 
 
 COMMANDS: Final = {
-    "run": Command("bot", "启动 start the bot: run [--config FILE]", prepare=write_samples),
-    "check": Command("bot", "检查配置 check a config: check [--config FILE]", ("--check",)),
-    "backup": Command("tools.backup", "备份数据库 back up the database: backup [--config FILE] FILE", ("make",)),
-    "restore": Command("tools.backup", "恢复数据库 restore the database: restore [--config FILE] FILE", ("restore",)),
-    "relay": Command("relay", "中继 start the relay: relay --config relay.yaml"),
-    "sandbox": Command("sandbox", "沙箱 start the sandbox WeChat: sandbox [--port PORT]"),
-    "export": Command("tools.privacy", "导出某人的数据 export the data of a person: export WXID", ("export",)),
+    "run": Program("bot", "启动 start the bot: run [--config FILE]", prepare=write_samples),
+    "check": Program("bot", "检查配置 check a config: check [--config FILE]", ("--check",)),
+    "backup": Program("tools.backup", "备份数据库 back up the database: backup [--config FILE] FILE", ("make",)),
+    "restore": Program("tools.backup", "恢复数据库 restore the database: restore [--config FILE] FILE", ("restore",)),
+    "relay": Program("relay", "中继 start the relay: relay --config relay.yaml"),
+    "sandbox": Program("sandbox", "沙箱 start the sandbox WeChat: sandbox [--port PORT]"),
+    "export": Program("tools.privacy", "导出某人的数据 export the data of a person: export WXID", ("export",)),
 }
 
 

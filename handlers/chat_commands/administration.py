@@ -66,7 +66,7 @@ async def admins(request: CommandRequest) -> CommandReply:
     if what == ADD and words:
         return await _add_admin(request, words)
     number = whole(words) if what == DROP else None
-    return _remove_admin(request, number) if number is not None else request.misuse()
+    return _remove_admin(request, number) if number is not None else request.usage_error()
 
 
 def _admin_lines(request: CommandRequest, rows: Sequence[Admin]) -> str:
@@ -87,10 +87,10 @@ def _name(request: CommandRequest, contact_id: str) -> str:
 async def _add_admin(request: CommandRequest, words: str) -> CommandReply:
     if words.startswith("@"):
         if not request.room_id or request.qun is None:
-            return request.misuse()
+            return request.usage_error()
         found = await meant(_about(request, words))
         if found.problem or len(found.people) != 1:
-            return CommandReply(found.problem) if found.problem else request.misuse()
+            return CommandReply(found.problem) if found.problem else request.usage_error()
         return _bind(request, found.people[0])
     directory = request.container.accounts.get(request.account).directory
     people = [one for one in directory.find(words, friends=True) if words in (one.id, one.weixin)]
@@ -142,7 +142,7 @@ async def questions(request: CommandRequest) -> CommandReply:
     asked, *answer = (part.strip() for part in _EQUALS.split(words, maxsplit=1))
     wordings = [one.strip() for one in _OR.split(asked) if one.strip()]
     if what != ADD or not wordings or not answer or not answer[0]:
-        return request.misuse()
+        return request.usage_error()
     if max(map(len, wordings)) > MAX_QUESTION or len(answer[0]) > MAX:
         return CommandReply(fill(request.texts.too_long, most=MAX if len(answer[0]) > MAX else MAX_QUESTION))
     entry = Entry(questions=wordings, answer=answer[0])

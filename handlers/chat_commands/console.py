@@ -20,7 +20,7 @@ def may_log_in(event: PrivateMessage, context: EventContext) -> bool:
 async def log_in(request: CommandRequest) -> CommandReply:
     """Send a single-use login link of the console."""
     if request.rest:
-        return request.misuse()
+        return request.usage_error()
     container, person = request.container, await _name(request)
 
     def act(session: Session) -> str:
@@ -35,7 +35,7 @@ async def log_in(request: CommandRequest) -> CommandReply:
 async def log_out(request: CommandRequest) -> CommandReply:
     """End all console sessions of the person."""
     if request.rest:
-        return request.misuse()
+        return request.usage_error()
 
     def act(session: Session) -> str:
         count = request.container.console_sessions.end_all(session, request.account, request.who)

@@ -26,7 +26,7 @@ async def token(request: CommandRequest) -> CommandReply:
 async def change_token(request: CommandRequest) -> CommandReply:
     """Replace the join token; the old one becomes invalid."""
     if request.rest:
-        return request.misuse()
+        return request.usage_error()
 
     def act(session: Session) -> str:
         audit = request.container.audit

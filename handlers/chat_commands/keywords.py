@@ -30,7 +30,7 @@ async def keywords(request: CommandRequest) -> CommandReply:
     if what == DROP and word:
         return _drop(request, words)
     if what != ADD or not word or not reply or not reply[0]:
-        return request.misuse()
+        return request.usage_error()
     if len(word) > MAX_WORD or len(reply[0]) > MAX:
         return CommandReply(fill(request.texts.too_long, most=MAX_WORD if len(word) > MAX_WORD else MAX))
 

@@ -25,7 +25,7 @@ class _Tried:
 
 async def kick(request: CommandRequest) -> CommandReply:
     """Remove people from the group; they may join again."""
-    found = await _victims(request)
+    found = await _selected_people(request)
     if found.problem:
         return CommandReply(found.problem)
     tried = await _take_out(request, found.people)
@@ -34,7 +34,7 @@ async def kick(request: CommandRequest) -> CommandReply:
 
 async def warn(request: CommandRequest) -> CommandReply:
     """Warn people like the moderator does, with an @ in the group and the same limit."""
-    found = await _victims(request)
+    found = await _selected_people(request)
     if found.problem:
         return CommandReply(found.problem)
     reason = found.rest or request.texts.reason_command
@@ -57,7 +57,9 @@ async def warn(request: CommandRequest) -> CommandReply:
 
 async def blacklist(request: CommandRequest) -> CommandReply:
     """Blacklist and remove people, including former members."""
-    found = await _victims(request, once=await request.container.membership_states.former_members(request.group))
+    found = await _selected_people(
+        request, once=await request.container.membership_states.former_members(request.group)
+    )
     if found.problem:
         return CommandReply(found.problem)
     reason = found.rest or request.texts.reason_command
@@ -75,7 +77,7 @@ async def forgive(request: CommandRequest) -> CommandReply:
     """Remove someone from the blacklist, by a current or former name, and reset their warnings."""
     name = request.rest.lstrip("@").strip().rstrip("\u2005")
     if not name:
-        return request.misuse()
+        return request.usage_error()
     listed = await request.container.sanctions.blacklisted(request.group)
     directory = request.container.accounts.get(request.account).directory
 
@@ -103,7 +105,7 @@ def _names(row: MemberRecord, contact: Contact | None) -> set[str]:
     return {row.name, *now} - {""}
 
 
-async def _victims(request: CommandRequest, *, once: Collection[str] = ()) -> Targets:
+async def _selected_people(request: CommandRequest, *, once: Collection[str] = ()) -> Targets:
     """Return the people a command is about; none of them may be exempt from sanctions."""
     if not request.rooms:
         return Targets(problem=fill(request.texts.wechat_refused, why=request.texts.refused_not_in_group))

@@ -70,7 +70,7 @@ async def topic(request: CommandRequest) -> CommandReply:
     """Rename the group; its further rooms get numbers. The drift check then maintains the topics."""
     name = " ".join(request.rest.split())
     if not name:
-        return request.misuse()
+        return request.usage_error()
     if len(name) > MAX_TOPIC:
         return CommandReply(fill(request.texts.too_long, most=MAX_TOPIC))
     change = request.container.presentation.set_topic(request.group, name, request.actor)

@@ -26,7 +26,7 @@ async def recognise(request: CommandRequest) -> CommandReply:
     word, more = first_word(request.rest)
     proposal_id = whole(word)
     if proposal_id is None or more not in ("", NO):
-        return request.misuse()
+        return request.usage_error()
 
     def act(session: Session) -> str:
         unknown = fill(texts.room_recognised_unknown, id=proposal_id)

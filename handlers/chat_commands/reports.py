@@ -19,7 +19,7 @@ OFF: Final = "关"
 async def report(request: CommandRequest) -> CommandReply:
     """Subscribe the group's owner to the daily report, or unsubscribe them."""
     if request.rest not in (ON, OFF):
-        return request.misuse()
+        return request.usage_error()
 
     def act(session: Session) -> str:
         request.container.groups.patch(session, request.group.number, wants_report=request.rest == ON)

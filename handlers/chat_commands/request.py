@@ -76,7 +76,7 @@ class CommandRequest:
         """The actor as written to the audit log."""
         return f"person:{self.who}"
 
-    def misuse(self) -> CommandReply:
+    def usage_error(self) -> CommandReply:
         """Return the reply that shows the command's syntax."""
         return CommandReply(fill(self.texts.usage, usage=self.usage))
 

@@ -35,7 +35,7 @@ async def timed(request: CommandRequest) -> CommandReply:
         words = f"{cron} {text}"
     *fields, text = words.split(None, CRON_FIELDS) or [""]
     if what != ADD or len(fields) != CRON_FIELDS:
-        return request.misuse()
+        return request.usage_error()
     if len(text) > MAX:
         return CommandReply(fill(request.texts.too_long, most=MAX))
     return _add(request, unicodedata.normalize("NFKC", " ".join(fields)), text)
@@ -98,7 +98,7 @@ def _when(request: CommandRequest, at: float) -> str:
 async def broadcast(request: CommandRequest) -> CommandReply:
     """Store a broadcast and show it with the number of groups, until it is confirmed."""
     if not request.rest:
-        return request.misuse()
+        return request.usage_error()
     what, number = first_word(request.rest)
     if what == CANCEL and not number:
         return await _unfinished(request)

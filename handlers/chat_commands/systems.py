@@ -28,7 +28,7 @@ async def flows(request: CommandRequest) -> CommandReply:
         return CommandReply(fill(request.texts.flow_list, runs=lines) if runs else request.texts.flow_none)
     number = whole(words[1]) if len(words) == 2 and words[0] == END else None
     if number is None:
-        return request.misuse()
+        return request.usage_error()
     unknown = fill(request.texts.flow_end_unknown, id=number)
     if number not in {run.id for run in runs}:
         return CommandReply(unknown)
@@ -51,7 +51,7 @@ async def resend(request: CommandRequest) -> CommandReply:
         return CommandReply(fill(request.texts.resend_list, events=lines) if failed else request.texts.resend_none)
     number = whole(request.rest)
     if number is None and request.rest != ALL:
-        return request.misuse()
+        return request.usage_error()
     ids = [item.id or 0 for item in reversed(failed) if number in (None, item.id)]  # oldest first
     if not ids:
         return CommandReply(fill(request.texts.resend_unknown, id=number) if number else request.texts.resend_none)

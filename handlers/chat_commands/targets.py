@@ -73,7 +73,7 @@ async def _named(
     while not people or words.startswith("@"):
         words = words.lstrip(BLANKS).removeprefix("@").lstrip(BLANKS)
         if not words:
-            return Targets(problem=request.misuse().words)
+            return Targets(problem=request.usage_error().words)
         name, found = await _called(request, words, members, once, shown)
         found = [person for person in found if person.id in told] or found
         if not found:

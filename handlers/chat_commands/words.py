@@ -26,7 +26,7 @@ async def blocked(request: CommandRequest) -> CommandReply:
         return CommandReply(fill(request.texts.words_shown, scope=request.scope, words=shown))
     what, word = first_word(request.rest)
     if what not in (ADD, DROP) or not word:
-        return request.misuse()
+        return request.usage_error()
     book, texts = request.container.blocked_words, request.texts
     change, answers = (book.block, _blocked(texts)) if what == ADD else (book.allow, _allowed(texts))
 

@@ -50,7 +50,7 @@ class Visitor:
         return f"console:{self.contact_id}"
 
 
-def hashed(secret: str) -> str:
+def hash_secret(secret: str) -> str:
     """Return the hash stored instead of a secret."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
@@ -93,7 +93,7 @@ class ConsoleSessions:
         session.connection().execute(delete(LoginLink).where(stale))
         secret = secrets.token_urlsafe(32)
         row = LoginLink(
-            id=hashed(secret), contact_id=contact_id, account=account, name=name, expires_at=now + LINK_SECONDS
+            id=hash_secret(secret), contact_id=contact_id, account=account, name=name, expires_at=now + LINK_SECONDS
         )
         session.add(row)
         session.flush()
@@ -112,7 +112,7 @@ class ConsoleSessions:
         return token if opened else None
 
     def _open(self, session: Session, secret: str, token: str, address: str) -> bool:
-        now, link_id = self._clock(), hashed(secret)
+        now, link_id = self._clock(), hash_secret(secret)
         valid = (col(LoginLink.id) == link_id) & col(LoginLink.used_at).is_(None) & (col(LoginLink.expires_at) > now)
         if not session.connection().execute(update(LoginLink).where(valid).values(used_at=now)).rowcount:
             return False
@@ -122,7 +122,7 @@ class ConsoleSessions:
         session.connection().execute(delete(ConsoleSession).where(col(ConsoleSession.seen_at) < now - IDLE_SECONDS))
         session.add(
             ConsoleSession(
-                id=hashed(token), contact_id=link.contact_id, account=link.account, name=link.name,
+                id=hash_secret(token), contact_id=link.contact_id, account=link.account, name=link.name,
                 csrf=secrets.token_urlsafe(24), address=address, created_at=now, seen_at=now,
             )
         )  # fmt: skip
@@ -136,7 +136,7 @@ class ConsoleSessions:
 
     async def visitor(self, token: str) -> Visitor | None:
         """Return the user of a session cookie; None if the session is invalid or the role was lost."""
-        row = await self._store.read(lambda s: s.get(ConsoleSession, hashed(token)))
+        row = await self._store.read(lambda s: s.get(ConsoleSession, hash_secret(token)))
         now = self._clock()
         if row is None or row.seen_at < now - IDLE_SECONDS:
             return None

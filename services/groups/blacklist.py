@@ -34,7 +34,7 @@ class Blacklist:
         """Whether the person is blacklisted in the group."""
         return (number, contact_id) in self._people
 
-    def refuse(self, qun: Qun, contact_id: str) -> None:
+    def raise_if_listed(self, qun: Qun, contact_id: str) -> None:
         """Raise MemberBlacklisted for a person who may not come into the group."""
         if self.holds(qun.number, contact_id):
             raise MemberBlacklisted(contact_id)

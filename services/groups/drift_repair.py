@@ -97,4 +97,4 @@ class DriftRepair:
             return
         qun = drift.qun
         self._audit.note(session, qun.account, kind, WHO, drift.room.room_id or "", outcome, number=str(qun.number))
-        self._messages.say(session, qun.account, self._groups.owner_to_tell(qun), words, priority=Priority.NOTICE)
+        self._messages.say(session, qun.account, self._groups.owner_to_notify(qun), words, priority=Priority.NOTICE)

@@ -48,13 +48,13 @@ class GroupNotices:
     def lost(self, session: Session, qun: Qun, room: QunRoom) -> None:
         """Notify the owner and business systems that the assistant is no longer in a room."""
         words = fill(self._texts.group_lost, topic=room.topic, number=qun.number)
-        self._messages.say(session, qun.account, self._groups.owner_to_tell(qun), words, priority=Priority.NOTICE)
+        self._messages.say(session, qun.account, self._groups.owner_to_notify(qun), words, priority=Priority.NOTICE)
         self._webhook_events.tell(session, "qun.lost", str(qun.number), self._about(qun, room))
 
     def found(self, session: Session, qun: Qun, room: QunRoom) -> None:
         """Notify the owner and business systems that the assistant is in a lost room again."""
         words = fill(self._texts.group_found, topic=room.topic, number=qun.number)
-        self._messages.say(session, qun.account, self._groups.owner_to_tell(qun), words, priority=Priority.NOTICE)
+        self._messages.say(session, qun.account, self._groups.owner_to_notify(qun), words, priority=Priority.NOTICE)
         self._webhook_events.tell(session, "qun.found", str(qun.number), self._about(qun, room))
 
     def _about(self, qun: Qun, room: QunRoom) -> dict[str, object]:
@@ -80,7 +80,7 @@ class GroupNotices:
         body = text(words, contact_ids)
         self._messages.say(session, qun.account, room_id, body, priority=Priority.NOTICE)
 
-    def tell_outcome(self, session: Session, qun: Qun, contact_id: str, error: Exception | None) -> None:
+    def notify_outcome(self, session: Session, qun: Qun, contact_id: str, error: Exception | None) -> None:
         """Tell a person who asked to join the outcome of the attempt."""
         row = membership_of(session, qun.number, contact_id)
         if isinstance(error, GroupFull):

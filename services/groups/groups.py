@@ -149,7 +149,7 @@ class Groups:
         """Return the owners of its rooms, usually one."""
         return tuple(dict.fromkeys(self.owner_in(qun, room) for room in self.live_rooms(qun))) or (qun.owner_id,)
 
-    def owner_to_tell(self, qun: Qun) -> str:
+    def owner_to_notify(self, qun: Qun) -> str:
         """Return whom notices go to: an owner who is a friend, else the person the group was made for."""
         contacts = self._accounts.get(qun.account).directory.contacts
         friends = (id for id in self.owners(qun) if (contact := contacts.get(id)) is not None and contact.friend)

@@ -49,7 +49,7 @@ class JoinRequests:
         if Capability.JOIN_BY_CODE in wechat.capabilities:
             later = False  # nothing has to be asked of WeChat
         if later and person and person.friend and not self._groups.room_of(qun, person.id):
-            self._blacklist.refuse(qun, person.id)
+            self._blacklist.raise_if_listed(qun, person.id)
             return await self._queue(qun, person)  # needs nothing of WeChat now: the assistant may be away
         self._accounts.online(qun.account)
         await self._roster.of_start(qun)
@@ -60,7 +60,7 @@ class JoinRequests:
         namesakes = wechat.directory.find(member)
         for known in [person] if person else namesakes:
             if person or member in (known.id, known.weixin):  # a stranger's nickname may be anybody's
-                self._blacklist.refuse(qun, known.id)
+                self._blacklist.raise_if_listed(qun, known.id)
         if person is not None and await self._is_in(qun, person.id):
             return JoinResult(Approved.OK, qun.account, await self._states.id_of(qun, person.id))
         if Capability.JOIN_BY_CODE in wechat.capabilities:

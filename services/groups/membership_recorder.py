@@ -15,7 +15,7 @@ from services.clock import Clock
 from services.groups.daily_stats import DailyStats
 from services.groups.group_notices import GroupNotices
 from services.groups.groups import Groups
-from services.groups.membership_rows import make_theirs, membership_of, put_membership
+from services.groups.membership_rows import membership_of, put_membership, reassign_request
 from services.groups.removal_queue import RemovalQueue
 from wechat.interface import Capability
 
@@ -44,14 +44,14 @@ class MembershipRecorder:
 
     def joined(self, session: Session, qun: Qun, room_id: str, *contact_ids: str) -> list[str]:
         """Record that people are in the room and welcome the new ones; return those who are new."""
-        new = [contact_id for contact_id in contact_ids if self._came(session, qun, room_id, contact_id)]
+        new = [contact_id for contact_id in contact_ids if self._record_join(session, qun, room_id, contact_id)]
         welcome = [contact_id for contact_id in new if not self._is_unwanted(session, qun, contact_id)]
         together = [welcome] if len(welcome) > MAX_SINGLE_WELCOMES else [[contact_id] for contact_id in welcome]
         for people in together:
             self._notices.welcome(session, qun, room_id, people)
         return new
 
-    def _came(self, session: Session, qun: Qun, room_id: str, contact_id: str) -> bool:
+    def _record_join(self, session: Session, qun: Qun, room_id: str, contact_id: str) -> bool:
         row = membership_of(session, qun.number, contact_id)
         if row is not None and row.state == MemberState.JOINED:
             if row.room_id != room_id:
@@ -62,7 +62,7 @@ class MembershipRecorder:
         contact = wechat.directory.contacts.get(contact_id)
         by_code = Capability.JOIN_BY_CODE in wechat.capabilities  # all that is known of who was invited is their name
         called = (contact.weixin, contact.name if by_code else "") if contact else ()
-        make_theirs(session, qun.number, contact_id, *called)
+        reassign_request(session, qun.number, contact_id, *called)
         name = contact.name if contact else ""
         row = put_membership(
             session, qun, self._clock(), name=name, contact_id=contact_id, room_id=room_id, state=MemberState.JOINED

@@ -62,7 +62,7 @@ def adopt_pending(
     )
     mine: dict[int, Membership] = {}
     for row in session.exec(waiting).all():
-        theirs = _made_theirs(session, row, contact_id)
+        theirs = _reassigned(session, row, contact_id)
         if theirs is not None:
             theirs.state, theirs.updated_at = MemberState.REQUESTED, now
             theirs.source = MembershipSource.FRIEND if theirs.source == MembershipSource.REST else theirs.source
@@ -89,7 +89,7 @@ def earlier_ids(session: Session, account: str, contact_id: str, weixin: str, na
     return sure | (likely if len(likely) == 1 else set())
 
 
-def make_theirs(session: Session, number: int, contact_id: str, *called: str) -> None:
+def reassign_request(session: Session, number: int, contact_id: str, *called: str) -> None:
     """Assign memberships in a group that wait for this person's id, or for what they are `called`, to the person."""
     names = [f"name:{name}" for name in (contact_id, *called) if name]
     waiting = select(Membership).where(
@@ -98,12 +98,12 @@ def make_theirs(session: Session, number: int, contact_id: str, *called: str) ->
         col(Membership.who).in_(names),
     )
     for row in session.exec(waiting).all():
-        _made_theirs(session, row, contact_id)
+        _reassigned(session, row, contact_id)
         session.add(row)
         session.flush()
 
 
-def _made_theirs(session: Session, row: Membership, contact_id: str) -> Membership | None:
+def _reassigned(session: Session, row: Membership, contact_id: str) -> Membership | None:
     """Return the row by which the person joins now; None if another one of theirs is further advanced."""
     if row.contact_id == contact_id:
         return row

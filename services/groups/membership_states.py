@@ -253,9 +253,9 @@ class MembershipStates:
 
         await self._store.write(write)
 
-    def tell_outcome_soon(self, qun: Qun, contact_id: str, error: Exception | None) -> None:
+    def notify_outcome_soon(self, qun: Qun, contact_id: str, error: Exception | None) -> None:
         """Tell a person who asked for it themselves what came of their request."""
-        self._store.write_soon(lambda s: self._notices.tell_outcome(s, qun, contact_id, error))
+        self._store.write_soon(lambda s: self._notices.notify_outcome(s, qun, contact_id, error))
 
     async def expire(self) -> int:
         """End the requests and invitations whose time is over; returns how many."""

@@ -71,7 +71,7 @@ class Memberships:
 
     async def admit(self, qun: Qun, person: Contact, *, source: str, who: str) -> JoinResult:
         """Add a friend of the assistant to the group, or invite them; a call for the same person joins this one."""
-        return await self._adding.run((qun.number, person.id), lambda: self._let_in(qun, person, source, who))
+        return await self._adding.run((qun.number, person.id), lambda: self._admit(qun, person, source, who))
 
     async def wait_for_running_add(self, qun: Qun, contact_id: str) -> None:
         """Wait until WeChat has answered the call that is adding this person now, if there is one."""
@@ -79,14 +79,14 @@ class Memberships:
         if running is not None:
             await asyncio.wait((running,), timeout=self._adder.confirm_seconds)
 
-    async def _let_in(self, qun: Qun, person: Contact, source: str, who: str) -> JoinResult:
+    async def _admit(self, qun: Qun, person: Contact, source: str, who: str) -> JoinResult:
         row = await self._states.find(qun, person.id)
         try:
             await self._roster.of_start(qun)
             invited = row if self._states.is_pending(row, MemberState.INVITED) else None
             if invited and not await self._roster.room_of(qun, person.id, invited.room_id):
                 return JoinResult(Approved.INVITED, qun.account, invited.id)
-            self._blacklist.refuse(qun, person.id)
+            self._blacklist.raise_if_listed(qun, person.id)
             if (there := self._groups.room_of(qun, person.id)) is not None:
                 await self._states.joined(qun, there.id, person.id)
                 return JoinResult(Approved.OK, qun.account, await self._states.id_of(qun, person.id))
@@ -124,7 +124,7 @@ class Memberships:
                     if not self._seats.overflow or len(full) > before:  # the new room is full, too
                         raise
         finally:
-            self._seats.give_back(qun, person.id)
+            self._seats.release(qun, person.id)
 
     async def _add(
         self, qun: Qun, room: Room, person: Contact, source: str, who: str, until: float | None
@@ -170,10 +170,10 @@ class Memberships:
             if (
                 not row.error and not withdrawn and row.source != MembershipSource.ASYNC
             ):  # told once, not at each failure
-                self._states.tell_outcome_soon(qun, person.id, error)
+                self._states.notify_outcome_soon(qun, person.id, error)
             return None
         if answer.approved is Approved.INVITED and row.source != MembershipSource.ASYNC:
-            self._states.tell_outcome_soon(qun, person.id, None)
+            self._states.notify_outcome_soon(qun, person.id, None)
         return answer
 
 

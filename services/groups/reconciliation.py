@@ -53,7 +53,7 @@ class Reconciler:
                         await self._compare(qun, rooms[room.room_id])
                 elif room.state == QunState.ACTIVE:
                     await self.try_room(account, room.room_id)
-        return await self._store.read(lambda s: self._now_friends(s, account))
+        return await self._store.read(lambda s: self._new_friends(s, account))
 
     async def _adopt(self, account: str, live: Room) -> None:
         """Add a room that WeCom created because the group's others were full."""
@@ -85,7 +85,7 @@ class Reconciler:
         live = wechat.directory.rooms.get(room_id)  # it keeps who is missing on one reading only
         if room is None or live is None or wechat.self_id not in live.member_ids:
             log.warning("group %s: the assistant is no longer in room %s", qun.number, room_id)
-            await self._store.write(lambda s: self._presence.lose_room(s, account, room_id))
+            await self._store.write(lambda s: self._presence.mark_lost(s, account, room_id))
             return None
         await self._compare(qun, room)
         return room
@@ -123,7 +123,7 @@ class Reconciler:
         live = wechat.directory.rooms.get(room_id)  # read now, because it may have changed while this write was queued
         if live is None or wechat.self_id not in live.member_ids:
             return
-        self._presence.find_room(session, qun.account, room_id)
+        self._presence.mark_found(session, qun.account, room_id)
         there = set(live.member_ids) - {wechat.self_id}
         expected = self._known(session, qun, room_id)
         self._recorder.joined(session, qun, room_id, *sorted(there - expected))
@@ -136,7 +136,7 @@ class Reconciler:
         )
         return {contact_id for contact_id in session.exec(rows).all() if contact_id}
 
-    def _now_friends(self, session: Session, account: str) -> list[str]:
+    def _new_friends(self, session: Session, account: str) -> list[str]:
         waiting = select(Membership).where(
             Membership.account == account, Membership.state == MemberState.WAITING_FRIEND
         )

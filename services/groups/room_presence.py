@@ -16,7 +16,7 @@ class RoomPresence:
         self._groups = groups
         self._notices = notices
 
-    def lose_room(self, session: Session, account: str, room_id: str) -> None:
+    def mark_lost(self, session: Session, account: str, room_id: str) -> None:
         """Mark a room as lost, because the assistant is no longer in it. A group without rooms is lost. Idempotent."""
         room = self._row(session, account, room_id)
         if room is None or room.state != QunState.ACTIVE:
@@ -28,7 +28,7 @@ class RoomPresence:
             qun = self._groups.patch(session, room.number, state=QunState.LOST)
         self._notices.lost(session, qun, lost)
 
-    def find_room(self, session: Session, account: str, room_id: str) -> None:
+    def mark_found(self, session: Session, account: str, room_id: str) -> None:
         """Mark a lost room as active, because the assistant is in it again."""
         room = self._row(session, account, room_id)
         if room is None or room.state != QunState.LOST:

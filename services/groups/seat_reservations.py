@@ -34,10 +34,10 @@ class SeatReservations:
 
         Raises GroupFull, InviteFailed, and the errors of creating a room.
         """
-        self.give_back(qun, contact_id)
+        self.release(qun, contact_id)
         while True:
             rooms = self._groups.live_rooms(qun)
-            room = next((room for room in rooms if room.id not in full and self._has_place(room)), None)
+            room = next((room for room in rooms if room.id not in full and self._has_seat(room)), None)
             if room is not None:
                 self._held[qun.number, contact_id] = room.id
                 return room
@@ -49,10 +49,10 @@ class SeatReservations:
             if opened.room_id not in {room.id for room in self._groups.live_rooms(qun)}:
                 raise InviteFailed(f"WeChat does not show room {opened.room_id}")
 
-    def give_back(self, qun: Qun, contact_id: str) -> None:
+    def release(self, qun: Qun, contact_id: str) -> None:
         """Release the reservation."""
         self._held.pop((qun.number, contact_id), None)
 
-    def _has_place(self, room: Room) -> bool:
+    def _has_seat(self, room: Room) -> bool:
         coming = {who for (_, who), room_id in self._held.items() if room_id == room.id} - room.member_ids
         return len(room.member_ids) + len(coming) < self._settings.capacity

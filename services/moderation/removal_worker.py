@@ -68,10 +68,10 @@ class RemovalWorker:
             return Retry(1.0, str(error), counts=False)
         if job.attempts < MAX_TRIES and isinstance(error, WeChatTooFast | WeChatUnknown | WeChatNotDone):
             return Retry(60.0 if isinstance(error, WeChatTooFast) else 2.0, str(error))
-        await self._records.write(lambda s: self._tell_owner(s, qun, contact_id, job.body["reason"]))
+        await self._records.write(lambda s: self._notify_owner(s, qun, contact_id, job.body["reason"]))
         return GiveUp(str(error))
 
-    def _tell_owner(self, session: Session, qun: Qun, contact_id: str, reason: str) -> None:
+    def _notify_owner(self, session: Session, qun: Qun, contact_id: str, reason: str) -> None:
         """Notify the owner, once per person, that WeChat refuses, such as when the assistant does not own the group."""
         record = self._records.of(session, qun, contact_id)
         if record is not None and record.removal_told:
@@ -79,7 +79,7 @@ class RemovalWorker:
         name = self._name(qun, contact_id) or (record.name if record else "")
         self._records.change(session, qun, contact_id, name, removal_told=True)
         words = fill(self._texts.removal_failed, member=name, topic=qun.topic, reason=reason)
-        self._messages.say(session, qun.account, self._groups.owner_to_tell(qun), words, priority=Priority.NOTICE)
+        self._messages.say(session, qun.account, self._groups.owner_to_notify(qun), words, priority=Priority.NOTICE)
 
     def _name(self, qun: Qun, contact_id: str) -> str:
         contact = self._accounts.get(qun.account).directory.contacts.get(contact_id)

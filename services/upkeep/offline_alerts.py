@@ -45,7 +45,7 @@ class OfflineAlerts:
             return None
         return max(0.0, self._clock() - (self._accounts.offline_since(account) or self._began)) / MINUTE
 
-    def is_long(self, account: str) -> bool:
+    def is_overdue(self, account: str) -> bool:
         """Whether an account has been offline for longer than people accept."""
         minutes, most = self.minutes_offline(account), self._config.offline_alert_minutes
         return minutes is not None and 0 < most <= minutes
@@ -54,7 +54,7 @@ class OfflineAlerts:
         """Tell of those that have been away too long, and of those that are back; returns how many."""
         names = self._accounts.names()
         alerted = set(await self._store.read(self._alerted))
-        gone = [name for name in names if self.is_long(name) and name not in alerted]
+        gone = [name for name in names if self.is_overdue(name) and name not in alerted]
         back = [name for name in names if self._accounts.is_online(name) and name in alerted]
         for name in gone:
             await self._store.write(partial(self._report_offline, account=name))
@@ -75,15 +75,15 @@ class OfflineAlerts:
         self._webhook_events.tell(session, "assistant.offline", account, data)
         texts, url = self._config.texts, self._config.api.public_url
         words = fill(texts.assistant_away, account=account, minutes=minutes, reason=reason or texts.nothing, url=url)
-        self._tell_admins(session, words)
+        self._notify_admins(session, words)
 
     def _report_online(self, session: Session, account: str) -> None:
         kept = session.get(Setting, PREFIX + account)
         if kept is not None:
             session.delete(kept)
-            self._tell_admins(session, fill(self._config.texts.assistant_back, account=account))
+            self._notify_admins(session, fill(self._config.texts.assistant_back, account=account))
 
-    def _tell_admins(self, session: Session, words: str) -> None:
+    def _notify_admins(self, session: Session, words: str) -> None:
         """Notify each admin once, by any online account of which they are a contact."""
         told = set[str]()
         for name in filter(self._accounts.is_online, self._accounts.names()):

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay import frames
-from relay.frames import Fault, HeaderDecoder, frame
+from relay.frames import HeaderDecoder, ProtocolFault, frame
 from relay.http2 import MAX_STREAMS, Http2Connection
 from relay.reader import FrameReader
 from relay.streams import WINDOW, Headers, Stream
@@ -266,7 +266,7 @@ def test_remembered_header_blocks_follow_the_peers_table(
 def test_a_table_larger_than_agreed_is_refused() -> None:
     encoder, decoder = Encoder(), HeaderDecoder()
     encoder.header_table_size = 2**20
-    with pytest.raises(Fault):
+    with pytest.raises(ProtocolFault):
         decoder.decode(encoder.encode([(b"a", b"b")]))
 
 

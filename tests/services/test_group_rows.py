@@ -84,13 +84,13 @@ async def test_warnings_are_all_counted(container: Container) -> None:
 async def test_a_group_is_lost_and_found_once(container: Container) -> None:
     qun = await group(container)
     room = container.groups.rooms(qun)[0].room_id or ""
-    await many(container, lambda s: container.room_presence.lose_room(s, qun.account, room))
+    await many(container, lambda s: container.room_presence.mark_lost(s, qun.account, room))
     assert await promised(container, "助手已不在") == 1
     lost = container.groups.by_number(qun.number)
     assert lost is not None
     assert lost.state == "lost"
     assert not container.groups.is_active(qun.account, room)
-    await many(container, lambda s: container.room_presence.find_room(s, qun.account, room))
+    await many(container, lambda s: container.room_presence.mark_found(s, qun.account, room))
     assert await promised(container, "助手已回到") == 1
     assert container.groups.is_active(qun.account, room)
 

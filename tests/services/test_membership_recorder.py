@@ -257,7 +257,7 @@ async def test_a_lost_and_a_found_room_are_told(open_parts: OpenParts) -> None:
 )
 async def test_why_somebody_was_not_let_in(parts: Parts, error: Exception, text: str) -> None:
     qun = await parts.group()
-    await parts.write(lambda s: parts.container.recorder._notices.tell_outcome(s, qun, XUAN, error))
+    await parts.write(lambda s: parts.container.recorder._notices.notify_outcome(s, qun, XUAN, error))
     assert await parts.said(XUAN) == [getattr(parts.container.config.texts, text).format(topic=qun.topic)]
 
 
@@ -269,7 +269,7 @@ async def test_who_is_invited_is_told_what_to_do(open_parts: OpenParts, reason: 
     await parts.write(
         lambda s: put_membership(s, qun, now, name="", contact_id=XUAN, state=MemberState.INVITED, error=reason)
     )
-    await parts.write(lambda s: parts.container.recorder._notices.tell_outcome(s, qun, XUAN, None))
+    await parts.write(lambda s: parts.container.recorder._notices.notify_outcome(s, qun, XUAN, None))
     assert await parts.said(XUAN) == [getattr(parts.container.config.texts, text).format(topic=qun.topic, days=4)]
 
 
