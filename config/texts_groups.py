@@ -49,6 +49,7 @@ class GroupTexts(Section):
     command_unknown: str = "没有命令 {command}。发送 /帮助 查看全部命令。"
     group_unknown: str = "没有编号为 {number} 的群。"
     too_long: str = "太长了，最多 {most} 个字。"
+    command_unsupported: str = "这个渠道不支持 {command}，请群主在自己的客户端里操作。"
     wechat_refused: str = "微信没有执行：{why}。"
     wechat_away: str = "助手暂时没有连上微信，请稍后再试。"
     refused_no_right: str = "助手需要是群主或群管理员"

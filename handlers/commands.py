@@ -33,6 +33,7 @@ from models.groups import Qun
 from services.messaging.messages import text
 from services.outreach.broadcasts import CONFIRM_MINUTES
 from wechat.events import GroupMessage, MessageKind, PrivateMessage
+from wechat.interface import Capability
 
 
 class About(StrEnum):
@@ -56,6 +57,7 @@ class Command:
     does: str
     about: About
     run: Callable[[CommandRequest], Awaitable[CommandReply]]
+    needs: Capability | None = None  # of the account's channel
 
     @property
     def usage(self) -> str:
@@ -77,12 +79,12 @@ COMMANDS: Final = (
     Command("/换令牌", "", "旧令牌作废", About.GROUP, info.change_token),
     Command("/群信息", "", "看群信息", About.GROUP, info.info),
     Command("/统计", "", "近14天数据", About.GROUP, info.statistics),
-    Command("/欢迎", "文本", "改欢迎语（关｜默认）", About.GROUP, presentation.welcome),
-    Command("/公告", "文本", "发群公告", About.GROUP, presentation.announcement),
-    Command("/群名", "文本", "改群名", About.GROUP, presentation.topic),
-    Command("/踢", "@人", "移出群", About.GROUP, members.kick),
-    Command("/警告", "@人 [理由]", "警告", About.GROUP, members.warn),
-    Command("/拉黑", "@人", "移出并拉黑", About.GROUP, members.blacklist),
+    Command("/欢迎", "文本", "改欢迎语（关｜默认）", About.GROUP, presentation.welcome, Capability.ROOM_MESSAGES),
+    Command("/公告", "文本", "发群公告", About.GROUP, presentation.announcement, Capability.SET_ANNOUNCEMENT),
+    Command("/群名", "文本", "改群名", About.GROUP, presentation.topic, Capability.SET_TOPIC),
+    Command("/踢", "@人", "移出群", About.GROUP, members.kick, Capability.REMOVE_MEMBER),
+    Command("/警告", "@人 [理由]", "警告", About.GROUP, members.warn, Capability.ROOM_MESSAGES),
+    Command("/拉黑", "@人", "移出并拉黑", About.GROUP, members.blacklist, Capability.REMOVE_MEMBER),
     Command("/解除拉黑", "昵称", "", About.GROUP, members.forgive),
     Command("/屏蔽词", "[加|删 词]", "", About.WORDS, words.blocked),
     Command("/关键词", "[加 词=回复 | 删 词]", "", About.WORDS, keywords.keywords),
@@ -204,6 +206,8 @@ async def _run(command: Command, request: CommandRequest) -> CommandReply:
 
     A command interrupted by a crash is handled again before the account is online, so wait for it.
     """
+    if command.needs and command.needs not in request.container.accounts.get(request.account).capabilities:
+        return CommandReply(fill(request.texts.command_unsupported, command=command.name))
     await request.container.accounts.all_online(ONLINE_WITHIN, request.account)
     try:
         return await command.run(request)

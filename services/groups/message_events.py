@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlmodel import Session
 
 from services.groups.groups import Groups
+from services.messaging.body_type import BodyType
 from services.messaging.messages import QUEUE
 from services.messaging.webhook_events import WebhookEvents
 from services.work.job import GiveUp, Job
@@ -22,7 +23,7 @@ class MessageEvents:
 
     def _message_sent(self, session: Session, job: Job) -> None:
         queue, _, account = job.queue.partition(":")
-        if queue != QUEUE or job.body["type"] == "leave" or not self._webhook_events.wants("message.sent"):
+        if queue != QUEUE or job.body["type"] == BodyType.LEAVE or not self._webhook_events.wants("message.sent"):
             return
         qun = self._groups.by_room(account, job.key)
         data = {"message": job.id, "assistant": account, "to": job.key, "kind": job.body["type"]}

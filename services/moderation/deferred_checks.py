@@ -20,7 +20,7 @@ from services.work.outbox import Outbox
 from wechat.events import GroupMessage
 
 QUEUE: Final = "look"
-CONCURRENT: Final = 4  # pictures and links of an account
+CONCURRENT: Final = 2  # pictures and links of an account, which are held in memory
 
 
 class DeferredChecks:

@@ -68,6 +68,8 @@ class WriteBatcher(Generic[Item]):
         self._alone, self._is_abandoned = 0, True
 
     def _flush(self) -> None:
+        if not self._store.is_open:  # closed while it did not answer; `drain` has logged what is lost
+            return
         if not self._waiting:  # they were dropped meanwhile
             self._busy = False
             self._idle.set()

@@ -15,11 +15,11 @@ from app.lifecycle import Bot
 from config import Config
 from models.durable import OutboxItem, WorkState
 from models.support import Ticket
-from sandbox.wecom.server import WecomServer
 from sandbox.wecom.service import KfService
 from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.service import service, words
 from tests.waiting import SECONDS
+from tests.wecom.documented import CheckedServer
 
 ACCOUNT, OPEN_KFID = "kefu1", "wkAJ2GCAAASSm4_FhToWMFea0xAFfd3Q"
 FALLBACK = "抱歉，我没听懂。回复“人工”转人工客服。"
@@ -49,7 +49,7 @@ class Shop:
         self.ahead = 0.0
         self.assistant: dict[str, Any] = {}  # more settings of the assistant
         self.service = KfService(OPEN_KFID, self.clock)
-        self.server = WecomServer(self.service)
+        self.server = CheckedServer(self.service)
         self.bot: Bot
 
     def clock(self) -> float:
@@ -64,6 +64,7 @@ class Shop:
     async def close(self) -> None:
         await self.bot.stop()
         await self.server.stop()
+        assert self.server.unknown == set(), "nobody else knows these fields"
 
     async def start_bot(self) -> None:
         corp = self.server.corp

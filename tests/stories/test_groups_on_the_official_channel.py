@@ -85,8 +85,7 @@ async def shop(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[
     await shop.open()
     await shop.online()
     yield shop
-    await shop.bot.stop()
-    await shop.server.stop()
+    await shop.close()
 
 
 async def test_a_group_of_the_pool_is_bound_once_and_its_page_shows_the_join_code(shop: GroupShop) -> None:
@@ -199,3 +198,27 @@ async def test_a_restart_finds_groups_codes_and_tasks_again(shop: GroupShop) -> 
     shop.bot.container.outbox.retry_now(f"wx:{ACCOUNT}")
     await until(lambda: shop.groups.chats[shop.pool[0]].seen, "the message")
     assert (len(shop.groups.tasks), len(shop.groups.ways)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "/踢 {number} 黑旋风",
+        "/群名 {number} 新群名",
+        "/公告 {number} 今晚开会",
+        "/警告 {number} 黑旋风",
+        "/拉黑 {number} 黑旋风",
+    ],
+)
+async def test_a_command_that_the_channel_cannot_do_says_so(shop: GroupShop, command: str) -> None:
+    qun = await shop.qun()
+    shop.groups.scan(shop.way(), "wm_heixuanfeng", "黑旋风")
+    await shop.changed(shop.pool[0])
+    await shop.until_members(2)
+    customer = shop.service.customer("店长")
+    shop.bot.container.accounts.bind_admin(customer.id)
+    name, _, rest = command.format(number=qun["number"]).partition(" ")
+    await shop.say("店长", f"{name} {rest}")
+    await until(lambda: shop.seen("店长"), "an answer")
+    assert "不支持" in shop.seen("店长")[0], shop.seen("店长")
+    assert not shop.groups.tasks
