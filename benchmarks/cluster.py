@@ -128,7 +128,7 @@ async def _balanced(town: ChaosTown) -> None:
     async def is_even(member: Member) -> bool:
         return len(await town.held_by(member)) == share
 
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while not all([await is_even(one) for one in town.members]):  # noqa: ASYNC110 - processes
             await asyncio.sleep(0.2)
 

@@ -123,11 +123,13 @@ async def test_kill_9_and_rolling_restarts(tmp_path: Path, database: str) -> Non
             victim = choice.choice([member for member in town.members if member.is_up])
             took += await loss(town, victim)
             await victim.start()
+            await town.all_up()  # or nobody is left when the next ones are killed
             await town.all_served(60)
         for member in town.members:  # an upgrade: one after the other
             code, seconds = await member.terminate()
             assert code == 0, f"exit {code} after {seconds:.1f} s\n{member.log()[-2000:]}"
             await member.start()
+            await town.all_up()
             await town.all_served(60)
         result = await settled(town, load)
         told(f"{KILLS} kill -9 and {MEMBERS} restarts", took, load, result)
@@ -149,6 +151,7 @@ async def test_frozen_processes_behind_relays(tmp_path: Path, database: str) -> 
             else:
                 took += await loss(town, victim)
                 await victim.start()
+            await town.all_up()  # or nobody is left when the next ones are killed
             await town.all_served(60)
         result = await settled(town, load)
         told(f"{FREEZES} SIGSTOP and {KILLS // 2} kill -9 behind relays", took, load, result)
