@@ -36,7 +36,7 @@ ROWS = {  # rows of the docs' table that begin so, with whether the official cha
 def official(**more: object) -> frozenset[Capability]:
     settings = AssistantSettings(
         account="kefu1", kind="wecom", corp_id="ww1", secret="s", open_kfid="wk1",
-        callback={"token": "t", "aes_key": "a" * 43}, **more,  # type: ignore[arg-type]
+        callback={"token": "t", "aes_key": "a" * 43}, **more,
     )  # fmt: skip
     return account._capabilities(settings)
 
