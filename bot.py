@@ -34,7 +34,7 @@ from config.language import language_of
 from jobs import JOBS
 from jobs.scheduler import check_times
 from logs import set_up_logging
-from models.instance_lock import DatabaseInUse
+from models.instance_lock import DatabaseInUse, DatabaseLost
 from models.schema import UnusableDatabase
 from version import VERSION
 
@@ -70,7 +70,7 @@ async def run(config: Config, source: Callable[[], Config] | None = None) -> boo
     except Exception:  # e.g. a full disk or a lost database connection
         log.exception("some work could not be finished; it continues at the next start")
     if bot.database_lost:
-        raise DatabaseInUse(bot.database_lost)
+        raise DatabaseLost(bot.database_lost)
     return bot.starts_again
 
 
@@ -157,6 +157,9 @@ def main() -> int:
     except UnusableDatabase as error:
         terminal.print_error(f"cannot start: the database: {error}", language)
         return 2
+    except DatabaseLost as error:
+        terminal.print_error(f"stopped: {error}", language)
+        return 1
     except DatabaseInUse as error:
         terminal.print_error(f"cannot start: {error}", language)
         return 1

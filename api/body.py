@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import math
 import re
 from collections.abc import Mapping
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from aiohttp import web
 
 from errors import BodyTooLarge, InvalidParameter, NotFound
 from models.schema import MAX_ID
 from services.messaging.attachments import LARGEST
+from services.strict_json import decode
 
 READ_TIMEOUT: Final = 10.0  # seconds for the body to arrive
 LARGE_READ_TIMEOUT: Final = 60.0
@@ -27,20 +26,6 @@ RAW: Final = web.RequestKey("raw", bytes)  # a body that was read before its han
 _FORBIDDEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 # newlines and tabs are allowed
 _FORBIDDEN_IN_TEXT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _finite(digits: str) -> float:
-    value = float(digits)
-    if math.isinf(value):
-        raise ValueError("a number beyond any")  # 1e999: written out again it would be Infinity, which is no JSON
-    return value
-
-
-_decode: Final = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite).decode
 
 
 async def read_object(request: web.Request) -> dict[str, Any]:
@@ -73,7 +58,7 @@ async def read_ahead(request: web.Request, *, large: bool) -> bytes:
 async def _read_object(request: web.BaseRequest, most: int, patience: float) -> dict[str, Any]:
     raw = request[RAW] if RAW in request else await _read_whole(request, most, patience)
     try:
-        value = _decode(raw.decode())
+        value = decode(raw.decode())
     except (ValueError, RecursionError) as error:
         raise InvalidParameter(f"no JSON: {type(error).__name__}") from None
     if not isinstance(value, dict):

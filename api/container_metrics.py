@@ -113,7 +113,7 @@ class ContainerMetrics(Collector):
         yield _gauge("wxbot_queue_oldest_seconds", help_, "queue", inboxes | oldest)
 
     def _results(self) -> Iterator[Metric]:
-        counts = self._container.outbox.results.counts
+        counts = self._container.outbox.results.counts.counts
         messages = CounterMetricFamily(
             "wxbot_messages",
             "Messages to WeChat: sent, sent late (a minute after they were due), or failed.",

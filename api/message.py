@@ -15,6 +15,7 @@ from api.responses import reply
 from errors import InvalidParameter
 from models.durable import WorkState
 from models.row_id import MAX_ROW_ID
+from services.messaging.body_type import BodyType
 from services.outreach.outbound_requests import MessageRequest
 
 PATH = "/wxbot/message"
@@ -28,7 +29,7 @@ async def send(request: web.Request) -> web.Response:
     key = idempotency_key(request, "rest")
     container.accounts.get(order.account)
     content = await read_content(body, container.attachments)
-    if content["type"] != "text":
+    if content["type"] != BodyType.TEXT:
         order = replace(order, body=content)
     message_id = await container.outbound_requests.submit(order, key)
     answer = {"message": {"id": message_id, "state": WorkState.QUEUED.value}}

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, select
 
 from models.db import Store
-from models.durable import Action, EventState, InboxEvent
+from models.durable import Action, EventState, InboxEvent, Outcome
 from models.groups import Membership
 from models.support import Ticket, TicketState
 from services.support.service_levels import ServiceLevels, of_tickets
@@ -75,7 +75,7 @@ class StoredNumbers:
 def read(session: Session, midnight: float) -> Numbers:
     """Read all numbers with small indexed queries."""
     unfinished = col(Ticket.state) != TicketState.CLOSED
-    accepted = (col(Action.kind) == "accept", col(Action.outcome) == "done", col(Action.at) >= midnight)
+    accepted = (col(Action.kind) == "accept", col(Action.outcome) == Outcome.DONE, col(Action.at) >= midnight)
     states = select(Membership.state, func.count()).group_by(col(Membership.state))
     tickets = select(Ticket.state, func.count()).where(unfinished).group_by(col(Ticket.state))
     waiting = select(func.min(Ticket.opened_at)).where(unfinished, Ticket.staff_id == "")

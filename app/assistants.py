@@ -12,9 +12,10 @@ from app.container import Container
 from app.listener import EventListener
 from config.settings import AssistantSettings
 from errors import AssistantUnknown, InvalidParameter, WeChatError
+from models.durable import Outcome
 from models.groups import QunState
 from services.accounts.wecom_storage import WecomStorage
-from services.work.inbox import Handle
+from services.work.conversation_workers import Handle
 from wechat.assistant import Assistant
 from wechat.connection import Timing
 from wechat.events import RawEvent
@@ -165,13 +166,13 @@ class Assistants:
         container = self._container
         container.accounts.require(account, Capability.LOG_OUT)
         wechat = container.accounts.online(account)
-        action = await container.audit.tried(account, "log_out", who, account)
+        action = await container.audit.begin(account, "log_out", who, account)
         try:
             await wechat.log_out()
         except WeChatError as error:
-            await container.audit.ended(action, "failed", str(error))
+            await container.audit.end(action, Outcome.FAILED, str(error))
             raise
-        await container.audit.ended(action, "done")
+        await container.audit.end(action, Outcome.DONE)
 
     def _check_added(self, account: str) -> None:
         """Raise InvalidParameter for an account of the config: only added ones can be changed here."""

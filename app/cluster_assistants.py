@@ -12,7 +12,7 @@ from config.settings import AssistantSettings
 from errors import AssistantUnknown, InvalidParameter
 from services.cluster.parts import ClusterParts
 from services.cluster.peers import Peers
-from services.work.inbox import Handle
+from services.work.conversation_workers import Handle
 from wechat.connection import Timing
 from wechat.interface import State
 

@@ -159,8 +159,8 @@ class Bot:
 
     def _grace(self) -> float:
         """Return the seconds that running work still has."""
-        if self.starts_again:
-            return 0.1  # what it writes is refused
+        if self.starts_again or self.database_lost:
+            return 0.1  # what it writes is refused or lost
         return max(0.5, self._stop_by - time.monotonic())
 
     async def _settings(self, stack: AsyncExitStack) -> list[AssistantSettings]:

@@ -16,7 +16,8 @@ from models.durable import Priority
 from services.accounts.address_book import AddressBook
 from services.changes import ChangeKind
 from services.work import relay_position
-from services.work.inbox import Handle, Inbox
+from services.work.conversation_workers import Handle
+from services.work.inbox import Inbox
 from services.work.write_batcher import WriteBatcher
 from wechat.events import Contact, Event, Message, RawEvent
 from wechat.interface import State, WeChat

@@ -40,8 +40,10 @@ FILL: Final = (
     {numbers} SELECT 1, 'w' || i, 'a', 'w' || i, 'name', CASE WHEN i % 10 = 0 THEN 'left' ELSE 'joined' END, 'rest',
     '', i, i FROM n""",
     """INSERT INTO ticket (account, contact_id, name, state, room_id, staff_id, staff_name, told, called_by, called_at,
-    opened_at, last_at, closed_by) {numbers} SELECT CASE WHEN i % 10 = 0 THEN 'b' ELSE 'a' END, 'w' || i, 'n',
-    CASE WHEN i % 10 = 1 THEN 'open' ELSE 'closed' END, '', '', '', 0, '', 0, i, i, '' FROM n""",
+    opened_at, last_at, closed_by, announced_at, reminders, reminded_at, quiet_seconds, refusals, not_before)
+    {numbers} SELECT CASE WHEN i % 10 = 0 THEN 'b' ELSE 'a' END, 'w' || i, 'n',
+    CASE WHEN i % 10 = 1 THEN 'open' ELSE 'closed' END, '', '', '', 0, '', 0, i, i, '', 0, 0, 0, 0, 0, 0
+    FROM n""",
     """INSERT INTO said (account, conversation, "by", staff, at, kind, text, media, message_id, ticket, internal)
     {numbers} SELECT 'a', 'w', 'w', '', i, 'text', 'hello', '', '', CASE WHEN i % 10 = 0 THEN 1 END, {false} FROM n""",
     """INSERT INTO action (at, account, kind, who, target, detail, outcome, seen) {numbers} SELECT i, 'a',

@@ -132,6 +132,7 @@ CHINESE: Final[tuple[tuple[str, str], ...]] = (
     # start
     (r"^config: ", "配置："),
     (r"^cannot start: ", "启动不了："),
+    (r"^stopped: ", "已停止："),
     (r"\bthe database: ", "数据库："),
     (r"\banother wxbot \(process (\w+)\) runs on the database ", r"另一个 wxbot（进程 \1）正在使用数据库 "),
     (r"\banother wxbot runs on this database ", "另一个 wxbot 正在使用这个数据库 "),

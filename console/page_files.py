@@ -10,12 +10,13 @@ from typing import Final, NamedTuple
 
 from aiohttp import web
 
+import webui
 from api.app_keys import CONTAINER
 from api.view_limit import ViewLimit
 from errors import NotFound
 
 FOLDER: Final = Path(__file__).parent / "page"
-SHARED: Final = {"vendor/preact.js": FOLDER.parents[1] / "sandbox" / "page" / "vendor" / "preact.js"}
+SHARED: Final = {f"shared/{name}": path for name, path in webui.FILES.items()}
 VIEWS: Final = web.AppKey("console_views", ViewLimit)
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self'; "

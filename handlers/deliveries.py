@@ -7,6 +7,7 @@ from typing import Final
 
 from handlers.context import EventContext
 from services.messaging.messages import QUEUE
+from services.work.outbox_rows import last_sent
 from wechat.events import MessageFailed, SessionChanged, SessionStep, StaffMessage
 
 NOTE_WITHIN: Final = 120.0  # seconds after a message in which WeChat says that it was not delivered
@@ -19,7 +20,7 @@ async def record_failure(event: MessageFailed, context: EventContext) -> bool:
     outbox, queue = context.container.outbox, f"{QUEUE}:{event.account}"
     number = int(event.message_id) if event.message_id else await _sent_last(event, context, queue)
     if number:
-        context.write(lambda s: outbox.fail_sent(s, number, queue, event.reason))
+        context.write(lambda s: outbox.results.fail_sent(s, number, queue, event.reason))
     if event.unfriended:
         context.after(lambda: context.wechat.directory.unfriend(event.contact_id))
     return True
@@ -30,9 +31,9 @@ async def _sent_last(event: MessageFailed, context: EventContext, queue: str) ->
 
     WeChat's note may arrive before the result of the message is stored.
     """
-    outbox, since = context.container.outbox, context.container.clock() - NOTE_WITHIN
+    store, since = context.container.store, context.container.clock() - NOTE_WITHIN
     for _ in range(TRIES):
-        number = await outbox.last_sent(queue, event.contact_id, since)
+        number = await store.read(lambda s: last_sent(s, queue, event.contact_id, since))
         if number:
             return number
         await asyncio.sleep(PAUSE)

@@ -9,6 +9,7 @@ from typing import Final
 
 from errors import WeChatError
 from handlers.context import EventContext
+from models.durable import Outcome
 from wechat.events import MemberJoined, MemberLeft, RoomEvent, RoomInvited, TopicChanged
 from wechat.names import same_name
 
@@ -81,9 +82,9 @@ async def invited(event: RoomInvited, context: EventContext) -> bool:
         return False
     try:
         await context.wechat.accept_invitation(event.invitation_id)
-        outcome, seen = "done", ""
+        outcome, seen = Outcome.DONE, ""
     except WeChatError as error:
-        outcome, seen = "failed", str(error)
+        outcome, seen = Outcome.FAILED, str(error)
     who = f"person:{inviter}"
     context.write(lambda s: container.audit.note(s, account, "enter", who, event.invitation_id, outcome, seen=seen))
     return True

@@ -147,6 +147,11 @@ class Store:
         if self.is_shared:
             session.connection().execute(text("SELECT pg_advisory_xact_lock(hashtext(:what))"), {"what": what})
 
+    @property
+    def is_open(self) -> bool:
+        """Whether writes are accepted."""
+        return self._thread is not None
+
     async def ping(self) -> None:
         """Check that the database answers. If the last write failed, such as on a full disk, also try a small write."""
         self.file.check()
@@ -183,7 +188,7 @@ class Store:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         job = WriteJob(fn, future)
-        if self._thread is None:
+        if not self.is_open:
             raise RuntimeError("the database is not open")
         self._jobs.put(job)
         return future

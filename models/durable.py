@@ -98,6 +98,17 @@ class OutboxItem(SQLModel, table=True):
     done_at: float | None = Field(default=None, index=True)
 
 
+class Outcome(StrEnum):
+    """Outcomes of an action in WeChat."""
+
+    TRIED = "tried"  # begun; its end is not known
+    DONE = "done"
+    INVITED = "invited"
+    UNCONFIRMED = "unconfirmed"  # WeChat accepted the change but does not show it
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
 class Action(SQLModel, table=True):
     """An entry of the audit log: who asked, what was done in WeChat, and what was observed afterwards.
 
@@ -117,7 +128,7 @@ class Action(SQLModel, table=True):
     who: str  # rest:ADDRESS | rest:NAME of the key | person:WXID | job:NAME | guard
     target: str = ""
     detail: dict[str, str] = Field(default_factory=dict, sa_type=JSON)
-    outcome: str = "tried"  # tried | done | invited | failed | unknown
+    outcome: str = Outcome.TRIED
     seen: str = ""
 
 

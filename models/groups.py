@@ -119,6 +119,17 @@ class RoomProposal(SQLModel, table=True):
     created_at: float = Field(default_factory=time.time)
 
 
+class MembershipSource(StrEnum):
+    """Where a request to join, or the knowledge of a join, came from."""
+
+    REST = "rest"
+    ASYNC = "async"  # REST; the caller does not wait for the result
+    REQUEST = "request"  # a friend request with a join token
+    MESSAGE = "message"  # a join token sent by the person
+    FRIEND = "friend"  # a REST request that continued when the person became a friend
+    EVENT = "event"  # WeChat reported the join
+
+
 class Membership(SQLModel, table=True):
     """One person's membership of one qun, from the request to the end."""
 
@@ -135,7 +146,7 @@ class Membership(SQLModel, table=True):
     name: str
     room_id: str | None = None
     state: str = MemberState.REQUESTED
-    source: str = "rest"  # rest | async (REST, queued) | request | message | event
+    source: str = MembershipSource.REST
     error: str = ""
     created_at: float = Field(default_factory=time.time)
     updated_at: float = Field(default_factory=time.time)

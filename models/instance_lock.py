@@ -35,6 +35,10 @@ class DatabaseInUse(Exception):
     """Another process holds the database; the message names it."""
 
 
+class DatabaseLost(Exception):
+    """The database can no longer be used; the message says why."""
+
+
 class InstanceLock(Protocol):
     """A held lock."""
 

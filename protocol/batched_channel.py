@@ -24,7 +24,7 @@ Frame.__repr__ = object.__repr__  # type: ignore[method-assign]
 # Writes per batch. If all waited for the end of the iteration, the gateway would be idle meanwhile: 5300 reads took 20
 # % longer.
 MAX: Final = 16
-LARGEST_MESSAGE: Final = 32 * 1024 * 1024  # bytes; a file in base64 may stand in one
+LARGEST_MESSAGE: Final = 8 * 1024 * 1024  # bytes; only small files come in a message, others by uuid or URL
 
 
 class BatchedTransport:

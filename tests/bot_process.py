@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import socket
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 
-from tests.official import OfficialGateway
 from tests.waiting import SECONDS
 
 ROOT = Path(__file__).parent.parent
@@ -28,11 +29,28 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class BotProcess:
-    """A bot with one gateway. Database, port and config are kept over restarts."""
+class Gateway(Protocol):
+    """How a bot reaches its gateway."""
 
-    def __init__(self, folder: Path, gateway: OfficialGateway, **config: Any) -> None:
+    @property
+    def endpoint(self) -> str: ...
+    @property
+    def token(self) -> str: ...
+    @property
+    def tls(self) -> bool: ...
+
+
+class BotProcess:
+    """A bot with one gateway. Database, port and config are kept over restarts.
+
+    `environment`: variables set besides those of the tests.
+    """
+
+    def __init__(
+        self, folder: Path, gateway: Gateway, environment: Mapping[str, str] | None = None, **config: Any
+    ) -> None:
         self.folder = folder
+        self._environment = {**os.environ, **(environment or {})}
         self.database = folder / "wxbot.db"
         self.port = free_port()
         self.process: asyncio.subprocess.Process | None = None
@@ -40,7 +58,7 @@ class BotProcess:
         data: dict[str, Any] = {
             "assistants": [assistant],
             "database": f"sqlite:///{self.database}",
-            "api": {"port": self.port},
+            "api": {"port": self.port, **config.pop("api", {})},
             "admins": ["wxid_nobody"],
             "groups": {"confirm_seconds": 2},
             "customer_service": {"faq": "", "keywords": [{"regex": r"^问(.*)$", "reply": "答{1}"}]},
@@ -58,7 +76,9 @@ class BotProcess:
         """Start the process without waiting until it is ready."""
         with (self.folder / "bot.log").open("ab") as log:
             command = (sys.executable, "bot.py", "--config", str(self.folder / "config.yaml"))
-            self.process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=log, stderr=log)
+            self.process = await asyncio.create_subprocess_exec(
+                *command, cwd=ROOT, env=self._environment, stdout=log, stderr=log
+            )
 
     async def ready(self, seconds: float = SECONDS) -> None:
         """Wait until it is ready; raise RuntimeError with its last output if it exits instead."""

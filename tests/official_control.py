@@ -71,7 +71,8 @@ class Control:
         echo: the account's own messages come back as events; list_strangers: ContactList names non-friends too;
         auto_login: the account logs in at the start; dirty_events: the gateway says what is stale; pictures:
         MessageImage brings a message's picture, else a stand-in (a QR code). short_lists (0): so many readings of a
-        group's members bring nobody.
+        group's members bring nobody. announcements: they can be read back. names ("plain"): how names of groups are
+        given back: escaped, emoji_words, no_emoji, trimmed, cut.
         """
         await self.do("set", **settings)
 

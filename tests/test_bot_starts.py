@@ -14,13 +14,14 @@ from socket import create_server
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
-from models.db import Store
+import bot
 from tests.bot_process import ROOT, free_port
+from tests.command_line import RunBot, run_bot
 from tests.waiting import SECONDS
 from version import VERSION
 
+__all__ = ["run_bot"]
 HANGS = """
 import asyncio, sys, time
 import bot
@@ -44,6 +45,12 @@ def write(folder: Path, **changes: Any) -> Path:
     path = folder / "config.yaml"
     path.write_text(json.dumps(config | changes))
     return path
+
+
+def refused(run_bot: RunBot, config: Path) -> tuple[int, str]:
+    """Run the bot, which does not start; return its exit code and last line."""
+    ended = run_bot("--config", config)
+    return ended.code, ended.stderr.strip()
 
 
 async def ends(config: Path) -> tuple[int, str]:
@@ -79,29 +86,31 @@ async def ends(config: Path) -> tuple[int, str]:
         ({"database": "postgresql://wxbot:s3cret@127.0.0.1:1/db"}, 1, "cannot start: the database: connection failed"),
     ],
 )
-async def test_what_stops_the_start_is_one_line(tmp_path: Path, changes: dict[str, Any], code: int, line: str) -> None:
-    status, said = await ends(write(tmp_path, **changes))
+def test_what_stops_the_start_is_one_line(
+    run_bot: RunBot, tmp_path: Path, changes: dict[str, Any], code: int, line: str
+) -> None:
+    status, said = refused(run_bot, write(tmp_path, **changes))
     assert said.startswith(line)
     assert (status, said.count("\n"), "s3cret" in said) == (code, 0, False)
 
 
-async def test_a_missing_config_is_named(tmp_path: Path) -> None:
-    status, said = await ends(tmp_path / "nowhere.yaml")
+def test_a_missing_config_is_named(run_bot: RunBot, tmp_path: Path) -> None:
+    status, said = refused(run_bot, tmp_path / "nowhere.yaml")
     assert (status, said) == (2, f"配置：{tmp_path}/nowhere.yaml: 没有这个文件或文件夹")
 
 
-async def test_a_database_that_is_none_is_named(tmp_path: Path) -> None:
+def test_a_database_that_is_none_is_named(run_bot: RunBot, tmp_path: Path) -> None:
     (tmp_path / "wxbot.db").write_bytes(b"this is no database, however long it is " * 100)
-    assert await ends(write(tmp_path)) == (2, "cannot start: the database: file is not a database")
+    assert refused(run_bot, write(tmp_path)) == (2, "cannot start: the database: file is not a database")
 
 
 @pytest.mark.parametrize("section", ["api", "sandbox"])
-async def test_an_address_that_is_taken_is_named_with_its_section(tmp_path: Path, section: str) -> None:
+def test_an_address_that_is_taken_is_named_with_its_section(run_bot: RunBot, tmp_path: Path, section: str) -> None:
     changes: dict[str, Any] = {"assistants": [{"account": "weimi1001"}], "systems": {}, "flows": []}
     ports = {"api": free_port(), "sandbox": free_port()}
     changes |= {name: {"port": port} for name, port in ports.items()}
     with create_server(("127.0.0.1", ports[section])):
-        status, said = await ends(write(tmp_path, **changes))
+        status, said = refused(run_bot, write(tmp_path, **changes))
     line = said.splitlines()[-1].lower()
     address = f"('127.0.0.1', {ports[section]})"
     told = f"cannot start: {section}: error while attempting to bind on address {address}: address already in use"
@@ -134,6 +143,7 @@ async def test_a_second_one_on_the_same_database_does_not_start(tmp_path: Path) 
     ids=["as usual", "something hangs", "something fails"],
 )
 async def test_sigterm_ends_it(tmp_path: Path, how: tuple[str, ...]) -> None:
+    assert bot.LIMIT < 10, "seconds that SIGTERM allows"
     running = await asyncio.create_subprocess_exec(
         *(sys.executable, *how, str(write(tmp_path))), cwd=ROOT, stdout=asyncio.subprocess.PIPE
     )
@@ -198,22 +208,23 @@ async def test_what_is_not_right_is_told_at_the_start(tmp_path: Path, language: 
         await running.wait()
 
 
-async def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
+def test_a_database_of_another_program_is_left_alone(run_bot: RunBot, tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "wxbot.db") as other:
         other.execute("CREATE TABLE invoice (id)")
     other.close()
     before = (tmp_path / "wxbot.db").read_bytes()
     line = "cannot start: the database: it contains tables of another program (invoice, …)"
-    assert await ends(write(tmp_path)) == (2, line)
+    assert refused(run_bot, write(tmp_path)) == (2, line)
     assert (tmp_path / "wxbot.db").read_bytes()[100:] == before[100:]
 
 
-async def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
-    store = Store(f"sqlite:///{tmp_path}/wxbot.db")
-    await store.open()
-    await store.write(lambda s: s.connection().execute(text("UPDATE alembic_version SET version_num = '9999'")))
-    await store.close()
-    status, said = await ends(write(tmp_path, language="zh"))
+def test_a_database_of_a_newer_version_is_left_alone(run_bot: RunBot, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "wxbot.db") as newer:
+        newer.execute("CREATE TABLE inboxevent (id)")
+        newer.execute("CREATE TABLE alembic_version (version_num)")
+        newer.execute("INSERT INTO alembic_version VALUES ('9999')")
+    newer.close()
+    status, said = refused(run_bot, write(tmp_path, language="zh"))
     assert (status, said) == (2, "启动不了：数据库：它被更新版本的 wxbot 用过（表的版本是 9999），请安装那个版本")
 
 
@@ -236,24 +247,15 @@ async def test_a_read_only_folder_is_named() -> None:
     assert said.count(b"\n") == 1
 
 
-async def _checks(config: Path) -> tuple[int, str, str]:
-    command = (sys.executable, "bot.py", "--check", "--config", str(config))
-    piped = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=piped, stderr=piped)
-    said, complained = await asyncio.wait_for(process.communicate(), SECONDS)
-    assert process.returncode is not None
-    return process.returncode, said.decode(), complained.decode()
-
-
 def _names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-async def test_a_config_is_checked_without_a_start(tmp_path: Path) -> None:
+def test_a_config_is_checked_without_a_start(run_bot: RunBot, tmp_path: Path) -> None:
     config = write(tmp_path, api={"public_url": "https://wx.example"})
-    assert await _checks(config) == (0, f"{config} is valid\n", "")
+    assert run_bot("--check", "--config", config) == (0, f"{config} is valid\n", "")
     assert _names(tmp_path) == ["config.yaml"]  # nothing was created
-    code, said, _ = await _checks(write(tmp_path))
+    code, said, _ = run_bot("--check", "--config", write(tmp_path))
     assert (code, len(said.splitlines())) == (0, 2)
     assert "api.public_url" in said
 
@@ -266,9 +268,9 @@ async def test_a_config_is_checked_without_a_start(tmp_path: Path) -> None:
         ({"customer_service": {"faq": "questions.yaml"}}, "questions.yaml"),
     ],
 )
-async def test_a_check_names_the_mistake(tmp_path: Path, changes: dict[str, Any], says: str) -> None:
+def test_a_check_names_the_mistake(run_bot: RunBot, tmp_path: Path, changes: dict[str, Any], says: str) -> None:
     (tmp_path / "questions.yaml").write_text("- questions: 营业时间\n")
-    code, said, complained = await _checks(write(tmp_path, **changes))
+    code, said, complained = run_bot("--check", "--config", write(tmp_path, **changes))
     assert (code, said, complained.count("\n")) == (2, "", 1)
     assert says in complained
 

@@ -1,4 +1,4 @@
-"""The process with --check, --version and SIGHUP."""
+"""bot.py with --check and SIGHUP."""
 
 from __future__ import annotations
 
@@ -7,27 +7,18 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from tests.bot_process import ROOT, free_port
+from tests.command_line import RunBot, run_bot
 from tests.waiting import SECONDS
 
+__all__ = ["run_bot"]
 FIRST, SECOND = "first-0123456789ab", "second-0123456789ab"
-
-
-def bot(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        (sys.executable, "bot.py", *arguments), cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False
-    )
-
-
-def test_version() -> None:
-    done = bot("--version")
-    assert done.returncode == 0
-    assert re.fullmatch(r"wxbot \d+\.\d+\.\d+\S*\n", done.stdout)
 
 
 @pytest.mark.parametrize(
@@ -41,13 +32,13 @@ def test_version() -> None:
         ("admins: [店长]\n", 2, "admins.1"),
     ],
 )
-def test_check_says_so_in_one_line(tmp_path: Path, config: str, code: int, line: str) -> None:
+def test_check_says_so_in_one_line(run_bot: RunBot, tmp_path: Path, config: str, code: int, line: str) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(config)
     (tmp_path / "faq.yaml").write_text("- questions: [a]\n  reply: b\n")
-    done = bot("--check", "--config", str(file))
+    done = run_bot("--check", "--config", file)
     said = done.stdout + done.stderr
-    assert (done.returncode, line in said, said.count("\n")) == (code, True, 1), said
+    assert (done.code, line in said, said.count("\n")) == (code, True, 1), said
 
 
 async def test_sighup_reloads_and_never_ends_the_process(tmp_path: Path) -> None:
@@ -83,9 +74,10 @@ async def test_sighup_reloads_and_never_ends_the_process(tmp_path: Path) -> None
 
 
 async def _answers(port: int, key: str, status: int) -> bool:
-    """Whether a call with this key gets this status, within some seconds."""
+    """Wait until a call with this key gets this status; False if it never does."""
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}) as http:
-        for _ in range(400):
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline:
             try:
                 async with http.get(f"http://127.0.0.1:{port}/wxbot/qun") as response:
                     if response.status == status:

@@ -48,7 +48,7 @@ async def from_box(
         kind = data.get("type") or data.get("boxType")
         name = clean_name(str(data.get("name") or "").replace("\\", "/").rsplit("/", 1)[-1]) or "file"
         if kind == BASE64:
-            return Media(name, await asyncio.to_thread(base64.b64decode, data["base64"]))
+            return Media(name, await asyncio.to_thread(binascii.a2b_base64, data["base64"]))
         if kind == QR_CODE:
             return Media(name, await asyncio.to_thread(_qr_png, str(data["qrCode"])))
         if kind == URL:

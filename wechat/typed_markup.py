@@ -23,7 +23,6 @@ _TAG: Final = re.compile(
     r"<[/?]?[a-z][a-z0-9:._-]{0,40}|\b[a-z][a-z0-9:._-]{0,40}=(?=[\"'])|[/?]?>|<!--|-->|<!\[CDATA\[|\]\]>",
     re.ASCII | re.IGNORECASE,
 )
-_QUOTED: Final = re.compile(r"<refermsg>.*?</refermsg>", re.DOTALL)
 
 
 def typed_words(text: str, content: Content) -> str:
@@ -37,5 +36,21 @@ def typed_words(text: str, content: Content) -> str:
         text = html.unescape(text)
     if not text.lstrip().startswith("<") and "<" not in text:
         return text
-    words = html.unescape(_TAG.sub(" ", _NOT_WORDS.sub(" ", _QUOTED.sub(" ", text) if content.quoted else text)))
+    if content.quoted:
+        text = _without_quote(text)
+    words = html.unescape(_TAG.sub(" ", _NOT_WORDS.sub(" ", text)))
     return "\n".join(filter(None, map(str.strip, words.splitlines())))
+
+
+def _without_quote(xml: str) -> str:
+    """Remove the quoted message from the XML of a reply: its text, its author, and ids. Other words in it stay."""
+    end = xml.find("</refermsg>")
+    start = xml.rfind("<refermsg>", 0, end)
+    if start < 0:
+        return xml
+    quote = xml[start:end]
+    for tag in ("content", "displayname"):
+        opened, closed = quote.find(f"<{tag}>"), quote.find(f"</{tag}>")
+        if 0 <= opened < closed:
+            quote = quote[:opened] + quote[closed:]
+    return f"{xml[:start]} {''.join(c for c in quote if not c.isascii())} {xml[end:]}"

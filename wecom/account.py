@@ -13,29 +13,29 @@ from xml.etree.ElementTree import ParseError
 from defusedxml import ElementTree
 
 from config.settings import AssistantSettings
-from errors import WeChatError, WeChatUnsupported
+from errors import WeChatError
 from protocol.wecom_crypto import BadCallback, CallbackCrypto
 from wechat.directory import CachedDirectory
-from wechat.events import Contact, Event, Link, Media, MessageFailed, MiniProgram, RawEvent, Room
+from wechat.events import Contact, Event, Link, Media, MessageFailed, MiniProgram, RawEvent
 from wechat.interface import Capability, Directory, Listener, ScanState, State
 from wechat.problems import Problem, Reason
 from wecom import kf_messages
-from wecom.api import ApiRefused, NotAdmitted, WecomApi
+from wecom.api import NotAdmitted, WecomApi
+from wecom.group_calls import GroupCalls
 from wecom.group_tasks import GroupTasks
 from wecom.groups import CustomerGroups
 from wecom.kf import KfSender, job_of
+from wecom.message_reader import MessageReader
 from wecom.received_content import ReceivedContent
 from wecom.storage import Storage
 from wecom.unsupported import UnsupportedCalls
 
 log = logging.getLogger(__name__)
-PAGE: Final = 1000  # messages per page
 POLL: Final = 60.0  # seconds between polls without a callback
 # The same after the start: callbacks that came before the web server was listening are lost.
 FIRST_POLLS: Final = (2.0, 5.0, 15.0)
 WAITS: Final = (1.0, 2.0, 5.0, 15.0, 30.0)  # seconds between attempts while the API is unreachable
 EXTERNAL: Final = ("wm", "wo")  # what the ids of people outside the corp begin with
-TOKEN_SECONDS: Final = 600.0  # validity of a callback's token
 CAPABILITIES: Final = frozenset(
     {
         Capability.MENU,
@@ -55,7 +55,7 @@ def _capabilities(settings: AssistantSettings) -> frozenset[Capability]:
     return CAPABILITIES | groups | ({Capability.STAFF_CLIENT} if settings.handoff == "client" else frozenset())
 
 
-class WecomAccount(ReceivedContent, UnsupportedCalls):
+class WecomAccount(GroupCalls, ReceivedContent, UnsupportedCalls):
     """An account. `start` returns at once; messages are read at each callback, and once a minute."""
 
     def __init__(
@@ -67,8 +67,8 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
     ) -> None:
         self.account = settings.account
         self.capabilities = _capabilities(settings)
-        self._known = CachedDirectory()
-        self.directory: Directory = self._known
+        self._directory = CachedDirectory()
+        self.directory: Directory = self._directory
         self.qr_code = ""
         self.scan_state = ScanState.NONE
         self._open_kfid = settings.open_kfid
@@ -78,12 +78,12 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
         self._state = State.CONNECTING
         self._reason: Reason | None = None
         self._api = WecomApi(settings.api_url, settings.corp_id, settings.secret, storage, clock)
+        self._reader = MessageReader(self.account, settings.open_kfid, self._api, storage, clock)
         self._kf = KfSender(self._api, storage, settings.open_kfid, clock)
-        self._groups = CustomerGroups(self._api, storage, self._known, settings.groups, self._groups_changed)
-        self._tasks = GroupTasks(self._api, storage, self._known, settings.agent, clock)
+        self._groups = CustomerGroups(self._api, storage, self._directory, settings.groups, self._groups_changed)
+        self._tasks = GroupTasks(self._api, storage, self._directory, settings.agent, clock)
         self._crypto = CallbackCrypto(settings.callback.token, settings.callback.aes_key, settings.corp_id)
-        self._called = asyncio.Event()
-        self._sync_token: tuple[str, float] = ("", 0.0)
+        self._callback_received = asyncio.Event()
         self._running: list[asyncio.Task[None]] = []
 
     @property
@@ -108,7 +108,7 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
 
     async def start(self) -> None:
         """Start reading; the listener is called on changes."""
-        self._known.owner_id = self._open_kfid
+        self._directory.owner_id = self._open_kfid
         self._running = [asyncio.create_task(self._run())]
         if Capability.JOIN_BY_CODE in self.capabilities:
             self._running.append(asyncio.create_task(self._groups.run()))
@@ -119,7 +119,7 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
         await self._api.close()
-        await self._become(State.CONNECTING, Reason(Problem.STOPPED))
+        await self._set_state(State.CONNECTING, Reason(Problem.STOPPED))
 
     # ---- callbacks ----
 
@@ -136,8 +136,8 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
         except (ParseError, ValueError) as error:  # ValueError: defusedxml rejects DTDs and entities
             raise error if isinstance(error, BadCallback) else BadCallback("no XML") from None
         if event.findtext("Event") == "kf_msg_or_event" and event.findtext("OpenKfId") in (self._open_kfid, None):
-            self._sync_token = event.findtext("Token") or "", self._clock() + TOKEN_SECONDS
-            self._called.set()
+            self._reader.use_token(event.findtext("Token") or "")
+            self._callback_received.set()
         elif event.findtext("Event") == "change_external_chat" and Capability.JOIN_BY_CODE in self.capabilities:
             self._groups.changed(event.findtext("ChatId") or "")
 
@@ -147,51 +147,25 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
         failed = 0
         first = iter(FIRST_POLLS)
         while True:
-            self._called.clear()
+            self._callback_received.clear()
             try:
-                await self._sync()
-                await self._become(State.ONLINE)
+                await self._reader.read()
+                await self._set_state(State.ONLINE)
                 failed, wait = 0, next(first, POLL)
             except NotAdmitted as error:
-                await self._become(State.REFUSED, error.reason)
+                await self._set_state(State.REFUSED, error.reason)
                 wait = WAITS[-1]
             except WeChatError as error:
-                await self._become(State.CONNECTING, Reason(Problem.API_DOWN, str(error)))
+                await self._set_state(State.CONNECTING, Reason(Problem.API_DOWN, str(error)))
                 wait, failed = WAITS[min(failed, len(WAITS) - 1)], failed + 1
             except Exception:
                 log.exception("%s: could not read messages", self.account)
                 wait, failed = WAITS[min(failed, len(WAITS) - 1)], failed + 1
             try:
                 async with asyncio.timeout(wait):
-                    await self._called.wait()
+                    await self._callback_received.wait()
             except TimeoutError:
                 continue
-
-    async def _sync(self) -> None:
-        """Read all new messages page by page; each page is stored together with its cursor."""
-        cursor, more = await self._storage.cursor(), True
-        while more:
-            body: dict[str, Any] = {"open_kfid": self._open_kfid, "limit": PAGE, "voice_format": 0}
-            token, until = self._sync_token
-            if token and until > self._clock():
-                body["token"] = token
-            if cursor:
-                body["cursor"] = cursor
-            try:
-                answer = await self._api.call("kf/sync_msg", body)
-            except ApiRefused:
-                if "token" not in body:
-                    raise
-                self._sync_token = "", 0.0  # it may be the cause, and is optional
-                continue
-            messages = [m for m in answer.get("msg_list") or () if isinstance(m, dict)]
-            raws = [raw for m in messages if (raw := kf_messages.raw_event(self.account, m)) is not None]
-            heard = [one for m in messages if (one := kf_messages.heard(m)) is not None]
-            new_cursor = str(answer.get("next_cursor") or cursor)
-            more = bool(answer.get("has_more")) and new_cursor != cursor
-            if raws or new_cursor != cursor:
-                await self._storage.store_page(raws, heard, new_cursor)
-            cursor = new_cursor
 
     async def resolve(self, raw: RawEvent, placed: Callable[[str], None] = lambda _conversation: None) -> Event | None:
         """Resolve a message, with the customer's name."""
@@ -219,7 +193,7 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
     def acknowledge(self, position: str) -> None:
         """Do nothing: the cursor is stored with the events."""
 
-    async def _become(self, state: State, reason: Reason | None = None) -> None:
+    async def _set_state(self, state: State, reason: Reason | None = None) -> None:
         if (state, reason) == (self._state, self._reason):
             return
         self._state, self._reason = state, reason
@@ -246,7 +220,7 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
         found: dict[str, Any] = next(iter(answer.get("customer_list") or ()), {})
         customer = Contact(contact_id, str(found.get("nickname") or ""), friend=True)
         customer.avatar = str(found.get("avatar") or "")
-        self._known.put_contact(customer)
+        self._directory.put_contact(customer)
         return customer
 
     async def search_contacts(self, name: str) -> None:
@@ -306,50 +280,5 @@ class WecomAccount(ReceivedContent, UnsupportedCalls):
         await self._kf.end_session(contact_id)
 
     def _is_staff(self, id: str) -> bool:
-        """Ids of people outside the corp begin with wm or wo."""
+        """Whether an id is that of a staff member; ids of people outside the corp begin with wm or wo."""
         return id in self.directory.contacts and not id.startswith(EXTERNAL) and id != self._open_kfid
-
-    # ---- groups ----
-
-    async def room(self, room_id: str, *, fresh: bool = False) -> Room:
-        """Return a group; `fresh`: read it from the API."""
-        room = self.directory.rooms.get(room_id)
-        return room if room is not None and not fresh else await self._groups.read(room_id)
-
-    async def read_new_rooms(self) -> list[Room]:
-        """Read the groups of the pool that are not known yet."""
-        return await self._groups.read_new()
-
-    async def names_in(self, room_id: str) -> dict[str, set[str]]:
-        """Return the names of a group's members."""
-        contacts = self.directory.contacts
-        members = (await self._groups.read(room_id)).member_ids
-        return {id: {contacts[id].name} for id in members if id in contacts and contacts[id].name}
-
-    async def is_in_room(self, room_id: str) -> bool:
-        """Whether the API shows the group."""
-        try:
-            await self._groups.read(room_id)
-        except ApiRefused:
-            return room_id in self._groups
-        return True
-
-    async def wait_member(self, room_id: str, contact_id: str, timeout: float) -> bool:
-        """Whether the person is a member now."""
-        return contact_id in (await self._groups.read(room_id)).member_ids
-
-    async def announcement(self, room_id: str) -> str:
-        """Announcements are made by staff."""
-        raise WeChatUnsupported("announcement")
-
-    async def open_to_code(self, room_id: str, state: str, *, grows: bool) -> None:
-        """Create a QR code to join the group by."""
-        await self._groups.open(room_id, state, grows=grows)
-
-    async def join_picture(self, room_id: str) -> bytes:
-        """Return the QR code to join the group by."""
-        return await self._groups.picture(room_id)
-
-    async def leave_room(self, room_id: str) -> None:
-        """Delete the QR code; the group itself stays with the staff."""
-        await self._groups.close(room_id)

@@ -62,7 +62,7 @@ class MessagingParts:
 
     def _create_accounts(self, sandboxed: Collection[str]) -> None:
         config, clock = self.config, self.clock
-        self.governors = Governors(self.store, self.outbox, clock)
+        self.governors = Governors(self.store, clock)
         for assistant in config.assistants:
             self.governors.create(assistant.account, self._pacing(assistant))
         self.accounts = Accounts(self.governors, config.admins, sandboxed, self.ownership)

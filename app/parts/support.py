@@ -107,10 +107,10 @@ class SupportParts(GroupParts):
         self.ticket_actions = TicketActions(tickets, conversations, history, outgoing, self.messages, texts, clock)
         self.reminders = TicketReminders(store, tickets, staffing, self.messages, self.webhook_events, texts, clock)
         self.idle_tickets = IdleTickets(store, tickets, self.ticket_actions, staffing, texts, clock)
-        self.outbox.on_failed(announcements.delivery_failed)
-        self.outbox.on_failed(self.ticket_actions.delivery_failed)
-        self.outbox.on_failed(lambda session, job, _failure: self._publish_result(session, job))
-        self.outbox.on_sent(self._publish_result)
+        self.outbox.results.on_failed(announcements.delivery_failed)
+        self.outbox.results.on_failed(self.ticket_actions.delivery_failed)
+        self.outbox.results.on_failed(lambda session, job, _failure: self._publish_result(session, job))
+        self.outbox.results.on_sent(self._publish_result)
 
     def _create_agents(self) -> None:
         self.files = FileRelay(

@@ -1,10 +1,10 @@
 // The console: login, routing and the live connection.
 import { call, useSession } from "./api.js";
-import { Icon } from "./icons.js";
 import { listen } from "./live.js";
 import { Button, Confirm, Toast, sure, tryTo, useLoad } from "./ui.js";
+import { Icon } from "./shared/icons.js";
 import { hasUnsaved, useUnsavedCount } from "./unsaved.js";
-import { html, render, useEffect, useState } from "./vendor/preact.js";
+import { html, render, useEffect, useState } from "./shared/preact.js";
 import { Connections } from "./views/connections.js";
 import { Group } from "./views/group.js";
 import { Groups } from "./views/groups.js";

@@ -1,5 +1,5 @@
 // Line charts over days; uPlot is loaded when the first chart is drawn.
-import { html, useEffect, useRef } from "./vendor/preact.js";
+import { html, useEffect, useRef } from "./shared/preact.js";
 import { t } from "./words.js";
 
 const HEIGHT = 150;

@@ -1,7 +1,7 @@
 // Choosing groups and people out of many: the server looks for them, the page shows the first.
 import { query } from "./api.js";
 import { Listing, useList, useLoad } from "./ui.js";
-import { html, useState } from "./vendor/preact.js";
+import { html, useState } from "./shared/preact.js";
 import { t } from "./words.js";
 
 /** Groups by number. `one`: only one of them. */

@@ -1,7 +1,7 @@
 // Components and hooks shared by all pages.
 import { call } from "./api.js";
 import { onChange } from "./live.js";
-import { html, useCallback, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact.js";
+import { html, useCallback, useEffect, useLayoutEffect, useRef, useState } from "./shared/preact.js";
 import { moment, t } from "./words.js";
 
 // ---- loading ----

@@ -1,5 +1,5 @@
 // What was typed and is not saved yet: shown at the edge of every page, and asked about before it is left.
-import { useEffect, useState } from "./vendor/preact.js";
+import { useEffect, useState } from "./shared/preact.js";
 
 const unsaved = new Map();
 const listeners = new Set();

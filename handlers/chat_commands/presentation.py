@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable
 from typing import Final
 
@@ -11,12 +10,17 @@ from sqlmodel import Session
 from config.texts import fill
 from errors import WeChatError
 from handlers.chat_commands.request import MAX, CommandReply, CommandRequest, why
-from services.groups.presentation import MAX_ANNOUNCEMENT, MAX_TOPIC, NotInGroup, PresentationChange, TopicReserved
+from services.groups.presentation import (
+    MAX_ANNOUNCEMENT,
+    MAX_TOPIC,
+    NotInGroup,
+    PresentationChange,
+    TopicReserved,
+    UnknownPlaceholder,
+)
 
 OFF: Final = "关"
 USUAL: Final = "默认"
-PLACEHOLDERS: Final = ("member", "topic")
-_PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_]+)\}")
 
 
 async def welcome(request: CommandRequest) -> CommandReply:
@@ -28,13 +32,14 @@ async def welcome(request: CommandRequest) -> CommandReply:
         )
     if len(request.rest) > MAX:
         return CommandReply(fill(request.texts.too_long, most=MAX))
-    unknown = next((name for name in _PLACEHOLDER.findall(request.rest) if name not in PLACEHOLDERS), None)
-    if unknown is not None:
-        return CommandReply(fill(request.texts.welcome_unknown, name=f"{{{unknown}}}"))
     wanted = {OFF: "", USUAL: None}.get(request.rest, request.rest)
+    try:
+        keep = request.container.presentation.welcome(request.group, wanted, request.actor)
+    except UnknownPlaceholder as error:
+        return CommandReply(fill(request.texts.welcome_unknown, name=f"{{{error.detail}}}"))
 
     def act(session: Session) -> str:
-        request.container.presentation.welcome(request.group, wanted, request.actor)(session)
+        keep(session)
         shown = usual if wanted is None else wanted
         return fill(request.texts.welcome_set, welcome=shown) if shown else request.texts.welcome_off
 

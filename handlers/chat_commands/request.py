@@ -11,6 +11,7 @@ from sqlmodel import Session
 from app.container import Container
 from config.texts import Texts, fill
 from errors import BotError, WeChatNotDone, WeChatOffline, WeChatRefused, WeChatTooFast, WeChatUnknown
+from models.durable import Outcome
 from models.groups import Qun
 from models.schema import MAX_ID
 from wechat.events import Room
@@ -68,7 +69,7 @@ class CommandRequest:
     def note(self, session: Session, kind: str, target: str = "", **detail: str) -> None:
         """Write an action of the command to the audit log."""
         about = {"number": str(self.qun.number)} if self.qun else {}
-        self.container.audit.note(session, self.account, kind, self.actor, target, "done", **about, **detail)
+        self.container.audit.note(session, self.account, kind, self.actor, target, Outcome.DONE, **about, **detail)
 
     @property
     def actor(self) -> str:

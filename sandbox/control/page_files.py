@@ -10,6 +10,7 @@ from typing import Final
 
 from aiohttp import web
 
+import webui
 from web_hosts import is_served
 
 PASSWORD: Final = web.AppKey("password", str)  # "" = everybody who reaches it is served
@@ -34,7 +35,7 @@ BODIES: Final = frozenset({"application/json", "multipart/form-data"})
 
 def set_up(app: web.Application) -> None:
     """Serve the page at `/` and add the security headers to every response."""
-    app.add_routes([web.get("/", get_page), web.static("/page", PAGE)])
+    app.add_routes([web.get("/", get_page), web.static("/page/shared", webui.FOLDER), web.static("/page", PAGE)])
     app.on_response_prepare.append(_add_headers)
 
 

@@ -16,7 +16,7 @@ from grpclib.exceptions import GRPCError
 from protocol import ProtocolCall
 from protocol.server import shows_token
 from sandbox.gateway.event_stream import dated
-from sandbox.world.faults import CallFault
+from sandbox.world.faults import CallFault, Effect
 from sandbox.world.model import Refused
 from sandbox.world.world import World
 
@@ -83,10 +83,10 @@ class CallInterceptor:
             answer = await answer
         if answer is None:  # streaming calls send their own responses
             return "ok"
-        if fault is not None and fault.effect == "lose":
+        if fault is not None and fault.effect == Effect.LOSE:
             await stream.cancel()
             return "executed, answer lost"
-        if fault is not None and fault.effect == "lose_silently":
+        if fault is not None and fault.effect == Effect.LOSE_SILENTLY:
             await _for_ever()
         if call.name == "Version":
             await stream.send_initial_metadata(metadata=dated(self._world))
@@ -123,11 +123,11 @@ async def _before(fault: CallFault | None) -> None:
     """Apply the fault's effect that comes before the call."""
     if fault is None:
         return
-    if fault.effect == "fail":
+    if fault.effect == Effect.FAIL:
         raise Refused(fault.text)
-    if fault.effect == "hang":
+    if fault.effect == Effect.HANG:
         await _for_ever()
-    if fault.effect == "slow":
+    if fault.effect == Effect.SLOW:
         await asyncio.sleep(fault.ms / 1000)
 
 

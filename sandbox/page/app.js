@@ -4,7 +4,7 @@ import { happened, isRead } from "./happenings.js";
 import { listen } from "./live.js";
 import { loadAll, loadWorld } from "./load.js";
 import { state, update, useStore } from "./store.js";
-import { html, render, useEffect } from "./vendor/preact.js";
+import { html, render, useEffect } from "./shared/preact.js";
 import { isToken } from "./words.js";
 import { Chat } from "./views/chat.js";
 import { ChatList } from "./views/chatlist.js";

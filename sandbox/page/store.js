@@ -1,5 +1,5 @@
 // The state of the page in one object, and the components that render again when it changes.
-import { useEffect, useReducer } from "./vendor/preact.js";
+import { useEffect, useReducer } from "./shared/preact.js";
 
 export const state = {
   me: null,            // the current person, as in /api/state

@@ -6,12 +6,25 @@ import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Any, Final
 
 from sandbox.world.model import Refused
 
 TOO_FAST: Final = "操作过于频繁，请稍后再试"
-EFFECTS: Final = ("fail", "hang", "lose", "lose_silently", "slow")
+
+
+class Effect(StrEnum):
+    """Effects of a call's fault."""
+
+    FAIL = "fail"  # an error, without effect
+    HANG = "hang"  # no response, without effect
+    LOSE = "lose"  # executed, then the stream is reset
+    LOSE_SILENTLY = "lose_silently"  # executed, no response
+    SLOW = "slow"  # delayed
+
+
+EFFECTS: Final = tuple(map(str, Effect))
 LIMITED: Final = ("message", "room_create", "room_add", "friend_add", "friend_accept")
 NEVER_FAULTY: Final = frozenset({"Event"})  # streams have their own faults
 
@@ -34,8 +47,7 @@ class EventFault:
 class CallFault:
     """A fault of a method (or `*`), for the next `count` calls or permanently.
 
-    fail: an error with `text`, without effect. hang: no response, without effect. lose: executed, then the stream is
-    reset. lose_silently: executed, no response. slow: delayed by `ms`.
+    `text`: of the error (fail); `ms`: the delay (slow).
     """
 
     method: str

@@ -8,6 +8,8 @@ import logging
 import zlib
 from typing import Any, Final
 
+from sqlalchemy.exc import DBAPIError
+
 from models.db import Store
 from models.durable import DirectoryRow
 from services.clock import Clock
@@ -61,6 +63,10 @@ class AddressBook:
     async def _try_to_save(self) -> None:
         try:
             await self.save()
+        except DBAPIError as error:
+            log.error(  # noqa: TRY400 - the traceback has no information
+                "%s: could not store the address book: %s", self._wechat.account, type(error).__name__
+            )
         except Exception:
             log.exception("%s: could not store the address book", self._wechat.account)
 

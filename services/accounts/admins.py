@@ -16,7 +16,7 @@ from sqlmodel import Session, col, select
 from errors import InvalidParameter, NotFound
 from models.accounts import Admin
 from models.db import Store, after_commit
-from models.durable import Setting
+from models.durable import Outcome, Setting
 from services.accounts.audit import Audit
 from services.accounts.registry import Accounts
 from services.clock import MINUTE, Clock
@@ -112,7 +112,7 @@ class Admins:
     def bind(self, session: Session, contact_id: str) -> None:
         """Make the person an admin, inside a transaction; the code is used up with it."""
         if self._bind(session, contact_id, "", BY_CODE):
-            self._audit.note(session, "", "admin", f"person:{contact_id}", contact_id, "done")
+            self._audit.note(session, "", "admin", f"person:{contact_id}", contact_id, Outcome.DONE)
         session.merge(Setting(key=SEEN, value=contact_id))
         if (shared := session.get(Setting, CODE)) is not None:
             session.delete(shared)
@@ -143,7 +143,7 @@ class Admins:
         """Make a person an admin, and write it to the audit log; False when they are one already."""
         new = self._bind(session, contact_id, name, by)
         if new:
-            self._audit.note(session, "", "admin", by, contact_id, "done")
+            self._audit.note(session, "", "admin", by, contact_id, Outcome.DONE)
         return new
 
     def _bind(self, session: Session, contact_id: str, name: str, by: str) -> bool:
@@ -160,7 +160,7 @@ class Admins:
             raise LastAdmin(admin.contact_id)
         contact_id = admin.contact_id
         session.delete(admin)
-        self._audit.note(session, "", "admin_removed", who, contact_id, "done")
+        self._audit.note(session, "", "admin_removed", who, contact_id, Outcome.DONE)
         after_commit(session, lambda: self._accounts.unbind_admin(contact_id))
         return admin
 

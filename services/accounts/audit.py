@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from sqlalchemy import update
 from sqlmodel import Session, col
 
 from models.db import Store
-from models.durable import Action
+from models.durable import Action, Outcome
 from services.clock import Clock
-
-UNCONFIRMED: Final = "unconfirmed"  # outcome of a change that WeChat accepted but does not show
 
 
 class Audit:
@@ -22,7 +18,14 @@ class Audit:
         self._clock = clock
 
     def note(
-        self, session: Session, account: str, kind: str, who: str, target: str, outcome: str = "tried", **detail: str
+        self,
+        session: Session,
+        account: str,
+        kind: str,
+        who: str,
+        target: str,
+        outcome: str = Outcome.TRIED,
+        **detail: str,
     ) -> Action:
         """Add an entry inside a transaction."""
         action = Action(
@@ -32,17 +35,17 @@ class Audit:
         session.flush()
         return action
 
-    async def tried(self, account: str, kind: str, who: str, target: str, **detail: str) -> int:
+    async def begin(self, account: str, kind: str, who: str, target: str, **detail: str) -> int:
         """Add an entry before an attempt and return its id."""
         action = await self._store.write(lambda s: self.note(s, account, kind, who, target, **detail))
         return action.id or 0
 
-    def end(self, session: Session, action_id: int, outcome: str, seen: str = "") -> None:
+    def record_end(self, session: Session, action_id: int, outcome: str, seen: str = "") -> None:
         """Record the outcome of an attempt, inside a transaction."""
         session.connection().execute(
             update(Action).where(col(Action.id) == action_id).values(outcome=outcome, seen=seen[:500])
         )
 
-    async def ended(self, action_id: int, outcome: str, seen: str = "") -> None:
+    async def end(self, action_id: int, outcome: str, seen: str = "") -> None:
         """Record the outcome of an attempt."""
-        await self._store.write(lambda s: self.end(s, action_id, outcome, seen))
+        await self._store.write(lambda s: self.record_end(s, action_id, outcome, seen))

@@ -15,6 +15,7 @@ from sqlmodel import Session, col, select
 from errors import NotFound
 from models.console import ConsoleSession, LoginLink
 from models.db import Store
+from models.durable import Outcome
 from services.accounts.audit import Audit
 from services.accounts.registry import Accounts
 from services.clock import HOUR, MINUTE, Clock
@@ -126,7 +127,7 @@ class ConsoleSessions:
             )
         )  # fmt: skip
         self._audit.note(
-            session, link.account, "console_login", f"console:{link.contact_id}", link.contact_id, "done",
+            session, link.account, "console_login", f"console:{link.contact_id}", link.contact_id, Outcome.DONE,
             address=address,
         )  # fmt: skip
         return True
@@ -154,7 +155,7 @@ class ConsoleSessions:
         session.connection().execute(delete(LoginLink).where(col(LoginLink.contact_id) == contact_id))
         mine = delete(ConsoleSession).where(col(ConsoleSession.contact_id) == contact_id)
         ended = session.connection().execute(mine).rowcount
-        self._audit.note(session, account, "console_logout", f"person:{contact_id}", contact_id, "done")
+        self._audit.note(session, account, "console_logout", f"person:{contact_id}", contact_id, Outcome.DONE)
         return ended
 
     def end(self, session: Session, begin: str, who: str) -> None:
@@ -163,7 +164,7 @@ class ConsoleSessions:
         if len(found) != 1:
             raise NotFound("session")
         session.delete(found[0])
-        self._audit.note(session, found[0].account, "console_logout", who, found[0].contact_id, "done")
+        self._audit.note(session, found[0].account, "console_logout", who, found[0].contact_id, Outcome.DONE)
 
     def listed(self, session: Session) -> Sequence[ConsoleSession]:
         """Return the open sessions, most recently used first."""

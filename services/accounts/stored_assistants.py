@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select
 from config.settings import AssistantSettings
 from models.accounts import StoredAssistant
 from models.db import Store
+from models.durable import Outcome
 from services.accounts.audit import Audit
 from services.clock import Clock
 
@@ -40,7 +41,7 @@ class StoredAssistants:
         row.sqlmodel_update({"settings": settings.model_dump(), "by": who, "updated_at": now})
         session.add(row)
         detail = {"new": str(new).lower(), "before": before, "after": _where(settings)}
-        self._audit.note(session, settings.account, "assistant", who, settings.account, "done", **detail)
+        self._audit.note(session, settings.account, "assistant", who, settings.account, Outcome.DONE, **detail)
         return new
 
     async def remove(self, account: str, who: str) -> bool:
@@ -52,7 +53,7 @@ class StoredAssistants:
         if row is None:
             return False
         session.delete(row)
-        self._audit.note(session, account, "assistant_removed", who, account, "done")
+        self._audit.note(session, account, "assistant_removed", who, account, Outcome.DONE)
         return True
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections import defaultdict
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from config.flow_settings import CallStep
 from config.texts import Texts, fill
 from services.flows.values import MissingValue, fill_body, fill_path, reason
 from services.messaging.http_client import HttpClient, TooLong, describe, read_bounded
+from services.strict_json import decode
 
 log = logging.getLogger(__name__)
 RETRIES: Final = 3
@@ -99,7 +99,7 @@ class SystemCaller:
         if status >= 500:
             raise _Unavailable(f"HTTP {status}")
         try:
-            answer = json.loads(raw)
+            answer = decode(raw.decode("utf-8-sig"))
         except (ValueError, RecursionError):
             answer = None
         if not 200 <= status < 300:

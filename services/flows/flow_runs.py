@@ -11,6 +11,7 @@ from sqlmodel import Session, col, select
 
 from errors import NotFound
 from models.db import Store
+from models.durable import Outcome
 from models.flows import DISCARDED, OPEN_STATES, FlowCallback, FlowRun, RunState
 from services.accounts.audit import Audit
 from services.clock import Clock
@@ -120,7 +121,7 @@ class FlowRuns:
         if run is None or run.state not in OPEN_STATES:
             raise NotFound(f"flow run {run_id}")
         self._steps.cancel_by_admin(session, run)
-        self._audit.note(session, run.account, "flow_ended", who, str(run_id), "done", flow=run.flow)
+        self._audit.note(session, run.account, "flow_ended", who, str(run_id), Outcome.DONE, flow=run.flow)
         return run
 
     def open_counts(self) -> dict[str, int]:

@@ -21,6 +21,7 @@ from errors import (
     WeChatTooFast,
     WeChatUnknown,
 )
+from models.durable import Outcome
 from models.groups import Membership, MembershipReason, Qun
 from services.accounts.audit import Audit
 from services.accounts.registry import RETRY_AFTER, Accounts
@@ -78,16 +79,16 @@ class MemberAdder:
         await asyncio.sleep(wait)
         if wait and not await self._states.is_open(row_id):
             raise InviteFailed(MembershipReason.WITHDRAWN)
-        action = await self._audit.tried(qun.account, "add", who, contact_id, number=str(qun.number), room=room.id)
+        action = await self._audit.begin(qun.account, "add", who, contact_id, number=str(qun.number), room=room.id)
         try:
             seen = await self._add(wechat, room, contact_id, row_id)
         except WeChatError as error:
-            await self._audit.ended(action, "failed", str(error))
+            await self._audit.end(action, Outcome.FAILED, str(error))
             raise self._refusal(qun.account, error) from error
         if seen is None:
-            await self._audit.ended(action, "failed", "not seen in the room")
+            await self._audit.end(action, Outcome.FAILED, "not seen in the room")
             raise InviteFailed(f"{contact_id} not seen in {room.id}")
-        await self._audit.ended(action, "done" if seen is AddResult.JOINED else "invited", seen)
+        await self._audit.end(action, Outcome.DONE if seen is AddResult.JOINED else Outcome.INVITED, seen)
         return seen
 
     async def _add(self, wechat: WeChat, room: Room, contact_id: str, row_id: int) -> AddResult | None:

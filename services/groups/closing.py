@@ -9,7 +9,7 @@ from sqlmodel import Session, col, delete, select
 from config.texts import Texts
 from errors import InvalidParameter, NotFound, TokenExpired
 from models.db import Store
-from models.durable import Priority
+from models.durable import Outcome, Priority
 from models.groups import OPEN_STATES, Membership, Qun, QunState, QunTag
 from services.accounts.audit import Audit
 from services.groups.groups import Groups
@@ -61,7 +61,7 @@ class GroupClosing:
                 self._messages.leave(session, qun.account, room.room_id)
             self._groups.patch_room(session, room, state=QunState.CLOSED)
         self._groups.patch(session, number, state=QunState.CLOSED)
-        self._audit.note(session, qun.account, "close", who, str(number), "done")
+        self._audit.note(session, qun.account, "close", who, str(number), Outcome.DONE)
 
     # ---- tags ----
 

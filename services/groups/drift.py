@@ -11,9 +11,8 @@ from sqlmodel import Session, col, select
 
 from errors import WeChatError, WeChatOffline
 from models.db import Store
-from models.durable import Action
+from models.durable import Action, Outcome
 from models.groups import Qun, QunRoom, QunState
-from services.accounts.audit import UNCONFIRMED
 from services.accounts.registry import Accounts
 from services.clock import Clock
 from services.groups.groups import Groups
@@ -91,12 +90,12 @@ class DriftFinder:
 
     def _changing(self, session: Session, room_id: str) -> frozenset[str]:
         """Return the kinds of running changes of a room, which WeChat may show before the database does."""
-        begun = (Action.target == room_id, Action.outcome == "tried", col(Action.at) > self._clock() - SETTLED)
+        begun = (Action.target == room_id, Action.outcome == Outcome.TRIED, col(Action.at) > self._clock() - SETTLED)
         return frozenset(session.exec(select(Action.kind).where(*begun)).all())
 
     def _was_unreadable(self, session: Session, room_id: str) -> bool:
         """Whether the last announcement that was set could not be read back."""
         last = select(Action.outcome).where(
-            Action.target == room_id, Action.kind == DriftKind.ANNOUNCEMENT, Action.outcome != "tried"
+            Action.target == room_id, Action.kind == DriftKind.ANNOUNCEMENT, Action.outcome != Outcome.TRIED
         )
-        return session.exec(last.order_by(col(Action.id).desc())).first() == UNCONFIRMED
+        return session.exec(last.order_by(col(Action.id).desc())).first() == Outcome.UNCONFIRMED

@@ -11,8 +11,8 @@ from sqlmodel import Session, col, select
 from config.texts import Texts, fill
 from errors import WeChatError
 from models.db import Store
-from models.durable import Action, Priority
-from services.accounts.audit import UNCONFIRMED, Audit
+from models.durable import Action, Outcome, Priority
+from services.accounts.audit import Audit
 from services.accounts.registry import Accounts
 from services.clock import DAY, Clock
 from services.groups.drift import Drift, DriftKind
@@ -52,7 +52,7 @@ class DriftRepair:
             return False
         account, room_id = drift.qun.account, drift.room.room_id or ""
         wechat, confirmed = self._accounts.get(account), True
-        action = await self._audit.tried(account, drift.kind, WHO, room_id, number=str(drift.qun.number))
+        action = await self._audit.begin(account, drift.kind, WHO, room_id, number=str(drift.qun.number))
         try:
             if drift.kind is DriftKind.TOPIC:
                 await wechat.set_topic(room_id, drift.wanted)
@@ -60,10 +60,10 @@ class DriftRepair:
                 confirmed = await wechat.set_announcement(room_id, drift.wanted)
         except WeChatError as error:
             self._accounts.handle_rate_limit(account, error)
-            await self._audit.ended(action, "failed", str(error))
+            await self._audit.end(action, Outcome.FAILED, str(error))
             log.warning("group %s: could not restore %s: %s", drift.qun.number, drift.kind, error)
             return False
-        await self._audit.ended(action, "done" if confirmed else UNCONFIRMED)
+        await self._audit.end(action, Outcome.DONE if confirmed else Outcome.UNCONFIRMED)
         if drift.kind is DriftKind.TOPIC and drift.shown:
             await self._store.write(lambda s: self._report_restored_topic(s, drift))
         return True
@@ -83,13 +83,13 @@ class DriftRepair:
         texts = self._texts
         what = texts.what_topic if drift.kind is DriftKind.TOPIC else texts.what_announcement
         words = fill(texts.drift_unrepaired, topic=drift.room.topic, number=drift.qun.number, what=what)
-        self._notify_owner(session, drift, f"drift_{drift.kind}", "failed", words)
+        self._notify_owner(session, drift, f"drift_{drift.kind}", Outcome.FAILED, words)
 
     def _report_restored_topic(self, session: Session, drift: Drift) -> None:
         """Tell the owner that a new name of the group was set back, and how to rename it."""
         texts, number = self._texts, drift.qun.number
         words = fill(texts.topic_restored, topic=drift.wanted, number=number, shown=drift.shown)
-        self._notify_owner(session, drift, "topic_restored", "done", words)
+        self._notify_owner(session, drift, "topic_restored", Outcome.DONE, words)
 
     def _notify_owner(self, session: Session, drift: Drift, kind: str, outcome: str, words: str) -> None:
         """Tell the owner, at most once a day."""

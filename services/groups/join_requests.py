@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from errors import InviteFailed, MemberAmbiguous
-from models.groups import MemberState, Qun, QunState
+from models.groups import MembershipSource, MemberState, Qun, QunState
 from services.accounts.registry import Accounts
 from services.groups.blacklist import Blacklist
 from services.groups.groups import Groups
@@ -71,7 +71,7 @@ class JoinRequests:
             return JoinResult(Approved.PENDING, qun.account, row.id)
         if later:  # WeChat told of the friend only now
             return await self._queue(qun, person)
-        return await self._memberships.admit(qun, person, source="rest", who=who)
+        return await self._memberships.admit(qun, person, source=MembershipSource.REST, who=who)
 
     async def _queue(self, qun: Qun, person: Contact) -> JoinResult:
         row = await self._states.queue(qun, person)

@@ -15,6 +15,7 @@ from config.settings import GroupSettings
 from config.texts import fill
 from errors import AssistantOffline, CodeTaken, OwnerAmbiguous, OwnerUnknown
 from models.db import Store
+from models.durable import Outcome
 from models.groups import FIRST_NUMBER, Qun, QunRoom, QunState
 from services.accounts.audit import Audit
 from services.accounts.registry import RETRY_AFTER, Accounts
@@ -210,5 +211,5 @@ class GroupLifecycle:
     def renew_token(self, session: Session, audit: Audit, qun: Qun, who: str) -> Qun:
         """Replace the join token, inside a transaction."""
         until = self._clock() + self._settings.token_days * DAY if self._settings.token_days else None
-        audit.note(session, qun.account, "token", who, "", "done", number=str(qun.number))
+        audit.note(session, qun.account, "token", who, "", Outcome.DONE, number=str(qun.number))
         return self._groups.patch(session, qun.number, token=new_token(), token_expires_at=until)

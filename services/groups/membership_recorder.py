@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlmodel import Session
 
-from models.groups import MemberRecord, Membership, MemberState, Qun, QunRoom
+from models.groups import MemberRecord, Membership, MembershipSource, MemberState, Qun, QunRoom
 from services.accounts.registry import Accounts
 from services.clock import Clock
 from services.groups.daily_stats import DailyStats
@@ -93,7 +93,7 @@ class MembershipRecorder:
                 name = self._name(qun, contact_id)
                 put_membership(
                     session, qun, self._clock(), name=name, contact_id=contact_id, room_id=room.room_id,
-                    state=MemberState.JOINED, source="event",
+                    state=MemberState.JOINED, source=MembershipSource.EVENT,
                 )  # fmt: skip
 
     def left(

@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import and_, or_
 from sqlmodel import Session, col, select
 
-from models.groups import Membership, MemberState, Qun
+from models.groups import Membership, MembershipSource, MemberState, Qun
 
 STRANGER: Final = "@stranger"  # how the ids end by which gateways know people who are no friends
 # Who waits to become a friend; whom a gateway said to be one, under such an id, and could not add.
@@ -65,7 +65,7 @@ def adopt_pending(
         theirs = _made_theirs(session, row, contact_id)
         if theirs is not None:
             theirs.state, theirs.updated_at = MemberState.REQUESTED, now
-            theirs.source = "friend" if theirs.source == "rest" else theirs.source
+            theirs.source = MembershipSource.FRIEND if theirs.source == MembershipSource.REST else theirs.source
             session.add(theirs)
             mine[theirs.id or 0] = theirs
     return list(mine.values())
@@ -80,7 +80,7 @@ def earlier_ids(session: Session, account: str, contact_id: str, weixin: str, na
     waiting = select(Membership.contact_id, Membership.name).where(
         Membership.account == account,
         _IS_PENDING,
-        Membership.source == "message",  # they asked themselves
+        Membership.source == MembershipSource.MESSAGE,  # they asked themselves
         col(Membership.contact_id) != contact_id,
     )
     rows = session.exec(waiting).all()

@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 from config.settings import GroupSettings
 from errors import AssistantOffline, GroupFull, MemberBlacklisted, NotFound, WeChatOffline
 from models.db import Store
-from models.groups import OPEN_STATES, Membership, MembershipReason, MemberState, Qun
+from models.groups import OPEN_STATES, Membership, MembershipReason, MembershipSource, MemberState, Qun
 from services.clock import DAY, Clock
 from services.groups.group_notices import GroupNotices
 from services.groups.groups import Groups
@@ -22,7 +22,6 @@ from services.groups.membership_rows import adopt_pending, earlier_ids, membersh
 from wechat.events import Contact, Room
 
 FIRST_WAIT: Final = 300.0  # seconds before a failed request is tried again; the wait doubles with each failure
-ASYNC: Final = "async"  # the source of a request whose caller does not wait for its result
 REFUSALS: Final[dict[type[Exception], MembershipReason]] = {
     GroupFull: MembershipReason.GROUP_FULL,
     MemberBlacklisted: MembershipReason.BLACKLISTED,
@@ -124,7 +123,7 @@ class MembershipStates:
         wanted = select(Membership).where(
             Membership.account == account,
             col(Membership.state).in_((MemberState.REQUESTED, MemberState.ADDING)),
-            Membership.source != "rest",
+            Membership.source != MembershipSource.REST,
         )
         return [row for row in await self._store.read(lambda s: s.exec(wanted).all()) if self._is_due(row)]
 
@@ -142,7 +141,7 @@ class MembershipStates:
         until = self.waits_until() if state is MemberState.WAITING_FRIEND else None
         put_membership(
             session, qun, self._clock(), name=name, contact_id=contact_id,
-            state=state, source="message", expires_at=until,
+            state=state, source=MembershipSource.MESSAGE, expires_at=until,
         )  # fmt: skip
 
     async def queue(self, qun: Qun, person: Contact) -> Membership:
@@ -154,7 +153,7 @@ class MembershipStates:
                 return row
             return put_membership(
                 session, qun, self._clock(), name=person.name, contact_id=person.id,
-                state=MemberState.REQUESTED, source=ASYNC, expires_at=self.waits_until(),
+                state=MemberState.REQUESTED, source=MembershipSource.ASYNC, expires_at=self.waits_until(),
             )  # fmt: skip
 
         return await self._store.write(write)

@@ -14,12 +14,12 @@ from enum import StrEnum
 
 from concurrency import SingleFlight
 from errors import AssistantOffline, BotError, GroupFull, InviteFailed, WeChatError, WeChatOffline
-from models.groups import Membership, MembershipReason, MemberState, Qun, QunState
+from models.groups import Membership, MembershipReason, MembershipSource, MemberState, Qun, QunState
 from services.accounts.registry import Accounts
 from services.groups.adding import AddResult, MemberAdder
 from services.groups.blacklist import Blacklist
 from services.groups.groups import Groups
-from services.groups.membership_states import ASYNC, MembershipStates
+from services.groups.membership_states import MembershipStates
 from services.groups.roster_refresh import RosterRefresh
 from services.groups.seat_reservations import SeatReservations
 from wechat.events import Contact, Room
@@ -130,7 +130,7 @@ class Memberships:
         self, qun: Qun, room: Room, person: Contact, source: str, who: str, until: float | None
     ) -> JoinResult:
         row = await self._states.adding(qun, room, person, source, until)
-        seen = await self._adder.add(qun, room, row, who, patient=source != "rest")
+        seen = await self._adder.add(qun, room, row, who, patient=source != MembershipSource.REST)
         if seen is AddResult.JOINED:
             await self._states.joined(qun, room.id, person.id)
             return JoinResult(Approved.OK, qun.account, row.id)
@@ -167,10 +167,12 @@ class Memberships:
         except (BotError, WeChatError) as error:
             log.warning("group %s: join request of %s failed: %s", row.number, person.id, error)
             withdrawn = isinstance(error, BotError) and error.detail == MembershipReason.WITHDRAWN
-            if not row.error and not withdrawn and row.source != ASYNC:  # told once, not at each failure
+            if (
+                not row.error and not withdrawn and row.source != MembershipSource.ASYNC
+            ):  # told once, not at each failure
                 self._states.tell_outcome_soon(qun, person.id, error)
             return None
-        if answer.approved is Approved.INVITED and row.source != ASYNC:
+        if answer.approved is Approved.INVITED and row.source != MembershipSource.ASYNC:
             self._states.tell_outcome_soon(qun, person.id, None)
         return answer
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, NamedTuple
 
@@ -10,8 +11,9 @@ from sqlmodel import Session
 from config.settings import GroupSettings
 from errors import InvalidParameter, WeChatError
 from models.db import Store
+from models.durable import Outcome
 from models.groups import Qun, QunRoom
-from services.accounts.audit import UNCONFIRMED, Audit
+from services.accounts.audit import Audit
 from services.accounts.registry import Accounts
 from services.groups.groups import Groups
 from wechat.interface import Capability
@@ -20,6 +22,8 @@ from wechat.names import same_name
 MAX_TOPIC: Final = 30  # characters; WeChat's limits
 MAX_ANNOUNCEMENT: Final = 2000
 MAX_WELCOME: Final = 500
+PLACEHOLDERS: Final = ("member", "topic")  # of a welcome text
+_PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_]+)\}")
 
 Keep = Callable[[Session], None]  # stores a change that WeChat has accepted, inside a transaction
 
@@ -33,6 +37,10 @@ class PresentationChange(NamedTuple):
 
 class TopicReserved(InvalidParameter):
     """The topic is that of the staff room."""
+
+
+class UnknownPlaceholder(InvalidParameter):
+    """The welcome text has a {name} that nothing fills in."""
 
 
 class NotInGroup(WeChatError):
@@ -95,7 +103,7 @@ class GroupPresentation:
         if same_name(topic, room.topic):
             return True
         detail = {"number": str(qun.number), "before": room.topic, "after": topic}
-        self._audit.note(session, qun.account, "topic", f"person:{by}", room_id, "done", **detail)
+        self._audit.note(session, qun.account, "topic", f"person:{by}", room_id, Outcome.DONE, **detail)
         if room.ordinal > 1:
             self._groups.patch_room(session, room, topic=topic)
             return True
@@ -118,11 +126,14 @@ class GroupPresentation:
         return PresentationChange(keep, confirmed)
 
     def welcome(self, qun: Qun, words: str | None, who: str) -> Keep:
-        """Set the welcome text; "" = none, None = that of the config."""
+        """Set the welcome text; "" = none, None = that of the config. Raises UnknownPlaceholder."""
+        unknown = next((name for name in _PLACEHOLDER.findall(words or "") if name not in PLACEHOLDERS), None)
+        if unknown is not None:
+            raise UnknownPlaceholder(unknown)
 
         def keep(session: Session) -> None:
             detail = {"number": str(qun.number), "before": qun.welcome or "", "after": words or ""}
-            self._audit.note(session, qun.account, "welcome", who, "", "done", **detail)
+            self._audit.note(session, qun.account, "welcome", who, "", Outcome.DONE, **detail)
             self._groups.patch(session, qun.number, welcome=words)
 
         return keep
@@ -146,17 +157,17 @@ class GroupPresentation:
             raise NotInGroup(kind)
         actions: dict[int, str] = {}
         for room_id, words in wanted.items():
-            action = await self._audit.tried(qun.account, kind, who, room_id, number=str(qun.number), **detail)
+            action = await self._audit.begin(qun.account, kind, who, room_id, number=str(qun.number), **detail)
             try:
                 confirmed = await change(room_id, words) is not False
             except WeChatError as error:
                 self._accounts.handle_rate_limit(qun.account, error)
-                await self._audit.ended(action, "failed", str(error))
+                await self._audit.end(action, Outcome.FAILED, str(error))
                 await self._store.write(lambda s: self._end(s, actions))
                 raise
-            actions[action] = "done" if confirmed else UNCONFIRMED
-        return actions, UNCONFIRMED not in actions.values()
+            actions[action] = Outcome.DONE if confirmed else Outcome.UNCONFIRMED
+        return actions, Outcome.UNCONFIRMED not in actions.values()
 
     def _end(self, session: Session, actions: Mapping[int, str]) -> None:
         for action, outcome in actions.items():
-            self._audit.end(session, action, outcome)
+            self._audit.record_end(session, action, outcome)

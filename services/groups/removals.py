@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from errors import InviteFailed, NotFound, WeChatError, WeChatOffline
+from models.durable import Outcome
 from models.groups import MemberState, Qun, QunState
 from services.accounts.audit import Audit
 from services.accounts.registry import Accounts
@@ -75,15 +76,15 @@ class Removals:
         return rooms
 
     async def _remove_from(self, wechat: WeChat, qun: Qun, room_id: str, contact_id: str, who: str) -> None:
-        action = await self._audit.tried(qun.account, "remove", who, contact_id, number=str(qun.number))
+        action = await self._audit.begin(qun.account, "remove", who, contact_id, number=str(qun.number))
         try:
             await wechat.remove_member(room_id, contact_id)
         except WeChatError as error:
             self._accounts.handle_rate_limit(qun.account, error)
             if not await _is_gone(wechat, room_id, contact_id):
-                await self._audit.ended(action, "failed", str(error))
+                await self._audit.end(action, Outcome.FAILED, str(error))
                 raise
-        await self._audit.ended(action, "done")
+        await self._audit.end(action, Outcome.DONE)
         await self._states.left(qun, room_id, contact_id)
 
 

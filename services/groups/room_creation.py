@@ -24,6 +24,7 @@ from errors import (
     WeChatUnknown,
 )
 from models.db import Store
+from models.durable import Outcome
 from models.groups import Qun, QunRoom
 from services.accounts.audit import Audit
 from services.accounts.registry import RETRY_AFTER, Accounts
@@ -120,8 +121,8 @@ class RoomCreator:
             topic = taken.topic or room.topic
             room = await self._patch(room, room_id=taken.id, topic=topic)
             await self._groups.change(qun.number, topic=topic)
-            action = await self._audit.tried(qun.account, "group", who, str(qun.number), topic=topic)
-            await self._audit.ended(action, "done", taken.id)
+            action = await self._audit.begin(qun.account, "group", who, str(qun.number), topic=topic)
+            await self._audit.end(action, Outcome.DONE, taken.id)
         await wechat.open_to_code(room.room_id or "", str(qun.number), grows=self._settings.overflow)
         return room
 
@@ -137,19 +138,19 @@ class RoomCreator:
             alike = [candidate.id for candidate in self._candidates(wechat, room.topic, people)]
             room = await self._patch(room, seen_before=alike)
         room = await self._patch(room, asked_at=self._clock())
-        action = await self._audit.tried(qun.account, "group", who, str(qun.number), topic=room.topic)
+        action = await self._audit.begin(qun.account, "group", who, str(qun.number), topic=room.topic)
         try:
             room_id = await wechat.create_room(people, room.topic)
         except WeChatUnknown as error:
             found = await self._find(wechat, room, people)
-            await self._audit.ended(action, "done" if found else "unknown", found or str(error))
+            await self._audit.end(action, Outcome.DONE if found else Outcome.UNKNOWN, found or str(error))
             if found is None:
                 raise
             return found
         except WeChatError as error:
-            await self._audit.ended(action, "failed", str(error))
+            await self._audit.end(action, Outcome.FAILED, str(error))
             raise
-        await self._audit.ended(action, "done", room_id)
+        await self._audit.end(action, Outcome.DONE, room_id)
         return room_id
 
     async def _find(self, wechat: WeChat, room: QunRoom, people: Sequence[str]) -> str | None:

@@ -13,7 +13,7 @@ from models.db import Store
 from models.durable import Action, Setting
 from services.clock import DAY, MINUTE, Clock
 from services.messaging.messages import QUEUE
-from services.work.outbox import Outbox
+from services.work.outbox_rows import sent_since
 from services.work.write_batcher import WriteBatcher
 from wechat.pacing import Governor
 
@@ -23,9 +23,8 @@ log = logging.getLogger(__name__)
 class Governors(Mapping[str, Governor]):
     """The governors by account. Their slow-downs after 操作过于频繁 are stored."""
 
-    def __init__(self, store: Store, outbox: Outbox, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
-        self._outbox = outbox
         self._clock = clock
         self._governors: dict[str, Governor] = {}
         self._slow_downs = WriteBatcher[tuple[str, float]](store, _store_slow_downs)
@@ -61,7 +60,7 @@ class Governors(Mapping[str, Governor]):
                 self._governors[action.account].recall(action.kind, [action.at])
         for account in accounts:
             governor = self._governors[account]
-            governor.recall("message", self._outbox.sent_since(session, f"{QUEUE}:{account}", now - MINUTE))
+            governor.recall("message", sent_since(session, f"{QUEUE}:{account}", now - MINUTE))
             slow = session.get(Setting, _key(account))
             if slow is not None:
                 governor.recall_slow(float(slow.value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.messaging.body_type import BodyType
 from services.work.job import Job
 from services.work.outbox import Outbox
 
@@ -36,7 +37,7 @@ def _fit_together(jobs: list[Job]) -> bool:
 
 def _is_plain(job: Job) -> bool:
     body = job.body
-    return bool(body["type"] == "text" and not body.get("choices") and not body.get("mentions"))
+    return bool(body["type"] == BodyType.TEXT and not body.get("choices") and not body.get("mentions"))
 
 
 def _joined(jobs: list[Job]) -> str:

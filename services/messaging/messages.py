@@ -14,6 +14,7 @@ from errors import WeChatError, WeChatNotYet, WeChatOffline, WeChatRefused, WeCh
 from models.bulk_insert import write_bulk
 from models.durable import Priority
 from services.accounts.registry import Accounts
+from services.messaging.body_type import BodyType
 from services.messaging.joining import join_waiting
 from services.text import in_pieces
 from services.work.job import Cancelled, GiveUp, Job, Result, Retry
@@ -38,14 +39,18 @@ Body = dict[str, Any]
 
 def text(words: str, mentions: Sequence[str] = ()) -> Body:
     """Create the body of a text; `mentions` are the WeChat ids to mention with @."""
-    return {"type": "text", "text": words, "mentions": list(mentions)} if mentions else {"type": "text", "text": words}
+    return (
+        {"type": BodyType.TEXT, "text": words, "mentions": list(mentions)}
+        if mentions
+        else {"type": BodyType.TEXT, "text": words}
+    )
 
 
 def _pieces(body: Body) -> list[Body]:
     """Split a text that is too long for WeChat, in order; the mentions are in the first part."""
     mentions = body.get("mentions", ())
     first = max(LONGEST_TEXT // 2, LONGEST_TEXT - LONGEST_NAME * len(mentions))  # names may be put in front
-    if body["type"] != "text" or len(body["text"]) <= first:
+    if body["type"] != BodyType.TEXT or len(body["text"]) <= first:
         return [body]
     words = in_pieces(body["text"], LONGEST_TEXT, first)
     bare = {name: value for name, value in body.items() if name not in ("mentions", "choices", "also", "text")}
@@ -57,18 +62,18 @@ def _pieces(body: Body) -> list[Body]:
 
 def choices(words: str, options: Sequence[str]) -> Body:
     """Create the body of a text whose lines `options` are buttons, where the channel supports that."""
-    return {"type": "text", "text": words, "choices": list(options)} if options else text(words)
+    return {"type": BodyType.TEXT, "text": words, "choices": list(options)} if options else text(words)
 
 
 def file(path: str | Path, name: str = "") -> Body:
     """Create the body of an image or file on disk."""
-    return {"type": "file", "path": str(path), "name": name or Path(path).name}
+    return {"type": BodyType.FILE, "path": str(path), "name": name or Path(path).name}
 
 
 def link(card: Link) -> Body:
     """Create the body of a link card."""
     return {
-        "type": "link",
+        "type": BodyType.LINK,
         "title": card.title,
         "url": card.url,
         "description": card.description,
@@ -78,13 +83,13 @@ def link(card: Link) -> Body:
 
 def contact(contact_id: str) -> Body:
     """Create the body of a contact card."""
-    return {"type": "contact", "id": contact_id}
+    return {"type": BodyType.CONTACT, "id": contact_id}
 
 
 def mini_program(program: MiniProgram) -> Body:
     """Create the body of a mini-program card."""
     fields = ("appid", "title", "username", "page_path", "description")
-    return {"type": "mini_program", **{name: getattr(program, name) for name in fields}}
+    return {"type": BodyType.MINI_PROGRAM, **{name: getattr(program, name) for name in fields}}
 
 
 class Messages:
@@ -110,17 +115,19 @@ class Messages:
 
     def leave(self, session: Session, account: str, room_id: str) -> Job:
         """Queue leaving a room after the messages queued before, inside a transaction."""
-        return self._outbox.add(session, f"{QUEUE}:{account}", room_id, {"type": "leave"}, priority=Priority.NOTICE)
+        return self._outbox.add(
+            session, f"{QUEUE}:{account}", room_id, {"type": BodyType.LEAVE}, priority=Priority.NOTICE
+        )
 
     def hand_over(self, session: Session, account: str, contact_id: str, ticket: int) -> None:
         """Queue handing a customer to staff in their own client, after the messages queued before."""
-        self._outbox.add(session, f"{QUEUE}:{account}", contact_id, {"type": "hand_over", "relays": ticket})
+        self._outbox.add(session, f"{QUEUE}:{account}", contact_id, {"type": BodyType.HAND_OVER, "relays": ticket})
 
     def end_session(self, session: Session, account: str, contact_id: str) -> None:
         """Queue ending a customer's session, on a channel that has such."""
         wechat = self._accounts.find(account)
         if wechat is not None and Capability.SESSIONS in wechat.capabilities:
-            self._outbox.add(session, f"{QUEUE}:{account}", contact_id, {"type": "end_session"})
+            self._outbox.add(session, f"{QUEUE}:{account}", contact_id, {"type": BodyType.END_SESSION})
 
     async def _deliver(self, job: Job) -> Result:
         account = job.queue.partition(":")[2]
@@ -134,7 +141,7 @@ class Messages:
         except WeChatOffline as error:
             return Retry(1.0, str(error), counts=False)
         except WeChatTaken as error:
-            must_be_now = job.body.get("staff") or job.body["type"] == "hand_over"
+            must_be_now = job.body.get("staff") or job.body["type"] == BodyType.HAND_OVER
             return GiveUp(str(error)) if must_be_now else Retry(NOT_YET_WAIT, str(error), counts=False)
         except WeChatNotYet as error:
             return Retry(NOT_YET_WAIT, str(error), counts=False)
@@ -152,7 +159,7 @@ class Messages:
 
 
 def _again(job: Job, error: Exception, waits: Sequence[float]) -> Retry | GiveUp:
-    if job.body["type"] == "file" and not isinstance(error, WeChatTooFast):
+    if job.body["type"] == BodyType.FILE and not isinstance(error, WeChatTooFast):
         waits = FILE_WAITS
     if job.attempts >= len(waits):
         return GiveUp(str(error), unknown=isinstance(error, WeChatUnknown))
@@ -161,24 +168,24 @@ def _again(job: Job, error: Exception, waits: Sequence[float]) -> Retry | GiveUp
 
 async def _send(wechat: WeChat, to: str, body: Body, key: str) -> str:
     kind = body["type"]
-    if kind == "text":
+    if kind == BodyType.TEXT:
         mentions = body.get("mentions", ())
         words = await _with_names(wechat, body["text"], mentions) if mentions else body["text"]
         return await wechat.send_text(to, words, mentions, choices=body.get("choices", ()), key=key)
-    if kind == "file":
+    if kind == BodyType.FILE:
         return await wechat.send_media(
             to, Media(body["name"], await asyncio.to_thread(Path(body["path"]).read_bytes)), key=key
         )
     if kind in ("leave", "hand_over", "end_session"):
         await {"leave": wechat.leave_room, "hand_over": wechat.hand_over, "end_session": wechat.end_session}[kind](to)
         return ""
-    if kind == "link":
+    if kind == BodyType.LINK:
         return await wechat.send_link(
             to, Link(body["title"], body["url"], body["description"], body["thumbnail"]), key=key
         )
-    if kind == "contact":
+    if kind == BodyType.CONTACT:
         return await wechat.send_contact(to, body["id"], key=key)
-    if kind == "mini_program":
+    if kind == BodyType.MINI_PROGRAM:
         return await wechat.send_mini_program(
             to, MiniProgram(**{k: v for k, v in body.items() if k != "type"}), key=key
         )

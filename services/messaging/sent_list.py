@@ -8,7 +8,7 @@ from sqlalchemy import or_
 from sqlmodel import Session, col, select
 
 from errors import NotFound
-from models.durable import OutboxItem, WorkState
+from models.durable import OutboxItem, Outcome, WorkState
 from services.accounts.audit import Audit
 from services.messaging.messages import QUEUE
 from services.paging import Page, PageRequest, page_of
@@ -46,5 +46,5 @@ def send_again(session: Session, outbox: Outbox, audit: Audit, item_id: int, who
     if item.state not in (WorkState.FAILED, WorkState.UNKNOWN):
         return False
     outbox.again(session, item)
-    audit.note(session, item.queue.partition(":")[2], "message_resend", who, str(item_id), "done")
+    audit.note(session, item.queue.partition(":")[2], "message_resend", who, str(item_id), Outcome.DONE)
     return True

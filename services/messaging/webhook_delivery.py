@@ -23,7 +23,7 @@ from yarl import URL
 from config.business import WebhookSettings
 from errors import NotFound
 from models.db import Store
-from models.durable import IS_WEBHOOK, OutboxItem, WorkState
+from models.durable import IS_WEBHOOK, OutboxItem, Outcome, WorkState
 from services.accounts.audit import Audit
 from services.clock import DAY, Clock
 from services.messaging.http_client import HttpClient, describe, discard
@@ -167,7 +167,7 @@ class WebhookDelivery:
         failed = item.state == WorkState.FAILED
         if failed:
             self._outbox.again(session, item)
-            self._audit.note(session, "", "webhook_resend", who, str(item_id), "done")
+            self._audit.note(session, "", "webhook_resend", who, str(item_id), Outcome.DONE)
         return Resent(item, failed)
 
 

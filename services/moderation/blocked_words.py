@@ -10,6 +10,7 @@ from typing import Final
 from sqlmodel import Session, col, select
 
 from models.db import Store, after_commit
+from models.durable import Outcome
 from models.groups import Qun
 from models.rules import BlockedWord
 from services.accounts.audit import Audit
@@ -115,7 +116,7 @@ class BlockedWords:
 
     def _note(self, session: Session, kind: str, account: str, number: int | None, word: str, who: str) -> None:
         detail = {} if number is None else {"number": str(number)}
-        self._audit.note(session, account, kind, who, word, "done", **detail)
+        self._audit.note(session, account, kind, who, word, Outcome.DONE, **detail)
 
     def _changed(self, scope: Scope, shape: str, word: str | None) -> None:
         if word is None:

@@ -20,7 +20,7 @@ from services.work.outbox import Outbox
 from wechat.events import GroupMessage
 
 QUEUE: Final = "look"
-CONCURRENT: Final = 4  # pictures and links of an account
+CONCURRENT: Final = 2  # pictures and links of an account, which are held in memory
 
 
 class DeferredChecks:
@@ -40,7 +40,7 @@ class DeferredChecks:
         self._groups = groups
         self._moderator = moderator
         self._sanctions = sanctions
-        outbox.serve(QUEUE, self._deliver, at_once=CONCURRENT, is_open=accounts.is_online)
+        outbox.serve(QUEUE, self._deliver, concurrency=CONCURRENT, is_open=accounts.is_online)
 
     def queue(self, session: Session, event: GroupMessage) -> None:
         """Queue the check of a message, inside a transaction."""

@@ -23,6 +23,7 @@ from wechat.interface import WeChat
 
 log = logging.getLogger(__name__)
 SECONDS: Final = 15.0  # that a picture or a link may take to be fetched
+MAX_JUDGED: Final = 50_000  # characters of a text, of which WeChat lets people send fewer
 PICTURES: Final = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".dib", ".webp", ".tif", ".tiff")
 UNCOUNTED: Final = (MessageKind.SYSTEM, MessageKind.RECALLED)
 SPOKEN: Final = (MessageKind.TEXT, MessageKind.CHAT_HISTORY)  # where links are looked for in the text
@@ -140,12 +141,13 @@ class Moderator:
         words, blocks_links = self._words.filter(qun), self._block.links and (event.kind in SPOKEN or event.typed)
         if not words and not blocks_links:
             return None
-        said = event.text
+        said = event.text[:MAX_JUDGED]
         if event.kind is MessageKind.TEXT and (event.quoted or event.text.startswith("「")):
-            said = self._quotes.own_words(event)
-        if words.hit(said) is not None or words.hit(event.typed) is not None or words.hit(event.file_name) is not None:
+            said = self._quotes.own_words(event)[:MAX_JUDGED]
+        typed = event.typed[:MAX_JUDGED]
+        if any(words.hit(shown) is not None for shown in (said, typed, event.file_name)):
             return Offence.WORD
-        if blocks_links and any(foreign_link(text, self._own) is not None for text in (said, event.typed)):
+        if blocks_links and any(foreign_link(shown, self._own) is not None for shown in (said, typed)):
             return Offence.LINK
         return None
 

@@ -33,7 +33,7 @@ _BARE: Final = re.compile(
     rf"(?<![A-Za-z0-9@._/-])((?:[a-z0-9](?:[a-z0-9-]{{0,61}}[a-z0-9])?\.){{1,8}}(?:{_DOMAINS}))(?![A-Za-z0-9_-])",
     re.IGNORECASE | re.ASCII,
 )
-_CHINESE: Final = re.compile(rf"([\w-]{{1,63}}\.(?:{_CHINESE_DOMAINS}))(?![\w-])")
+_CHINESE: Final = re.compile(rf"(?<![\w-])([\w-]{{1,63}}\.(?:{_CHINESE_DOMAINS}))(?![\w-])")
 # What a phone makes a link of without a known domain: www.…, a name or an IPv4 address with a path, one with a port.
 _WITH_PATH: Final = re.compile(
     r"(?<![A-Za-z0-9@._/-])(www\.[a-z0-9-]+(?:\.[a-z0-9-]+)+|(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,24}(?=/\S)"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 log = logging.getLogger(__name__)
-MAX_BYTES: Final = 15_000_000
+MAX_BYTES: Final = 10 * 1024 * 1024
 SECONDS: Final = 5.0  # timeout per image, after which the child is killed
 IDLE_SECONDS: Final = 60.0  # idle time after which the child is stopped, to free its memory
 ROOT: Final = Path(__file__).parents[2]
@@ -56,7 +56,8 @@ class QrReader:
         child = self._child = self._child or await _start()
         if child.stdin is None or child.stdout is None:
             raise OSError("the child process has no pipes")
-        child.stdin.write(struct.pack(">I", len(data)) + data)
+        child.stdin.write(struct.pack(">I", len(data)))
+        child.stdin.write(data)  # not joined: a copy of a large picture takes memory
         await child.stdin.drain()
         codes: list[str] = json.loads(await child.stdout.readline())
         return codes

@@ -41,7 +41,7 @@ class RemovalWorker:
         self._records = records
         self._messages = messages
         self._texts = texts
-        outbox.serve(QUEUE, self._deliver, at_once=1, is_open=accounts.is_online)
+        outbox.serve(QUEUE, self._deliver, concurrency=1, is_open=accounts.is_online)
 
     async def _deliver(self, job: Job) -> str | Retry | GiveUp:
         qun = self._groups.by_number(job.body["number"])

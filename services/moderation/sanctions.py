@@ -6,6 +6,7 @@ from sqlmodel import Session
 
 from config.settings import GroupSettings
 from config.texts import Texts, fill
+from models.durable import Outcome
 from models.groups import MemberRecord, Qun
 from services.accounts.audit import Audit
 from services.groups.removal_queue import RemovalQueue
@@ -46,7 +47,7 @@ class Sanctions:
         count = self._records.change(session, qun, contact_id, name, warnings=1)
         limit = self._settings.warn_limit
         detail = {"number": str(qun.number), "reason": reason, "count": str(count), **more}
-        self._audit.note(session, qun.account, "warn", who, contact_id, "done", **detail)
+        self._audit.note(session, qun.account, "warn", who, contact_id, Outcome.DONE, **detail)
         if count >= limit:
             self.ban(session, qun, contact_id, name, reason, who)
         else:
@@ -63,12 +64,12 @@ class Sanctions:
         """Keep a person from coming into the group."""
         self._records.change(session, qun, contact_id, name, blacklisted=True)
         detail = {"number": str(qun.number), "reason": reason}
-        self._audit.note(session, qun.account, "blacklist", who, contact_id, "done", **detail)
+        self._audit.note(session, qun.account, "blacklist", who, contact_id, Outcome.DONE, **detail)
 
     def forgive(self, session: Session, qun: Qun, contact_id: str, who: str) -> None:
         """Take a person off the blacklist; their warnings are forgotten with it."""
         self._records.change(session, qun, contact_id, "", blacklisted=False)
-        self._audit.note(session, qun.account, "forgive", who, contact_id, "done", number=str(qun.number))
+        self._audit.note(session, qun.account, "forgive", who, contact_id, Outcome.DONE, number=str(qun.number))
 
     async def blacklisted(self, qun: Qun) -> list[MemberRecord]:
         """The group's blacklist."""

@@ -15,7 +15,7 @@ from concurrency import SingleFlight
 from errors import InvalidParameter
 from models.bulk_insert import write_bulk
 from models.db import Store
-from models.durable import Priority
+from models.durable import Outcome, Priority
 from models.rules import Broadcast, BroadcastState, BroadcastTarget
 from services.accounts.audit import Audit
 from services.clock import MINUTE, Clock
@@ -140,5 +140,5 @@ class Broadcasts:
         if targets:
             account = broadcast.account or targets[0].account
             detail = {"groups": str(groups), **({"friends": str(friends)} if friends else {})}
-            self._audit.note(session, account, "broadcast", who, str(broadcast.id), "done", **detail)
+            self._audit.note(session, account, "broadcast", who, str(broadcast.id), Outcome.DONE, **detail)
         return groups + friends

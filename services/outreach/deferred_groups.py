@@ -29,7 +29,7 @@ class DeferredGroups:
         self._groups = groups
         self._lifecycle = lifecycle
         self._outbox = outbox
-        outbox.serve(QUEUE, self._make, at_once=1, is_open=accounts.is_online)
+        outbox.serve(QUEUE, self._make, concurrency=1, is_open=accounts.is_online)
 
     async def create(self, code: str, owner: str, account: str, who: str) -> Qun:
         """Return the group of this code and queue its creation, unless it exists already.

@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 from errors import NotFound
 from models.bulk_insert import write_bulk
 from models.db import Store
-from models.durable import OutboxItem, WorkState
+from models.durable import OutboxItem, Outcome, WorkState
 from models.rules import Broadcast, BroadcastState, BroadcastTarget
 from services.accounts.audit import Audit
 from services.clock import DAY, Clock
@@ -91,7 +91,9 @@ class SentBroadcasts:
             broadcast.state = BroadcastState.WITHDRAWN
             session.add(broadcast)
             account = broadcast.account or targets[0].account
-            self._audit.note(session, account, "broadcast_cancelled", who, str(broadcast_id), "done", count=str(count))
+            self._audit.note(
+                session, account, "broadcast_cancelled", who, str(broadcast_id), Outcome.DONE, count=str(count)
+            )
         return count
 
 

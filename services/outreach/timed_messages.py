@@ -15,7 +15,7 @@ from sqlmodel import Session, col, func, select
 
 from errors import InvalidParameter, NotFound
 from models.db import Store
-from models.durable import Priority
+from models.durable import Outcome, Priority
 from models.groups import Qun
 from models.rules import TimedMessage
 from services.accounts.audit import Audit
@@ -81,7 +81,7 @@ class TimedMessages:
         session.add(row)
         session.flush()
         detail = {"number": str(qun.number), "after": f"{cron} {text}"[:200]}
-        self._audit.note(session, qun.account, "timed", who, str(row.id), "done", **detail)
+        self._audit.note(session, qun.account, "timed", who, str(row.id), Outcome.DONE, **detail)
         return row
 
     def remove(self, session: Session, timed_id: int, who: str, number: int | None = None) -> None:
@@ -92,7 +92,7 @@ class TimedMessages:
             raise NotFound(f"timed message {timed_id}")
         session.delete(row)
         detail = {"number": str(qun.number), "before": f"{row.cron} {row.text}"[:200]}
-        self._audit.note(session, qun.account, "timed_removed", who, str(timed_id), "done", **detail)
+        self._audit.note(session, qun.account, "timed_removed", who, str(timed_id), Outcome.DONE, **detail)
 
     async def run(self) -> int:
         """Queue the due messages; return their number."""

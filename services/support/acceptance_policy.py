@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 
 from config.customer_service import AcceptSettings
 from models.db import Store
-from models.durable import Action
+from models.durable import Action, Outcome
 from services.clock import LocalTime
 from services.text import normal
 from services.work.job import Retry
@@ -50,6 +50,9 @@ class AcceptancePolicy:
 
 def _accepted_since(session: Session, account: str, since: datetime) -> int:
     count = select(func.count(col(Action.id))).where(
-        Action.account == account, Action.kind == "accept", Action.outcome == "done", Action.at >= since.timestamp()
+        Action.account == account,
+        Action.kind == "accept",
+        Action.outcome == Outcome.DONE,
+        Action.at >= since.timestamp(),
     )
     return session.exec(count).one()

@@ -8,7 +8,7 @@ from sqlmodel import Session, col, select
 
 from config.texts import Texts, fill
 from errors import InvalidParameter, NotFound, WeChatError
-from models.durable import OutboxItem
+from models.durable import OutboxItem, Outcome
 from models.support import Ticket, TicketState
 from services.accounts.audit import Audit
 from services.accounts.registry import Accounts
@@ -99,13 +99,13 @@ class AgentDesk:
         wechat = self._accounts.online(ticket.account)
         contact = wechat.directory.contacts.get(ticket.contact_id)
         detail = {"before": contact.alias if contact else "", "after": alias}
-        action = await self._audit.tried(ticket.account, "alias", agent.actor, ticket.contact_id, **detail)
+        action = await self._audit.begin(ticket.account, "alias", agent.actor, ticket.contact_id, **detail)
         try:
             await wechat.set_alias(ticket.contact_id, alias)
         except WeChatError as error:
-            await self._audit.ended(action, "failed", str(error))
+            await self._audit.end(action, Outcome.FAILED, str(error))
             raise
-        await self._audit.ended(action, "done")
+        await self._audit.end(action, Outcome.DONE)
 
     def _any(self, session: Session, number: int) -> Ticket:
         ticket = session.get(Ticket, number)
@@ -124,4 +124,4 @@ class AgentDesk:
         return ticket.room_id or (room.id if room else "")
 
     def _note(self, session: Session, ticket: Ticket, agent: Agent, kind: str, **detail: str) -> None:
-        self._audit.note(session, ticket.account, kind, agent.actor, str(ticket.id), "done", **detail)
+        self._audit.note(session, ticket.account, kind, agent.actor, str(ticket.id), Outcome.DONE, **detail)

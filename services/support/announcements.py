@@ -11,6 +11,7 @@ from config.texts import Texts, fill
 from models.conversations import Said
 from models.support import Ticket, TicketState
 from services.clock import Clock
+from services.messaging.body_type import BodyType
 from services.messaging.conversations import Conversations
 from services.messaging.messages import file, text
 from services.support.staffing import Staffing
@@ -98,8 +99,8 @@ class TicketAnnouncements:
     def delivery_failed(self, session: Session, job: Job, failure: GiveUp) -> None:
         """Set a ticket that the staff room or client rejected to waiting; customer and admins are told once."""
         number: int = job.body.get("relays") or 0
-        to_client = job.body["type"] == "hand_over"
-        ticket = session.get(Ticket, number) if number and (to_client or job.body["type"] == "text") else None
+        to_client = job.body["type"] == BodyType.HAND_OVER
+        ticket = session.get(Ticket, number) if number and (to_client or job.body["type"] == BodyType.TEXT) else None
         if ticket is None or ticket.state != TicketState.OPEN or (job.key != ticket.room_id and not to_client):
             return
         last_shown = job.body.get("told", max(0, self._conversations.first_of(session, number) - 1))

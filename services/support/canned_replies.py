@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select
 from config.customer_service import HandoffSettings
 from errors import InvalidParameter, NotFound
 from models.db import Store, after_commit
+from models.durable import Outcome
 from models.support import CannedReply
 from services.accounts.audit import Audit
 from services.clock import Clock
@@ -47,7 +48,7 @@ class CannedReplies:
             raise InvalidParameter("name")
         before = self.all.get(name, "")
         session.merge(CannedReply(name=name, text=text, by=who, updated_at=self._clock()))
-        self._audit.note(session, "", "canned", who, name, "done", before=before, after=text)
+        self._audit.note(session, "", "canned", who, name, Outcome.DONE, before=before, after=text)
         after_commit(session, lambda: self._added.update({name: text}))
 
     def remove(self, session: Session, name: str, who: str) -> None:
@@ -56,7 +57,7 @@ class CannedReplies:
         if row is None:
             raise NotFound(f"canned reply {name}")
         session.delete(row)
-        self._audit.note(session, "", "canned_removed", who, name, "done", before=row.text)
+        self._audit.note(session, "", "canned_removed", who, name, Outcome.DONE, before=row.text)
         after_commit(session, lambda: self._forget(name))
 
     def _forget(self, name: str) -> None:

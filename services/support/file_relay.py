@@ -58,7 +58,7 @@ class FileRelay:
         self._messages = messages
         self._ticket_actions = ticket_actions
         self._slow_until = 0.0
-        outbox.serve(QUEUE, self._deliver, at_once=CONCURRENT, is_open=accounts.is_online)
+        outbox.serve(QUEUE, self._deliver, concurrency=CONCURRENT, is_open=accounts.is_online)
 
     async def fetch_quickly(self, wechat: WeChat, message: AnyMessage) -> tuple[AnyMessage, StoredFile | None, bool]:
         """Return the message, its file if it is available at once, and whether to call `fetch_later`."""

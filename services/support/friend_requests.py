@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlmodel import Session
 
 from errors import WeChatError, WeChatOffline, WeChatTooFast, WeChatUnknown
-from models.durable import Priority
+from models.durable import Outcome, Priority
 from services.accounts.audit import Audit
 from services.accounts.registry import Accounts
 from services.support.acceptance_policy import AcceptancePolicy
@@ -43,7 +43,7 @@ class FriendRequests:
         self._texts = texts
         self._greetings = greetings
         self._on_accepted = on_accepted
-        outbox.serve(QUEUE, self._deliver, at_once=1, is_open=accounts.is_online)
+        outbox.serve(QUEUE, self._deliver, concurrency=1, is_open=accounts.is_online)
 
     def accept_soon(self, session: Session, account: str, friendship_id: str, contact_id: str, words: str = "") -> None:
         """Queue the acceptance of a request after a random delay, inside a transaction; `words` are sent then."""
@@ -71,16 +71,16 @@ class FriendRequests:
 
     async def _accept(self, account: str, job: Job) -> Retry | GiveUp | None:
         contact_id = job.body["contact"]
-        action = await self._audit.tried(account, "accept", f"person:{contact_id}", contact_id)
+        action = await self._audit.begin(account, "accept", f"person:{contact_id}", contact_id)
         try:
             await self._accounts.get(account).accept_friend(job.body["friendship"])
         except WeChatError as error:
             if await self._is_friend_in_wechat(account, contact_id):
-                await self._audit.ended(action, "done", f"already a friend despite: {error}")
+                await self._audit.end(action, Outcome.DONE, f"already a friend despite: {error}")
                 return None
-            await self._audit.ended(action, "failed", str(error))
+            await self._audit.end(action, Outcome.FAILED, str(error))
             return self._retry(account, job, error)
-        await self._audit.ended(action, "done")
+        await self._audit.end(action, Outcome.DONE)
         return None
 
     async def _is_friend_in_wechat(self, account: str, contact_id: str) -> bool:

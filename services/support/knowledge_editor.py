@@ -6,6 +6,7 @@ from sqlmodel import Session
 
 from config.customer_service import KeywordRule
 from errors import InvalidParameter, NotFound
+from models.durable import Outcome
 from models.faq import Question
 from models.keywords import Keyword
 from services.accounts.audit import Audit
@@ -77,7 +78,7 @@ class KnowledgeEditor:
             self._faq.change(session, row, entry, who)
         else:
             row, new = self._faq.add(session, entry, who)
-        self._audit.note(session, "", "question", who, str(row.id), "done", before=before, after=_entry(row))
+        self._audit.note(session, "", "question", who, str(row.id), Outcome.DONE, before=before, after=_entry(row))
         return row, new
 
     def remove_question(self, session: Session, number: int, who: str) -> None:
@@ -85,27 +86,27 @@ class KnowledgeEditor:
         row = self._faq.remove(session, number)
         if row is None:
             raise NotFound(f"question {number}")
-        self._audit.note(session, "", "question_removed", who, str(number), "done", before=_entry(row))
+        self._audit.note(session, "", "question_removed", who, str(number), Outcome.DONE, before=_entry(row))
 
     # ---- files ----
 
     def import_keywords(self, session: Session, account: str, text: str, who: str) -> int:
         """Add the rules of a YAML list, all or none; how many. InvalidParameter names what is wrong."""
         count = import_keywords(session, self._keywords, account, None, text, who)
-        self._audit.note(session, account, "keywords_imported", who, "", "done", count=str(count))
+        self._audit.note(session, account, "keywords_imported", who, "", Outcome.DONE, count=str(count))
         return count
 
     def import_questions(self, session: Session, text: str, who: str) -> int:
         """Add the entries of a faq.yaml, all or none; how many. InvalidParameter names what is wrong."""
         count = import_questions(session, self._faq, text, who)
-        self._audit.note(session, "", "questions_imported", who, "", "done", count=str(count))
+        self._audit.note(session, "", "questions_imported", who, "", Outcome.DONE, count=str(count))
         return count
 
     def _note(
         self, session: Session, kind: str, account: str, number: int | None, word: str, who: str, **detail: str
     ) -> None:
         place = {} if number is None else {"number": str(number)}
-        self._audit.note(session, account, kind, who, word, "done", **place, **detail)
+        self._audit.note(session, account, kind, who, word, Outcome.DONE, **place, **detail)
 
 
 def _rule(row: Keyword) -> str:

@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select
 
 from errors import NotFound
 from models.db import Store, after_commit
-from models.durable import Setting
+from models.durable import Outcome, Setting
 from services.accounts.audit import Audit
 from services.accounts.registry import Accounts
 from services.text import normal
@@ -75,7 +75,7 @@ class StaffRooms:
         session.merge(Setting(key=PREFIX + account, value=room_id))
         before = self._bound.get(account, "")
         detail = {} if before in ("", room_id) else {"before": before}
-        self._audit.note(session, account, "staff_room", who, room_id, "done", **detail)
+        self._audit.note(session, account, "staff_room", who, room_id, Outcome.DONE, **detail)
 
         def bound() -> None:
             self._bound[account] = room_id

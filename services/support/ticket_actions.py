@@ -10,6 +10,7 @@ from sqlmodel import Session
 from config.texts import Texts, fill
 from models.support import Ticket, TicketState
 from services.clock import Clock
+from services.messaging.body_type import BodyType
 from services.messaging.conversations import WORDS, Conversations, shown
 from services.messaging.messages import Body, Messages, choices, text
 from services.support.ticket_history import TicketHistory
@@ -91,7 +92,7 @@ class TicketActions:
         """Tell staff about an undelivered answer or file that they believe was sent."""
         body = job.body
         template, number = self._texts.ticket_undelivered, body.get("ticket") if body.get("staff") else None
-        if body.get("relays") and body["type"] == "file":
+        if body.get("relays") and body["type"] == BodyType.FILE:
             template, number = self._texts.ticket_relay_lost, body["relays"]
         ticket = session.get(Ticket, number) if number else None
         if ticket is None or not ticket.room_id:

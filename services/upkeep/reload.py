@@ -12,6 +12,7 @@ from sqlmodel import Session
 from config import Config, ConfigError
 from config.changes import Changes, compare
 from models.db import Store
+from models.durable import Outcome
 from services.accounts.audit import Audit
 from services.work.event_gate import EventGate
 
@@ -92,7 +93,7 @@ class ConfigReloader:
         return _result(changes, prepared)
 
     def _note(self, session: Session, who: str, detail: dict[str, str]) -> None:
-        self._audit.note(session, "", "reload", who, "config", "done", **detail)
+        self._audit.note(session, "", "reload", who, "config", Outcome.DONE, **detail)
         if self._tell is not None:
             self._tell(session)
 

@@ -71,7 +71,7 @@ class DeliveryQueue:
         finished: Callable[[Job, Result], None],
         *,
         pace: Pace | None = None,
-        at_once: int = 16,
+        concurrency: int = 16,
         clock: Clock,
         is_open: Callable[[], bool] = lambda: True,
     ) -> None:
@@ -87,7 +87,7 @@ class DeliveryQueue:
         self._tickets = 0
         self._timers: set[asyncio.TimerHandle] = set()
         self._running: set[asyncio.Task[None]] = set()
-        self._slots = at_once
+        self._slots = concurrency
         self._runs = False
         self._look: asyncio.Handle | None = None
         self._look_again: asyncio.TimerHandle | None = None

@@ -10,22 +10,20 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Collection, Sequence
-from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from sqlalchemy import update
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col
 
 from models.bulk_insert import in_bulk
 from models.db import Store, after_commit
 from models.durable import OutboxItem, Priority, WorkState
 from services.clock import Clock
 from services.work.delivery_queue import DeliveryQueue, Pace
-from services.work.delivery_results import DeliveryResults
-from services.work.job import Cancelled, Deliver, GiveUp, Job, Result, Retry
-from services.work.outbox_rows import END, INSERT, cancel_items, job_of, joined_items, keep_body, open_items
+from services.work.job import Deliver, Job
+from services.work.job_results import JobResults
+from services.work.outbox_rows import INSERT, cancel_items, job_of, keep_body, open_items
 from services.work.ownership import Ownership
-from services.work.write_batcher import WriteBatcher
 
 log = logging.getLogger(__name__)
 BATCH: Final = 500  # ids in one statement
@@ -38,13 +36,10 @@ class Outbox:
         self._store = store
         self._clock = clock
         self._ownership = ownership or Ownership()
-        self.results = DeliveryResults()
+        self.results = JobResults(store, clock, self._ended)
         self._queues: dict[str, DeliveryQueue] = {}
         self._openers: dict[str, Callable[[str], DeliveryQueue]] = {}
         self._open: dict[int, Job] = {}
-        self._ends = WriteBatcher[_End](store, self._write_ends)
-        self._on_failed: list[Callable[[Session, Job, GiveUp], None]] = []
-        self._on_sent: list[Callable[[Session, Job], None]] = []
         self._started = False
 
     # ---- setup ----
@@ -55,7 +50,7 @@ class Outbox:
         deliver: Deliver,
         *,
         pace: Callable[[str], Pace | None] = lambda _name: None,
-        at_once: int = 16,
+        concurrency: int = 16,
         is_open: Callable[[str], bool] = lambda _name: True,
     ) -> None:
         """Set the delivery function of the queues named `prefix:…`; each name has its own queue."""
@@ -65,37 +60,38 @@ class Outbox:
             return DeliveryQueue(
                 name,
                 deliver,
-                self._finished,
+                self.results.record,
                 pace=pace(rest),
-                at_once=at_once,
+                concurrency=concurrency,
                 clock=self._clock,
                 is_open=lambda: is_open(rest),
             )
 
         self._openers[prefix] = open_queue
 
-    def on_failed(self, listener: Callable[[Session, Job, GiveUp], None]) -> None:
-        """Register a listener for jobs that failed finally, called in the transaction that records it."""
-        self._on_failed.append(listener)
-
-    def on_sent(self, listener: Callable[[Session, Job], None]) -> None:
-        """Register a listener for jobs that were done, called in the transaction that records it."""
-        self._on_sent.append(listener)
-
     async def load(self, account: str | None = None) -> None:
         """Load the open jobs of an earlier process, of one account or of all, before new jobs are added, so that the
         order is kept.
         """
-        self._take_all(await self._store.write(lambda s: self._settle_and_load(s, account)))
+        await self._store.write(lambda s: self._take_after_commit(s, self.results.settle(s, account)))
 
     async def refresh(self, account: str) -> None:
         """Load the jobs that other processes added for an account of this process, and drop those they cancelled."""
         before = [job.id for job in self._open.values() if job.account == account]
         # By the writer: what it shows as open and is not known here was not ended by this process either.
-        items = await self._store.write(lambda s: open_items(s, account))
-        self._take_all(items)
-        still_open = {item.id for item in items}
-        self._forget([id for id in before if id not in still_open])
+        await self._store.write(lambda s: self._take_after_commit(s, open_items(s, account), before))
+
+    def _take_after_commit(self, session: Session, items: Sequence[OutboxItem], before: Sequence[int] = ()) -> None:
+        """Take over rows that were read, and forget the jobs of `before` that are not among them. At once: a delivery
+        may end in a write just behind, and would be repeated.
+        """
+
+        def take() -> None:
+            self._take_all(items)
+            still_open = {item.id for item in items}
+            self._forget([id for id in before if id not in still_open])
+
+        after_commit(session, take)
 
     def _take_all(self, items: Sequence[OutboxItem]) -> None:
         for item in items:
@@ -112,7 +108,7 @@ class Outbox:
         shared = [queue for name, queue in self._queues.items() if name not in own]
         stops = [self._queues.pop(name).stop(grace) for name in own]
         await asyncio.gather(*stops, *(queue.discard(account, grace) for queue in shared))
-        await self._ends.drain(max(grace, 0.1))
+        await self.results.drain(max(grace, 0.1))
         self._open = {id: job for id, job in self._open.items() if job.account != account}
 
     async def start(self) -> None:
@@ -125,7 +121,7 @@ class Outbox:
         """Give running deliveries `grace` seconds to finish; the other jobs stay in the database."""
         self._started = False
         await asyncio.gather(*(queue.stop(grace) for queue in self._queues.values()))
-        await self._ends.drain(grace)
+        await self.results.drain(grace)
 
     # ---- adding ----
 
@@ -187,15 +183,15 @@ class Outbox:
         `accounts`: whose jobs they are. A job that is running is not interrupted, but not retried either.
         """
         batches = (ids[at : at + BATCH] for at in range(0, len(ids), BATCH))
-        gone = [id for batch in batches for id in cancel_items(session, batch, self._clock())]
+        cancelled = [id for batch in batches for id in cancel_items(session, batch, self._clock())]
         for account in accounts:
             if not self._ownership.holds(account):
-                self._ownership.promised(session, account)  # its holder looks at its jobs again
-        after_commit(session, lambda: self._forget(gone))
-        return len(gone)
+                self._ownership.promised(session, account)  # the process that serves the account reloads its jobs
+        after_commit(session, lambda: self._forget(cancelled))
+        return len(cancelled)
 
     def _forget(self, ids: Sequence[int]) -> None:
-        """Drop cancelled jobs from memory, except those that are running: they find out by themselves."""
+        """Drop cancelled jobs from memory, except running ones, which read their state."""
         names = set[str]()
         for id in ids:
             job = self._open.get(id)
@@ -206,8 +202,11 @@ class Outbox:
         for name in names:
             self._queues[name].forget_dropped()
 
+    def _ended(self, job_id: int) -> None:
+        self._open.pop(job_id, None)
+
     def _take(self, job: Job) -> None:
-        if not self._ownership.holds(job.account) or "into" in job.body:  # what was joined ends with its host
+        if not self._ownership.holds(job.account) or "into" in job.body:  # a joined job ends with its host
             return
         queue = self._queues.get(job.queue)
         if queue is None:
@@ -231,13 +230,6 @@ class Outbox:
     def waiting(self) -> dict[str, int]:
         """Return the number of open jobs per queue."""
         return {name: len(queue) for name, queue in self._queues.items()}
-
-    def sent_since(self, session: Session, queue: str, since: float) -> list[float]:
-        """Return when the queue's jobs were done after `since`, in order, for its rate limiter."""
-        when = col(OutboxItem.done_at)
-        return [
-            at or 0.0 for at in session.exec(select(when).where(OutboxItem.queue == queue, when > since).order_by(when))
-        ]
 
     def oldest(self, queue: str) -> float:
         """Return for how many seconds the queue's oldest open job has been due, or 0."""
@@ -290,97 +282,3 @@ class Outbox:
         wanted = col(OutboxItem.id) == job.id, col(OutboxItem.state) != WorkState.CANCELLED
         marked = update(OutboxItem).where(*wanted).values(state=WorkState.SENDING)
         return await self._store.write(lambda session: bool(session.connection().execute(marked).rowcount))
-
-    async def last_sent(self, queue: str, key: str, since: float) -> int:
-        """Return the id of the newest job of a key done since this time, or 0."""
-        done = select(OutboxItem.id).where(OutboxItem.queue == queue, OutboxItem.key == key)
-        done = done.where(OutboxItem.state == WorkState.SENT, col(OutboxItem.done_at) >= since)
-        newest = done.order_by(col(OutboxItem.id).desc()).limit(1)
-        return await self._store.read(lambda s: s.exec(newest).first()) or 0
-
-    def fail_sent(self, session: Session, number: int, queue: str, why: str) -> bool:
-        """Mark a sent message as failed after all, inside a transaction; return False if it is not in state sent."""
-        item = session.get(OutboxItem, number)
-        if item is None or item.queue != queue or item.state != WorkState.SENT:
-            return False
-        for one in (item, *joined_items(session, job_of(item))):
-            one.sqlmodel_update({"state": WorkState.FAILED, "error": why})
-            session.add(one)
-            session.flush()
-            for listener in self._on_failed:
-                listener(session, job_of(one), GiveUp(why))
-        return True
-
-    # ---- results ----
-
-    def _finished(self, job: Job, result: Result) -> None:
-        self.results.count(job, result, self._clock())
-        end: dict[str, Any] = {
-            "item": job.id,
-            "to": WorkState.SENT,
-            "what": "",
-            "why": "",
-            "tries": job.attempts,
-            "again_at": job.run_at,
-            "retried": isinstance(result, Retry),
-        }
-        end["now"] = end["ended"] = self._clock()
-        if isinstance(result, Retry):
-            # An attempt that does not count must not leave run_at behind: after a restart the job would be taken for a
-            # scheduled one.
-            end |= {"to": WorkState.QUEUED, "why": result.why, "ended": None}
-            end["again_at"] = job.run_at if result.counts else 0.0
-        else:
-            if isinstance(result, GiveUp):
-                end |= {"to": WorkState.UNKNOWN if result.unknown else WorkState.FAILED, "why": result.why}
-                log.warning("giving up on job %s of queue %s: %s", job.id, job.queue, result.why)
-            elif isinstance(result, Cancelled):
-                end["to"] = WorkState.CANCELLED
-            else:
-                end["what"] = result
-            job.state = end["to"]  # returned by state_of until the row is written
-        self._ends.put(_End(job, result, end))
-
-    def _settle_and_load(self, session: Session, account: str | None) -> Sequence[OutboxItem]:
-        """Settle and load open jobs.
-
-        Deliveries interrupted by a crash are repeated, except broadcasts, which end as unknown.
-        """
-        items = open_items(session, account)
-        cut_off = [i for i in items if i.state == WorkState.SENDING and i.priority == Priority.BROADCAST]
-        gone = GiveUp("interrupted while sending", unknown=True)
-        for item in cut_off:
-            item.sqlmodel_update({"state": WorkState.UNKNOWN, "error": gone.why, "done_at": self._clock()})
-            for listener in self._on_failed:  # listeners may add jobs in this transaction, which are not among `items`
-                listener(session, job_of(item), gone)
-        for item in items:
-            if item.state == WorkState.SENDING:
-                item.state = WorkState.QUEUED
-        session.flush()
-        return [item for item in items if item.state == WorkState.QUEUED]
-
-    def _write_ends(self, session: Session, ends: list[_End]) -> None:
-        ends = [one for end in ends for one in (end, *_ends_of_joined(session, end))]
-        session.connection().execute(END, [end.values for end in ends])
-        for end in ends:
-            if not isinstance(end.result, Retry):
-                after_commit(session, partial(self._open.pop, end.job.id, None))
-            if isinstance(end.result, GiveUp):
-                for listener in self._on_failed:
-                    listener(session, end.job, end.result)
-            elif isinstance(end.result, str):
-                for told in self._on_sent:
-                    told(session, end.job)
-
-
-class _End(NamedTuple):
-    job: Job
-    result: Result
-    values: dict[str, Any]
-
-
-def _ends_of_joined(session: Session, end: _End) -> list[_End]:
-    """The ends of the jobs that were sent together with this one."""
-    if isinstance(end.result, Retry):
-        return []
-    return [_End(job_of(item), end.result, {**end.values, "item": item.id}) for item in joined_items(session, end.job)]

@@ -77,3 +77,17 @@ def job_of(item: OutboxItem) -> Job:
         item.attempts,
         account=item.account,
     )
+
+
+def sent_since(session: Session, queue: str, since: float) -> list[float]:
+    """Return when the queue's jobs were done after `since`, in order, for its rate limiter."""
+    when = col(OutboxItem.done_at)
+    wanted = select(when).where(OutboxItem.queue == queue, when > since).order_by(when)
+    return [at or 0.0 for at in session.exec(wanted).all()]
+
+
+def last_sent(session: Session, queue: str, key: str, since: float) -> int:
+    """Return the id of the newest job of a key done since this time, or 0."""
+    done = select(OutboxItem.id).where(OutboxItem.queue == queue, OutboxItem.key == key)
+    done = done.where(OutboxItem.state == WorkState.SENT, col(OutboxItem.done_at) >= since)
+    return session.exec(done.order_by(col(OutboxItem.id).desc()).limit(1)).first() or 0

@@ -38,11 +38,14 @@ class WriteBatcher(Generic[Item]):
         self._alone = 0  # number of items at the front to write one by one, to find the one that fails
         self._wait = FIRST_WAIT
         self._busy = False
+        self._is_abandoned = False
         self._idle = asyncio.Event()
         self._idle.set()
 
     def put(self, item: Item) -> None:
         """Add an item to be written soon."""
+        if self._is_abandoned:
+            return
         self._waiting.append(item)
         if not self._busy:
             self._busy = True
@@ -59,7 +62,18 @@ class WriteBatcher(Generic[Item]):
         except TimeoutError:
             log.error("could not write %d items", len(self._waiting))  # noqa: TRY400 - no useful traceback
 
+    def abandon(self) -> None:
+        """Drop the items that wait for the database; later ones, too."""
+        self._waiting.clear()
+        self._alone, self._is_abandoned = 0, True
+
     def _flush(self) -> None:
+        if not self._store.is_open:  # closed while it did not answer; `drain` has logged what is lost
+            return
+        if not self._waiting:  # they were dropped meanwhile
+            self._busy = False
+            self._idle.set()
+            return
         most = 1 if self._alone else MAX_AT_ONCE
         items = self._waiting[:most]
         future = self._store.write_soon(lambda session: self._write(session, items))
@@ -79,11 +93,7 @@ class WriteBatcher(Generic[Item]):
             self._alone = len(items)
         else:
             self._done(items, error)
-        if self._waiting:
-            self._flush()
-        else:
-            self._busy = False
-            self._idle.set()
+        self._flush()
 
     def _done(self, items: list[Item], error: BaseException | None) -> None:
         del self._waiting[: len(items)]

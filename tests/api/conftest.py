@@ -19,6 +19,7 @@ from app.assistants import Assistants
 from app.container import Container
 from config import Config
 from config.settings import AssistantSettings
+from tests.databases import make_sqlite
 from tests.doubles import InMemoryWeChat
 from tests.waiting import SECONDS
 from wechat.events import Event
@@ -79,6 +80,8 @@ async def _handle_nothing(_event: Event, _row: int) -> str:
 
 async def open_door(stack: AsyncExitStack, folder: Path, **config: Any) -> AccessControl:
     """Build everything up to the listening socket; the stack closes it."""
+    if not (folder / "wxbot.db").exists():
+        make_sqlite(folder / "wxbot.db")
     data = {"database": f"sqlite:///{folder}/wxbot.db", "pacing": {"enabled": False}, **config}
     clock = Clock()
     container = Container(Config(**data), clock=clock, source=lambda: Config(**data))

@@ -28,6 +28,7 @@ NOT_OBJECTS = [
     b"NaN",
     b'{"code": NaN}',
     b'{"code": Infinity}',
+    b'{"code": 1e999}',
     b"\xff\xfe{}",
     b'{"code": "\xff"}',
     json.dumps(QUN).encode("utf-16"),

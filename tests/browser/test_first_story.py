@@ -20,7 +20,7 @@ from tests.browser.conftest import ACCOUNT, PHONE, Windows
 from tests.browser.pictures import take
 from tests.stories.conftest import until
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 GROUP = "宋公明的群100001"
 STAFF_ROOM = "客服值班群"
 

@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from api.operations import OPERATIONS
 from models.support import Ticket, TicketState
 from tests.api.conftest import AccessControl, OpenDoor, opened
 from tests.bot_process import ROOT
+from tests.clients.calls import CALLS
 
 __all__ = ["opened"]
 SECONDS = 120
@@ -25,6 +27,14 @@ def needs(there: bool, what: str) -> None:
     """Skip if a generator is not available; fail with CI set."""
     if not there:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"needs {what}")
+
+
+def test_every_operation_is_called() -> None:
+    """All but the encrypted callbacks of 企业微信."""
+    wanted = [one for one in OPERATIONS if not one.path.startswith("/wecom/")]
+    assert {call.name for call in CALLS} == {one.name for one in wanted}
+    script = (Path(__file__).parent / "every_call.ts").read_text(encoding="utf-8")
+    assert [one.name for one in wanted if f"client.{one.method.upper()}('{one.path}'" not in script] == []
 
 
 async def run(*command: str | Path, cwd: Path = ROOT) -> str:

@@ -48,6 +48,7 @@ class Member:
             "groups": {"confirm_seconds": 2},
             "customer_service": PEOPLE_SAY,
             "pacing": {"enabled": False},
+            "limits": {"replies": 1_000_000, "repeats": 1_000_000},  # a few people say very much
             "language": "en",
             "cluster": {"enabled": True, "advertise": self.url, "lease_seconds": lease},
         }

@@ -31,9 +31,9 @@ class Proxy:
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
         self.cut()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._passes.set()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=10)
 
     def freeze(self) -> None:
         """Let nothing pass."""
@@ -58,7 +58,11 @@ class Proxy:
         assert task is not None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        answers, asks = await self._connect()
+        try:
+            answers, asks = await self._connect()
+        except OSError:  # such as during a restart
+            writer.transport.abort()
+            return
         both = {writer, asks}
         self._writers |= both
         try:

@@ -14,7 +14,9 @@ from sandbox.world.model import ChatMessage
 from sandbox.world.world import World
 
 EVENTS = text("SELECT account, kind, state, handler, body FROM inboxevent ORDER BY id")
-PROMISED = text("SELECT account, key, body, state, priority, error FROM outboxitem WHERE queue LIKE 'wx:%' ORDER BY id")
+PROMISED = text(
+    "SELECT account, key, body, state, priority, error, id FROM outboxitem WHERE queue LIKE 'wx:%' ORDER BY id"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,9 @@ def reckon(database: str, world: World, accounts: list[str], broadcasts: list[st
         out_of_order=_out_of_order(said),
         twins=[topic for topic, times in topics.items() if times > 1],
         broadcast_twice=[
-            f"{to} {words}" for (_, to, words), times in got.items() if times > 1 and words.startswith("播")
+            f"{to} {words} {[(r.id, r.state, r.error) for r in promised if r.key == to and words in r.body]}"
+            for (_, to, words), times in got.items()
+            if times > 1 and words.startswith("播")
         ],
         doubles=sum(times - 1 for (_, _, words), times in got.items() if words[:1] in "答知"),
         most_doubles=max((times for (_, _, words), times in got.items() if words[:1] in "答知"), default=1),
@@ -62,14 +66,8 @@ def reckon(database: str, world: World, accounts: list[str], broadcasts: list[st
 def _rows(database: str) -> tuple[list[Any], list[Any]]:
     engine = create_engine(parse(database))
     with engine.connect() as connection:
-        events = connection.execute(
-            text("SELECT account, kind, state, handler, body FROM inboxevent ORDER BY id")
-        ).all()
-        promised = connection.execute(
-            text(
-                "SELECT account, key, body, state, priority, error FROM outboxitem WHERE queue LIKE 'wx:%' ORDER BY id"
-            )
-        ).all()
+        events = connection.execute(EVENTS).all()
+        promised = connection.execute(PROMISED).all()
     engine.dispose()
     return list(events), list(promised)
 
@@ -77,7 +75,7 @@ def _rows(database: str) -> tuple[list[Any], list[Any]]:
 def _not_sent(promised: list[Any], ids: dict[str, str], got: Counter[tuple[str, str, str]]) -> list[str]:
     """Promises that are open, failed, or called sent while nobody got them. A broadcast that was cut off is unknown."""
     missing = []
-    for account, key, body, state, priority, error in promised:
+    for account, key, body, state, priority, error, _ in promised:
         words = json.loads(body).get("text", "")
         cut_off = state == "unknown" and priority == "c-broadcast"
         if state != "sent" and not cut_off:

@@ -85,7 +85,6 @@ def _check(response: Any) -> None:
     assert response.status_code not in (401, 500), body
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("route", operations(), ids=lambda route: f"{route.method} {plain_path(route)}")
 def test_any_request_is_answered(served: _Served, route: Route) -> None:
     schema = schemathesis.openapi.from_dict(document())

@@ -16,7 +16,7 @@ from tests.stories.conftest import Town, until
 
 __all__ = ["browser", "shop", "windows"]
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 SHORT = "<img src=x onerror=alert(1)>"  # as long as a group's name may be
 CORPUS = (

@@ -21,7 +21,7 @@ from tests.waiting import SECONDS
 from version import VERSION
 
 pytestmark = [
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(1800),
     pytest.mark.skipif(
         not (shutil.which("buildah") and shutil.which("mmdebstrap") and os.geteuid() == 0 and os.environ.get("CI")),
         reason="needs CI=1, root, buildah and mmdebstrap; takes two minutes",

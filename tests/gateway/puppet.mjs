@@ -105,7 +105,11 @@ export class WeChatPuppet extends PuppetMock {
 
   // ---- rooms ----
   async roomList () { return this.world.list('rooms').filter((one) => one.memberIdList.includes(this.world.self)).map((one) => one.id) }
-  async roomRawPayload (id) { return { ...rooms.mine(this.world, id), memberIdList: rooms.members(this.world, id) } }
+  async roomRawPayload (id) {
+    const room = rooms.mine(this.world, id)
+    return { ...room, topic: rooms.shown(room.topic, this.world.settings.names), memberIdList: rooms.members(this.world, id) }
+  }
+
   async roomMemberList (id) { return rooms.members(this.world, id, true) }
 
   async roomMemberRawPayload (id, contact) {
@@ -130,7 +134,7 @@ export class WeChatPuppet extends PuppetMock {
   }
 
   async roomAnnounce (id, text) {
-    if (text === undefined) return rooms.mine(this.world, id).announce
+    if (text === undefined) return this.world.settings.announcements ? rooms.mine(this.world, id).announce : ''
     this.mustBeIn()
     rooms.setAnnounce(this.world, id, text)
   }

@@ -145,3 +145,16 @@ export function acceptInvitation (world, id) {
   const row = world.get('room_invitations', id)
   join(world, { room: row.roomId, contact: world.self, inviter: row.inviterId })
 }
+
+const EMOJI = /\p{Extended_Pictographic}/gu
+const SHOWN = {
+  plain: (name) => name,
+  escaped: (name) => name.replaceAll('&', '&amp;').replaceAll('<', '&lt;'),
+  emoji_words: (name) => name.replace(EMOJI, '[Fire]'),
+  no_emoji: (name) => name.replace(EMOJI, ''),
+  trimmed: (name) => name.trim(),
+  cut: (name) => name.slice(0, 32),
+}
+
+/** A group's name as WeChat gives it back; `how` is one of the names above. */
+export const shown = (name, how) => SHOWN[how](name)

@@ -23,6 +23,8 @@ export class World {
       auto_login: true,
       pictures: true, // MessageImage brings the picture; else a stand-in, as PuppetMock itself answers
       short_lists: 0, // so many readings of a group's members bring nobody, as right after a gateway's start
+      names: 'plain', // how names of groups are given back: plain, escaped, emoji_words, no_emoji, trimmed, cut
+      announcements: true, // announcements can be read back
       dirty_events: true, // a change is told as a dirty event, besides being dropped from the gateway's cache
     }
     this.tables = {}

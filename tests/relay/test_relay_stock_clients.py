@@ -12,7 +12,7 @@ from tests.relay.clients import running
 from tests.relay.conftest import Relays
 from tests.relay.process import RelayProcess
 
-pytestmark = [pytest.mark.gateway, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.gateway
 ENVIRONMENT = {"MODULES": str(HOME), "WECHATY_PUPPET_SERVICE_NO_TLS_INSECURE_CLIENT": "true"}
 CLIENTS = Path(__file__).parent.parent / "sandbox"
 

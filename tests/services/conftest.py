@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from models.db import Store
-from tests.databases import database, postgres
+from tests.databases import database, make_sqlite, postgres
 from tests.services.clock import Clock
 from tests.services.parts import open_parts, parts
 from tests.waiting import SECONDS
@@ -58,7 +58,7 @@ async def store(open_store: OpenStore) -> Store:
 @pytest.fixture
 async def sqlite_store(tmp_path: Path) -> AsyncIterator[Store]:
     """A store for tests that do not depend on the database."""
-    store = Store(f"sqlite:///{tmp_path}/wxbot.db")
+    store = Store(make_sqlite(tmp_path / "wxbot.db"))
     await store.open()
     yield store
     await store.close()

@@ -17,6 +17,7 @@ from config import Config
 from models.durable import OutboxItem
 from models.groups import Membership, Qun
 from services.groups.membership_rows import membership_of
+from tests.databases import make_sqlite
 from tests.doubles import InMemoryWeChat
 from tests.services.clock import Clock
 
@@ -89,6 +90,8 @@ OpenParts = Callable[..., Awaitable[Parts]]
 async def open_parts(tmp_path: Path, clock: Clock) -> AsyncIterator[OpenParts]:
     """Opens the services with the given sections of the config; again for a restart on the same database."""
     opened: list[Container] = []
+    if not (tmp_path / "wxbot.db").exists():
+        make_sqlite(tmp_path / "wxbot.db")
 
     async def open_them(wechat: InMemoryWeChat | None = None, **config: Any) -> Parts:
         data: dict[str, Any] = {

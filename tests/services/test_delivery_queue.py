@@ -39,7 +39,7 @@ class SetPace:
 class Bench:
     """A queue whose deliveries end when and as a test says; a body is {"n": NAME}."""
 
-    def __init__(self, clock: Clock, at_once: int = 16) -> None:
+    def __init__(self, clock: Clock, concurrency: int = 16) -> None:
         self.pace = SetPace()
         self.began: list[str] = []
         self.ended: list[tuple[str, Result]] = []
@@ -52,7 +52,7 @@ class Bench:
             self.deliver,
             self.finished,
             pace=self.pace,
-            at_once=at_once,
+            concurrency=concurrency,
             clock=clock,
             is_open=lambda: self.is_open,
         )
@@ -110,7 +110,7 @@ async def test_nothing_goes_before_the_start_or_while_it_is_closed(make: Callabl
 
 
 async def test_no_more_than_so_many_at_once(make: Callable[..., Bench]) -> None:
-    bench = make(at_once=2)
+    bench = make(concurrency=2)
     for name in "abc":
         bench.gates[name] = asyncio.Event()
         bench.push(name, key=name)
@@ -243,7 +243,7 @@ async def test_a_key_that_must_wait_less_than_a_second_waits(make: Callable[...,
 
 async def test_the_urgency_of_a_line_is_that_of_what_is_left_in_it(make: Callable[..., Bench]) -> None:
     """Once the reply behind a notice is sent, the line is as urgent as a notice again."""
-    bench = make(at_once=1)
+    bench = make(concurrency=1)
     bench.gates["first"] = asyncio.Event()
     bench.push("first", key="x")
     bench.queue.start()
@@ -257,7 +257,7 @@ async def test_the_urgency_of_a_line_is_that_of_what_is_left_in_it(make: Callabl
 
 
 async def test_broadcasts_have_a_line_of_their_own(make: Callable[..., Bench]) -> None:
-    bench = make(at_once=1)
+    bench = make(concurrency=1)
     bench.push("broadcast 1", priority=Priority.BROADCAST)
     bench.push("broadcast 2", priority=Priority.BROADCAST)
     bench.push("notice", priority=Priority.NOTICE)

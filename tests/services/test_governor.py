@@ -14,7 +14,6 @@ from models.db import Store
 from models.durable import OutboxItem
 from services.accounts.audit import Audit
 from services.messaging.governors import Governors
-from services.work.outbox import Outbox
 from tests.services.clock import Clock
 from wechat.pacing import Governor
 
@@ -136,7 +135,7 @@ def test_a_clock_that_is_set_back_stops_nothing(governor: Governor, clock: Clock
 
 
 async def _recalled(store: Store, clock: Clock) -> Governor:
-    governors = Governors(store, Outbox(store, clock), clock)
+    governors = Governors(store, clock)
     governor = governors.create("a", SETTINGS)
     await governors.restore()
     return governor
@@ -171,7 +170,7 @@ async def test_counters_survive_a_restart(store: Store, clock: Clock) -> None:
 
 
 async def test_counters_of_a_clock_that_was_ahead_stop_nothing(store: Store, clock: Clock) -> None:
-    governors, audit = Governors(store, Outbox(store, clock), clock), Audit(store, clock)
+    governors, audit = Governors(store, clock), Audit(store, clock)
     governors.create("a", SETTINGS).slow_down()
     await governors.drain()
 
@@ -191,7 +190,7 @@ async def test_counters_of_a_clock_that_was_ahead_stop_nothing(store: Store, clo
 
 
 async def test_a_complaint_is_heeded_after_a_restart(store: Store, clock: Clock) -> None:
-    governors = Governors(store, Outbox(store, clock), clock)
+    governors = Governors(store, clock)
     governor = governors.create("a", SETTINGS)
     governor.slow_down()
     clock.now += 60

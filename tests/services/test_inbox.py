@@ -18,7 +18,7 @@ from errors import WeChatOffline, WeChatRefused, WeChatUnknown
 from logs import JsonFormatter
 from models.db import Store
 from models.durable import InboxEvent
-from services.work import arrival_sequencer, inbox, relay_position
+from services.work import arrival_sequencer, inbox, payload_reader, relay_position
 from services.work.inbox import Inbox
 from services.work.inbox_table import end_event
 from tests.services.conftest import OpenStore, until
@@ -119,7 +119,7 @@ async def idle(desk: Desk) -> None:
 async def on_disk(desk: Desk) -> None:
     """Wait until received events and read payloads are stored."""
     await desk.inbox._rows.drain()
-    await desk.inbox._bodies.drain()
+    await desk.inbox._progress.drain_payloads()
 
 
 async def test_stored_before_it_is_acted_on_and_ended_with_it(store: Store, move_in: Move) -> None:
@@ -162,7 +162,8 @@ async def test_what_was_not_ended_is_handled_after_the_restart_in_order(open_sto
 
 async def crash(desk: Desk) -> None:
     """Cancel its tasks without cleanup, like kill -9."""
-    tasks = desk.inbox._tasks | desk.inbox._working
+    inbox = desk.inbox
+    tasks = inbox._tasks._tasks | inbox._reader._tasks._tasks | inbox._workers._tasks._tasks
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -348,7 +349,7 @@ async def test_a_stop_while_the_database_is_away_leaves_the_event_to_the_next_st
 
 
 async def test_a_payload_that_is_refused_for_a_while_is_read(desk: Desk) -> None:
-    desk.fails["x-1"] = [WeChatRefused("MessagePayload", "14 UNAVAILABLE")] * (inbox.MAX_TRIES - 1)
+    desk.fails["x-1"] = [WeChatRefused("MessagePayload", "14 UNAVAILABLE")] * (payload_reader.MAX_TRIES - 1)
     await desk.say("x-1", "x-2")
     await idle(desk)
     assert sorted(desk.handled) == ["x-1", "x-2"]
@@ -391,7 +392,7 @@ async def test_the_waits_for_a_payload_grow_to_five_seconds(desk: Desk, monkeypa
     async def pause(seconds: float) -> None:
         waits.append(seconds)
 
-    monkeypatch.setattr(desk.inbox, "_pause", pause)
+    monkeypatch.setattr(desk.inbox._reader, "_pause", pause)
     desk.fails["x-1"] = [WeChatOffline("MessagePayload") for _ in range(8)]
     await desk.say("x-1")
     await idle(desk)
@@ -399,7 +400,7 @@ async def test_the_waits_for_a_payload_grow_to_five_seconds(desk: Desk, monkeypa
 
 
 async def test_an_unreadable_payload_is_given_up(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inbox, "MAX_TRIES", 2)
+    monkeypatch.setattr(payload_reader, "MAX_TRIES", 2)
     desk.fails["x-1"] = [WeChatRefused("MessagePayload", "no such message")] * 2
     await desk.say("x-1", "x-2", "echo-1")
     await idle(desk)
@@ -421,7 +422,7 @@ async def test_while_the_gateway_is_away_events_wait_and_a_poke_wakes_them(desk:
 
 
 async def test_a_payload_that_never_answers_is_given_up(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inbox, "MAX_TRIES", 2)
+    monkeypatch.setattr(payload_reader, "MAX_TRIES", 2)
     desk.fails["x-1"] = [WeChatUnknown("MessagePayload", "no answer")] * 10
     await desk.say("x-1")
     await idle(desk)

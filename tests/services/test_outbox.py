@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -18,6 +19,7 @@ from models.durable import OutboxItem, Priority
 from services.work import delivery_queue
 from services.work.job import Cancelled, GiveUp, Job, Result, Retry
 from services.work.outbox import Outbox
+from services.work.outbox_rows import sent_since
 from tests.services.clock import Clock
 from tests.services.conftest import OpenStore, until
 
@@ -27,7 +29,7 @@ QUEUE = "wx:a"
 class Post:
     """An outbox with configurable deliveries; a body is {"n": NAME}."""
 
-    def __init__(self, store: Store, clock: Clock, at_once: int = 16) -> None:
+    def __init__(self, store: Store, clock: Clock, concurrency: int = 16) -> None:
         self.store = store
         self.done: list[str] = []
         self.began: list[str] = []
@@ -36,8 +38,8 @@ class Post:
         self.open = True
         self.failed: list[str] = []
         self.outbox = Outbox(store, clock)
-        self.outbox.serve("wx", self.deliver, at_once=at_once, is_open=lambda _name: self.open)
-        self.outbox.on_failed(lambda _session, work, gone: self.failed.append(f"{work.body['n']}: {gone.why}"))
+        self.outbox.serve("wx", self.deliver, concurrency=concurrency, is_open=lambda _name: self.open)
+        self.outbox.results.on_failed(lambda _session, work, gone: self.failed.append(f"{work.body['n']}: {gone.why}"))
 
     async def deliver(self, work: Job) -> Result:
         name = work.body["n"]
@@ -138,7 +140,7 @@ async def test_one_key_in_order_several_at_once(post: Post) -> None:
 
 
 async def test_the_most_urgent_goes_first(sqlite_store: Store, move_in: Move) -> None:
-    post = await move_in(sqlite_store, start=False, at_once=1)
+    post = await move_in(sqlite_store, start=False, concurrency=1)
     await post.promise("broadcast", key="a", priority=Priority.BROADCAST)
     await post.promise("notice", key="b", priority=Priority.NOTICE)
     await post.promise("reply", key="c", priority=Priority.REPLY)
@@ -148,7 +150,7 @@ async def test_the_most_urgent_goes_first(sqlite_store: Store, move_in: Move) ->
 
 
 async def test_a_reply_overtakes_the_broadcasts_to_its_own_group(sqlite_store: Store, move_in: Move) -> None:
-    post = await move_in(sqlite_store, start=False, at_once=1)
+    post = await move_in(sqlite_store, start=False, concurrency=1)
     await post.promise("b1", "b2", key="g", priority=Priority.BROADCAST)
     await post.promise("other", key="h", priority=Priority.NOTICE)
     await post.promise("reply", key="g", priority=Priority.REPLY)
@@ -160,7 +162,7 @@ async def test_a_reply_overtakes_the_broadcasts_to_its_own_group(sqlite_store: S
 async def test_a_notice_before_a_reply_keeps_its_place_and_shares_its_urgency(
     sqlite_store: Store, move_in: Move
 ) -> None:
-    post = await move_in(sqlite_store, start=False, at_once=1)
+    post = await move_in(sqlite_store, start=False, concurrency=1)
     await post.promise("far", key="h", priority=Priority.NOTICE)
     await post.promise("welcome", key="g", priority=Priority.NOTICE)
     await post.promise("reply", key="g", priority=Priority.REPLY)
@@ -367,7 +369,7 @@ async def _clock_runs(clock: Clock) -> None:
 
 async def test_lines_take_turns(sqlite_store: Store, move_in: Move) -> None:
     """Who comes last waits for a turn of each of the others, not for all that they cause; nobody is left out."""
-    post = await move_in(sqlite_store, start=False, at_once=1)
+    post = await move_in(sqlite_store, start=False, concurrency=1)
     crowd = "abcde"
     for key in crowd:
         await post.promise(*(f"{key}{n:02}" for n in range(20)), key=key)
@@ -396,10 +398,12 @@ async def sent_item(post: Post) -> OutboxItem:
 async def test_what_was_sent_and_did_not_reach_anybody_has_failed(post: Post) -> None:
     item = await sent_item(post)
     number = item.id or 0
-    assert not await post.store.write(lambda s: post.outbox.fail_sent(s, number, "wx:b", "gone")), "another queue's"
-    assert not await post.store.write(lambda s: post.outbox.fail_sent(s, 99, QUEUE, "gone"))
-    assert await post.store.write(lambda s: post.outbox.fail_sent(s, number, QUEUE, "gone"))
-    assert not await post.store.write(lambda s: post.outbox.fail_sent(s, number, QUEUE, "gone")), "once"
+    assert not await post.store.write(lambda s: post.outbox.results.fail_sent(s, number, "wx:b", "gone")), (
+        "another queue's"
+    )
+    assert not await post.store.write(lambda s: post.outbox.results.fail_sent(s, 99, QUEUE, "gone"))
+    assert await post.store.write(lambda s: post.outbox.results.fail_sent(s, number, QUEUE, "gone"))
+    assert not await post.store.write(lambda s: post.outbox.results.fail_sent(s, number, QUEUE, "gone")), "once"
     kept = await post.store.read(lambda s: s.get_one(OutboxItem, number))
     assert (kept.state, kept.error) == ("failed", "gone")
     assert post.failed == ["one: gone"]
@@ -443,9 +447,9 @@ async def test_when_a_queue_s_work_was_done(post: Post, clock: Clock) -> None:
         await post.promise(name)
         await until(lambda: not post.outbox._open)
         clock.now += 10
-    assert await post.store.read(lambda s: post.outbox.sent_since(s, QUEUE, began - 1)) == [began, began + 10]
-    assert await post.store.read(lambda s: post.outbox.sent_since(s, QUEUE, began)) == [began + 10]
-    assert await post.store.read(lambda s: post.outbox.sent_since(s, "wx:b", 0)) == []
+    assert await post.store.read(lambda s: sent_since(s, QUEUE, began - 1)) == [began, began + 10]
+    assert await post.store.read(lambda s: sent_since(s, QUEUE, began)) == [began + 10]
+    assert await post.store.read(lambda s: sent_since(s, "wx:b", 0)) == []
 
 
 async def test_a_reply_cut_off_is_not_told_as_failed_and_a_broadcast_is(open_store: OpenStore, move_in: Move) -> None:
@@ -475,8 +479,34 @@ async def test_ends_are_counted(post: Post, clock: Clock) -> None:
     clock.now += 61
     post.gates["late"].set()
     await until(lambda: not post.outbox._open)
-    counts = {result.value: number for (_queue, result), number in post.outbox.results.counts.items()}
+    counts = {result.value: number for (_queue, result), number in post.outbox.results.counts.counts.items()}
     assert counts == {"sent": 2, "failed": 1, "retried": 1, "late": 1}
+
+
+async def test_a_refresh_beside_the_end_of_a_delivery_does_not_repeat_it(store: Store, clock: Clock) -> None:
+    post = Post(store, clock)
+    await post.outbox.start()
+    post.gates["1"] = asyncio.Event()
+    await store.write(lambda s: post.add(s, "1"))
+    await until(lambda: post.began, "it is being delivered")
+    holds, goes_on = threading.Event(), threading.Event()
+
+    def hold(_session: Session) -> None:
+        holds.set()
+        goes_on.wait(10)
+
+    held = store.write_soon(hold)
+    await asyncio.to_thread(holds.wait, 10)
+    refreshing = asyncio.create_task(post.outbox.refresh("a"))
+    await asyncio.sleep(0)  # its read is queued; the end of the delivery comes behind it, into the same commit
+    post.gates["1"].set()
+    await until(lambda: post.done, "it was delivered")
+    await asyncio.sleep(0)
+    goes_on.set()
+    await asyncio.gather(held, refreshing)
+    await until(lambda: not post.outbox.waiting()[QUEUE], "nothing is left to do")
+    assert post.done == ["1"]
+    await post.outbox.stop(1)
 
 
 # ---- cancelling ----

@@ -111,3 +111,27 @@ async def test_a_drain_does_not_wait_for_ever(sqlite_store: Store, caplog: pytes
     gathered.put("a")
     await gathered.drain(0.3)
     assert "could not write 1 items" in caplog.text
+
+
+async def test_what_is_abandoned_while_the_database_is_away_is_not_written_later(
+    sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write_batcher, "FIRST_WAIT", 0.01)
+    is_away, tried = True, asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def write(session: Session, items: list[str]) -> None:
+        loop.call_soon_threadsafe(tried.set)
+        if is_away:
+            raise OperationalError("", {}, sqlite3.OperationalError("disk I/O error"))
+        put(session, items)
+
+    gathered = WriteBatcher[str](sqlite_store, write)
+    gathered.put("k")
+    await asyncio.wait_for(tried.wait(), 10)
+    gathered.abandon()
+    gathered.put("later")
+    await sqlite_store.write(lambda _session: None)  # behind a try that is under way
+    is_away = False
+    await gathered.drain()
+    assert await keys(sqlite_store) == set()

@@ -21,7 +21,7 @@ from models.durable import InboxEvent
 from protocol import puppet_pb2 as pb
 from sandbox.world.model import ChatMessage, WorldRoom
 from sandbox.world.world import World
-from tests.databases import database, postgres
+from tests.databases import database, make_sqlite, postgres
 from tests.waiting import SECONDS
 from wechat.connection import Timing
 
@@ -67,6 +67,8 @@ class Town:
 
     async def open(self) -> Town:
         """Start WeChat and the bot, and wait until it is ready."""
+        if not (self.folder / "wxbot.db").exists():
+            await asyncio.to_thread(make_sqlite, self.folder / "wxbot.db")
         world = World.default(self.accounts, seed=1)
         self.sandbox = await sandbox.start(self.accounts, port=0, world=world)
         self._stack.push_async_callback(self.sandbox.stop)

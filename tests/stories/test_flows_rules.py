@@ -293,6 +293,7 @@ async def test_nobody_there_and_nobody_answering(make_town: MakeTown, shop: Shop
         (200, "[]", "商店的应答无法识别"),
         (200, '"ok"', "商店的应答无法识别"),
         (200, "", "商店的应答无法识别"),
+        (200, '{"a": 1e999}', "商店的应答无法识别"),
         (200, "{" * 100_000, "商店的应答无法识别"),
         (200, '{"a": "' + "x" * 300_000 + '"}', "商店的应答无法识别"),
         (200, '{"other": 1}', "缺少order.code"),
@@ -332,6 +333,9 @@ async def test_a_callback_before_the_wait_is_kept(make_town: MakeTown, shop: Sho
 
     async def early(request: web.Request) -> web.StreamResponse:
         body = await request.json()
+        endless = b'{"status": "success", "code": 1e999}'  # written out again it would be Infinity, which is no JSON
+        async with town.http.post(body["callback"], data=endless) as response:
+            assert response.status == 400
         async with town.http.post(body["callback"], json={"status": "success", "code": 7}) as response:
             assert response.status == 200
         return web.json_response({})

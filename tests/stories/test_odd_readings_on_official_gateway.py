@@ -14,9 +14,18 @@ from models.groups import Membership, MemberState
 from tests.official import Start, official  # noqa: F401 - a fixture
 from tests.stories.conftest import until
 from tests.stories.test_groups_on_official_gateway import ACCOUNT, Street
+from tests.waiting import SECONDS
 
 pytestmark = pytest.mark.gateway
 PEOPLE = ("wxid_song", "宋公明"), ("wxid_xuan", "黑旋风"), ("wxid_zhi", "智多星"), ("wxid_hua", "小李广")
+
+ODD_NAMES = (  # the owner's name, and how the group's is given back
+    ("阮&阮商行", "escaped"),
+    ("豹子头🔥", "emoji_words"),
+    ("豹子头🔥", "no_emoji"),
+    (" 小店 ", "trimmed"),
+    ("特别" * 12, "cut"),
+)
 
 
 @pytest.fixture
@@ -25,6 +34,8 @@ async def street(official: Start, tmp_path: Path) -> AsyncIterator[Street]:  # n
     gateway = await official(tls=False, state=tmp_path / "state")
     for id, name in PEOPLE:
         await gateway.contact(id, name)
+    for number, (name, _) in enumerate(ODD_NAMES):
+        await gateway.contact(f"wxid_owner{number}", name)
     street = Street(gateway, tmp_path, False)
     await street.bot.start()
     await until(lambda: street.bot.container.accounts.is_online(ACCOUNT), "online")
@@ -142,3 +153,42 @@ async def test_who_was_accepted_is_a_friend_whatever_their_payload_says(street: 
     directory = street.bot.container.accounts.get(ACCOUNT).directory
     await until(lambda: directory.contacts["wxid_wen"].friend, "a friend")
     assert directory.find("wxid_wen", friends=True)
+
+
+async def test_names_that_wechat_gives_back_changed(street: Street) -> None:
+    """A group is made once, renamed, and not set back, whatever becomes of its name; anything else is no success."""
+    for number, (name, how) in enumerate(ODD_NAMES):
+        await street.gateway.set(names=how)
+        body = {"code": f"odd {number}", "owner": f"wxid_owner{number}", "assistant": ACCOUNT}
+        status, answer = await street.call("POST", "/wxbot/qun", body)
+        assert status == 201, (name, answer)
+        number_ = (await street.call("GET", "/wxbot/qun", params={"code": f"odd {number}"}))[1]["qun"]["number"]
+        status, answer = await street.call("PATCH", f"/wxbot/qun/{number_}", {"topic": f"{name}的新群名"})
+        assert status == 200, (name, answer)
+        assert "0 drifted" in await street.bot.container.group_policy.check(), name
+    assert len(await street.gateway.rooms()) == len(ODD_NAMES)
+    await street.gateway.fault("roomTopic", "ignore", times=1)
+    status, answer = await street.call("PATCH", f"/wxbot/qun/{number_}", {"topic": "完全不同"})
+    assert (status, answer["error"]["code"]) == (502, 2006)
+
+
+async def test_an_announcement_that_cannot_be_read_back(street: Street) -> None:
+    """It is said to be done and not confirmed, and is not published again."""
+    room = await group(street)
+    await street.gateway.set(announcements=False)
+    await street.gateway.say("wxid_song", "/公告 今晚聚义", room=room)
+    told = await _answer(street, room, "请在群里确认")
+    assert "今晚聚义" not in told
+    for _ in range(2):
+        assert "0 drifted" in await street.bot.container.group_policy.check()
+    assert len([one for one in await street.gateway.calls("roomAnnounce") if len(one["args"]) > 1]) == 1
+
+
+async def _answer(street: Street, room: str, words: str) -> str:
+    deadline = asyncio.get_running_loop().time() + SECONDS
+    while True:
+        found = [sent["text"] for sent in await street.gateway.sent(room) if words in sent["text"]]
+        if found:
+            return str(found[0])
+        assert asyncio.get_running_loop().time() < deadline, words
+        await asyncio.sleep(0.05)

@@ -57,7 +57,16 @@ async def test_a_group_is_changed(make_town: MakeTown, database: str) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{}, {"topic": ""}, {"topic": "x" * 31}, {"announcement": " "}, {"welcome": 1}, {"code": "x"}, {"tags": [""]}],
+    [
+        {},
+        {"topic": ""},
+        {"topic": "x" * 31},
+        {"announcement": " "},
+        {"welcome": 1},
+        {"welcome": "{membr}"},
+        {"code": "x"},
+        {"tags": [""]},
+    ],
 )
 async def test_what_is_no_change(town: Town, change: dict[str, Any]) -> None:
     qun = await town.make_group()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +11,11 @@ import pytest
 from config.customer_service import KeywordRule
 from sandbox.world.model import Kind
 from services.support.missed_questions import most_missed
+from tests.command_line import RunBot, run_bot
 from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.service import MARKER, answers, words
 
+__all__ = ["run_bot"]
 FALLBACK = "抱歉，我没听懂。回复“人工”转人工客服。"
 AGAIN = "还是没明白您的意思。需要人工服务的话，请回复“人工”，我为您转接。"
 KEYWORDS: list[dict[str, Any]] = [
@@ -204,7 +204,9 @@ async def test_a_voice_message_is_not_met_with_silence(shop: Town) -> None:
         ({"keywords": [{"regex": "(", "reply": "b"}]}, "customer_service.keywords.1.regex"),
     ],
 )
-def test_a_broken_file_stops_the_start_with_one_line(tmp_path: Path, section: dict[str, Any], names: str) -> None:
+def test_a_broken_file_stops_the_start_with_one_line(
+    run_bot: RunBot, tmp_path: Path, section: dict[str, Any], names: str
+) -> None:
     (tmp_path / "broken.yaml").write_text("- questions: [a]", encoding="utf-8")
     config: dict[str, Any] = {"database": f"sqlite:///{tmp_path}/wxbot.db", "api": {"port": 0}}
     config["customer_service"] = section
@@ -212,11 +214,8 @@ def test_a_broken_file_stops_the_start_with_one_line(tmp_path: Path, section: di
     config["language"] = "en"
     path = tmp_path / "config.yaml"
     path.write_text(json.dumps(config).replace("{folder}", str(tmp_path)), encoding="utf-8")
-    command = [sys.executable, "bot.py", "--config", str(path)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2], timeout=60
-    )
-    assert done.returncode == 2
+    done = run_bot("--config", path)
+    assert done.code == 2
     assert done.stderr.startswith("config: ")
     assert names in done.stderr
     assert done.stderr.count("\n") == 1

@@ -6,7 +6,6 @@ import asyncio
 import tempfile
 from pathlib import Path
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlmodel import select
@@ -115,7 +114,6 @@ class Desk:
         assert len(open_ones) == len(set(open_ones))
 
 
-@pytest.mark.timeout(300)
 def test_nobody_is_forgotten() -> None:
     @settings(max_examples=4, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(st.lists(STEPS, min_size=8, max_size=16))

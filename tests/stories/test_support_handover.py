@@ -135,6 +135,9 @@ async def test_a_line_without_its_number_is_asked_about_once(make_town: MakeTown
 async def test_staff_then_admins_are_reminded_of_who_waits(make_town: MakeTown) -> None:
     town, room = await opened(make_town, handoff={"remind_minutes": 0.01, "on_duty": ["宋公明"]})
     await ask_person(town, room)
+    shown = await town.hears("宋公明", "【#1 黑旋风】请求人工服务", room)
+    assert shown.mentions == [town.id("宋公明")]
+    assert "@宋公明\u2005" in shown.text
     await _reminded(town, "还没有人答复。请回复", room)
     await _reminded(town, "#1 黑旋风 已等待")
     assert await town.bot.container.reminders.run() == 0  # the next one in an hour

@@ -18,10 +18,10 @@ from sandbox.world.model import Kind
 from sandbox.world.world import World
 from tests.stories.conftest import ACCOUNT, NAMES, until
 from tests.stories.service import STAFF_ROOM, words
+from tests.waiting import SECONDS
 
 ROOT = Path(__file__).parents[2]
 CUSTOMER, STAFF, OTHER = NAMES["黑旋风"], NAMES["宋公明"], NAMES["店长"]
-START = 60.0  # timeout for starting a process on a busy machine
 
 
 class Process:
@@ -86,7 +86,7 @@ async def test_nothing_is_lost(tmp_path: Path, hanging: str) -> None:
             return words([m for m in world.chats.history(CUSTOMER, bot, limit=500) if m.sender == bot])
 
         async with process.run():
-            await until(process.is_online, "the bot is ready", START)
+            await until(process.is_online, "the bot is ready", SECONDS)
             world.chats.say(CUSTOMER, bot, "人工")
             await until(lambda: "请求人工服务" in "".join(staff_sees()), "a ticket is open")
             await until(lambda: customer_sees()[-1:] == ["正在为您转接人工客服，请稍候。"], "the customer is told")
@@ -101,8 +101,8 @@ async def test_nothing_is_lost(tmp_path: Path, hanging: str) -> None:
         assert "【#1 黑旋风】最后一句" not in staff_sees()
 
         async with process.run():
-            await until(lambda: "【#1 黑旋风】最后一句" in staff_sees(), "the staff has heard it all", START)
-            await until(lambda: "答复二" in customer_sees(), "the customer has heard it all", START)
+            await until(lambda: "【#1 黑旋风】最后一句" in staff_sees(), "the staff has heard it all", SECONDS)
+            await until(lambda: "答复二" in customer_sees(), "the customer has heard it all", SECONDS)
     finally:
         await town.stop()
     relayed = [w for w in staff_sees() if w.startswith("【#1 黑旋风】") and "句" in w]

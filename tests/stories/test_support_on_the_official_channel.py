@@ -164,7 +164,7 @@ async def test_a_message_that_did_not_arrive_has_failed(shop: Shop) -> None:
     await shop.say("黑旋风", "营业时间")
     await shop.hears("黑旋风", "我们每天 9:00-18:00 营业。")
     await until(lambda: not any(shop.bot.container.outbox.waiting().values()), "sent")
-    await shop.bot.container.outbox._ends.drain()
+    await shop.bot.container.outbox.results._ends.drain()
     shop.service.fail(shop.service.customer("黑旋风").seen[0]["msgid"], "黑旋风", 10)
     await shop.call_back()
     (item,) = await shop.failed()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import yaml
@@ -15,18 +17,22 @@ from sqlmodel import col, func, select
 from models.conversations import Said
 from models.durable import Setting
 from sandbox.world.model import Kind
+from tests.command_line import Ended
 from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.service import answers, known, service, staff_room, words
+from tools import privacy
 
 ROOT = Path(__file__).parents[2]
 
 
-def command(town: Town, what: str, who: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line as operators do."""
+async def command(town: Town, what: str, who: str) -> Ended:
+    """Run the command line."""
     path = town.folder / "config.yaml"
     path.write_text(yaml.safe_dump({"database": f"sqlite:///{town.folder}/wxbot.db"}), encoding="utf-8")
-    line = [sys.executable, "-m", "tools.privacy", what, "--config", str(path), town.id(who)]
-    return subprocess.run(line, capture_output=True, text=True, check=False, cwd=ROOT)
+    with redirect_stdout(StringIO()) as said, redirect_stderr(StringIO()) as complained:
+        # in a thread, since it runs an event loop of its own
+        code = await asyncio.to_thread(privacy.main, [what, "--config", str(path), town.id(who)])
+    return Ended(code, said.getvalue(), complained.getvalue())
 
 
 def test_a_database_that_is_not_there_is_said_in_a_line(tmp_path: Path) -> None:
@@ -59,14 +65,14 @@ async def test_handed_out_and_deleted(make_town: MakeTown) -> None:
     await town.hears("黑旋风", "收到 SECRET-1")
     await town.hears("店长", "#1 由 店长 接待", room)
 
-    refused = command(town, "delete", "黑旋风")
-    assert (refused.returncode, refused.stderr) == (1, f"ticket #1 of {town.id('黑旋风')} is not closed yet\n")
+    refused = await command(town, "delete", "黑旋风")
+    assert (refused.code, refused.stderr) == (1, f"ticket #1 of {town.id('黑旋风')} is not closed yet\n")
     town.say("店长", "#1 结束", room)
     await town.hears("店长", "已结束", room)
     await town.quiet()
     await town.stop_bot()
 
-    exported = json.loads(command(town, "export", "黑旋风").stdout)
+    exported = json.loads((await command(town, "export", "黑旋风")).stdout)
     texts = [row["text"] for row in exported["said"]]
     for part in ("我的号码是 SECRET-1", "人工", "id.png", "NOTE-1", "收到 SECRET-1"):
         assert part in texts
@@ -75,15 +81,15 @@ async def test_handed_out_and_deleted(make_town: MakeTown) -> None:
     assert "SECRET-2" not in json.dumps(exported)
 
     (picture,) = [path for path in (town.folder / "media").glob("*/*") if path.is_file()]
-    done = command(town, "delete", "黑旋风")
-    assert (done.returncode, done.stderr) == (0, "")
+    done = await command(town, "delete", "黑旋风")
+    assert (done.code, done.stderr) == (0, "")
     assert not picture.exists()
     assert [leftovers(town, secret) for secret in ("SECRET-1", "secret1", "NOTE-1")] == [[], [], []]
     assert set(leftovers(town, "SECRET-2")) == {"inboxevent", "said"}
     assert leftovers(town, "secret2") == ["faqmiss"]
-    empty = json.loads(command(town, "export", "黑旋风").stdout)
+    empty = json.loads((await command(town, "export", "黑旋风")).stdout)
     assert (empty["said"], empty["tickets"], empty["events"]) == ([], [], [])
-    assert command(town, "delete", "黑旋风").returncode == 0  # repeating finds nothing
+    assert (await command(town, "delete", "黑旋风")).code == 0  # repeating finds nothing
     await town.start_bot()
     assert await answers(town, "黑旋风") == []
 
@@ -96,13 +102,13 @@ async def test_a_flow_is_deleted_once_it_is_over(make_town: MakeTown) -> None:
     town.say("黑旋风", "SECRET-1")
     await until(lambda: len(words(town.seen("黑旋风"))) == 2, "asked again")
     await town.quiet()
-    refused = command(town, "delete", "黑旋风")
-    assert (refused.returncode, refused.stderr) == (1, f"flow 报修 of {town.id('黑旋风')} is not finished yet\n")
+    refused = await command(town, "delete", "黑旋风")
+    assert (refused.code, refused.stderr) == (1, f"flow 报修 of {town.id('黑旋风')} is not finished yet\n")
     town.say("黑旋风", "SECRET-2")
     await until(lambda: not town.bot.container.flow_runs.open_counts()["asking"], "over")
     await town.quiet()
     assert "flowrun" not in leftovers(town, "SECRET")
-    assert command(town, "delete", "黑旋风").returncode == 0
+    assert (await command(town, "delete", "黑旋风")).code == 0
     assert leftovers(town, "SECRET") == []
     assert "flowrun" not in leftovers(town, town.id("黑旋风"))
 

@@ -88,6 +88,43 @@ async def test_a_plain_secret_is_known_by_receivers_of_both_kinds(make_town: Mak
         await until(lambda: receiver.events and plain.events, "told")
 
 
+BROKEN = (  # what follows a status line of 2xx
+    b"Content-Length: 10\r\n\r\nslow",  # and then nothing more
+    b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\nrubb",
+    b"X-Large: " + b"x" * 20_000 + b"\r\nContent-Length: 0\r\n\r\n",
+    b"no header at all\r\n\r\n",
+)
+
+
+async def test_the_status_line_decides(make_town: MakeTown) -> None:
+    """An event whose receiver answers 2xx is not sent again, whatever the rest of the answer is."""
+    heard: list[str] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        heard.append(head.partition("webhook-id: ")[2].partition("\r\n")[0])
+        await reader.readexactly(int(head.partition("content-length: ")[2].partition("\r\n")[0]))
+        writer.write(b"HTTP/1.1 204 No Content\r\n" if len(heard) > len(BROKEN) else b"HTTP/1.1 200 OK\r\n")
+        writer.write(BROKEN[len(heard) - 1] if len(heard) <= len(BROKEN) else b"\r\n")
+        await writer.drain()
+        await reader.read()  # until the bot hangs up
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    hook = {"url": f"http://127.0.0.1:{port}/", "secret": "our-hook-secrets", "events": ["qun.created"]}
+    town = await open_town(make_town, hook)
+    town.bot.container.webhooks.timeout = 0.5
+    for number in range(len(BROKEN) + 1):
+        await town.make_group(f"code-{number}")
+    await until(lambda: len(heard) > len(BROKEN), "all are told")
+    await until(lambda: not any(town.bot.container.outbox.waiting().values()), "nothing is left")
+    assert len(set(heard)) == len(heard) == len(BROKEN) + 1
+    assert (await town.call("GET", "/wxbot/webhook", params={"state": "failed"}))[1]["webhooks"] == []
+    server.close()
+
+
 @pytest.mark.parametrize("trouble", [500, 404, 410, 199 + 101, "garbage", "drop", "hang"])
 async def test_what_is_not_taken_comes_again_in_order(
     make_town: MakeTown, receiver: Receiver, trouble: int | str

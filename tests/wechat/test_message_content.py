@@ -138,6 +138,8 @@ def test_who_is_quoted() -> None:
         app(1, "好", "<加微信/>"),
         app(1, "好", "&#21152;微信"),
         app(57, "好", "<refermsg><content>x</content></refermsg>加微信"),
+        app(57, "好", "<refermsg><content>x</content>加微信</refermsg>"),
+        app(57, "好", "<!-- <refermsg> 加微信 --><refermsg><content>x</content></refermsg>"),
         app(5, "好", "<url>加微信</url>"),
         "<msg>加微信<voicemsg/></msg>",
         "<sysmsg type='revokemsg'><revokemsg/>加微信</sysmsg>",
@@ -149,6 +151,14 @@ def test_what_is_typed_as_markup_is_seen(text: str) -> None:
     content = read_content(text, MessageKind.TEXT)
     assert "加微信" not in content.text
     assert "加微信" in typed_words(text, content)
+
+
+def test_markup_without_end_takes_no_time() -> None:
+    """Each took minutes or more if a pattern looked for the end from every beginning."""
+    quote = "<refermsg><content>x</content></refermsg>"
+    for filling in ("<refermsg>", "<id>", "<id> ", "http://a.", "user=", "<![CDATA[", "&lt;", "a" * 10):
+        text = app(57, "好", f"{quote}<!-- {filling * (190_000 // len(filling))} -->")
+        typed_words(text, read_content(text, MessageKind.TEXT))
 
 
 def test_markup_itself_is_no_word() -> None:

@@ -2,7 +2,7 @@
 import { call, query } from "../api.js";
 import { Button, Dialog, Field, Listing, State, sure, tryTo, useLoad } from "../ui.js";
 import { useUnsaved } from "../unsaved.js";
-import { html, useState } from "../vendor/preact.js";
+import { html, useState } from "../shared/preact.js";
 import { ago, t } from "../words.js";
 import { Scan } from "./overview.js";
 

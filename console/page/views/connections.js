@@ -1,7 +1,7 @@
 // 对接: webhooks and their deliveries, running flows, business systems.
 import { call, query } from "../api.js";
 import { Button, Listing, State, Table, Tabs, Time, sure, toast, tryTo, useList, useLoad } from "../ui.js";
-import { html, useState } from "../vendor/preact.js";
+import { html, useState } from "../shared/preact.js";
 import { t } from "../words.js";
 
 const ALLOWED = { admins: "管理员", owners: "群主", everyone: "所有人" };

@@ -4,7 +4,7 @@ import { Chart } from "../chart.js";
 import { ChooseFriends } from "../choose.js";
 import { Button, Dialog, Field, Listing, State, Table, Tabs, Time, sure, toast, tryTo, useList, useLoad } from "../ui.js";
 import { useUnsaved } from "../unsaved.js";
-import { html, useEffect, useState } from "../vendor/preact.js";
+import { html, useEffect, useState } from "../shared/preact.js";
 import { t } from "../words.js";
 import { BlockedWords } from "./groups.js";
 

@@ -2,7 +2,7 @@
 import { call, query } from "../api.js";
 import { ChooseAssistant } from "../choose.js";
 import { Button, Dialog, Listing, State, Table, Time, tryTo, useList, useLoad } from "../ui.js";
-import { html, useState } from "../vendor/preact.js";
+import { html, useState } from "../shared/preact.js";
 import { t } from "../words.js";
 
 const STATES = [["", "所有状态"], ["active", "正常"], ["making", "建立中"], ["lost", "已不在群里"], ["closed", "已结束"]];

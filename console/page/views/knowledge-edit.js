@@ -2,7 +2,7 @@
 import { call, query } from "../api.js";
 import { Button, Dialog, Field, tryTo } from "../ui.js";
 import { useUnsaved } from "../unsaved.js";
-import { html, useState } from "../vendor/preact.js";
+import { html, useState } from "../shared/preact.js";
 import { t } from "../words.js";
 
 export const KINDS = { equals: "等于", contains: "包含", regex: "正则" };

@@ -2,7 +2,7 @@
 import { call, query } from "../api.js";
 import { ChooseAssistant } from "../choose.js";
 import { Button, Listing, Table, Tabs, sure, tryTo, useLoad } from "../ui.js";
-import { html, useRef, useState } from "../vendor/preact.js";
+import { html, useRef, useState } from "../shared/preact.js";
 import { t } from "../words.js";
 import { Edit, KINDS } from "./knowledge-edit.js";
 

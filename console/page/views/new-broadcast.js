@@ -3,7 +3,7 @@ import { base64, call, newKey } from "../api.js";
 import { ChooseFriends, ChooseGroups } from "../choose.js";
 import { Button, Dialog, Field, Tabs, tryTo } from "../ui.js";
 import { useUnsaved } from "../unsaved.js";
-import { html, useEffect, useMemo, useState } from "../vendor/preact.js";
+import { html, useEffect, useMemo, useState } from "../shared/preact.js";
 import { moment, t } from "../words.js";
 
 const MAX_BYTES = 20 * 1024 * 1024;

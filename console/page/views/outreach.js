@@ -3,7 +3,7 @@ import { call } from "../api.js";
 import { ChooseGroups } from "../choose.js";
 import { Button, Dialog, Field, Listing, State, Table, Tabs, Time, sure, toast, tryTo, useList, useLoad } from "../ui.js";
 import { useUnsaved } from "../unsaved.js";
-import { html, useEffect, useState } from "../vendor/preact.js";
+import { html, useEffect, useState } from "../shared/preact.js";
 import { actor, t } from "../words.js";
 import { NewBroadcast } from "./new-broadcast.js";
 

@@ -1,7 +1,7 @@
 // 概览: accounts, pending work, statistics.
 import { Chart } from "../chart.js";
 import { Listing, State, useLoad } from "../ui.js";
-import { html, useEffect } from "../vendor/preact.js";
+import { html, useEffect } from "../shared/preact.js";
 import { ago, t } from "../words.js";
 
 const PACE = { message: "消息", group: "建群", add: "拉人" };

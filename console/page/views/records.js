@@ -2,7 +2,7 @@
 import { call, query } from "../api.js";
 import { AUDIT } from "../audit-words.js";
 import { Button, Listing, State, Table, Tabs, Time, toast, tryTo, useList } from "../ui.js";
-import { html, useState } from "../vendor/preact.js";
+import { html, useState } from "../shared/preact.js";
 import { actor, t } from "../words.js";
 
 export function Records({ admin }) {

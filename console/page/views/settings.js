@@ -1,7 +1,7 @@
 // 设置: accounts; admins, staff and sessions; the config in force and what a reload would change.
 import { call } from "../api.js";
 import { Button, Listing, Table, Time, sure, tryTo, useLoad } from "../ui.js";
-import { html, useState } from "../vendor/preact.js";
+import { html, useState } from "../shared/preact.js";
 import { t } from "../words.js";
 import { Assistants } from "./assistants.js";
 

@@ -2,7 +2,7 @@
 import { base64, call, newKey } from "../api.js";
 import { Button, Field, State, Time, sure, toast, tryTo, useLoad } from "../ui.js";
 import { useUnsaved } from "../unsaved.js";
-import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/preact.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../shared/preact.js";
 import { t } from "../words.js";
 
 const drafts = new Map();

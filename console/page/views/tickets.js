@@ -1,7 +1,7 @@
 // 客服: the queue, the talk, the customer.
 import { query } from "../api.js";
 import { Listing, State, Tabs, useList } from "../ui.js";
-import { html, useState } from "../vendor/preact.js";
+import { html, useState } from "../shared/preact.js";
 import { ago, t } from "../words.js";
 import { Talk, stateOf } from "./talk.js";
 

@@ -3,7 +3,7 @@ import { openChat, tryTo } from "../actions.js";
 import { Icon, IconButton } from "../icons.js";
 import { loadOlder } from "../load.js";
 import { update } from "../store.js";
-import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/preact.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../shared/preact.js";
 import { longTime } from "../words.js";
 import { Composer } from "./composer.js";
 import { Drawer } from "./drawer.js";

@@ -2,7 +2,7 @@
 import { openChat } from "../actions.js";
 import { IconButton } from "../icons.js";
 import { nameOf, update } from "../store.js";
-import { html, useState } from "../vendor/preact.js";
+import { html, useState } from "../shared/preact.js";
 import { shortTime } from "../words.js";
 import { Badge } from "./rail.js";
 import { TokenBar } from "./token.js";

@@ -1,6 +1,6 @@
 // Dialogs to select friends.
 import { addMembers, makeRoom, send } from "../actions.js";
-import { html, useState } from "../vendor/preact.js";
+import { html, useState } from "../shared/preact.js";
 
 const MOST = 200;
 

@@ -2,7 +2,7 @@
 import { send, sendFile } from "../actions.js";
 import { IconButton } from "../icons.js";
 import { state, update } from "../store.js";
-import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/preact.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../shared/preact.js";
 import { EmojiPicker } from "./emoji.js";
 import { MentionPicker, asked } from "./mention.js";
 

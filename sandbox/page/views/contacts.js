@@ -1,7 +1,7 @@
 // The contact list and the pending friend requests.
 import { answerFriend } from "../actions.js";
 import { update } from "../store.js";
-import { html, useState } from "../vendor/preact.js";
+import { html, useState } from "../shared/preact.js";
 import { ListHead } from "./chatlist.js";
 
 const MOST = 300;

@@ -1,7 +1,7 @@
 // The content of a bubble, by message kind.
 import { update } from "../store.js";
 import { Icon } from "../icons.js";
-import { html } from "../vendor/preact.js";
+import { html } from "../shared/preact.js";
 import { bytes, pieces } from "../words.js";
 import { TokenActions } from "./token.js";
 

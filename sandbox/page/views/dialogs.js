@@ -1,7 +1,7 @@
 // Dialogs. Escape and a click outside close them.
 import { IconButton } from "../icons.js";
 import { update } from "../store.js";
-import { html, useLayoutEffect, useRef } from "../vendor/preact.js";
+import { html, useLayoutEffect, useRef } from "../shared/preact.js";
 import { AddFriend, Begin, Identity, Profile } from "./people.js";
 import { Toast } from "./toast.js";
 import { ChooseCard, InviteMembers, NewRoom } from "./choose.js";

@@ -2,7 +2,7 @@
 import { changeRoom, leaveRoom, removeMember, roomCode, tryTo } from "../actions.js";
 import { Icon } from "../icons.js";
 import { update } from "../store.js";
-import { html, useEffect, useState } from "../vendor/preact.js";
+import { html, useEffect, useState } from "../shared/preact.js";
 import { Switch } from "./switch.js";
 
 const SHOWN = 60;

@@ -1,5 +1,5 @@
 // A small emoji picker.
-import { html, useEffect, useRef } from "../vendor/preact.js";
+import { html, useEffect, useRef } from "../shared/preact.js";
 
 const COLUMNS = 8;
 const EMOJI = [..."😀😄😁😂🤣😊😇🙂😉😍😘😋😜🤔🤗🤫😐😏🙄😴😪😷🤒😎🤓😕😟😮😳🥺😢😭😤😡🤯😱🥳🙏👍👎👌✌🤝👏💪👋🙌💯🌹❤💔🎉🎁🎂🍻☕🍉🌞🌙⭐🔥⚡💰🧧🀄"];

@@ -1,6 +1,6 @@
 // Simulated faults: duplicated, late and lost events; calls that fail, hang, or lose their answer.
 import { turn } from "../actions.js";
-import { html, useState } from "../vendor/preact.js";
+import { html, useState } from "../shared/preact.js";
 import { Switch } from "./switch.js";
 
 const FLAWS = [

@@ -1,5 +1,5 @@
 // Completion of mentions.
-import { html, useEffect, useLayoutEffect, useState } from "../vendor/preact.js";
+import { html, useEffect, useLayoutEffect, useState } from "../shared/preact.js";
 
 const MOST = 50;
 

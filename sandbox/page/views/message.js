@@ -2,7 +2,7 @@
 import { decide, recall, tap } from "../actions.js";
 import { IconButton } from "../icons.js";
 import { remarkOf, toast, update } from "../store.js";
-import { html, useEffect, useRef, useState } from "../vendor/preact.js";
+import { html, useEffect, useRef, useState } from "../shared/preact.js";
 import { copy } from "../words.js";
 import { CONTENT } from "./content.js";
 

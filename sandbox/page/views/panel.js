@@ -2,7 +2,7 @@
 import { watch } from "../actions.js";
 import { IconButton, Icon } from "../icons.js";
 import { update } from "../store.js";
-import { html, useLayoutEffect, useRef, useState } from "../vendor/preact.js";
+import { html, useLayoutEffect, useRef, useState } from "../shared/preact.js";
 import { exactTime } from "../words.js";
 import { gist, meaning } from "./meanings.js";
 

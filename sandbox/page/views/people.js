@@ -2,7 +2,7 @@
 import { askFriend, forgetFriend, openChat, scan, setAlias } from "../actions.js";
 import { Icon } from "../icons.js";
 import { update } from "../store.js";
-import { html, useState } from "../vendor/preact.js";
+import { html, useState } from "../shared/preact.js";
 
 const show = (dialog) => update({ dialog });
 

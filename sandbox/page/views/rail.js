@@ -3,7 +3,7 @@ import { loadTrace } from "../load.js";
 import { tryTo } from "../actions.js";
 import { Icon } from "../icons.js";
 import { update } from "../store.js";
-import { html } from "../vendor/preact.js";
+import { html } from "../shared/preact.js";
 
 const PLACES = [["chats", "微信", "chats"], ["contacts", "通讯录", "contacts"], ["tools", "沙箱", "tools"]];
 

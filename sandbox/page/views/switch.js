@@ -1,5 +1,5 @@
 // A toggle switch.
-import { html, useState } from "../vendor/preact.js";
+import { html, useState } from "../shared/preact.js";
 
 /** A labelled switch. It shows the new position until the promise of `onChange` settles. */
 export function Switch({ label, hint, checked, disabled, onChange }) {

@@ -1,5 +1,5 @@
 // Toasts. They are placed in the open dialog, if any, because screen readers ignore everything outside it.
-import { html } from "../vendor/preact.js";
+import { html } from "../shared/preact.js";
 
 /** Live regions of toasts: polite and assertive. */
 export function Toast({ store }) {

@@ -2,7 +2,7 @@
 import { openChat, send } from "../actions.js";
 import { Icon } from "../icons.js";
 import { toast, update } from "../store.js";
-import { html } from "../vendor/preact.js";
+import { html } from "../shared/preact.js";
 import { copy } from "../words.js";
 
 /** Use a token with an assistant: send it to a friend, otherwise send a friend request with it. */

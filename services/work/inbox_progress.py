@@ -1,0 +1,56 @@
+"""Records the progress of an account's events: payloads, attempts, ends."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from models.db import Store
+from services.work import event_codec
+from services.work.arrival_sequencer import Arrival
+from services.work.inbox_table import InboxRows
+from services.work.write_batcher import WriteBatcher
+from wechat.events import Event
+
+log = logging.getLogger(__name__)
+
+
+class InboxProgress:
+    """Batched writes about the events of one account, and their log lines."""
+
+    def __init__(self, account: str, store: Store, table: InboxRows) -> None:
+        self._account = account
+        self._store = store
+        self._table = table
+        self._bodies = WriteBatcher[dict[str, Any]](store, table.keep_bodies)
+        self._ends = WriteBatcher[dict[str, Any]](store, table.end)
+
+    def store_payload(self, arrival: Arrival, event: Event) -> None:
+        """Store the payload of an event, so that it need not be read again after a restart."""
+        self._bodies.put({"row": arrival.row, "kept": event_codec.encode(event)})
+
+    def end(self, arrival: Arrival, handler: str, state: str) -> None:
+        """End an event that no handler ends."""
+        self._ends.put({"row": arrival.row, "to": state, "by": handler})
+
+    async def count_attempt(self, arrival: Arrival) -> None:
+        """Count an attempt at an event of an earlier process beforehand, in case this process dies as well."""
+        if arrival.retried:
+            arrival.retried = False
+            await self._store.write(lambda s: self._table.count_tries(s, [{"row": arrival.row}]))
+
+    def log(self, id: str, kind: str, handler: str, result: str, began: float) -> None:
+        """Log the result of an event. `began`: a time of time.perf_counter()."""
+        facts = {"account": self._account, "id": id, "kind": kind, "handler": handler, "result": result}
+        spent = round((time.perf_counter() - began) * 1000, 1)
+        log.info("%s: event %s %s %s %s %.1f ms", *facts.values(), spent, extra={"facts": facts | {"ms": spent}})
+
+    async def drain_payloads(self) -> None:
+        """Wait until pending payloads are written."""
+        await self._bodies.drain()
+
+    async def drain(self, grace: float) -> None:
+        """Wait until pending writes are done, each kind at most `grace` seconds."""
+        await self._bodies.drain(grace)
+        await self._ends.drain(grace)

@@ -1,0 +1,51 @@
+"""Order of the test files: those that take longest come first, so that no process is left alone with one at the end.
+
+It needs `--dist loadfile --no-loadscope-reorder`, as in the Makefile: pytest-xdist begins with the files of most tests.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+# Files that take more than ten seconds, the longest first (make test ARGS=--durations=200).
+LONG = (
+    "deploy/test_image.py",
+    "chaos/test_kills.py",
+    "cluster/test_chaos.py",
+    "deploy/test_package.py",
+    "stories/test_support_killed.py",
+    "stories/test_flows_killed.py",
+    "console/test_pages_in_a_browser.py",
+    "relay/test_relay_events.py",
+    "relay/test_relay_stock_clients.py",
+    "relay/test_relay_fence.py",
+    "clients/test_generated_clients.py",
+    "relay/test_relay_kills.py",
+    "test_bot_starts.py",
+    "api/test_pages_in_a_browser.py",
+    "stories/test_groups_property.py",
+    "deploy/test_gateway.py",
+    "console/test_first_hour.py",
+    "stories/test_rest_completed.py",
+    "cluster/test_any_door.py",
+    "cluster/test_moving.py",
+    "stories/test_odd_readings_on_official_gateway.py",
+    "wechat/test_official_connection.py",
+    "browser/test_ways_of_reading.py",
+    "browser/test_people_and_groups.py",
+    "console/test_markup.py",
+    "stories/test_groups_truth.py",
+    "stories/test_groups_guard.py",
+    "browser/test_switches.py",
+    "stories/test_on_postgresql.py",
+    "browser/test_talking.py",
+)
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long files first and keep the order otherwise."""
+    places = {HERE / name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path, len(LONG)))
