@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import logging
+from collections import OrderedDict
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 BATCH: Final = 64  # texts in one request
 TIMEOUT: Final = 60.0  # seconds for a batch of listed texts
 LONGEST: Final = 2000  # characters of a text that are sent
+RECENT: Final = 1000  # questions whose embeddings are kept in memory
 
 
 class EmbeddingClient:
@@ -41,6 +43,7 @@ class EmbeddingClient:
         self._settings = settings
         self._clock = clock
         self._breaker = CircuitBreaker(clock)
+        self._recent: OrderedDict[str, Vectors] = OrderedDict()  # of questions asked lately, by key
 
     @property
     def is_on(self) -> bool:
@@ -54,9 +57,20 @@ class EmbeddingClient:
 
     async def of_question(self, text: str) -> Vectors | None:
         """Return the embedding of a question, one row; None if the server is slow or fails."""
-        if not self.is_on or self._breaker.is_open:
+        if not self.is_on:
             return None
-        return await self._ask([text], self._settings.timeout)
+        key = self._key(text)
+        if key in self._recent:
+            self._recent.move_to_end(key)
+            return self._recent[key]
+        if self._breaker.is_open:
+            return None
+        vector = await self._ask([text], self._settings.timeout)
+        if vector is not None:
+            self._recent[key] = vector
+            if len(self._recent) > RECENT:
+                self._recent.popitem(last=False)
+        return vector
 
     async def of_listed(self, texts: Sequence[str]) -> Vectors | None:
         """Return the embeddings of listed texts, in order, requesting only unknown ones; None if the server fails."""

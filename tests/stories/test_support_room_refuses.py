@@ -1,0 +1,60 @@
+"""A staff room that refuses what is sent to it, and a customer who changes their name during a ticket."""
+
+from __future__ import annotations
+
+from sqlmodel import select
+
+from models.durable import OutboxItem, WorkState
+from models.support import Ticket, TicketState
+from tests.stories.conftest import MakeTown, Town, until
+from tests.stories.service import known, service, staff_room, until_done, words
+
+
+async def opened(make_town: MakeTown) -> tuple[Town, str]:
+    """黑旋风 has a ticket that was announced in the staff room."""
+    town = await make_town(customer_service=service())
+    room = staff_room(town)
+    await known(town, room)
+    town.say("黑旋风", "人工")
+    await town.hears("店长", "【#1 黑旋风】请求人工服务", room)
+    return town, room
+
+
+async def test_a_refused_announcement_is_told_and_made_again(make_town: MakeTown) -> None:
+    town, room = await opened(make_town)
+    container, queue = town.bot.container, f"wx:{town.accounts[0]}"
+    sent = select(OutboxItem.id).where(OutboxItem.key == room, OutboxItem.state == WorkState.SENT)
+
+    async def announced() -> int | None:
+        return await container.store.read(lambda s: s.exec(sent).first())
+
+    number = await until_done(announced, "the announcement is noted as sent")
+    for _ in range(2):  # WeChat may say so twice
+        await container.store.write(lambda s: container.outbox.results.fail_sent(s, number, queue, "群已解散"))
+    await town.hears("黑旋风", "暂时联系不上人工客服")
+    await town.hears("店长", "没能发到客服群（群已解散）")
+    ticket = await container.store.read(lambda s: s.get(Ticket, 1))
+    assert ticket is not None
+    assert (ticket.state, ticket.refusals) == (TicketState.WAITING, 1)
+    assert await container.waiting_tickets.announce() == 0, "not at once"
+    town.ahead += 601
+    assert await container.waiting_tickets.announce() == 1
+    seen = lambda: sum("请求人工服务" in said for said in words(town.seen("店长", room)))  # noqa: E731
+    await until(lambda: seen() == 2, "it is announced again")
+    town.say("宋公明", "#1 您好", room)
+    await town.hears("黑旋风", "您好")
+    assert len([said for said in words(town.seen("黑旋风")) if "暂时联系不上" in said]) == 1
+
+
+async def test_a_customer_who_changes_their_name_keeps_the_ticket(make_town: MakeTown) -> None:
+    town, room = await opened(make_town)
+    town.world.people.rename(town.id("黑旋风"), "铁牛")
+    town.say("黑旋风", "还在吗还在吗")
+    await town.hears("店长", "还在吗还在吗", room)
+    town.say("黑旋风", "我改名了呀")
+    await town.hears("店长", "【#1 铁牛】我改名了呀", room)
+    town.say("宋公明", "#1 看到了", room)
+    await town.hears("黑旋风", "看到了")
+    ticket = await town.bot.container.store.read(lambda s: s.get(Ticket, 1))
+    assert ticket is not None
+    assert ticket.name == "铁牛"
