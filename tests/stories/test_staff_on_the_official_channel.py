@@ -55,7 +55,7 @@ async def test_staff_serve_a_customer_in_their_own_client(client_shop: Shop) -> 
     shop.service.answer("黑旋风", "您好，我是吴用。")
     await shop.call_back()
     await until_ticket(shop, state=TicketState.OPEN, staff_id="WuYong", staff_name="WuYong")
-    assert (await shop.ticket()).answered_at is not None
+    await until_done(lambda: is_answered(shop), "the answer is noted")
     await shop.say("黑旋风", "营业时间")  # the assistant keeps silent
     shop.service.finish("黑旋风")
     await shop.call_back()
@@ -112,6 +112,10 @@ async def test_staff_who_answer_on_their_own_account_silence_the_assistant(shop:
     shop.service.finish("黑旋风")
     await shop.call_back()
     await shop.hears("黑旋风", "我们每天 9:00-18:00 营业。", "您好，我是吴用。", MARK)
+
+
+async def is_answered(shop: Shop) -> bool:
+    return (await shop.ticket()).answered_at is not None
 
 
 async def has_ticket(shop: Shop) -> bool:
