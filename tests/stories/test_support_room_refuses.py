@@ -39,15 +39,7 @@ async def test_a_refused_announcement_is_told_and_made_again(make_town: MakeTown
     assert await container.waiting_tickets.announce() == 0, "not at once"
     town.ahead += 601
     assert await container.waiting_tickets.announce() == 1
-<<<<<<< HEAD
-
-    def announcements() -> int:
-        return sum("请求人工服务" in said for said in words(town.seen("店长", room)))
-
-    await until(lambda: announcements() == 2, "it is announced again")
-=======
     await until(lambda: "".join(words(town.seen("店长", room))).count("请求人工服务") == 2, "it is announced again")
->>>>>>> refs/heads/wecom
     town.say("宋公明", "#1 您好", room)
     await town.hears("黑旋风", "您好")
     assert len([said for said in words(town.seen("黑旋风")) if "暂时联系不上" in said]) == 1
