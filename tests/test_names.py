@@ -125,6 +125,8 @@ CALLED = st.text(PLAIN, min_size=1, max_size=20).map(clean_name).filter(str.stri
 
 
 @given(CALLED, st.text(PLAIN, max_size=20))
+@example("\u3000李四", "")
+@example("李四\u3000", "在吗")
 def test_who_is_mentioned_is_found(name: str, words: str) -> None:
     """As WeChat writes a mention, and as people do, if the name has no @ and no end of a mention in it."""
     assert is_called(f"@{name}{SEPARATOR}{words}", [name])

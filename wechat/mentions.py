@@ -34,7 +34,8 @@ def called(text: str, find: Callable[[str], list[str]]) -> tuple[str, ...]:
     ids: dict[str, None] = {}
     for start in _marks(text):
         end = text.find("@", start)
-        for name in readings(text[start : end if end >= 0 else len(text)].lstrip()):
+        words = text[start : end if end >= 0 else len(text)]
+        for name in dict.fromkeys((*readings(words), *readings(words.lstrip()))):
             found = find(name)
             if len(found) == 1:
                 ids[found[0]] = None
