@@ -99,7 +99,7 @@ class TicketAnnouncements:
     def delivery_failed(self, session: Session, job: Job, failure: GiveUp) -> None:
         """Set a ticket that the staff room or client rejected to waiting; customer and admins are told once."""
         number: int = job.body.get("relays") or 0
-        to_client = job.body["type"] == BodyType.HAND_OVER
+        to_client = job.body.get("type") == BodyType.HAND_OVER
         ticket = session.get(Ticket, number) if number and (to_client or job.body["type"] == BodyType.TEXT) else None
         if ticket is None or ticket.state != TicketState.OPEN or (job.key != ticket.room_id and not to_client):
             return
