@@ -268,6 +268,8 @@ class DeliveryQueue:
             job.attempts += result.counts
             job.run_at = self._clock() + result.again_in
         self._finished(job, result)
+        if not line.works:  # dropped meanwhile: another process goes on with the account
+            return
         if not isinstance(result, Retry):
             line.works.popleft()
             line.kinds[job.priority] -= 1
