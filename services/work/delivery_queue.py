@@ -268,13 +268,13 @@ class DeliveryQueue:
             job.attempts += result.counts
             job.run_at = self._clock() + result.again_in
         self._finished(job, result)
-        if not isinstance(result, Retry):
+        if line.works and not isinstance(result, Retry):  # else dropped meanwhile, for another process
             line.works.popleft()
             line.kinds[job.priority] -= 1
             line.kinds += Counter()  # removes zero counts
         if line.works:
             self._offer(line, result.again_in if isinstance(result, Retry) else 0)
-        else:
+        elif self._lines.get(line.key) is line:
             del self._lines[line.key]
         self.wake()
 
