@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable
 from typing import Final
 
 from wechat.events import Event, RawEvent
 
-MAX_WAIT: Final = 1.0  # seconds for which an event of unknown conversation may delay later events
+MAX_WAIT: Final = 2.0  # seconds of reading for which an event of unknown conversation may delay later events
 MAX_WAIT_AFTER_LEAVING: Final = 10.0  # of an event left by an earlier process, before the gateway is connected
 
 
 class Arrival:
     """A stored event that is not yet in the queue of its conversation."""
 
-    __slots__ = ("_event", "_waiter", "at", "conversation", "late", "patience", "raw", "retried", "row", "settled")
+    __slots__ = ("_event", "_waiter", "conversation", "deadline", "late", "raw", "retried", "row", "settled")
 
     def __init__(self, raw: RawEvent, row: int, *, retried: bool = False) -> None:
         self.raw = raw
         self.row = row
-        self.patience = MAX_WAIT_AFTER_LEAVING if retried else MAX_WAIT
         self.retried = retried  # stored by an earlier process, which may have crashed while handling it
         self.conversation: str | None = None
         self.late = False  # no longer delays later events
         self.settled = False
-        self.at = asyncio.get_running_loop().time()
+        self.deadline = math.inf  # of the event loop's clock, from the moment its payload is being read
         self._event: Event | None = None
         self._waiter: asyncio.Future[None] | None = None
+
+    def begin_reading(self) -> None:
+        """Start the time for which the event may delay others. A backlog that is not read yet does not count."""
+        wait = MAX_WAIT_AFTER_LEAVING if self.retried else MAX_WAIT
+        self.deadline = asyncio.get_running_loop().time() + wait
 
     def settle(self, event: Event | None) -> None:
         """Set the resolved event; None if it is ignored or unreadable."""
@@ -52,8 +57,8 @@ class Arrival:
 class ArrivalSequencer:
     """Passes events on in the order of arrival.
 
-    The conversation of an event is unknown until its payload is read. It delays later events until then, for at most
-    `patience` seconds.
+    The conversation of an event is unknown until its payload is read. It delays later events until then, or until its
+    deadline.
     """
 
     def __init__(self, pass_on: Callable[[Arrival], None]) -> None:
@@ -70,6 +75,12 @@ class ArrivalSequencer:
         if arrival.conversation is None:
             arrival.conversation = conversation
             self.settled(arrival)
+
+    def reading(self, arrival: Arrival) -> None:
+        """The payload of an event is being read."""
+        arrival.begin_reading()
+        if self._waiting and self._waiting[0] is arrival:
+            self._move()
 
     def settled(self, arrival: Arrival) -> None:
         """Continue after an event got its conversation or was found to have none."""
@@ -92,8 +103,9 @@ class ArrivalSequencer:
         while self._waiting:
             first = self._waiting[0]
             is_placed = first.conversation is not None or first.settled
-            if not is_placed and loop.time() < first.at + first.patience:
-                self._timer = loop.call_at(first.at + first.patience, self._move)
+            if not is_placed and loop.time() < first.deadline:
+                if first.deadline != math.inf:
+                    self._timer = loop.call_at(first.deadline, self._move)
                 return
             self._waiting.popleft()
             if is_placed:

@@ -59,6 +59,7 @@ class PayloadReader:
         while True:
             arrival = await self._queue.get()
             await self.slots.acquire()
+            self._sequencer.reading(arrival)
             self._tasks.start(self._read(arrival))
 
     async def _read(self, arrival: Arrival) -> None:

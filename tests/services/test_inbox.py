@@ -257,6 +257,26 @@ async def test_a_conversation_keeps_its_order_when_its_payloads_come_out_of_orde
     assert desk.handled == list(gates)
 
 
+async def test_a_backlog_keeps_its_order(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event may delay others for a time that begins when its payload is read, not when it arrived."""
+    monkeypatch.setattr(arrival_sequencer, "MAX_WAIT", 0.05)
+    desk.inbox._reader.slots = asyncio.Semaphore(2)
+    gates = {f"{who}-{i}": asyncio.Event() for who in "yx" for i in range(2)}
+    desk.slow_message.update(gates)
+    await desk.say(*gates)
+    await until(lambda: len(desk.read) == 2)
+    await asyncio.sleep(0.1)  # the payloads of x are not being read for longer than MAX_WAIT
+    monkeypatch.setattr(arrival_sequencer, "MAX_WAIT", 1000.0)
+    gates["y-0"].set()
+    gates["y-1"].set()
+    await until(lambda: len(desk.read) == 4)
+    gates["x-1"].set()
+    await until(lambda: len(desk.handled) == 2)
+    gates["x-0"].set()
+    await idle(desk)
+    assert desk.by("x") == ["x-0", "x-1"]
+
+
 async def test_a_slow_handler_holds_up_its_own_conversation_only(desk: Desk) -> None:
     desk.slow_handler["x-1"] = asyncio.Event()
     await desk.say("x-1", "x-2", "y-1", "z-1", "y-2")
