@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 WAITING_SECONDS: Final = 1.0  # seconds after which an event counts as waiting
 CONCURRENT: Final = 8
 BATCH: Final = 64
+LARGEST_PAYLOAD: Final = 4 * 1024 * 1024  # bytes
 SECONDS: Final = 30.0
 UUID: Final = 7  # FileBox type whose content must be downloaded from the gateway
 
@@ -110,7 +111,10 @@ class PayloadKeeper:
             await self._ask(number, "Download", pb.Id(id=str(box["uuid"])).SerializeToString())
 
     async def _ask(self, number: int, name: str, request: bytes) -> list[bytes]:
-        limit = self._media_bytes * 2 if CALLS[name].streams_out or name in ("MessageFile", "MessageImage") else 1 << 22
+        if CALLS[name].streams_out:
+            limit = self._media_bytes + self._media_bytes // 16  # with what surrounds each chunk
+        else:
+            limit = self._media_bytes * 2 if name in ("MessageFile", "MessageImage") else LARGEST_PAYLOAD  # base64
         answers = await self._upstream.ask(name, request, SECONDS, limit)
         await self._journal.keep_answer(path_of(name), request, number, b"".join(map(frame, answers)))
         return answers

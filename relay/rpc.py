@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Final
 
 from grpclib.const import Status
@@ -119,7 +119,7 @@ class OwnCall:
             self._ended, self._error = True, error
             self._news.set()
 
-    async def answers(self) -> AsyncIterator[bytes]:
+    async def answers(self) -> AsyncGenerator[bytes, None]:
         """Yield the responses; raise GRPCError, GatewayLost or UndecodableMessage. Stopping early cancels the call."""
         try:
             while True:

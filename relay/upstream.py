@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
@@ -88,7 +89,7 @@ class Upstream:
     async def ask(self, name: str, request: bytes, timeout: float, limit: int) -> list[bytes]:
         """Make a call of the relay's own; return its responses.
 
-        Raises GRPCError, TimeoutError, GatewayLost, TooManyCalls, or UndecodableMessage above `limit` bytes.
+        Raises GRPCError, TimeoutError, GatewayLost, TooManyCalls, or UndecodableMessage above `limit` bytes in all.
         """
         if self.connection is None:
             raise GatewayLost
@@ -189,5 +190,12 @@ class Upstream:
     async def _ask(
         self, connection: Http2Connection, name: str, request: bytes, timeout: float, limit: int = MOST
     ) -> list[bytes]:
-        async with asyncio.timeout(timeout):
-            return [one async for one in begin(connection, self.headers(path_of(name)), request, limit).answers()]
+        answers: list[bytes] = []
+        call = begin(connection, self.headers(path_of(name)), request, limit)
+        async with asyncio.timeout(timeout), aclosing(call.answers()) as received:
+            async for answer in received:
+                answers.append(answer)
+                limit -= len(answer)
+                if limit < 0:  # a file comes in many messages
+                    raise UndecodableMessage
+        return answers

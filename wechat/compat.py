@@ -51,12 +51,12 @@ class UnusedName:
 
 
 class UnusedModule(ModuleType):
-    """A module in which every name is a StandIn."""
+    """A module in which every name is an UnusedName."""
 
     __path__: list[str] = []  # noqa: RUF012 - makes it a package, so that its submodules can be imported
 
     def __getattr__(self, name: str) -> type[UnusedName]:
-        """Return StandIn for public names; dunder attributes are missing as usual."""
+        """Return UnusedName for public names; dunder attributes are missing as usual."""
         if name.startswith("__"):
             raise AttributeError(name)
         return UnusedName

@@ -229,6 +229,9 @@ async def test_a_file_above_the_limit_is_left_to_the_gateway(official: Start, re
     file = {"name": "a.zip", "base64": base64.b64encode(bytes(1_000_000)).decode()}
     said = await gateway.say("c0", kind="file", file=file)
     after = await gateway.say("c0", "after it")
+    async with asyncio.timeout(SECONDS):
+        while "is not stored: UndecodableMessage" not in relay.log():  # noqa: ASYNC110 - a process
+            await asyncio.sleep(0.05)
     await relay.until("relay_kept_answers", 3)  # two payloads, and where the file is
     client = RelayClient(relay, relay_resume="new")
     async with client.stream() as following:

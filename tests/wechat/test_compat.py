@@ -27,8 +27,8 @@ with open("/proc/self/statm") as statm:
     rss = int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 print(json.dumps({
     "bot": issubclass(wechat.assistant.Assistant, __import__("wechaty").Wechaty),
-    "puppet": issubclass(wechat.puppet.MendedPuppet, __import__("wechaty_puppet").Puppet),
-    "left": [name for name in compat.UNUSED if isinstance(sys.modules.get(name), compat.StandInModule)],
+    "puppet": issubclass(wechat.puppet.PatchedPuppet, __import__("wechaty_puppet").Puppet),
+    "left": [name for name in compat.UNUSED if isinstance(sys.modules.get(name), compat.UnusedModule)],
     "noisy": [l.name for l in loggers if any(type(h) is not logging.NullHandler for h in l.handlers) or l.propagate],
     "files": os.listdir("."), "cache_dir": os.environ.get("CACHE_DIR"), "threads": threading.active_count(),
     "rss": rss, "version": sys.version_info[:2],
