@@ -52,11 +52,11 @@ async def burst(world: OfficialGateway, one: Contestant, count: int) -> tuple[fl
 async def paced(world: OfficialGateway) -> list[float]:
     """Milliseconds from the gateway's message to the answer that reaches it, both on its own clock."""
     loop, began, names = asyncio.get_running_loop(), time.time(), range(PACE * SECONDS)
-    start = loop.time()
+    start, before = loop.time(), len(await world.sent())
     for number in names:
         await asyncio.sleep(max(0.0, start + number / PACE - loop.time()))
         await world.say(f"c{number % PEOPLE}", f"问p{number}")
-    await asyncio.sleep(2)
+    await world.wait_sent(before + len(names), seconds=120)
     said = {m["text"][1:]: m["timestamp"] for m in await world.table("messages") if m["text"].startswith("问p")}
     answered = {m["text"][1:]: m["at"] for m in await world.sent() if m["text"].startswith("答p")}
     assert len(answered) == len(names) and min(said.values()) > began * 1000 - 5000
