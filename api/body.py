@@ -39,10 +39,10 @@ async def read_large_object(request: web.Request) -> dict[str, Any]:
     return await _read_object(large, MAX_LARGE_BYTES, LARGE_READ_TIMEOUT)
 
 
-async def read_body(request: web.BaseRequest, patience: float = READ_TIMEOUT) -> bytes:
+async def read_body(request: web.BaseRequest, timeout: float = READ_TIMEOUT) -> bytes:
     """Return the body once it has arrived, within so many seconds."""
     try:
-        return await request.read() if request.content.is_eof() else await _read_late(request, patience)
+        return await request.read() if request.content.is_eof() else await _read_late(request, timeout)
     except (web.RequestPayloadError, TimeoutError) as error:
         raise InvalidParameter(f"unreadable body: {type(error).__name__}") from None
 
@@ -50,13 +50,13 @@ async def read_body(request: web.BaseRequest, patience: float = READ_TIMEOUT) ->
 async def read_ahead(request: web.Request, *, large: bool) -> bytes:
     """Return the body before the handler reads it, and keep it for the handler; BodyTooLarge, InvalidParameter."""
     if RAW not in request:
-        most, patience = (MAX_LARGE_BYTES, LARGE_READ_TIMEOUT) if large else (MAX_BYTES, READ_TIMEOUT)
-        request[RAW] = await _read_whole(request.clone(client_max_size=most), most, patience)
+        most, timeout = (MAX_LARGE_BYTES, LARGE_READ_TIMEOUT) if large else (MAX_BYTES, READ_TIMEOUT)
+        request[RAW] = await _read_whole(request.clone(client_max_size=most), most, timeout)
     return request[RAW]
 
 
-async def _read_object(request: web.BaseRequest, most: int, patience: float) -> dict[str, Any]:
-    raw = request[RAW] if RAW in request else await _read_whole(request, most, patience)
+async def _read_object(request: web.BaseRequest, most: int, timeout: float) -> dict[str, Any]:
+    raw = request[RAW] if RAW in request else await _read_whole(request, most, timeout)
     try:
         value = decode(raw.decode())
     except (ValueError, RecursionError) as error:
@@ -66,17 +66,17 @@ async def _read_object(request: web.BaseRequest, most: int, patience: float) -> 
     return value
 
 
-async def _read_whole(request: web.BaseRequest, most: int, patience: float) -> bytes:
+async def _read_whole(request: web.BaseRequest, most: int, timeout: float) -> bytes:
     if (request.content_length or 0) > most:  # else aiohttp says so when all of it is there
         raise BodyTooLarge(f"{request.content_length} bytes")
-    return await read_body(request, patience)
+    return await read_body(request, timeout)
 
 
-async def _read_late(request: web.BaseRequest, patience: float) -> bytes:
+async def _read_late(request: web.BaseRequest, timeout: float) -> bytes:
     """Read a body that has not fully arrived, with a timeout: aiohttp waits forever on a broken chunk or a stalled
     client.
     """
-    async with asyncio.timeout(patience):
+    async with asyncio.timeout(timeout):
         return await request.read()
 
 

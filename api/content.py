@@ -11,7 +11,7 @@ from errors import InvalidParameter
 from services.messaging import messages
 from services.messaging.attachments import Attachment, Attachments
 from services.messaging.messages import Body
-from wechat.events import Link
+from wechat.entities import Link
 
 KINDS: Final = ("text", "image", "file", "link")
 MAX_URL: Final = 2000

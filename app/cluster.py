@@ -94,7 +94,7 @@ class Cluster:
         try:
             await loop
         except Exception:  # it would be a member that does half its work
-            log.exception("a part of the cluster member has failed")
+            log.exception("a task of the cluster member failed")
             self._start_again()
 
     async def drain(self) -> None:
@@ -113,7 +113,7 @@ class Cluster:
             async with asyncio.timeout(1.0):
                 await self._member.drain()
         except Exception as error:  # noqa: BLE001 - the accounts are given up anyway
-            log.warning("the other processes were not told of the stop: %s", type(error).__name__)
+            log.warning("could not announce the stop to the other processes: %s", type(error).__name__)
 
     async def stop(self) -> None:
         """Stop the heartbeat."""
@@ -248,7 +248,7 @@ class Cluster:
         try:
             await self._container.reloader.follow()
         except ConfigError as error:
-            log.error("another process has reloaded its config; here it is wrong: %s", error)  # noqa: TRY400
+            log.error("another process reloaded its config; the config of this process is invalid: %s", error)  # noqa: TRY400
 
     async def _refresh_accounts(self) -> None:
         """Reload the list of assistants, and restart those whose settings changed."""

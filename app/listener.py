@@ -19,7 +19,8 @@ from services.work import relay_position
 from services.work.conversation_workers import Handle
 from services.work.inbox import Inbox
 from services.work.write_batcher import WriteBatcher
-from wechat.events import Contact, Event, Message, RawEvent
+from wechat.entities import Contact
+from wechat.events import Event, Message, RawEvent
 from wechat.interface import State, WeChat
 
 # new friends found at once that are greeted; more indicate a changed list, not people who wait for a greeting

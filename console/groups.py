@@ -25,7 +25,7 @@ from services.groups.lists import QunFilter, list_members, list_quns
 from services.groups.presentation import MAX_ANNOUNCEMENT, MAX_TOPIC, MAX_WELCOME
 from services.moderation.member_records import warnings_in
 from services.paging import Page
-from wechat.events import Contact
+from wechat.entities import Contact
 
 
 async def find(request: web.Request) -> web.Response:

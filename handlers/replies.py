@@ -10,7 +10,8 @@ from services.messaging.budgets import Budget, Verdict
 from services.messaging.messages import Body, choices, file, link, text
 from services.support.manners import courtesy_in
 from services.text import without_mention, without_quote
-from wechat.events import GroupMessage, Link, Message, MessageKind, PrivateMessage
+from wechat.entities import Link
+from wechat.events import GroupMessage, Message, MessageKind, PrivateMessage
 
 # message kinds that get the fallback
 TALK = (MessageKind.IMAGE, MessageKind.FILE, MessageKind.AUDIO, MessageKind.VIDEO)

@@ -16,7 +16,8 @@ from models.support import Ticket, TicketState
 from services.messaging.media import may_hold_file
 from services.messaging.messages import Body, contact, file, link, text
 from services.support.staff_syntax import StaffCommand, StaffVerb, parse
-from wechat.events import GroupMessage, Link, MessageKind
+from wechat.entities import Link
+from wechat.events import GroupMessage, MessageKind
 
 log = logging.getLogger(__name__)
 _AT_AHEAD = re.compile(r"^@[^@#＃\n]{1,64}\s(?=\s*[#＃])")

@@ -23,7 +23,7 @@ from services.upkeep.reload import Prepared
 from services.work.ownership import GLOBAL
 
 log = logging.getLogger(__name__)
-PATIENCE: Final = 60.0  # seconds to wait for the accounts before making up missed runs
+ONLINE_TIMEOUT: Final = 60.0  # seconds to wait for the accounts before making up missed runs
 LOOK_EVERY: Final = 20.0  # seconds between checks whether the clock was set back
 MOVING: Final = 120.0  # seconds in which an account may have been with nobody when a job was due
 SETTLED: Final = 15.0  # seconds after which accounts that were taken together are all there
@@ -176,7 +176,7 @@ class Jobs:
         if self._container.cluster is not None and missed:  # its accounts come one after the other
             await asyncio.sleep(SETTLED + self._container.config.cluster.lease_seconds)
         # group data is reliable once the accounts have read it again
-        await self._container.accounts.all_online(PATIENCE)
+        await self._container.accounts.all_online(ONLINE_TIMEOUT)
         for name, due in missed.items():
             log.info("job %s was missed while the bot was down", name)
             await self.run(name, due)

@@ -7,7 +7,6 @@ decoded and encoded again, which makes a call four times cheaper (python -m benc
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from h2.settings import SettingCodes
 
 from relay import frames
 from relay.frames import ProtocolFault, frame, unpadded
+from relay.pings import Pings
 from relay.reader import FrameReader
 from relay.streams import WINDOW, Headers, Receiver, Stream
 
@@ -25,8 +25,6 @@ MAX_STREAMS: Final = 100  # calls of a client at once
 LARGEST_WINDOW: Final = 2**31 - 1
 WRITE_BUFFER: Final = 256 * 1024
 MAX_UNSENT: Final = 1024 * 1024  # bytes; only answers to pings and settings can become so many
-ECHO: Final = b"all read"
-ALIVE: Final = b"alive..."
 
 
 class GatewayLost(OSError):
@@ -64,16 +62,13 @@ class Http2Connection(asyncio.Protocol):
         self._first_room = WINDOW  # on a new stream
         self._frame_size = frames.FRAME_SIZE
         self._most_streams = LARGEST_WINDOW
-        # health
-        self._echoes: deque[asyncio.Future[bool]] = deque()
-        self._has_traffic = True
-        self._timer: asyncio.TimerHandle | None = None
+        self._pings = Pings(self._write, self._abort)
         self.is_lost = False
 
     # ---- the transport ----
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The connection is open."""
+        """Send the settings."""
         self._transport = transport  # type: ignore[assignment]
         self._transport.set_write_buffer_limits(WRITE_BUFFER)  # type: ignore[union-attr]
         limits = {SettingCodes.MAX_HEADER_LIST_SIZE: frames.LARGEST_BLOCK}
@@ -86,16 +81,12 @@ class Http2Connection(asyncio.Protocol):
         self._write(frame(frames.SETTINGS, 0, 0, settings))
         self.enlarge(0, CONNECTION_WINDOW - WINDOW)
         if self._keepalive:
-            self._timer = self._loop.call_later(self._keepalive, self._check)
+            self._pings.start(self._keepalive)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone."""
+        """End all streams."""
         self.is_lost = True
-        if self._timer is not None:
-            self._timer.cancel()
-        for echo in self._echoes:
-            if not echo.done():
-                echo.set_result(False)
+        self._pings.stop()
         for stream, receiver in list(self._streams.values()):
             stream.close()
             receiver.on_reset(None)
@@ -115,13 +106,9 @@ class Http2Connection(asyncio.Protocol):
             self._flush()
             self._transport.close()
 
-    def _check(self) -> None:
-        if not self._has_traffic and self._transport is not None:
+    def _abort(self) -> None:
+        if self._transport is not None:
             self._transport.abort()
-            return
-        self._has_traffic = False
-        self._write(frame(frames.PING, 0, 0, ALIVE))
-        self._timer = self._loop.call_later(self._keepalive, self._check)
 
     def _write(self, data: bytes) -> None:
         if not self._out:
@@ -139,7 +126,7 @@ class Http2Connection(asyncio.Protocol):
     # ---- sending ----
 
     def open(self, headers: Headers, make: Callable[[Stream], Receiver]) -> Stream:
-        """Begin a call; `make` gives its receiver. ConnectionLost, TooManyCalls: nothing was sent."""
+        """Begin a call; `make` creates its receiver. Raises GatewayLost or TooManyCalls, and then nothing was sent."""
         if self.is_lost or self._transport is None or self._transport.is_closing():
             raise GatewayLost
         if len(self._streams) >= self._most_streams:
@@ -155,12 +142,7 @@ class Http2Connection(asyncio.Protocol):
 
     async def echo(self) -> bool:
         """Wait until the peer has read everything sent so far; return False if the connection is lost before."""
-        if self.is_lost:
-            return False
-        echo: asyncio.Future[bool] = self._loop.create_future()
-        self._echoes.append(echo)
-        self._write(frame(frames.PING, 0, 0, ECHO))
-        return await echo
+        return not self.is_lost and await self._pings.echo()
 
     def send_headers(self, id: int, headers: Headers, *, end: bool = False) -> None:
         """Send headers or trailers."""
@@ -198,7 +180,7 @@ class Http2Connection(asyncio.Protocol):
             self._owed = 0
 
     def reset(self, id: int, code: int) -> None:
-        """Give a stream up."""
+        """Cancel a stream."""
         self._write(frame(frames.RST_STREAM, 0, id, code.to_bytes(4, "big")))
 
     def forget(self, stream: Stream) -> None:
@@ -209,19 +191,19 @@ class Http2Connection(asyncio.Protocol):
         for stream, _ in list(self._streams.values()):
             stream.pump()
 
-    # ---- hearing ----
+    # ---- receiving ----
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came."""
-        self._has_traffic = True
+        """Handle received bytes."""
+        self._pings.has_traffic = True
         try:
             for kind, flags, id, content in self._reader.feed(data):
                 handler = _HANDLERS.get(kind)  # other kinds are ignored, as extensions of the protocol
                 if handler is not None:
                     handler(self, flags, id, content)
         except ProtocolFault as fault:
-            heard = max(0, self._last_id) if self._accept else 0
-            self._write(frame(frames.GOAWAY, 0, 0, heard.to_bytes(4, "big") + fault.code.to_bytes(4, "big")))
+            last = max(0, self._last_id) if self._accept else 0
+            self._write(frame(frames.GOAWAY, 0, 0, last.to_bytes(4, "big") + fault.code.to_bytes(4, "big")))
             self.close()
 
     def _on_headers(self, flags: int, id: int, headers: frames.Headers) -> None:
@@ -310,12 +292,7 @@ class Http2Connection(asyncio.Protocol):
         self._pump_all()
 
     def _on_ping(self, flags: int, id: int, payload: bytes) -> None:
-        if not flags & frames.ACK:
-            self._write(frame(frames.PING, frames.ACK, 0, payload))
-        elif payload == ECHO and self._echoes:
-            echo = self._echoes.popleft()
-            if not echo.done():
-                echo.set_result(True)
+        self._pings.received(flags, payload)
 
     def _on_goaway(self, flags: int, id: int, payload: bytes) -> None:
         self.close()

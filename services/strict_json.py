@@ -14,7 +14,7 @@ def _no_constant(name: str) -> NoReturn:
 def _finite(digits: str) -> float:
     value = float(digits)
     if math.isinf(value):
-        raise ValueError("a number beyond any")  # 1e999: written out again it would be Infinity, which is no JSON
+        raise ValueError("a number that JSON cannot represent")  # 1e999 would be written as Infinity
     return value
 
 

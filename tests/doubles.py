@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from wechat.directory import CachedDirectory
-from wechat.events import Contact, Link, Media, Room
+from wechat.entities import Contact, Link, Media, Room
 from wechat.interface import PUPPET, ScanState, State, WeChat
 from wechat.problems import Reason
 

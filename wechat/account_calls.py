@@ -17,7 +17,8 @@ from wechat.connection import Timing
 from wechat.directory import CachedDirectory
 from wechat.directory_reader import DirectoryReader, patiently
 from wechat.directory_sync import DirectorySync
-from wechat.events import Contact, Link, Media, MiniProgram, gateway_id
+from wechat.entities import Contact, Link, Media, MiniProgram
+from wechat.events import gateway_id
 from wechat.gateway_events import GatewayEvents
 from wechat.names import same_name
 from wechat.puppet import PatchedPuppet

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from wechat.absences import Absences
-from wechat.events import Contact, Room
+from wechat.entities import Contact, Room
 
 TIERS: Final = ("weixin", "alias", "name")  # after the id; the first tier with a match decides
 UNIQUE: Final = ("id", "weixin")  # values that are unique and not chosen freely

@@ -16,7 +16,7 @@ from concurrency import SingleFlight
 from errors import WeChatError, WeChatOffline, WeChatRefused, WeChatTooFast, WeChatUnknown
 from protocol import puppet_pb2 as pb
 from wechat.directory import CachedDirectory
-from wechat.events import Contact, Room
+from wechat.entities import Contact, Room
 from wechat.names import clean_name
 from wechat.puppet import PatchedPuppet
 

@@ -14,10 +14,10 @@ from protocol import puppet_pb2 as pb
 from protocol.codec import clean
 from wechat.directory import CachedDirectory
 from wechat.directory_reader import DirectoryReader, is_official, patiently
+from wechat.entities import Contact
 from wechat.event_parser import MalformedEvent, may_be_id, moment, people_of, text_of, text_or_empty
 from wechat.events import (
     AGAIN,
-    Contact,
     Event,
     FriendAdded,
     FriendRequested,

@@ -1,12 +1,11 @@
-"""Events, contacts and groups as used by the rest of wxbot, independent of the SDK."""
+"""Events as used by the rest of wxbot, independent of the SDK."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import IO, Any
+from typing import Any
 
 
 class MessageKind(StrEnum):
@@ -244,75 +243,3 @@ class RoomInvited(Event):
     @property
     def conversation(self) -> str:
         return self.inviter_id or self.invitation_id
-
-
-# ---- contacts, groups and media ----
-
-
-@dataclass(slots=True)
-class Contact:
-    """A person or official account known to the assistant."""
-
-    id: str
-    name: str = ""
-    alias: str = ""  # 备注, set by the assistant
-    weixin: str = ""  # 微信号
-    friend: bool = False
-    official: bool = False
-    avatar: str = ""
-
-
-@dataclass(slots=True)
-class Room:
-    """A group the assistant is in."""
-
-    id: str
-    topic: str = ""
-    owner_id: str = ""
-    admin_ids: tuple[str, ...] = ()
-    member_ids: set[str] = field(default_factory=set)
-    join_state: str = ""  # of the code by which people join it (JOIN_BY_CODE): the number of its qun
-
-
-@dataclass(frozen=True, slots=True)
-class Media:
-    """A file with its name."""
-
-    name: str
-    data: bytes
-    file: IO[bytes] | None = field(default=None, compare=False)  # instead of `data`, where they are many
-
-    @property
-    def size(self) -> int:
-        """How many bytes it has."""
-        return len(self.data) if self.file is None else self.file.seek(0, 2)
-
-    def pieces(self) -> Iterator[bytes]:
-        """The bytes, a piece at a time; blocks where they are on disk."""
-        if self.file is None:
-            yield self.data
-            return
-        self.file.seek(0)
-        while piece := self.file.read(1024 * 1024):
-            yield piece
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A link card."""
-
-    title: str
-    url: str
-    description: str = ""
-    thumbnail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class MiniProgram:
-    """A mini-program card."""
-
-    appid: str
-    title: str
-    username: str = ""
-    page_path: str = ""
-    description: str = ""

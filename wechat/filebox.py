@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from errors import WeChatRefused
 from protocol.codec import clean_json
-from wechat.events import Media
+from wechat.entities import Media
 from wechat.fetcher import fetch
 from wechat.names import clean_name
 from wechat.received_file import ReceivedFile

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from errors import WeChatError, WeChatNotDone, WeChatRefused, WeChatUnknown
 from wechat.account_calls import AccountCalls
 from wechat.directory_reader import patiently
-from wechat.events import Room
+from wechat.entities import Room
 from wechat.names import same_name
 
 log = logging.getLogger(__name__)

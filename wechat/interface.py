@@ -12,7 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
-from wechat.events import Contact, Event, Link, Media, MiniProgram, RawEvent, Room
+from wechat.entities import Contact, Link, Media, MiniProgram, Room
+from wechat.events import Event, RawEvent
 from wechat.problems import Reason
 
 

@@ -17,7 +17,7 @@ from grpclib.client import Channel
 from errors import WeChatNotDone, WeChatOffline
 from protocol import puppet_pb2 as pb
 from wechat.compat import PuppetOptions, PuppetService, PuppetStub
-from wechat.events import Link, MiniProgram
+from wechat.entities import Link, MiniProgram
 from wechat.wire import CALL_SECONDS, Wire
 
 

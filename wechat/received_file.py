@@ -7,7 +7,7 @@ import tempfile
 from typing import IO, Final
 
 from errors import WeChatRefused
-from wechat.events import Media
+from wechat.entities import Media
 
 IN_MEMORY: Final = 10 * 1024 * 1024  # bytes of a file that is wanted in memory
 PIECE: Final = 2 * 1024 * 1024  # written to disk at a time

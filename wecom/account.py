@@ -16,7 +16,8 @@ from config.settings import AssistantSettings
 from errors import WeChatError
 from protocol.wecom_crypto import BadCallback, CallbackCrypto
 from wechat.directory import CachedDirectory
-from wechat.events import Contact, Event, Link, Media, MessageFailed, MiniProgram, RawEvent
+from wechat.entities import Contact, Link, Media, MiniProgram
+from wechat.events import Event, MessageFailed, RawEvent
 from wechat.interface import Capability, Directory, Listener, ScanState, State
 from wechat.problems import Problem, Reason
 from wecom import kf_messages

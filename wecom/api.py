@@ -20,7 +20,7 @@ from errors import (
     WeChatTooFast,
     WeChatUnknown,
 )
-from wechat.events import Media
+from wechat.entities import Media
 from wechat.gateway_clock import GatewayClock
 from wechat.problems import Problem, Reason
 from wecom import codes

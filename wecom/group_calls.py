@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from errors import WeChatUnsupported
-from wechat.events import Room
+from wechat.entities import Room
 from wechat.interface import Directory
 from wecom.api import ApiRefused
 from wecom.groups import CustomerGroups

@@ -14,7 +14,7 @@ from typing import Any, Final
 from config.wecom import GroupPoolSettings
 from errors import WeChatError, WeChatRefused
 from wechat.directory import CachedDirectory
-from wechat.events import Contact, Room
+from wechat.entities import Contact, Room
 from wecom import codes
 from wecom.api import ApiRefused, WecomApi
 from wecom.storage import Chat, Storage

@@ -9,7 +9,7 @@ from enum import IntEnum
 from typing import Any, Final
 
 from errors import WeChatExpired, WeChatNotYet, WeChatTaken, WeChatUnsupported
-from wechat.events import Link, Media, MiniProgram
+from wechat.entities import Link, Media, MiniProgram
 from wecom import codes, kf_messages
 from wecom.api import ApiRefused, WecomApi
 from wecom.storage import Allowance, Storage

@@ -6,14 +6,12 @@ from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any, Final
 
+from wechat.entities import Link, Media, MiniProgram
 from wechat.events import (
     Event,
     FriendAdded,
-    Link,
-    Media,
     MessageFailed,
     MessageKind,
-    MiniProgram,
     PrivateMessage,
     RawEvent,
     SessionChanged,

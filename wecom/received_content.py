@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from errors import WeChatUnsupported
-from wechat.events import Link, Media
+from wechat.entities import Link, Media
 from wecom import kf_messages
 from wecom.api import WecomApi
 from wecom.storage import Storage

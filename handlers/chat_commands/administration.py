@@ -19,7 +19,7 @@ from services.accounts.admins import LastAdmin
 from services.groups.lists import QunFilter, list_quns
 from services.paging import PageRequest
 from services.support.faq import Entry
-from wechat.events import Contact
+from wechat.entities import Contact
 
 ADD: Final = "加"
 DROP: Final = "删"

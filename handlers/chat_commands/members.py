@@ -12,7 +12,7 @@ from errors import BotError, WeChatError
 from handlers.chat_commands.request import CommandReply, CommandRequest, why
 from handlers.chat_commands.targets import Targets, describe, meant, with_tail
 from models.groups import MemberRecord
-from wechat.events import Contact
+from wechat.entities import Contact
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from errors import BotError, WeChatNotDone, WeChatOffline, WeChatRefused, WeChat
 from models.durable import Outcome
 from models.groups import Qun
 from models.schema import MAX_ID
-from wechat.events import Room
+from wechat.entities import Room
 
 MAX: Final = 500  # maximum length of a text in a command
 NO_RIGHT: Final = ("群主", "管理员", "owner", "admin", "permission", "权限")

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from config.texts import fill
 from handlers.chat_commands.request import CommandRequest
-from wechat.events import Contact
+from wechat.entities import Contact
 from wechat.mentions import SEPARATOR as END
 from wechat.mentions import readings
 

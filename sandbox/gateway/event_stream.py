@@ -71,12 +71,12 @@ class EventBacklog:
             self._items.append(item)
             self._filled.set()
 
-    async def get(self, patience: float) -> pb.EventResponse | None:
-        """Return the next event, a heartbeat after `patience` seconds without one, or None at the end."""
+    async def get(self, timeout: float) -> pb.EventResponse | None:
+        """Return the next event, a heartbeat after `timeout` seconds without one, or None at the end."""
         while not self._items:
             self._filled.clear()
             try:
-                async with asyncio.timeout(patience):
+                async with asyncio.timeout(timeout):
                     await self._filled.wait()
             except TimeoutError:
                 return pb.EventResponse(type=pb.EVENT_HEARTBEAT, payload='{"data": "sandbox"}')

@@ -20,7 +20,7 @@ from models.durable import Outcome, Setting
 from services.accounts.audit import Audit
 from services.accounts.registry import Accounts
 from services.clock import MINUTE, Clock
-from wechat.events import Contact
+from wechat.entities import Contact
 
 log = logging.getLogger(__name__)
 KEY = "admins"  # setting in which earlier versions stored the bound admin

@@ -143,7 +143,7 @@ class ClusterMember:
             async with asyncio.timeout(SAFETY):
                 await self.call(self._leases.leave)
         except (SQLAlchemyError, TimeoutError) as error:
-            log.warning("the cluster was not left in order: %s", type(error).__name__)
+            log.warning("could not leave the cluster: %s", type(error).__name__)
 
     async def close(self) -> None:
         """Close the connection."""
@@ -151,7 +151,7 @@ class ClusterMember:
             async with asyncio.timeout(SAFETY):
                 await self.call(self._leases.close)
         except (SQLAlchemyError, TimeoutError) as error:
-            log.warning("the connection of the leases was not closed: %s", type(error).__name__)
+            log.warning("could not close the connection of the leases: %s", type(error).__name__)
         self._thread.shutdown(wait=False)
 
     # ---- one turn ----

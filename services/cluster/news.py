@@ -60,7 +60,7 @@ class ClusterNews:
                 await self._member.call(self._leases.notify, payload)
                 self._announcements.sent += 1
             except SQLAlchemyError as error:  # the numbers are looked at anyway
-                log.warning("the other processes were not told: %s", type(error).__name__)
+                log.warning("could not notify the other processes: %s", type(error).__name__)
             await asyncio.sleep(PAUSE)
 
     # ---- hearing ----
@@ -71,7 +71,7 @@ class ClusterNews:
             try:
                 await self._listen()
             except psycopg.Error as error:
-                log.warning("what others tell is not heard at the moment: %s", type(error).__name__)
+                log.warning("could not listen for notifications: %s", type(error).__name__)
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _listen(self) -> None:
@@ -103,7 +103,7 @@ class ClusterNews:
             try:
                 await self._poll()
             except SQLAlchemyError as error:
-                log.warning("changes of other processes cannot be read: %s", type(error).__name__)
+                log.warning("could not read the changes of other processes: %s", type(error).__name__)
 
     async def _poll(self) -> None:
         found = await self._member.call(self._leases.versions)

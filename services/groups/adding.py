@@ -26,7 +26,7 @@ from models.groups import Membership, MembershipReason, Qun
 from services.accounts.audit import Audit
 from services.accounts.registry import RETRY_AFTER, Accounts
 from services.groups.membership_states import MembershipStates
-from wechat.events import Room
+from wechat.entities import Room
 from wechat.interface import WeChat
 
 log = logging.getLogger(__name__)
@@ -101,11 +101,11 @@ class MemberAdder:
             if await wechat.wait_member(room.id, contact_id, INVITATION_SHOWN):
                 return AddResult.JOINED
             raise
-        patience = self.confirm_seconds
+        timeout = self.confirm_seconds
         if by_invitation:
             await self._states.invited(row_id)  # first: a crash must not lead to another invitation
-            patience = min(INVITATION_SHOWN, patience)
-        if await wechat.wait_member(room.id, contact_id, patience):
+            timeout = min(INVITATION_SHOWN, timeout)
+        if await wechat.wait_member(room.id, contact_id, timeout):
             return AddResult.JOINED
         size = len(wechat.directory.rooms.get(room.id, room).member_ids)  # others may have joined meanwhile
         return AddResult.INVITED if by_invitation or size >= self._settings.direct_add_limit else None

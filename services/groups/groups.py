@@ -12,7 +12,7 @@ from models.db import Store, after_commit
 from models.groups import Qun, QunRoom, QunState
 from services.accounts.registry import Accounts
 from services.clock import Clock
-from wechat.events import Room
+from wechat.entities import Room
 from wechat.interface import Capability
 
 

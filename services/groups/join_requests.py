@@ -10,7 +10,7 @@ from services.groups.groups import Groups
 from services.groups.membership_states import MembershipStates
 from services.groups.memberships import Approved, JoinResult, Memberships
 from services.groups.roster_refresh import RosterRefresh
-from wechat.events import Contact
+from wechat.entities import Contact
 from wechat.interface import Capability
 
 

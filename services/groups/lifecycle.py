@@ -23,7 +23,7 @@ from services.clock import DAY, Clock
 from services.groups.groups import Groups
 from services.groups.membership_recorder import MembershipRecorder
 from services.groups.room_creation import RoomCreator
-from wechat.events import Contact
+from wechat.entities import Contact
 from wechat.interface import Capability, State, WeChat
 
 log = logging.getLogger(__name__)

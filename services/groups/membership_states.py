@@ -19,7 +19,7 @@ from services.groups.group_notices import GroupNotices
 from services.groups.groups import Groups
 from services.groups.membership_recorder import MembershipRecorder
 from services.groups.membership_rows import adopt_pending, earlier_ids, membership_of, move, put_membership
-from wechat.events import Contact, Room
+from wechat.entities import Contact, Room
 
 FIRST_WAIT: Final = 300.0  # seconds before a failed request is tried again; the wait doubles with each failure
 REFUSALS: Final[dict[type[Exception], MembershipReason]] = {

@@ -22,7 +22,7 @@ from services.groups.groups import Groups
 from services.groups.membership_states import MembershipStates
 from services.groups.roster_refresh import RosterRefresh
 from services.groups.seat_reservations import SeatReservations
-from wechat.events import Contact, Room
+from wechat.entities import Contact, Room
 from wechat.interface import Capability
 
 log = logging.getLogger(__name__)

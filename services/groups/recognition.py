@@ -25,7 +25,7 @@ from services.groups.membership_recorder import MembershipRecorder
 from services.groups.membership_rows import membership_of
 from services.groups.room_presence import RoomPresence
 from services.messaging.messages import Messages
-from wechat.events import Room
+from wechat.entities import Room
 from wechat.interface import WeChat
 from wechat.names import comparable, same_name
 

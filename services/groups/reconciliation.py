@@ -14,7 +14,7 @@ from services.accounts.registry import Accounts
 from services.groups.groups import Groups
 from services.groups.membership_recorder import MembershipRecorder
 from services.groups.room_presence import RoomPresence
-from wechat.events import Room
+from wechat.entities import Room
 
 log = logging.getLogger(__name__)
 MAX_READ: Final = 100  # maximum number of unknown members read per room

@@ -30,7 +30,7 @@ from services.accounts.audit import Audit
 from services.accounts.registry import RETRY_AFTER, Accounts
 from services.clock import Clock
 from services.groups.groups import Groups
-from wechat.events import Room
+from wechat.entities import Room
 from wechat.interface import Capability, WeChat
 from wechat.names import same_name
 

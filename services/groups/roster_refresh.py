@@ -11,7 +11,7 @@ from errors import InviteFailed, WeChatError, WeChatOffline
 from models.groups import Qun
 from services.accounts.registry import Accounts
 from services.groups.groups import Groups
-from wechat.events import Room
+from wechat.entities import Room
 from wechat.interface import WeChat
 
 LIST_HOLDS: Final = timedelta(seconds=2)  # for so long a list that was read is not read again

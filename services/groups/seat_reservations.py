@@ -10,7 +10,7 @@ from errors import GroupFull, InviteFailed
 from models.groups import Qun
 from services.groups.groups import Groups
 from services.groups.lifecycle import GroupLifecycle
-from wechat.events import Room
+from wechat.entities import Room
 
 TRIO: Final = 3  # people needed to create a room; a capacity of this size leaves no seat
 

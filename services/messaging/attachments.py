@@ -17,7 +17,7 @@ from config.settings import ApiSettings
 from errors import BodyTooLarge, InvalidParameter, StorageFull
 from services.messaging.http_client import HttpClient, TooLong, read_bounded
 from services.messaging.media import MediaFull, MediaStore, StoredFile
-from wechat.events import Media
+from wechat.entities import Media
 
 LARGEST: Final = 20 * 1024 * 1024  # bytes
 FETCH_SECONDS: Final = 20.0

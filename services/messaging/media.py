@@ -16,7 +16,8 @@ from typing import Final, TypeVar
 from config.settings import LimitSettings
 from errors import WeChatError, WeChatOffline
 from services.messaging.budgets import MEGABYTE, Budget, Budgets, Verdict
-from wechat.events import Media, Message, MessageKind
+from wechat.entities import Media
+from wechat.events import Message, MessageKind
 from wechat.interface import WeChat
 
 log = logging.getLogger(__name__)

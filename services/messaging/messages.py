@@ -19,7 +19,7 @@ from services.messaging.joining import join_waiting
 from services.text import in_pieces
 from services.work.job import Cancelled, GiveUp, Job, Result, Retry
 from services.work.outbox import Outbox
-from wechat.events import Link, Media, MiniProgram
+from wechat.entities import Link, Media, MiniProgram
 from wechat.interface import Capability, WeChat
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from models.groups import Qun
 from services.groups.groups import Groups
 from services.groups.removals import Removals
 from services.moderation.sanctions import Sanctions
-from wechat.events import Contact
+from wechat.entities import Contact
 
 
 class MemberExempt(InvalidParameter):

@@ -21,7 +21,7 @@ MAX_TOPICS: Final = 20
 
 
 class BroadcastReports:
-    """Listens to the ends of messages."""
+    """Listener for messages that were sent or have failed."""
 
     def __init__(self, messages: Messages, texts: Texts) -> None:
         self._messages = messages

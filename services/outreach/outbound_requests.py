@@ -22,7 +22,7 @@ from services.groups.groups import Groups
 from services.messaging.messages import QUEUE, Body, Messages, text
 from services.work.job import Job
 from services.work.read_batcher import ReadBatcher
-from wechat.events import Contact
+from wechat.entities import Contact
 
 Target = tuple[str, list[str]]  # WeChat id of a person or room, and the people to mention there
 

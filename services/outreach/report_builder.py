@@ -18,7 +18,7 @@ from services.groups.groups import Groups
 from services.messaging.media import MediaStore, StoredFile
 from services.support.missed_questions import most_missed
 from services.support.service_levels import described, opened_between
-from wechat.events import Media
+from wechat.entities import Media
 
 DAYS: Final = 14  # days in the chart
 MISSES: Final = 5  # unlisted questions in a report

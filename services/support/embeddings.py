@@ -96,9 +96,9 @@ class EmbeddingClient:
     def _key(self, text: str) -> str:
         return hashlib.sha256(f"{self._settings.model}\0{text}".encode()).hexdigest()
 
-    async def _ask(self, texts: Sequence[str], patience: float) -> Vectors | None:
+    async def _ask(self, texts: Sequence[str], timeout: float) -> Vectors | None:
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(timeout):
                 vectors = await self._post(texts)
         except (aiohttp.ClientError, TimeoutError, ValueError, LookupError, TypeError, RecursionError) as error:
             log.warning("the request to the embedding server failed: %s", type(error).__name__)

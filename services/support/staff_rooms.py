@@ -13,7 +13,7 @@ from models.durable import Outcome, Setting
 from services.accounts.audit import Audit
 from services.accounts.registry import Accounts
 from services.text import normal
-from wechat.events import Room
+from wechat.entities import Room
 
 log = logging.getLogger(__name__)
 PREFIX: Final = "staff_room:"  # prefix of the setting's key, followed by the account

@@ -7,7 +7,7 @@ from services.accounts.registry import Accounts
 from services.clock import Clock
 from services.support.hours import OfficeHours
 from services.support.staff_rooms import StaffRooms
-from wechat.events import Room
+from wechat.entities import Room
 from wechat.interface import Capability
 
 

@@ -94,7 +94,7 @@ async def _playable(data: bytes) -> tuple[bytes, str]:
         return await decoded(data), "voice.wav"
     suffix = next((suffix for begin, suffix in FORMATS if data.startswith(begin)), "")
     if not suffix:
-        raise UndecodableAudio("of no known format")
+        raise UndecodableAudio("unknown format")
     return data, f"voice.{suffix}"
 
 
@@ -119,5 +119,5 @@ async def decoded(data: bytes) -> bytes:
                 child.kill()
             await child.wait()
     if child.returncode != 0 or len(sound) <= 44:  # a WAV's header
-        raise UndecodableAudio("not to be decoded")
+        raise UndecodableAudio("it cannot be decoded")
     return sound

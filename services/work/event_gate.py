@@ -10,18 +10,18 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 log = logging.getLogger(__name__)
-PATIENCE: Final = 2.0  # seconds
+MAX_WAIT: Final = 2.0  # seconds that a reload waits for running handlers
 
 
 class EventGate:
     """Lets a reload apply only while no event is being handled, so that none sees half of it.
 
     The handlers of an event read the settings at several points, between which they wait. A reload waits for them, at
-    most `patience` seconds because a call to WeChat may take a minute; new events wait meanwhile.
+    most `max_wait` seconds because a call to WeChat may take a minute; new events wait meanwhile.
     """
 
-    def __init__(self, patience: float = PATIENCE) -> None:
-        self._patience = patience
+    def __init__(self, max_wait: float = MAX_WAIT) -> None:
+        self._max_wait = max_wait
         self._running: set[asyncio.Task[Any] | None] = set()
         self._open = asyncio.Event()
         self._open.set()
@@ -51,7 +51,7 @@ class EventGate:
             self._open.set()
 
     async def _until_idle(self) -> None:
-        me, deadline = {asyncio.current_task()}, time.monotonic() + self._patience
+        me, deadline = {asyncio.current_task()}, time.monotonic() + self._max_wait
         while self._running - me:
             self._ended.clear()
             try:

@@ -13,7 +13,7 @@ from models.durable import OutboxItem, WorkState
 from models.groups import QunState
 from services.messaging.messages import SLOW_WAITS
 from tests.api.conftest import AccessControl, error, eventually
-from wechat.events import Room
+from wechat.entities import Room
 from wechat.interface import State
 
 TO = {"assistant": "weimi1001", "to": "黑旋风", "text": "您的订单已发货。"}

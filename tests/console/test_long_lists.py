@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from tests.console.conftest import ACCOUNT, Person
 from tests.stories.conftest import Town
-from wechat.events import Contact
+from wechat.entities import Contact
 
 GROUPS, LINES, FRIENDS = 10_000, 100_000, 10_000
 SECONDS = 1.0  # CPU time that a page of a list may take

@@ -25,7 +25,7 @@ from services.groups.adding import AddResult
 from services.groups.membership_rows import put_membership
 from tests.doubles import InMemoryWeChat
 from tests.services.parts import ACCOUNT, XUAN, OpenParts, Parts
-from wechat.events import Room
+from wechat.entities import Room
 from wechat.interface import State
 
 ROOM = "room@chatroom"

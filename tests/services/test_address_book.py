@@ -12,7 +12,7 @@ from services.accounts.address_book import AddressBook
 from tests.doubles import SELF, InMemoryWeChat
 from tests.services.clock import Clock
 from wechat.directory import CachedDirectory
-from wechat.events import Contact, Room
+from wechat.entities import Contact, Room
 
 LI = Contact("wxid_li", "李逵", "铁牛", "li_kui", True, False, "http://x/a.jpg")
 

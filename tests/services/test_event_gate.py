@@ -12,8 +12,8 @@ LONG = 60.0
 class Settings:
     """Two settings that always change together; an event reads one, waits, and reads the other."""
 
-    def __init__(self, patience: float = LONG) -> None:
-        self.gate = EventGate(patience)
+    def __init__(self, max_wait: float = LONG) -> None:
+        self.gate = EventGate(max_wait)
         self.first = self.second = 1
         self.began = asyncio.Event()
         self.goes_on = asyncio.Event()
@@ -47,7 +47,7 @@ async def test_an_event_sees_the_settings_before_or_after_a_reload() -> None:
 
 
 async def test_an_event_that_hangs_does_not_stop_a_reload() -> None:
-    settings = Settings(patience=0.01)
+    settings = Settings(max_wait=0.01)
     running = asyncio.create_task(settings.event())
     await settings.began.wait()
     await settings.reload()

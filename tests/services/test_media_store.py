@@ -13,7 +13,8 @@ from config.settings import LimitSettings
 from services.messaging.budgets import Budgets
 from services.messaging.media import MediaFull, MediaStore
 from tests.doubles import InMemoryWeChat
-from wechat.events import Media, MessageKind
+from wechat.entities import Media
+from wechat.events import MessageKind
 
 MEGABYTE = 1024 * 1024
 

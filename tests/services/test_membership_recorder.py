@@ -10,7 +10,7 @@ from errors import GroupFull, InviteFailed, MemberBlacklisted
 from models.groups import MemberRecord, MemberState, Qun
 from services.groups.membership_rows import put_membership
 from tests.services.parts import ACCOUNT, SONG, XUAN, ZHI, OpenParts, Parts
-from wechat.events import Room
+from wechat.entities import Room
 
 HOOK = {"name": "erp", "url": "http://127.0.0.1:9/hook", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLw0hBc7Bqyj8ZCY="}
 DAY = 86400.0

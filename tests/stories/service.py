@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sandbox.world.model import ChatMessage, Kind
-from tests.stories.conftest import Town, until
+from tests.stories.conftest import MakeTown, Town, until
 from tests.waiting import SECONDS
 
 STAFF_ROOM = "客服值班群"
@@ -57,3 +57,19 @@ def service(**more: Any) -> dict[str, Any]:
     """Return a customer_service section whose office is always open."""
     always = {"days": "mon-sun", "from": "00:00", "to": "24:00"}
     return {"keywords": [MARKER], "handoff": {"hours": always, **more.pop("handoff", {})}, **more}
+
+
+async def with_staff_room(make_town: MakeTown, **more: Any) -> tuple[Town, str]:
+    """Start a bot with a staff room and an office that is always open; return the room's id with it."""
+    town = await make_town(customer_service=service(**more))
+    room = staff_room(town)
+    await known(town, room)
+    return town, room
+
+
+async def with_ticket(make_town: MakeTown, **more: Any) -> tuple[Town, str]:
+    """Do the same, and open ticket #1 of 黑旋风."""
+    town, room = await with_staff_room(make_town, **more)
+    town.say("黑旋风", "人工")
+    await town.hears("宋公明", "【#1 黑旋风】请求人工服务", room)
+    return town, room

@@ -14,18 +14,10 @@ from aiohttp.test_utils import TestServer
 from models.support import Ticket
 from sandbox.world.model import Kind
 from tests.stories.conftest import MakeTown, Town, until
-from tests.stories.service import answers, known, service, staff_room, until_done, words
+from tests.stories.service import answers, known, service, staff_room, until_done, with_staff_room, words
 
 HANDOFF = "正在为您转接人工客服，请稍候。"
 CLOSED = "本次人工服务已结束。请回复 1–5 为本次服务打分，5 分为非常满意。"
-
-
-async def opened(make_town: MakeTown, **more: Any) -> tuple[Town, str]:
-    """A bot with a staff room and an office that is always open."""
-    town = await make_town(customer_service=service(**more))
-    room = staff_room(town)
-    await known(town, room)
-    return town, room
 
 
 async def ask_person(town: Town, room: str, who: str = "黑旋风", number: int = 1) -> None:
@@ -36,7 +28,7 @@ async def ask_person(town: Town, room: str, who: str = "黑旋风", number: int 
 
 
 async def test_from_asking_to_the_mark(make_town: MakeTown) -> None:
-    town, room = await opened(make_town)
+    town, room = await with_staff_room(make_town)
     await answers(town, "黑旋风", "今天天气真好")
     town.say("黑旋风", "我要转人工客服")
     shown = await town.hears("宋公明", "【#1 黑旋风】请求人工服务", room)
@@ -73,7 +65,7 @@ async def test_from_asking_to_the_mark(make_town: MakeTown) -> None:
 
 
 async def test_a_closed_or_unknown_number_is_told_how_it_is_written(make_town: MakeTown) -> None:
-    town, room = await opened(make_town)
+    town, room = await with_staff_room(make_town)
     await ask_person(town, room)
     town.say("店长", "#7 您好", room)
     answer = await town.hears("店长", "没有进行中的 #7", room)
@@ -91,7 +83,7 @@ async def test_a_closed_or_unknown_number_is_told_how_it_is_written(make_town: M
 
 @pytest.mark.parametrize("line", ["转", "转 店长", "转店长", "/", "结束 谢谢", "记录", "/发票 谢谢"])
 async def test_what_looks_like_a_command_never_reaches_the_customer(make_town: MakeTown, line: str) -> None:
-    town, room = await opened(make_town)
+    town, room = await with_staff_room(make_town)
     await ask_person(town, room)
     town.say("宋公明", f"#1 {line}", room)
     await town.hears("店长", "这句没有发给 #1 的客户", room)
@@ -101,7 +93,7 @@ async def test_what_looks_like_a_command_never_reaches_the_customer(make_town: M
 
 
 async def test_notes_and_history_are_shown(make_town: MakeTown) -> None:
-    town, room = await opened(make_town)
+    town, room = await with_staff_room(make_town)
     await ask_person(town, room)
     town.say("宋公明", "#1 记录 老客户，优先", room)
     await town.hears("店长", "#1 已记录", room)
@@ -119,7 +111,7 @@ async def test_notes_and_history_are_shown(make_town: MakeTown) -> None:
 
 
 async def test_a_line_without_its_number_is_asked_about_once(make_town: MakeTown) -> None:
-    town, room = await opened(make_town)
+    town, room = await with_staff_room(make_town)
     await ask_person(town, room)
     town.say("宋公明", "#1 您好", room)
     await town.hears("黑旋风", "您好")
@@ -133,7 +125,7 @@ async def test_a_line_without_its_number_is_asked_about_once(make_town: MakeTown
 
 
 async def test_staff_then_admins_are_reminded_of_who_waits(make_town: MakeTown) -> None:
-    town, room = await opened(make_town, handoff={"remind_minutes": 0.01, "on_duty": ["宋公明"]})
+    town, room = await with_staff_room(make_town, handoff={"remind_minutes": 0.01, "on_duty": ["宋公明"]})
     await ask_person(town, room)
     shown = await town.hears("宋公明", "【#1 黑旋风】请求人工服务", room)
     assert shown.mentions == [town.id("宋公明")]
@@ -157,7 +149,7 @@ async def _reminded(town: Town, words_said: str, room: str = "weimi1001") -> Non
 
 
 async def test_only_the_staff_room_answers(make_town: MakeTown) -> None:
-    town, room = await opened(make_town)
+    town, room = await with_staff_room(make_town)
     await ask_person(town, room)
     other = town.world.rooms.create(town.id("宋公明"), [town.id("bot"), town.id("智多星")], "别的群").id
     await known(town, other)
@@ -168,7 +160,7 @@ async def test_only_the_staff_room_answers(make_town: MakeTown) -> None:
 
 
 async def test_several_customers_and_the_other_commands(make_town: MakeTown) -> None:
-    town, room = await opened(make_town, handoff={"canned": {"发票": "请发抬头和税号。"}})
+    town, room = await with_staff_room(make_town, handoff={"canned": {"发票": "请发抬头和税号。"}})
     town.say("店长", "#", room)
     await town.hears("店长", "现在没有人工会话。", room)
     await ask_person(town, room, "黑旋风", 1)
@@ -199,7 +191,7 @@ async def test_several_customers_and_the_other_commands(make_town: MakeTown) -> 
 
 
 async def test_a_token_still_works_while_a_ticket_is_open(make_town: MakeTown) -> None:
-    town, room = await opened(make_town)
+    town, room = await with_staff_room(make_town)
     qun = await town.make_group()
     await ask_person(town, room)
     town.say("黑旋风", qun["token"])
@@ -207,7 +199,7 @@ async def test_a_token_still_works_while_a_ticket_is_open(make_town: MakeTown) -
 
 
 async def test_all_of_it_over_a_restart(make_town: MakeTown) -> None:
-    town, room = await opened(make_town)
+    town, room = await with_staff_room(make_town)
     await ask_person(town, room)
     await town.quiet()
     await town.restart_bot()
@@ -225,7 +217,7 @@ async def test_all_of_it_over_a_restart(make_town: MakeTown) -> None:
 
 
 async def test_silence_ends_a_ticket_once(make_town: MakeTown) -> None:
-    town, room = await opened(make_town, handoff={"idle_minutes": 0.01})
+    town, room = await with_staff_room(make_town, handoff={"idle_minutes": 0.01})
     await ask_person(town, room)
     for _ in range(3):  # without an answer it stays open
         await asyncio.sleep(0.3)
@@ -244,7 +236,7 @@ async def test_outside_the_hours_it_waits(make_town: MakeTown) -> None:
     zone = ZoneInfo("Asia/Shanghai")
     later = datetime.now(zone) + timedelta(hours=2)
     hours = {"from": f"{later:%H}:00", "to": f"{later + timedelta(hours=1):%H}:00", "timezone": "Asia/Shanghai"}
-    town, room = await opened(make_town, handoff={"hours": {"days": "mon-sun", **hours}})
+    town, room = await with_staff_room(make_town, handoff={"hours": {"days": "mon-sun", **hours}})
     town.say("黑旋风", "人工")
     told = await town.hears("黑旋风", "人工客服现在不在线，将在")
     assert f"{later:%H}:00回复您" in told.text
@@ -271,7 +263,7 @@ async def test_who_answers_before_the_hours_is_shown_what_was_said(make_town: Ma
     """The list has waiting tickets; before an answer, staff are shown the earlier messages."""
     later = datetime.now(ZoneInfo("Asia/Shanghai")) + timedelta(hours=2)
     hours = {"days": "mon-sun", "from": f"{later:%H}:00", "to": f"{later + timedelta(hours=1):%H}:00"}
-    town, room = await opened(make_town, handoff={"hours": hours})
+    town, room = await with_staff_room(make_town, handoff={"hours": hours})
     town.say("黑旋风", "人工")
     await town.hears("黑旋风", "人工客服现在不在线")
     town.say("黑旋风", "我的货坏了")
@@ -350,14 +342,14 @@ async def test_business_systems_are_told(make_town: MakeTown) -> None:
 
 @pytest.mark.parametrize("words_said", ["人工智能是什么", "人工费多少", "不用人工"])
 async def test_a_word_inside_another_opens_no_ticket(make_town: MakeTown, words_said: str) -> None:
-    town, _ = await opened(make_town)
+    town, _ = await with_staff_room(make_town)
     await answers(town, "黑旋风", words_said)
     assert town.bot.container.tickets.of(town.accounts[0], town.id("黑旋风")) is None
 
 
 async def test_what_is_old_is_relayed_and_not_answered(make_town: MakeTown) -> None:
     """Said more than ten minutes before the account came online: kept, not answered; the staff still hears it."""
-    town, room = await opened(make_town, handoff={"idle_minutes": 1000})
+    town, room = await with_staff_room(make_town, handoff={"idle_minutes": 1000})
     await ask_person(town, room)
     await town.quiet()
     await town.restart_bot()

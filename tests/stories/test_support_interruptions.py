@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from models.support import TicketState
 from tests.stories.conftest import MakeTown, Town, until
-from tests.stories.service import words
-from tests.stories.test_support_handover import HANDOFF, ask_person, opened
+from tests.stories.service import with_staff_room, words
+from tests.stories.test_support_handover import HANDOFF, ask_person
 
 HOUR = 3600.0
 WAITING = "暂时联系不上人工客服"
@@ -18,7 +18,7 @@ def ticket_state(town: Town, number: int = 1) -> str:
 
 async def test_the_idle_clock_stands_still_while_nobody_can_speak(make_town: MakeTown) -> None:
     """While the bot is down, and while the account is not online."""
-    town, room = await opened(make_town, handoff={"idle_minutes": 10})
+    town, room = await with_staff_room(make_town, handoff={"idle_minutes": 10})
     await ask_person(town, room)
     town.say("宋公明", "#1 您好", room)
     await town.hears("黑旋风", "您好")
@@ -47,7 +47,7 @@ async def test_the_idle_clock_stands_still_while_nobody_can_speak(make_town: Mak
 
 async def test_a_staff_room_that_the_assistant_is_taken_out_of(make_town: MakeTown) -> None:
     """The customer and the admins are told, the ticket waits, and goes on in the next room; no new one is promised."""
-    town, room = await opened(make_town)
+    town, room = await with_staff_room(make_town)
     await ask_person(town, room)
     town.world.rooms.remove(town.id("店长"), room, town.id("bot"))
     await until(lambda: room not in town.bot.assistants[0].directory.rooms, "gone")
@@ -66,7 +66,7 @@ async def test_a_staff_room_that_the_assistant_is_taken_out_of(make_town: MakeTo
 
 
 async def test_a_customer_who_takes_another_name(make_town: MakeTown) -> None:
-    town, room = await opened(make_town)
+    town, room = await with_staff_room(make_town)
     await ask_person(town, room)
     town.world.people.rename(town.id("黑旋风"), "李逵")
     await until(lambda: town.bot.assistants[0].directory.contacts[town.id("黑旋风")].name == "李逵", "known")

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from sandbox.world.model import Kind
-from tests.stories.conftest import MakeTown, Town, until
-from tests.stories.service import answers, known, service, staff_room, words
+from tests.stories.conftest import MakeTown, until
+from tests.stories.service import answers, with_ticket, words
 
 THANKS = "感谢您的评价！"
 DAY = 24 * 3600.0
 
 
-async def opened(make_town: MakeTown) -> tuple[Town, str]:
-    """A town with a staff room and the ticket #1 of 黑旋风."""
-    town = await make_town(customer_service=service(handoff={"idle_minutes": 100_000}))
-    room = staff_room(town)
-    await known(town, room)
-    town.say("黑旋风", "人工")
-    await town.hears("宋公明", "【#1 黑旋风】请求人工服务", room)
-    return town, room
-
-
 async def test_a_mark_is_taken_for_24_hours(make_town: MakeTown) -> None:
-    town, room = await opened(make_town)
+    town, room = await with_ticket(make_town, handoff={"idle_minutes": 100_000})
     town.say("宋公明", "#1 结束", room)
     await town.hears("黑旋风", "请回复 1–5 为本次服务打分")
     town.say("智多星", "人工")
@@ -35,7 +25,7 @@ async def test_a_mark_is_taken_for_24_hours(make_town: MakeTown) -> None:
 
 
 async def test_a_picture_goes_to_the_ticket_named_in_the_last_two_minutes(make_town: MakeTown) -> None:
-    town, room = await opened(make_town)
+    town, room = await with_ticket(make_town, handoff={"idle_minutes": 100_000})
 
     def pictures() -> int:
         return sum(message.kind is Kind.IMAGE for message in town.seen("黑旋风"))
@@ -61,7 +51,7 @@ async def test_a_picture_goes_to_the_ticket_named_in_the_last_two_minutes(make_t
 
 
 async def test_a_picture_of_a_colleague_is_for_nobody(make_town: MakeTown) -> None:
-    town, room = await opened(make_town)
+    town, room = await with_ticket(make_town, handoff={"idle_minutes": 100_000})
     town.say("宋公明", "#1 请看图", room)
     await town.hears("黑旋风", "请看图")
     town.world.chats.send_media(town.id("店长"), room, Kind.IMAGE, "lunch.png", b"\x89PNG")

@@ -14,14 +14,14 @@ from sandbox.world.model import Kind
 from services.messaging.media import MediaStore
 from services.support.ticket_relay import CustomerMessage
 from tests.stories.conftest import MakeTown, until
-from tests.stories.service import known, service, staff_room, words
-from tests.stories.test_support_handover import ask_person, opened
+from tests.stories.service import known, service, staff_room, with_staff_room, words
+from tests.stories.test_support_handover import ask_person
 from tests.waiting import SECONDS
 from wechat.events import MessageKind, PrivateMessage
 
 
 async def test_pictures_and_files_both_ways(make_town: MakeTown) -> None:
-    town, room = await opened(make_town)
+    town, room = await with_staff_room(make_town)
     chats, bot = town.world.chats, town.id("bot")
     chats.send_media(town.id("黑旋风"), bot, Kind.IMAGE, "before.png", b"\x89PNG before")
     await ask_person(town, room)
@@ -56,7 +56,7 @@ async def test_pictures_and_files_both_ways(make_town: MakeTown) -> None:
 
 
 async def test_voice_before_asking_and_stickers_are_shown(make_town: MakeTown) -> None:
-    town, room = await opened(make_town)
+    town, room = await with_staff_room(make_town)
     chats, who, bot = town.world.chats, town.id("黑旋风"), town.id("bot")
     chats.send_media(who, bot, Kind.AUDIO, "voice.mp3", b"mp3")
     await ask_person(town, room)
@@ -67,7 +67,7 @@ async def test_voice_before_asking_and_stickers_are_shown(make_town: MakeTown) -
 
 
 async def test_a_long_text_is_relayed_whole_in_pieces_that_wechat_takes(make_town: MakeTown) -> None:
-    town, room = await opened(make_town)
+    town, room = await with_staff_room(make_town)
     await ask_person(town, room)
     letter = "".join(f"第{n}句。" for n in range(600))
     town.say("黑旋风", letter)
@@ -110,7 +110,7 @@ async def test_the_staff_is_told_what_did_not_reach_the_customer(
 ) -> None:
     """The customer has deleted the assistant: staff are told that the message was not delivered."""
     monkeypatch.setattr("services.messaging.messages.WAITS", ())
-    town, room = await opened(make_town)
+    town, room = await with_staff_room(make_town)
     await ask_person(town, room)
     town.world.people.forget(town.id("黑旋风"), town.id("bot"))
     town.say("店长", "#1 您好，马上处理", room)
@@ -126,7 +126,7 @@ async def test_a_file_that_wechat_does_not_take_holds_up_no_other_customer(
 ) -> None:
     """Staff are told about it."""
     monkeypatch.setattr("services.messaging.messages.FILE_WAITS", (0.01, 0.01))
-    town, room = await opened(make_town)
+    town, room = await with_staff_room(make_town)
     await ask_person(town, room)
     await ask_person(town, room, "智多星", 2)
     town.world.faults.call("MessageSendFile", "fail", text="too large")
@@ -142,7 +142,7 @@ async def test_a_message_whose_answer_is_always_lost_is_not_said_for_ever(
 ) -> None:
     """WeChat sends it each time, but the response is always lost: attempts are limited, and others do not wait."""
     monkeypatch.setattr("services.messaging.messages.LOST_WAITS", (0.01, 0.01))
-    town, room = await opened(make_town)
+    town, room = await with_staff_room(make_town)
     town.world.faults.call("MessageSendText", "lose")
     town.say("黑旋风", "好了吗")
     await until(lambda: len(words(town.seen("黑旋风"))) == 3, "said three times")
@@ -153,7 +153,7 @@ async def test_a_message_whose_answer_is_always_lost_is_not_said_for_ever(
 
 
 async def test_files_are_kept_once_by_their_hash(make_town: MakeTown) -> None:
-    town, room = await opened(make_town)
+    town, room = await with_staff_room(make_town)
     await ask_person(town, room)
     for name in ("a.png", "b.png"):
         town.world.chats.send_media(town.id("黑旋风"), town.id("bot"), Kind.IMAGE, name, b"\x89PNG same")

@@ -6,22 +6,12 @@ from sqlmodel import select
 
 from models.durable import OutboxItem, WorkState
 from models.support import Ticket, TicketState
-from tests.stories.conftest import MakeTown, Town, until
-from tests.stories.service import known, service, staff_room, until_done, words
-
-
-async def opened(make_town: MakeTown) -> tuple[Town, str]:
-    """黑旋风 has a ticket that was announced in the staff room."""
-    town = await make_town(customer_service=service())
-    room = staff_room(town)
-    await known(town, room)
-    town.say("黑旋风", "人工")
-    await town.hears("店长", "【#1 黑旋风】请求人工服务", room)
-    return town, room
+from tests.stories.conftest import MakeTown, until
+from tests.stories.service import until_done, with_ticket, words
 
 
 async def test_a_refused_announcement_is_told_and_made_again(make_town: MakeTown) -> None:
-    town, room = await opened(make_town)
+    town, room = await with_ticket(make_town)
     container, queue = town.bot.container, f"wx:{town.accounts[0]}"
     sent = select(OutboxItem.id).where(OutboxItem.key == room, OutboxItem.state == WorkState.SENT)
 
@@ -46,7 +36,7 @@ async def test_a_refused_announcement_is_told_and_made_again(make_town: MakeTown
 
 
 async def test_a_customer_who_changes_their_name_keeps_the_ticket(make_town: MakeTown) -> None:
-    town, room = await opened(make_town)
+    town, room = await with_ticket(make_town)
     town.world.people.rename(town.id("黑旋风"), "铁牛")
     town.say("黑旋风", "还在吗还在吗")
     await town.hears("店长", "还在吗还在吗", room)

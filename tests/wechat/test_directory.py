@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wechat.directory import TIERS, UNIQUE, CachedDirectory
-from wechat.events import Contact, Room
+from wechat.entities import Contact, Room
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 ROOM = "1@chatroom"

@@ -25,7 +25,8 @@ from tests.official import OfficialGateway, Start
 from tests.wechat.conftest import Connect
 from tests.wechat.recording_listener import Heard
 from wechat.assistant import Assistant
-from wechat.events import FriendAdded, Link, Media, MiniProgram, RoomInvited
+from wechat.entities import Link, Media, MiniProgram
+from wechat.events import FriendAdded, RoomInvited
 
 pytestmark = pytest.mark.gateway
 ROOM = "r1@chatroom"

@@ -30,7 +30,7 @@ from sandbox.world.world import SONG, XUANFENG, ZHIDUO, World
 from tests.waiting import SECONDS
 from tests.wechat.recording_listener import Heard, settings
 from wechat import filebox, tls
-from wechat.events import Media
+from wechat.entities import Media
 from wechat.received_file import ReceivedFile
 from wechat.wire import Wire, translate
 

@@ -1,0 +1,61 @@
+"""Pings of an HTTP/2 connection: whether the peer is alive, and whether it has read what was sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from relay import frames
+
+ECHO: Final = b"all read"
+ALIVE: Final = b"alive..."
+
+
+class Pings:
+    """Sends pings with `write`; `abort` is called if nothing at all arrives for a whole interval."""
+
+    def __init__(self, write: Callable[[bytes], None], abort: Callable[[], None]) -> None:
+        self._write = write
+        self._abort = abort
+        self._loop = asyncio.get_running_loop()
+        self._echoes: deque[asyncio.Future[bool]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self.has_traffic = True  # since the last ping
+
+    def start(self, interval: float) -> None:
+        """Send a ping every `interval` seconds."""
+        self._timer = self._loop.call_later(interval, self._check, interval)
+
+    def stop(self) -> None:
+        """The connection is lost."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for echo in self._echoes:
+            if not echo.done():
+                echo.set_result(False)
+
+    async def echo(self) -> bool:
+        """Wait until the peer has read everything sent so far; return False if the connection is lost before."""
+        echo: asyncio.Future[bool] = self._loop.create_future()
+        self._echoes.append(echo)
+        self._write(frames.frame(frames.PING, 0, 0, ECHO))
+        return await echo
+
+    def received(self, flags: int, payload: bytes) -> None:
+        """Answer the peer's ping, or note that ours was answered."""
+        if not flags & frames.ACK:
+            self._write(frames.frame(frames.PING, frames.ACK, 0, payload))
+        elif payload == ECHO and self._echoes:
+            echo = self._echoes.popleft()
+            if not echo.done():
+                echo.set_result(True)
+
+    def _check(self, interval: float) -> None:
+        if not self.has_traffic:
+            self._abort()
+            return
+        self.has_traffic = False
+        self._write(frames.frame(frames.PING, 0, 0, ALIVE))
+        self.start(interval)
