@@ -34,7 +34,7 @@ COMMA = "expected one entry; entries are separated by an English comma"
     ),
     ("a: \x07", "line 1, column 4: control character U+0007"),
 ])  # fmt: skip
-def test_slips_are_refused(tmp_path: Path, text: str, says: str) -> None:
+def test_suspicious_values_are_rejected(tmp_path: Path, text: str, says: str) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError) as error:
@@ -59,7 +59,7 @@ def test_slips_are_refused(tmp_path: Path, text: str, says: str) -> None:
     ("texts:\n  bad_token: '{nickname}'", 2),
     ("groups:\n  welcome: ok\n\n  topic: '{x}'", 4),
 ])  # fmt: skip
-def test_the_line_is_named(tmp_path: Path, text: str, line: int) -> None:
+def test_line_of_the_error_is_named(tmp_path: Path, text: str, line: int) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError) as error:
@@ -68,7 +68,7 @@ def test_the_line_is_named(tmp_path: Path, text: str, line: int) -> None:
     assert in_language(str(error.value), "zh").endswith(f"（{path} 第 {line} 行）")
 
 
-def test_a_variable_is_named_instead_of_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_variable_is_named_instead_of_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "config.yaml"
     path.write_text("assistants: [{account: a}]\napi: {port: 1}", encoding="utf-8")
     monkeypatch.setenv("WXBOT_ASSISTANTS__0__ENDPOINT", "nonsense")
@@ -76,7 +76,7 @@ def test_a_variable_is_named_instead_of_a_line(tmp_path: Path, monkeypatch: pyte
         load(path)
 
 
-def test_the_line_of_a_job(tmp_path: Path) -> None:
+def test_line_of_an_invalid_job_is_named(tmp_path: Path) -> None:
     """Jobs are checked after the file was read."""
     path = tmp_path / "config.yaml"
     path.write_text("jobs:\n  - {name: prune, enabled: false}\n  - name: prune\n    cron: at 4", encoding="utf-8")
@@ -84,13 +84,13 @@ def test_the_line_of_a_job(tmp_path: Path) -> None:
         check_times(JOBS, load(path).model_copy(deep=True))
 
 
-def test_the_default_faq_may_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_default_faq_may_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config.yaml").write_text("keep_days: 1")
     assert load_faq(load("config.yaml").customer_service.faq) == []
 
 
-def test_what_is_meant_is_taken(tmp_path: Path) -> None:
+def test_valid_variants_are_accepted(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text("customer_service: {handoff: {hours: {from: 9:00}}}\ngroups: {companions: [智多星, 吴用]}", "utf-8")
     config = load(path)
@@ -98,14 +98,14 @@ def test_what_is_meant_is_taken(tmp_path: Path) -> None:
     assert config.groups.companions == ["智多星", "吴用"]
 
 
-def test_a_file_of_another_encoding(tmp_path: Path) -> None:
+def test_file_in_another_encoding_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_bytes("groups: {welcome: 欢迎}".encode("gbk"))
     with pytest.raises(ConfigError, match="save the file as UTF-8"):
         load(path)
 
 
-def test_a_question_with_two_answers(tmp_path: Path) -> None:
+def test_question_with_two_answers_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "faq.yaml"
     path.write_text("- {questions: [几点开门], answer: 九点}\n- {questions: [几点开门？], answer: 十点}", "utf-8")
     with pytest.raises(ConfigError, match=r"'几点开门？' has two answers \(.*faq\.yaml, line 2\)"):

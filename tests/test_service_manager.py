@@ -54,14 +54,14 @@ async def test_each_state_is_one_datagram(tmp_path: Path, kind: str) -> None:
         {"WATCHDOG_USEC": "x"},
     ],
 )
-async def test_without_systemd_nothing_happens(environment: dict[str, str]) -> None:
+async def test_nothing_is_sent_without_systemd(environment: dict[str, str]) -> None:
     manager = ServiceManager(environment)
     manager.ready()
     await asyncio.wait_for(manager.keep_alive(), SECONDS)
     manager.stopping()
 
 
-async def test_the_bot_is_ready_when_it_answers_and_feeds_the_watchdog(tmp_path: Path) -> None:
+async def test_bot_notifies_ready_and_watchdog(tmp_path: Path) -> None:
     systemd = Systemd(str(tmp_path / "notify"))
     port = free_port()
     (tmp_path / "config.yaml").write_text(

@@ -41,7 +41,7 @@ def admitted(to: ConnectionLimits, remotes: Iterable[str], idle: bool = True) ->
     return lines, results
 
 
-def test_one_address_and_an_address_is_a_48() -> None:
+def test_limit_per_address_counts_an_ipv6_48_as_one_address() -> None:
     some = limits()
     lines, results = admitted(some, ["203.0.113.1"] * 3)
     assert results == [True, True, False]
@@ -54,7 +54,7 @@ def test_one_address_and_an_address_is_a_48() -> None:
     assert admitted(some, ["203.0.113.1"] * 2)[1] == [True, False]
 
 
-def test_all_outside_together_and_the_idle_make_room() -> None:
+def test_external_limit_closes_idle_connections_first() -> None:
     some = limits()
     busy, _ = admitted(some, [OUTSIDE.format(n) for n in range(3)], idle=False)
     idle, _ = admitted(some, [OUTSIDE.format(n) for n in range(3, 5)])
@@ -65,7 +65,7 @@ def test_all_outside_together_and_the_idle_make_room() -> None:
     assert admitted(some, ["10.0.0.1"])[1] == [True]
 
 
-def test_in_all_those_inside_go_first() -> None:
+def test_total_limit_prefers_internal_connections() -> None:
     some = limits(in_all=6, of_address=9)
     outside, _ = admitted(some, [OUTSIDE.format(1)] * 4)
     assert admitted(some, ["10.0.0.1", "10.0.0.2", "10.0.0.3"])[1] == [True] * 3
@@ -73,7 +73,9 @@ def test_in_all_those_inside_go_first() -> None:
     assert len(some) == 6
 
 
-async def test_on_the_wire(opened: OpenDoor, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_silent_external_connections_are_closed_and_internal_calls_answered(
+    opened: OpenDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Silent connections from outside are closed one after the other, and callers inside are answered meanwhile."""
     door = await opened(api={"allowed_networks": ["127.0.0.2/32"]})
     monkeypatch.setattr(door.app[CONNECTIONS], "_caps", Caps(outside=5, of_address=50))

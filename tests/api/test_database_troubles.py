@@ -20,7 +20,7 @@ def database_of(door: AccessControl) -> Path:
     return Path(door.container.store.url.database or "")
 
 
-async def test_a_locked_database_is_told(opened: OpenDoor, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_locked_database_returns_5001(opened: OpenDoor, monkeypatch: pytest.MonkeyPatch) -> None:
     assert 2 * db.BUSY_MS < 10_000, "a caller waits at most twice as long"
     monkeypatch.setattr(db, "BUSY_MS", 300)
     door = await opened()
@@ -36,7 +36,7 @@ async def test_a_locked_database_is_told(opened: OpenDoor, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("how", ["deleted", "replaced"])
-async def test_a_database_file_that_is_gone(door: AccessControl, how: str) -> None:
+async def test_missing_database_file_is_reported(door: AccessControl, how: str) -> None:
     path = database_of(door)
     path.unlink()
     if how == "replaced":
@@ -46,7 +46,7 @@ async def test_a_database_file_that_is_gone(door: AccessControl, how: str) -> No
     assert (await door.call("POST", "/wxbot/message", json=MESSAGE))[0] == 503, "it would be lost"
 
 
-async def test_a_hard_link_is_no_second_database(opened: OpenDoor, tmp_path: Path) -> None:
+async def test_hard_linked_database_is_locked_once(opened: OpenDoor, tmp_path: Path) -> None:
     door = await opened()
     other = tmp_path / "other.db"
     other.hardlink_to(database_of(door))

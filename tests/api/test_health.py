@@ -16,16 +16,16 @@ from wechat.interface import State
 from wechat.problems import Problem, Reason
 
 
-async def test_alive(door: AccessControl) -> None:
+async def test_healthz_returns_200(door: AccessControl) -> None:
     assert (await door.call("GET", "/healthz"))[:2] == (200, {"status": "ok"})
 
 
-async def test_ready(door: AccessControl) -> None:
+async def test_readyz_returns_200_when_ready(door: AccessControl) -> None:
     wanted = {"ready": True, "database": "ok", "assistants": {"weimi1001": "online"}}
     assert (await door.call("GET", "/readyz"))[:2] == (200, wanted)
 
 
-async def test_not_ready_names_what_is_not(opened: OpenDoor) -> None:
+async def test_readyz_names_offline_assistants(opened: OpenDoor) -> None:
     door = await opened(assistants=[{"account": "weimi1001"}, {"account": "weimi1002"}])
     for state in State:
         door.wechat.state = state
@@ -38,7 +38,7 @@ async def test_not_ready_names_what_is_not(opened: OpenDoor) -> None:
         }
 
 
-async def test_problems_are_told_in_words(opened: OpenDoor) -> None:
+async def test_readyz_describes_problems(opened: OpenDoor) -> None:
     door = await opened(assistants=[{"account": "weimi1001", "endpoint": "h:1"}])
     door.wechat.state, door.wechat.reason = State.REFUSED, Reason(Problem.TOKEN_REFUSED)
     status, body, _ = await door.call("GET", "/readyz")
@@ -56,7 +56,7 @@ async def test_problems_are_told_in_words(opened: OpenDoor) -> None:
 @pytest.mark.parametrize(
     ("ahead", "words"), [(1200, "本机时钟比网关的快 20 分钟，请校准"), (-28800, "本机时钟比网关的慢 480 分钟，请校准")]
 )
-async def test_a_wrong_clock_is_told(door: AccessControl, ahead: float, words: str) -> None:
+async def test_readyz_reports_clock_skew(door: AccessControl, ahead: float, words: str) -> None:
     door.wechat.gateway_time = door.clock() - ahead
     status, body, _ = await door.call("GET", "/readyz")
     assert (status, body["problems"]) == (200, {"weimi1001": words})
@@ -65,7 +65,7 @@ async def test_a_wrong_clock_is_told(door: AccessControl, ahead: float, words: s
     assert float(skew) == pytest.approx(ahead, abs=5)
 
 
-async def test_a_clock_that_has_jumped_is_told(door: AccessControl) -> None:
+async def test_readyz_reports_clock_jump(door: AccessControl) -> None:
     await door.container.clock_trust.load()
     door.clock.ahead = 400 * 86400
     assert not await door.container.clock_trust.is_trusted()
@@ -75,7 +75,7 @@ async def test_a_clock_that_has_jumped_is_told(door: AccessControl) -> None:
     assert "problems" not in (await door.call("GET", "/readyz"))[1]
 
 
-async def test_no_database_no_readiness(door: AccessControl) -> None:
+async def test_readyz_fails_without_database(door: AccessControl) -> None:
     await door.container.store.close()
     status, body, _ = await door.call("GET", "/readyz")
     assert status == 503
@@ -83,7 +83,7 @@ async def test_no_database_no_readiness(door: AccessControl) -> None:
     assert (await door.call("GET", "/healthz"))[0] == 200
 
 
-async def test_a_database_that_takes_no_write_is_not_ready(door: AccessControl) -> None:
+async def test_readyz_fails_when_database_rejects_writes(door: AccessControl) -> None:
     closed = [1]
     event.listen(door.container.store.engine, "begin", lambda c: c.exec_driver_sql(f"PRAGMA query_only={closed[0]}"))
     with pytest.raises(OperationalError, match="readonly"):
@@ -105,7 +105,7 @@ async def _numbers(door: AccessControl) -> dict[tuple[str, frozenset[tuple[str, 
     }
 
 
-async def test_metrics(door: AccessControl) -> None:
+async def test_metrics_count_requests(door: AccessControl) -> None:
     await door.make_group()
     await door.call("GET", "/nothing/at/all")
     await door.call("GET", "/weiqun/one-address")
@@ -131,7 +131,7 @@ async def test_metrics(door: AccessControl) -> None:
     assert number("process_resident_memory_bytes") > 0
 
 
-async def test_labels_do_not_grow_with_what_callers_make_up(door: AccessControl) -> None:
+async def test_metric_labels_are_bounded(door: AccessControl) -> None:
     async def lines() -> int:
         return len({labels for name, labels in await _numbers(door) if name.startswith("wxbot_http")})
 
@@ -147,7 +147,7 @@ async def test_labels_do_not_grow_with_what_callers_make_up(door: AccessControl)
     assert await lines() == before
 
 
-async def test_metrics_show_no_secrets(opened: OpenDoor) -> None:
+async def test_metrics_contain_no_secrets(opened: OpenDoor) -> None:
     hook = "http://user:pass@127.0.0.1:9/hook/very-secret?key=more-secret"
     door = await opened(webhooks=[{"url": hook, "secret": "whsec_c2VjcmV0c2VjcmV0c2VjcmV0"}])
     gone = asyncio.Event()

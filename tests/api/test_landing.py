@@ -39,7 +39,7 @@ def _reads(html: str) -> str:
         return str(zxingcpp.read_barcodes(Image.open(file.name).convert("L"))[0].text)
 
 
-async def test_what_it_shows(door: AccessControl) -> None:
+async def test_page_shows_group_and_token(door: AccessControl) -> None:
     status, html, headers = await _page(door)
     qun = await door.make_group()
     assert status == 200
@@ -53,21 +53,21 @@ async def test_what_it_shows(door: AccessControl) -> None:
     assert headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'sha256-")
 
 
-async def test_what_it_hides(door: AccessControl) -> None:
+async def test_page_hides_code_and_members(door: AccessControl) -> None:
     door.wechat.knows("wxid_song", "宋公明", weixin="songgm", alias="老宋")
     html = (await _page(door, "secret-code"))[1]
     for hidden in ("secret-code", "wxid_", "songgm", "老宋", "智多星", "100001@", "weimi1001"):
         assert hidden not in html
 
 
-async def test_nothing_comes_from_outside(door: AccessControl) -> None:
+async def test_page_loads_nothing_external(door: AccessControl) -> None:
     html = (await _page(door))[1]
     assert not re.findall(r'(?:src|href)="(?!data:)', html)
     assert "@import" not in html
     assert "url(" not in html
 
 
-async def test_names_are_shown_as_they_are(opened: OpenDoor) -> None:
+async def test_names_are_escaped(opened: OpenDoor) -> None:
     door = await opened(groups={"topic": '<b>{owner}</b>&"'})
     door.wechat.knows("wxid_song", "<script>alert(1)</script>")
     await door.call("POST", "/wxbot/qun", json={**QUN, "owner": "wxid_song"})
@@ -77,7 +77,7 @@ async def test_names_are_shown_as_they_are(opened: OpenDoor) -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
 
 
-async def test_an_owner_named_by_id_who_is_not_known_any_more(door: AccessControl) -> None:
+async def test_unknown_owner_id_is_not_shown(door: AccessControl) -> None:
     await door.call("POST", "/wxbot/qun", json={**QUN, "owner": "wxid_song"})
     door.wechat.directory.drop_contact("wxid_song")
     status, html, _ = await _page_of(door, "shop-1")
@@ -86,13 +86,13 @@ async def test_an_owner_named_by_id_who_is_not_known_any_more(door: AccessContro
 
 
 @pytest.mark.parametrize("path", ["none", "MTAwMTEx", "%00", "%F0%9F%92%A9", "a" * 2000])
-async def test_unknown(door: AccessControl, path: str) -> None:
+async def test_unknown_id_returns_404_page(door: AccessControl, path: str) -> None:
     status, html, headers = await door.call("GET", f"/weiqun/{path}")
     assert (status, headers["Content-Type"]) == (404, "text/html; charset=utf-8")
     assert "没有找到这个群" in html
 
 
-async def test_a_group_that_was_never_finished(door: AccessControl) -> None:
+async def test_unfinished_group_returns_404_page(door: AccessControl) -> None:
     door.wechat.fails["create_room"] = WeChatRefused("create_room", "no")
     assert (await door.call("POST", "/wxbot/qun", json=QUN))[0] == 502
     qun = door.container.groups.by_code("shop-1")
@@ -100,13 +100,13 @@ async def test_a_group_that_was_never_finished(door: AccessControl) -> None:
     assert (await door.call("GET", f"/weiqun/{qun.public_id}"))[0] == 404
 
 
-async def test_head(door: AccessControl) -> None:
+async def test_head_of_landing_page(door: AccessControl) -> None:
     qun = await door.make_group()
     assert (await door.call("HEAD", qun["url"].removeprefix("http://127.0.0.1:8080")))[0] == 200
     assert (await door.call("HEAD", "/weiqun/none"))[0] == 404
 
 
-async def test_the_assistant_is_away(door: AccessControl) -> None:
+async def test_page_without_qr_code_while_assistant_is_offline(door: AccessControl) -> None:
     await _page(door)
     door.wechat.state = State.LOGGED_OUT
     status, html, _ = await _page(door)
@@ -116,7 +116,7 @@ async def test_the_assistant_is_away(door: AccessControl) -> None:
     assert (await door.make_group())["token"] in html
 
 
-async def test_the_code_is_asked_for_once_in_a_while(door: AccessControl) -> None:
+async def test_qr_code_is_cached(door: AccessControl) -> None:
     door.wechat.holds["self_qr_code"] = asyncio.Event()
     views = [asyncio.create_task(_page(door)) for _ in range(5)]
     await door.wechat.reached("self_qr_code")
@@ -129,7 +129,7 @@ async def test_the_code_is_asked_for_once_in_a_while(door: AccessControl) -> Non
 
 
 @pytest.mark.parametrize("trouble", [WeChatRefused("qr", "no"), TimeoutError()])
-async def test_a_code_that_cannot_be_had(door: AccessControl, trouble: Exception) -> None:
+async def test_page_is_served_without_qr_code_on_failure(door: AccessControl, trouble: Exception) -> None:
     door.wechat.fails["self_qr_code"] = trouble
     for _ in range(3):
         status, html, _ = await _page(door)
@@ -141,15 +141,13 @@ async def test_a_code_that_cannot_be_had(door: AccessControl, trouble: Exception
     assert "<img" in (await _page(door))[1]
 
 
-async def test_a_gateway_that_hangs_does_not_hold_the_page(
-    door: AccessControl, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_hanging_gateway_does_not_delay_the_page(door: AccessControl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.qrcodes.TIMEOUT", 0.05)
     door.wechat.holds["self_qr_code"] = asyncio.Event()
     assert "二维码暂时取不到" in (await _page(door))[1]
 
 
-async def test_a_token_that_leads_nowhere(opened: OpenDoor) -> None:
+async def test_page_of_closed_token(opened: OpenDoor) -> None:
     door = await opened(groups={"token_days": 1, "capacity": 3})
     token = (await door.make_group())["token"]
     html = (await _page(door))[1]
@@ -165,7 +163,7 @@ async def test_a_token_that_leads_nowhere(opened: OpenDoor) -> None:
     assert token not in html
 
 
-async def test_too_many_views(opened: OpenDoor) -> None:
+async def test_too_many_views_return_429_page(opened: OpenDoor) -> None:
     door = await opened(api={"trusted_proxies": ["127.0.0.1/32"]})
     door.http.headers["X-Forwarded-For"] = "10.0.0.1"
     path = (await door.make_group())["url"].removeprefix("http://127.0.0.1:8080")
@@ -184,12 +182,12 @@ async def test_too_many_views(opened: OpenDoor) -> None:
     assert (await view("8.8.8.8"))[0] == 200
 
 
-async def test_looking_for_pages_counts_too(door: AccessControl) -> None:
+async def test_views_of_unknown_pages_count(door: AccessControl) -> None:
     statuses = [(await door.call("GET", f"/weiqun/{number}"))[0] for number in range(MAX_VIEWS + 1)]
     assert statuses == [404] * MAX_VIEWS + [429]
 
 
-def test_views_are_bounded_and_slide() -> None:
+def test_view_counters_are_bounded_and_slide() -> None:
     now = 0.0
     limit = ViewLimit(lambda: now, most_addresses=100)
     for number in range(1000):

@@ -14,7 +14,7 @@ from models.support import Ticket, TicketState
 from tests.api.conftest import AccessControl, error
 
 
-async def test_groups_in_pages(door: AccessControl) -> None:
+async def test_groups_are_paged(door: AccessControl) -> None:
     made = [await door.make_group(f"shop-{number}") for number in range(3)]
     status, body, _ = await door.call("GET", "/wxbot/qun", params={"limit": "2"})
     assert (status, body) == (200, {"quns": [made[2], made[1]], "next": str(made[1]["number"])})
@@ -26,7 +26,7 @@ async def test_groups_in_pages(door: AccessControl) -> None:
     assert (await door.call("GET", "/wxbot/qun", params={"code": "shop-1"}))[1] == {"qun": made[1]}
 
 
-async def test_members_of_a_group(door: AccessControl) -> None:
+async def test_members_of_group_are_listed(door: AccessControl) -> None:
     qun = await door.make_group()
     await door.call("POST", "/wxbot/qun/membership", json={"token": qun["token"], "member": "黑旋风"})
     await door.call("POST", "/wxbot/qun/membership", json={"token": qun["token"], "member": "陌生人"})
@@ -39,7 +39,7 @@ async def test_members_of_a_group(door: AccessControl) -> None:
     assert [(one["member"], one["contact_id"]) for one in waiting] == [("陌生人", None)]
 
 
-async def test_a_ticket_with_its_messages(door: AccessControl) -> None:
+async def test_ticket_contains_its_messages(door: AccessControl) -> None:
     who: dict[str, Any] = {"account": "weimi1001", "contact_id": "wxid_hei", "name": "黑旋风"}
     await door.container.store.write(lambda s: s.add(Ticket(**who, state=TicketState.OPEN, opened_at=1, last_at=2)))
     where: dict[str, Any] = {"account": "weimi1001", "conversation": "wxid_hei", "at": 1, "kind": "text", "ticket": 1}
@@ -59,7 +59,7 @@ async def test_a_ticket_with_its_messages(door: AccessControl) -> None:
     assert (first["by"], first["text"]) == ("customer", "你好")
 
 
-async def test_the_audit_log(door: AccessControl) -> None:
+async def test_audit_log_is_listed(door: AccessControl) -> None:
     old = Action(at=1, account="weimi1001", kind="add", who="guard", target="x", outcome="done")
     await door.container.store.write(lambda s: s.add(old))
     await door.make_group()
@@ -88,5 +88,5 @@ async def test_the_audit_log(door: AccessControl) -> None:
         ("/wxbot/audit?limit=1e3", 400, 1001),
     ],
 )
-async def test_what_is_refused(door: AccessControl, path: str, status: int, code: int) -> None:
+async def test_invalid_list_request_is_rejected(door: AccessControl, path: str, status: int, code: int) -> None:
     assert (await door.call("GET", path))[:2] == (status, error(code))

@@ -44,20 +44,20 @@ async def _code(door: AccessControl, **body: Any) -> int:
     return code
 
 
-async def test_to_a_friend(door: AccessControl) -> None:
+async def test_message_to_friend_is_sent(door: AccessControl) -> None:
     message_id = await _send(door, **TO)
     await _until(door, message_id, "sent")
     assert door.wechat.sent == [("wxid_hei", "您的订单已发货。", ())]
 
 
 @pytest.mark.parametrize("name", ["wxid_hei", "tieniu", "李逵", "黑旋风"])
-async def test_a_friend_by_any_name(door: AccessControl, name: str) -> None:
+async def test_recipient_is_matched_by_any_name(door: AccessControl, name: str) -> None:
     door.wechat.knows("wxid_hei", "黑旋风", alias="李逵", weixin="tieniu")
     await _until(door, await _send(door, **TO | {"to": name}), "sent")
     assert door.wechat.sent[0][0] == "wxid_hei"
 
 
-async def test_a_friend_whose_weixin_is_a_customer_s_nickname(door: AccessControl) -> None:
+async def test_nickname_beats_weixin_of_another_friend(door: AccessControl) -> None:
     """Anybody can choose that 微信号, so it is not decided who is meant. The ids and remarks still are."""
     door.wechat.knows("wxid_customer", "tieniu1")
     door.wechat.knows("wxid_attacker", "某人", weixin="tieniu1")
@@ -69,7 +69,7 @@ async def test_a_friend_whose_weixin_is_a_customer_s_nickname(door: AccessContro
     assert [to for to, _, _ in door.wechat.sent] == ["wxid_customer", "wxid_attacker"]
 
 
-async def test_nobody_or_several(door: AccessControl) -> None:
+async def test_unknown_or_ambiguous_recipient_is_rejected(door: AccessControl) -> None:
     door.wechat.knows("wxid_a", "同名")
     door.wechat.knows("wxid_b", "同名")
     door.wechat.knows("wxid_c", "路人", friend=False)
@@ -80,7 +80,7 @@ async def test_nobody_or_several(door: AccessControl) -> None:
     assert door.wechat.sent == []
 
 
-async def test_offline_it_waits(door: AccessControl) -> None:
+async def test_message_waits_while_offline(door: AccessControl) -> None:
     door.wechat.state = State.CONNECTING
     assert await _code(door, **TO | {"to": "无名"}) == 2002  # the friends are not known reliably while offline
     message_id = await _send(door, **TO)
@@ -90,7 +90,7 @@ async def test_offline_it_waits(door: AccessControl) -> None:
     await _until(door, message_id, "sent")
 
 
-async def test_its_way(door: AccessControl) -> None:
+async def test_message_states_until_sent(door: AccessControl) -> None:
     door.wechat.holds["send_text"] = asyncio.Event()
     message_id = await _send(door, **TO)
     await _until(door, message_id, "sending")
@@ -99,7 +99,7 @@ async def test_its_way(door: AccessControl) -> None:
     await _until(door, message_id, "failed")
 
 
-async def test_a_lost_answer_is_asked_for_again_and_not_for_ever(
+async def test_lost_response_is_retried_a_limited_number_of_times(
     door: AccessControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.messaging.messages.LOST_WAITS", (0.01, 0.01))
@@ -113,7 +113,7 @@ async def test_a_lost_answer_is_asked_for_again_and_not_for_ever(
     assert item.state == WorkState.UNKNOWN
 
 
-async def test_wechat_s_complaint_is_waited_out(door: AccessControl, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_rate_limit_of_wechat_delays_the_message(door: AccessControl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.messaging.messages.SLOW_WAITS", tuple(wait / 100_000 for wait in SLOW_WAITS))
     assert sum(SLOW_WAITS) > 3600, "for an hour the pace is halved"
     door.wechat.fails["send_text"] = WeChatTooFast("MessageSendText", "操作过于频繁")
@@ -122,7 +122,7 @@ async def test_wechat_s_complaint_is_waited_out(door: AccessControl, monkeypatch
     assert door.wechat.calls.count("send_text") == 1 + len(SLOW_WAITS)
 
 
-async def test_it_is_in_the_database_before_the_answer(door: AccessControl) -> None:
+async def test_message_is_stored_before_the_response(door: AccessControl) -> None:
     door.wechat.state = State.CONNECTING
     message_id = await _send(door, **TO)
     row = await door.container.store.read(lambda s: s.get(OutboxItem, message_id))
@@ -134,14 +134,14 @@ async def test_it_is_in_the_database_before_the_answer(door: AccessControl) -> N
 
 
 @pytest.mark.parametrize("name", [100001, "100001", "shop-1"])
-async def test_to_a_group(door: AccessControl, name: str | int) -> None:
+async def test_message_to_group_is_sent(door: AccessControl, name: str | int) -> None:
     await door.make_group()
     message_id = await _send(door, assistant="weimi1001", qun=name, text="开会\n八点", mentions=["智多星", "wxid_zhi"])
     await _until(door, message_id, "sent")
     assert door.wechat.sent == [("room-1@chatroom", "@智多星\u2005开会\n八点", ("wxid_zhi",))]
 
 
-async def test_group_refusals(door: AccessControl) -> None:
+async def test_message_to_unusable_group_is_rejected(door: AccessControl) -> None:
     await door.make_group()
     to = {"assistant": "weimi1001", "qun": 100001, "text": "开会"}
     assert await _code(door, **to | {"qun": 100002}) == 1004
@@ -160,7 +160,7 @@ async def test_group_refusals(door: AccessControl) -> None:
     assert await _code(door, **to) == 1004
 
 
-async def test_a_code_that_is_another_groups_number(door: AccessControl) -> None:
+async def test_code_equal_to_another_groups_number_is_resolved(door: AccessControl) -> None:
     await door.make_group("shop-1")
     await door.make_group("100001")
     assert await _code(door, assistant="weimi1001", qun="100001", text="开会") == 1001
@@ -169,7 +169,7 @@ async def test_a_code_that_is_another_groups_number(door: AccessControl) -> None
     assert door.wechat.sent[0][0] == "room-1@chatroom"
 
 
-async def test_a_group_of_two_rooms_hears_it_in_both(door: AccessControl) -> None:
+async def test_message_to_group_with_two_rooms_reaches_both(door: AccessControl) -> None:
     await door.make_group()
     qun = door.container.groups.by_number(100001)
     assert qun is not None
@@ -181,7 +181,7 @@ async def test_a_group_of_two_rooms_hears_it_in_both(door: AccessControl) -> Non
     assert sent == {"room-1@chatroom": (), "room-2@chatroom": ("wxid_hei",)}
 
 
-async def test_what_is_wanted(door: AccessControl) -> None:
+async def test_required_fields_of_message(door: AccessControl) -> None:
     await door.make_group()
     assert await _code(door, **TO | {"qun": 100001}) == 1001
     assert await _code(door, assistant="weimi1001", text="你好") == 1001
@@ -196,7 +196,7 @@ async def test_what_is_wanted(door: AccessControl) -> None:
 # ---- repeats ----
 
 
-async def test_one_key_one_message(door: AccessControl) -> None:
+async def test_repeated_key_sends_one_message(door: AccessControl) -> None:
     first = await _send(door, key="order-1", **TO)
     await _until(door, first, "sent")
     assert await _send(door, key="order-1", **TO) == first
@@ -206,14 +206,14 @@ async def test_one_key_one_message(door: AccessControl) -> None:
     assert len(door.wechat.sent) == 3
 
 
-async def test_one_key_at_the_same_moment(door: AccessControl) -> None:
+async def test_concurrent_calls_with_one_key_send_one_message(door: AccessControl) -> None:
     ids = await asyncio.gather(*(_send(door, key="order-1", **TO) for _ in range(20)))
     assert len(set(ids)) == 1
     await _until(door, ids[0], "sent")
     assert len(door.wechat.sent) == 1
 
 
-async def test_one_key_another_message(door: AccessControl) -> None:
+async def test_key_with_another_body_is_rejected(door: AccessControl) -> None:
     first = await _send(door, key="order-1", **TO)
     headers = {"Idempotency-Key": "order-1"}
     for other in (TO | {"text": "别的"}, TO | {"to": "智多星"}):
@@ -222,31 +222,31 @@ async def test_one_key_another_message(door: AccessControl) -> None:
     assert len(door.wechat.sent) == 1
 
 
-async def test_one_key_two_messages_at_the_same_moment(door: AccessControl) -> None:
+async def test_concurrent_calls_with_one_key_and_two_bodies_send_one_message(door: AccessControl) -> None:
     headers, others = {"Idempotency-Key": "order-1"}, (TO, TO | {"text": "别的"}, TO)
     calls = (door.call("POST", "/wxbot/message", json=body, headers=headers) for body in others)
     assert [answer[0] for answer in await asyncio.gather(*calls)] == [202, 400, 202]
 
 
-async def test_a_key_is_not_spent_by_a_call_that_is_refused(door: AccessControl) -> None:
+async def test_rejected_call_does_not_use_up_the_key(door: AccessControl) -> None:
     headers, nobody = {"Idempotency-Key": "order-1"}, TO | {"to": "没有这个人"}
     calls = (door.call("POST", "/wxbot/message", json=body, headers=headers) for body in (nobody, TO))
     assert [answer[0] for answer in await asyncio.gather(*calls)] == [404, 202]
 
 
-async def test_a_repeat_is_safe_whatever_has_changed_since(door: AccessControl) -> None:
+async def test_repeat_returns_the_message_after_later_changes(door: AccessControl) -> None:
     first = await _send(door, key="order-1", **TO)
     door.wechat.directory.drop_contact("wxid_hei")
     assert await _send(door, key="order-1", **TO) == first
 
 
 @pytest.mark.parametrize("key", ["", " ", "x" * 257])
-async def test_a_key_worth_nothing(door: AccessControl, key: str) -> None:
+async def test_invalid_key_is_rejected(door: AccessControl, key: str) -> None:
     headers = {"Idempotency-Key": key}
     assert (await door.call("POST", "/wxbot/message", json=TO, headers=headers))[:2] == (400, error(1001))
 
 
-async def test_only_messages_are_found(door: AccessControl) -> None:
+async def test_only_messages_are_returned_by_id(door: AccessControl) -> None:
     def other(session: Any) -> int:
         item = OutboxItem(queue="hook:http://a", key="1", body="{}", state=WorkState.SENT)
         session.add(item)

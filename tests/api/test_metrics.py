@@ -39,7 +39,7 @@ def _of(numbers: Numbers, name: str, **labels: str) -> float:
     return numbers[name, frozenset(labels.items())]
 
 
-async def test_every_number_is_there_from_the_start(opened: OpenDoor) -> None:
+async def test_every_metric_exists_from_the_start(opened: OpenDoor) -> None:
     """An alert on a metric without samples would never fire."""
     numbers = await _numbers(await opened(webhooks=[HOOK]))
     for result in ("sent", "late", "failed"):
@@ -59,7 +59,7 @@ async def test_every_number_is_there_from_the_start(opened: OpenDoor) -> None:
     assert _of(numbers, "wxbot_events_parked") == 0
 
 
-async def test_messages_are_counted_by_how_they_end(door: AccessControl) -> None:
+async def test_messages_are_counted_by_result(door: AccessControl) -> None:
     async def say(text: str) -> None:
         await door.call("POST", "/wxbot/message", json={"assistant": "weimi1001", "to": "黑旋风", "text": text})
 
@@ -80,7 +80,7 @@ async def test_messages_are_counted_by_how_they_end(door: AccessControl) -> None
     assert _of(numbers, "wxbot_messages_total", assistant="weimi1001", result="sent") == 1
 
 
-async def test_webhooks_are_counted_by_how_they_end(opened: OpenDoor) -> None:
+async def test_webhook_deliveries_are_counted_by_result(opened: OpenDoor) -> None:
     door = await opened(webhooks=[HOOK])
     door.container.webhooks.give_up_after = 0
     await door.make_group()
@@ -89,7 +89,7 @@ async def test_webhooks_are_counted_by_how_they_end(opened: OpenDoor) -> None:
     assert _of(numbers, "wxbot_webhook_deliveries_total", webhook="127.0.0.1", result="failed") > 0
 
 
-def test_late_is_after_a_minute_and_no_broadcast() -> None:
+def test_overdue_excludes_broadcasts_and_the_first_minute() -> None:
     results = DeliveryResults()
     late = LATE_SECONDS + 1
     results.count(Job(1, "wx:a", "k", {}, due_at=0), "msg", LATE_SECONDS)
@@ -105,7 +105,7 @@ def test_late_is_after_a_minute_and_no_broadcast() -> None:
     }
 
 
-async def test_what_waits_in_the_database(door: AccessControl) -> None:
+async def test_queue_metrics_are_read_from_the_database(door: AccessControl) -> None:
     now = door.clock()
 
     def ticket(contact: str, state: str, ago: float, staff: str = "") -> Ticket:
@@ -132,7 +132,7 @@ async def test_what_waits_in_the_database(door: AccessControl) -> None:
     assert _of(numbers, "wxbot_pace_used_ratio", assistant="weimi1001", kind="accept") == 0.1
 
 
-async def test_the_pace_that_is_used(opened: OpenDoor) -> None:
+async def test_pace_metric_shows_used_ratio(opened: OpenDoor) -> None:
     door = await opened(pacing={"enabled": True, "groups_per_day": 4, "group_seconds": 0})
     await door.make_group()
     used = _of(await _numbers(door), "wxbot_pace_used_ratio", assistant="weimi1001", kind="group")
@@ -149,7 +149,7 @@ def hung(door: AccessControl) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/readyz"])
-async def test_both_answer_whatever_hangs(
+async def test_probes_and_metrics_answer_while_database_hangs(
     door: AccessControl, hung: None, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert health.TIMEOUT < 2
@@ -159,7 +159,7 @@ async def test_both_answer_whatever_hangs(
         assert (status, body["database"]) == (503, "down") if path == "/readyz" else "wxbot_assistant_up" in body
 
 
-async def test_the_loop_s_lag_is_seen() -> None:
+async def test_event_loop_lag_is_measured() -> None:
     lag = LoopLag()
     measuring = asyncio.create_task(lag.run())
     await asyncio.sleep(0.05)

@@ -50,14 +50,14 @@ CHECKS = [
 UNTOLD = {(name, positive_data_acceptance) for name in ("sendMessage", "sendBroadcast")}
 
 
-async def test_every_route_is_described_and_every_description_has_a_route(door: AccessControl) -> None:
+async def test_routes_and_descriptions_correspond(door: AccessControl) -> None:
     routes = {(route.method.lower(), re.sub(r":[^{}]*(\{[^{}]*\})?\}", "}", route.path)) for route in ROUTES}
     assert routes == {(operation.method, operation.path) for operation in OPERATIONS}
     paths = (await door.call("GET", "/openapi.json"))[1]["paths"]
     assert routes == {(method, path) for path, methods in paths.items() for method in methods}
 
 
-async def test_every_code_of_the_contract_is_described(door: AccessControl) -> None:
+async def test_every_error_code_is_described(door: AccessControl) -> None:
     status, document, headers = await door.call("GET", "/openapi.json")
     assert (status, headers["Content-Type"]) == (200, "application/json; charset=utf-8")
     assert document["openapi"].startswith("3.1")
@@ -66,7 +66,7 @@ async def test_every_code_of_the_contract_is_described(door: AccessControl) -> N
     assert "security" not in document["paths"]["/wxbot/qun"]["post"]
 
 
-async def test_keys_are_described_where_they_are_set(opened: OpenDoor) -> None:
+async def test_keys_are_described_when_configured(opened: OpenDoor) -> None:
     door = await opened(api={"keys": ["k" * 16]})
     document = (await door.call("GET", "/openapi.json"))[1]
     assert document["paths"]["/wxbot/qun"]["post"]["security"] == [{"key": []}]
@@ -87,7 +87,7 @@ async def test_every_event_is_described(door: AccessControl) -> None:
         assert schema["properties"]["data"]["required"] == list(told.data)
 
 
-async def test_docs_for_people(opened: OpenDoor) -> None:
+async def test_docs_page_is_served(opened: OpenDoor) -> None:
     door = await opened(api={"keys": ["top-secret-0123456789"], "public_url": "http://bot.example"})
     status, html, _ = await door.call("GET", "/docs")
     assert status == 200
@@ -142,7 +142,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Served]:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-def test_the_description_is_true(served: _Served, operation: Any) -> None:
+def test_responses_match_the_document(served: _Served, operation: Any) -> None:
     base = f"http://127.0.0.1:{served.port}"
     schema = schemathesis.openapi.from_url(f"{base}/openapi.json")
     schema.config.update(base_url=base)

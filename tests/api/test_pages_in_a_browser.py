@@ -53,7 +53,9 @@ async def _open(browser: Browser, url: str, complaints: list[str], scheme: str =
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_it_fits_a_phone_and_its_code_can_be_scanned(browser: Browser, door: AccessControl, scheme: str) -> None:
+async def test_landing_page_fits_a_phone_and_qr_code_is_readable(
+    browser: Browser, door: AccessControl, scheme: str
+) -> None:
     qun = await door.make_group()
     complaints: list[str] = []
     page = await _open(browser, f"{door.url}/weiqun/{qun['url'].rpartition('/')[2]}", complaints, scheme)
@@ -67,7 +69,7 @@ async def test_it_fits_a_phone_and_its_code_can_be_scanned(browser: Browser, doo
 
 
 @pytest.mark.parametrize("width", [320, 360, 390])
-async def test_the_token_stands_in_one_line(browser: Browser, door: AccessControl, width: int) -> None:
+async def test_token_is_on_one_line(browser: Browser, door: AccessControl, width: int) -> None:
     qun = await door.make_group()
     page = await _open(browser, f"{door.url}/weiqun/{qun['url'].rpartition('/')[2]}", [])
     await page.set_viewport_size({"width": width, "height": 740})
@@ -75,7 +77,7 @@ async def test_the_token_stands_in_one_line(browser: Browser, door: AccessContro
     assert await page.evaluate(f"({lines})(document.createRange())") == 1
 
 
-async def test_the_copy_button(browser: Browser, door: AccessControl) -> None:
+async def test_copy_button_copies_the_token(browser: Browser, door: AccessControl) -> None:
     qun = await door.make_group()
     page = await _open(browser, f"{door.url}/weiqun/{qun['url'].rpartition('/')[2]}", [])
     await page.click("text=复制")
@@ -84,7 +86,7 @@ async def test_the_copy_button(browser: Browser, door: AccessControl) -> None:
     await page.wait_for_selector("button:text-is('复制')")
 
 
-async def test_the_copy_button_without_https(browser: Browser, opened: OpenDoor) -> None:
+async def test_copy_button_works_without_https(browser: Browser, opened: OpenDoor) -> None:
     door = await opened(api={"hosts": ["plain.test"]})
     qun = await door.make_group()
     page = await _open(browser, f"http://plain.test:{door.port}/weiqun/{qun['url'].rpartition('/')[2]}", [])
@@ -95,7 +97,7 @@ async def test_the_copy_button_without_https(browser: Browser, opened: OpenDoor)
     assert await page.evaluate("navigator.clipboard.readText()") == qun["token"]
 
 
-async def test_the_docs(browser: Browser, door: AccessControl) -> None:
+async def test_docs_page_renders(browser: Browser, door: AccessControl) -> None:
     complaints: list[str] = []
     page = await _open(browser, f"{door.url}/docs", complaints)
     assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]

@@ -13,7 +13,7 @@ from tests.api.conftest import QUN, AccessControl, OpenDoor, error
 from wechat.interface import State
 
 
-async def test_made_and_made_again(opened: OpenDoor) -> None:
+async def test_created_then_repeated_call_returns_same_url(opened: OpenDoor) -> None:
     door = await opened(api={"public_url": "http://yunmof.com/"})
     status, first, headers = await door.call("POST", "/wxbot/qun", json=QUN)
     url = first["qun_create_response"]["url"]
@@ -27,14 +27,14 @@ async def test_made_and_made_again(opened: OpenDoor) -> None:
     assert door.wechat.calls.count("create_room") == 1
 
 
-async def test_at_the_same_moment(door: AccessControl) -> None:
+async def test_concurrent_calls_create_one_group(door: AccessControl) -> None:
     answers = await asyncio.gather(*(door.call("POST", "/wxbot/qun", json=QUN) for _ in range(20)))
     assert sorted(status for status, _, _ in answers) == [200] * 19 + [201]
     assert len({body["qun_create_response"]["url"] for _, body, _ in answers}) == 1
     assert door.wechat.calls.count("create_room") == 1
 
 
-async def test_a_bad_call_at_the_same_moment_spoils_nothing(door: AccessControl) -> None:
+async def test_concurrent_invalid_call_does_not_affect_creation(door: AccessControl) -> None:
     bodies = [{**QUN, "owner": "nobody"}, QUN, {**QUN, "owner": "wxid_song"}, {**QUN, "owner": "智多星"}]
     tasks = [door.container.group_lifecycle.create(b["code"], b["owner"], b["assistant"], "test") for b in bodies]
     answers = await asyncio.gather(*tasks, return_exceptions=True)
@@ -44,7 +44,7 @@ async def test_a_bad_call_at_the_same_moment_spoils_nothing(door: AccessControl)
     assert door.wechat.calls.count("create_room") == 1
 
 
-async def test_a_caller_that_hangs_up_does_not_stop_it(door: AccessControl) -> None:
+async def test_client_disconnect_does_not_stop_creation(door: AccessControl) -> None:
     door.wechat.holds["create_room"] = asyncio.Event()
     asking = asyncio.create_task(door.call("POST", "/wxbot/qun", json=QUN))
     await door.wechat.reached("create_room")
@@ -55,7 +55,7 @@ async def test_a_caller_that_hangs_up_does_not_stop_it(door: AccessControl) -> N
     assert door.wechat.calls.count("create_room") == 1
 
 
-async def test_refusals_in_their_order(door: AccessControl) -> None:
+async def test_errors_in_order_of_precedence(door: AccessControl) -> None:
     door.wechat.knows("wxid_a", "同名")
     door.wechat.knows("wxid_b", "同名")
     door.wechat.knows("wxid_c", "路人", friend=False)
@@ -84,7 +84,7 @@ async def test_refusals_in_their_order(door: AccessControl) -> None:
     assert await code(code="shop-2", owner="nobody") == 2002
 
 
-async def test_another_companion_is_taken_when_the_first_one_will_not_do(opened: OpenDoor) -> None:
+async def test_other_companion_is_used_when_first_is_unavailable(opened: OpenDoor) -> None:
     """An unfinished group is continued with an available companion; the original one is used only if there is no
     other.
     """
@@ -103,7 +103,7 @@ async def test_another_companion_is_taken_when_the_first_one_will_not_do(opened:
     assert kept.companion_id == "wxid_gong"
 
 
-async def test_offline_tells_when_to_come_back(door: AccessControl) -> None:
+async def test_offline_assistant_returns_retry_after(door: AccessControl) -> None:
     await door.make_group()
     door.wechat.state = State.CONNECTING
     status, body, headers = await door.call("POST", "/wxbot/qun", json={**QUN, "code": "shop-2"})
@@ -112,7 +112,7 @@ async def test_offline_tells_when_to_come_back(door: AccessControl) -> None:
     assert (await door.call("POST", "/wxbot/qun", json=QUN))[0] == 200  # existing groups are available offline
 
 
-async def test_looked_up_by_code_and_by_number(door: AccessControl) -> None:
+async def test_group_is_found_by_code_and_number(door: AccessControl) -> None:
     await door.call("POST", "/wxbot/qun", json=QUN)
     status, found, _ = await door.call("GET", "/wxbot/qun", params={"code": "shop-1"})
     qun = found["qun"]
@@ -141,7 +141,7 @@ async def test_looked_up_by_code_and_by_number(door: AccessControl) -> None:
 # ---- memberships ----
 
 
-async def test_let_in_at_once(door: AccessControl) -> None:
+async def test_friend_is_added_at_once(door: AccessControl) -> None:
     qun = await door.make_group()
     body = {"token": qun["token"], "member": "黑旋风"}
     for _ in range(2):
@@ -151,7 +151,7 @@ async def test_let_in_at_once(door: AccessControl) -> None:
     assert door.wechat.calls.count("add_member") == 1
 
 
-async def test_pending_until_they_are_friends(door: AccessControl) -> None:
+async def test_stranger_is_pending_until_friend(door: AccessControl) -> None:
     qun = await door.make_group()
     body = {"token": qun["token"], "member": "九纹龙"}
     status, answer, headers = await door.call("POST", "/wxbot/qun/membership", json=body)
@@ -179,7 +179,7 @@ async def test_pending_until_they_are_friends(door: AccessControl) -> None:
     assert 6.9 < waits.total_seconds() / 86400 < 7.1
 
 
-async def test_invited_when_the_group_is_large(opened: OpenDoor) -> None:
+async def test_member_of_large_group_is_invited(opened: OpenDoor) -> None:
     door = await opened(groups={"direct_add_limit": 3, "confirm_seconds": 0.1})
     qun = await door.make_group()
     door.wechat.only_invites = True
@@ -191,7 +191,7 @@ async def test_invited_when_the_group_is_large(opened: OpenDoor) -> None:
     assert door.wechat.calls.count("add_member") == 1
 
 
-async def test_an_invitation_is_noted_before_it_is_looked_for(opened: OpenDoor) -> None:
+async def test_invitation_is_stored_before_waiting_for_the_join(opened: OpenDoor) -> None:
     """If the process is killed while waiting for the join, the repeated request does not invite again."""
     door = await opened(groups={"direct_add_limit": 3})
     qun = await door.make_group()
@@ -207,7 +207,7 @@ async def test_an_invitation_is_noted_before_it_is_looked_for(opened: OpenDoor) 
     assert (await asking)[1] == {"membership_join_response": {"approved": "invited"}}
 
 
-async def test_taken_out(door: AccessControl) -> None:
+async def test_member_is_removed(door: AccessControl) -> None:
     qun = await door.make_group()
     body = {"token": qun["token"], "member": "黑旋风"}
     path = (await door.call("POST", "/wxbot/qun/membership", json=body))[2]["Location"]
@@ -219,7 +219,7 @@ async def test_taken_out(door: AccessControl) -> None:
     assert (await door.call("DELETE", "/wxbot/qun/membership/999"))[:2] == (404, error(1004))
 
 
-async def test_a_member_s_own_name_goes_before_a_friend_s_nickname(door: AccessControl) -> None:
+async def test_alias_in_group_beats_friends_nickname(door: AccessControl) -> None:
     """Friends and members are searched together: the first tier with a match decides."""
     qun = await door.make_group()
     door.wechat.knows("wxid_m", "某人", friend=False, weixin="li01")
@@ -233,7 +233,7 @@ async def test_a_member_s_own_name_goes_before_a_friend_s_nickname(door: AccessC
     assert (await door.call("POST", "/wxbot/qun/membership", json=body))[:2] == (409, error(3003))
 
 
-async def test_membership_refusals(opened: OpenDoor) -> None:
+async def test_rejected_memberships(opened: OpenDoor) -> None:
     door = await opened(groups={"capacity": 4, "token_days": 1})
     qun = await door.make_group()
 
@@ -258,7 +258,7 @@ async def test_membership_refusals(opened: OpenDoor) -> None:
     assert await code() == 3002
 
 
-async def test_a_blacklisted_stranger_is_refused_by_what_is_theirs_alone(door: AccessControl) -> None:
+async def test_blacklisted_stranger_is_rejected_by_unique_names_only(door: AccessControl) -> None:
     """By id and 微信号; with a nickname the request waits, because it may belong to someone else."""
     qun = await door.make_group()
     door.wechat.knows("wxid_lu", "陆谦", friend=False, weixin="luqian")
@@ -274,7 +274,7 @@ async def test_a_blacklisted_stranger_is_refused_by_what_is_theirs_alone(door: A
         assert status == 202 or answer[1] == error(3005)
 
 
-async def test_a_connection_that_is_lost_on_the_way(door: AccessControl) -> None:
+async def test_lost_connection_returns_503_with_retry_after(door: AccessControl) -> None:
     """A call that did not reach WeChat returns 503 with Retry-After."""
     qun = await door.make_group()
     body = {"token": qun["token"], "member": "黑旋风"}

@@ -19,7 +19,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("begun", [b"", b"GET /healthz HT", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: "])
-async def test_a_request_that_does_not_come_is_not_waited_for(opened: OpenDoor, begun: bytes) -> None:
+async def test_incomplete_request_is_closed_after_timeout(opened: OpenDoor, begun: bytes) -> None:
     door = await opened()
     reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
     writer.write(begun)
@@ -28,7 +28,7 @@ async def test_a_request_that_does_not_come_is_not_waited_for(opened: OpenDoor, 
     assert (await door.call("GET", "/healthz"))[0] == 200
 
 
-async def test_a_connection_is_kept_between_requests_and_closed_when_idle(opened: OpenDoor) -> None:
+async def test_connection_is_kept_alive_and_closed_when_idle(opened: OpenDoor) -> None:
     door: AccessControl = await opened()
     reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
     for _ in range(2):

@@ -36,7 +36,7 @@ async def tells_of_the_clock(bot: Target, words: str) -> None:
     await holds(look, lambda: f"/readyz does not tell: {words}")
 
 
-async def test_a_wrong_clock_mutes_nobody(tmp_path: Path, library: str) -> None:
+async def test_wrong_clock_does_not_stop_replies(tmp_path: Path, library: str) -> None:
     """20 minutes ahead at the start, 8 hours behind, 400 days ahead: people are answered, and it is told."""
     now = tmp_path / "now"
     now.write_text("+20m")

@@ -63,7 +63,7 @@ async def codes_found(bot: Target) -> None:
     )
 
 
-async def test_a_web_page_reaches_nothing_by_its_own_name(bot: Target) -> None:
+async def test_dns_rebinding_is_rejected(bot: Target) -> None:
     """DNS rebinding: the page's host name leads here, so the browser lets it read the answers."""
     body = {"assistant": ACCOUNT, "to": "宋公明", "text": "你好"}
     for path in ("/wxbot/qun?code=shop-1", "/console/", "/metrics", "/readyz", "/openapi.json", "/console/api/events"):
@@ -76,7 +76,7 @@ async def test_a_web_page_reaches_nothing_by_its_own_name(bot: Target) -> None:
     assert (await bot.call("POST", "/wxbot/message", json=body))[0] == 202
 
 
-async def test_slow_and_silent_clients(bot: Target) -> None:
+async def test_slow_and_silent_clients_are_closed(bot: Target) -> None:
     """Callers inside are answered meanwhile, every such connection is closed, and the log stays short."""
     log_before = len(bot.bot.log())
     opened = []
@@ -96,7 +96,7 @@ async def test_slow_and_silent_clients(bot: Target) -> None:
     assert len(bot.bot.log()) - log_before < 20_000
 
 
-async def test_outside_there_is_only_the_join_page(bot: Target) -> None:
+async def test_external_clients_reach_the_landing_page_only(bot: Target) -> None:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(local_addr=(OUTSIDE, 0))) as outside:
         for path in ("/wxbot/qun?code=shop-1", "/metrics", "/console/", "/docs", "/wxbot/assistant"):
             async with outside.get(bot.bot.url + path, headers={"X-Forwarded-For": "127.0.0.1"}) as response:
@@ -106,7 +106,7 @@ async def test_outside_there_is_only_the_join_page(bot: Target) -> None:
             assert "error" not in await response.text()
 
 
-async def test_poisoned_pictures(bot: Target) -> None:
+async def test_malicious_pictures_are_survived(bot: Target) -> None:
     pictures = await asyncio.to_thread(lambda: list(poison.pictures(ROUNDS, SEED)))  # the gateway goes on meanwhile
     for number, (name, data) in enumerate(pictures):
         kind = (Kind.IMAGE, Kind.EMOTICON, Kind.FILE)[number % 3]
@@ -117,7 +117,7 @@ async def test_poisoned_pictures(bot: Target) -> None:
     assert "parked" not in bot.bot.log()
 
 
-async def test_poisoned_events_and_texts(bot: Target) -> None:
+async def test_malformed_events_and_texts_are_survived(bot: Target) -> None:
     for kind, payload in list(poison.events(ROUNDS * 5, SEED)):
         bot.send_raw(kind, payload)
     for text in (
@@ -139,7 +139,7 @@ async def test_poisoned_events_and_texts(bot: Target) -> None:
     assert not any(sign in log for sign in "\0\u2028\u202e\x1b")
 
 
-async def test_a_hostile_gateway(bot: Target) -> None:
+async def test_malicious_file_boxes_are_not_fetched(bot: Target) -> None:
     """File boxes of every bad kind instead of pictures. Nothing on this machine is fetched for it."""
     fetched: list[str] = []
 
@@ -181,7 +181,7 @@ async def test_a_hostile_gateway(bot: Target) -> None:
     await codes_found(bot)
 
 
-async def test_a_database_that_is_deleted_ends_the_process(bot: Target) -> None:
+async def test_deleted_database_ends_the_process(bot: Target) -> None:
     """Last, because the bot is gone after it. What it would go on to promise would be lost."""
     for file in bot.bot.folder.glob("wxbot.db*"):
         file.unlink()

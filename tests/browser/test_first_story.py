@@ -70,7 +70,7 @@ async def shop(windows: Windows, tmp_path: Path) -> AsyncIterator[Shop]:
     await bot.stop()
 
 
-async def test_the_first_story(shop: Shop) -> None:
+async def test_create_join_and_support_in_the_browser(shop: Shop) -> None:
     url = await a_system_asks_for_a_group(shop)
     token = await somebody_opens_the_url(shop, url)
     guest = await shop.someone(WENLONG, size=PHONE, device_scale_factor=2)

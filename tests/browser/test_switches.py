@@ -20,7 +20,7 @@ async def tools(chat: Chat) -> Page:
     return page
 
 
-async def test_the_assistant_is_logged_out_and_in(chat: Chat) -> None:
+async def test_assistant_logs_out_and_in(chat: Chat) -> None:
     page, other = await tools(chat), await tools(chat)
     await page.get_by_role("switch", name="登录").uncheck()
     await expect(other.get_by_role("switch", name="登录")).not_to_be_checked()
@@ -30,7 +30,7 @@ async def test_the_assistant_is_logged_out_and_in(chat: Chat) -> None:
     assert chat.world.accounts.get(ACCOUNT).online
 
 
-async def test_events_slow_twice_and_lost(chat: Chat) -> None:
+async def test_events_are_delayed_duplicated_and_dropped(chat: Chat) -> None:
     page, other = await tools(chat), await tools(chat)
     for name in ("慢", "重复", "丢失"):
         await page.get_by_role("switch", name=name).check()
@@ -44,7 +44,7 @@ async def test_events_slow_twice_and_lost(chat: Chat) -> None:
     assert chat.world.faults.events == {}
 
 
-async def test_too_fast(chat: Chat) -> None:
+async def test_rate_limit_is_enforced(chat: Chat) -> None:
     page = await tools(chat)
     await page.get_by_label("每分钟", exact=True).fill("2")
     await page.get_by_role("switch", name="操作过于频繁").check()
@@ -65,7 +65,7 @@ async def test_too_fast(chat: Chat) -> None:
 
 
 @pytest.mark.parametrize(("shown", "effect"), [("失败", "fail"), ("不回应", "hang"), ("做了，但答复断了", "lose")])
-async def test_calls_that_fail_hang_or_lose_their_answer(chat: Chat, shown: str, effect: str) -> None:
+async def test_calls_fail_hang_or_lose_their_response(chat: Chat, shown: str, effect: str) -> None:
     page = await tools(chat)
     await page.get_by_label("调用").select_option("建群")
     await page.get_by_label("结果").select_option(shown)
@@ -80,7 +80,7 @@ async def test_calls_that_fail_hang_or_lose_their_answer(chat: Chat, shown: str,
     assert chat.world.faults.calls == []
 
 
-async def test_smaller_groups(chat: Chat) -> None:
+async def test_group_limits_are_edited(chat: Chat) -> None:
     """A value is saved on blur; a rejected one is reset; a value being edited is not overwritten."""
     chat.windows.refused = "status of 400"
     page, other = await tools(chat), await tools(chat)
@@ -99,7 +99,7 @@ async def test_smaller_groups(chat: Chat) -> None:
     assert chat.world.rules.capacity == 5
 
 
-async def test_the_trace_is_live(chat: Chat) -> None:
+async def test_trace_is_live(chat: Chat) -> None:
     page = await chat.open(SONG, BOT)
     chat.world.chats.say(SONG, BOT, "在它打开以前")
     await page.get_by_role("button", name="机器人").click()
@@ -124,7 +124,7 @@ async def test_the_trace_is_live(chat: Chat) -> None:
     await expect(page.get_by_label("机器人听到和调用的")).to_contain_text("没有机器人连接")
 
 
-async def test_what_others_tell_in_private_is_not_read_out(chat: Chat) -> None:
+async def test_trace_hides_private_texts_of_others(chat: Chat) -> None:
     """The trace shows texts only of messages that the person can see."""
     page = await chat.open(SONG)
     await page.get_by_role("button", name="机器人").click()

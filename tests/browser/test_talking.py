@@ -32,7 +32,7 @@ async def say(page: Page, text: str) -> None:
     await page.keyboard.press("Enter")
 
 
-async def test_two_people_talk_in_two_tabs(chat: Chat) -> None:
+async def test_two_people_chat_in_two_tabs(chat: Chat) -> None:
     context = await chat.windows.context()
     song = await chat.open(SONG, XUANFENG, context)
     xuanfeng = await chat.open(XUANFENG, context=context)
@@ -51,7 +51,7 @@ async def test_two_people_talk_in_two_tabs(chat: Chat) -> None:
     await expect(song.get_by_role("article")).to_have_count(2)
 
 
-async def test_words_stay_words(chat: Chat) -> None:
+async def test_texts_are_not_interpreted_as_html(chat: Chat) -> None:
     """Texts, names and file names are never interpreted as HTML."""
     nasty = "<img src=x onerror=\"document.title='坏'\"><b>粗</b> & <script>1</script>"
     await_room = room(chat, "<b>群</b>")
@@ -66,7 +66,7 @@ async def test_words_stay_words(chat: Chat) -> None:
     assert "坏" not in await page.title()
 
 
-async def test_enter_sends_and_shift_enter_does_not(chat: Chat) -> None:
+async def test_enter_sends_and_shift_enter_inserts_a_line(chat: Chat) -> None:
     page = await chat.open(SONG, XUANFENG)
     box = page.get_by_label("输入消息")
     await box.press("Enter")
@@ -79,7 +79,7 @@ async def test_enter_sends_and_shift_enter_does_not(chat: Chat) -> None:
     await expect(box).to_have_value("")
 
 
-async def test_a_draft_waits(chat: Chat) -> None:
+async def test_draft_is_kept(chat: Chat) -> None:
     chat.world.chats.say(ZHIDUO, SONG, "在吗")
     page = await chat.open(SONG, XUANFENG)
     await page.get_by_label("输入消息").fill("还没写完")
@@ -89,7 +89,7 @@ async def test_a_draft_waits(chat: Chat) -> None:
     await expect(page.get_by_label("输入消息")).to_have_value("还没写完")
 
 
-async def test_pictures_and_files(chat: Chat) -> None:
+async def test_pictures_and_files_are_sent(chat: Chat) -> None:
     page = await chat.open(SONG, XUANFENG)
     async with page.expect_file_chooser() as chooser:
         await page.get_by_role("button", name="图片").click()
@@ -118,7 +118,7 @@ async def test_pictures_and_files(chat: Chat) -> None:
     assert sent == [(Kind.IMAGE, "山水.png"), (Kind.FILE, "价目表.pdf")]
 
 
-async def test_what_is_written_while_a_file_is_sent_stays(chat: Chat) -> None:
+async def test_text_typed_during_upload_is_kept(chat: Chat) -> None:
     """A second Enter sends nothing twice; if the file is rejected, its text returns to the composer."""
     page = await chat.open(SONG, XUANFENG)
     calls: asyncio.Queue[Route] = asyncio.Queue()
@@ -149,7 +149,7 @@ async def attach_and_write(page: Page, name: str, data: bytes) -> None:
     await page.keyboard.press("Enter")
 
 
-async def test_a_mention_is_picked_with_the_keyboard(chat: Chat) -> None:
+async def test_mention_is_picked_by_keyboard(chat: Chat) -> None:
     group = room(chat)
     page = await chat.open(SONG, group)
     other = await chat.open(ZHIDUO)
@@ -170,7 +170,7 @@ async def test_a_mention_is_picked_with_the_keyboard(chat: Chat) -> None:
     assert (said.text, said.mentions) == ("请 @智多星\u2005看一下", [ZHIDUO])
 
 
-async def test_an_at_sign_that_means_nobody(chat: Chat) -> None:
+async def test_dismissed_mention_is_not_sent(chat: Chat) -> None:
     """Esc closes the picker; a removed mention is not sent."""
     group = room(chat)
     page = await chat.open(SONG, group)
@@ -189,7 +189,7 @@ async def test_an_at_sign_that_means_nobody(chat: Chat) -> None:
     assert (said.text, said.mentions) == ("邮箱 a@b.cn", [])
 
 
-async def test_an_emoji_by_keyboard(chat: Chat) -> None:
+async def test_emoji_is_picked_by_keyboard(chat: Chat) -> None:
     page = await chat.open(SONG, XUANFENG)
     await page.get_by_role("button", name="表情").press("Enter")
     await expect(page.get_by_role("button", name="😀")).to_be_focused()
@@ -201,7 +201,7 @@ async def test_an_emoji_by_keyboard(chat: Chat) -> None:
     await expect(page.get_by_role("button", name="😀")).to_have_count(0)
 
 
-async def test_a_card(chat: Chat) -> None:
+async def test_contact_card_is_sent(chat: Chat) -> None:
     page = await chat.open(SONG, XUANFENG)
     await page.get_by_role("button", name="名片").click()
     dialog = page.get_by_role("dialog", name="发送名片")
@@ -212,7 +212,7 @@ async def test_a_card(chat: Chat) -> None:
     assert chat.world.chats.history(XUANFENG, SONG)[-1].data["contact_id"] == WENLONG
 
 
-async def test_taking_back(chat: Chat) -> None:
+async def test_message_is_recalled(chat: Chat) -> None:
     page = await chat.open(SONG, XUANFENG)
     other = await chat.open(XUANFENG, SONG)
     await say(page, "说错了")
@@ -224,7 +224,7 @@ async def test_taking_back(chat: Chat) -> None:
     await expect(other.get_by_role("log")).not_to_contain_text("说错了")
 
 
-async def test_what_wechat_refuses_stands_in_the_chat(chat: Chat) -> None:
+async def test_rejected_message_shows_its_error(chat: Chat) -> None:
     """The recipient has deleted the sender: the text stays in the composer, the error is shown in the chat."""
     chat.world.people.forget(XUANFENG, SONG)
     chat.windows.refused = "status of 400"
@@ -236,7 +236,7 @@ async def test_what_wechat_refuses_stands_in_the_chat(chat: Chat) -> None:
     await expect(page.get_by_role("article")).to_have_count(0)
 
 
-async def test_a_long_history(chat: Chat) -> None:
+async def test_long_history_loads_on_scroll(chat: Chat) -> None:
     """The end is shown first, older messages load on scrolling up, new ones do not scroll down."""
     for number in range(120):
         chat.world.chats.say(XUANFENG, SONG, f"第 {number} 句")
@@ -254,7 +254,7 @@ async def test_a_long_history(chat: Chat) -> None:
     await expect(news).to_have_count(0)
 
 
-async def test_somebody_elses_talk_is_not_heard(chat: Chat) -> None:
+async def test_chat_of_others_is_not_visible(chat: Chat) -> None:
     page = await chat.open(ADMIN)
     chat.world.chats.say(SONG, XUANFENG, "别告诉店长")
     chat.world.chats.say(SONG, ADMIN, "店长好")

@@ -17,7 +17,7 @@ FOCUS = """() => { const node = document.activeElement, style = getComputedStyle
     return [node.getAttribute("aria-label") || node.textContent.trim().slice(0, 12), style.outlineStyle]; }"""
 
 
-async def test_everything_by_keyboard(chat: Chat) -> None:
+async def test_keyboard_reaches_everything(chat: Chat) -> None:
     """Tab reaches every element in order with a visible focus ring; Enter activates, Esc closes and restores the
     focus.
     """
@@ -60,7 +60,7 @@ async def test_everything_by_keyboard(chat: Chat) -> None:
     await expect(drawer).to_have_count(0)
 
 
-async def test_what_is_new_is_read_out(chat: Chat) -> None:
+async def test_new_messages_are_announced_to_screen_readers(chat: Chat) -> None:
     page = await chat.open(SONG, XUANFENG)
     log = page.get_by_role("log", name="聊天记录")
     await expect(log).to_have_attribute("aria-live", "polite")
@@ -77,7 +77,7 @@ async def fits(page: Page, name: str) -> None:
     assert wide <= PHONE["width"], name
 
 
-async def test_on_a_phone(chat: Chat) -> None:
+async def test_phone_layout_shows_one_pane(chat: Chat) -> None:
     """On a phone one pane is shown at a time, with a way back."""
     group = chat.world.rooms.create(SONG, [XUANFENG, ZHIDUO, BOT], "很长很长的一个群名" * 5).id
     chat.world.chats.say(XUANFENG, group, "https://example.com/" + "x" * 300)
@@ -118,7 +118,7 @@ async def test_on_a_phone(chat: Chat) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_light_and_dark(chat: Chat, scheme: str) -> None:
+async def test_contrast_in_light_and_dark_mode(chat: Chat, scheme: str) -> None:
     """Every text colour has a contrast of at least 4.5 in light and dark mode."""
     chat.world.chats.say(XUANFENG, SONG, "看 https://example.com")
     chat.world.chats.say(SONG, XUANFENG, "好")
@@ -150,7 +150,7 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-async def test_the_sandbox_goes_away_and_comes_back(chat: Chat) -> None:
+async def test_page_reconnects_after_sandbox_restart(chat: Chat) -> None:
     """Messages sent meanwhile are shown once; new ones are delivered."""
     page = await chat.open(SONG, XUANFENG)
     chat.world.chats.say(XUANFENG, SONG, "之前")
@@ -171,7 +171,7 @@ async def test_the_sandbox_goes_away_and_comes_back(chat: Chat) -> None:
     assert [m.text for m in chat.world.chats.history(XUANFENG, SONG)] == ["之前", "之间", "之后"]
 
 
-async def test_many_tabs_at_once(chat: Chat) -> None:
+async def test_hidden_tabs_release_connections(chat: Chat) -> None:
     """With more tabs than connections, hidden tabs release theirs and reconnect when shown."""
     context = await chat.windows.context()
     pages = [await chat.open(SONG, XUANFENG, context)]
@@ -190,7 +190,7 @@ async def test_many_tabs_at_once(chat: Chat) -> None:
     await expect(pages[5].get_by_role("log")).to_contain_text("大家都听到了吗")
 
 
-async def test_another_persons_tab_from_here(chat: Chat) -> None:
+async def test_open_tab_as_another_person(chat: Chat) -> None:
     page = await chat.open(SONG)
     await page.get_by_role("button", name="我是宋公明，换一个身份").click()
     async with page.context.expect_page() as opened:

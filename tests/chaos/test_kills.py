@@ -59,7 +59,7 @@ async def _back(bot: BotProcess, gateway: OfficialGateway) -> int:
     return 0
 
 
-async def test_kill_9_at_any_moment(official: Start, tmp_path: Path) -> None:
+async def test_kill_9_under_load_loses_nothing(official: Start, tmp_path: Path) -> None:
     gateway, bot = await _town(official, tmp_path)
     choice = random.Random(SEED)
     load, by_hand = Load(bot, gateway), 0

@@ -68,7 +68,7 @@ async def _raw(door: AccessControl) -> bytes:
         return await response.read()
 
 
-async def test_openapi_python_client(opened: OpenDoor, tmp_path: Path) -> None:
+async def test_openapi_python_client_works(opened: OpenDoor, tmp_path: Path) -> None:
     needs(importlib.util.find_spec("openapi_python_client") is not None, "openapi-python-client")
     door, file, known = await prepared(opened, tmp_path)
     made = tmp_path / "client"
@@ -82,7 +82,7 @@ async def test_openapi_python_client(opened: OpenDoor, tmp_path: Path) -> None:
     await run(sys.executable, "-m", "tests.clients.call_with_python_client", tmp_path, door.url, *known)
 
 
-async def test_openapi_generator(opened: OpenDoor, tmp_path: Path) -> None:
+async def test_openapi_generator_client_works(opened: OpenDoor, tmp_path: Path) -> None:
     program = Path(sys.executable).with_name("openapi-generator-cli")
     needs(program.exists() and shutil.which("java") is not None, "openapi-generator-cli and Java")
     door, file, known = await prepared(opened, tmp_path)
@@ -92,7 +92,7 @@ async def test_openapi_generator(opened: OpenDoor, tmp_path: Path) -> None:
     await run(sys.executable, "-m", "tests.clients.call_with_generator", tmp_path / "made", door.url, *known)
 
 
-async def test_openapi_typescript(opened: OpenDoor, tmp_path: Path) -> None:
+async def test_openapi_typescript_compiles(opened: OpenDoor, tmp_path: Path) -> None:
     modules = Path(__file__).parent / "node_modules"
     needs(modules.exists() and shutil.which("node") is not None, "Node.js and `npm ci` in tests/clients")
     door, file, known = await prepared(opened, tmp_path)

@@ -49,7 +49,7 @@ async def settled(town: ClusterTown, bot: Bot, path: str, is_so: Callable[[Any],
     raise AssertionError(answer)
 
 
-async def test_a_group_is_made_joined_read_and_closed_at_the_wrong_door(make_cluster: MakeCluster) -> None:
+async def test_group_is_managed_at_another_process(make_cluster: MakeCluster) -> None:
     town = await make_cluster(accounts=2, bots=2)
     account = town.accounts[0]
     wrong = town.other(account)
@@ -77,7 +77,7 @@ async def test_a_group_is_made_joined_read_and_closed_at_the_wrong_door(make_clu
     assert (status, answer["error"]["code"]) == (404, 3001)
 
 
-async def test_one_code_for_two_assistants_of_two_processes_is_one_group(make_cluster: MakeCluster) -> None:
+async def test_same_code_at_two_processes_creates_one_group(make_cluster: MakeCluster) -> None:
     town = await make_cluster(accounts=2, bots=2)
     first, second = town.accounts
     assert town.holder(first) is not town.holder(second)
@@ -99,7 +99,7 @@ async def test_one_code_for_two_assistants_of_two_processes_is_one_group(make_cl
     assert len(set(numbers)) == len(numbers)
 
 
-async def test_a_message_is_promised_once_at_both_doors(make_cluster: MakeCluster) -> None:
+async def test_same_key_at_two_processes_sends_one_message(make_cluster: MakeCluster) -> None:
     town = await make_cluster(accounts=2, bots=2)
     account = town.accounts[0]
     body = {"assistant": account, "to": "黑旋风", "text": "你好"}
@@ -113,7 +113,7 @@ async def test_a_message_is_promised_once_at_both_doors(make_cluster: MakeCluste
     assert town.seen("黑旋风", account).count("你好") == 1
 
 
-async def test_a_broadcast_reaches_the_groups_of_every_process_once(make_cluster: MakeCluster) -> None:
+async def test_broadcast_reaches_groups_of_every_process_once(make_cluster: MakeCluster) -> None:
     town = await make_cluster(accounts=4, bots=2)
     quns = [await make_group(town, town.bots[0], account, f"c-{account}") for account in town.accounts]
     status, answer, _ = await town.call(town.bots[0], "POST", "/wxbot/broadcast", {"all": True, "text": "通知"})
@@ -128,7 +128,7 @@ async def test_a_broadcast_reaches_the_groups_of_every_process_once(make_cluster
         assert texts.count("通知") == 1
 
 
-async def test_every_door_names_the_holders_of_all_accounts(make_cluster: MakeCluster) -> None:
+async def test_every_process_names_the_holders(make_cluster: MakeCluster) -> None:
     town = await make_cluster(accounts=4, bots=2)
     for bot in town.bots:
         status, answer, _ = await town.call(bot, "GET", "/wxbot/assistant")
@@ -139,7 +139,7 @@ async def test_every_door_names_the_holders_of_all_accounts(make_cluster: MakeCl
         }
 
 
-async def test_an_assistant_is_added_and_removed_at_a_door(make_cluster: MakeCluster) -> None:
+async def test_assistant_is_added_and_removed_at_any_process(make_cluster: MakeCluster) -> None:
     town = await make_cluster(accounts=2, bots=2)
     body = {"account": "new1", "endpoint": "127.0.0.1:9", "token": "t", "tls": False}
     status, answer, _ = await town.call(town.bots[0], "POST", "/wxbot/assistant", body)
@@ -157,7 +157,7 @@ async def test_an_assistant_is_added_and_removed_at_a_door(make_cluster: MakeClu
     assert (status, answer["error"]["code"]) == (404, 2001)
 
 
-async def test_without_a_holder_a_door_says_so_and_when_to_ask_again(make_cluster: MakeCluster) -> None:
+async def test_call_without_holder_returns_503_with_retry_after(make_cluster: MakeCluster) -> None:
     town = await make_cluster(accounts=2, bots=1)
     bot = town.bots[0]
     await town.call(bot, "GET", "/healthz")
@@ -170,7 +170,7 @@ async def test_without_a_holder_a_door_says_so_and_when_to_ask_again(make_cluste
     assert int(headers["Retry-After"]) >= 1
 
 
-async def test_a_callback_at_the_wrong_door_goes_on_with_the_flow(make_cluster: MakeCluster) -> None:
+async def test_callback_at_another_process_continues_the_flow(make_cluster: MakeCluster) -> None:
     town = await make_cluster(accounts=2, bots=2, flows=[FLOW])
     account = town.accounts[0]
     town.say("黑旋风", "开始", account)
@@ -186,7 +186,7 @@ async def test_a_callback_at_the_wrong_door_goes_on_with_the_flow(make_cluster: 
     assert (await town.call(wrong, "POST", "/wxbot/callback/unknown-secret", {}))[0] == 404
 
 
-async def test_what_processes_ask_each_other_is_refused_to_all_else(make_cluster: MakeCluster) -> None:
+async def test_internal_calls_are_rejected_from_elsewhere(make_cluster: MakeCluster) -> None:
     town = await make_cluster(accounts=2, bots=1)
     bot = town.bots[0]
     for headers in ({}, {SECRET_HEADER: "guess"}):
@@ -198,7 +198,7 @@ async def test_what_processes_ask_each_other_is_refused_to_all_else(make_cluster
     assert (await town.call(bot, "GET", "/cluster/assistants", headers=secret))[0] == 200
 
 
-async def test_what_people_add_at_one_process_is_known_at_the_others(make_cluster: MakeCluster) -> None:
+async def test_additions_at_one_process_reach_the_others(make_cluster: MakeCluster) -> None:
     town = await make_cluster(accounts=2, bots=2)
     first, second = town.accounts
     town.say("店长", "/管理员 加 wxid_heixuanfeng", first)

@@ -162,7 +162,7 @@ async def test_frozen_processes_behind_relays(tmp_path: Path, database: str) -> 
 
 
 @pytest.mark.skipif("CHAOS_CLUSTER_CUTS" not in os.environ, reason="takes minutes: make chaos-cluster")
-async def test_cut_connections_a_restart_of_postgres_and_a_wrong_clock(tmp_path: Path, database: str) -> None:
+async def test_cut_connections_postgres_restart_and_wrong_clock(tmp_path: Path, database: str) -> None:
     """The clock of the first process is an hour ahead, where libfaketime is installed."""
     choice = random.Random(SEED + 2)
     async with ChaosTown(tmp_path, database, ACCOUNTS, MEMBERS, proxied=True) as town:

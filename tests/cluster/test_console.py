@@ -45,9 +45,7 @@ async def log_in(town: ClusterTown, browser: aiohttp.ClientSession) -> Call:
     return call
 
 
-async def test_every_process_shows_the_accounts_of_all(
-    make_cluster: MakeCluster, browser: aiohttp.ClientSession
-) -> None:
+async def test_every_process_shows_all_accounts(make_cluster: MakeCluster, browser: aiohttp.ClientSession) -> None:
     town = await make_cluster(accounts=2, bots=2)
     call = await log_in(town, browser)
     for bot in town.bots:
@@ -66,7 +64,7 @@ async def test_every_process_shows_the_accounts_of_all(
         assert (await town.call(bot, "GET", "/cluster/console/accounts", headers=secret))[0] == 403
 
 
-async def test_actions_reach_the_holder_and_names_come_from_it(
+async def test_actions_and_names_are_passed_to_the_holder(
     make_cluster: MakeCluster, browser: aiohttp.ClientSession
 ) -> None:
     town = await make_cluster(accounts=2, bots=2)

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("database", ["postgr
 KEYWORDS = {"keywords": [{"regex": r"^问(.*)$", "reply": "答{1}"}], "faq": "", "fallback": ""}
 
 
-async def test_a_second_process_takes_its_share_and_both_serve(make_cluster: MakeCluster) -> None:
+async def test_second_process_takes_its_share(make_cluster: MakeCluster) -> None:
     town = await make_cluster(accounts=4, bots=1, customer_service=KEYWORDS)
     assert set(town.bots[0].accounts.accounts) == set(town.accounts)
     await town.start_bot()
@@ -30,7 +30,7 @@ async def test_a_second_process_takes_its_share_and_both_serve(make_cluster: Mak
         assert town.seen("黑旋风", account).count("答1") == 1
 
 
-async def test_a_process_that_stops_hands_over_what_it_promised(make_cluster: MakeCluster) -> None:
+async def test_stopping_process_hands_over_queued_jobs(make_cluster: MakeCluster) -> None:
     town = await make_cluster(accounts=4, bots=2, customer_service=KEYWORDS)
     first = town.bots[0]
     moved = list(first.accounts.accounts)
@@ -44,7 +44,7 @@ async def test_a_process_that_stops_hands_over_what_it_promised(make_cluster: Ma
         assert [one for one in town.seen("黑旋风", account) if one.startswith("答")] == [f"答{n}" for n in range(5)]
 
 
-async def test_a_process_that_stops_while_it_takes_accounts_keeps_none(
+async def test_process_stopped_while_taking_accounts_keeps_none(
     make_cluster: MakeCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     town = await make_cluster(accounts=2, bots=1)
@@ -67,7 +67,7 @@ async def test_a_process_that_stops_while_it_takes_accounts_keeps_none(
     await town.served()
 
 
-async def test_a_removed_account_is_stopped_by_its_holder_and_forgotten(make_cluster: MakeCluster) -> None:
+async def test_removed_account_is_stopped_by_its_holder(make_cluster: MakeCluster) -> None:
     town = await make_cluster(accounts=2, bots=2)
     door, parts = town.bots[0], town.bots[0].container.cluster
     assert parts is not None
@@ -86,7 +86,7 @@ async def test_a_removed_account_is_stopped_by_its_holder_and_forgotten(make_clu
     assert {one["account"] for one in answer["assistants"]} == set(town.accounts)
 
 
-async def test_a_process_whose_clock_is_wrong_uses_the_time_of_the_database(make_cluster: MakeCluster) -> None:
+async def test_process_with_wrong_clock_uses_database_time(make_cluster: MakeCluster) -> None:
     town = await make_cluster(accounts=1, bots=1)
     bot = await town.start_bot(lambda: time.time() + 3600)
     assert abs(bot.container.clock() - time.time()) < 60

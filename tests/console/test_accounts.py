@@ -29,7 +29,7 @@ async def _actions(town: Town, kind: str) -> list[Action]:
     return list(await town.bot.container.store.read(lambda s: s.exec(wanted).all()))
 
 
-async def test_an_account_is_logged_out_and_its_code_is_shown_until_somebody_scans_it(
+async def test_login_code_is_shown_after_logout_until_scanned(
     town: Town, admin: Person, agent: Person, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -56,7 +56,7 @@ async def test_an_account_is_logged_out_and_its_code_is_shown_until_somebody_sca
     assert (action.who, action.outcome) == (f"console:{town.id('店长')}", "done")
 
 
-async def test_an_account_is_added_and_removed(town: Town, admin: Person) -> None:
+async def test_account_is_added_and_removed(town: Town, admin: Person) -> None:
     town.world.accounts.add(OTHER)
     wanted = {"account": OTHER, "endpoint": "127.0.0.1:1", "token": "secret-token-xyz", "tls": False}
     assert (await admin.call("POST", "/assistant", json=wanted))[0] == 201
@@ -73,7 +73,7 @@ async def test_an_account_is_added_and_removed(town: Town, admin: Person) -> Non
     assert (await admin.call("POST", "/assistant", json={"account": OTHER}))[0] == 400
 
 
-async def test_the_staff_room_is_bound(town: Town, admin: Person, agent: Person) -> None:
+async def test_staff_room_is_bound(town: Town, admin: Person, agent: Person) -> None:
     room = town.world.rooms.create(town.id("店长"), [town.id("黑旋风"), town.id("bot")], "新客服群")
     await known(town, room.id)
     rooms = (await admin.call("GET", f"/assistant/{ACCOUNT}/room", params={"q": "新客服"}))[1]["rooms"]
@@ -87,7 +87,7 @@ async def test_the_staff_room_is_bound(town: Town, admin: Person, agent: Person)
     await (await log_in(town, await login_link(town, "黑旋风"))).http.close()
 
 
-async def test_admins_and_systems_are_told_once_that_an_account_is_away_and_once_that_it_is_back(
+async def test_offline_and_online_again_are_each_reported_once(
     make_town: MakeTown,
 ) -> None:
     hooks = [{"name": "erp", "url": "http://127.0.0.1:9/", "secret": "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"}]
@@ -116,7 +116,7 @@ async def test_admins_and_systems_are_told_once_that_an_account_is_away_and_once
     assert await town.bot.container.offline_alerts.run() == 0
 
 
-async def test_no_minutes_mean_no_alert(make_town: MakeTown) -> None:
+async def test_zero_minutes_disable_the_alert(make_town: MakeTown) -> None:
     town = await make_town(**{**SETTINGS, "offline_alert_minutes": 0})
     town.world.accounts.logout(ACCOUNT)
     await until(lambda: not town.bot.container.accounts.is_online(ACCOUNT), "it is away")
@@ -124,7 +124,7 @@ async def test_no_minutes_mean_no_alert(make_town: MakeTown) -> None:
     assert await town.bot.container.offline_alerts.run() == 0
 
 
-async def test_every_page_is_told_who_is_away(town: Town, agent: Person) -> None:
+async def test_every_page_shows_offline_accounts(town: Town, agent: Person) -> None:
     assert (await agent.call("GET", "/status"))[1]["status"]["away"] == []
     town.world.accounts.logout(ACCOUNT)
     await until(lambda: not town.bot.container.accounts.is_online(ACCOUNT), "it is away")
@@ -135,7 +135,7 @@ async def test_every_page_is_told_who_is_away(town: Town, agent: Person) -> None
     assert away["long"] is True
 
 
-async def test_a_staff_room_stays_bound_over_a_restart(town: Town) -> None:
+async def test_staff_room_stays_bound_after_restart(town: Town) -> None:
     room = staff_room(town, "另一个客服群")
     await known(town, room)
     await town.bot.container.store.write(lambda s: town.bot.container.staff_rooms.bind(s, ACCOUNT, room, "console:x"))

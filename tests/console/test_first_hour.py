@@ -55,7 +55,7 @@ def _put_days(session: Session) -> None:
         )  # fmt: skip
 
 
-async def test_the_first_hour(windows: Windows, town: Town) -> None:
+async def test_first_hour_of_an_owner(windows: Windows, town: Town) -> None:
     _, page = await open_console(windows, town)
     await the_account_is_logged_in_by_its_code(town, page)
     await two_groups_are_there(town, page)

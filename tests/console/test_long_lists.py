@@ -48,7 +48,7 @@ async def _quick(person: Person, path: str, **params: str) -> Any:
     return body
 
 
-async def test_ten_thousand_groups_come_in_pages_and_are_found(town: Town, admin: Person) -> None:
+async def test_ten_thousand_groups_are_paged_and_searched(town: Town, admin: Person) -> None:
     await _fill(town, QUNS, GROUPS)
     await town.restart_bot()
     admin = Person(admin.http, town.url, admin.csrf)
@@ -63,7 +63,7 @@ async def test_ten_thousand_groups_come_in_pages_and_are_found(town: Town, admin
     assert shown == []
 
 
-async def test_a_hundred_thousand_lines_come_in_pages_and_are_found(town: Town, admin: Person) -> None:
+async def test_hundred_thousand_log_lines_are_paged_and_searched(town: Town, admin: Person) -> None:
     await _fill(town, ACTIONS, LINES)
     assert len((await _quick(admin, "/audit"))["actions"]) == 50
     assert len(await _all(admin, "/audit", "actions", kind="topic")) == LINES / 1000
@@ -85,7 +85,7 @@ async def test_ten_thousand_friends_are_searched_by_the_server(town: Town, admin
     assert [one["contact_id"] for one in (await _quick(admin, "/friend", q="客户9876"))["friends"]] == ["wxid_9876"]
 
 
-async def test_messages_are_found_by_whom_they_went_to_and_go_out_as_csv(town: Town, admin: Person) -> None:
+async def test_messages_are_filtered_by_recipient_and_exported_as_csv(town: Town, admin: Person) -> None:
     await town.call("POST", "/wxbot/message", {"assistant": ACCOUNT, "to": "黑旋风", "text": "=1+1"})
     await town.hears("黑旋风", "=1+1")
     await town.quiet()

@@ -78,7 +78,7 @@ async def _is_text_only(page: Page, where: str) -> None:
     assert await page.locator(PLANTED).count() == 0, where
 
 
-async def test_what_people_write_is_never_markup(windows: Windows, shop: Town) -> None:
+async def test_user_content_is_escaped_on_every_page(windows: Windows, shop: Town) -> None:
     person = await log_in(shop, await login_link(shop, "店长"))
     ticket = await _fill(shop, person)
     await person.http.close()
@@ -103,7 +103,7 @@ async def test_what_people_write_is_never_markup(windows: Windows, shop: Town) -
     assert asked == [] and await page.title() != "stolen"
 
 
-async def test_a_file_of_a_customer_is_never_a_page(windows: Windows, shop: Town) -> None:
+async def test_customer_file_is_not_served_as_html(windows: Windows, shop: Town) -> None:
     person = await log_in(shop, await login_link(shop, "店长"))
     ticket = await _fill(shop, person)
     talk = (await person.call("GET", f"/ticket/{ticket}"))[1]["messages"]
@@ -116,7 +116,7 @@ async def test_a_file_of_a_customer_is_never_a_page(windows: Windows, shop: Town
     await person.http.close()
 
 
-async def test_login_pages_are_limited_per_address(shop: Town) -> None:
+async def test_login_attempts_are_limited_per_address(shop: Town) -> None:
     async with aiohttp.ClientSession() as http:
         answers = []
         for number in range(70):

@@ -29,7 +29,7 @@ async def _check(page: Page, name: str) -> None:
 
 
 @pytest.mark.parametrize(("language", "scheme"), [("zh", "light"), ("zh", "dark"), ("en", "light"), ("en", "dark")])
-async def test_every_page_is_readable_for_everybody(windows: Windows, shop: Town, language: str, scheme: Any) -> None:
+async def test_every_page_is_accessible(windows: Windows, shop: Town, language: str, scheme: Any) -> None:
     _, page = await open_console(windows, shop, color_scheme=scheme)
     await page.evaluate("(language) => localStorage.setItem('wxbot-language', language)", language)
     await page.reload()
@@ -45,7 +45,7 @@ async def test_every_page_is_readable_for_everybody(windows: Windows, shop: Town
             assert [words for words in chinese if not re.search("黑旋风|店长|宋公明", words)] == [], name
 
 
-async def test_a_phone_of_360_pixels_shows_every_page_without_sideways_scrolling(windows: Windows, shop: Town) -> None:
+async def test_every_page_fits_a_360_pixel_phone(windows: Windows, shop: Town) -> None:
     _, page = await open_console(windows, shop, size=PHONE, is_mobile=True, has_touch=True)
     ticket = next(iter(shop.bot.container.tickets)).id
     for name in (*PAGES, f"tickets/{ticket}", f"groups/{next(iter(shop.bot.container.groups)).number}"):
@@ -60,7 +60,7 @@ async def test_a_phone_of_360_pixels_shows_every_page_without_sideways_scrolling
         await _check(page, f"{name} phone")
 
 
-async def test_an_agent_answers_a_customer_by_keyboard(windows: Windows, shop: Town) -> None:
+async def test_agent_answers_by_keyboard(windows: Windows, shop: Town) -> None:
     _, page = await open_console(windows, shop, "宋公明")
     await expect(page.get_by_role("link", name="设置")).to_have_count(0)
     await page.get_by_role("link", name="客服").focus()
@@ -75,7 +75,7 @@ async def test_an_agent_answers_a_customer_by_keyboard(windows: Windows, shop: T
     await expect(page.locator(".bubble", has_text="谢谢！")).to_be_visible()
 
 
-async def test_two_agents_at_one_ticket_see_each_other_and_each_others_answers(windows: Windows, shop: Town) -> None:
+async def test_two_agents_see_each_others_answers(windows: Windows, shop: Town) -> None:
     _, first = await open_console(windows, shop, "店长")
     _, second = await open_console(windows, shop, "宋公明")
     ticket = next(iter(shop.bot.container.tickets)).id
@@ -89,7 +89,7 @@ async def test_two_agents_at_one_ticket_see_each_other_and_each_others_answers(w
     await expect(first.locator(".talk-head")).to_contain_text("由 宋公明 接待")
 
 
-async def test_what_was_missed_while_the_bot_was_down_is_read_again(windows: Windows, shop: Town) -> None:
+async def test_missed_changes_are_loaded_after_reconnect(windows: Windows, shop: Town) -> None:
     _, page = await open_console(windows, shop)
     ticket = next(iter(shop.bot.container.tickets)).id
     await go(page, f"tickets/{ticket}")
@@ -106,7 +106,7 @@ async def test_what_was_missed_while_the_bot_was_down_is_read_again(windows: Win
     await expect(page.get_by_label("回复", exact=True)).to_have_value("写到一半")
 
 
-async def test_an_answer_from_the_staff_room_appears_at_once(windows: Windows, shop: Town) -> None:
+async def test_answer_from_the_staff_room_appears_at_once(windows: Windows, shop: Town) -> None:
     _, page = await open_console(windows, shop)
     ticket = next(iter(shop.bot.container.tickets)).id
     await go(page, f"tickets/{ticket}")
@@ -119,7 +119,7 @@ async def test_an_answer_from_the_staff_room_appears_at_once(windows: Windows, s
     await expect(page.locator(".talk-head")).to_contain_text("由 宋公明 接待")
 
 
-async def test_what_is_not_saved_is_shown_and_asked_about(windows: Windows, shop: Town) -> None:
+async def test_unsaved_changes_ask_for_confirmation(windows: Windows, shop: Town) -> None:
     _, page = await open_console(windows, shop)
     number = next(iter(shop.bot.container.groups)).number
     await go(page, f"groups/{number}")
@@ -138,7 +138,7 @@ async def test_what_is_not_saved_is_shown_and_asked_about(windows: Windows, shop
     await expect(page.get_by_label("群名")).to_have_value(topic)
 
 
-async def test_an_account_that_is_away_for_long_is_on_every_page(windows: Windows, shop: Town) -> None:
+async def test_long_offline_account_is_shown_on_every_page(windows: Windows, shop: Town) -> None:
     shop.world.accounts.logout("weimi1001")
     await until(lambda: not shop.bot.container.accounts.is_online("weimi1001"), "it is away")
     shop.bot.container.config.adopt(shop.bot.container.config.model_copy(update={"offline_alert_minutes": 1e-6}))
@@ -158,7 +158,7 @@ async def test_an_account_that_is_away_for_long_is_on_every_page(windows: Window
     await expect(page.get_by_role("alert")).to_have_count(0)
 
 
-async def test_the_modules_are_loaded_at_once() -> None:
+async def test_modules_are_preloaded() -> None:
     """Not one after the other, as they import each other; the charts' library only where there is a chart."""
     index = (FOLDER / "index.html").read_text(encoding="utf-8")
     loaded = set(re.findall(r'(?:modulepreload" href|script (?:type="module" )?src)="/console/page/([^"]+)"', index))
@@ -166,7 +166,7 @@ async def test_the_modules_are_loaded_at_once() -> None:
     assert loaded == own | {name for name in SHARED if name.endswith(".js")}
 
 
-async def test_a_page_weighs_little() -> None:
+async def test_page_weight_is_limited() -> None:
     own = [path for path in FOLDER.rglob("*") if path.suffix in (".js", ".css", ".html", ".svg")]
     files = [*own, *SHARED.values()]
     assert sum(len(gzip.compress(path.read_bytes())) for path in files) < MAX_BYTES

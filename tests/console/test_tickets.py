@@ -33,7 +33,7 @@ async def _talk(person: Person, number: int) -> list[dict[str, Any]]:
     return list((await person.call("GET", f"/ticket/{number}"))[1]["messages"])
 
 
-async def test_an_answer_reaches_the_customer_and_is_shown_in_the_staff_room(town: Town, agent: Person) -> None:
+async def test_answer_reaches_the_customer_and_the_staff_room(town: Town, agent: Person) -> None:
     number = await _ticket(town, agent)
     assert (await agent.call("POST", f"/ticket/{number}/reply", json={"key": "a", "text": "马上为您处理"}))[0] == 202
     await town.hears("黑旋风", "马上为您处理")
@@ -50,12 +50,12 @@ async def test_an_answer_reaches_the_customer_and_is_shown_in_the_staff_room(tow
     assert ticket["staff"] == "宋公明"
 
 
-async def test_what_was_said_before_the_ticket_is_shown(town: Town, agent: Person) -> None:
+async def test_messages_before_the_ticket_are_shown(town: Town, agent: Person) -> None:
     number = await _ticket(town, agent)
     assert [one["text"] for one in await _talk(agent, number)][:1] == ["你好"]
 
 
-async def test_the_same_key_says_nothing_twice(town: Town, agent: Person) -> None:
+async def test_repeated_key_sends_nothing_twice(town: Town, agent: Person) -> None:
     number = await _ticket(town, agent)
     for _ in range(2):
         assert (await agent.call("POST", f"/ticket/{number}/reply", json={"key": "same", "text": "一次"}))[0] == 202
@@ -63,7 +63,7 @@ async def test_the_same_key_says_nothing_twice(town: Town, agent: Person) -> Non
     assert len([m for m in town.seen("黑旋风") if m.text == "一次"]) == 1
 
 
-async def test_what_staff_say_in_the_room_is_in_the_talk(town: Town, agent: Person) -> None:
+async def test_staff_room_answers_are_in_the_history(town: Town, agent: Person) -> None:
     number = await _ticket(town, agent)
     room = town.bot.container.staff_rooms.of("weimi1001")
     assert room is not None
@@ -75,7 +75,7 @@ async def test_what_staff_say_in_the_room_is_in_the_talk(town: Town, agent: Pers
     await until_done(there, "the staff room's answer is in the talk")
 
 
-async def test_a_note_never_reaches_the_customer(town: Town, agent: Person) -> None:
+async def test_note_is_not_sent_to_the_customer(town: Town, agent: Person) -> None:
     number = await _ticket(town, agent)
     assert (await agent.call("POST", f"/ticket/{number}/note", json={"text": "老客户"}))[0] == 200
     await town.quiet()
@@ -83,7 +83,7 @@ async def test_a_note_never_reaches_the_customer(town: Town, agent: Person) -> N
     assert not any("老客户" in m.text for m in town.seen("黑旋风"))
 
 
-async def test_a_picture_is_sent_and_served_only_as_what_it_is(town: Town, agent: Person) -> None:
+async def test_picture_is_served_with_its_own_type_only(town: Town, agent: Person) -> None:
     number = await _ticket(town, agent)
     part = {"name": "图.png", "base64": PNG}
     assert (await agent.call("POST", f"/ticket/{number}/reply", json={"key": "p", "image": part}))[0] == 202
@@ -101,7 +101,7 @@ async def test_a_picture_is_sent_and_served_only_as_what_it_is(town: Town, agent
     assert kinds["x.html"][:2] == (200, "application/octet-stream") and kinds["x.html"][2].startswith("attachment")
 
 
-async def test_close_and_reopen(town: Town, agent: Person) -> None:
+async def test_ticket_is_closed_and_reopened(town: Town, agent: Person) -> None:
     number = await _ticket(town, agent)
     assert (await agent.call("POST", f"/ticket/{number}/close", json={}))[0] == 200
     await town.hears("黑旋风", town.bot.config.texts.handoff_closed[:4])
@@ -113,7 +113,7 @@ async def test_close_and_reopen(town: Town, agent: Person) -> None:
     await town.hears("黑旋风", "又来了")
 
 
-async def test_a_ticket_is_not_reopened_beside_another_of_its_customer(town: Town, agent: Person) -> None:
+async def test_ticket_is_not_reopened_while_customer_has_another(town: Town, agent: Person) -> None:
     first = await _ticket(town, agent)
     assert (await agent.call("POST", f"/ticket/{first}/close", json={}))[0] == 200
     second = await _ticket(town, agent)
@@ -121,7 +121,7 @@ async def test_a_ticket_is_not_reopened_beside_another_of_its_customer(town: Tow
     assert (await agent.call("POST", f"/ticket/{first}/reopen", json={}))[0] == 400
 
 
-async def test_two_agents_see_each_other(town: Town, admin: Person, agent: Person) -> None:
+async def test_agents_see_each_other_at_a_ticket(town: Town, admin: Person, agent: Person) -> None:
     number = await _ticket(town, agent)
     assert (await agent.call("POST", f"/ticket/{number}/presence", json={"doing": "writing"}))[0] == 200
     assert (await admin.call("GET", f"/ticket/{number}"))[1]["present"] == [{"name": "宋公明", "doing": "writing"}]
@@ -130,7 +130,7 @@ async def test_two_agents_see_each_other(town: Town, admin: Person, agent: Perso
     assert (await admin.call("GET", f"/ticket/{number}"))[1]["present"] == []
 
 
-async def test_a_ticket_is_given_to_staff_only(town: Town, admin: Person) -> None:
+async def test_ticket_is_assigned_to_staff_only(town: Town, admin: Person) -> None:
     number = await _ticket(town, admin)
     wanted = {"staff": town.id("宋公明")}
     assert (await admin.call("POST", f"/ticket/{number}/assign", json=wanted))[0] == 200
@@ -138,7 +138,7 @@ async def test_a_ticket_is_given_to_staff_only(town: Town, admin: Person) -> Non
     assert (await admin.call("POST", f"/ticket/{number}/assign", json={"staff": town.id("黑旋风")}))[0] == 400
 
 
-async def test_every_change_names_who_made_it(town: Town, agent: Person) -> None:
+async def test_every_change_names_its_actor(town: Town, agent: Person) -> None:
     number = await _ticket(town, agent)
     await agent.call("POST", f"/ticket/{number}/note", json={"text": "看过"})
     await agent.call("POST", f"/ticket/{number}/close", json={})
@@ -147,7 +147,7 @@ async def test_every_change_names_who_made_it(town: Town, agent: Person) -> None
     assert mine == {"ticket_note", "ticket_close"}
 
 
-async def test_what_was_missed_is_told_after_a_break(town: Town, agent: Person) -> None:
+async def test_missed_events_are_sent_after_reconnect(town: Town, agent: Person) -> None:
     events = f"{agent.url}/console/api/events"
     async with agent.http.get(events) as stream:
         first = (await stream.content.readline()).decode().strip()
@@ -160,7 +160,7 @@ async def test_what_was_missed_is_told_after_a_break(town: Town, agent: Person) 
         assert b"reset" in await stream.content.readline() + await stream.content.readline()
 
 
-async def test_a_login_link_is_shown_to_nobody_else(town: Town, admin: Person, agent: Person) -> None:
+async def test_login_link_is_sent_to_its_user_only(town: Town, admin: Person, agent: Person) -> None:
     _, body = await agent.call("GET", "/message")
     texts = [one["text"] for one in body["messages"] if "/console/login/" in one["text"]]
     assert texts and all(text.partition("/console/login/")[2].startswith("…") for text in texts)

@@ -9,7 +9,7 @@ from console.page_files import FOLDER
 ROOMS = ("services", "handlers", "app", "api", "console")
 
 
-def test_every_text_is_in_english_too() -> None:
+def test_every_text_has_an_english_translation() -> None:
     own = [path for path in FOLDER.rglob("*.js") if "vendor" not in path.parts]
     sources = {path.name: path.read_text(encoding="utf-8") for path in own}
     english = sources.pop("english.js") + sources.pop("english-more.js")
@@ -20,7 +20,7 @@ def test_every_text_is_in_english_too() -> None:
     assert len(used) > 200 and used - known - {"中文"} == set()
 
 
-def test_every_kind_of_line_in_the_audit_log_has_a_word() -> None:
+def test_every_audit_kind_has_a_label() -> None:
     words = set(re.findall(r"(\w+): \"", (FOLDER / "audit-words.js").read_text(encoding="utf-8")))
     folders = [FOLDER.parents[1] / name for name in ROOMS]
     source = "\n".join(path.read_text(encoding="utf-8") for folder in folders for path in folder.rglob("*.py"))

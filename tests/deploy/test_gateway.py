@@ -142,7 +142,9 @@ def account(tmp_path: Path) -> Path:
     return module
 
 
-async def test_wxbot_is_online_over_it(launch: Launch, connect: Callable[..., Awaitable[Heard]], account: Path) -> None:
+async def test_wxbot_connects_through_the_gateway(
+    launch: Launch, connect: Callable[..., Awaitable[Heard]], account: Path
+) -> None:
     scanned = account.with_name("scanned")
     gateway = await launch(WECHATY_PUPPET=str(account), SCANNED=str(scanned))
     await eventually(lambda: "the puppet is started" in gateway.log(), SECONDS)
@@ -155,7 +157,7 @@ async def test_wxbot_is_online_over_it(launch: Launch, connect: Callable[..., Aw
     assert heard.assistant.self_id == "wxid_bot"
 
 
-async def test_it_takes_its_own_token_only_and_writes_none(
+async def test_only_its_own_token_is_accepted_and_none_is_logged(
     launch: Launch, connect: Callable[..., Awaitable[Heard]]
 ) -> None:
     gateway = await launch(WECHATY_LOG="silly", WECHATY_PUPPET_PADLOCAL_TOKEN="puppet_padlocal_secret")
@@ -170,7 +172,7 @@ async def test_it_takes_its_own_token_only_and_writes_none(
     assert "***" in log
 
 
-async def test_secrets_come_from_files(
+async def test_secrets_are_read_from_files(
     launch: Launch, connect: Callable[..., Awaitable[Heard]], tmp_path: Path
 ) -> None:
     (tmp_path / "token").write_text(f"{TOKEN}\n")
@@ -180,7 +182,9 @@ async def test_secrets_come_from_files(
     await heard.listener.state(State.LOGGED_OUT)
 
 
-async def test_it_calls_nobody(launch: Launch, connect: Callable[..., Awaitable[Heard]], tmp_path: Path) -> None:
+async def test_no_outgoing_connections(
+    launch: Launch, connect: Callable[..., Awaitable[Heard]], tmp_path: Path
+) -> None:
     (tmp_path / "watch.mjs").write_text(WATCH)
     watched = tmp_path / "watched"
     watched.touch()
@@ -194,7 +198,7 @@ async def test_it_calls_nobody(launch: Launch, connect: Callable[..., Awaitable[
     assert [line for line in lines if not re.search(r'lookup (localhost|0\.0\.0\.0)$|"path":"?/', line)] == []
 
 
-async def test_healthy_while_it_answers(launch: Launch) -> None:
+async def test_health_check_follows_responses(launch: Launch) -> None:
     gateway = await launch()
     await gateway.listens()
     assert await gateway.healthy()
@@ -206,7 +210,7 @@ async def test_healthy_while_it_answers(launch: Launch) -> None:
     assert not await gateway.healthy()
 
 
-async def test_plaintext_where_it_is_asked_for(launch: Launch) -> None:
+async def test_plaintext_on_request(launch: Launch) -> None:
     gateway = await launch(WECHATY_PUPPET_SERVICE_NO_TLS_INSECURE_SERVER="true")
     await gateway.listens()
     assert await gateway.healthy()
@@ -222,7 +226,7 @@ async def test_plaintext_where_it_is_asked_for(launch: Launch) -> None:
         ({"WECHATY_PUPPET": "wechaty-puppet"}, "wechaty-puppet exports no puppet"),
     ],
 )
-async def test_what_is_wrong_is_one_line(launch: Launch, environment: dict[str, str], says: str) -> None:
+async def test_config_error_is_one_line(launch: Launch, environment: dict[str, str], says: str) -> None:
     gateway = await launch(**environment)
     assert await asyncio.wait_for(gateway.process.wait(), SECONDS) == 2
     (line,) = gateway.log().splitlines()
@@ -230,7 +234,7 @@ async def test_what_is_wrong_is_one_line(launch: Launch, environment: dict[str, 
     assert says in line
 
 
-def test_the_lock_names_what_the_package_wants() -> None:
+def test_lock_file_matches_package_json() -> None:
     package = json.loads((HOME / "package.json").read_text())
     lock = json.loads((HOME / "package-lock.json").read_text())
     assert lock["packages"][""]["dependencies"] == package["dependencies"]

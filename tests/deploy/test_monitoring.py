@@ -68,7 +68,7 @@ def _relay_families() -> list[Any]:
     return list(RelayMetrics([]).collect())
 
 
-async def test_every_query_names_numbers_that_are_exported(opened: OpenDoor) -> None:
+async def test_queries_use_exported_metrics(opened: OpenDoor) -> None:
     exported = await _exported(opened)
     for query in _queries():
         assert set(NAME.findall(query)) <= exported.keys() | FROM_PROMETHEUS, query
@@ -76,7 +76,7 @@ async def test_every_query_names_numbers_that_are_exported(opened: OpenDoor) -> 
     assert len(asked) > 15  # check that names are found at all
 
 
-async def test_every_query_uses_labels_that_are_there(opened: OpenDoor) -> None:
+async def test_queries_use_existing_labels(opened: OpenDoor) -> None:
     exported = await _exported(opened)
     scraped = {"job", "instance"}
     for query in _queries():
@@ -88,7 +88,7 @@ async def test_every_query_uses_labels_that_are_there(opened: OpenDoor) -> None:
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_every_alert_has_its_section_in_the_runbook(language: str) -> None:
+def test_every_alert_has_a_runbook_section(language: str) -> None:
     page = (ROOT / f"docs/{language}/operations/alerts.md").read_text()
     headings = re.findall(r"^## (\w+)$", page, re.MULTILINE)
     assert headings == [rule["alert"] for rule in _rules()]
@@ -97,7 +97,7 @@ def test_every_alert_has_its_section_in_the_runbook(language: str) -> None:
         assert rule["labels"]["severity"] in ("critical", "warning")
 
 
-def test_every_alert_is_tested() -> None:
+def test_every_alert_has_a_test() -> None:
     tested = (HOME / "wxbot.rules.test.yml").read_text()
     for rule in _rules():
         assert tested.count(rule["alert"]) > 1, rule["alert"]  # both silent and firing
@@ -110,15 +110,15 @@ def _promtool(*arguments: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_rules_fire_when_they_should() -> None:
+def test_rules_fire_as_intended() -> None:
     _promtool("test", "rules", "wxbot.rules.test.yml")
 
 
-def test_the_configuration_is_one_of_prometheus() -> None:
+def test_prometheus_config_is_valid() -> None:
     _promtool("check", "config", "--lint-fatal", "prometheus.yml")
 
 
-async def test_the_exposition_is_well_made(opened: OpenDoor) -> None:
+async def test_exposition_format_is_valid(opened: OpenDoor) -> None:
     if shutil.which("promtool") is None:
         pytest.skip("needs promtool")
     door = await opened(webhooks=[HOOK])
@@ -129,7 +129,7 @@ async def test_the_exposition_is_well_made(opened: OpenDoor) -> None:
     assert complaints == []
 
 
-def test_the_panels_are_laid_out() -> None:
+def test_dashboard_panels_do_not_overlap() -> None:
     panels = _dashboard()["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
     places = [tuple(panel["gridPos"][key] for key in "xywh") for panel in panels]

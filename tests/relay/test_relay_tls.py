@@ -47,12 +47,12 @@ async def _first_bytes(folder: Path, host: str, *, seen: str = "", **more: str) 
             await relay.stop()
 
 
-async def test_not_where_tls_was_seen_however_often_the_connection_is_lost(tmp_path: Path) -> None:
+async def test_no_plaintext_once_tls_was_seen(tmp_path: Path) -> None:
     heard = await _first_bytes(tmp_path, "gateway.test", seen="gateway.test:{port}")
     assert not [data for data in heard if data.startswith(PLAINTEXT)]
 
 
-async def test_not_with_a_ca(tmp_path: Path) -> None:
+async def test_no_plaintext_with_a_ca(tmp_path: Path) -> None:
     ca = tmp_path / "ca.pem"
     ca.write_text(WECHATY_CA)
     heard = await _first_bytes(tmp_path, "127.0.0.1", tls_ca=str(ca))
@@ -60,5 +60,5 @@ async def test_not_with_a_ca(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("host", "seen"), [("127.0.0.1", "127.0.0.1:{port}"), ("gateway.test", "other.test:{port}")])
-async def test_but_on_this_machine_and_where_it_was_never_seen(tmp_path: Path, host: str, seen: str) -> None:
+async def test_plaintext_on_loopback_or_where_tls_was_never_seen(tmp_path: Path, host: str, seen: str) -> None:
     assert [data for data in await _first_bytes(tmp_path, host, seen=seen) if data.startswith(PLAINTEXT)]

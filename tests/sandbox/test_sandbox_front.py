@@ -29,7 +29,7 @@ async def http(running: sandbox.Sandbox) -> AsyncIterator[aiohttp.ClientSession]
 @pytest.mark.parametrize(
     "host", ["127.0.0.1:8788", "localhost", "localhost:1", "a.localhost:8788", "192.168.1.2:8788", "[::1]"]
 )
-def test_an_address(host: str) -> None:
+def test_ip_addresses_are_served(host: str) -> None:
     assert is_served(host)
 
 
@@ -37,19 +37,19 @@ def test_an_address(host: str) -> None:
     "host",
     ["evil.example", "127.0.0.1.evil.example", "localhost.evil.cn", "2130706433", "0x7f.1", "127.1", "", "[", "[x]"],
 )
-def test_a_name(host: str) -> None:
+def test_host_names_are_checked(host: str) -> None:
     assert not is_served(host)
 
 
 @pytest.mark.parametrize("path", ["/", "/page/app.js", "/api/state", "/api/events?person=wxid_songgongming"])
-async def test_a_name_pointed_at_this_machine_gets_nothing(http: aiohttp.ClientSession, path: str) -> None:
+async def test_rebound_host_name_is_rejected(http: aiohttp.ClientSession, path: str) -> None:
     async with http.get(path, headers={"Host": "evil.example:8788"}) as answer:
         assert answer.status == 403
         assert "宋公明" not in await answer.text()
 
 
 @pytest.mark.parametrize("path", ["/", "/page/app.js", "/page/icon.svg", "/api/state", "/nothing", "/api/nothing"])
-async def test_every_answer_has_the_policy(http: aiohttp.ClientSession, path: str) -> None:
+async def test_every_response_has_the_security_policy(http: aiohttp.ClientSession, path: str) -> None:
     async with http.get(path) as answer:
         policy = answer.headers["Content-Security-Policy"]
         assert "default-src 'none'" in policy
@@ -62,11 +62,11 @@ async def test_every_answer_has_the_policy(http: aiohttp.ClientSession, path: st
     ("host", "written"),
     [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("::1", "[::1]"), ("::", "[::1]")],
 )
-def test_the_address_that_is_printed_can_be_opened(host: str, written: str) -> None:
+def test_printed_address_can_be_opened(host: str, written: str) -> None:
     assert sandbox.address(host) == written
 
 
-async def test_another_sites_page_may_not_post(http: aiohttp.ClientSession) -> None:
+async def test_cross_origin_post_is_rejected(http: aiohttp.ClientSession) -> None:
     """Rejected by Origin, by Sec-Fetch-Site, or as a form without a preflight."""
     somebody = {"name": "甲"}
     for headers in ({"Origin": "http://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
@@ -81,13 +81,13 @@ async def test_another_sites_page_may_not_post(http: aiohttp.ClientSession) -> N
         assert answer.status == 201
 
 
-async def test_nothing_outside_the_page_is_served(http: aiohttp.ClientSession) -> None:
+async def test_only_page_files_are_served(http: aiohttp.ClientSession) -> None:
     for path in ("/page/../control.py", "/page/%2e%2e/control.py", "/page/..%2fcontrol.py", "/page/", "/page/views"):
         async with http.get(path) as answer:
             assert answer.status in (403, 404), path
 
 
-def test_the_page_asks_nothing_from_outside() -> None:
+def test_page_files_load_nothing_external() -> None:
     """No external URLs and no HTML from strings, in all files of the page except the library."""
     folder = Path(sandbox.__file__).parent / "page"
     files = [f for f in folder.rglob("*") if f.suffix in {".js", ".css", ".html"} and "vendor" not in f.parts]

@@ -93,7 +93,7 @@ async def turns(number: int = 20) -> None:
         await asyncio.sleep(0)
 
 
-async def test_nothing_goes_before_the_start_or_while_it_is_closed(make: Callable[..., Bench]) -> None:
+async def test_nothing_runs_before_start_or_while_closed(make: Callable[..., Bench]) -> None:
     bench = make()
     bench.push("one")
     bench.queue.wake()
@@ -109,7 +109,7 @@ async def test_nothing_goes_before_the_start_or_while_it_is_closed(make: Callabl
     assert len(bench.queue) == 0
 
 
-async def test_no_more_than_so_many_at_once(make: Callable[..., Bench]) -> None:
+async def test_concurrency_is_limited(make: Callable[..., Bench]) -> None:
     bench = make(concurrency=2)
     for name in "abc":
         bench.gates[name] = asyncio.Event()
@@ -122,7 +122,7 @@ async def test_no_more_than_so_many_at_once(make: Callable[..., Bench]) -> None:
     await until(lambda: bench.began == ["a", "b", "c"])
 
 
-async def test_sixteen_at_once_unless_told_otherwise(clock: Clock) -> None:
+async def test_default_concurrency_is_sixteen(clock: Clock) -> None:
     gate, began = asyncio.Event(), 0
 
     async def deliver(_work: Job) -> str:
@@ -143,7 +143,7 @@ async def test_sixteen_at_once_unless_told_otherwise(clock: Clock) -> None:
     await queue.stop(1)
 
 
-async def test_what_runs_is_not_begun_again(make: Callable[..., Bench]) -> None:
+async def test_running_job_is_not_started_again(make: Callable[..., Bench]) -> None:
     """Whoever asks to try now what waits: what is being sent does not wait, nor does what comes behind it."""
     bench = make()
     bench.gates["one"] = asyncio.Event()
@@ -163,7 +163,7 @@ async def test_what_runs_is_not_begun_again(make: Callable[..., Bench]) -> None:
     assert work.state == WorkState.QUEUED, "its end is the outbox's to say"
 
 
-async def test_work_is_being_sent_before_its_task_runs(make: Callable[..., Bench]) -> None:
+async def test_job_counts_as_sending_before_its_task_runs(make: Callable[..., Bench]) -> None:
     bench = make()
     work = bench.push("one")
     bench.queue.start()
@@ -174,7 +174,7 @@ async def test_work_is_being_sent_before_its_task_runs(make: Callable[..., Bench
     assert bench.began == ["one"]
 
 
-async def test_what_waits_for_its_next_try_can_be_tried_now(make: Callable[..., Bench], clock: Clock) -> None:
+async def test_waiting_retry_can_be_run_now(make: Callable[..., Bench], clock: Clock) -> None:
     bench = make()
     bench.answers["one"] = [Retry(1000, "away"), Retry(1000, "away", counts=False)]
     work = bench.push("one")
@@ -191,7 +191,7 @@ async def test_what_waits_for_its_next_try_can_be_tried_now(make: Callable[..., 
     await until(lambda: bench.began == ["one", "one", "one", "two"])
 
 
-async def test_work_for_later_is_not_tried_by_retrying(make: Callable[..., Bench], clock: Clock) -> None:
+async def test_scheduled_job_is_not_run_by_retry(make: Callable[..., Bench], clock: Clock) -> None:
     bench = make()
     bench.queue.start()
     bench.push("later", run_at=clock.now + 1000)
@@ -203,7 +203,7 @@ async def test_work_for_later_is_not_tried_by_retrying(make: Callable[..., Bench
     assert bench.began == ["now"]
 
 
-async def test_a_try_of_before_a_restart_keeps_its_place_and_its_time(make: Callable[..., Bench], clock: Clock) -> None:
+async def test_retry_from_before_restart_keeps_place_and_time(make: Callable[..., Bench], clock: Clock) -> None:
     bench = make()
     bench.queue.start()
     bench.push("tried", run_at=clock.now + 0.15, attempts=1)
@@ -214,7 +214,7 @@ async def test_a_try_of_before_a_restart_keeps_its_place_and_its_time(make: Call
     await until(lambda: bench.began == ["tried", "behind"])
 
 
-async def test_the_pace_of_the_queue_and_of_a_key(make: Callable[..., Bench]) -> None:
+async def test_queue_and_key_delays_apply(make: Callable[..., Bench]) -> None:
     bench = make()
     bench.pace.keys["slow"] = 0.1
     bench.push("slow", key="slow")
@@ -232,7 +232,7 @@ async def test_the_pace_of_the_queue_and_of_a_key(make: Callable[..., Bench]) ->
     await until(lambda: len(bench.began) == 3)
 
 
-async def test_a_key_that_must_wait_less_than_a_second_waits(make: Callable[..., Bench]) -> None:
+async def test_key_delay_below_a_second_applies(make: Callable[..., Bench]) -> None:
     bench = make()
     bench.pace.keys["k"] = 0.5
     bench.push("one")
@@ -241,7 +241,7 @@ async def test_a_key_that_must_wait_less_than_a_second_waits(make: Callable[...,
     assert bench.began == []
 
 
-async def test_the_urgency_of_a_line_is_that_of_what_is_left_in_it(make: Callable[..., Bench]) -> None:
+async def test_priority_of_a_line_is_that_of_its_remaining_jobs(make: Callable[..., Bench]) -> None:
     """Once the reply behind a notice is sent, the line is as urgent as a notice again."""
     bench = make(concurrency=1)
     bench.gates["first"] = asyncio.Event()
@@ -256,7 +256,7 @@ async def test_the_urgency_of_a_line_is_that_of_what_is_left_in_it(make: Callabl
     assert bench.began == ["first", "a reply", "b reply", "a notice"]
 
 
-async def test_broadcasts_have_a_line_of_their_own(make: Callable[..., Bench]) -> None:
+async def test_broadcasts_have_their_own_line(make: Callable[..., Bench]) -> None:
     bench = make(concurrency=1)
     bench.push("broadcast 1", priority=Priority.BROADCAST)
     bench.push("broadcast 2", priority=Priority.BROADCAST)
@@ -267,7 +267,7 @@ async def test_broadcasts_have_a_line_of_their_own(make: Callable[..., Bench]) -
     assert bench.began == ["notice", "reply", "broadcast 1", "broadcast 2"]
 
 
-async def test_a_delivery_that_breaks_is_given_up_by_its_kind_of_error(make: Callable[..., Bench]) -> None:
+async def test_failed_delivery_records_the_error_type(make: Callable[..., Bench]) -> None:
     bench = make()
 
     async def broken(_work: Job) -> str:
@@ -279,7 +279,7 @@ async def test_a_delivery_that_breaks_is_given_up_by_its_kind_of_error(make: Cal
     await until(lambda: bench.ended == [("one", GiveUp("LookupError"))])
 
 
-async def test_waits_of_days_are_cut_into_days(make: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_long_waits_are_split_into_days(make: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch) -> None:
     bench, waits = make(), []
     loop = asyncio.get_running_loop()
     later = loop.call_later
@@ -297,7 +297,7 @@ async def test_waits_of_days_are_cut_into_days(make: Callable[..., Bench], monke
     assert bench.queue._timers == set(), "what has rung is forgotten"
 
 
-async def test_a_stop_lets_nothing_begin(make: Callable[..., Bench], clock: Clock) -> None:
+async def test_stop_starts_no_further_jobs(make: Callable[..., Bench], clock: Clock) -> None:
     bench = make()
     bench.queue.start()
     bench.push("later", run_at=clock.now + 0.05)

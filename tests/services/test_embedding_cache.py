@@ -12,7 +12,7 @@ from services.messaging.http_client import HttpClient
 from services.support.embeddings import EmbeddingClient
 
 
-async def test_a_question_asked_again_is_not_requested_again(store: Store) -> None:
+async def test_repeated_question_uses_the_cache(store: Store) -> None:
     asked: list[str] = []
 
     async def answer(request: web.Request) -> web.Response:

@@ -87,9 +87,7 @@ async def waiting(container: Container, asked: list[dict[str, Any]]) -> str:
     return str(asked[0]["callback"]).rpartition("/")[2]
 
 
-async def test_one_callback_counts_though_twenty_come_at_once(
-    make_house: MakeHouse, asked: list[dict[str, Any]]
-) -> None:
+async def test_concurrent_callbacks_count_once(make_house: MakeHouse, asked: list[dict[str, Any]]) -> None:
     container = await make_house()
     await container.flow_runs.start()
     secret = await waiting(container, asked)
@@ -102,9 +100,7 @@ async def test_one_callback_counts_though_twenty_come_at_once(
         await container.flow_runs.callback("x" * 32)
 
 
-async def test_what_a_run_was_told_is_forgotten_when_it_is_over(
-    make_house: MakeHouse, asked: list[dict[str, Any]]
-) -> None:
+async def test_callback_data_is_deleted_after_the_run(make_house: MakeHouse, asked: list[dict[str, Any]]) -> None:
     container = await make_house()
     await container.flow_runs.start()
     secret = await waiting(container, asked)
@@ -118,7 +114,7 @@ async def test_what_a_run_was_told_is_forgotten_when_it_is_over(
     assert [line for line in await said(container) if line.startswith("好了")] == ["好了1"]
 
 
-async def test_a_callback_and_the_end_of_its_wait_at_once_have_one_outcome(
+async def test_concurrent_callback_and_timeout_have_one_outcome(
     make_house: MakeHouse, asked: list[dict[str, Any]]
 ) -> None:
     container = await make_house()
@@ -135,7 +131,7 @@ async def test_a_callback_and_the_end_of_its_wait_at_once_have_one_outcome(
     assert len(await runs(container)) == 1
 
 
-async def test_one_person_has_one_flow_open(make_house: MakeHouse) -> None:
+async def test_one_person_has_one_open_run(make_house: MakeHouse) -> None:
     """People may not start flows without limit; admins may."""
     container = await make_house()
     await container.flow_runs.start()
@@ -155,7 +151,7 @@ async def test_one_person_has_one_flow_open(make_house: MakeHouse) -> None:
     assert (await said(container))[-1] == "哪家？"
 
 
-async def test_a_call_that_was_cut_off_is_made_again_with_its_key(
+async def test_interrupted_call_is_repeated_with_its_key(
     make_house: MakeHouse, asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = await make_house()
@@ -170,7 +166,7 @@ async def test_a_call_that_was_cut_off_is_made_again_with_its_key(
     assert [one["key"] for one in asked] == [f"{run.key}-1"]
 
 
-async def test_a_call_that_takes_too_long_at_the_end_is_left_to_the_next_start(
+async def test_slow_call_at_stop_is_resumed_at_next_start(
     make_house: MakeHouse, asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = await make_house()
@@ -186,7 +182,7 @@ async def test_a_call_that_takes_too_long_at_the_end_is_left_to_the_next_start(
     await until(lambda: second.flow_runs.open_counts()["waiting"] == 1, "it waits")
 
 
-async def test_a_call_whose_end_cannot_be_written_is_made_again_with_its_key(
+async def test_call_with_unstored_result_is_repeated_with_its_key(
     make_house: MakeHouse, asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     container = await make_house()

@@ -122,7 +122,7 @@ async def on_disk(desk: Desk) -> None:
     await desk.inbox._progress.drain_payloads()
 
 
-async def test_stored_before_it_is_acted_on_and_ended_with_it(store: Store, move_in: Move) -> None:
+async def test_event_is_stored_before_handling_and_completed_with_it(store: Store, move_in: Move) -> None:
     desk = await move_in(store)
     await desk.say("x-1", "x-2", "y-1")
     await idle(desk)
@@ -131,7 +131,7 @@ async def test_stored_before_it_is_acted_on_and_ended_with_it(store: Store, move
     assert await desk.states() == {"x-1": "done test", "x-2": "done test", "y-1": "done test"}
 
 
-async def test_a_repeat_does_nothing_not_even_after_a_restart(open_store: OpenStore, move_in: Move) -> None:
+async def test_repeated_event_is_ignored_also_after_restart(open_store: OpenStore, move_in: Move) -> None:
     first = await move_in(await open_store())
     await first.say("x-1", "x-1", "x-2", "x-1")
     await idle(first)
@@ -145,7 +145,7 @@ async def test_a_repeat_does_nothing_not_even_after_a_restart(open_store: OpenSt
     assert second.handled == ["x-3"]
 
 
-async def test_what_was_not_ended_is_handled_after_the_restart_in_order(open_store: OpenStore, move_in: Move) -> None:
+async def test_unfinished_events_are_handled_in_order_after_restart(open_store: OpenStore, move_in: Move) -> None:
     first = await move_in(await open_store())
     first.slow_handler["x-1"] = asyncio.Event()
     first.slow_message["y-1"] = asyncio.Event()
@@ -177,7 +177,7 @@ async def begin(open_store: OpenStore, move_in: Move, event: str = "") -> Desk:
     return desk
 
 
-async def test_an_event_of_which_the_process_dies_twice_is_parked(open_store: OpenStore, move_in: Move) -> None:
+async def test_event_that_crashes_the_process_twice_is_parked(open_store: OpenStore, move_in: Move) -> None:
     first = await begin(open_store, move_in, "x-1")
     await first.say("x-1", "x-2", "y-1")
     await until(lambda: len(first.rows_seen) == 2 and first.handled, "x-1 is being handled")
@@ -197,7 +197,7 @@ async def test_an_event_of_which_the_process_dies_twice_is_parked(open_store: Op
     assert (again.parked, again.handled) == ([], [])
 
 
-async def test_a_stop_in_order_is_no_crash(open_store: OpenStore, move_in: Move) -> None:
+async def test_orderly_stop_is_not_a_crash(open_store: OpenStore, move_in: Move) -> None:
     first = await begin(open_store, move_in, "x-1")
     await first.say("x-1")
     await until(lambda: first.rows_seen, "x-1 is being handled")
@@ -209,7 +209,7 @@ async def test_a_stop_in_order_is_no_crash(open_store: OpenStore, move_in: Move)
     assert first.parked == []
 
 
-async def test_what_was_read_needs_no_gateway_after_the_restart(open_store: OpenStore, move_in: Move) -> None:
+async def test_read_payload_needs_no_gateway_after_restart(open_store: OpenStore, move_in: Move) -> None:
     first = await move_in(await open_store())
     first.slow_handler["x-1"] = asyncio.Event()
     await first.say("x-1")
@@ -223,7 +223,7 @@ async def test_what_was_read_needs_no_gateway_after_the_restart(open_store: Open
     assert second.read == []
 
 
-async def test_more_open_events_than_fit_in_memory_do_not_stop_the_start(
+async def test_backlog_larger_than_memory_does_not_block_start(
     sqlite_store: Store, move_in: Move, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = await move_in(sqlite_store)
@@ -245,7 +245,7 @@ async def test_more_open_events_than_fit_in_memory_do_not_stop_the_start(
 # ---- order and delays ----
 
 
-async def test_a_conversation_keeps_its_order_when_its_payloads_come_out_of_order(desk: Desk) -> None:
+async def test_order_is_kept_when_payloads_arrive_out_of_order(desk: Desk) -> None:
     gates = {f"x-{i}": asyncio.Event() for i in range(5)}
     desk.slow_message.update(gates)
     await desk.say(*gates)
@@ -257,7 +257,7 @@ async def test_a_conversation_keeps_its_order_when_its_payloads_come_out_of_orde
     assert desk.handled == list(gates)
 
 
-async def test_a_backlog_keeps_its_order(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_backlog_keeps_its_order(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """An event may delay others for a time that begins when its payload is read, not when it arrived."""
     monkeypatch.setattr(arrival_sequencer, "MAX_WAIT", 0.05)
     desk.inbox._reader.slots = asyncio.Semaphore(2)
@@ -277,7 +277,7 @@ async def test_a_backlog_keeps_its_order(desk: Desk, monkeypatch: pytest.MonkeyP
     assert desk.by("x") == ["x-0", "x-1"]
 
 
-async def test_a_slow_handler_holds_up_its_own_conversation_only(desk: Desk) -> None:
+async def test_slow_handler_blocks_only_its_conversation(desk: Desk) -> None:
     desk.slow_handler["x-1"] = asyncio.Event()
     await desk.say("x-1", "x-2", "y-1", "z-1", "y-2")
     await until(lambda: len(desk.handled) == 3, "the others go on")
@@ -288,7 +288,7 @@ async def test_a_slow_handler_holds_up_its_own_conversation_only(desk: Desk) -> 
     assert desk.by("x") == ["x-1", "x-2"]
 
 
-async def test_a_slow_contact_holds_up_its_own_conversation_only(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_slow_contact_blocks_only_its_conversation(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arrival_sequencer, "MAX_WAIT", 1000.0)  # must not be needed here
     gate = desk.slow_contact["x"] = asyncio.Event()
     await desk.say(*(f"x-{i}" for i in range(100)), "y-1", "y-2")  # more than are read concurrently
@@ -299,9 +299,7 @@ async def test_a_slow_contact_holds_up_its_own_conversation_only(desk: Desk, mon
     assert desk.by("x") == [f"x-{i}" for i in range(100)]
 
 
-async def test_messages_that_cannot_be_had_hold_the_others_up_for_a_moment_only(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_unreadable_messages_block_others_briefly(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arrival_sequencer, "MAX_WAIT", 0.3)
     gates = {f"x-{i}": asyncio.Event() for i in range(20)}
     desk.slow_message.update(gates)
@@ -320,7 +318,7 @@ async def test_messages_that_cannot_be_had_hold_the_others_up_for_a_moment_only(
 # ---- failures ----
 
 
-async def test_a_failing_handler_ends_its_event_and_no_other(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+async def test_failing_handler_ends_only_its_event(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     desk.handler_fails["x-1"] = [ValueError("bug")]
     await desk.say("x-1", "x-2", "y-1")
     await idle(desk)
@@ -330,7 +328,7 @@ async def test_a_failing_handler_ends_its_event_and_no_other(desk: Desk, caplog:
     assert "words of" not in caplog.text, "no message's text in the log"
 
 
-async def test_an_event_is_one_line_in_the_log(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+async def test_each_event_is_logged_in_one_line(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     desk.handler_fails["x-2"] = [ValueError("bug")]
     await desk.say("x-1", "x-2")
@@ -344,7 +342,7 @@ async def test_an_event_is_one_line_in_the_log(desk: Desk, caplog: pytest.LogCap
     assert "event x-1" in told[0]["message"]
 
 
-async def test_a_database_that_is_away_fails_no_event(desk: Desk) -> None:
+async def test_unavailable_database_fails_no_event(desk: Desk) -> None:
     away = OperationalError("UPDATE", {}, sqlite3.OperationalError("disk I/O error"))
     desk.handler_fails["x-1"] = [away, away]
     await desk.say("x-1", "x-2")
@@ -353,9 +351,7 @@ async def test_a_database_that_is_away_fails_no_event(desk: Desk) -> None:
     assert set((await desk.states()).values()) == {"done test"}
 
 
-async def test_a_stop_while_the_database_is_away_leaves_the_event_to_the_next_start(
-    open_store: OpenStore, move_in: Move
-) -> None:
+async def test_stop_during_database_outage_leaves_the_event_pending(open_store: OpenStore, move_in: Move) -> None:
     first = await move_in(await open_store())
     away = OperationalError("UPDATE", {}, sqlite3.OperationalError("disk I/O error"))
     first.handler_fails["x-1"] = [away] * 1000
@@ -368,7 +364,7 @@ async def test_a_stop_while_the_database_is_away_leaves_the_event_to_the_next_st
     assert second.handled == ["x-1"]
 
 
-async def test_a_payload_that_is_refused_for_a_while_is_read(desk: Desk) -> None:
+async def test_temporarily_refused_payload_is_read(desk: Desk) -> None:
     desk.fails["x-1"] = [WeChatRefused("MessagePayload", "14 UNAVAILABLE")] * (payload_reader.MAX_TRIES - 1)
     await desk.say("x-1", "x-2")
     await idle(desk)
@@ -384,7 +380,7 @@ async def hurry(desk: Desk, id: str, reads: int) -> None:
 
 
 @pytest.mark.parametrize("kind", [WeChatRefused, WeChatUnknown])
-async def test_the_fifth_refusal_in_a_row_is_the_last(desk: Desk, kind: type[WeChatRefused | WeChatUnknown]) -> None:
+async def test_fifth_consecutive_refusal_is_final(desk: Desk, kind: type[WeChatRefused | WeChatUnknown]) -> None:
     desk.fails["x-1"] = [kind("MessagePayload", "no such message") for _ in range(9)]
     await desk.say("x-1")
     await hurry(desk, "x-1", 5)
@@ -395,7 +391,7 @@ async def test_the_fifth_refusal_in_a_row_is_the_last(desk: Desk, kind: type[WeC
     assert await desk.states() == {"x-1": "failed unreadable"}
 
 
-async def test_a_gateway_that_was_away_is_asked_five_times_anew(desk: Desk) -> None:
+async def test_refusals_are_reset_by_reconnect(desk: Desk) -> None:
     """Refusals from before it went do not count: it may have been on its way down."""
     refused = [WeChatRefused("MessagePayload", "14 UNAVAILABLE") for _ in range(8)]
     desk.fails["x-1"] = [*refused[:4], WeChatOffline("MessagePayload"), *refused[4:]]
@@ -406,7 +402,7 @@ async def test_a_gateway_that_was_away_is_asked_five_times_anew(desk: Desk) -> N
     assert desk.handled == ["x-1"]
 
 
-async def test_the_waits_for_a_payload_grow_to_five_seconds(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_payload_retries_back_off_to_five_seconds(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
 
     async def pause(seconds: float) -> None:
@@ -419,7 +415,7 @@ async def test_the_waits_for_a_payload_grow_to_five_seconds(desk: Desk, monkeypa
     assert waits == pytest.approx([0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0])
 
 
-async def test_an_unreadable_payload_is_given_up(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unreadable_payload_is_given_up(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(payload_reader, "MAX_TRIES", 2)
     desk.fails["x-1"] = [WeChatRefused("MessagePayload", "no such message")] * 2
     await desk.say("x-1", "x-2", "echo-1")
@@ -429,7 +425,7 @@ async def test_an_unreadable_payload_is_given_up(desk: Desk, monkeypatch: pytest
     assert await desk.states() == {"x-1": "failed unreadable", "x-2": "done test", "echo-1": "done ignored"}
 
 
-async def test_while_the_gateway_is_away_events_wait_and_a_poke_wakes_them(desk: Desk) -> None:
+async def test_events_wait_while_gateway_is_offline(desk: Desk) -> None:
     desk.fails["x-1"] = [WeChatOffline("MessagePayload")] * 5  # waits 0.2 + 0.4 + … = 6.2 s unless poked
     await desk.say("x-1", "x-2")
     began = asyncio.get_running_loop().time()
@@ -441,7 +437,7 @@ async def test_while_the_gateway_is_away_events_wait_and_a_poke_wakes_them(desk:
     assert desk.handled == ["x-1", "x-2"]
 
 
-async def test_a_payload_that_never_answers_is_given_up(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_payload_that_never_answers_is_given_up(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(payload_reader, "MAX_TRIES", 2)
     desk.fails["x-1"] = [WeChatUnknown("MessagePayload", "no answer")] * 10
     await desk.say("x-1")
@@ -453,7 +449,7 @@ async def test_a_payload_that_never_answers_is_given_up(desk: Desk, monkeypatch:
 # ---- stopping ----
 
 
-async def test_a_stop_stores_what_was_taken_and_lets_what_runs_finish(sqlite_store: Store, move_in: Move) -> None:
+async def test_stop_stores_received_events_and_finishes_running_ones(sqlite_store: Store, move_in: Move) -> None:
     desk = await move_in(sqlite_store)
     gate = desk.slow_handler["x-1"] = asyncio.Event()
     await desk.say("x-1", "x-2")
@@ -467,7 +463,7 @@ async def test_a_stop_stores_what_was_taken_and_lets_what_runs_finish(sqlite_sto
     assert (states["x-1"], states["x-2"]) == ("done test", "new")
 
 
-async def test_a_stop_does_not_wait_longer_than_it_may(sqlite_store: Store, move_in: Move) -> None:
+async def test_stop_is_bounded_in_time(sqlite_store: Store, move_in: Move) -> None:
     desk = await move_in(sqlite_store)
     desk.slow_handler["x-1"] = asyncio.Event()
     desk.slow_contact["y"] = asyncio.Event()
@@ -477,7 +473,7 @@ async def test_a_stop_does_not_wait_longer_than_it_may(sqlite_store: Store, move
     assert (await desk.states())["x-1"] == "new"
 
 
-async def test_a_full_inbox_makes_the_gateway_wait(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_full_inbox_applies_back_pressure(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inbox, "MAX_IN_MEMORY", 3)
     gate = desk.slow_handler["x-1"] = asyncio.Event()
     saying = asyncio.create_task(desk.say(*(f"x-{i}" for i in range(1, 7))))
@@ -490,7 +486,7 @@ async def test_a_full_inbox_makes_the_gateway_wait(desk: Desk, monkeypatch: pyte
     assert len(desk.handled) == 6
 
 
-async def test_a_relays_position_is_stored_with_the_events_and_acknowledged_afterwards(store: Store) -> None:
+async def test_relay_position_is_stored_with_events_then_acknowledged(store: Store) -> None:
     desk = Desk(store)
     await desk.inbox.start()
     for number in (1, 2):

@@ -124,7 +124,7 @@ def telling(heard: list[str], name: str) -> Callable[[Session], Any]:
 
 
 @pytest.mark.parametrize("end", ENDS)
-async def test_every_write_is_done_once(database: str, end: str) -> None:
+async def test_every_write_is_executed_once(database: str, end: str) -> None:
     heard: list[str] = []
     async with behind_proxy(database) as (store, proxy):
         await store.write(put)
@@ -145,7 +145,7 @@ async def test_every_write_is_done_once(database: str, end: str) -> None:
 
 
 @pytest.mark.parametrize("end", ENDS)
-async def test_it_may_be_lost_again(database: str, end: str) -> None:
+async def test_second_loss_is_survived(database: str, end: str) -> None:
     heard: list[str] = []
     async with behind_proxy(database) as (store, proxy):
         proxy.how = end
@@ -160,7 +160,7 @@ async def test_it_may_be_lost_again(database: str, end: str) -> None:
         assert await store.read(rows) == 1
 
 
-async def test_whoever_waits_is_told_when_the_store_closes(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_waiting_writes_fail_when_the_store_closes(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(db, "ASK_AGAIN", 60.0)
     async with behind_proxy(database) as (store, proxy):
         proxy.how = "after"
@@ -172,7 +172,7 @@ async def test_whoever_waits_is_told_when_the_store_closes(database: str, monkey
         await closing
 
 
-async def test_a_server_whose_machine_is_gone_is_not_waited_for_for_hours(database: str) -> None:
+async def test_unreachable_server_is_given_up_early(database: str) -> None:
     url = make_url(database).update_query_dict({"keepalives_idle": "7"})
     store = Store(url.render_as_string(hide_password=False))
     with store.engine.connect() as connection:

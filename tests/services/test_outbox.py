@@ -100,7 +100,7 @@ async def post(sqlite_store: Store, move_in: Move) -> Post:
     return await move_in(sqlite_store)
 
 
-async def test_a_promise_is_kept_once_its_transaction_is_in(store: Store, move_in: Move) -> None:
+async def test_committed_job_is_executed_once(store: Store, move_in: Move) -> None:
     post = await move_in(store)
     await post.promise("one")
     await post.ended(1)
@@ -110,7 +110,7 @@ async def test_a_promise_is_kept_once_its_transaction_is_in(store: Store, move_i
     assert item.done_at is not None
 
 
-async def test_a_promise_of_a_transaction_that_failed_was_never_made(post: Post) -> None:
+async def test_job_of_a_failed_transaction_is_not_executed(post: Post) -> None:
     def write(session: Session) -> None:
         post.add(session, "one")
         raise ValueError("no")
@@ -123,7 +123,7 @@ async def test_a_promise_of_a_transaction_that_failed_was_never_made(post: Post)
     assert list(await post.rows()) == ["two"]
 
 
-async def test_one_key_in_order_several_at_once(post: Post) -> None:
+async def test_order_per_key_and_concurrency_across_keys(post: Post) -> None:
     post.gates = {"x0": asyncio.Event()}
 
     def write(session: Session) -> None:
@@ -139,7 +139,7 @@ async def test_one_key_in_order_several_at_once(post: Post) -> None:
     assert [n for n in post.done if n[0] == "x"] == [f"x{i}" for i in range(10)]
 
 
-async def test_the_most_urgent_goes_first(sqlite_store: Store, move_in: Move) -> None:
+async def test_most_urgent_job_runs_first(sqlite_store: Store, move_in: Move) -> None:
     post = await move_in(sqlite_store, start=False, concurrency=1)
     await post.promise("broadcast", key="a", priority=Priority.BROADCAST)
     await post.promise("notice", key="b", priority=Priority.NOTICE)
@@ -149,7 +149,7 @@ async def test_the_most_urgent_goes_first(sqlite_store: Store, move_in: Move) ->
     assert post.done == ["reply", "notice", "broadcast"]
 
 
-async def test_a_reply_overtakes_the_broadcasts_to_its_own_group(sqlite_store: Store, move_in: Move) -> None:
+async def test_reply_overtakes_broadcasts_to_its_group(sqlite_store: Store, move_in: Move) -> None:
     post = await move_in(sqlite_store, start=False, concurrency=1)
     await post.promise("b1", "b2", key="g", priority=Priority.BROADCAST)
     await post.promise("other", key="h", priority=Priority.NOTICE)
@@ -159,9 +159,7 @@ async def test_a_reply_overtakes_the_broadcasts_to_its_own_group(sqlite_store: S
     assert post.done == ["reply", "other", "b1", "b2"]
 
 
-async def test_a_notice_before_a_reply_keeps_its_place_and_shares_its_urgency(
-    sqlite_store: Store, move_in: Move
-) -> None:
+async def test_notice_before_a_reply_inherits_its_priority(sqlite_store: Store, move_in: Move) -> None:
     post = await move_in(sqlite_store, start=False, concurrency=1)
     await post.promise("far", key="h", priority=Priority.NOTICE)
     await post.promise("welcome", key="g", priority=Priority.NOTICE)
@@ -171,7 +169,7 @@ async def test_a_notice_before_a_reply_keeps_its_place_and_shares_its_urgency(
     assert post.done == ["welcome", "reply", "far"]
 
 
-async def test_a_retry_keeps_its_place(post: Post, clock: Clock) -> None:
+async def test_retry_keeps_its_place(post: Post, clock: Clock) -> None:
     post.answers["one"] = [Retry(0.05, "busy"), Retry(0.05, "busy")]
     later = asyncio.create_task(_clock_runs(clock))
     await post.promise("one", "two")
@@ -181,7 +179,7 @@ async def test_a_retry_keeps_its_place(post: Post, clock: Clock) -> None:
     assert post.done == ["one", "two"]
 
 
-async def test_tries_that_count_are_remembered_over_a_restart(open_store: OpenStore, move_in: Move) -> None:
+async def test_counted_attempts_survive_restart(open_store: OpenStore, move_in: Move) -> None:
     first = await move_in(await open_store())
     first.answers["one"] = [Retry(0, "refused"), Retry(100, "refused")]
     first.answers["two"] = [Retry(100, "offline", counts=False)]
@@ -198,7 +196,7 @@ async def test_tries_that_count_are_remembered_over_a_restart(open_store: OpenSt
     assert "one" not in second.began, "its wait goes on"
 
 
-async def test_given_up_is_failed_and_told(post: Post) -> None:
+async def test_job_given_up_is_failed_and_reported(post: Post) -> None:
     post.answers["one"] = [GiveUp("no such person")]
     post.answers["two"] = [ValueError("bug")]
     await post.promise("one", "two", "three")
@@ -208,9 +206,7 @@ async def test_given_up_is_failed_and_told(post: Post) -> None:
     assert post.failed == ["one: no such person", "two: ValueError"]
 
 
-async def test_a_database_that_is_away_gives_nothing_up(
-    post: Post, monkeypatch: pytest.MonkeyPatch, clock: Clock
-) -> None:
+async def test_unavailable_database_gives_nothing_up(post: Post, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     monkeypatch.setattr(delivery_queue, "DATABASE_AWAY", 0.05)
     away = OperationalError("UPDATE", {}, sqlite3.OperationalError("disk I/O error"))
     post.answers["one"] = [away, away]
@@ -223,7 +219,7 @@ async def test_a_database_that_is_away_gives_nothing_up(
     assert (await post.rows(), post.failed) == ({"one": "sent", "two": "sent"}, [])
 
 
-async def test_work_for_later_holds_nothing_up_and_comes_at_its_time(post: Post, clock: Clock) -> None:
+async def test_scheduled_job_blocks_nothing_and_runs_on_time(post: Post, clock: Clock) -> None:
     await post.promise("later", run_at=clock.now + 0.3)
     await post.promise("now")
     await post.ended(1)
@@ -233,7 +229,7 @@ async def test_work_for_later_holds_nothing_up_and_comes_at_its_time(post: Post,
     assert post.done == ["now", "later"]
 
 
-async def test_timed_work_of_an_earlier_process_comes_at_its_time(
+async def test_scheduled_job_of_an_earlier_process_runs_on_time(
     open_store: OpenStore, move_in: Move, clock: Clock
 ) -> None:
     first = await move_in(await open_store(), start=False)
@@ -248,7 +244,7 @@ async def test_timed_work_of_an_earlier_process_comes_at_its_time(
     await second.ended(3)
 
 
-async def test_a_clock_that_is_set_back_keeps_nobody_waiting(post: Post, clock: Clock) -> None:
+async def test_clock_set_back_delays_nobody(post: Post, clock: Clock) -> None:
     post.answers["one"] = [Retry(0.2, "offline", counts=False), Retry(0.2, "refused")]
     await post.promise("one", key="x")
     await post.promise("two", key="y", run_at=clock.now + 0.2)
@@ -258,7 +254,7 @@ async def test_a_clock_that_is_set_back_keeps_nobody_waiting(post: Post, clock: 
     assert sorted(post.done) == ["one", "two"]
 
 
-async def test_a_closed_queue_waits_until_it_is_poked(post: Post) -> None:
+async def test_closed_queue_waits_until_woken(post: Post) -> None:
     post.open = False
     await post.promise("one")
     await asyncio.sleep(0.05)
@@ -271,9 +267,7 @@ async def test_a_closed_queue_waits_until_it_is_poked(post: Post) -> None:
 # ---- restarts ----
 
 
-async def test_what_was_open_is_done_after_the_restart_in_order_and_before_what_is_new(
-    open_store: OpenStore, move_in: Move
-) -> None:
+async def test_unfinished_jobs_run_first_and_in_order_after_restart(open_store: OpenStore, move_in: Move) -> None:
     first = await move_in(await open_store(), start=False)
     await first.promise("one", "two")
     second = await move_in(await open_store(), start=False)
@@ -285,7 +279,7 @@ async def test_what_was_open_is_done_after_the_restart_in_order_and_before_what_
     assert second.done == ["one", "two", "three"], "each once, in order"
 
 
-async def test_a_reply_cut_off_is_sent_again_a_broadcast_is_not(open_store: OpenStore, move_in: Move) -> None:
+async def test_interrupted_reply_is_resent_and_broadcast_is_not(open_store: OpenStore, move_in: Move) -> None:
     first = await move_in(await open_store())
     first.gates = {"reply": asyncio.Event(), "broadcast": asyncio.Event()}
     await first.promise("reply", key="x")
@@ -304,7 +298,7 @@ async def test_a_reply_cut_off_is_sent_again_a_broadcast_is_not(open_store: Open
     assert (await second.rows())["broadcast"] == "unknown"
 
 
-async def test_a_stop_lets_what_is_being_sent_finish_and_notes_it(sqlite_store: Store, move_in: Move) -> None:
+async def test_stop_finishes_and_records_running_jobs(sqlite_store: Store, move_in: Move) -> None:
     post = await move_in(sqlite_store)
     gate = post.gates["one"] = asyncio.Event()
     await post.promise("one", "two")
@@ -314,7 +308,7 @@ async def test_a_stop_lets_what_is_being_sent_finish_and_notes_it(sqlite_store: 
     assert await post.rows() == {"one": "sent", "two": "queued"}
 
 
-async def test_work_for_an_account_that_is_gone_waits_and_stops_no_start(
+async def test_job_of_a_removed_account_waits_and_blocks_nothing(
     sqlite_store: Store, move_in: Move, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     old = Outbox(sqlite_store, clock)
@@ -327,7 +321,7 @@ async def test_work_for_an_account_that_is_gone_waits_and_stops_no_start(
     assert (await post.rows())["x"] == "queued"
 
 
-async def test_one_key_is_one_promise(store: Store, move_in: Move) -> None:
+async def test_one_key_is_one_job(store: Store, move_in: Move) -> None:
     post = await move_in(store)
     await post.promise("one", idempotency_key="id-1")
     with pytest.raises(Exception, match=r"(?i)unique"):
@@ -336,7 +330,7 @@ async def test_one_key_is_one_promise(store: Store, move_in: Move) -> None:
     assert post.done == ["one"]
 
 
-async def test_how_long_the_oldest_has_waited(post: Post, clock: Clock) -> None:
+async def test_age_of_the_oldest_job(post: Post, clock: Clock) -> None:
     post.open = False
     await post.promise("one")
     clock.now += 30
@@ -347,7 +341,7 @@ async def test_how_long_the_oldest_has_waited(post: Post, clock: Clock) -> None:
     assert post.outbox.oldest("wx:nobody") == 0
 
 
-async def test_a_thousand_promises_share_their_commits(post: Post) -> None:
+async def test_thousand_jobs_share_commits(post: Post) -> None:
     def write(session: Session) -> None:
         for i in range(1000):
             post.add(session, f"n{i}", f"k{i % 50}")
@@ -395,7 +389,7 @@ async def sent_item(post: Post) -> OutboxItem:
     return await post.store.read(lambda s: s.exec(select(OutboxItem)).one())
 
 
-async def test_what_was_sent_and_did_not_reach_anybody_has_failed(post: Post) -> None:
+async def test_sent_but_undelivered_message_is_failed(post: Post) -> None:
     item = await sent_item(post)
     number = item.id or 0
     assert not await post.store.write(lambda s: post.outbox.results.fail_sent(s, number, "wx:b", "gone")), (
@@ -409,7 +403,7 @@ async def test_what_was_sent_and_did_not_reach_anybody_has_failed(post: Post) ->
     assert post.failed == ["one: gone"]
 
 
-async def test_work_given_up_is_promised_anew(post: Post, clock: Clock) -> None:
+async def test_failed_job_is_queued_again(post: Post, clock: Clock) -> None:
     post.answers["one"] = [Retry(0, "again"), GiveUp("no")]
     await post.promise("one")
     await until(lambda: post.failed)
@@ -428,7 +422,7 @@ async def test_work_given_up_is_promised_anew(post: Post, clock: Clock) -> None:
     assert (kept.state, kept.attempts, kept.error, kept.created_at) == ("sent", 0, "", clock.now)
 
 
-async def test_what_is_being_sent_is_told_from_memory(post: Post) -> None:
+async def test_running_jobs_are_reported_from_memory(post: Post) -> None:
     post.gates["one"] = asyncio.Event()
     await post.promise("one")
     await until(lambda: post.began)
@@ -441,7 +435,7 @@ async def test_what_is_being_sent_is_told_from_memory(post: Post) -> None:
     assert post.outbox.waiting() == {QUEUE: 0}
 
 
-async def test_when_a_queue_s_work_was_done(post: Post, clock: Clock) -> None:
+async def test_time_of_completion_of_a_queue(post: Post, clock: Clock) -> None:
     began = clock.now
     for name in ("one", "two"):
         await post.promise(name)
@@ -452,7 +446,7 @@ async def test_when_a_queue_s_work_was_done(post: Post, clock: Clock) -> None:
     assert await post.store.read(lambda s: sent_since(s, "wx:b", 0)) == []
 
 
-async def test_a_reply_cut_off_is_not_told_as_failed_and_a_broadcast_is(open_store: OpenStore, move_in: Move) -> None:
+async def test_interrupted_broadcast_is_reported_failed_and_reply_is_not(open_store: OpenStore, move_in: Move) -> None:
     first = await move_in(await open_store(), start=False)
     for name, priority in (("reply", Priority.REPLY), ("broadcast", Priority.BROADCAST)):
         await first.promise(name, priority=priority)
@@ -470,7 +464,7 @@ async def test_a_reply_cut_off_is_not_told_as_failed_and_a_broadcast_is(open_sto
     assert await second.rows() == {"reply": "sent", "broadcast": "unknown"}
 
 
-async def test_ends_are_counted(post: Post, clock: Clock) -> None:
+async def test_results_are_counted(post: Post, clock: Clock) -> None:
     post.answers |= {"bad": [GiveUp("no")], "again": [Retry(0, "again")]}
     await post.promise("good", "bad", "again")
     post.gates["late"] = asyncio.Event()
@@ -483,7 +477,7 @@ async def test_ends_are_counted(post: Post, clock: Clock) -> None:
     assert counts == {"sent": 2, "failed": 1, "retried": 1, "late": 1}
 
 
-async def test_a_refresh_beside_the_end_of_a_delivery_does_not_repeat_it(store: Store, clock: Clock) -> None:
+async def test_refresh_during_completion_does_not_repeat_the_job(store: Store, clock: Clock) -> None:
     post = Post(store, clock)
     await post.outbox.start()
     post.gates["1"] = asyncio.Event()
@@ -520,7 +514,7 @@ async def _cancel(post: Post) -> int:
     return await post.store.write(write)
 
 
-async def test_what_has_not_been_attempted_is_cancelled(store: Store, move_in: Move, clock: Clock) -> None:
+async def test_unattempted_jobs_are_cancelled(store: Store, move_in: Move, clock: Clock) -> None:
     """The job that runs is not interrupted; cancelled jobs are neither waited for nor loaded after a restart."""
     post = await move_in(store)
     post.gates["one"] = asyncio.Event()
@@ -540,7 +534,7 @@ async def test_what_has_not_been_attempted_is_cancelled(store: Store, move_in: M
     assert again.outbox.waiting() == {}
 
 
-async def test_a_job_cancelled_while_it_runs_is_not_retried(post: Post) -> None:
+async def test_job_cancelled_while_running_is_not_retried(post: Post) -> None:
     post.gates["one"] = asyncio.Event()
     post.answers["one"] = [Retry(0, "too fast")]
     await post.promise("one", priority=Priority.BROADCAST)
@@ -553,7 +547,7 @@ async def test_a_job_cancelled_while_it_runs_is_not_retried(post: Post) -> None:
     assert await post.rows() == {"one": "cancelled"}
 
 
-async def test_a_job_cancelled_by_another_process_is_not_sent(store: Store, move_in: Move, clock: Clock) -> None:
+async def test_job_cancelled_by_another_process_is_not_sent(store: Store, move_in: Move, clock: Clock) -> None:
     """Its holder drops it when it is told to look, and finds out before it sends it in any case."""
     holder = await move_in(store)
     holder.open = False

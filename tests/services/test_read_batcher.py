@@ -26,7 +26,7 @@ class Shelf:
         return {key: len(key) for key in keys if "x" not in key}
 
 
-async def test_what_is_asked_meanwhile_shares_the_next_read(sqlite_store: Store) -> None:
+async def test_concurrent_lookups_share_the_next_read(sqlite_store: Store) -> None:
     shelf = Shelf()
     lookup = ReadBatcher(sqlite_store, shelf.read)
     names = ["a", "bb", "xx", "a", *(f"k{i}" for i in range(100))]
@@ -38,7 +38,7 @@ async def test_what_is_asked_meanwhile_shares_the_next_read(sqlite_store: Store)
     assert shelf.reads[-1] == ["a"], "asked again, it is read again"
 
 
-async def test_a_read_that_fails_is_told_to_all_who_asked_and_the_next_one_is_made(sqlite_store: Store) -> None:
+async def test_failed_read_reaches_all_callers_and_the_next_succeeds(sqlite_store: Store) -> None:
     shelf = Shelf()
     lookup = ReadBatcher(sqlite_store, shelf.read)
     shelf.broken = True
@@ -48,7 +48,7 @@ async def test_a_read_that_fails_is_told_to_all_who_asked_and_the_next_one_is_ma
     assert await lookup("a") == 1
 
 
-async def test_who_goes_away_takes_nobody_elses_answer_along(sqlite_store: Store) -> None:
+async def test_cancelled_caller_does_not_cancel_others(sqlite_store: Store) -> None:
     lookup = ReadBatcher(sqlite_store, Shelf().read)
     first, second = asyncio.create_task(lookup("a")), asyncio.create_task(lookup("a"))
     await asyncio.sleep(0)

@@ -13,7 +13,7 @@ from tests.stories.conftest import MakeTown, Town
 from tests.stories.service import service
 
 
-async def test_open_work_of_what_is_gone_waits(town: Town) -> None:
+async def test_jobs_of_removed_accounts_wait(town: Town) -> None:
     """Their jobs are neither lost nor sent from another account, and other accounts work."""
 
     def leave_behind(session: Session) -> None:
@@ -34,7 +34,7 @@ async def test_open_work_of_what_is_gone_waits(town: Town) -> None:
     assert not town.seen("宋公明") or all(m.text != "x" for m in town.seen("宋公明"))
 
 
-async def test_a_notice_to_a_webhook_that_is_gone_does_not_stop_the_start(town: Town) -> None:
+async def test_event_of_removed_webhook_does_not_block_start(town: Town) -> None:
     event = {"id": "evt_1", "type": "member.joined", "timestamp": "2026-01-01T00:00:00+00:00", "data": {}}
     await town.bot.container.store.write(
         lambda s: s.add(OutboxItem(queue="hook:http://127.0.0.1:1/gone", key="1", body=json.dumps(event)))
@@ -44,7 +44,7 @@ async def test_a_notice_to_a_webhook_that_is_gone_does_not_stop_the_start(town: 
     assert (status, answer["ready"]) == (200, True)
 
 
-async def test_the_groups_and_tickets_of_an_account_that_is_gone(make_town: MakeTown) -> None:
+async def test_groups_and_tickets_of_removed_account_are_shown(make_town: MakeTown) -> None:
     """They are shown from the database; actions on them fail, and all jobs run."""
     town = await make_town(customer_service=service())
     qun = Qun(

@@ -28,7 +28,7 @@ async def staffed(make_town: MakeTown, **limits: Any) -> tuple[Town, str]:
     return town, room
 
 
-async def test_the_same_question_is_answered_a_few_times_a_minute(make_town: MakeTown) -> None:
+async def test_repeated_question_is_answered_a_few_times_per_minute(make_town: MakeTown) -> None:
     town = await bought(make_town)
     for _ in range(50):
         town.say("黑旋风", "营业时间")
@@ -39,7 +39,7 @@ async def test_the_same_question_is_answered_a_few_times_a_minute(make_town: Mak
     await until(lambda: len(town.seen("黑旋风")) == 4, "answered again")
 
 
-async def test_so_many_replies_an_hour(make_town: MakeTown) -> None:
+async def test_replies_per_hour_are_limited(make_town: MakeTown) -> None:
     town = await bought(make_town, replies=5)
     for number in range(20):
         town.say("黑旋风", f"价格 {number}")
@@ -51,7 +51,7 @@ async def test_so_many_replies_an_hour(make_town: MakeTown) -> None:
     await until(lambda: len(town.seen("黑旋风")) == 7, "answered again")
 
 
-async def test_so_many_messages_to_the_staff(make_town: MakeTown) -> None:
+async def test_messages_to_staff_are_limited(make_town: MakeTown) -> None:
     town, room = await staffed(make_town, relays=5)
     await ask_person(town, room)
     for number in range(12):
@@ -70,7 +70,7 @@ async def test_so_many_messages_to_the_staff(make_town: MakeTown) -> None:
     await town.hears("黑旋风", "请慢慢说")
 
 
-async def test_so_many_tickets(make_town: MakeTown) -> None:
+async def test_tickets_per_person_are_limited(make_town: MakeTown) -> None:
     town, room = await staffed(make_town, tickets=2)
     for number in (1, 2):
         town.say("黑旋风", "人工")

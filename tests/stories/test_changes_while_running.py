@@ -30,7 +30,7 @@ async def reload(town: Town, **config: Any) -> Any:
 # ---- configuration ----
 
 
-async def test_what_changes_at_once(make_town: MakeTown, database: str) -> None:
+async def test_reloadable_settings_apply_at_once(make_town: MakeTown, database: str) -> None:
     town = await make_town(database=database)
     assert await reload(town) == {"changed": [], "restart": []}
     service = {"keywords": [{"equals": "营业时间", "reply": "九点到六点"}], "fallback": "不懂"}
@@ -49,14 +49,14 @@ async def test_what_changes_at_once(make_town: MakeTown, database: str) -> None:
     assert len(audit) == 2
 
 
-async def test_what_takes_a_restart_is_named_and_not_taken(town: Town) -> None:
+async def test_settings_that_need_a_restart_are_named_and_ignored(town: Town) -> None:
     answer = await reload(town, timezone="Asia/Tokyo", texts={"bad_token": "令牌不对"})
     assert answer == {"changed": ["texts.bad_token"], "restart": ["timezone"]}
     assert town.bot.container.config.timezone == "Asia/Shanghai"
     assert (await reload(town))["restart"] == ["timezone"]
 
 
-async def test_a_mistake_changes_nothing(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_invalid_config_changes_nothing(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     faq = town.folder / "faq.yaml"
     faq.write_text("- questions: [怎么退货]\n  answer: 七天内\n")
     await reload(town, customer_service={"faq": str(faq)})
@@ -76,7 +76,7 @@ async def test_a_mistake_changes_nothing(town: Town, monkeypatch: pytest.MonkeyP
     await town.hears("黑旋风", "十天内")
 
 
-async def test_hours_jobs_admins_keys_and_groups_follow(town: Town) -> None:
+async def test_hours_jobs_admins_keys_and_groups_are_reloaded(town: Town) -> None:
     qun = await town.make_group()
     hours = {"days": "mon-sun", "from": "00:00", "to": "00:00"}
     await reload(
@@ -101,7 +101,7 @@ async def test_hours_jobs_admins_keys_and_groups_follow(town: Town) -> None:
     assert (await town.call("GET", "/openapi.json"))[1]["paths"]["/wxbot/qun"]["get"]["security"] == [{"key": []}]
 
 
-async def test_a_receiver_moves_and_loses_nothing(make_town: MakeTown, database: str) -> None:
+async def test_changed_webhook_loses_nothing(make_town: MakeTown, database: str) -> None:
     """The URL and secret change while events are queued; they are delivered once and in order."""
 
     async def closed(_event: dict[str, Any]) -> int:
@@ -125,7 +125,7 @@ async def test_a_receiver_moves_and_loses_nothing(make_town: MakeTown, database:
         assert answer["webhooks"][-1]["attempts"] >= 1
 
 
-async def test_a_day_without_a_restart(make_town: MakeTown, database: str) -> None:
+async def test_all_settings_change_under_load(make_town: MakeTown, database: str) -> None:
     """FAQ, hours, webhook, key and admin change while customers write: each message is answered once, by one of the
     configs.
     """
@@ -164,7 +164,7 @@ def _of(config: dict[str, Any]) -> dict[str, Any]:
 # ---- admins, questions and groups by chat ----
 
 
-async def test_admins_by_chat(make_town: MakeTown, database: str) -> None:
+async def test_admins_are_managed_by_chat(make_town: MakeTown, database: str) -> None:
     town = await make_town(database=database)
     qun = await town.make_group()
     town.say("黑旋风", "/管理员 加 wxid_heixuanfeng")
@@ -196,7 +196,7 @@ async def test_admins_by_chat(make_town: MakeTown, database: str) -> None:
     assert town.seen("黑旋风")[-1].text == "您没有权限执行此命令。"
 
 
-async def test_nobody_is_locked_out(make_town: MakeTown) -> None:
+async def test_last_admin_cannot_be_removed(make_town: MakeTown) -> None:
     """The code is valid until an admin was seen; the last admin cannot be removed."""
     town = await make_town(admins=[])
     code = town.bot.container.admins.code
@@ -214,7 +214,7 @@ async def test_nobody_is_locked_out(make_town: MakeTown) -> None:
     assert not town.bot.container.admins.code  # one was seen
 
 
-async def test_an_admin_of_the_config_who_was_never_seen_leaves_the_code(make_town: MakeTown) -> None:
+async def test_unseen_configured_admin_leaves_the_code_valid(make_town: MakeTown) -> None:
     town = await make_town(admins=["wxid_nobody_here"])
     assert town.bot.container.admins.code
     await reload(town, admins=["wxid_heixuanfeng"])
@@ -222,14 +222,14 @@ async def test_an_admin_of_the_config_who_was_never_seen_leaves_the_code(make_to
     await until(lambda: not town.bot.container.admins.code, "an admin among the friends is seen")
 
 
-async def test_who_was_bound_by_an_earlier_version_stays_an_admin(town: Town) -> None:
+async def test_admin_bound_by_an_earlier_version_stays(town: Town) -> None:
     await town.bot.container.store.write(lambda s: s.merge(Setting(key="admins", value='["wxid_heixuanfeng"]')))
     await town.restart_bot()
     town.say("黑旋风", "/群列表")
     await town.hears("黑旋风", "没有找到群。")
 
 
-async def test_questions_by_chat_go_before_the_file(make_town: MakeTown, database: str) -> None:
+async def test_questions_by_chat_precede_the_file(make_town: MakeTown, database: str) -> None:
     town = await make_town(database=database)
     faq = town.folder / "faq.yaml"
     faq.write_text("- questions: [怎么退货]\n  answer: 文件的答案\n")
@@ -258,7 +258,7 @@ async def test_questions_by_chat_go_before_the_file(make_town: MakeTown, databas
     assert [one["kind"] for one in audit] == ["question_removed", "question", "question"]
 
 
-async def test_reload_by_chat(town: Town) -> None:
+async def test_config_is_reloaded_by_chat(town: Town) -> None:
     town.extra["texts"] = {"bad_token": "令牌不对"}
     town.extra["timezone"] = "Asia/Tokyo"
     town.say("店长", "/重载")
@@ -283,7 +283,7 @@ RULES = """\
 """
 
 
-async def test_rules_of_every_kind_in_and_out(make_town: MakeTown, database: str) -> None:
+async def test_rules_are_imported_and_exported(make_town: MakeTown, database: str) -> None:
     town = await make_town(
         database=database, customer_service={"keywords": [{"contains": "发票", "reply": "文件里的"}]}
     )
@@ -313,7 +313,7 @@ async def test_rules_of_every_kind_in_and_out(make_town: MakeTown, database: str
 # ---- assistants ----
 
 
-async def test_an_assistant_is_added_changed_and_removed(town: Town) -> None:
+async def test_assistant_is_added_changed_and_removed(town: Town) -> None:
     world = World.default(["weimi2002"], seed=2)
     other = await sandbox.start(["weimi2002"], port=0, world=world)
     try:
@@ -360,14 +360,14 @@ async def test_an_assistant_is_added_changed_and_removed(town: Town) -> None:
         {"account": ""},
     ],
 )
-async def test_what_is_no_assistant(town: Town, change: dict[str, Any]) -> None:
+async def test_invalid_assistant_is_rejected(town: Town, change: dict[str, Any]) -> None:
     new = {"account": "weimi2002", "endpoint": "127.0.0.1:1", "token": "t", **change}
     status, answer, _ = await town.call("POST", "/wxbot/assistant", new)
     assert (status, answer["error"]["code"]) == (400, 1001)
     assert (await town.call("DELETE", "/wxbot/assistant/weimi1001"))[1]["error"]["code"] == 1001
 
 
-async def test_a_code_to_be_scanned_is_told_and_shown(make_town: MakeTown) -> None:
+async def test_login_code_is_sent_and_shown(make_town: MakeTown) -> None:
     async with receiving() as receiver:
         town = await make_town(webhooks=[receiver.config])
         await town.quiet()

@@ -31,7 +31,7 @@ def reports(town: Town, who: str) -> list[str]:
     return [m.text for m in town.seen(who) if "【日报】" in m.text]
 
 
-async def test_an_owner_who_wants_it_gets_a_report_once_a_day(town: Town) -> None:
+async def test_subscribed_owner_gets_one_report_per_day(town: Town) -> None:
     qun = await town.make_group()
     await town.join(qun["token"], "黑旋风")
     room = qun["room"]
@@ -70,7 +70,7 @@ async def test_an_owner_who_wants_it_gets_a_report_once_a_day(town: Town) -> Non
     assert len(reports(town, "宋公明")) == 2
 
 
-async def test_a_clock_that_is_set_back_stops_no_job(make_town: MakeTown, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_clock_set_back_stops_no_job(make_town: MakeTown, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobs.scheduler.LOOK_EVERY", 0.05)
     town = await make_town()
     jobs = town.bot.jobs._scheduler.get_jobs()
@@ -81,7 +81,7 @@ async def test_a_clock_that_is_set_back_stops_no_job(make_town: MakeTown, monkey
     await until(lambda: min(job.next_run_time for job in town.bot.jobs._scheduler.get_jobs()) < soon, "planned anew")
 
 
-async def test_what_was_missed_is_made_up_once(town: Town) -> None:
+async def test_missed_run_is_made_up_once(town: Town) -> None:
     """A job whose times passed while the bot was down runs once at the start."""
     book = town.bot.container.job_log
     assert book.last["daily_report"].result == "new"
@@ -98,7 +98,7 @@ async def test_what_was_missed_is_made_up_once(town: Town) -> None:
     assert ("daily_report", True) not in town.bot.container.job_log.counts
 
 
-async def test_what_is_made_up_tells_of_groups_as_they_are_now(town: Town) -> None:
+async def test_made_up_run_uses_current_groups(town: Town) -> None:
     """After a crash it waits until the groups have been read again, however late the gateway is."""
     await town.make_group()
     town.say("店长", "/日报 100001 开")
@@ -119,7 +119,7 @@ async def test_what_is_made_up_tells_of_groups_as_they_are_now(town: Town) -> No
     assert "现有 3 人" in heard.text
 
 
-async def test_a_report_that_was_missed_is_of_its_own_day(town: Town) -> None:
+async def test_made_up_report_covers_its_own_day(town: Town) -> None:
     """Due while the bot was down, and made up on a later day: it covers the day before it was due."""
     qun = await town.make_group()
     town.say("店长", "/日报 100001 开")
@@ -146,7 +146,7 @@ async def test_a_report_that_was_missed_is_of_its_own_day(town: Town) -> None:
     assert "消息 22" in reports(town, "宋公明")[1]
 
 
-def test_the_picture_of_a_report_has_chinese_letters() -> None:
+def test_report_chart_has_chinese_glyphs() -> None:
     """Each character of its titles has a glyph of its own."""
     font = ImageFont.truetype(FONT, 18)
     missing = bytes(font.getmask("\u9f98"))
@@ -160,7 +160,7 @@ def test_the_picture_of_a_report_has_chinese_letters() -> None:
     assert pictures[0] != pictures[1]
 
 
-async def test_a_failing_job_is_told_and_runs_again(town: Town) -> None:
+async def test_failing_job_is_reported_and_runs_again(town: Town) -> None:
     await town.bot.container.store.write(lambda s: s.merge(Setting(key="report:weimi1001:wxid_admin", value="")))
     broken = town.bot.container.reports.send
 
@@ -187,7 +187,7 @@ async def test_jobs_are_shown_to_admins_only(town: Town) -> None:
     await town.hears("宋公明", "您没有权限执行此命令")
 
 
-async def test_a_job_may_be_moved_or_switched_off(make_town: MakeTown) -> None:
+async def test_job_is_rescheduled_or_disabled(make_town: MakeTown) -> None:
     town = await make_town(jobs=[{"name": "daily_report", "cron": "0 20 * * *"}, {"name": "prune", "enabled": False}])
     assert "prune" not in town.bot.container.job_log.names
     at = town.bot.container.job_log.next_at("daily_report")
@@ -195,7 +195,7 @@ async def test_a_job_may_be_moved_or_switched_off(make_town: MakeTown) -> None:
     assert (at + 8 * 3600) % DAY == 20 * 3600, "20:00 in Shanghai"
 
 
-async def test_a_weekday_of_a_job_is_crontabs(make_town: MakeTown) -> None:
+async def test_weekday_of_a_job_follows_crontab(make_town: MakeTown) -> None:
     town = await make_town(jobs=[{"name": "daily_report", "cron": "0 20 * * 0"}])
     at = town.bot.container.job_log.next_at("daily_report")
     assert at is not None
@@ -213,9 +213,7 @@ async def test_a_weekday_of_a_job_is_crontabs(make_town: MakeTown) -> None:
         ({"name": "prune", "cron": "0 9 * * 9"}, "jobs.1.cron: '0 9 * * 9' is not valid: "),
     ],
 )
-async def test_a_job_that_cannot_be_stops_the_start_with_one_line(
-    tmp_path: Path, change: dict[str, str], line: str
-) -> None:
+async def test_invalid_job_stops_the_start_with_one_line(tmp_path: Path, change: dict[str, str], line: str) -> None:
     bot = Bot(Config(database=f"sqlite:///{tmp_path}/wxbot.db", sandbox={"port": 0}, jobs=[change]))
     with pytest.raises(ConfigError) as error:
         await bot.start()
@@ -223,7 +221,7 @@ async def test_a_job_that_cannot_be_stops_the_start_with_one_line(
     assert "\n" not in str(error.value)
 
 
-async def test_pruning_takes_what_is_old_and_finished(make_town: MakeTown) -> None:
+async def test_old_finished_rows_are_pruned(make_town: MakeTown) -> None:
     town = await make_town(keep_days=10)
     old = town.bot.container.clock() - 11 * DAY
 
@@ -258,7 +256,7 @@ async def test_pruning_takes_what_is_old_and_finished(make_town: MakeTown) -> No
     assert town.bot.container.job_log.last["prune"].result == "452"
 
 
-async def test_a_clock_that_jumps_prunes_nothing(town: Town) -> None:
+async def test_jumping_clock_prunes_nothing(town: Town) -> None:
     """Nor after a restart; set right again, it prunes as before."""
     town.say("黑旋风", "你好")
     await town.quiet()
@@ -279,7 +277,7 @@ async def test_a_clock_that_jumps_prunes_nothing(town: Town) -> None:
     assert town.bot.container.job_log.last["prune"].result == "0"
 
 
-async def test_the_difference_of_the_clocks_is_measured_by_messages(town: Town) -> None:
+async def test_clock_difference_is_measured_by_messages(town: Town) -> None:
     town.say("店长", "/任务")
     await town.hears("店长", "日报")
     ((account, seconds),) = town.bot.container.account_clocks.skews()

@@ -142,7 +142,7 @@ async def story(tmp_path: Path) -> AsyncIterator[Story]:
             await wechat.stop()
 
 
-async def test_merchant_settings_survive_a_kill_at_every_step(story: Story) -> None:
+async def test_merchant_flow_survives_kill_9_at_every_step(story: Story) -> None:
     story.say("商户设置")
     await story.hears("请问商户名称？")
     await story.bot.die()
@@ -170,7 +170,7 @@ async def test_merchant_settings_survive_a_kill_at_every_step(story: Story) -> N
     assert story.receiver.of("flow.finished")[0]["state"] == "finished"
 
 
-async def test_a_device_survives_a_kill_at_every_step(story: Story) -> None:
+async def test_device_flow_survives_kill_9_at_every_step(story: Story) -> None:
     story.say("增加POS机")
     await story.stored(1)
     await story.bot.kill()  # probably before it has replied: the message is stored first

@@ -27,7 +27,7 @@ async def received(gateway: OfficialGateway, answer: str) -> list[str]:
         count = len(sent)
 
 
-async def test_a_device_is_added(official: Start, tmp_path: Path) -> None:  # noqa: F811
+async def test_device_flow_completes(official: Start, tmp_path: Path) -> None:  # noqa: F811
     gateway = await official()
     await gateway.contact(ADMIN, "店长", friend=False)
     async with stand_ins() as systems, receiving() as receiver:

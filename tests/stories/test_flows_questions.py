@@ -43,7 +43,7 @@ async def says(town: Town, words: str, hears: str) -> None:
     await until(lambda: any(hears in line for line in told(town, WHO)[before:]), f"{words!r} is answered {hears!r}")
 
 
-async def test_questions_with_choices_and_checks_over_restarts(make_town: MakeTown, shop: Shop) -> None:
+async def test_choices_and_checks_across_restarts(make_town: MakeTown, shop: Shop) -> None:
     town = await make_town(**with_shop(shop, flow(ASK, PLAN, CONFIRM, ORDER, {"say": "好了"})))
     await says(town, "开始", "哪家？")
     await says(town, "一店", "几台？")
@@ -60,7 +60,7 @@ async def test_questions_with_choices_and_checks_over_restarts(make_town: MakeTo
     assert [body for _, _, body in shop.asked] == [{"n": 3, "plan": "yearly"}]
 
 
-async def test_what_is_not_confirmed_is_not_done(make_town: MakeTown, shop: Shop) -> None:
+async def test_unconfirmed_step_is_not_executed(make_town: MakeTown, shop: Shop) -> None:
     town = await make_town(**with_shop(shop, flow({"confirm": "付款 5 元"}, CALL)))
     await says(town, "开始", "付款 5 元")
     await says(town, "取消", "已取消流程")
@@ -69,7 +69,7 @@ async def test_what_is_not_confirmed_is_not_done(make_town: MakeTown, shop: Shop
     assert not shop.asked
 
 
-async def test_a_confirmation_belongs_to_what_was_asked_last(make_town: MakeTown, shop: Shop) -> None:
+async def test_confirmation_answers_the_latest_question(make_town: MakeTown, shop: Shop) -> None:
     """A broadcast and a flow both wait for 确认."""
     town = await make_town(**with_shop(shop, flow({"confirm": "付款 5 元"}, CALL, {"say": "付了"})))
     qun = await town.make_group()
@@ -85,7 +85,7 @@ async def test_a_confirmation_belongs_to_what_was_asked_last(make_town: MakeTown
     await town.hears("宋公明", "放假通知", qun["room"])
 
 
-async def test_a_long_call_gives_one_sign_of_life_over_restarts(
+async def test_long_call_sends_one_progress_message_across_restarts(
     make_town: MakeTown, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.flows.running_calls.SLOW_SECONDS", 0.3)
@@ -108,14 +108,14 @@ async def test_a_long_call_gives_one_sign_of_life_over_restarts(
     assert len(set(shop.keys)) == 1
 
 
-async def test_a_quick_call_gives_no_sign(make_town: MakeTown, shop: Shop) -> None:
+async def test_quick_call_sends_no_progress_message(make_town: MakeTown, shop: Shop) -> None:
     town = await make_town(**with_shop(shop, flow(CALL, {"say": "好了"})))
     await says(town, "开始", "好了")
     await town.quiet()
     assert told(town, WHO) == ["好了"]
 
 
-async def test_retrying_goes_on_at_the_call_that_had_no_answer(make_town: MakeTown, shop: Shop) -> None:
+async def test_retry_continues_at_the_failed_call(make_town: MakeTown, shop: Shop) -> None:
     """With its idempotency key, since it may have been carried out, and over a restart."""
     broken = True
 
@@ -141,7 +141,7 @@ async def test_retrying_goes_on_at_the_call_that_had_no_answer(make_town: MakeTo
     await town.hears(WHO, "抱歉，我没听懂")
 
 
-async def test_a_refused_call_is_made_anew(make_town: MakeTown, shop: Shop) -> None:
+async def test_rejected_call_is_repeated_on_retry(make_town: MakeTown, shop: Shop) -> None:
     refuse = True
 
     async def reply(_request: web.Request) -> web.StreamResponse:
@@ -155,7 +155,7 @@ async def test_a_refused_call_is_made_anew(make_town: MakeTown, shop: Shop) -> N
     assert len(set(shop.keys)) == 2
 
 
-async def test_a_refused_result_is_asked_for_again(make_town: MakeTown, shop: Shop) -> None:
+async def test_rejected_result_is_requested_again_on_retry(make_town: MakeTown, shop: Shop) -> None:
     """The step that handed out the address is done again, with a new one; the old one stays answered."""
     town = await make_town(**with_shop(shop, flow(HAND_OUT, WAIT, {"say": "好了"})))
     town.say(WHO, "开始")
@@ -179,9 +179,7 @@ async def test_a_refused_result_is_asked_for_again(make_town: MakeTown, shop: Sh
 
 
 @pytest.mark.parametrize("when", ["before 重试", "after 重试"])
-async def test_a_result_of_an_earlier_step_still_comes_to_a_retried_run(
-    make_town: MakeTown, shop: Shop, when: str
-) -> None:
+async def test_late_result_of_an_earlier_step_reaches_a_retried_run(make_town: MakeTown, shop: Shop, when: str) -> None:
     broken = True
 
     async def reply(request: web.Request) -> web.StreamResponse:
@@ -205,7 +203,7 @@ async def test_a_result_of_an_earlier_step_still_comes_to_a_retried_run(
     await town.hears(WHO, "好了")
 
 
-async def test_what_a_failed_run_kept_is_forgotten(make_town: MakeTown, shop: Shop) -> None:
+async def test_data_of_a_failed_run_is_deleted(make_town: MakeTown, shop: Shop) -> None:
     """After a day, and as soon as another flow begins."""
 
     async def no(_request: web.Request) -> web.StreamResponse:
@@ -239,7 +237,7 @@ async def test_what_a_failed_run_kept_is_forgotten(make_town: MakeTown, shop: Sh
     assert len(shop.asked) == before
 
 
-async def test_only_who_may_start_a_flow_may_retry_it(make_town: MakeTown, shop: Shop) -> None:
+async def test_retry_requires_permission_to_start(make_town: MakeTown, shop: Shop) -> None:
     async def no(_request: web.Request) -> web.StreamResponse:
         return web.json_response({}, status=400)
 

@@ -68,7 +68,7 @@ def with_shop(shop: Shop, *flows: dict[str, Any], **section: Any) -> dict[str, A
 # ---- people ----
 
 
-async def test_who_may_start_what(make_town: MakeTown, shop: Shop) -> None:
+async def test_permissions_to_start_flows(make_town: MakeTown, shop: Shop) -> None:
     flows = [
         {**flow({"say": "一"}), "name": "甲", "start": ["甲"], "allow": "admins"},
         {**flow({"say": "二"}), "name": "乙", "start": ["乙"], "allow": "owners"},
@@ -96,7 +96,7 @@ async def test_who_may_start_what(make_town: MakeTown, shop: Shop) -> None:
     await hears("黑旋风", "乙", "二")
 
 
-async def test_one_at_a_time_and_cancelled_anywhere(make_town: MakeTown, shop: Shop) -> None:
+async def test_one_flow_at_a_time_and_cancel_at_any_step(make_town: MakeTown, shop: Shop) -> None:
     other = {**flow({"say": "好"}), "name": "另一个", "start": ["另一个"]}
     town = await make_town(**with_shop(shop, flow({"ask": {"a": "甲？"}}, HAND_OUT, WAIT), other))
     town.say("黑旋风", "开始")
@@ -119,7 +119,7 @@ async def test_one_at_a_time_and_cancelled_anywhere(make_town: MakeTown, shop: S
     assert sorted(await runs(town.bot.container)) == ["cancelled", "finished"]
 
 
-async def test_a_slow_system_does_not_hold_up_its_person(make_town: MakeTown, shop: Shop) -> None:
+async def test_slow_system_does_not_block_its_person(make_town: MakeTown, shop: Shop) -> None:
     release = asyncio.Event()
 
     async def slowly(_request: web.Request) -> web.StreamResponse:
@@ -139,7 +139,7 @@ async def test_a_slow_system_does_not_hold_up_its_person(make_town: MakeTown, sh
     assert "做完了" not in told(town, "黑旋风")
 
 
-async def test_an_answer_is_a_text_and_people_stay_reachable(make_town: MakeTown, shop: Shop) -> None:
+async def test_texts_are_answers_and_support_stays_reachable(make_town: MakeTown, shop: Shop) -> None:
     town = await make_town(**with_shop(shop, flow({"ask": {"a": "甲？", "b": "乙，{a}？"}}, {"say": "{a}、{b}"})))
     town.say("黑旋风", "开始")
     await town.hears("黑旋风", "甲？")
@@ -151,7 +151,7 @@ async def test_an_answer_is_a_text_and_people_stay_reachable(make_town: MakeTown
     await town.hears("黑旋风", "{flow}\n第二行、好")
 
 
-async def test_a_person_is_reached_in_the_middle_of_a_flow(make_town: MakeTown, shop: Shop) -> None:
+async def test_person_is_requested_during_a_flow(make_town: MakeTown, shop: Shop) -> None:
     town = await make_town(**with_shop(shop, flow({"ask": {"a": "甲？"}}, CALL)))
     town.say("黑旋风", "开始")
     await town.hears("黑旋风", "甲？")
@@ -161,7 +161,7 @@ async def test_a_person_is_reached_in_the_middle_of_a_flow(make_town: MakeTown, 
     assert not shop.asked
 
 
-async def test_a_mark_is_no_answer_and_an_answer_no_mark(make_town: MakeTown, shop: Shop) -> None:
+async def test_rating_and_answer_are_told_apart(make_town: MakeTown, shop: Shop) -> None:
     """A customer who was handed over during a flow is asked for a rating afterwards: the last question counts."""
     asking = flow({"ask": {"a": "甲？"}}, {"say": "甲是{a}"})
     town = await make_town(customer_service=service(), **with_shop(shop, asking))
@@ -186,7 +186,7 @@ async def test_a_mark_is_no_answer_and_an_answer_no_mark(make_town: MakeTown, sh
     await town.hears("黑旋风", "甲是4")
 
 
-async def test_old_and_group_messages_start_nothing(make_town: MakeTown, shop: Shop) -> None:
+async def test_old_and_group_messages_start_no_flow(make_town: MakeTown, shop: Shop) -> None:
     town = await make_town(**with_shop(shop, flow(CALL)))
     qun = await town.make_group()
     town.say("宋公明", "开始", to=qun["room"])
@@ -199,7 +199,7 @@ async def test_old_and_group_messages_start_nothing(make_town: MakeTown, shop: S
 # ---- systems ----
 
 
-async def test_values_go_out_as_they_came_in(make_town: MakeTown, shop: Shop) -> None:
+async def test_values_are_sent_unchanged(make_town: MakeTown, shop: Shop) -> None:
     answer = {"n": 3, "deep": {"list": [True, None, "x"]}, "name": "a/b c?d=宋"}
 
     async def reply(_request: web.Request) -> web.StreamResponse:
@@ -231,7 +231,7 @@ async def test_values_go_out_as_they_came_in(make_town: MakeTown, shop: Shop) ->
 
 
 @pytest.mark.parametrize("name", [".", ".."])
-async def test_a_value_cannot_change_which_path_is_called(make_town: MakeTown, shop: Shop, name: str) -> None:
+async def test_value_cannot_change_the_path(make_town: MakeTown, shop: Shop, name: str) -> None:
     call = {"call": {"system": "shop", "method": "PUT", "path": "/a/{name}/b"}}
     town = await make_town(**with_shop(shop, flow({"ask": {"name": "谁？"}}, call)))
     town.say("黑旋风", "开始")
@@ -241,7 +241,7 @@ async def test_a_value_cannot_change_which_path_is_called(make_town: MakeTown, s
     assert not shop.asked
 
 
-async def test_trouble_is_tried_again_with_the_same_key(make_town: MakeTown, shop: Shop) -> None:
+async def test_failed_call_is_retried_with_the_same_key(make_town: MakeTown, shop: Shop) -> None:
     async def third_time(_request: web.Request) -> web.StreamResponse:
         return web.json_response({}, status=503 if len(shop.keys) < 4 else 200)
 
@@ -254,7 +254,7 @@ async def test_trouble_is_tried_again_with_the_same_key(make_town: MakeTown, sho
     assert shop.keys[4] != shop.keys[3]
 
 
-async def test_a_system_that_is_down_is_given_up(make_town: MakeTown, shop: Shop) -> None:
+async def test_call_to_a_failing_system_is_given_up(make_town: MakeTown, shop: Shop) -> None:
     async def down(_request: web.Request) -> web.StreamResponse:
         return web.json_response({}, status=500)
 
@@ -265,7 +265,7 @@ async def test_a_system_that_is_down_is_given_up(make_town: MakeTown, shop: Shop
     assert len(shop.keys) == 4
 
 
-async def test_nobody_there_and_nobody_answering(make_town: MakeTown, shop: Shop) -> None:
+async def test_unreachable_and_unresponsive_systems(make_town: MakeTown, shop: Shop) -> None:
     async def never(_request: web.Request) -> web.StreamResponse:
         await asyncio.sleep(30)
         return web.Response()
@@ -300,7 +300,7 @@ async def test_nobody_there_and_nobody_answering(make_town: MakeTown, shop: Shop
         (200, '{"code": null}', "缺少order.code"),
     ],
 )
-async def test_what_is_no_good_answer_ends_the_flow(
+async def test_invalid_response_ends_the_flow(
     make_town: MakeTown, shop: Shop, status: int, body: str, says: str
 ) -> None:
     async def reply(_request: web.Request) -> web.StreamResponse:
@@ -314,7 +314,7 @@ async def test_what_is_no_good_answer_ends_the_flow(
     assert len(shop.keys) == 1
 
 
-async def test_text_that_no_database_takes(make_town: MakeTown, shop: Shop) -> None:
+async def test_unstorable_text_ends_the_flow(make_town: MakeTown, shop: Shop) -> None:
     async def reply(_request: web.Request) -> web.StreamResponse:
         return web.Response(text='{"code": "a\\u0000b\\ud800c"}', content_type="application/json")
 
@@ -327,7 +327,7 @@ async def test_text_that_no_database_takes(make_town: MakeTown, shop: Shop) -> N
 # ---- callbacks ----
 
 
-async def test_a_callback_before_the_wait_is_kept(make_town: MakeTown, shop: Shop) -> None:
+async def test_early_callback_is_kept(make_town: MakeTown, shop: Shop) -> None:
     """The system calls back before it has answered the call."""
     town: Town
 
@@ -346,7 +346,7 @@ async def test_a_callback_before_the_wait_is_kept(make_town: MakeTown, shop: Sho
     await town.hears("黑旋风", "码7")
 
 
-async def test_a_callback_whose_call_then_fails_is_not_hushed_up(make_town: MakeTown, shop: Shop) -> None:
+async def test_callback_of_a_failed_call_is_reported(make_town: MakeTown, shop: Shop) -> None:
     """The system executes the call and calls back, but its response is always lost."""
     town: Town
 
@@ -366,7 +366,7 @@ async def test_a_callback_whose_call_then_fails_is_not_hushed_up(make_town: Make
     assert len(words) == 2
 
 
-async def test_each_wait_has_its_own_address(make_town: MakeTown, shop: Shop) -> None:
+async def test_each_wait_has_its_own_callback_url(make_town: MakeTown, shop: Shop) -> None:
     wait = {"wait": {"callback": "again", "expect": {"ok": True}}}
     steps = (HAND_OUT, WAIT, HAND_OUT, wait, {"say": "{result.n}{again.n}"})
     town = await make_town(**with_shop(shop, flow(*steps, failed="没成：{error}")))
@@ -383,7 +383,7 @@ async def test_each_wait_has_its_own_address(make_town: MakeTown, shop: Shop) ->
     await town.hears("黑旋风", "没成：对方没有说明原因")
 
 
-async def test_an_admin_sees_and_ends_what_is_under_way(make_town: MakeTown, shop: Shop) -> None:
+async def test_admin_lists_and_ends_runs(make_town: MakeTown, shop: Shop) -> None:
     town = await make_town(**with_shop(shop, flow({"ask": {"a": "甲？"}})))
     town.say("店长", "/流程")
     await town.hears("店长", "没有进行中的流程。")

@@ -70,14 +70,14 @@ async def test_merchant_and_payment_settings(town: Town, systems: Systems, recei
     assert (finished["contact_id"], finished["assistant"]) == ("wxid_admin", "weimi1001")
 
 
-async def test_a_device_is_added_when_the_system_calls_back(town: Town, systems: Systems) -> None:
+async def test_device_is_added_by_callback(town: Town, systems: Systems) -> None:
     asked = await asked_for(town, systems, "忠义堂一号店")
     assert asked.body["callback"].startswith(f"{town.url}/wxbot/callback/")
     assert await call_back(systems.book, asked, "success")
     await town.hears("店长", "增加POS机成功：忠义堂一号店")
 
 
-async def test_a_refused_device_is_told_with_its_reason(town: Town, systems: Systems, receiver: Receiver) -> None:
+async def test_rejected_device_is_reported_with_its_reason(town: Town, systems: Systems, receiver: Receiver) -> None:
     asked = await asked_for(town, systems, "断金亭")
     await call_back(systems.book, asked, "failed")
     await town.hears("店长", "增加POS机失败：门店拒绝了授权")
@@ -85,7 +85,7 @@ async def test_a_refused_device_is_told_with_its_reason(town: Town, systems: Sys
     assert (finished["state"], finished["error"]) == ("failed", "门店拒绝了授权")
 
 
-async def test_a_repeated_callback_has_no_effect(town: Town, systems: Systems) -> None:
+async def test_repeated_callback_has_no_effect(town: Town, systems: Systems) -> None:
     asked = await asked_for(town, systems, "一店")
     for result in ("success", "failed", "success"):
         async with town.http.post(asked.callback, json={"status": result}) as response:
@@ -96,7 +96,7 @@ async def test_a_repeated_callback_has_no_effect(town: Town, systems: Systems) -
     assert [words for words in told(town) if "成功" in words or "失败" in words] == ["增加POS机成功：一店"]
 
 
-async def test_callbacks_that_are_none(town: Town, systems: Systems) -> None:
+async def test_invalid_callbacks_are_rejected(town: Town, systems: Systems) -> None:
     asked = await asked_for(town, systems, "一店")
     bodies: list[object] = [{"status": "success"}, [], "x" * 70_000, None]
     for body in bodies:
@@ -116,7 +116,7 @@ async def test_callbacks_that_are_none(town: Town, systems: Systems) -> None:
     await town.hears("店长", "增加POS机成功：一店")
 
 
-async def test_a_callback_from_outside_the_network_is_refused(make_town: MakeTown, systems: Systems) -> None:
+async def test_callback_from_outside_the_network_is_rejected(make_town: MakeTown, systems: Systems) -> None:
     config = shipped(systems, free_port())
     config["api"] |= {"allowed_networks": ["10.0.0.0/8"]}
     town = await make_town(**config)
@@ -127,7 +127,7 @@ async def test_a_callback_from_outside_the_network_is_refused(make_town: MakeTow
     assert await runs(town.bot.container) == ["waiting"]
 
 
-async def test_the_wait_outlives_restarts(town: Town, systems: Systems) -> None:
+async def test_wait_survives_restarts(town: Town, systems: Systems) -> None:
     asked = await asked_for(town, systems, "一店")
     await town.stop_bot()
     assert not await call_back(systems.book, asked, "success")
@@ -136,7 +136,7 @@ async def test_the_wait_outlives_restarts(town: Town, systems: Systems) -> None:
     await town.hears("店长", "增加POS机成功：一店")
 
 
-async def test_who_waits_too_long_is_told_and_hears_of_a_late_result(
+async def test_timeout_is_reported_and_late_result_too(
     make_town: MakeTown, systems: Systems, receiver: Receiver
 ) -> None:
     config = shipped(systems, free_port())
@@ -155,7 +155,7 @@ async def test_who_waits_too_long_is_told_and_hears_of_a_late_result(
     assert [words for words in told(town) if "结果：" in words] == [heard.text]
 
 
-async def test_who_cancelled_is_not_told_of_the_result(town: Town, systems: Systems, receiver: Receiver) -> None:
+async def test_result_after_cancel_is_not_reported(town: Town, systems: Systems, receiver: Receiver) -> None:
     asked = await asked_for(town, systems, "一店")
     town.say("店长", "“取消”")
     await town.hears("店长", "已取消流程“增加POS机”。")
@@ -167,12 +167,12 @@ async def test_who_cancelled_is_not_told_of_the_result(town: Town, systems: Syst
 
 
 @pytest.mark.parametrize("words", ["增加pos机", "增加 POS机", "增加ＰＯＳ机。", "“增加POS机”。"])
-async def test_a_start_word_is_known_however_it_is_typed(town: Town, words: str) -> None:
+async def test_start_word_matches_in_any_form(town: Town, words: str) -> None:
     town.say("店长", words)
     await town.hears("店长", "请问哪家门店？")
 
 
-async def test_a_system_in_trouble_ends_the_flow_with_its_reason(town: Town, systems: Systems) -> None:
+async def test_failing_system_ends_the_flow_with_its_reason(town: Town, systems: Systems) -> None:
     systems.book.modes["hipos"] = "refuse"
     town.say("店长", "增加POS机")
     await town.hears("店长", "请问哪家门店？")

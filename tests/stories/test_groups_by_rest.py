@@ -11,7 +11,7 @@ import pytest
 from tests.stories.conftest import MakeTown, Town, until
 
 
-async def test_the_two_calls_of_the_contract(town: Town) -> None:
+async def test_create_and_join_as_in_the_contract(town: Town) -> None:
     """A group is created once, and a friend is added and welcomed once."""
     body = {"code": "1001", "owner": "宋公明", "assistant": "weimi1001"}
     status, answer, headers = await town.call("POST", "/wxbot/qun", body)
@@ -46,7 +46,7 @@ async def test_the_two_calls_of_the_contract(town: Town) -> None:
     assert sum("欢迎" in m.text for m in town.seen("宋公明", qun["room"])) == 1
 
 
-async def test_twenty_calls_at_once_make_one_group(town: Town) -> None:
+async def test_twenty_concurrent_creates_make_one_group(town: Town) -> None:
     body = {"code": "同时", "owner": "宋公明", "assistant": "weimi1001"}
     answers = await asyncio.gather(*(town.call("POST", "/wxbot/qun", body) for _ in range(20)))
     assert sorted(status for status, _, _ in answers) == [200] * 19 + [201]
@@ -54,7 +54,7 @@ async def test_twenty_calls_at_once_make_one_group(town: Town) -> None:
     assert len(town.world.state.rooms) == 1
 
 
-async def test_twenty_requests_at_once_add_one_person_once(town: Town) -> None:
+async def test_twenty_concurrent_joins_add_one_person_once(town: Town) -> None:
     qun = await town.make_group()
     answers = await asyncio.gather(*(town.join(qun["token"], "黑旋风") for _ in range(20)))
     assert {status for status, _, _ in answers} == {200}
@@ -64,7 +64,7 @@ async def test_twenty_requests_at_once_add_one_person_once(town: Town) -> None:
 
 
 @pytest.mark.parametrize("effect", ["lose", "lose_silently"])
-async def test_a_lost_answer_of_wechat_makes_no_second_group(make_town: MakeTown, effect: str) -> None:
+async def test_lost_response_creates_no_second_group(make_town: MakeTown, effect: str) -> None:
     town = await make_town()
     town.world.faults.call("RoomCreate", effect, count=1)
     body = {"code": "1001", "owner": "宋公明", "assistant": "weimi1001"}
@@ -76,7 +76,7 @@ async def test_a_lost_answer_of_wechat_makes_no_second_group(make_town: MakeTown
 
 
 @pytest.mark.parametrize("topic", ["宋公明的群100001", ""])
-async def test_a_room_that_was_there_before_is_not_taken(town: Town, topic: str) -> None:
+async def test_existing_room_of_that_topic_is_not_used(town: Town, topic: str) -> None:
     """Anyone can create a room with the expected topic beforehand and add the assistant and the others."""
     decoy = town.world.rooms.create(town.id("黑旋风"), [town.id("bot"), town.id("宋公明"), town.id("智多星")], topic)
     own = town.world.rooms.create(town.id("bot"), [town.id("宋公明"), town.id("智多星")], topic)
@@ -90,7 +90,7 @@ async def test_a_room_that_was_there_before_is_not_taken(town: Town, topic: str)
     assert qun["room"] not in (decoy.id, own.id)
 
 
-async def test_pending_until_a_friend(town: Town) -> None:
+async def test_stranger_is_added_on_becoming_a_friend(town: Town) -> None:
     """九纹龙 is not a friend yet, and is added on becoming one."""
     qun = await town.make_group()
     status, answer, headers = await town.join(qun["token"], "九纹龙")
@@ -106,7 +106,7 @@ async def test_pending_until_a_friend(town: Town) -> None:
     assert answer["membership"]["state"] == "joined"
 
 
-async def test_from_forty_on_an_invitation(town: Town) -> None:
+async def test_member_above_the_direct_limit_is_invited(town: Town) -> None:
     qun = await town.make_group()
     room = town.room(qun["room"])
     people = [town.newcomer(f"路人{i}") for i in range(40 - len(room.members))]
@@ -126,7 +126,7 @@ async def test_from_forty_on_an_invitation(town: Town) -> None:
 
 
 @pytest.mark.parametrize("overflow", [False, True])
-async def test_more_people_at_once_than_there_are_places(make_town: MakeTown, overflow: bool) -> None:
+async def test_concurrent_joins_respect_capacity(make_town: MakeTown, overflow: bool) -> None:
     """A seat is given once: others get an error, or a seat in the next rooms."""
     town = await make_town(groups={"capacity": 5, "overflow": overflow})
     qun = await town.make_group()
@@ -139,7 +139,7 @@ async def test_more_people_at_once_than_there_are_places(make_town: MakeTown, ov
     assert (codes, sizes) == (([0] * 6, [5, 5, 5]) if overflow else ([0] * 2 + [3004] * 4, [5]))
 
 
-async def test_a_room_that_is_full_from_the_start_opens_no_others(make_town: MakeTown) -> None:
+async def test_initially_full_room_opens_no_others(make_town: MakeTown) -> None:
     town = await make_town(groups={"capacity": 3, "overflow": True})
     qun = await town.make_group()
     status, answer, _ = await town.join(qun["token"], "黑旋风")
@@ -147,7 +147,7 @@ async def test_a_room_that_is_full_from_the_start_opens_no_others(make_town: Mak
     assert len(town.world.state.rooms) == 1
 
 
-async def test_removing_by_rest(town: Town) -> None:
+async def test_member_is_removed_by_rest(town: Town) -> None:
     qun = await town.make_group()
     await town.join(qun["token"], "黑旋风")
     row = await until_membership(town, qun, "黑旋风")
@@ -170,7 +170,7 @@ async def until_membership(town: Town, qun: dict[str, object], who: str) -> int:
     return row.id
 
 
-async def test_the_error_table(make_town: MakeTown) -> None:
+async def test_error_table(make_town: MakeTown) -> None:
     """Every error that needs WeChat, with its code and status."""
     town = await make_town(groups={"companions": ["智多星"]})
     qun = await town.make_group()

@@ -37,17 +37,17 @@ SHANGHAI = ZoneInfo("Asia/Shanghai")
         ("MON-FRI", "mon-fri"),
     ],
 )
-def test_weekdays_are_crontabs(field: str, names: str) -> None:
+def test_weekdays_follow_crontab(field: str, names: str) -> None:
     assert weekdays(field) == names
 
 
-def test_a_weekday_is_the_one_that_was_meant() -> None:
+def test_weekday_names_are_understood() -> None:
     now = datetime(2026, 3, 4, 12, tzinfo=SHANGHAI)  # a Wednesday
     due = trigger("0 9 * * 1", SHANGHAI).get_next_fire_time(None, now)
     assert due == datetime(2026, 3, 9, 9, tzinfo=SHANGHAI)
 
 
-def test_days_of_the_month_or_of_the_week_as_in_crontab() -> None:
+def test_day_of_month_or_weekday_as_in_crontab() -> None:
     """If both are given, either matches; with steps (*/2), both must."""
     now = datetime(2026, 3, 4, 12, tzinfo=SHANGHAI)  # a Wednesday
     due = trigger("0 9 13,30 * 5", SHANGHAI)
@@ -73,7 +73,7 @@ async def make_due(town: Town, minutes: float = 1) -> None:
     await town.bot.container.store.write(turn_back)
 
 
-async def test_timed_messages(town: Town) -> None:
+async def test_timed_messages_are_sent_once_per_due_time(town: Town) -> None:
     """Added, listed, sent once per due time, missed ones once, also across a restart; deleted ones never."""
     qun = await group(town)
     room = qun["room"]
@@ -96,7 +96,7 @@ async def test_timed_messages(town: Town) -> None:
     assert await town.bot.container.timed_messages.run() == 0
 
 
-async def test_two_at_once_promise_a_time_once(town: Town) -> None:
+async def test_concurrent_additions_schedule_one_message(town: Town) -> None:
     await group(town)
     await asks(town, "店长", "/定时 100001 加 * * * * * 喂")
     await make_due(town)
@@ -117,13 +117,13 @@ async def test_two_at_once_promise_a_time_once(town: Town) -> None:
         ("改 1", "写法：/定时"),
     ],
 )
-async def test_a_time_that_is_none(town: Town, words: str, answer: str) -> None:
+async def test_invalid_time_is_rejected(town: Town, words: str, answer: str) -> None:
     qun = await group(town)
     assert answer in await asks(town, "宋公明", f"/定时 {words}", qun["room"])
     assert await town.bot.container.timed_messages.of(qun_of(town, qun)) == []
 
 
-async def test_another_groups_timed_message_cannot_be_dropped(town: Town) -> None:
+async def test_timed_message_of_another_group_cannot_be_deleted(town: Town) -> None:
     qun = await group(town)
     other = await town.make_group("code-2", "黑旋风")
     await asks(town, "宋公明", "/定时 加 0 9 * * * 早", qun["room"])
@@ -133,7 +133,7 @@ async def test_another_groups_timed_message_cannot_be_dropped(town: Town) -> Non
 # ---- broadcasts ----
 
 
-async def test_a_broadcast(make_town: MakeTown) -> None:
+async def test_broadcast_is_confirmed_and_sent_once(make_town: MakeTown) -> None:
     """Shown with the number of groups, confirmed after a restart, and sent once to this assistant's groups only."""
     town = await make_town(("weimi1001", "weimi1002"))
     first = await group(town)
@@ -163,7 +163,7 @@ async def test_a_broadcast(make_town: MakeTown) -> None:
     }
 
 
-async def test_how_a_broadcast_went_is_told_once(town: Town) -> None:
+async def test_broadcast_result_is_reported_once(town: Town) -> None:
     """With the groups that did not get it, after a crash in the middle, and not again for a message sent again."""
     await group(town)
     second = await town.make_group("code-2")
@@ -195,7 +195,7 @@ async def test_how_a_broadcast_went_is_told_once(town: Town) -> None:
     assert len(texts(town, "店长", words="已完成")) == 1
 
 
-async def test_a_broadcast_taken_back_or_too_late(town: Town) -> None:
+async def test_cancelled_or_expired_broadcast_is_not_sent(town: Town) -> None:
     qun = await group(town)
     await asks(town, "店长", "/群发 一")
     assert await asks(town, "店长", "取消") == "已取消群发。"
@@ -215,7 +215,7 @@ async def test_a_broadcast_taken_back_or_too_late(town: Town) -> None:
     assert [len(texts(town, "宋公明", qun["room"], words)) for words in "一二三五"] == [0] * 4
 
 
-async def test_nothing_to_broadcast_to(town: Town) -> None:
+async def test_broadcast_without_groups_is_rejected(town: Town) -> None:
     assert await asks(town, "店长", "/群发 有人吗") == "现在没有可以发送的群。"
 
 
@@ -236,7 +236,7 @@ async def test_drift_is_repaired(town: Town) -> None:
     assert [(line.who, line.outcome) for line in await audit(town, "topic")] == [("job:drift_check", "done")]
 
 
-async def test_a_new_name_by_the_owner_is_kept(town: Town) -> None:
+async def test_rename_by_owner_or_admin_is_kept(town: Town) -> None:
     """Or by an admin; that of another member is set back, and the owner is told once how to rename the group."""
     qun = await group(town, "黑旋风", "店长")
     check = town.bot.container.group_policy.check
@@ -263,7 +263,7 @@ async def test_a_new_name_by_the_owner_is_kept(town: Town) -> None:
     ]
 
 
-async def test_a_locked_name_is_set_back_and_the_owner_is_told(make_town: MakeTown) -> None:
+async def test_locked_topic_is_restored_and_owner_notified(make_town: MakeTown) -> None:
     town = await make_town(groups={"topic_lock": True})
     qun = await group(town)
     town.world.rooms.set_topic(town.id("宋公明"), qun["room"], "梁山好汉")
@@ -273,7 +273,7 @@ async def test_a_locked_name_is_set_back_and_the_owner_is_told(make_town: MakeTo
     assert town.room(qun["room"]).topic == qun_of(town, qun).topic == qun["topic"]
 
 
-async def test_the_rooms_of_a_group_are_renamed_with_the_first(make_town: MakeTown) -> None:
+async def test_rename_applies_to_all_rooms(make_town: MakeTown) -> None:
     town = await make_town(groups={"capacity": 4, "overflow": True})
     qun = await group(town, "黑旋风")
     await town.join(qun["token"], "店长")
@@ -290,7 +290,7 @@ async def test_the_rooms_of_a_group_are_renamed_with_the_first(make_town: MakeTo
     assert (qun_of(town, qun).topic, town.room(second).topic) == ("好汉", "好汉分群")
 
 
-async def test_what_is_changed_during_the_check_is_no_drift(town: Town) -> None:
+async def test_change_during_the_check_is_no_drift(town: Town) -> None:
     """A command may run during the check, and WeChat may show a change before its response arrives."""
     await group(town)
     qun = await town.make_group("code-2")
@@ -312,7 +312,7 @@ async def test_what_is_changed_during_the_check_is_no_drift(town: Town) -> None:
     assert room.announcement == "更新的公告"
 
 
-async def test_drift_that_comes_back_is_told(town: Town) -> None:
+async def test_repeated_drift_is_reported(town: Town) -> None:
     """Restored three times a day; after that the owner is told once."""
     qun = await group(town)
     await hand_over(town, qun)
@@ -327,7 +327,7 @@ async def test_drift_that_comes_back_is_told(town: Town) -> None:
     assert len(await audit(town, "drift_topic")) == 1
 
 
-async def test_a_room_that_cannot_be_read_is_not_lost(town: Town) -> None:
+async def test_unreadable_room_is_not_lost(town: Town) -> None:
     """An error of the gateway does not mean that the assistant was removed."""
     qun = await group(town)
     for method in ("RoomPayload", "RoomMemberList"):
@@ -339,7 +339,7 @@ async def test_a_room_that_cannot_be_read_is_not_lost(town: Town) -> None:
     assert not texts(town, "宋公明", words="助手已不在")
 
 
-async def test_lost_without_a_word(town: Town) -> None:
+async def test_removal_without_event_is_detected(town: Town) -> None:
     """Without an event, the check finds out that the assistant was removed, reports it once, and finds the group
     again.
     """

@@ -33,7 +33,7 @@ async def asks(town: Town, who: str, words: str, where: str = "bot", mentions: t
     return heard[0]
 
 
-def test_how_commands_are_read() -> None:
+def test_commands_are_parsed() -> None:
     """Half or full width, with or without a blank, with a leading mention of the bot; a path is not a command."""
     for said in ("/踢 @张三", "／踢@张三", "@微秘\u2005/踢 @张三", "  /踢\n@张三"):
         parsed = parse(said)
@@ -47,7 +47,7 @@ def test_how_commands_are_read() -> None:
         assert parse(said) is None, said
 
 
-async def test_help_fits_a_phone(town: Town) -> None:
+async def test_help_fits_a_phone_screen(town: Town) -> None:
     qun = await group(town)
     shown = await asks(town, "宋公明", "/帮助", qun["room"])
     private = [command.name for command in COMMANDS if command.about in PRIVATE_ONLY]
@@ -59,7 +59,7 @@ async def test_help_fits_a_phone(town: Town) -> None:
 
 
 @pytest.mark.parametrize("command", [command.name for command in COMMANDS])
-async def test_others_may_not(town: Town, command: str) -> None:
+async def test_unauthorized_command_is_rejected(town: Town, command: str) -> None:
     """A member in the group, and owner and member in private."""
     qun = await group(town, "黑旋风")
     await_words = town.bot.container.config.texts.not_allowed
@@ -69,7 +69,7 @@ async def test_others_may_not(town: Town, command: str) -> None:
     assert town.id("黑旋风") in town.room(qun["room"]).members
 
 
-async def test_the_number_in_private(make_town: MakeTown) -> None:
+async def test_private_command_needs_the_group_number(make_town: MakeTown) -> None:
     """In private, the group's number comes first; missing, wrong and foreign numbers get an error."""
     town = await make_town(("weimi1001", "weimi1002"))
     await group(town)
@@ -83,7 +83,7 @@ async def test_the_number_in_private(make_town: MakeTown) -> None:
     assert await asks(town, "店长", "/群消息 100001") == "没有命令 /群消息。发送 /帮助 查看全部命令。"
 
 
-async def test_old_commands_are_not_done(town: Town) -> None:
+async def test_old_commands_are_not_executed(town: Town) -> None:
     qun = await group(town, "黑旋风")
     await town.stop_bot()
     town.world.clock = lambda: __import__("time").time() - 3600
@@ -94,7 +94,7 @@ async def test_old_commands_are_not_done(town: Town) -> None:
     assert town.id("黑旋风") in town.room(qun["room"]).members
 
 
-async def test_tokens(town: Town) -> None:
+async def test_token_is_shown_and_replaced(town: Town) -> None:
     """Shown in the group; after a change the old token is invalid and the new one works."""
     qun = await group(town)
     assert qun["token"] in await asks(town, "宋公明", "/令牌", qun["room"])
@@ -111,7 +111,7 @@ async def test_tokens(town: Town) -> None:
     assert fresh in await asks(town, "店长", "/令牌 100001")
 
 
-async def test_info(town: Town) -> None:
+async def test_group_info(town: Town) -> None:
     qun = await group(town, "黑旋风")
     shown = await asks(town, "宋公明", "/群信息", qun["room"])
     for words in ("宋公明的群100001", "群编号：100001", "代码：code-1", "状态：正常", "群主：宋公明", "人数：4/500"):
@@ -130,7 +130,7 @@ async def test_statistics(town: Town) -> None:
     assert len(town.seen("宋公明", qun["room"])) == before + 1
 
 
-async def test_welcome(town: Town) -> None:
+async def test_welcome_text_is_changed(town: Town) -> None:
     qun = await group(town)
     assert "欢迎 {member} 加入{topic}！" in await asks(town, "宋公明", "/欢迎", qun["room"])
     assert "{member}你好" in await asks(town, "宋公明", "/欢迎 {member}你好，看{公告}", qun["room"])
@@ -141,7 +141,7 @@ async def test_welcome(town: Town) -> None:
     assert "最多 500 个字" in await asks(town, "店长", f"/欢迎 100001 {'长' * 501}")
 
 
-async def test_topic_and_announcement(town: Town) -> None:
+async def test_topic_and_announcement_are_changed(town: Town) -> None:
     """Set in WeChat and read back; nothing is stored if WeChat rejects it."""
     qun = await group(town)
     assert await asks(town, "宋公明", "/群名 梁山好汉", qun["room"]) == "群名已改为“梁山好汉”。"
@@ -160,7 +160,7 @@ async def test_topic_and_announcement(town: Town) -> None:
     assert qun_of(town, qun).topic == "梁山好汉"
 
 
-async def test_kicking(town: Town) -> None:
+async def test_member_is_removed(town: Town) -> None:
     """By @; the person may join again. A repeat reports that they are not there."""
     qun = await group(town, "黑旋风", "九纹龙")
     assert await asks(town, "宋公明", "/踢 ", qun["room"], ("黑旋风", "九纹龙")) == "已移出：黑旋风、九纹龙。"
@@ -176,7 +176,7 @@ async def test_kicking(town: Town) -> None:
     ] * 2
 
 
-async def test_nobody_out_of_reach(town: Town) -> None:
+async def test_exempt_people_cannot_be_removed(town: Town) -> None:
     """Owner, companion, admin and assistant are exempt."""
     qun = await group(town, "店长")
     for command in ("/踢", "/警告", "/拉黑"):
@@ -186,7 +186,7 @@ async def test_nobody_out_of_reach(town: Town) -> None:
     assert len(town.room(qun["room"]).members) == 4
 
 
-async def test_names_with_blanks(town: Town) -> None:
+async def test_longest_matching_name_wins(town: Town) -> None:
     """Without reported mentions, the longest matching name counts, and the rest is the reason."""
     qun = await group(town)
     both = [town.newcomer(name) for name in ("小 李 飞刀", "小 李")]
@@ -201,7 +201,7 @@ async def test_names_with_blanks(town: Town) -> None:
     assert await asks(town, "店长", "/踢 100001 小 李 飞刀") == "群里没有找到“小”。"
 
 
-async def test_several_named_in_private(town: Town) -> None:
+async def test_several_people_in_private_are_all_or_nothing(town: Town) -> None:
     """All of them or, if one is unknown, none; the rest is the reason."""
     qun = await group(town, "黑旋风", "九纹龙")
     assert await asks(town, "店长", "/踢 100001 @黑旋风 @没有这人") == "群里没有找到“没有这人”。"
@@ -212,7 +212,7 @@ async def test_several_named_in_private(town: Town) -> None:
     assert await asks(town, "店长", "/踢 100001 黑旋风 @九纹龙 @黑旋风") == "已移出：黑旋风、九纹龙。"
 
 
-async def test_names_that_people_have_in_the_group_only(town: Town) -> None:
+async def test_group_aliases_are_matched(town: Town) -> None:
     """A mention writes the group alias: it means its owner, unless it is ambiguous."""
     qun = await group(town, "黑旋风", "九纹龙")
     town.world.rooms.set_alias(town.id("黑旋风"), qun["room"], "铁牛")
@@ -223,7 +223,7 @@ async def test_names_that_people_have_in_the_group_only(town: Town) -> None:
     assert await asks(town, "宋公明", "/踢 @铁牛", qun["room"]) == "群里没有找到“铁牛”。"
 
 
-async def test_blanks_of_every_width(town: Town) -> None:
+async def test_blanks_of_every_width_separate_words(town: Town) -> None:
     qun = await group(town)
     assert "已添加" in await asks(town, "宋公明", "/屏蔽词　加　坏话", qun["room"])
     assert "已删除" in await asks(town, "宋公明", "/屏蔽词\n删\n坏话", qun["room"])
@@ -232,7 +232,7 @@ async def test_blanks_of_every_width(town: Town) -> None:
     assert "已删除" in await asks(town, "宋公明", "/定时　删　#1", qun["room"])
 
 
-async def test_two_of_one_name(town: Town) -> None:
+async def test_ambiguous_name_is_rejected(town: Town) -> None:
     """An ambiguous name gets an error that distinguishes the people; @ and id identify one."""
     qun = await group(town)
     one, other = town.newcomer("张三"), town.newcomer("张三")
@@ -254,7 +254,7 @@ async def test_two_of_one_name(town: Town) -> None:
     assert one not in town.room(qun["room"]).members
 
 
-async def test_warning(make_town: MakeTown) -> None:
+async def test_member_is_warned(make_town: MakeTown) -> None:
     """The warning with its @ is the answer in the group; warnings of the moderator count, too."""
     town = await make_town(groups={"blocked_words": ["坏话"], "warn_limit": 3})
     qun = await group(town, "黑旋风")
@@ -268,7 +268,7 @@ async def test_warning(make_town: MakeTown) -> None:
     await until(lambda: town.id("黑旋风") not in town.room(qun["room"]).members, "out")
 
 
-async def test_blacklist_and_pardon(town: Town) -> None:
+async def test_member_is_blacklisted_and_pardoned(town: Town) -> None:
     qun = await group(town, "黑旋风")
     assert await asks(town, "宋公明", "/拉黑", qun["room"], ("黑旋风",)) == "已拉黑：黑旋风。"
     assert town.id("黑旋风") not in town.room(qun["room"]).members
@@ -287,7 +287,7 @@ async def test_blacklist_and_pardon(town: Town) -> None:
     assert "黑名单里没有" in await asks(town, "宋公明", "/解除拉黑 李逵", qun["room"])
 
 
-async def test_blacklisting_who_has_gone(town: Town) -> None:
+async def test_former_member_is_blacklisted(town: Town) -> None:
     """Former members can be blacklisted; strangers are unknown. Repeats have no effect."""
     qun = await group(town, "黑旋风")
     town.world.rooms.leave(town.id("黑旋风"), qun["room"])
@@ -300,14 +300,14 @@ async def test_blacklisting_who_has_gone(town: Town) -> None:
     assert (status, answer["error"]["code"]) == (403, 3005)
 
 
-async def test_blacklisting_where_removal_fails(town: Town) -> None:
+async def test_blacklisting_with_failed_removal(town: Town) -> None:
     qun = await group(town, "黑旋风")
     await hand_over(town, qun)
     answer = await asks(town, "店长", "/拉黑 100001 黑旋风")
     assert answer == "已拉黑：黑旋风。\n没能移出 黑旋风：助手需要是群主或群管理员。"
 
 
-async def test_blocked_words_by_command(make_town: MakeTown) -> None:
+async def test_blocked_words_are_managed_by_command(make_town: MakeTown) -> None:
     """For one group, or in private for all; words of the config stay blocked."""
     town = await make_town(groups={"blocked_words": ["配置词"]})
     qun = await group(town, "黑旋风")
@@ -337,7 +337,7 @@ async def test_blocked_words_by_command(make_town: MakeTown) -> None:
     assert len(texts(town, "宋公明", room, "次警告，满")) == 2
 
 
-async def test_keywords_by_command(town: Town) -> None:
+async def test_keywords_are_managed_by_command(town: Town) -> None:
     qun = await group(town)
     room = qun["room"]
     assert "已添加" in await asks(town, "宋公明", "/关键词 加 营业时间 = 早九点到晚六点", room)

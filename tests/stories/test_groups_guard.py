@@ -39,7 +39,7 @@ async def warnings(town: Town, qun: dict[str, Any], who: str = "黑旋风") -> i
     return kept.warnings if kept else 0
 
 
-async def test_the_ladder(make_town: MakeTown) -> None:
+async def test_warnings_then_removal_and_blacklisting(make_town: MakeTown) -> None:
     """Two warnings, then removal and blacklisting; later joins are rejected or removed."""
     town = await make_town(groups={"blocked_words": ["加微信"], "warn_limit": 3})
     qun = await guarded(town)
@@ -78,7 +78,7 @@ async def test_the_ladder(make_town: MakeTown) -> None:
         ("微信加不了", False),
     ],
 )
-async def test_words(make_town: MakeTown, said: str, stopped: bool) -> None:
+async def test_blocked_words_are_detected(make_town: MakeTown, said: str, stopped: bool) -> None:
     town = await make_town(groups={"blocked_words": ["加微信", "vx"]})
     qun = await guarded(town)
     town.say("黑旋风", said, qun["room"])
@@ -87,7 +87,7 @@ async def test_words(make_town: MakeTown, said: str, stopped: bool) -> None:
     assert await warnings(town, qun) == int(stopped)
 
 
-async def test_links(make_town: MakeTown) -> None:
+async def test_foreign_links_are_detected(make_town: MakeTown) -> None:
     """Foreign links are offences if enabled; own links and lookalikes are not."""
     town = await make_town(groups={"block": {"links": True}, "own_hosts": ["yunmof.com"]})
     qun = await guarded(town)
@@ -102,7 +102,7 @@ async def test_links(make_town: MakeTown) -> None:
     await town.hears("宋公明", "第 2 次警告", qun["room"])
 
 
-async def test_words_on_a_link_card(make_town: MakeTown) -> None:
+async def test_blocked_words_on_link_cards_are_detected(make_town: MakeTown) -> None:
     """Blocked words in title or description count for any URL; an unreadable card passes."""
     town = await make_town(groups={"blocked_words": ["加微信"], "warn_limit": 9})
     qun = await guarded(town)
@@ -118,13 +118,13 @@ async def test_words_on_a_link_card(make_town: MakeTown) -> None:
     assert await warnings(town, qun) == 2
 
 
-async def test_links_pass_by_default(town: Town) -> None:
+async def test_links_are_allowed_by_default(town: Town) -> None:
     qun = await guarded(town)
     town.say("黑旋风", "https://evil.com/x", qun["room"])
     assert await warnings(town, qun) == 0
 
 
-async def test_pictures(town: Town) -> None:
+async def test_foreign_qr_codes_are_detected(town: Town) -> None:
     """A foreign QR code is an offence; own codes, other pictures and broken files are not."""
     qun = await guarded(town)
     me, room = town.id("黑旋风"), qun["room"]
@@ -136,7 +136,7 @@ async def test_pictures(town: Town) -> None:
     assert await warnings(town, qun) == 1
 
 
-async def test_a_picture_that_cannot_be_had_is_let_pass(town: Town) -> None:
+async def test_unreadable_picture_is_allowed(town: Town) -> None:
     qun = await guarded(town)
     town.world.faults.call("MessageImage", "fail")
     town.world.faults.call("MessageImageStream", "fail")
@@ -146,7 +146,7 @@ async def test_a_picture_that_cannot_be_had_is_let_pass(town: Town) -> None:
     assert await warnings(town, qun) == 0
 
 
-async def test_cards_and_mini_programs(make_town: MakeTown) -> None:
+async def test_cards_and_mini_programs_are_detected(make_town: MakeTown) -> None:
     town = await make_town(groups={"warn_limit": 9})
     qun = await guarded(town)
     me, room = town.id("黑旋风"), qun["room"]
@@ -165,7 +165,7 @@ def animation(words: str) -> bytes:
     return out.getvalue()
 
 
-async def test_codes_in_stickers_and_files(make_town: MakeTown) -> None:
+async def test_qr_codes_in_stickers_and_files_are_detected(make_town: MakeTown) -> None:
     town = await make_town(groups={"warn_limit": 9, "blocked_words": ["加微信"]})
     qun = await guarded(town)
     me, room = town.id("黑旋风"), qun["room"]
@@ -181,7 +181,7 @@ async def test_codes_in_stickers_and_files(make_town: MakeTown) -> None:
     await town.hears("宋公明", "请勿发送违规内容。这是第 4 次警告", room)
 
 
-async def test_words_on_places_and_mini_programs(make_town: MakeTown) -> None:
+async def test_blocked_words_in_locations_and_mini_programs_are_detected(make_town: MakeTown) -> None:
     town = await make_town(groups={"blocked_words": ["加微信"], "warn_limit": 9, "block": {"mini_programs": False}})
     qun = await guarded(town)
     me, room = town.id("黑旋风"), qun["room"]
@@ -196,7 +196,7 @@ async def test_words_on_places_and_mini_programs(make_town: MakeTown) -> None:
     await town.hears("宋公明", "请勿发送违规内容。这是第 2 次警告", room)
 
 
-async def test_quotes(make_town: MakeTown) -> None:
+async def test_quoted_offence_is_attributed_correctly(make_town: MakeTown) -> None:
     """Who quotes another's offence is not the offender; who quotes their own, or hides words as a quote, is."""
     town = await make_town(groups={"blocked_words": ["加微信"], "warn_limit": 9})
     qun = await guarded(town)
@@ -228,7 +228,7 @@ async def test_quotes(make_town: MakeTown) -> None:
         await town.hears("宋公明", f"这是第 {number} 次警告", qun["room"])
 
 
-async def test_what_is_switched_off_passes(make_town: MakeTown) -> None:
+async def test_disabled_rules_are_not_applied(make_town: MakeTown) -> None:
     off = {"links": False, "qr_codes": False, "cards": False, "mini_programs": False}
     town = await make_town(groups={"block": off})
     qun = await guarded(town)
@@ -238,7 +238,7 @@ async def test_what_is_switched_off_passes(make_town: MakeTown) -> None:
     assert await warnings(town, qun) == 0
 
 
-async def test_flooding(make_town: MakeTown) -> None:
+async def test_flooding_is_counted_per_person_and_group(make_town: MakeTown) -> None:
     """Messages are counted per person and group."""
     town = await make_town(groups={"flood": {"messages": 5, "seconds": 30}})
     qun = await guarded(town)
@@ -257,7 +257,7 @@ async def test_flooding(make_town: MakeTown) -> None:
     assert await warnings(town, other) == 0
 
 
-async def test_who_is_spared(make_town: MakeTown) -> None:
+async def test_owner_companion_and_admin_are_exempt(make_town: MakeTown) -> None:
     """Owner, companion and admin are exempt; a stranger with the owner's nickname is not."""
     town = await make_town(groups={"blocked_words": ["坏话"]})
     qun = await guarded(town)
@@ -272,7 +272,7 @@ async def test_who_is_spared(make_town: MakeTown) -> None:
     assert [line.target for line in await audit(town, "warn")] == [impostor]
 
 
-async def test_the_owner_shown_by_wechat_is_spared_and_the_former_one_is_not(make_town: MakeTown) -> None:
+async def test_current_owner_is_exempt_and_former_one_is_not(make_town: MakeTown) -> None:
     town = await make_town(groups={"blocked_words": ["坏话"]})
     qun = await guarded(town)
     await hand_over(town, qun, "黑旋风")
@@ -283,7 +283,7 @@ async def test_the_owner_shown_by_wechat_is_spared_and_the_former_one_is_not(mak
     assert [line.target for line in await audit(town, "warn")] == [town.id("宋公明")]
 
 
-async def test_a_removal_that_wechat_refuses(make_town: MakeTown) -> None:
+async def test_rejected_removal_is_reported_to_the_owner_once(make_town: MakeTown) -> None:
     """The assistant is no longer the owner: the owner is told once per person; nobody is reported as removed."""
     town = await make_town(groups={"blocked_words": ["坏话"], "warn_limit": 1})
     qun = await guarded(town)
@@ -301,7 +301,7 @@ async def test_a_removal_that_wechat_refuses(make_town: MakeTown) -> None:
     await until(lambda: town.id("黑旋风") not in town.room(qun["room"]).members, "out at last")
 
 
-async def test_a_removal_survives_a_failing_gateway(make_town: MakeTown) -> None:
+async def test_removal_is_retried_on_failing_gateway(make_town: MakeTown) -> None:
     town = await make_town(groups={"blocked_words": ["坏话"], "warn_limit": 1})
     qun = await guarded(town)
     town.world.faults.call("RoomDel", "lose", count=1)
@@ -310,7 +310,7 @@ async def test_a_removal_survives_a_failing_gateway(make_town: MakeTown) -> None
     await town.hears("宋公明", "黑旋风 已被移出群聊", qun["room"])
 
 
-async def test_a_removal_is_one_whoever_sees_it_first(make_town: MakeTown) -> None:
+async def test_removal_is_recorded_once(make_town: MakeTown) -> None:
     """The member list is read before WeChat's response arrives."""
     town = await make_town(groups={"blocked_words": ["坏话"], "warn_limit": 1})
     qun = await guarded(town)

@@ -81,7 +81,7 @@ async def square(official: Start, tmp_path: Path) -> AsyncIterator[Square]:  # n
     await square.bot.stop()
 
 
-async def test_joins_leaves_and_removals(square: Square) -> None:
+async def test_joins_leaves_and_removals_are_recorded(square: Square) -> None:
     """Of any origin, reported once or twice; by a mention with ids, by a mention in the text, with a failing call."""
     await square.gateway.leave(square.room, "wxid_xuan")
     await square.state("wxid_xuan", "left")
@@ -103,7 +103,7 @@ async def test_joins_leaves_and_removals(square: Square) -> None:
     assert "wxid_xuan" not in (await square.shown())["memberIdList"]
 
 
-async def test_topic_and_announcement(square: Square) -> None:
+async def test_topic_and_announcement_are_changed(square: Square) -> None:
     """Set and read back; a gateway that does nothing is reported; drift is repaired."""
     await square.command("/群名 梁山")
     await square.hears("群名已改为“梁山”")
@@ -123,7 +123,7 @@ async def test_topic_and_announcement(square: Square) -> None:
     assert (room["topic"], room["announce"]) == ("梁山", "今晚聚义")
 
 
-async def test_a_warning_mentions_its_person(square: Square) -> None:
+async def test_warning_mentions_its_person(square: Square) -> None:
     await square.gateway.say("wxid_xuan", room=square.room, kind="card", card="wxid_admin")
     warned = await square.hears("请勿发送名片")
     assert warned["mentions"] == ["wxid_xuan"]
@@ -132,7 +132,7 @@ async def test_a_warning_mentions_its_person(square: Square) -> None:
     assert refused["mentions"] == ["wxid_xuan"]
 
 
-async def test_joins_and_leaves_told_by_names(square: Square) -> None:
+async def test_joins_and_leaves_reported_by_name(square: Square) -> None:
     """With a gateway that reports names instead of ids, joins and leaves are found on the member list."""
     for number in range(2):
         await square.gateway.leave(square.room, "wxid_xuan", emit=False)
@@ -148,7 +148,7 @@ async def test_joins_and_leaves_told_by_names(square: Square) -> None:
     assert sorted(rows) == ["wxid_song", "wxid_xuan", "wxid_zhi"]
 
 
-async def test_a_member_who_cannot_be_read_is_welcomed(square: Square) -> None:
+async def test_unreadable_member_is_welcomed(square: Square) -> None:
     await square.gateway.contact("wxid_ghost", "鬼", friend=False)
     await square.gateway.fault("contactPayload", "throw")
     await square.gateway.join(square.room, "wxid_ghost")
@@ -156,7 +156,7 @@ async def test_a_member_who_cannot_be_read_is_welcomed(square: Square) -> None:
     assert welcome["mentions"] == ["wxid_ghost"]
 
 
-async def test_an_at_of_nobody(square: Square) -> None:
+async def test_mention_of_everyone_names_nobody(square: Square) -> None:
     """A mention of everyone names nobody; an unreadable member is reported."""
     await square.command("/踢 @所有人\u2005", mentions=["notify@all"])
     await square.hears("群里没有找到“所有人”。")
@@ -166,7 +166,7 @@ async def test_an_at_of_nobody(square: Square) -> None:
     await square.hears("微信没有执行：")
 
 
-async def test_who_is_pardoned_in_time_stays(square: Square) -> None:
+async def test_person_pardoned_before_the_retry_stays(square: Square) -> None:
     """The first removal fails, and the person is forgiven before the retry."""
     await square.gateway.fault("roomDel", "ignore", times=1)
     for _ in range(3):
@@ -181,7 +181,7 @@ async def test_who_is_pardoned_in_time_stays(square: Square) -> None:
     assert "wxid_xuan" in (await square.shown())["memberIdList"]
 
 
-async def test_the_assistant_is_removed_and_comes_back(square: Square) -> None:
+async def test_assistant_is_removed_and_added_again(square: Square) -> None:
     me = (await square.gateway.status())["self"]
     await square.gateway.leave(square.room, me, by="wxid_song")
     [told] = await square.gateway.wait_sent(1, "wxid_song")
@@ -191,7 +191,7 @@ async def test_the_assistant_is_removed_and_comes_back(square: Square) -> None:
     assert "助手已回到“宋公明的群100001”" in sent[1]["text"]
 
 
-async def test_rights_follow_the_owner_that_wechat_shows(square: Square, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_permissions_follow_the_current_owner(square: Square, monkeypatch: pytest.MonkeyPatch) -> None:
     """The gateway does not report the transfer. The former owner loses the owner's rights with the next command."""
     monkeypatch.setattr(group_owners, "READING_HOLDS", timedelta(0))
     await square.command("/群信息")
@@ -210,7 +210,7 @@ async def test_rights_follow_the_owner_that_wechat_shows(square: Square, monkeyp
     await square.hears("/令牌")
 
 
-async def test_a_gateway_that_reports_no_owner(square: Square) -> None:
+async def test_gateway_without_owner_information(square: Square) -> None:
     await square.gateway.room(square.room, owner="")
     await until(lambda: not square.directory.rooms[square.room].owner_id, "no owner is known")
     await square.command("/群信息")

@@ -72,7 +72,7 @@ async def street(request: pytest.FixtureRequest, official: Start, tmp_path: Path
     await street.bot.stop()
 
 
-async def test_a_group_its_members_and_its_welcome(street: Street) -> None:
+async def test_group_members_and_welcome(street: Street) -> None:
     """Created once, topic set, a friend added and welcomed, a stranger pending until they are a friend."""
     qun = await street.group()
     rooms = await street.gateway.rooms()
@@ -102,7 +102,7 @@ async def test_a_group_its_members_and_its_welcome(street: Street) -> None:
     assert len(await street.gateway.rooms()) == 1
 
 
-async def test_twenty_at_once_and_a_lost_answer(street: Street) -> None:
+async def test_concurrent_creates_and_lost_response_make_one_group(street: Street) -> None:
     """One group for twenty simultaneous requests, and for a repeated one after a lost response."""
     body = {"code": "many", "owner": "宋公明", "assistant": ACCOUNT}
     answers = await asyncio.gather(*(street.call("POST", "/wxbot/qun", body) for _ in range(20)))
@@ -117,7 +117,7 @@ async def test_twenty_at_once_and_a_lost_answer(street: Street) -> None:
     assert len(await street.gateway.rooms()) == 2
 
 
-async def test_what_wechat_does_not_do_is_no_success(street: Street) -> None:
+async def test_call_without_effect_is_an_error(street: Street) -> None:
     """A call that succeeds without effect is an error; from forty members on, people are invited."""
     await street.gateway.fault("roomCreate", "throw", times=1, text="too bad")
     body = {"code": "1", "owner": "宋公明", "assistant": ACCOUNT}
@@ -132,7 +132,7 @@ async def test_what_wechat_does_not_do_is_no_success(street: Street) -> None:
     }
 
 
-async def test_who_deleted_the_assistant_is_waited_for(street: Street) -> None:
+async def test_person_who_deleted_the_assistant_is_pending(street: Street) -> None:
     """Pending once, however often it is requested, until they are friends again."""
     qun = await street.group()
     await street.gateway.unfriend("wxid_xuan")
@@ -148,7 +148,7 @@ async def test_who_deleted_the_assistant_is_waited_for(street: Street) -> None:
     assert await street.bot.container.store.read(lambda s: s.exec(waiting).all()) == []
 
 
-async def test_an_admin_brings_the_assistant_into_a_group(street: Street) -> None:
+async def test_admins_invitation_is_accepted(street: Street) -> None:
     """An admin's invitation is accepted, a stranger's is not."""
     gateway = street.gateway
     await gateway.contact("wxid_admin", "店长", friend=True)
@@ -162,7 +162,7 @@ async def test_an_admin_brings_the_assistant_into_a_group(street: Street) -> Non
     assert "wxid_bot" not in members["b@chatroom"]
 
 
-async def test_a_gateway_that_spoke_tls_is_remembered(official: Start, tmp_path: Path) -> None:  # noqa: F811
+async def test_tls_use_is_remembered(official: Start, tmp_path: Path) -> None:  # noqa: F811
     """Also across a restart: `auto` does not try plaintext any more."""
     gateway = await official(tls=True)
     for _ in range(2):

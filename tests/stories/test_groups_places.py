@@ -28,7 +28,7 @@ async def come(town: Town, qun: dict[str, Any], names: list[str]) -> list[tuple[
     return sorted(said, key=lambda one: one[0])
 
 
-async def test_one_place_and_many_who_come(make_town: MakeTown) -> None:
+async def test_one_seat_goes_to_one_of_many(make_town: MakeTown) -> None:
     """One is added, the others get an error; after a leave there is a seat again."""
     town = await make_town(groups={"capacity": 4})
     qun = await town.make_group()
@@ -43,7 +43,7 @@ async def test_one_place_and_many_who_come(make_town: MakeTown) -> None:
     assert await come(town, qun, names[:3]) == [(200, OK), *[(409, 3004)] * 2]
 
 
-async def test_as_many_rooms_as_are_needed(make_town: MakeTown) -> None:
+async def test_as_many_rooms_as_needed_are_opened(make_town: MakeTown) -> None:
     """Each next room has one seat beside its initial members."""
     town = await make_town(groups={"capacity": 4, "overflow": True})
     qun = await town.make_group()
@@ -51,7 +51,7 @@ async def test_as_many_rooms_as_are_needed(make_town: MakeTown) -> None:
     assert [len(room.members) for room in town.world.state.rooms.values()] == [4] * 4
 
 
-async def test_rooms_that_have_no_place_for_anybody(make_town: MakeTown) -> None:
+async def test_rooms_without_free_seats_are_not_opened(make_town: MakeTown) -> None:
     """Rooms that are full with their three initial members: no further one is created."""
     town = await make_town(groups={"capacity": 3, "overflow": True})
     qun = await town.make_group()
@@ -60,7 +60,7 @@ async def test_rooms_that_have_no_place_for_anybody(make_town: MakeTown) -> None
 
 
 @pytest.mark.parametrize("room", [True, False])
-async def test_wechat_lets_in_fewer_than_the_config_says(make_town: MakeTown, room: bool) -> None:
+async def test_wechat_capacity_below_the_configured_one(make_town: MakeTown, room: bool) -> None:
     """Concurrent requests that find it full go on to the next room, if that is allowed."""
     town = await make_town(groups={"overflow": room})
     town.world.rules.capacity = 5
@@ -70,7 +70,7 @@ async def test_wechat_lets_in_fewer_than_the_config_says(make_town: MakeTown, ro
     assert [len(one.members) for one in town.world.state.rooms.values()] == ([5, 5] if room else [5])
 
 
-async def test_the_last_who_come_in_directly(make_town: MakeTown) -> None:
+async def test_direct_limit_reached_meanwhile_reports_invited(make_town: MakeTown) -> None:
     """People whom WeChat invites because others joined meanwhile are reported as invited."""
     town = await make_town(groups={"direct_add_limit": 4})
     town.world.rules.direct_limit = 4

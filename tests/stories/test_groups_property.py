@@ -148,5 +148,5 @@ async def live(steps: list[tuple[str, str]]) -> None:
 
 @settings(max_examples=12, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(STEPS, min_size=8, max_size=30))
-def test_the_database_equals_the_world(steps: list[tuple[str, str]]) -> None:
+def test_database_equals_the_world(steps: list[tuple[str, str]]) -> None:
     asyncio.run(live(steps))

@@ -38,7 +38,7 @@ async def joins(town: Town) -> list[Any]:
     return [row.joins for row in await town.bot.container.store.read(lambda s: s.exec(select(DailyCount)).all())]
 
 
-async def test_a_group_under_another_id_goes_on_after_confirmation(town: Town) -> None:
+async def test_room_with_new_id_is_used_after_confirmation(town: Town) -> None:
     qun = await group(town, "黑旋风", "九纹龙")
     before, welcomes = await joins(town), len(texts(town, "宋公明", qun["room"], "欢迎 @"))
     await with_other_ids(town)
@@ -66,7 +66,7 @@ async def test_a_group_under_another_id_goes_on_after_confirmation(town: Town) -
     assert len(texts(town, "店长", words=PROPOSED)) == 1
 
 
-async def test_a_rejected_room_is_not_proposed_again(town: Town) -> None:
+async def test_rejected_room_is_not_proposed_again(town: Town) -> None:
     qun = await group(town)
     await with_other_ids(town)
     await town.hears("店长", PROPOSED)
@@ -77,7 +77,7 @@ async def test_a_rejected_room_is_not_proposed_again(town: Town) -> None:
     assert "写法：/认领 [编号 [否]]" in await asks(town, "店长", "/认领 1 也许")
 
 
-async def test_a_room_of_other_people_is_not_proposed(town: Town) -> None:
+async def test_room_of_other_people_is_not_proposed(town: Town) -> None:
     """Nor one whose owner is another person, or one of two that look alike."""
     await group(town, "黑旋风")
     look = "update membership set name = name || '某' where name not in ('宋公明')"
@@ -86,7 +86,7 @@ async def test_a_room_of_other_people_is_not_proposed(town: Town) -> None:
     assert await asks(town, "店长", "/认领") == "没有等待认领的群。"
 
 
-async def test_two_rooms_that_look_alike_are_not_proposed(town: Town) -> None:
+async def test_two_similar_rooms_are_not_proposed(town: Town) -> None:
     qun = await group(town)
     people = [town.id(one) for one in ("宋公明", "智多星")]
     twin = town.world.rooms.create(town.id("bot"), people, qun["topic"])

@@ -14,7 +14,7 @@ from wechat.mentions import called
 
 
 @pytest.mark.parametrize("said", ["@" + " " * 20_000 + "x", "@a " * 20_000, "@" + "a " * 20_000, "@a@b" * 20_000])
-def test_nothing_that_is_said_holds_the_bot_up(said: str) -> None:
+def test_parsing_any_text_is_fast(said: str) -> None:
     """Commands are parsed for every message, so slow parsing would be a denial of service."""
     began = time.process_time()
     assert parse(said) is None
@@ -23,7 +23,7 @@ def test_nothing_that_is_said_holds_the_bot_up(said: str) -> None:
     assert parse("@微秘 @a b\u2005 /踢 @张三") is not None
 
 
-async def test_one_of_several_is_not_known(town: Town) -> None:
+async def test_unknown_name_among_several_affects_nobody(town: Town) -> None:
     """Without reported mentions, if one name is unknown or ambiguous, nobody is affected."""
     qun = await group(town, "黑旋风")
     twins = [town.newcomer("张三"), town.newcomer("张三")]
@@ -39,7 +39,7 @@ async def test_one_of_several_is_not_known(town: Town) -> None:
     assert twins[1] in town.room(room).members
 
 
-async def test_one_persons_nickname_is_anothers_name_in_the_group(town: Town) -> None:
+async def test_nickname_equal_to_another_alias_is_ambiguous(town: Town) -> None:
     """A mention writes the group alias, typing may use the nickname: an ambiguity affects nobody."""
     qun = await group(town, "黑旋风", "九纹龙")
     town.world.rooms.set_alias(town.id("黑旋风"), qun["room"], "大黑")
@@ -50,7 +50,7 @@ async def test_one_persons_nickname_is_anothers_name_in_the_group(town: Town) ->
     assert await asks(town, "宋公明", "/踢 @黑旋风", qun["room"], ("黑旋风",)) == "已移出：黑旋风。"
 
 
-async def test_the_tail_tells_apart_who_share_a_name(town: Town) -> None:
+async def test_id_suffix_distinguishes_equal_names(town: Town) -> None:
     """Also in private, and for people who have left and are blacklisted."""
     qun = await group(town)
     twins = [town.newcomer("张 三"), town.newcomer("张 三")]
@@ -71,7 +71,7 @@ async def test_the_tail_tells_apart_who_share_a_name(town: Town) -> None:
     assert "黑名单里没有“张 三 0000”" in await asks(town, "宋公明", "/解除拉黑 张 三 0000", qun["room"])
 
 
-async def test_names_in_the_group_that_are_never_told(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unreadable_aliases_fall_back_to_nicknames(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the group aliases cannot be read, nicknames and aliases decide."""
     monkeypatch.setattr("handlers.chat_commands.targets.SHOWN_WITHIN", 0.2)
     qun = await group(town, "黑旋风")
@@ -80,7 +80,7 @@ async def test_names_in_the_group_that_are_never_told(town: Town, monkeypatch: p
     assert await asks(town, "宋公明", "/踢 @没有这人", qun["room"]) == "群里没有找到“没有这人”。"
 
 
-async def test_names_that_begin_with_an_at(town: Town) -> None:
+async def test_names_starting_with_an_at(town: Town) -> None:
     qun = await group(town)
     bring(town, qun, town.newcomer("@好汉"))
     await town.hears("宋公明", "欢迎 @@好汉", qun["room"])
@@ -89,7 +89,7 @@ async def test_names_that_begin_with_an_at(town: Town) -> None:
     assert await asks(town, "店长", "/踢 100001 @ @好汉") == "已移出：@好汉。"
 
 
-async def test_an_at_of_the_assistant_among_others(town: Town) -> None:
+async def test_mention_of_the_assistant_among_others(town: Town) -> None:
     qun = await group(town, "黑旋风")
     assert "黑旋风\u2005请注意：吵" in await asks(town, "宋公明", "/警告 @weimi1001 @黑旋风 吵", qun["room"])
     answer = await asks(town, "宋公明", "/踢 @weimi1001\u2005@黑旋风\u2005", qun["room"], ("bot", "黑旋风"))
@@ -97,13 +97,13 @@ async def test_an_at_of_the_assistant_among_others(town: Town) -> None:
     assert "写法：" in await asks(town, "宋公明", "/踢 @weimi1001", qun["room"])
 
 
-async def test_a_reason_with_an_at_in_it(town: Town) -> None:
+async def test_reason_containing_an_at(town: Town) -> None:
     qun = await group(town, "九纹龙")
     warned = await asks(town, "宋公明", "/警告 @九纹龙 不要 @所有人 了", qun["room"])
     assert "九纹龙\u2005请注意：不要 @所有人 了。" in warned
 
 
-async def test_who_has_just_left_is_not_said_to_be_taken_out(town: Town) -> None:
+async def test_person_who_just_left_is_not_reported_as_removed(town: Town) -> None:
     qun = await group(town, "黑旋风")
     before = len(texts(town, "宋公明", qun["room"]))
     town.say("宋公明", "/踢 @黑旋风\u2005", qun["room"], ("黑旋风",))
@@ -112,7 +112,7 @@ async def test_who_has_just_left_is_not_said_to_be_taken_out(town: Town) -> None
     assert texts(town, "宋公明", qun["room"])[before:] == ["群里没有找到“黑旋风”。"]
 
 
-async def test_who_came_in_without_a_word_can_be_taken_out(town: Town) -> None:
+async def test_member_without_join_event_can_be_removed(town: Town) -> None:
     """Without a join event, WeChat's mention identifies the member."""
     qun = await group(town)
     town.world.faults.event("*", lost=1.0)
@@ -123,7 +123,7 @@ async def test_who_came_in_without_a_word_can_be_taken_out(town: Town) -> None:
     assert town.id("黑旋风") not in town.room(qun["room"]).members
 
 
-async def test_a_warning_in_another_room_of_the_group_is_told(make_town: MakeTown) -> None:
+async def test_warning_in_another_room_is_confirmed(make_town: MakeTown) -> None:
     """A warning sent to another room is also confirmed where the command was given."""
     town = await make_town(groups={"capacity": 4, "overflow": True})
     qun = await group(town, "黑旋风")
@@ -148,7 +148,7 @@ async def test_a_warning_in_another_room_of_the_group_is_told(make_town: MakeTow
         ("/定时加 0 9 * * * 早", "写法：/定时 [加 分 时 日 月 周 文本 | 删 编号]"),
     ],
 )
-async def test_a_blank_forgotten(town: Town, said: str, usage: str) -> None:
+async def test_missing_blank_gets_usage_reply(town: Town, said: str, usage: str) -> None:
     """A missing blank after the command gets a reply."""
     qun = await group(town, "黑旋风")
     assert await asks(town, "宋公明", said, qun["room"]) == usage
@@ -163,14 +163,14 @@ async def test_a_blank_forgotten(town: Town, said: str, usage: str) -> None:
 
 
 @pytest.mark.parametrize("digits", ["9" * 25, "9" * 5000])
-async def test_numbers_that_are_none(town: Town, digits: str) -> None:
+async def test_invalid_numbers_are_rejected(town: Town, digits: str) -> None:
     await group(town)
     assert "没有编号为" in await asks(town, "店长", "/定时 100001 删 999999")
     assert "写法：/定时" in await asks(town, "店长", f"/定时 100001 删 {digits}")
     assert await asks(town, "店长", f"/群信息 {digits}") == "写法：/群信息 群编号"
 
 
-async def test_a_time_in_full_width(town: Town) -> None:
+async def test_full_width_time_is_parsed(town: Town) -> None:
     """As typed with a Chinese keyboard."""
     qun = await group(town)
     assert "已添加定时消息 #1" in await asks(town, "宋公明", "/定时 加 ０ ９ ＊ ＊ １，３－５ 早安，各位", qun["room"])
@@ -179,7 +179,7 @@ async def test_a_time_in_full_width(town: Town) -> None:
     assert row.text == "早安，各位"
 
 
-async def test_a_word_that_is_blocked_elsewhere(make_town: MakeTown) -> None:
+async def test_word_blocked_elsewhere_is_reported(make_town: MakeTown) -> None:
     """A word blocked by the config or in all groups is neither added again nor reported as unknown."""
     town = await make_town(groups={"blocked_words": ["配置词"]})
     room = (await group(town))["room"]
@@ -196,7 +196,7 @@ async def test_a_word_that_is_blocked_elsewhere(make_town: MakeTown) -> None:
 @pytest.mark.parametrize(
     ("method", "said"), [("RoomDel", "/踢 @黑旋风"), ("RoomTopic", "/群名 梁山"), ("RoomAnnounce", "/公告 聚义")]
 )
-async def test_wechat_says_too_fast(town: Town, method: str, said: str) -> None:
+async def test_wechat_rate_limit_is_reported(town: Town, method: str, said: str) -> None:
     """Reported to the user, and the account's rate is halved."""
     qun = await group(town, "黑旋风")
     governor = town.bot.container.accounts.governor(town.accounts[0])
@@ -206,7 +206,7 @@ async def test_wechat_says_too_fast(town: Town, method: str, said: str) -> None:
     assert governor.factor == 2
 
 
-async def test_people_of_a_lost_group(town: Town) -> None:
+async def test_members_of_a_lost_group_are_not_reported_unknown(town: Town) -> None:
     """Nobody is reported as unknown while the assistant cannot see the members."""
     qun = await group(town, "黑旋风")
     await hand_over(town, qun)
@@ -216,7 +216,7 @@ async def test_people_of_a_lost_group(town: Town) -> None:
         assert await asks(town, "店长", f"{command} 100001 黑旋风") == "微信没有执行：助手不在群里。"
 
 
-async def test_times_as_people_write_them(town: Town) -> None:
+async def test_natural_times_are_parsed(town: Town) -> None:
     """Added at once, and answered with when they are next due; a crontab line is taken as before."""
     await group(town)
     assert "09:00" in await asks(town, "店长", "/定时 100001 加 每天9点 早上好")
@@ -226,7 +226,7 @@ async def test_times_as_people_write_them(town: Town) -> None:
     assert "#2 30 8 * * 1 下次" in listed
 
 
-async def test_a_group_that_there_is_not_and_words_that_nothing_fills(town: Town) -> None:
+async def test_unknown_group_and_unfillable_text_are_rejected(town: Town) -> None:
     await group(town)
     for command in ("/群信息 999", "/日报 999 开", "/踢 999 黑旋风"):
         assert await asks(town, "店长", command) == "没有编号为 999 的群。"
@@ -234,7 +234,7 @@ async def test_a_group_that_there_is_not_and_words_that_nothing_fills(town: Town
     assert "欢迎 {member}" in await asks(town, "店长", "/欢迎 100001")
 
 
-async def test_what_a_reply_advises_is_understood(town: Town) -> None:
+async def test_advice_in_replies_is_valid(town: Town) -> None:
     """Where it was given."""
     qun = await group(town)
     for who, where, command in (("店长", "bot", "/日报 100001 开"), ("宋公明", qun["room"], "/日报 开")):
@@ -243,14 +243,14 @@ async def test_what_a_reply_advises_is_understood(town: Town) -> None:
         assert await asks(town, who, advised, where) == "已停止“宋公明的群100001”的日报。"
 
 
-async def test_an_announcement_is_in_the_group_once(town: Town) -> None:
+async def test_announcement_is_posted_once(town: Town) -> None:
     qun = await group(town)
     town.say("宋公明", "/公告 今晚聚义", qun["room"])
     await town.hears("宋公明", "群公告已发布。", qun["room"])
     assert len(texts(town, "宋公明", qun["room"], "今晚聚义")) == 1
 
 
-async def test_which_keywords_there_are(make_town: MakeTown) -> None:
+async def test_keywords_are_listed_with_their_source(make_town: MakeTown) -> None:
     """With where they answer and where they are from; those of the file cannot be deleted by a command."""
     rules = [
         {"equals": "营业时间", "reply": "九点"},

@@ -30,7 +30,7 @@ async def _membership(town: Town, path: str) -> dict[str, Any]:
     return row
 
 
-async def test_a_promise_by_name_is_kept_when_the_person_brings_the_token_too(town: Town) -> None:
+async def test_pending_request_by_name_merges_with_token_request(town: Town) -> None:
     """A request by REST and one by the person themselves are one membership, readable by REST."""
     qun = await town.make_group()
     _, _, headers = await town.join(qun["token"], "九纹龙")
@@ -44,7 +44,7 @@ async def test_a_promise_by_name_is_kept_when_the_person_brings_the_token_too(to
     assert (await _membership(town, path))["state"] == "removed"
 
 
-async def test_who_is_waited_for_by_id_and_is_brought_in_by_others_has_joined(town: Town) -> None:
+async def test_pending_person_added_by_others_has_joined(town: Town) -> None:
     """A pending person who is added by others has joined; both REST ids show it."""
     qun = await town.make_group()
     _, _, before = await town.join(qun["token"], town.id("九纹龙"))
@@ -59,7 +59,7 @@ async def test_who_is_waited_for_by_id_and_is_brought_in_by_others_has_joined(to
     assert (await _membership(town, before["Location"]))["state"] == "left"
 
 
-async def test_a_promise_taken_back_is_not_kept(town: Town) -> None:
+async def test_withdrawn_request_is_not_executed(town: Town) -> None:
     qun = await town.make_group()
     _, _, headers = await town.join(qun["token"], "九纹龙")
     assert (await town.call("DELETE", headers["Location"]))[0] == 204
@@ -70,7 +70,7 @@ async def test_a_promise_taken_back_is_not_kept(town: Town) -> None:
     assert town.id("九纹龙") not in town.room(qun["room"]).members
 
 
-async def test_who_is_let_in_at_once_can_be_taken_out_by_the_answers_address(town: Town) -> None:
+async def test_direct_join_can_be_removed_by_its_location(town: Town) -> None:
     qun = await town.make_group()
     addresses = {(await town.join(qun["token"], "黑旋风"))[2]["Location"] for _ in range(2)}
     (path,) = addresses
@@ -79,7 +79,7 @@ async def test_who_is_let_in_at_once_can_be_taken_out_by_the_answers_address(tow
     assert town.id("黑旋风") not in town.room(qun["room"]).members
 
 
-async def test_a_leave_that_nobody_told_of(town: Town) -> None:
+async def test_leave_without_event_is_detected(town: Town) -> None:
     """The person is added again instead of being reported as a member."""
     qun = await town.make_group()
     await town.join(qun["token"], "黑旋风")
@@ -92,7 +92,7 @@ async def test_a_leave_that_nobody_told_of(town: Town) -> None:
     await until(lambda: len(texts(town, "宋公明", qun["room"], "欢迎 @黑旋风")) == 2, "a new join is welcomed")
 
 
-async def test_a_leave_told_after_the_next_invitation(town: Town) -> None:
+async def test_late_leave_event_does_not_affect_a_later_request(town: Town) -> None:
     """It does not affect a later request, counts once, and nobody is invited twice."""
     qun = await town.make_group()
     await town.join(qun["token"], "黑旋风")
@@ -117,7 +117,7 @@ async def test_a_leave_told_after_the_next_invitation(town: Town) -> None:
     assert [day.leaves for day in await town.bot.container.daily_stats.days(qun["number"], 1)] == [1]
 
 
-async def test_a_list_that_is_behind_a_join_takes_nobody_out(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_outdated_member_list_removes_nobody(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     """Right after a join, the event counts, not the outdated list."""
     qun = await town.make_group()
     await town.join(qun["token"], "黑旋风")
@@ -128,7 +128,7 @@ async def test_a_list_that_is_behind_a_join_takes_nobody_out(town: Town, monkeyp
     assert len(await audit(town, "add")) == adds
 
 
-async def test_taken_out_who_is_gone_already(town: Town) -> None:
+async def test_removing_a_person_who_left(town: Town) -> None:
     qun = await town.make_group()
     _, _, headers = await town.join(qun["token"], "黑旋风")
     town.world.faults.event("room-leave", **LOST)
@@ -138,7 +138,7 @@ async def test_taken_out_who_is_gone_already(town: Town) -> None:
     assert (await _membership(town, headers["Location"]))["state"] == "left"
 
 
-async def test_a_tap_that_nobody_told_of(town: Town) -> None:
+async def test_accepted_invitation_without_event_is_detected(town: Town) -> None:
     """A repeated request finds out that the invitation was accepted."""
     qun = await town.make_group()
     room = town.room(qun["room"])
@@ -155,7 +155,7 @@ async def test_a_tap_that_nobody_told_of(town: Town) -> None:
     assert (await _membership(town, headers["Location"]))["state"] == "joined"
 
 
-async def test_what_happened_while_the_bot_was_away(town: Town) -> None:
+async def test_changes_during_downtime_are_detected_on_request(town: Town) -> None:
     """Right after the start, before the background reading: no member is added twice."""
     await town.make_group("first")  # read again before the other one
     qun = await town.make_group("second")
@@ -175,7 +175,7 @@ async def test_what_happened_while_the_bot_was_away(town: Town) -> None:
     assert await state_of(town, qun, "黑旋风") == "joined"
 
 
-async def test_an_adding_that_takes_too_long_is_given_up(town: Town) -> None:
+async def test_slow_addition_is_given_up(town: Town) -> None:
     """If it happens nevertheless, that counts."""
     qun = await town.make_group()
     _, _, headers = await town.join(qun["token"], "黑旋风")
@@ -197,7 +197,7 @@ async def _befriend_in_silence(town: Town, who: str) -> None:
     town.world.people.befriend(town.id(who), town.id("bot"))
 
 
-async def test_a_friend_that_nobody_told_of_may_be_an_owner(town: Town) -> None:
+async def test_friend_without_event_may_be_owner(town: Town) -> None:
     body = {"code": "1", "owner": "九纹龙", "assistant": "weimi1001"}
     status, answer, _ = await town.call("POST", "/wxbot/qun", body)
     assert (status, answer["error"]["code"]) == (404, 2003)
@@ -205,7 +205,7 @@ async def test_a_friend_that_nobody_told_of_may_be_an_owner(town: Town) -> None:
     assert (await town.call("POST", "/wxbot/qun", body))[0] == 201
 
 
-async def test_a_friend_that_nobody_told_of_is_let_in_wherever_they_were_awaited(town: Town) -> None:
+async def test_friend_without_event_is_added_to_all_pending_groups(town: Town) -> None:
     first, second = await town.make_group("1"), await town.make_group("2")
     assert (await town.join(first["token"], "九纹龙"))[0] == 202
     await _befriend_in_silence(town, "九纹龙")
@@ -213,7 +213,7 @@ async def test_a_friend_that_nobody_told_of_is_let_in_wherever_they_were_awaited
     await becomes(town, first, "九纹龙", "joined")
 
 
-async def test_a_friend_that_nobody_told_of_can_be_written_to(town: Town) -> None:
+async def test_friend_without_event_can_be_messaged(town: Town) -> None:
     body = {"assistant": "weimi1001", "to": "九纹龙", "text": "您好"}
     assert (await town.call("POST", "/wxbot/message", body))[0] == 404
     await _befriend_in_silence(town, "九纹龙")
@@ -221,7 +221,7 @@ async def test_a_friend_that_nobody_told_of_can_be_written_to(town: Town) -> Non
     await town.hears("九纹龙", "您好")
 
 
-async def test_who_cannot_be_looked_for_is_no_friend(town: Town) -> None:
+async def test_hanging_contact_list_answers_from_known_contacts(town: Town) -> None:
     """The contact list hangs: the request is answered from known contacts."""
     qun = await town.make_group()
     town.timing = replace(town.timing, look=0.2)
@@ -236,7 +236,7 @@ async def test_who_cannot_be_looked_for_is_no_friend(town: Town) -> None:
     assert (status, answer["error"]["code"]) == (404, 2003)
 
 
-async def test_asked_for_again_before_the_promise_came_due(town: Town) -> None:
+async def test_repeated_request_of_a_joined_person_has_no_effect(town: Town) -> None:
     """A pending request of a person who has joined meanwhile has no further effect."""
     qun = await town.make_group()
     _, _, headers = await town.join(qun["token"], "九纹龙")
@@ -253,7 +253,7 @@ async def test_asked_for_again_before_the_promise_came_due(town: Town) -> None:
     assert len(texts(town, "宋公明", qun["room"], "欢迎 @九纹龙")) == 1
 
 
-async def test_who_is_no_friend_any_more_is_waited_for(town: Town) -> None:
+async def test_lost_friendship_without_event_is_pending(town: Town) -> None:
     """The person deleted the assistant, without an event: pending until they are friends again."""
     qun = await town.make_group()
     town.world.faults.event("dirty", **LOST)
@@ -267,7 +267,7 @@ async def test_who_is_no_friend_any_more_is_waited_for(town: Town) -> None:
     assert (await _membership(town, headers["Location"]))["state"] == "joined"
 
 
-async def test_a_promise_taken_back_while_it_waits_for_its_turn(make_town: MakeTown) -> None:
+async def test_request_withdrawn_while_rate_limited_is_not_executed(make_town: MakeTown) -> None:
     """A request withdrawn while it waits for the rate limit is not executed."""
     pace = {"messages_per_minute": 1000, "conversation_seconds": 0, "add_seconds": 2, "group_seconds": 0}
     town = await make_town(pacing={"enabled": True, **pace}, groups={"confirm_seconds": 0.2})
@@ -284,7 +284,7 @@ async def test_a_promise_taken_back_while_it_waits_for_its_turn(make_town: MakeT
     assert not texts(town, "李逵", words="没能拉您进群")
 
 
-async def test_a_promise_taken_back_while_wechat_does_it(town: Town) -> None:
+async def test_request_withdrawn_during_the_call_is_undone(town: Town) -> None:
     """A person who joins although the request was withdrawn is removed before the response."""
     qun = await town.make_group()
     _, _, headers = await town.join(qun["token"], "九纹龙")

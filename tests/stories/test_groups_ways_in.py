@@ -15,7 +15,7 @@ from tests.stories.group_life import becomes, bring, hand_over, members, qun_of,
 from tests.stories.service import until_done
 
 
-async def test_a_friend_sends_the_token(town: Town) -> None:
+async def test_friend_sends_the_token(town: Town) -> None:
     """Added and welcomed once with the group's own text; repeats and restarts do not welcome again."""
     qun = await town.make_group()
     await town.bot.container.groups.change(qun["number"], welcome="{member}你好，这里是{topic}")
@@ -31,7 +31,7 @@ async def test_a_friend_sends_the_token(town: Town) -> None:
     assert len(texts(town, "宋公明", qun["room"], "@黑旋风\u2005你好")) == 1
 
 
-async def test_no_welcome_where_it_is_switched_off(town: Town) -> None:
+async def test_disabled_welcome_sends_nothing(town: Town) -> None:
     qun = await town.make_group()
     await town.bot.container.groups.change(qun["number"], welcome="")
     await town.join(qun["token"], "黑旋风")
@@ -40,7 +40,7 @@ async def test_no_welcome_where_it_is_switched_off(town: Town) -> None:
     assert texts(town, "宋公明", qun["room"]) == []
 
 
-async def test_wrong_tokens(town: Town) -> None:
+async def test_wrong_tokens_are_ignored_after_five(town: Town) -> None:
     """Five are answered; then the person is ignored, even with the right token. Others are not."""
     qun = await town.make_group()
     for n in range(5):
@@ -55,7 +55,7 @@ async def test_wrong_tokens(town: Town) -> None:
     assert await state_of(town, qun, "黑旋风") == ""
 
 
-async def test_an_expired_token_says_so(town: Town) -> None:
+async def test_expired_token_is_reported(town: Town) -> None:
     qun = await town.make_group()
     await town.bot.container.groups.change(qun["number"], token_expires_at=1.0)
     town.say("黑旋风", qun["token"])
@@ -63,7 +63,7 @@ async def test_an_expired_token_says_so(town: Town) -> None:
     assert await state_of(town, qun, "黑旋风") == ""
 
 
-async def test_a_token_in_a_friend_request(town: Town) -> None:
+async def test_token_in_friend_request(town: Town) -> None:
     """Accepted and added; a problem with the token is told after the acceptance."""
     qun = await town.make_group()
     town.world.people.ask(town.id("九纹龙"), town.id("bot"), f"入群 {qun['token']}")
@@ -75,7 +75,7 @@ async def test_a_token_in_a_friend_request(town: Town) -> None:
     assert stranger not in town.room(qun["room"]).members
 
 
-async def test_joins_and_leaves_that_others_cause(town: Town) -> None:
+async def test_joins_and_leaves_caused_by_others(town: Town) -> None:
     qun = await town.make_group()
     bring(town, qun, "黑旋风", by="宋公明")
     await becomes(town, qun, "黑旋风", "joined")
@@ -89,7 +89,7 @@ async def test_joins_and_leaves_that_others_cause(town: Town) -> None:
     await becomes(town, qun, "黑旋风", "removed")
 
 
-async def test_many_at_once_are_welcomed_in_one_message(town: Town) -> None:
+async def test_concurrent_joins_are_welcomed_in_one_message(town: Town) -> None:
     qun = await town.make_group()
     crowd = [town.newcomer(f"路人{i}") for i in range(6)]
     bring(town, qun, *crowd)
@@ -99,7 +99,7 @@ async def test_many_at_once_are_welcomed_in_one_message(town: Town) -> None:
     assert len(texts(town, "宋公明", qun["room"])) == 1
 
 
-async def test_events_that_come_twice_late_or_never(make_town: MakeTown) -> None:
+async def test_duplicate_late_and_missing_events(make_town: MakeTown) -> None:
     """Duplicates are ignored; a join after its leave is ignored; missed events are found later."""
     town = await make_town()
     qun = await town.make_group()
@@ -129,7 +129,7 @@ async def test_events_that_come_twice_late_or_never(make_town: MakeTown) -> None
     assert len(texts(town, "宋公明", qun["room"], "欢迎 @九纹龙")) == 1
 
 
-async def test_what_happened_while_the_bot_was_down(town: Town) -> None:
+async def test_changes_during_downtime_are_recorded(town: Town) -> None:
     qun = await town.make_group()
     bring(town, qun, "黑旋风")
     await becomes(town, qun, "黑旋风", "joined")
@@ -143,7 +143,7 @@ async def test_what_happened_while_the_bot_was_down(town: Town) -> None:
     await town.hears("宋公明", "欢迎 @店长", qun["room"])
 
 
-async def test_a_full_group(make_town: MakeTown) -> None:
+async def test_full_group_is_reported(make_town: MakeTown) -> None:
     """3004 for REST, a text for people; the request ends and is not retried after a restart."""
     town = await make_town(groups={"capacity": 4})
     qun = await town.make_group()
@@ -158,7 +158,7 @@ async def test_a_full_group(make_town: MakeTown) -> None:
     assert len(texts(town, "店长", words="已满")) == 1
 
 
-async def test_overflow(make_town: MakeTown) -> None:
+async def test_overflow_opens_one_next_room(make_town: MakeTown) -> None:
     """However many join at once, one next room is created, with the same token."""
     town = await make_town(groups={"capacity": 5, "overflow": True})
     qun = await town.make_group()
@@ -180,7 +180,7 @@ async def test_overflow(make_town: MakeTown) -> None:
     assert await state_of(town, qun, "宋公明") == "joined", "still in the first room"
 
 
-async def test_a_full_room_that_only_wechat_knows_of(make_town: MakeTown) -> None:
+async def test_room_full_only_in_wechat(make_town: MakeTown) -> None:
     town = await make_town(groups={"overflow": True})
     qun = await town.make_group()
     town.world.rules.capacity = 3
@@ -192,7 +192,7 @@ async def test_a_full_room_that_only_wechat_knows_of(make_town: MakeTown) -> Non
 
 
 @pytest.mark.parametrize("approve", [True, False])
-async def test_the_owner_must_confirm(town: Town, approve: bool) -> None:
+async def test_owner_confirmation_is_awaited(town: Town, approve: bool) -> None:
     qun = await town.make_group()
     await hand_over(town, qun)
     town.world.rooms.set_confirm(town.id("宋公明"), qun["room"], True)
@@ -224,7 +224,7 @@ async def set_back(town: Town, **values: float) -> None:
     await town.bot.container.store.write(change)
 
 
-async def test_a_failure_is_told_once_and_tried_again(town: Town) -> None:
+async def test_failure_is_reported_once_and_retried(town: Town) -> None:
     qun = await town.make_group()
     fault = town.world.faults.call("RoomAdd", "fail")
     town.say("黑旋风", qun["token"])
@@ -243,7 +243,7 @@ async def test_a_failure_is_told_once_and_tried_again(town: Town) -> None:
     await becomes(town, qun, "黑旋风", "joined")
 
 
-async def test_the_assistant_is_removed_and_comes_back(make_town: MakeTown) -> None:
+async def test_assistant_is_removed_and_added_again(make_town: MakeTown) -> None:
     """Reported once, REST calls get an error; after being added again, the group is found and reconciled."""
     town = await make_town()
     qun = await town.make_group()
@@ -273,7 +273,7 @@ async def test_the_assistant_is_removed_and_comes_back(make_town: MakeTown) -> N
     assert status == 200
 
 
-async def test_names_are_no_identities(town: Town) -> None:
+async def test_people_are_identified_by_id(town: Town) -> None:
     """Two people with one nickname, a renamed person, a stranger with the owner's nickname."""
     qun = await town.make_group()
     one, other = town.newcomer("张三"), town.newcomer("张三")
@@ -293,7 +293,7 @@ async def test_names_are_no_identities(town: Town) -> None:
     assert not texts(town, "宋公明", qun["room"], qun["token"])
 
 
-async def test_a_pending_name_that_two_new_friends_bear(town: Town) -> None:
+async def test_ambiguous_pending_name_adds_nobody(town: Town) -> None:
     """A pending request by name does not let in someone else with that name."""
     qun = await town.make_group()
     status, _, _ = await town.join(qun["token"], "王五")

@@ -40,13 +40,13 @@ async def texts(gateway: OfficialGateway, count: int, where: str) -> list[str]:
     return [sent["text"] for sent in await gateway.wait_sent(count, where)]
 
 
-async def test_a_question_that_quotes_is_answered(street: Street) -> None:
+async def test_quoting_question_is_answered(street: Street) -> None:
     for label in LABELS:
         await street.gateway.say("wxid_xuan", quoting("营业时间", "您好"), kind=label)
     assert await texts(street.gateway, 4, "wxid_xuan") == ["我们每天 9:00-18:00 营业。"] * 4
 
 
-async def test_quoting_replies_pass_between_customer_and_staff(street: Street) -> None:
+async def test_quoting_replies_are_relayed(street: Street) -> None:
     """What the customer quotes is shown; what the staff quotes names the ticket, and only their words go on."""
     gateway = street.gateway
     await gateway.say("wxid_xuan", "人工")
@@ -61,7 +61,7 @@ async def test_quoting_replies_pass_between_customer_and_staff(street: Street) -
     assert (await texts(gateway, 5, "wxid_xuan"))[1:] == ["马上为您处理"] * 4
 
 
-async def test_cards_and_notes_reach_the_staff_as_what_they_are(street: Street) -> None:
+async def test_cards_and_notes_are_relayed_by_content(street: Street) -> None:
     gateway = street.gateway
     await gateway.say("wxid_xuan", "人工")
     await gateway.wait_sent(1, STAFF_ROOM)
@@ -74,7 +74,7 @@ async def test_cards_and_notes_reach_the_staff_as_what_they_are(street: Street) 
 
 
 @pytest.mark.parametrize("label", LABELS)
-async def test_a_group_is_guarded_whatever_the_label(street: Street, label: int) -> None:
+async def test_group_is_moderated_whatever_the_label(street: Street, label: int) -> None:
     """A blocked word in a reply that quotes, a mini-program, a card; what is only quoted breaks no rule."""
     gateway = street.gateway
     qun = await street.group()

@@ -72,7 +72,7 @@ async def reconnected(street: Street) -> None:
     await street.gateway.wait_connected()
 
 
-async def test_short_lists_after_a_restart_are_not_believed(street: Street) -> None:
+async def test_short_lists_after_restart_remove_nobody(street: Street) -> None:
     """Nobody left, nobody is welcomed again, the group is not lost; who really left meanwhile is noted."""
     room = await group(street)
     await street.gateway.set(short_lists=1)
@@ -86,7 +86,7 @@ async def test_short_lists_after_a_restart_are_not_believed(street: Street) -> N
     assert status == 200
 
 
-async def test_the_assistant_is_gone_when_three_readings_say_so(street: Street) -> None:
+async def test_assistant_is_gone_after_three_readings(street: Street) -> None:
     room = await group(street)
     me = (await street.gateway.status())["self"]
     await street.gateway.leave(room, me, emit=False)
@@ -97,7 +97,7 @@ async def test_the_assistant_is_gone_when_three_readings_say_so(street: Street) 
 
 
 @pytest.mark.parametrize("people", [None, [], ["小李广"], ["Li Guang"]])
-async def test_joins_and_leaves_of_nobody_have_the_room_read(street: Street, people: list[str] | None) -> None:
+async def test_events_without_people_trigger_a_read(street: Street, people: list[str] | None) -> None:
     room = await group(street)
     named: dict[str, Any] = {} if people is None else {"inviteeIdList": people}
     await street.gateway.join(room, "wxid_hua", emit=False)
@@ -112,7 +112,7 @@ async def test_joins_and_leaves_of_nobody_have_the_room_read(street: Street, peo
     assert len(await street.gateway.sent(room)) == 2
 
 
-async def test_a_newcomer_whose_name_comes_later_is_welcomed_by_it(street: Street) -> None:
+async def test_newcomer_named_later_is_welcomed_by_name(street: Street) -> None:
     room = await group(street)
     await street.gateway.contact("wxid_new", "", friend=False)
     before = len(await street.gateway.calls("contactPayload"))
@@ -126,7 +126,7 @@ async def test_a_newcomer_whose_name_comes_later_is_welcomed_by_it(street: Stree
     assert street.bot.container.accounts.get(ACCOUNT).directory.contacts["wxid_new"].name == "病尉迟"
 
 
-async def test_where_nobody_is_called_a_friend_the_listed_are_friends(
+async def test_listed_contacts_are_friends_when_flags_are_missing(
     official: Start,  # noqa: F811
     tmp_path: Path,
 ) -> None:
@@ -146,7 +146,7 @@ async def test_where_nobody_is_called_a_friend_the_listed_are_friends(
         await street.bot.stop()
 
 
-async def test_who_was_accepted_is_a_friend_whatever_their_payload_says(street: Street) -> None:
+async def test_accepted_person_is_a_friend_whatever_the_payload_says(street: Street) -> None:
     await street.gateway.friend_request("wxid_wen", "你好")
     await street.gateway.fault("friendshipAccept", "ignore")  # the gateway answers well, and never says: a friend
     await street.gateway.wait_sent(1, "wxid_wen")
@@ -155,7 +155,7 @@ async def test_who_was_accepted_is_a_friend_whatever_their_payload_says(street: 
     assert directory.find("wxid_wen", friends=True)
 
 
-async def test_names_that_wechat_gives_back_changed(street: Street) -> None:
+async def test_topic_normalised_by_wechat_is_recognised(street: Street) -> None:
     """A group is made once, renamed, and not set back, whatever becomes of its name; anything else is no success."""
     group_number = 0
     for number, (name, how) in enumerate(ODD_NAMES):
@@ -173,7 +173,7 @@ async def test_names_that_wechat_gives_back_changed(street: Street) -> None:
     assert (status, answer["error"]["code"]) == (502, 2006)
 
 
-async def test_an_announcement_that_cannot_be_read_back(street: Street) -> None:
+async def test_announcement_that_cannot_be_read_back_is_unconfirmed(street: Street) -> None:
     """It is said to be done and not confirmed, and is not published again."""
     room = await group(street)
     await street.gateway.set(announcements=False)

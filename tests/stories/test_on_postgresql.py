@@ -19,7 +19,7 @@ async def ask_for(town: Town, code: str) -> tuple[int, Any]:
     return status, answer["qun_create_response"]["url"]
 
 
-async def test_groups_asked_for_at_once_have_numbers_of_their_own(make_town: MakeTown, database: str) -> None:
+async def test_concurrent_groups_get_distinct_numbers(make_town: MakeTown, database: str) -> None:
     town = await make_town(database=database)
     codes = [f"code-{number}" for number in range(6)] * 2
     made = await asyncio.gather(*(ask_for(town, code) for code in codes))
@@ -29,7 +29,7 @@ async def test_groups_asked_for_at_once_have_numbers_of_their_own(make_town: Mak
     assert sorted(answer["qun"]["number"] for _, answer, _ in quns) == list(range(100001, 100007))
 
 
-async def test_a_new_friend_is_greeted_and_let_in_once(make_town: MakeTown, database: str) -> None:
+async def test_new_friend_is_greeted_and_added_once(make_town: MakeTown, database: str) -> None:
     town = await make_town(database=database)
     qun = await town.make_group()
     town.world.people.ask(town.id("九纹龙"), town.id("bot"), f"我是九纹龙 {qun['token']}")
@@ -43,7 +43,7 @@ async def test_a_new_friend_is_greeted_and_let_in_once(make_town: MakeTown, data
     assert sum("欢迎" in m.text for m in town.seen("宋公明", qun["room"])) == 1
 
 
-async def test_a_ticket_is_opened_answered_and_outlives_a_restart(make_town: MakeTown, database: str) -> None:
+async def test_ticket_is_answered_and_survives_restart(make_town: MakeTown, database: str) -> None:
     town = await make_town(database=database, customer_service=service())
     room = staff_room(town)
     await known(town, room)
@@ -60,7 +60,7 @@ async def test_a_ticket_is_opened_answered_and_outlives_a_restart(make_town: Mak
     assert await answers(town, "黑旋风", "5") == ["感谢您的评价！"]
 
 
-async def test_a_number_that_no_row_can_have_is_not_there(make_town: MakeTown, database: str) -> None:
+async def test_number_out_of_range_returns_404(make_town: MakeTown, database: str) -> None:
     town = await make_town(database=database)
     qun = await town.make_group()
     calls = [("GET", "message/{}"), ("GET", "qun/membership/{}"), ("DELETE", "qun/membership/{}"), ("GET", "qun/{}")]

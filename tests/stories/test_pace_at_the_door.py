@@ -19,7 +19,7 @@ async def _refused(answer: tuple[int, Any, dict[str, str]]) -> float:
     return float(headers["Retry-After"])
 
 
-async def test_a_second_group_too_soon_is_refused_and_works_when_told_to(make_town: MakeTown) -> None:
+async def test_second_group_within_the_interval_returns_429(make_town: MakeTown) -> None:
     town = await make_town(pacing={**PACE, "group_seconds": 3, "request_seconds": 0.5})
     await town.make_group("one")
     body = {"code": "two", "owner": "宋公明", "assistant": "weimi1001"}
@@ -33,7 +33,7 @@ async def test_a_second_group_too_soon_is_refused_and_works_when_told_to(make_to
     assert len(town.world.rooms.of(town.id("bot"))) == 2
 
 
-async def test_a_short_wait_is_waited_for(make_town: MakeTown) -> None:
+async def test_short_wait_is_absorbed(make_town: MakeTown) -> None:
     town = await make_town(pacing={**PACE, "group_seconds": 1, "request_seconds": 5})
     began = time.monotonic()
     await town.make_group("one")
@@ -41,7 +41,7 @@ async def test_a_short_wait_is_waited_for(make_town: MakeTown) -> None:
     assert time.monotonic() - began >= 0.9
 
 
-async def test_the_pace_of_groups_survives_a_restart(make_town: MakeTown) -> None:
+async def test_group_pace_survives_restart(make_town: MakeTown) -> None:
     town = await make_town(pacing={**PACE, "group_seconds": 60, "request_seconds": 0.5})
     await town.make_group("one")
     await town.restart_bot()
@@ -49,7 +49,7 @@ async def test_the_pace_of_groups_survives_a_restart(make_town: MakeTown) -> Non
     assert 50 < await _refused(await town.call("POST", "/wxbot/qun", body)) <= 60
 
 
-async def test_a_second_member_too_soon_is_refused_and_works_when_told_to(make_town: MakeTown) -> None:
+async def test_second_member_within_the_interval_returns_429(make_town: MakeTown) -> None:
     town = await make_town(pacing={**PACE, "add_seconds": 3, "request_seconds": 0.5})
     qun = await town.make_group()
     for name in ("李逵", "燕青"):
@@ -64,7 +64,7 @@ async def test_a_second_member_too_soon_is_refused_and_works_when_told_to(make_t
     assert (status, answer) == (200, {"membership_join_response": {"approved": "ok"}})
 
 
-async def test_messages_to_one_person_keep_their_distance(make_town: MakeTown) -> None:
+async def test_messages_to_one_person_are_spaced(make_town: MakeTown) -> None:
     town = await make_town(pacing={**PACE, "conversation_seconds": 0.5, "spread": 0.2})
     began = time.monotonic()
     for i in range(4):
@@ -85,7 +85,7 @@ async def _metrics(town: Town) -> dict[str, float]:
     return {line.partition("{")[0]: float(line.rpartition(" ")[2]) for line in lines}
 
 
-async def test_how_long_messages_wait_shows_in_the_metrics(make_town: MakeTown) -> None:
+async def test_waiting_time_is_exported(make_town: MakeTown) -> None:
     town = await make_town(pacing={**PACE, "messages_per_minute": 1})
     for i in range(3):
         body = {"assistant": "weimi1001", "to": "宋公明", "text": f"第{i}句"}

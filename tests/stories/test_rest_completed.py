@@ -33,7 +33,7 @@ def error(answer: Any) -> int:
 # ---- changing and closing groups ----
 
 
-async def test_a_group_is_changed(make_town: MakeTown, database: str) -> None:
+async def test_group_is_changed(make_town: MakeTown, database: str) -> None:
     town = await make_town(database=database)
     qun = await town.make_group()
     path = f"/wxbot/qun/{qun['number']}"
@@ -68,14 +68,14 @@ async def test_a_group_is_changed(make_town: MakeTown, database: str) -> None:
         {"tags": [""]},
     ],
 )
-async def test_what_is_no_change(town: Town, change: dict[str, Any]) -> None:
+async def test_invalid_change_is_rejected(town: Town, change: dict[str, Any]) -> None:
     qun = await town.make_group()
     status, answer, _ = await town.call("PATCH", f"/wxbot/qun/{qun['number']}", change)
     assert (status, error(answer)) == (400, 1001)
     assert (await town.call("PATCH", "/wxbot/qun/7", {"topic": "x"}))[0] == 404
 
 
-async def test_a_group_is_closed(make_town: MakeTown, database: str) -> None:
+async def test_group_is_closed(make_town: MakeTown, database: str) -> None:
     async with receiving() as receiver:
         town = await make_town(database=database, webhooks=[receiver.config])
         qun = await town.make_group()
@@ -105,7 +105,7 @@ async def test_a_group_is_closed(make_town: MakeTown, database: str) -> None:
         assert (await town.call("DELETE", "/wxbot/qun/7"))[0] == 404
 
 
-async def test_closing_survives_a_stop_while_the_account_is_away(town: Town) -> None:
+async def test_closing_continues_after_restart_while_offline(town: Town) -> None:
     qun = await town.make_group()
     town.world.accounts.logout("weimi1001")
     await until(lambda: not town.bot.container.accounts.is_online("weimi1001"), "away")
@@ -119,7 +119,7 @@ async def test_closing_survives_a_stop_while_the_account_is_away(town: Town) -> 
 # ---- messages of all kinds ----
 
 
-async def test_pictures_files_and_links(make_town: MakeTown, database: str) -> None:
+async def test_pictures_files_and_links_are_sent(make_town: MakeTown, database: str) -> None:
     async def files(request: web.Request) -> web.StreamResponse:
         return web.Response(body=PNG if request.path == "/a.png" else b"price")
 
@@ -164,14 +164,14 @@ async def test_pictures_files_and_links(make_town: MakeTown, database: str) -> N
         ({"file": {"base64": "A" * (LARGEST * 4 // 3 + 400_000), "name": "x"}}, 1006),
     ],
 )
-async def test_what_is_no_message(town: Town, content: dict[str, Any], code: int) -> None:
+async def test_invalid_message_is_rejected(town: Town, content: dict[str, Any], code: int) -> None:
     before = town.seen("黑旋风")
     status, answer, _ = await town.call("POST", "/wxbot/message", {"assistant": "weimi1001", "to": "黑旋风", **content})
     assert (status, error(answer)) == ({1001: 400, 1006: 413}[code], code)
     assert town.seen("黑旋风") == before
 
 
-async def test_a_redirect_of_a_file_leads_nowhere(make_town: MakeTown) -> None:
+async def test_file_redirects_are_not_followed(make_town: MakeTown) -> None:
     asked: list[str] = []
 
     async def inside(request: web.Request) -> web.StreamResponse:
@@ -193,7 +193,7 @@ async def test_a_redirect_of_a_file_leads_nowhere(make_town: MakeTown) -> None:
 # ---- broadcasts ----
 
 
-async def test_a_broadcast_and_its_result(make_town: MakeTown, database: str) -> None:
+async def test_broadcast_is_sent_and_its_result_read(make_town: MakeTown, database: str) -> None:
     town = await make_town(database=database)
     first, second = await town.make_group("a"), await town.make_group("b")
     await town.call("PATCH", f"/wxbot/qun/{second['number']}", {"tags": ["vip", "east"]})
@@ -221,7 +221,7 @@ async def test_a_broadcast_and_its_result(make_town: MakeTown, database: str) ->
     assert [one["detail"]["groups"] for one in audit] == ["2", "1", "2"]
 
 
-async def test_a_broadcast_for_later_and_once(make_town: MakeTown, database: str) -> None:
+async def test_scheduled_broadcast_is_sent_once(make_town: MakeTown, database: str) -> None:
     town = await make_town(database=database)
     qun = await town.make_group()
     at = (datetime.now(UTC) + timedelta(seconds=2.5)).isoformat()
@@ -238,7 +238,7 @@ async def test_a_broadcast_for_later_and_once(make_town: MakeTown, database: str
     assert len([m for m in town.seen("宋公明", qun["room"]) if m.text == "到点了"]) == 1
 
 
-async def test_a_scheduled_broadcast_is_cancelled(make_town: MakeTown, database: str) -> None:
+async def test_scheduled_broadcast_is_cancelled(make_town: MakeTown, database: str) -> None:
     """By REST, again, and by chat; nothing is sent, even after a restart; what was sent is not cancelled."""
     town = await make_town(database=database)
     qun, other = await town.make_group("a"), await town.make_group("b")
@@ -288,7 +288,7 @@ async def test_a_scheduled_broadcast_is_cancelled(make_town: MakeTown, database:
         ({"all": True, "text": "x", "assistant": "nobody"}, 2001),
     ],
 )
-async def test_what_is_no_broadcast(town: Town, body: dict[str, Any], code: int) -> None:
+async def test_invalid_broadcast_is_rejected(town: Town, body: dict[str, Any], code: int) -> None:
     assert error((await town.call("POST", "/wxbot/broadcast", body))[1]) == code
     assert error((await town.call("GET", "/wxbot/broadcast/7"))[1]) == 1004
 
@@ -296,7 +296,7 @@ async def test_what_is_no_broadcast(town: Town, body: dict[str, Any], code: int)
 # ---- respond-async ----
 
 
-async def test_many_groups_asked_for_without_waiting(make_town: MakeTown, database: str) -> None:
+async def test_async_creations_are_queued_and_reported(make_town: MakeTown, database: str) -> None:
     """Never 429: requests are queued, executed within the rate limit and reported; a restart loses none."""
     async with receiving() as receiver:
         pacing = {"enabled": True, "group_seconds": 3.0, "request_seconds": 0, "conversation_seconds": 0}
@@ -321,7 +321,7 @@ async def test_many_groups_asked_for_without_waiting(make_town: MakeTown, databa
         assert error((await town.call("POST", "/wxbot/qun", other, headers=ASYNC))[1]) == 2005
 
 
-async def test_a_group_is_filled_without_waiting(make_town: MakeTown, database: str) -> None:
+async def test_async_joins_fill_a_group(make_town: MakeTown, database: str) -> None:
     async with receiving() as receiver:
         pacing = {"enabled": True, "add_seconds": 4.0, "request_seconds": 0, "conversation_seconds": 0}
         hook = {**receiver.config, "events": ["member.joined"]}
@@ -355,7 +355,7 @@ async def test_a_group_is_filled_without_waiting(make_town: MakeTown, database: 
 # ---- webhooks ----
 
 
-async def test_what_is_said_is_told_to_who_asked_for_it(make_town: MakeTown, database: str) -> None:
+async def test_subscribed_systems_receive_messages(make_town: MakeTown, database: str) -> None:
     async with receiving() as receiver, receiving() as other:
         hook = {**receiver.config, "name": "crm", "events": ["message.received", "message.sent"]}
         keywords = [{"equals": "你好", "reply": "您好"}]
@@ -377,7 +377,7 @@ async def test_what_is_said_is_told_to_who_asked_for_it(make_town: MakeTown, dat
 
 
 @pytest.mark.parametrize("body", ["endless", "cut off", "garbage"])
-async def test_a_2xx_is_received_whatever_follows(make_town: MakeTown, body: str) -> None:
+async def test_delivery_with_2xx_status_line_is_not_repeated(make_town: MakeTown, body: str) -> None:
     tries: list[str] = []
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

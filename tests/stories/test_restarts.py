@@ -16,7 +16,7 @@ from tests.stories.conftest import MakeTown, Town, until
 from tests.stories.group_life import becomes, bring, texts
 
 
-async def test_people_are_known_before_wechat_is_reached_again(town: Town) -> None:
+async def test_people_are_known_before_gateway_connects(town: Town) -> None:
     li = town.newcomer("李逵")
     directory = town.bot.container.accounts.get("weimi1001").directory
     await until(lambda: directory.find("李逵", friends=True), "the newcomer is known")
@@ -38,7 +38,7 @@ async def test_people_are_known_before_wechat_is_reached_again(town: Town) -> No
     assert len([m for m in town.seen(li) if m.text == "等微信回来"]) == 1
 
 
-async def test_what_a_crash_left_is_done_once_wechat_is_reached(town: Town) -> None:
+async def test_work_left_by_a_crash_is_done_once_connected(town: Town) -> None:
     """A QR code in a group and a command were stored but not handled. Both need WeChat, which is reachable later."""
     qun = await town.make_group()
     bring(town, qun, "黑旋风", "九纹龙")
@@ -59,7 +59,7 @@ async def test_what_a_crash_left_is_done_once_wechat_is_reached(town: Town) -> N
     await until(lambda: len(texts(town, "宋公明", qun["room"], "已移出：九纹龙。")) == 2, "taken out again")
 
 
-async def test_the_assistant_s_own_words_are_no_events(town: Town) -> None:
+async def test_own_messages_are_no_events(town: Town) -> None:
     body = {"assistant": "weimi1001", "to": "宋公明", "text": "您好"}
     assert (await town.call("POST", "/wxbot/message", body))[0] == 202
     await town.hears("宋公明", "您好")
@@ -68,7 +68,7 @@ async def test_the_assistant_s_own_words_are_no_events(town: Town) -> None:
     assert not [m for m in town.seen("宋公明") if m.text == "您好"][1:]
 
 
-async def test_an_account_that_goes_while_the_database_is_away_is_told_of(make_town: MakeTown) -> None:
+async def test_logout_during_database_outage_is_reported(make_town: MakeTown) -> None:
     async with receiving() as receiver:
         town = await make_town(webhooks=[{**receiver.config, "events": ["assistant.online", "assistant.offline"]}])
         await until(lambda: receiver.types() == ["assistant.online"], "told")

@@ -38,7 +38,7 @@ async def street(official: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     await street.bot.stop()
 
 
-async def test_two_pictures_that_never_come_and_a_person_asked_for(street: Street) -> None:
+async def test_lost_pictures_do_not_delay_a_request_for_a_person(street: Street) -> None:
     gateway = street.gateway
     await gateway.fault("messageFile", "hang")
     for _ in range(2):
@@ -53,7 +53,7 @@ async def test_two_pictures_that_never_come_and_a_person_asked_for(street: Stree
     assert missing == ["【#1 黑旋风】[图片]（没能取得）"] * 3
 
 
-async def test_a_picture_that_comes_late_follows(street: Street) -> None:
+async def test_late_picture_is_relayed(street: Street) -> None:
     gateway = street.gateway
     await gateway.say("wxid_xuan", "人工")
     await gateway.wait_sent(1, STAFF_ROOM)
@@ -66,7 +66,7 @@ async def test_a_picture_that_comes_late_follows(street: Street) -> None:
 
 
 @pytest.mark.parametrize("mode", ["hang", "late"])
-async def test_a_colleagues_picture_does_not_stop_the_staff_room(street: Street, mode: str) -> None:
+async def test_slow_picture_of_staff_does_not_block_the_room(street: Street, mode: str) -> None:
     gateway = street.gateway
     await gateway.say("wxid_xuan", "人工")
     await gateway.wait_sent(1, STAFF_ROOM)
@@ -82,7 +82,7 @@ async def test_a_colleagues_picture_does_not_stop_the_staff_room(street: Street,
     assert "图片" in told
 
 
-async def test_pictures_do_not_keep_a_group_from_its_rules(street: Street) -> None:
+async def test_slow_pictures_do_not_block_moderation(street: Street) -> None:
     gateway = street.gateway
     qun = await street.group()
     room = (await gateway.rooms())[-1]["id"]

@@ -68,7 +68,7 @@ async def test_staff_serve_a_customer_in_their_own_client(client_shop: Shop) -> 
     await until(lambda: "我们每天 9:00-18:00 营业。" in shop.seen("黑旋风"), "the assistant answers again")
 
 
-async def test_who_is_in_the_queue_already_is_not_put_there_again(client_shop: Shop) -> None:
+async def test_queued_customer_is_not_queued_again(client_shop: Shop) -> None:
     """As after a crash between the call and the note of its success."""
     await queued(client_shop)
     wechat = client_shop.bot.container.accounts.get("kefu1")
@@ -76,7 +76,7 @@ async def test_who_is_in_the_queue_already_is_not_put_there_again(client_shop: S
     assert client_shop.server.corp.calls.count("kf/service_state/trans") == 1
 
 
-async def test_a_queue_that_refuses_is_told_and_tried_again(client_shop: Shop) -> None:
+async def test_refused_queueing_is_reported_and_retried(client_shop: Shop) -> None:
     shop = client_shop
     shop.service.has_staff = False
     await shop.say("黑旋风", "人工")
@@ -99,7 +99,7 @@ async def until_done_refused(shop: Shop) -> None:
     await until_done(is_told, "the customer is told")
 
 
-async def test_staff_who_answer_on_their_own_account_silence_the_assistant(shop: Shop) -> None:
+async def test_staff_session_silences_the_assistant(shop: Shop) -> None:
     """Whatever `handoff` says: with a member of staff in the session, the API cannot send."""
     await shop.say("黑旋风", "营业时间")
     await shop.hears("黑旋风", "我们每天 9:00-18:00 营业。")
@@ -137,7 +137,7 @@ async def test_staff_serve_a_customer_in_the_console(shop: Shop) -> None:
     await until_ticket(shop, mark=4)
 
 
-async def test_an_answer_from_the_console_fails_while_staff_have_the_session(client_shop: Shop) -> None:
+async def test_console_answer_fails_during_a_staff_session(client_shop: Shop) -> None:
     """It is told at once and not sent when the session has long ended; what the assistant says waits."""
     shop = client_shop
     await queued(shop)
@@ -158,7 +158,7 @@ async def test_an_answer_from_the_console_fails_while_staff_have_the_session(cli
     assert "从后台说。" not in shop.seen("黑旋风")
 
 
-async def test_a_ticket_that_is_silent_is_closed_by_the_clock(shop: Shop) -> None:
+async def test_silent_ticket_is_closed_by_the_job(shop: Shop) -> None:
     await shop.say("黑旋风", "人工")
     await shop.hears("黑旋风", CONNECTING)
     container = shop.bot.container

@@ -62,7 +62,7 @@ async def test_keywords_in_private(shop: Town) -> None:
     assert await answers(shop, "黑旋风", "群规") == [FALLBACK]
 
 
-async def test_a_reply_of_several_parts(shop: Town) -> None:
+async def test_reply_of_several_parts(shop: Town) -> None:
     shop.say("黑旋风", "怎么去人民路店")
     await until(lambda: len(words(shop.seen("黑旋风"))) == 3, "three parts")
     text, picture, link = [m for m in shop.seen("黑旋风") if m.kind is not Kind.NOTE]
@@ -71,7 +71,7 @@ async def test_a_reply_of_several_parts(shop: Town) -> None:
     assert link.data["url"] == "https://map.example/%E4%BA%BA%E6%B0%91%E8%B7%AF"
 
 
-async def test_keywords_in_a_group_only_when_called(shop: Town) -> None:
+async def test_keywords_in_a_group_need_a_mention(shop: Town) -> None:
     room = (await shop.make_group())["room"]
     await shop.join((await shop.make_group())["token"], "黑旋风")
     await shop.hears("宋公明", "欢迎 @黑旋风", room)
@@ -81,7 +81,7 @@ async def test_keywords_in_a_group_only_when_called(shop: Town) -> None:
     assert await answers(shop, "黑旋风", "发票", room) == []  # private only; and no fallback in groups
 
 
-async def test_fallback_once_in_ten_minutes_and_over_a_restart(shop: Town) -> None:
+async def test_fallback_is_limited_also_across_restart(shop: Town) -> None:
     """The second time a person is offered in other words, the third time nothing is said."""
     assert await answers(shop, "黑旋风", "今天天气真好") == [FALLBACK]
     await shop.restart_bot()
@@ -96,12 +96,12 @@ async def test_fallback_once_in_ten_minutes_and_over_a_restart(shop: Town) -> No
     assert misses[0] == ("今天天气真好", 2)
 
 
-async def test_a_listed_question_is_answered_however_it_is_written(shop: Town) -> None:
+async def test_listed_question_matches_in_any_form(shop: Town) -> None:
     assert await answers(shop, "黑旋风", "会员，怎么办理？") == ["绑定手机号即可。"]
     assert await answers(shop, "黑旋风", "请问 会员怎么办理 呢") == ["绑定手机号即可。"]
 
 
-async def test_a_near_question_gets_a_menu_whose_number_answers_after_a_restart(shop: Town) -> None:
+async def test_menu_number_answers_after_restart(shop: Town) -> None:
     (menu,) = await answers(shop, "黑旋风", "会员怎么弄呀")
     lines = menu.splitlines()
     assert lines[0] == "您是不是想问："
@@ -119,7 +119,7 @@ async def test_a_near_question_gets_a_menu_whose_number_answers_after_a_restart(
     assert await answers(shop, "宋公明", "1") == [FALLBACK]  # the menu was offered to someone else
 
 
-async def test_what_is_quoted_is_not_said(shop: Town) -> None:
+async def test_quoted_text_is_ignored(shop: Town) -> None:
     """Phones put the quote into the text; only the text below it counts."""
     under = "「助手：{}」\n- - - - - - - - - - - - - - -\n{}"
     (menu,) = await answers(shop, "黑旋风", "会员怎么弄呀")
@@ -132,14 +132,14 @@ async def test_what_is_quoted_is_not_said(shop: Town) -> None:
     assert await answers(shop, "黑旋风", under.format(FALLBACK, "人工")) != []
 
 
-async def test_its_own_words_coming_back_are_not_answered(shop: Town) -> None:
+async def test_echo_of_its_own_reply_is_not_answered(shop: Town) -> None:
     """A bot that echoes everything gets no second reply."""
     shop.say("黑旋风", "发票")
     reply = await shop.hears("黑旋风", "开发票请发抬头")
     assert await answers(shop, "黑旋风", reply.text) == []
 
 
-async def test_two_bots_that_answer_each_other_fall_silent(shop: Town) -> None:
+async def test_reply_loop_between_two_bots_stops(shop: Town) -> None:
     """A bot whose reply contains a keyword would be answered forever."""
     for _ in range(30):
         shop.say("黑旋风", "您的发票正在处理")
@@ -148,7 +148,7 @@ async def test_two_bots_that_answer_each_other_fall_silent(shop: Town) -> None:
     assert sum("抬头" in w for w in words(shop.seen("黑旋风"))) == 20
 
 
-async def test_official_accounts_are_kept_and_never_answered(shop: Town) -> None:
+async def test_official_accounts_are_stored_and_not_answered(shop: Town) -> None:
     paper = shop.world.people.create("早报", official=True)
     shop.world.people.befriend(paper.id, shop.id("bot"))
     shop.say(paper.id, "营业时间")
@@ -161,7 +161,7 @@ async def test_official_accounts_are_kept_and_never_answered(shop: Town) -> None
     assert "9:00" not in "".join(words(shop.seen(paper.id)))
 
 
-async def test_keywords_of_chat_come_first_and_outlive_a_restart(shop: Town) -> None:
+async def test_keywords_by_chat_come_first_and_survive_restart(shop: Town) -> None:
     container, account = shop.bot.container, shop.accounts[0]
     rule = KeywordRule(contains="营业", reply="今天休息。")
     await container.store.write(lambda s: container.keywords.put(s, account, None, rule, shop.id("店长")))
@@ -174,7 +174,7 @@ async def test_keywords_of_chat_come_first_and_outlive_a_restart(shop: Town) -> 
     assert await answers(shop, "黑旋风", "营业时间") == ["我们每天 9:00-18:00 营业。"]
 
 
-async def test_the_faq_in_a_group_when_called(shop: Town) -> None:
+async def test_faq_in_a_group_needs_a_mention(shop: Town) -> None:
     qun = await shop.make_group()
     await shop.join(qun["token"], "黑旋风")
     await shop.hears("宋公明", "欢迎 @黑旋风", qun["room"])
@@ -189,7 +189,7 @@ async def test_the_faq_in_a_group_when_called(shop: Town) -> None:
     assert "请私聊我发送“人工”" in told
 
 
-async def test_a_voice_message_is_not_met_with_silence(shop: Town) -> None:
+async def test_voice_message_gets_a_reply(shop: Town) -> None:
     shop.world.chats.send_media(shop.id("黑旋风"), shop.id("bot"), Kind.AUDIO, "voice.mp3", b"ID3 voice")
     await shop.hears("黑旋风", FALLBACK)
     shop.world.chats.send_media(shop.id("宋公明"), shop.id("bot"), Kind.EMOTICON, "smile.gif", b"GIF89a smile")
@@ -204,7 +204,7 @@ async def test_a_voice_message_is_not_met_with_silence(shop: Town) -> None:
         ({"keywords": [{"regex": "(", "reply": "b"}]}, "customer_service.keywords.1.regex"),
     ],
 )
-def test_a_broken_file_stops_the_start_with_one_line(
+def test_invalid_file_stops_the_start_with_one_line(
     run_bot: RunBot, tmp_path: Path, section: dict[str, Any], names: str
 ) -> None:
     (tmp_path / "broken.yaml").write_text("- questions: [a]", encoding="utf-8")

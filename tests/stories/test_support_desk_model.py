@@ -114,7 +114,7 @@ class Desk:
         assert len(open_ones) == len(set(open_ones))
 
 
-def test_nobody_is_forgotten() -> None:
+def test_every_customer_is_served() -> None:
     @settings(max_examples=4, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(st.lists(STEPS, min_size=8, max_size=16))
     def day(steps: list[tuple[str, int]]) -> None:

@@ -28,7 +28,7 @@ def is_friend(town: Town, who: str) -> bool:
     return town.world.people.are_friends(who, town.id("bot"))
 
 
-async def test_everybody_is_accepted_and_greeted_once(make_town: MakeTown) -> None:
+async def test_every_request_is_accepted_and_greeted_once(make_town: MakeTown) -> None:
     town = await make_town(customer_service={"keywords": [MARKER]})
     who = ask(town, "阮小二", "")
     name = town.world.accounts.person(town.accounts[0]).name
@@ -40,7 +40,7 @@ async def test_everybody_is_accepted_and_greeted_once(make_town: MakeTown) -> No
     assert sum("您好，我是" in w for w in words(town.seen(who))) == 1
 
 
-async def test_who_became_a_friend_while_the_bot_was_away_is_greeted_once(make_town: MakeTown) -> None:
+async def test_friend_added_during_downtime_is_greeted_once(make_town: MakeTown) -> None:
     town = await make_town(customer_service={"keywords": [MARKER]})
     await town.quiet()
     await town.stop_bot()
@@ -57,7 +57,7 @@ async def test_who_became_a_friend_while_the_bot_was_away_is_greeted_once(make_t
     assert not any("您好，我是" in w for w in words(town.seen("黑旋风"))), "a friend of before"
 
 
-async def test_a_list_that_is_suddenly_longer_greets_nobody(make_town: MakeTown) -> None:
+async def test_suddenly_longer_contact_list_greets_nobody(make_town: MakeTown) -> None:
     town = await make_town(customer_service={"keywords": [MARKER]})
     await town.quiet()
     await town.stop_bot()
@@ -78,7 +78,7 @@ def last_friendship(town: Town, who: str) -> dict[str, str]:
     return {"friendshipId": again.id}
 
 
-async def test_words_decide_and_a_valid_token_does(make_town: MakeTown) -> None:
+async def test_request_needs_a_configured_word_or_a_valid_token(make_town: MakeTown) -> None:
     town = await make_town(customer_service={"accept": {"words": ["加群", "POS"], "delay_seconds": [0, 0]}})
     qun = await town.make_group()
     stranger, wrong = ask(town, "阮小五", "认识一下"), ask(town, "阮小七", "QUFBQUFBQUFBQUFB")
@@ -92,7 +92,7 @@ async def test_words_decide_and_a_valid_token_does(make_town: MakeTown) -> None:
     assert "令牌无效" not in "".join(words(town.seen(wrong)))
 
 
-async def test_a_wrong_token_is_told_after_the_acceptance(make_town: MakeTown) -> None:
+async def test_wrong_token_is_reported_after_acceptance(make_town: MakeTown) -> None:
     town = await make_town()
     who = ask(town, "阮小七", "QUFBQUFBQUFBQUFB")
     await town.hears(who, "入群令牌无效，请核对后重新发送。")
@@ -100,7 +100,7 @@ async def test_a_wrong_token_is_told_after_the_acceptance(make_town: MakeTown) -
     assert [m.text.startswith("您好，我是") for m in heard] == [True, False]
 
 
-async def test_what_exceeds_the_day_waits_for_tomorrow_over_a_restart(make_town: MakeTown) -> None:
+async def test_requests_above_the_daily_limit_wait_until_tomorrow(make_town: MakeTown) -> None:
     town = await make_town(customer_service={"accept": {"max_per_day": 2, "delay_seconds": [0, 0]}})
     people = [ask(town, f"访客{n}", "") for n in range(3)]
     await until(lambda: sum(is_friend(town, who) for who in people) == 2, "two are accepted")
@@ -125,7 +125,7 @@ async def test_what_exceeds_the_day_waits_for_tomorrow_over_a_restart(make_town:
     assert await until_done(both_put_off, "both wait for tomorrow")
 
 
-async def test_accepted_after_a_while_and_one_after_the_other(make_town: MakeTown) -> None:
+async def test_acceptances_are_delayed_and_spaced(make_town: MakeTown) -> None:
     town = await make_town(customer_service={"accept": {"delay_seconds": [0.6, 0.8]}})
     began = time.monotonic()
     people = [ask(town, f"访客{n}", "") for n in range(2)]
@@ -137,7 +137,7 @@ async def test_accepted_after_a_while_and_one_after_the_other(make_town: MakeTow
     assert both >= 1.2
 
 
-async def test_a_request_seen_twice_is_accepted_once(make_town: MakeTown) -> None:
+async def test_repeated_request_is_accepted_once(make_town: MakeTown) -> None:
     town = await make_town()
     town.world.faults.event("friendship", twice=1.0)
     who = ask(town, "阮小二", "")
@@ -147,7 +147,7 @@ async def test_a_request_seen_twice_is_accepted_once(make_town: MakeTown) -> Non
     assert sum("您好，我是" in w for w in words(town.seen(who))) == 1
 
 
-async def test_a_lost_answer_to_the_acceptance(make_town: MakeTown) -> None:
+async def test_lost_response_of_acceptance_greets_once(make_town: MakeTown) -> None:
     """WeChat accepted, but the response was lost: one greeting, and one accepted request."""
     town = await make_town()
     town.world.faults.call("FriendshipAccept", "lose", count=1)
@@ -160,9 +160,7 @@ async def test_a_lost_answer_to_the_acceptance(make_town: MakeTown) -> None:
     assert len(await town.bot.container.store.read(lambda s: s.exec(done).all())) <= 1
 
 
-async def test_what_is_too_fast_for_wechat_is_accepted_later(
-    make_town: MakeTown, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_rate_limited_acceptance_is_retried(make_town: MakeTown, monkeypatch: pytest.MonkeyPatch) -> None:
     """The request is retried however often WeChat rejects it."""
     monkeypatch.setattr("services.support.friend_requests.TOO_FAST_WAIT", 0.01, raising=False)
     monkeypatch.setattr("services.support.friend_requests.MAX_TRIES", 0)

@@ -27,7 +27,7 @@ async def ask_person(town: Town, room: str, who: str = "黑旋风", number: int 
     await town.hears(who, HANDOFF)
 
 
-async def test_from_asking_to_the_mark(make_town: MakeTown) -> None:
+async def test_ticket_from_request_to_rating(make_town: MakeTown) -> None:
     town, room = await with_staff_room(make_town)
     await answers(town, "黑旋风", "今天天气真好")
     town.say("黑旋风", "我要转人工客服")
@@ -64,7 +64,7 @@ async def test_from_asking_to_the_mark(make_town: MakeTown) -> None:
     assert (ticket.mark, ticket.staff_name, ticket.state) == (5, "宋公明", "closed")
 
 
-async def test_a_closed_or_unknown_number_is_told_how_it_is_written(make_town: MakeTown) -> None:
+async def test_closed_or_unknown_number_gets_usage_reply(make_town: MakeTown) -> None:
     town, room = await with_staff_room(make_town)
     await ask_person(town, room)
     town.say("店长", "#7 您好", room)
@@ -82,7 +82,7 @@ async def test_a_closed_or_unknown_number_is_told_how_it_is_written(make_town: M
 
 
 @pytest.mark.parametrize("line", ["转", "转 店长", "转店长", "/", "结束 谢谢", "记录", "/发票 谢谢"])
-async def test_what_looks_like_a_command_never_reaches_the_customer(make_town: MakeTown, line: str) -> None:
+async def test_malformed_command_never_reaches_the_customer(make_town: MakeTown, line: str) -> None:
     town, room = await with_staff_room(make_town)
     await ask_person(town, room)
     town.say("宋公明", f"#1 {line}", room)
@@ -110,7 +110,7 @@ async def test_notes_and_history_are_shown(make_town: MakeTown) -> None:
     assert "老客户" not in "".join(words(town.seen("黑旋风")))
 
 
-async def test_a_line_without_its_number_is_asked_about_once(make_town: MakeTown) -> None:
+async def test_line_without_number_is_asked_about_once(make_town: MakeTown) -> None:
     town, room = await with_staff_room(make_town)
     await ask_person(town, room)
     town.say("宋公明", "#1 您好", room)
@@ -124,7 +124,7 @@ async def test_a_line_without_its_number_is_asked_about_once(make_town: MakeTown
     assert "请发照片" not in words(town.seen("黑旋风"))
 
 
-async def test_staff_then_admins_are_reminded_of_who_waits(make_town: MakeTown) -> None:
+async def test_staff_then_admins_are_reminded(make_town: MakeTown) -> None:
     town, room = await with_staff_room(make_town, handoff={"remind_minutes": 0.01, "on_duty": ["宋公明"]})
     await ask_person(town, room)
     shown = await town.hears("宋公明", "【#1 黑旋风】请求人工服务", room)
@@ -148,7 +148,7 @@ async def _reminded(town: Town, words_said: str, room: str = "weimi1001") -> Non
     assert await until_done(heard, words_said)
 
 
-async def test_only_the_staff_room_answers(make_town: MakeTown) -> None:
+async def test_only_the_staff_room_can_answer(make_town: MakeTown) -> None:
     town, room = await with_staff_room(make_town)
     await ask_person(town, room)
     other = town.world.rooms.create(town.id("宋公明"), [town.id("bot"), town.id("智多星")], "别的群").id
@@ -159,7 +159,7 @@ async def test_only_the_staff_room_answers(make_town: MakeTown) -> None:
     assert "我是客服" not in "".join(words(town.seen("黑旋风")))
 
 
-async def test_several_customers_and_the_other_commands(make_town: MakeTown) -> None:
+async def test_several_customers_and_other_commands(make_town: MakeTown) -> None:
     town, room = await with_staff_room(make_town, handoff={"canned": {"发票": "请发抬头和税号。"}})
     town.say("店长", "#", room)
     await town.hears("店长", "现在没有人工会话。", room)
@@ -190,7 +190,7 @@ async def test_several_customers_and_the_other_commands(make_town: MakeTown) -> 
     assert "你好智多星" not in "".join(words(town.seen("黑旋风")))
 
 
-async def test_a_token_still_works_while_a_ticket_is_open(make_town: MakeTown) -> None:
+async def test_token_works_during_a_ticket(make_town: MakeTown) -> None:
     town, room = await with_staff_room(make_town)
     qun = await town.make_group()
     await ask_person(town, room)
@@ -198,7 +198,7 @@ async def test_a_token_still_works_while_a_ticket_is_open(make_town: MakeTown) -
     await town.hears("宋公明", "欢迎 @黑旋风", qun["room"])
 
 
-async def test_all_of_it_over_a_restart(make_town: MakeTown) -> None:
+async def test_tickets_survive_restart(make_town: MakeTown) -> None:
     town, room = await with_staff_room(make_town)
     await ask_person(town, room)
     await town.quiet()
@@ -216,7 +216,7 @@ async def test_all_of_it_over_a_restart(make_town: MakeTown) -> None:
     assert await answers(town, "黑旋风", "回复四分！") == ["感谢您的评价！"]
 
 
-async def test_silence_ends_a_ticket_once(make_town: MakeTown) -> None:
+async def test_idle_ticket_is_closed_once(make_town: MakeTown) -> None:
     town, room = await with_staff_room(make_town, handoff={"idle_minutes": 0.01})
     await ask_person(town, room)
     for _ in range(3):  # without an answer it stays open
@@ -231,7 +231,7 @@ async def test_silence_ends_a_ticket_once(make_town: MakeTown) -> None:
     await ask_person(town, room, "黑旋风", 2)  # and they may ask again
 
 
-async def test_outside_the_hours_it_waits(make_town: MakeTown) -> None:
+async def test_ticket_outside_office_hours_waits(make_town: MakeTown) -> None:
     """The customer is told the opening time; automatic replies continue; then the whole conversation is shown."""
     zone = ZoneInfo("Asia/Shanghai")
     later = datetime.now(zone) + timedelta(hours=2)
@@ -259,7 +259,7 @@ async def test_outside_the_hours_it_waits(make_town: MakeTown) -> None:
     assert sum("请求人工服务" in w for w in words(town.seen("宋公明", room))) == 1
 
 
-async def test_who_answers_before_the_hours_is_shown_what_was_said(make_town: MakeTown) -> None:
+async def test_history_is_shown_before_an_early_answer(make_town: MakeTown) -> None:
     """The list has waiting tickets; before an answer, staff are shown the earlier messages."""
     later = datetime.now(ZoneInfo("Asia/Shanghai")) + timedelta(hours=2)
     hours = {"days": "mon-sun", "from": f"{later:%H}:00", "to": f"{later + timedelta(hours=1):%H}:00"}
@@ -281,7 +281,7 @@ async def test_who_answers_before_the_hours_is_shown_what_was_said(make_town: Ma
     assert words(town.seen("黑旋风"))[-3:] == [HANDOFF, "您好，我先看看", "请稍等"]
 
 
-async def test_without_a_staff_room_the_admins_are_told(make_town: MakeTown) -> None:
+async def test_admins_are_notified_without_a_staff_room(make_town: MakeTown) -> None:
     town = await make_town(customer_service=service())
     town.say("黑旋风", "人工")
     await town.hears("黑旋风", "暂时联系不上人工客服，已记下您的请求")
@@ -295,7 +295,7 @@ async def test_without_a_staff_room_the_admins_are_told(make_town: MakeTown) -> 
     assert "有人吗有人吗" in shown.text
 
 
-async def test_what_was_said_on_another_day_is_shown_with_its_day(make_town: MakeTown) -> None:
+async def test_messages_of_another_day_show_the_date(make_town: MakeTown) -> None:
     """A ticket that waited over the weekend."""
     town = await make_town(customer_service=service())
     said = town.say("黑旋风", "人工").at
@@ -312,7 +312,7 @@ async def test_what_was_said_on_another_day_is_shown_with_its_day(make_town: Mak
     assert f"{day:%m-%d %H:%M} 黑旋风：人工" in shown.text
 
 
-async def test_business_systems_are_told(make_town: MakeTown) -> None:
+async def test_business_systems_receive_ticket_events(make_town: MakeTown) -> None:
     told: list[Any] = []
 
     async def take(request: web.Request) -> web.Response:
@@ -341,13 +341,13 @@ async def test_business_systems_are_told(make_town: MakeTown) -> None:
 
 
 @pytest.mark.parametrize("words_said", ["人工智能是什么", "人工费多少", "不用人工"])
-async def test_a_word_inside_another_opens_no_ticket(make_town: MakeTown, words_said: str) -> None:
+async def test_keyword_inside_another_word_opens_no_ticket(make_town: MakeTown, words_said: str) -> None:
     town, _ = await with_staff_room(make_town)
     await answers(town, "黑旋风", words_said)
     assert town.bot.container.tickets.of(town.accounts[0], town.id("黑旋风")) is None
 
 
-async def test_what_is_old_is_relayed_and_not_answered(make_town: MakeTown) -> None:
+async def test_old_messages_are_relayed_and_not_answered(make_town: MakeTown) -> None:
     """Said more than ten minutes before the account came online: kept, not answered; the staff still hears it."""
     town, room = await with_staff_room(make_town, handoff={"idle_minutes": 1000})
     await ask_person(town, room)
@@ -373,7 +373,7 @@ async def test_what_is_old_is_relayed_and_not_answered(make_town: MakeTown) -> N
     assert container.tickets.of(town.accounts[0], town.id("智多星")) is None
 
 
-async def test_two_assistants_in_one_staff_room(make_town: MakeTown) -> None:
+async def test_two_assistants_share_a_staff_room(make_town: MakeTown) -> None:
     """Each relays its own customers, and does not treat the other as a customer or staff member."""
     town = await make_town(["weimi1001", "weimi1002"], customer_service=service())
     first, second = town.id("weimi1001"), town.id("weimi1002")

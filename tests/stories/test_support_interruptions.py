@@ -16,7 +16,7 @@ def ticket_state(town: Town, number: int = 1) -> str:
     return found[0] if found else TicketState.CLOSED
 
 
-async def test_the_idle_clock_stands_still_while_nobody_can_speak(make_town: MakeTown) -> None:
+async def test_idle_time_pauses_during_downtime(make_town: MakeTown) -> None:
     """While the bot is down, and while the account is not online."""
     town, room = await with_staff_room(make_town, handoff={"idle_minutes": 10})
     await ask_person(town, room)
@@ -45,7 +45,7 @@ async def test_the_idle_clock_stands_still_while_nobody_can_speak(make_town: Mak
         assert ticket_state(town) == state
 
 
-async def test_a_staff_room_that_the_assistant_is_taken_out_of(make_town: MakeTown) -> None:
+async def test_assistant_removed_from_the_staff_room(make_town: MakeTown) -> None:
     """The customer and the admins are told, the ticket waits, and goes on in the next room; no new one is promised."""
     town, room = await with_staff_room(make_town)
     await ask_person(town, room)
@@ -65,7 +65,7 @@ async def test_a_staff_room_that_the_assistant_is_taken_out_of(make_town: MakeTo
     assert "【#1 黑旋风】" in shown.text
 
 
-async def test_a_customer_who_takes_another_name(make_town: MakeTown) -> None:
+async def test_renamed_customer_keeps_the_ticket(make_town: MakeTown) -> None:
     town, room = await with_staff_room(make_town)
     await ask_person(town, room)
     town.world.people.rename(town.id("黑旋风"), "李逵")

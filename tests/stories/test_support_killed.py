@@ -70,7 +70,7 @@ class Process:
 
 
 @pytest.mark.parametrize("hanging", ["*", "MessageSendText", "MessageFile", "MessageSendFile"])
-async def test_nothing_is_lost(tmp_path: Path, hanging: str) -> None:
+async def test_kill_9_during_relaying_loses_nothing(tmp_path: Path, hanging: str) -> None:
     """The bot is killed during a WeChat call: reading a message, fetching a picture, or sending."""
     world = World.default([ACCOUNT], seed=1)
     town = await sandbox.start([ACCOUNT], port=0, world=world)

@@ -43,14 +43,14 @@ def service(guide: Path, **more: Any) -> dict[str, Any]:
     return {"keywords": [MARKER], "faq": faq, "knowledge": str(guide.parent), **more}
 
 
-async def test_a_near_passage_is_quoted_word_for_word(make_town: MakeTown, guide: Path) -> None:
+async def test_near_passage_is_quoted_verbatim(make_town: MakeTown, guide: Path) -> None:
     town = await make_town(customer_service=service(guide))
     assert await answers(town, "黑旋风", "请问运费由谁承担") == [SHIPPING]
     assert await answers(town, "黑旋风", "运费") == [SHIPPING]  # its heading
     assert await answers(town, "黑旋风", "地球有多大") == [FALLBACK]
 
 
-async def test_what_else_is_near_is_offered_below(make_town: MakeTown, guide: Path) -> None:
+async def test_other_near_passages_are_offered(make_town: MakeTown, guide: Path) -> None:
     town = await make_town(customer_service=service(guide))
     (heard,) = await answers(town, "黑旋风", "停车场出口在哪，停车要钱么")
     assert "停车要钱吗" in heard
@@ -60,7 +60,7 @@ async def test_what_else_is_near_is_offered_below(make_town: MakeTown, guide: Pa
         assert await answers(town, "黑旋风", "1") == ["不要。"]
 
 
-async def test_a_passage_in_a_menu_is_chosen_by_its_number(make_town: MakeTown, guide: Path) -> None:
+async def test_passage_is_chosen_by_its_number(make_town: MakeTown, guide: Path) -> None:
     town = await make_town(customer_service=service(guide))
     (menu,) = await answers(town, "黑旋风", "停车需要交钱吗")
     assert menu.startswith("您是不是想问：\n1. 停车要钱吗\n2. 门店手册 › 停车\n")
@@ -72,7 +72,7 @@ def rewrite(guide: Path, content: bytes) -> None:
     guide.write_bytes(content)
 
 
-async def test_a_reload_takes_the_folder_in(make_town: MakeTown, guide: Path) -> None:
+async def test_folder_is_loaded_by_reload(make_town: MakeTown, guide: Path) -> None:
     town = await make_town(customer_service=service(guide))
     status, answer, _ = await town.call("POST", "/wxbot/config/reload")
     assert (status, answer["changed"]) == (200, [])
@@ -88,7 +88,7 @@ async def test_a_reload_takes_the_folder_in(make_town: MakeTown, guide: Path) ->
     assert await answers(town, "黑旋风", "保修") == ["整机保修两年。\n\n—— 摘自“手册 › 保修”"]
 
 
-async def test_a_model_only_chooses_a_passage(make_town: MakeTown, guide: Path) -> None:
+async def test_model_only_chooses_a_passage(make_town: MakeTown, guide: Path) -> None:
     model = Model()
     async with model.server:
         llm = {"base_url": str(model.server.make_url("/v1")), "model": "small"}
@@ -133,14 +133,14 @@ async def built(town: Town) -> None:
     await until(lambda: near._ready(town.bot.container.faq.faq), "the texts are embedded")
 
 
-async def test_a_passage_is_found_by_meaning(make_town: MakeTown, guide: Path, embeddings: Embeddings) -> None:
+async def test_passage_is_found_by_meaning(make_town: MakeTown, guide: Path, embeddings: Embeddings) -> None:
     settings = {"base_url": embeddings.url, "model": "m", "timeout": 5}
     town = await make_town(customer_service=service(guide, embeddings=settings))
     await built(town)
     assert await answers(town, "黑旋风", "邮费谁出") == [SHIPPING]
 
 
-async def test_another_model_is_taken_in_by_a_reload(make_town: MakeTown, guide: Path, embeddings: Embeddings) -> None:
+async def test_embedding_model_is_changed_by_reload(make_town: MakeTown, guide: Path, embeddings: Embeddings) -> None:
     town = await make_town(customer_service=service(guide))
     assert await answers(town, "黑旋风", "邮费谁出") == [FALLBACK]
     for model in ("one", "two"):

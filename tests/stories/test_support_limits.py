@@ -10,7 +10,7 @@ THANKS = "感谢您的评价！"
 DAY = 24 * 3600.0
 
 
-async def test_a_mark_is_taken_for_24_hours(make_town: MakeTown) -> None:
+async def test_rating_is_accepted_for_24_hours(make_town: MakeTown) -> None:
     town, room = await with_ticket(make_town, handoff={"idle_minutes": 100_000})
     town.say("宋公明", "#1 结束", room)
     await town.hears("黑旋风", "请回复 1–5 为本次服务打分")
@@ -24,7 +24,7 @@ async def test_a_mark_is_taken_for_24_hours(make_town: MakeTown) -> None:
     assert THANKS not in await answers(town, "智多星", "5")
 
 
-async def test_a_picture_goes_to_the_ticket_named_in_the_last_two_minutes(make_town: MakeTown) -> None:
+async def test_picture_goes_to_the_ticket_named_within_two_minutes(make_town: MakeTown) -> None:
     town, room = await with_ticket(make_town, handoff={"idle_minutes": 100_000})
 
     def pictures() -> int:
@@ -50,7 +50,7 @@ async def test_a_picture_goes_to_the_ticket_named_in_the_last_two_minutes(make_t
     assert len(words(town.seen("店长", room))) >= 2
 
 
-async def test_a_picture_of_a_colleague_is_for_nobody(make_town: MakeTown) -> None:
+async def test_picture_of_another_colleague_goes_nowhere(make_town: MakeTown) -> None:
     town, room = await with_ticket(make_town, handoff={"idle_minutes": 100_000})
     town.say("宋公明", "#1 请看图", room)
     await town.hears("黑旋风", "请看图")

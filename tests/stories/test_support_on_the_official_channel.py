@@ -28,12 +28,12 @@ AWAY = "暂时联系不上人工客服，已记下您的请求，会尽快回复
         ("今天天气真好", FALLBACK),
     ],
 )
-async def test_a_customer_is_answered(road: Puppet | Shop, said: str, answer: str) -> None:
+async def test_customer_is_answered(road: Puppet | Shop, said: str, answer: str) -> None:
     await road.say("黑旋风", said)
     await until(lambda: answer in road.seen("黑旋风"), f"{said} is answered")
 
 
-async def test_who_asks_for_a_person_is_told(road: Puppet | Shop) -> None:
+async def test_request_for_a_person_is_answered(road: Puppet | Shop) -> None:
     """Over a gateway there is no staff room here; on the official channel staff use the console."""
     await road.say("黑旋风", "转人工")
     expected = CONNECTING if isinstance(road, Shop) else AWAY
@@ -43,7 +43,7 @@ async def test_who_asks_for_a_person_is_told(road: Puppet | Shop) -> None:
 # ---- the official channel ----
 
 
-async def test_the_address_is_checked_and_forgeries_are_refused(shop: Shop) -> None:
+async def test_callback_signatures_are_verified(shop: Shop) -> None:
     url = f"http://127.0.0.1:{shop.bot.port}/wecom/callback/{ACCOUNT}"
     echo, signature = shop.server.crypto.seal(b"4711", "1", "n")
     query = {"msg_signature": signature, "timestamp": "1", "nonce": "n", "echostr": echo}
@@ -71,7 +71,7 @@ async def test_more_than_five_texts_are_joined(shop: Shop) -> None:
     await shop.hears("黑旋风", *joined, "我们每天 9:00-18:00 营业。")
 
 
-async def test_what_does_not_fit_waits_over_a_restart_for_the_customer_to_speak(shop: Shop) -> None:
+async def test_messages_over_the_allowance_wait_for_the_customer(shop: Shop) -> None:
     await shop.say("黑旋风", "长文")
     await shop.hears("黑旋风", *LONG_PARTS[:5])
     customer, container = shop.service.customer("黑旋风").id, shop.bot.container
@@ -86,7 +86,7 @@ async def test_what_does_not_fit_waits_over_a_restart_for_the_customer_to_speak(
     assert len(shop.seen("黑旋风")) <= 10
 
 
-async def test_joined_texts_are_sent_once_and_end_together_after_a_restart(shop: Shop) -> None:
+async def test_joined_texts_are_sent_once_and_complete_together_after_restart(shop: Shop) -> None:
     await shop.say("黑旋风", "营业时间")
     await shop.hears("黑旋风", "我们每天 9:00-18:00 营业。")
     await shop.until_quiet()
@@ -112,7 +112,7 @@ async def failed_rows(shop: Shop, count: int) -> bool:
     return len(await shop.rows(WorkState.FAILED)) == count
 
 
-async def test_what_waits_over_48_hours_has_failed_with_its_reason(shop: Shop) -> None:
+async def test_message_waiting_over_48_hours_fails(shop: Shop) -> None:
     await shop.say("黑旋风", "长文")
     await shop.hears("黑旋风", *LONG_PARTS[:5])
     shop.ahead = 48 * 3600 + 1
@@ -120,7 +120,7 @@ async def test_what_waits_over_48_hours_has_failed_with_its_reason(shop: Shop) -
     assert "48 hours" in item.error
 
 
-async def test_a_lost_answer_is_asked_again_and_said_once(shop: Shop) -> None:
+async def test_lost_response_is_retried_with_the_same_message_id(shop: Shop) -> None:
     shop.server.corp.lose = 1
     await shop.say("黑旋风", "营业时间")
     await shop.say("黑旋风", "发票")
@@ -128,7 +128,7 @@ async def test_a_lost_answer_is_asked_again_and_said_once(shop: Shop) -> None:
     assert shop.server.corp.calls.count("kf/send_msg") == 3
 
 
-async def test_what_was_said_while_away_is_answered_once(shop: Shop) -> None:
+async def test_messages_during_downtime_are_answered_once(shop: Shop) -> None:
     await shop.say("黑旋风", "营业时间")
     await shop.hears("黑旋风", "我们每天 9:00-18:00 营业。")
     await shop.bot.stop()
@@ -141,7 +141,7 @@ async def test_what_was_said_while_away_is_answered_once(shop: Shop) -> None:
     assert row.cursor == "c2"
 
 
-async def test_who_comes_in_is_welcomed_with_the_code(shop: Shop) -> None:
+async def test_entering_customer_is_welcomed_with_the_code(shop: Shop) -> None:
     shop.service.enter("黑旋风")
     await shop.call_back()
     await until(lambda: shop.seen("黑旋风"), "the welcome")
@@ -150,7 +150,7 @@ async def test_who_comes_in_is_welcomed_with_the_code(shop: Shop) -> None:
     assert "kf/send_msg_on_event" in shop.server.corp.calls
 
 
-async def test_near_questions_are_a_menu_that_is_tapped(shop: Shop) -> None:
+async def test_near_questions_become_a_menu(shop: Shop) -> None:
     await shop.say("黑旋风", "会员怎么弄呀")
     await until(lambda: shop.seen("黑旋风"), "the menu")
     (menu,) = shop.service.customer("黑旋风").seen
@@ -160,7 +160,7 @@ async def test_near_questions_are_a_menu_that_is_tapped(shop: Shop) -> None:
     await until(lambda: "在“我的”里查。" in shop.seen("黑旋风"), "the answer")
 
 
-async def test_a_message_that_did_not_arrive_has_failed(shop: Shop) -> None:
+async def test_undelivered_message_is_failed(shop: Shop) -> None:
     await shop.say("黑旋风", "营业时间")
     await shop.hears("黑旋风", "我们每天 9:00-18:00 营业。")
     await until(lambda: not any(shop.bot.container.outbox.waiting().values()), "sent")
@@ -171,7 +171,7 @@ async def test_a_message_that_did_not_arrive_has_failed(shop: Shop) -> None:
     assert item.error == "the customer refuses messages"
 
 
-async def test_a_token_that_dies_early_is_replaced_and_rates_are_heeded(shop: Shop) -> None:
+async def test_invalidated_token_is_replaced_and_rate_limits_respected(shop: Shop) -> None:
     await shop.online()
     shop.server.kill_tokens()
     await shop.say("黑旋风", "营业时间")
@@ -179,7 +179,7 @@ async def test_a_token_that_dies_early_is_replaced_and_rates_are_heeded(shop: Sh
     assert shop.server.corp.calls.count("gettoken") == 2
 
 
-async def test_an_address_that_is_not_trusted_is_told(shop: Shop) -> None:
+async def test_untrusted_server_address_is_reported(shop: Shop) -> None:
     await shop.online()
     shop.server.corp.trusted = False
     await shop.call_back()
@@ -192,7 +192,7 @@ async def test_an_address_that_is_not_trusted_is_told(shop: Shop) -> None:
     await shop.hears("黑旋风", "我们每天 9:00-18:00 营业。")
 
 
-async def test_what_the_channel_cannot_do_is_501(shop: Shop) -> None:
+async def test_unsupported_calls_return_501(shop: Shop) -> None:
     await shop.online()
     base = f"http://127.0.0.1:{shop.bot.port}"
     async with aiohttp.ClientSession() as http:

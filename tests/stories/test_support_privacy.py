@@ -35,7 +35,7 @@ async def command(town: Town, what: str, who: str) -> Ended:
     return Ended(code, said.getvalue(), complained.getvalue())
 
 
-def test_a_database_that_is_not_there_is_said_in_a_line(tmp_path: Path) -> None:
+def test_missing_database_is_reported_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("database: postgresql://wxbot:s3cret@127.0.0.1:1/db\n", encoding="utf-8")
     line = [sys.executable, "-m", "tools.privacy", "export", "--config", str(tmp_path / "config.yaml"), "wxid_1"]
     ended = subprocess.run(line, capture_output=True, text=True, check=False, cwd=ROOT)
@@ -50,7 +50,7 @@ def leftovers(town: Town, secret: str) -> list[str]:
         return [t for t in tables if any(secret in str(row) for row in connection.execute(f'SELECT * FROM "{t}"'))]
 
 
-async def test_handed_out_and_deleted(make_town: MakeTown) -> None:
+async def test_personal_data_is_exported_and_deleted(make_town: MakeTown) -> None:
     town = await make_town(customer_service=service())
     room = staff_room(town)
     await known(town, room)
@@ -94,7 +94,7 @@ async def test_handed_out_and_deleted(make_town: MakeTown) -> None:
     assert await answers(town, "黑旋风") == []
 
 
-async def test_a_flow_is_deleted_once_it_is_over(make_town: MakeTown) -> None:
+async def test_open_flow_is_deleted_after_its_end(make_town: MakeTown) -> None:
     flow = {"name": "报修", "start": ["报修"], "allow": "everyone", "steps": [{"ask": {"phone": "电话？"}}] * 2}
     town = await make_town(flows=[flow])
     town.say("黑旋风", "报修")
@@ -113,7 +113,7 @@ async def test_a_flow_is_deleted_once_it_is_over(make_town: MakeTown) -> None:
     assert "flowrun" not in leftovers(town, town.id("黑旋风"))
 
 
-async def test_what_is_old_is_pruned(make_town: MakeTown) -> None:
+async def test_old_data_is_pruned(make_town: MakeTown) -> None:
     town = await make_town(customer_service=service(), keep_days=10)
     await answers(town, "黑旋风", "今天天气真好")
     container = town.bot.container

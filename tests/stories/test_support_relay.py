@@ -20,7 +20,7 @@ from tests.waiting import SECONDS
 from wechat.events import MessageKind, PrivateMessage
 
 
-async def test_pictures_and_files_both_ways(make_town: MakeTown) -> None:
+async def test_pictures_and_files_are_relayed_in_both_directions(make_town: MakeTown) -> None:
     town, room = await with_staff_room(make_town)
     chats, bot = town.world.chats, town.id("bot")
     chats.send_media(town.id("黑旋风"), bot, Kind.IMAGE, "before.png", b"\x89PNG before")
@@ -55,7 +55,7 @@ async def test_pictures_and_files_both_ways(make_town: MakeTown) -> None:
     assert got == [("说明书.pdf", b"%PDF manual")]
 
 
-async def test_voice_before_asking_and_stickers_are_shown(make_town: MakeTown) -> None:
+async def test_earlier_voice_messages_and_stickers_are_shown(make_town: MakeTown) -> None:
     town, room = await with_staff_room(make_town)
     chats, who, bot = town.world.chats, town.id("黑旋风"), town.id("bot")
     chats.send_media(who, bot, Kind.AUDIO, "voice.mp3", b"mp3")
@@ -66,7 +66,7 @@ async def test_voice_before_asking_and_stickers_are_shown(make_town: MakeTown) -
     assert [town.world.state.media[m.media].data for m in (first, *shown)] == [b"mp3", b"GIF"]
 
 
-async def test_a_long_text_is_relayed_whole_in_pieces_that_wechat_takes(make_town: MakeTown) -> None:
+async def test_long_text_is_relayed_in_pieces(make_town: MakeTown) -> None:
     town, room = await with_staff_room(make_town)
     await ask_person(town, room)
     letter = "".join(f"第{n}句。" for n in range(600))
@@ -78,7 +78,7 @@ async def test_a_long_text_is_relayed_whole_in_pieces_that_wechat_takes(make_tow
     assert "".join(piece.removeprefix("【#1 黑旋风】") for piece in pieces) == letter
 
 
-async def test_what_is_said_just_as_a_waiting_ticket_is_shown_is_not_lost(make_town: MakeTown) -> None:
+async def test_message_concurrent_with_announcement_is_not_lost(make_town: MakeTown) -> None:
     """Both happen in one commit, before the cache shows that the ticket is open."""
     town = await make_town(customer_service=service())
     town.say("黑旋风", "人工")
@@ -105,9 +105,7 @@ async def test_what_is_said_just_as_a_waiting_ticket_is_shown_is_not_lost(make_t
     await town.hears("宋公明", "【#1 黑旋风】等等", room)
 
 
-async def test_the_staff_is_told_what_did_not_reach_the_customer(
-    make_town: MakeTown, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_undelivered_answer_is_reported_to_staff(make_town: MakeTown, monkeypatch: pytest.MonkeyPatch) -> None:
     """The customer has deleted the assistant: staff are told that the message was not delivered."""
     monkeypatch.setattr("services.messaging.messages.WAITS", ())
     town, room = await with_staff_room(make_town)
@@ -121,7 +119,7 @@ async def test_the_staff_is_told_what_did_not_reach_the_customer(
     assert sum("没能送达" in w for w in words(town.seen("店长", room))) == 1
 
 
-async def test_a_file_that_wechat_does_not_take_holds_up_no_other_customer(
+async def test_rejected_file_does_not_block_other_customers(
     make_town: MakeTown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Staff are told about it."""
@@ -137,7 +135,7 @@ async def test_a_file_that_wechat_does_not_take_holds_up_no_other_customer(
     await town.hears("宋公明", "#1 黑旋风：客户发来的[文件] 视频.zip没能转到这里", room)
 
 
-async def test_a_message_whose_answer_is_always_lost_is_not_said_for_ever(
+async def test_attempts_are_limited_when_responses_are_lost(
     make_town: MakeTown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """WeChat sends it each time, but the response is always lost: attempts are limited, and others do not wait."""
@@ -152,7 +150,7 @@ async def test_a_message_whose_answer_is_always_lost_is_not_said_for_ever(
     await ask_person(town, room)
 
 
-async def test_files_are_kept_once_by_their_hash(make_town: MakeTown) -> None:
+async def test_files_are_stored_once_per_hash(make_town: MakeTown) -> None:
     town, room = await with_staff_room(make_town)
     await ask_person(town, room)
     for name in ("a.png", "b.png"):

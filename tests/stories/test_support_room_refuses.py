@@ -10,7 +10,7 @@ from tests.stories.conftest import MakeTown, until
 from tests.stories.service import until_done, with_ticket, words
 
 
-async def test_a_refused_announcement_is_told_and_made_again(make_town: MakeTown) -> None:
+async def test_rejected_announcement_is_reported_and_repeated(make_town: MakeTown) -> None:
     town, room = await with_ticket(make_town)
     container, queue = town.bot.container, f"wx:{town.accounts[0]}"
     sent = select(OutboxItem.id).where(OutboxItem.key == room, OutboxItem.state == WorkState.SENT)
@@ -35,7 +35,7 @@ async def test_a_refused_announcement_is_told_and_made_again(make_town: MakeTown
     assert len([said for said in words(town.seen("黑旋风")) if "暂时联系不上" in said]) == 1
 
 
-async def test_a_customer_who_changes_their_name_keeps_the_ticket(make_town: MakeTown) -> None:
+async def test_renamed_customer_keeps_the_ticket(make_town: MakeTown) -> None:
     town, room = await with_ticket(make_town)
     town.world.people.rename(town.id("黑旋风"), "铁牛")
     town.say("黑旋风", "还在吗还在吗")

@@ -6,7 +6,7 @@ from tests.stories.conftest import MakeTown, Town
 from tests.stories.service import STAFF_ROOM, answers, known, service, staff_room, words
 
 
-async def test_a_group_of_that_name_made_by_a_customer_is_no_staff_room(make_town: MakeTown) -> None:
+async def test_customers_group_with_that_topic_is_no_staff_room(make_town: MakeTown) -> None:
     town = await make_town(customer_service=service())
     room = town.world.rooms.create(town.id("黑旋风"), [town.id("bot"), town.id("宋公明")], STAFF_ROOM).id
     await known(town, room)
@@ -20,7 +20,7 @@ async def test_a_group_of_that_name_made_by_a_customer_is_no_staff_room(make_tow
     assert town.bot.container.staff_rooms.of(town.accounts[0]) is None
 
 
-async def test_a_second_group_of_that_name_changes_nothing(make_town: MakeTown) -> None:
+async def test_second_group_with_that_topic_changes_nothing(make_town: MakeTown) -> None:
     town = await make_town(customer_service=service())
     room = staff_room(town)
     await known(town, room)
@@ -33,7 +33,7 @@ async def test_a_second_group_of_that_name_changes_nothing(make_town: MakeTown) 
     assert not [said for said in words(town.seen("黑旋风", other)) if "#1" in said]
 
 
-async def test_an_admin_binds_the_staff_room(make_town: MakeTown) -> None:
+async def test_admin_binds_the_staff_room(make_town: MakeTown) -> None:
     town = await make_town(customer_service=service())
     room = town.world.rooms.create(town.id("宋公明"), [town.id("bot"), town.id("店长")], "值班").id
     await known(town, room)
@@ -56,7 +56,7 @@ async def test_an_admin_binds_the_staff_room(make_town: MakeTown) -> None:
     await town.hears("黑旋风", "您好")
 
 
-async def test_another_room_can_be_bound_and_takes_over(make_town: MakeTown) -> None:
+async def test_binding_another_room_replaces_the_first(make_town: MakeTown) -> None:
     town = await make_town(customer_service=service())
     old = staff_room(town)
     await known(town, old)
@@ -74,7 +74,7 @@ async def test_another_room_can_be_bound_and_takes_over(make_town: MakeTown) -> 
     assert "从旧群里说" not in "".join(words(town.seen("黑旋风")))
 
 
-async def test_no_group_is_renamed_to_the_staff_room(make_town: MakeTown) -> None:
+async def test_group_cannot_be_renamed_to_the_staff_topic(make_town: MakeTown) -> None:
     town = await make_town(customer_service=service())
     qun = await town.make_group()
     town.say("宋公明", f"/群名 {STAFF_ROOM}", qun["room"])

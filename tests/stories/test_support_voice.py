@@ -78,7 +78,7 @@ def speak(town: Town, data: bytes, name: str = "voice.sil", who: str = WHO) -> N
     town.world.chats.send_media(town.id(who), town.id("bot"), Kind.AUDIO, name, data)
 
 
-async def test_what_is_said_is_answered_as_text(make_town: MakeTown, transcriber: Transcriber) -> None:
+async def test_transcribed_voice_is_answered_as_text(make_town: MakeTown, transcriber: Transcriber) -> None:
     town = await make_town(customer_service=with_ears(transcriber))
     speak(town, silk(1.5))
     await town.hears(WHO, "九点到六点。")
@@ -90,7 +90,7 @@ async def test_what_is_said_is_answered_as_text(make_town: MakeTown, transcriber
         assert max(struct.unpack("<1000h", sound.readframes(2000)[:2000])) > 4000
 
 
-async def test_the_staff_reads_what_was_said(make_town: MakeTown, transcriber: Transcriber) -> None:
+async def test_transcription_is_shown_to_staff(make_town: MakeTown, transcriber: Transcriber) -> None:
     """Before the ticket, in it, and in its history; and a person may be asked for."""
     town = await make_town(customer_service=with_ears(transcriber))
     room = staff_room(town)
@@ -111,7 +111,7 @@ async def test_the_staff_reads_what_was_said(make_town: MakeTown, transcriber: T
     assert all(message.kind is not Kind.FILE for message in town.seen("店长", room))
 
 
-async def test_a_mark_may_be_spoken_and_a_flow_answered(make_town: MakeTown, transcriber: Transcriber) -> None:
+async def test_rating_and_flow_answer_may_be_spoken(make_town: MakeTown, transcriber: Transcriber) -> None:
     flow = {"name": "试", "start": ["开始"], "allow": "everyone", "steps": [{"ask": {"a": "甲？"}}, {"say": "{a}好"}]}
     town = await make_town(customer_service=with_ears(transcriber), flows=[flow])
     room = staff_room(town)
@@ -131,7 +131,7 @@ async def test_a_mark_may_be_spoken_and_a_flow_answered(make_town: MakeTown, tra
 
 
 @pytest.mark.parametrize("trouble", ["off", "refuses", "silence", "no text", "slow", "broken file", "no sound"])
-async def test_voice_that_is_not_read_goes_to_the_staff_as_a_file(
+async def test_untranscribed_voice_is_relayed_as_a_file(
     make_town: MakeTown, transcriber: Transcriber, trouble: str
 ) -> None:
     section = with_ears(transcriber)
@@ -159,7 +159,7 @@ async def test_voice_that_is_not_read_goes_to_the_staff_as_a_file(
     assert len(words(town.seen(WHO))) == before  # the staff has them
 
 
-async def test_who_speaks_often_is_told_twice(make_town: MakeTown) -> None:
+async def test_repeated_voice_messages_get_two_replies(make_town: MakeTown) -> None:
     town = await make_town(customer_service=service())
     for _ in range(4):
         speak(town, silk(0.2))
@@ -167,7 +167,7 @@ async def test_who_speaks_often_is_told_twice(make_town: MakeTown) -> None:
     assert await answers(town, WHO) == [UNREAD, again]
 
 
-async def test_a_server_that_fails_is_left_alone_for_a_while(make_town: MakeTown, transcriber: Transcriber) -> None:
+async def test_failing_server_is_not_called_for_a_while(make_town: MakeTown, transcriber: Transcriber) -> None:
     town = await make_town(customer_service=with_ears(transcriber))
     transcriber.status = 503
     for _ in range(5):
@@ -179,7 +179,7 @@ async def test_a_server_that_fails_is_left_alone_for_a_while(make_town: MakeTown
     await town.hears(WHO, "九点到六点。")
 
 
-async def test_it_can_be_configured_while_the_bot_runs(make_town: MakeTown, transcriber: Transcriber) -> None:
+async def test_transcription_is_configured_by_reload(make_town: MakeTown, transcriber: Transcriber) -> None:
     town = await make_town(customer_service=service(keywords=with_ears(transcriber)["keywords"]))
     speak(town, silk())
     await town.hears(WHO, UNREAD)
@@ -190,7 +190,7 @@ async def test_it_can_be_configured_while_the_bot_runs(make_town: MakeTown, tran
     await town.hears(WHO, "九点到六点。")
 
 
-async def test_business_systems_hear_the_words(make_town: MakeTown, transcriber: Transcriber) -> None:
+async def test_business_systems_receive_the_transcription(make_town: MakeTown, transcriber: Transcriber) -> None:
     receiver: Receiver
     async with receiving() as receiver:
         hook = {**receiver.config, "events": ["message.received"]}
@@ -200,7 +200,7 @@ async def test_business_systems_hear_the_words(make_town: MakeTown, transcriber:
         assert (heard["kind"], heard["text"]) == ("audio", "营业时间")
 
 
-async def test_other_formats_go_as_they_are(make_town: MakeTown, transcriber: Transcriber) -> None:
+async def test_other_formats_are_sent_unconverted(make_town: MakeTown, transcriber: Transcriber) -> None:
     town = await make_town(customer_service=with_ears(transcriber))
     for begin, name in ((b"ID3", "mp3"), (b"#!AMR\n", "amr"), (b"OggS", "ogg")):
         speak(town, begin + b"sound", f"voice.{name}")
@@ -209,7 +209,7 @@ async def test_other_formats_go_as_they_are(make_town: MakeTown, transcriber: Tr
     assert transcriber.asked[1]["sound"] == b"#!AMR\nsound"
 
 
-async def test_silk_with_and_without_tencents_mark(tmp_path: Path) -> None:
+async def test_silk_with_and_without_the_tencent_prefix(tmp_path: Path) -> None:
     for tencent in (True, False):
         assert (await decoded(silk(tencent=tencent)))[:4] == b"RIFF"
     for broken in (b"", b"#!SILK_V3", silk()[:9] + b"\xff" * 500):

@@ -24,11 +24,11 @@ WRONG = "NTkxNjkwNzE4RDY2"
         ("", None),
     ],
 )
-def test_tokens_are_found_as_people_write_them(text: str, token: str | None) -> None:
+def test_tokens_are_found_in_any_notation(text: str, token: str | None) -> None:
     assert find_token(text) == token
 
 
-async def test_a_token_in_a_friend_request(town: Town) -> None:
+async def test_token_in_friend_request(town: Town) -> None:
     """Accepted, greeted, added, welcomed."""
     qun = await town.make_group()
     town.world.people.ask(town.id("九纹龙"), town.id("bot"), f"我是九纹龙 {qun['token']}")
@@ -39,7 +39,7 @@ async def test_a_token_in_a_friend_request(town: Town) -> None:
     assert sum("您好，我是" in m.text for m in town.seen("九纹龙")) == 1
 
 
-async def test_a_member_asks_to_be_a_friend_with_the_token(make_town: MakeTown) -> None:
+async def test_group_member_sends_friend_request_with_the_token(make_town: MakeTown) -> None:
     """Added by someone else: accepted because of the token, and told; a blacklisted person is not."""
     town = await make_town(customer_service={"accept": {"words": ["合作"]}})
     qun = await town.make_group()
@@ -57,7 +57,7 @@ async def test_a_member_asks_to_be_a_friend_with_the_token(make_town: MakeTown) 
     assert not town.world.people.are_friends(stranger, town.id("bot"))
 
 
-async def test_a_wrong_token_in_a_friend_request(town: Town) -> None:
+async def test_wrong_token_in_friend_request_is_reported(town: Town) -> None:
     """Accepted like others, told about it, and not added."""
     qun = await town.make_group()
     town.world.people.ask(town.id("九纹龙"), town.id("bot"), WRONG)
@@ -65,7 +65,7 @@ async def test_a_wrong_token_in_a_friend_request(town: Town) -> None:
     assert town.id("九纹龙") not in town.room(qun["room"]).members
 
 
-async def test_a_friend_sends_the_token(town: Town) -> None:
+async def test_friend_sends_the_token(town: Town) -> None:
     qun = await town.make_group()
     town.say("黑旋风", qun["token"])
     await town.hears("黑旋风", "正在拉您进群")
@@ -76,7 +76,7 @@ async def test_a_friend_sends_the_token(town: Town) -> None:
     assert sum("欢迎" in m.text for m in town.seen("宋公明", qun["room"])) == 1
 
 
-async def test_five_wrong_tokens_are_enough_for_an_hour(town: Town) -> None:
+async def test_five_wrong_tokens_block_for_an_hour(town: Town) -> None:
     qun = await town.make_group()
     for _ in range(7):
         town.say("黑旋风", WRONG)
@@ -91,7 +91,7 @@ async def test_five_wrong_tokens_are_enough_for_an_hour(town: Town) -> None:
     await until(lambda: town.id("黑旋风") in town.room(qun["room"]).members, "let in an hour later")
 
 
-async def test_an_expired_token(town: Town) -> None:
+async def test_expired_token_is_reported(town: Town) -> None:
     qun = await town.make_group()
     await town.bot.container.groups.change(qun["number"], token_expires_at=1.0)
     town.say("黑旋风", qun["token"])
@@ -99,7 +99,7 @@ async def test_an_expired_token(town: Town) -> None:
     assert town.id("黑旋风") not in town.room(qun["room"]).members
 
 
-async def test_a_token_accepted_before_a_restart_is_kept(town: Town) -> None:
+async def test_token_accepted_before_restart_is_kept(town: Town) -> None:
     """The request was stored, so the person is added although the bot was down meanwhile."""
     qun = await town.make_group()
     town.world.faults.call("RoomAdd", "hang", count=1)
@@ -110,7 +110,7 @@ async def test_a_token_accepted_before_a_restart_is_kept(town: Town) -> None:
     await until(lambda: town.id("黑旋风") in town.room(qun["room"]).members, "let in after the restart")
 
 
-async def test_the_first_admin_binds_with_the_code(make_town: MakeTown) -> None:
+async def test_first_admin_binds_with_the_code(make_town: MakeTown) -> None:
     town = await make_town(admins=[])
     code = town.bot.container.admins.code
     assert code
@@ -129,14 +129,14 @@ async def test_the_first_admin_binds_with_the_code(make_town: MakeTown) -> None:
 
 
 @pytest.mark.parametrize("sent", ["绑定{code}", "绑定：{code}", "绑定  {lower}", "绑定　{code} "])
-async def test_the_code_is_understood_as_people_write_it(make_town: MakeTown, sent: str) -> None:
+async def test_code_is_recognised_in_any_notation(make_town: MakeTown, sent: str) -> None:
     town = await make_town(admins=[])
     code = town.bot.container.admins.code
     town.say("宋公明", sent.format(code=code, lower=code.lower()))
     await town.hears("宋公明", "绑定成功")
 
 
-async def test_the_code_expires(make_town: MakeTown) -> None:
+async def test_code_expires(make_town: MakeTown) -> None:
     town = await make_town(admins=[])
     code = town.bot.container.admins.code
     town.ahead = 31 * 60
@@ -145,7 +145,7 @@ async def test_the_code_expires(make_town: MakeTown) -> None:
     assert not town.bot.container.accounts.is_admin("weimi1001", town.id("宋公明"))
 
 
-async def test_ten_wrong_codes_end_the_code(make_town: MakeTown) -> None:
+async def test_ten_wrong_codes_invalidate_the_code(make_town: MakeTown) -> None:
     town = await make_town(admins=[])
     code = town.bot.container.admins.code
     for number in range(10):
@@ -156,7 +156,7 @@ async def test_ten_wrong_codes_end_the_code(make_town: MakeTown) -> None:
     assert not town.bot.container.accounts.is_admin("weimi1001", town.id("宋公明"))
 
 
-async def test_two_who_send_the_code_at_once_are_not_both_admins(make_town: MakeTown) -> None:
+async def test_concurrent_codes_bind_one_admin(make_town: MakeTown) -> None:
     town = await make_town(admins=[])
     both = ("宋公明", "黑旋风")
     for who in both:

@@ -42,7 +42,7 @@ async def failed(town: Town, count: int) -> list[dict[str, Any]]:
             await asyncio.sleep(0.02)
 
 
-async def test_a_group_s_life_is_told_in_order(make_town: MakeTown, receiver: Receiver) -> None:
+async def test_events_of_a_group_arrive_in_order(make_town: MakeTown, receiver: Receiver) -> None:
     town = await open_town(make_town, receiver.config)
     qun = await town.make_group()
     await town.join(qun["token"], "黑旋风")
@@ -57,7 +57,7 @@ async def test_a_group_s_life_is_told_in_order(make_town: MakeTown, receiver: Re
     assert len({event["id"] for event in receiver.events}) == 4
 
 
-async def test_a_way_in_that_ends_is_told_with_its_reason(make_town: MakeTown, receiver: Receiver) -> None:
+async def test_refused_request_is_reported_with_its_reason(make_town: MakeTown, receiver: Receiver) -> None:
     town = await open_town(make_town, {**receiver.config, "events": ["member.refused"]})
     qun = await town.make_group()
     status, _, headers = await town.join(qun["token"], "九纹龙")
@@ -68,7 +68,7 @@ async def test_a_way_in_that_ends_is_told_with_its_reason(make_town: MakeTown, r
     assert (told["number"], told["member"], told["reason"]) == (qun["number"], "九纹龙", "taken back")
 
 
-async def test_only_the_events_asked_for(make_town: MakeTown, receiver: Receiver) -> None:
+async def test_only_subscribed_events_are_sent(make_town: MakeTown, receiver: Receiver) -> None:
     async with receiving("dGVzdHRlc3R0ZXN0dGVzdA") as other:  # no prefix, no padding
         some = {**receiver.config, "events": ["member.joined"]}
         town = await open_town(make_town, some, other.config)
@@ -81,7 +81,7 @@ async def test_only_the_events_asked_for(make_town: MakeTown, receiver: Receiver
         assert same == receiver.events[0]
 
 
-async def test_a_plain_secret_is_known_by_receivers_of_both_kinds(make_town: MakeTown) -> None:
+async def test_plain_secret_is_accepted_by_both_kinds_of_receiver(make_town: MakeTown) -> None:
     secret = "our-hook-secrets"
     async with receiving(secret) as receiver, receiving(secret.encode()) as plain:
         await open_town(make_town, {"url": receiver.url, "secret": secret}, {"url": plain.url, "secret": secret})
@@ -97,7 +97,7 @@ BROKEN = (  # what follows a status line of 2xx
 )
 
 
-async def test_the_status_line_decides(make_town: MakeTown) -> None:
+async def test_any_2xx_status_counts_as_delivered(make_town: MakeTown) -> None:
     """An event whose receiver answers 2xx is not sent again, whatever the rest of the answer is."""
     heard: list[str] = []
 
@@ -126,9 +126,7 @@ async def test_the_status_line_decides(make_town: MakeTown) -> None:
 
 
 @pytest.mark.parametrize("trouble", [500, 404, 410, 199 + 101, "garbage", "drop", "hang"])
-async def test_what_is_not_taken_comes_again_in_order(
-    make_town: MakeTown, receiver: Receiver, trouble: int | str
-) -> None:
+async def test_failed_events_are_retried_in_order(make_town: MakeTown, receiver: Receiver, trouble: int | str) -> None:
     """The first event of a group fails twice; later ones of the group wait, those of another group do not."""
 
     async def difficult(event: dict[str, Any]) -> web.StreamResponse | int:
@@ -160,7 +158,7 @@ async def test_what_is_not_taken_comes_again_in_order(
     assert tries[0] == tries[1] == tries[2]
 
 
-async def test_a_slow_receiver_holds_up_nobody_else(make_town: MakeTown, receiver: Receiver) -> None:
+async def test_slow_receiver_does_not_delay_others(make_town: MakeTown, receiver: Receiver) -> None:
     async with receiving() as slow:
         slow.answer = forever
         town = await open_town(make_town, slow.config, receiver.config)
@@ -172,7 +170,7 @@ async def test_a_slow_receiver_holds_up_nobody_else(make_town: MakeTown, receive
         assert waiting["hook:127.0.0.1"] == 3
 
 
-async def test_redirects_lead_nowhere_else(make_town: MakeTown, receiver: Receiver) -> None:
+async def test_redirects_to_other_hosts_are_not_followed(make_town: MakeTown, receiver: Receiver) -> None:
     """Not to another host; on the same host if the method is kept."""
     strange: list[str] = []
     moved: list[str] = []
@@ -205,7 +203,7 @@ async def test_redirects_lead_nowhere_else(make_town: MakeTown, receiver: Receiv
         assert reasons == {(receiver.url, "HTTP 307 redirect to another host"), (f"{mine}/loop", "too many redirects")}
 
 
-async def test_what_was_given_up_is_kept_and_sent_again(make_town: MakeTown, receiver: Receiver) -> None:
+async def test_failed_event_is_kept_and_can_be_resent(make_town: MakeTown, receiver: Receiver) -> None:
     """The event fails after its time, later ones are delivered; it can be sent again by REST and chat."""
 
     async def no(_event: dict[str, Any]) -> int:
@@ -254,19 +252,19 @@ async def test_what_was_given_up_is_kept_and_sent_again(make_town: MakeTown, rec
         ("GET", "/wxbot/webhook/1/resend", 405, 1005),
     ],
 )
-async def test_what_cannot_be_sent_again(town: Town, method: str, path: str, status: int, code: int) -> None:
+async def test_invalid_resend_is_rejected(town: Town, method: str, path: str, status: int, code: int) -> None:
     got, answer, _ = await town.call(method, path)
     assert (got, answer["error"]["code"]) == (status, code)
 
 
-async def test_a_message_is_no_webhook(town: Town) -> None:
+async def test_message_id_is_no_webhook_delivery(town: Town) -> None:
     """Messages and webhooks share one series of ids."""
     _, answer, _ = await town.call("POST", "/wxbot/message", {"assistant": "weimi1001", "to": "黑旋风", "text": "好"})
     status, _, _ = await town.call("POST", f"/wxbot/webhook/{answer['message']['id']}/resend")
     assert status == 404
 
 
-async def test_what_was_promised_is_told_after_a_restart(make_town: MakeTown) -> None:
+async def test_queued_events_are_sent_after_restart(make_town: MakeTown) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}/hook"
     town = await open_town(make_town, {"url": url, "secret": "dGVzdHRlc3R0ZXN0dGVzdA=="})
@@ -282,7 +280,7 @@ async def test_what_was_promised_is_told_after_a_restart(make_town: MakeTown) ->
         assert group == ["qun.created", "member.joined"]
 
 
-async def test_a_webhook_no_longer_configured_is_given_up(make_town: MakeTown) -> None:
+async def test_removed_webhook_is_given_up(make_town: MakeTown) -> None:
     url = f"http://127.0.0.1:{free_port()}/hook?key=secret"
     town = await open_town(make_town, {"url": url, "secret": "dGVzdHRlc3R0ZXN0dGVzdA=="})
     town.bot.container.webhooks.waits = (0.5,)
@@ -296,7 +294,7 @@ async def test_a_webhook_no_longer_configured_is_given_up(make_town: MakeTown) -
     assert not any("secret" in item["receiver"] for item in lost)
 
 
-async def test_a_new_friend_is_told_once(make_town: MakeTown, receiver: Receiver) -> None:
+async def test_new_friend_is_reported_once(make_town: MakeTown, receiver: Receiver) -> None:
     town = await open_town(make_town, {**receiver.config, "events": ["friend.added"]})
     town.world.people.ask(town.id("九纹龙"), town.id("bot"), "你好")
     await until(lambda: receiver.events, "told")
@@ -307,7 +305,7 @@ async def test_a_new_friend_is_told_once(make_town: MakeTown, receiver: Receiver
     ]
 
 
-async def test_a_friend_made_while_the_bot_was_away_is_told(make_town: MakeTown, receiver: Receiver) -> None:
+async def test_friend_added_during_downtime_is_reported(make_town: MakeTown, receiver: Receiver) -> None:
     town = await open_town(make_town, {**receiver.config, "events": ["friend.added"]})
     await town.quiet()
     await town.stop_bot()
@@ -317,7 +315,9 @@ async def test_a_friend_made_while_the_bot_was_away_is_told(make_town: MakeTown,
     assert [data["name"] for data in receiver.of("friend.added")] == ["扈三娘"]
 
 
-async def test_a_lost_message_is_told(make_town: MakeTown, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_failed_message_is_reported(
+    make_town: MakeTown, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("services.messaging.messages.FILE_WAITS", (0.01,))
     town = await open_town(make_town, {**receiver.config, "events": ["message.failed"]})
     container, nothing = town.bot.container, file("/nowhere/price.pdf")

@@ -43,7 +43,7 @@ async def state_of(street: Street, id: int) -> Any:
 
 @pytest.mark.parametrize("kind", ["group_note", "text", "unknown"])
 @pytest.mark.parametrize("note", [REFUSED, NO_FRIEND])
-async def test_a_message_that_was_refused_has_failed(street: Street, note: str, kind: str) -> None:
+async def test_refused_message_is_failed(street: Street, note: str, kind: str) -> None:
     """It is not answered; who relies on the message is told; the person is no friend any more."""
     body = {"assistant": ACCOUNT, "to": "黑旋风", "text": "您的订单到了"}
     status, answer = await street.call("POST", "/wxbot/message", body)
@@ -62,7 +62,7 @@ async def test_a_message_that_was_refused_has_failed(street: Street, note: str, 
     await until(lambda: not directory.contacts["wxid_xuan"].friend, "no friend")
 
 
-async def test_the_staff_is_told_of_an_answer_that_was_refused(street: Street) -> None:
+async def test_refused_answer_is_reported_to_staff(street: Street) -> None:
     await street.gateway.say("wxid_xuan", "人工")
     await street.gateway.wait_sent(1, STAFF_ROOM)
     await street.gateway.say("wxid_song", "#1 您好", room=STAFF_ROOM)
@@ -73,7 +73,7 @@ async def test_the_staff_is_told_of_an_answer_that_was_refused(street: Street) -
     assert len(await street.gateway.sent("wxid_xuan")) == 2
 
 
-async def test_the_words_of_a_friend_request_are_not_answered_again(street: Street) -> None:
+async def test_friend_request_text_is_not_answered_again(street: Street) -> None:
     """WeChat gives them as the first message of the new friend, with notes about it."""
     await street.gateway.friend_request("wxid_wen", "我是史进")
     await street.gateway.wait_sent(1, "wxid_wen")
@@ -86,7 +86,7 @@ async def test_the_words_of_a_friend_request_are_not_answered_again(street: Stre
     assert sent[1].startswith(FALLBACK)
 
 
-async def test_long_texts_go_out_in_pieces(street: Street) -> None:
+async def test_long_texts_are_split_at_sentences(street: Street) -> None:
     """At ends of sentences, in order; by a keyword, by REST with its mentions in the first."""
     await street.gateway.say("wxid_xuan", "条款")
     pieces = [one["text"] for one in await street.gateway.wait_sent(2, "wxid_xuan")]

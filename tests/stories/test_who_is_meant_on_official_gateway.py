@@ -49,7 +49,7 @@ async def let_in(street: Street, room: str) -> None:
     raise AssertionError("not let in")
 
 
-async def test_an_announcement_to_everybody_is_not_answered(street: Street) -> None:
+async def test_mention_of_everybody_is_not_answered(street: Street) -> None:
     room = await group(street)
     everybody = ["wxid_bot", "wxid_zhi"]
     await street.gateway.say("wxid_song", "@所有人\u2005营业时间", room=room, mentions=everybody)
@@ -64,16 +64,14 @@ async def test_an_announcement_to_everybody_is_not_answered(street: Street) -> N
 @pytest.mark.parametrize("text", [
     "@客服 小微\u2005营业时间", "@客服 小微 营业时间", "营业时间 @客服 小微", "@客服 小微，营业时间", "@微秘 营业时间",
 ])  # fmt: skip
-async def test_the_assistant_is_understood_by_its_name_in_the_group(
-    street: Street, text: str, mentions: list[str]
-) -> None:
+async def test_assistant_is_addressed_by_its_group_name(street: Street, text: str, mentions: list[str]) -> None:
     room = await group(street)
     await street.gateway.say("wxid_song", text, room=room, mentions=mentions)
     (answer,) = await street.gateway.wait_sent(1, room)
     assert HOURS in answer["text"]
 
 
-async def test_other_words_under_a_used_id_are_no_repeat(street: Street) -> None:
+async def test_different_text_under_a_reused_id_is_a_new_message(street: Street) -> None:
     """A gateway that begins to count anew; the same words again are a repeat."""
     await street.gateway.say("wxid_xuan", "营业时间", id="1", times=3)
     await street.gateway.wait_sent(1, "wxid_xuan")
@@ -85,7 +83,7 @@ async def test_other_words_under_a_used_id_are_no_repeat(street: Street) -> None
     assert len(await street.gateway.sent("wxid_xuan")) == 2
 
 
-async def test_a_person_told_by_their_handle_is_the_same_person(street: Street) -> None:
+async def test_message_from_a_weixin_belongs_to_its_person(street: Street) -> None:
     """A message from a 微信号 is its bearer's."""
     await street.gateway.contact("wusong_1", "武松", friend=False)
     await street.gateway.say("wusong_1", "营业时间")
@@ -93,7 +91,7 @@ async def test_a_person_told_by_their_handle_is_the_same_person(street: Street) 
     assert answer["text"] == HOURS
 
 
-async def test_who_asked_as_a_stranger_is_let_in_under_their_later_id(street: Street) -> None:
+async def test_pending_stranger_is_added_under_a_later_id(street: Street) -> None:
     room = await group(street)
     _, answer = await street.call("GET", "/wxbot/qun", params={"code": "1"})
     await street.gateway.contact("v1_abc@stranger", "九纹龙", friend=False)
@@ -105,7 +103,7 @@ async def test_who_asked_as_a_stranger_is_let_in_under_their_later_id(street: St
     await let_in(street, room)
 
 
-async def test_a_new_friend_who_cannot_be_read_is_let_in(street: Street) -> None:
+async def test_unreadable_new_friend_is_added(street: Street) -> None:
     room = await group(street)
     _, answer = await street.call("GET", "/wxbot/qun", params={"code": "1"})
     await street.gateway.fault("contactPayload", "throw", times=40)

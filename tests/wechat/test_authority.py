@@ -49,7 +49,7 @@ async def authority() -> AsyncIterator[Authority]:
     await runner.cleanup()
 
 
-async def test_the_account_is_online_where_the_authority_says(
+async def test_account_connects_to_the_resolved_address(
     server: PuppetServer, connect: Connect, authority: Authority
 ) -> None:
     authority.answer = {"host": "127.0.0.1", "port": server.port}
@@ -58,7 +58,7 @@ async def test_the_account_is_online_where_the_authority_says(
     assert authority.asked == [TOKEN]
 
 
-async def test_a_gateway_that_moves_is_followed_at_the_next_connect(
+async def test_moved_gateway_is_resolved_at_the_next_connect(
     server: PuppetServer, world: World, connect: Connect, authority: Authority
 ) -> None:
     authority.answer = {"host": "127.0.0.1", "port": server.port}
@@ -89,7 +89,7 @@ async def test_a_gateway_that_moves_is_followed_at_the_next_connect(
         (200, [], Problem.AUTHORITY_DOWN, State.CONNECTING),
     ],
 )
-async def test_what_it_answers_else_is_told_and_asked_again(
+async def test_invalid_response_is_reported_and_retried(
     connect: Connect, authority: Authority, status: int, answer: Any, problem: Problem, state: State
 ) -> None:
     authority.status, authority.answer = status, answer
@@ -101,7 +101,7 @@ async def test_what_it_answers_else_is_told_and_asked_again(
     await eventually(lambda: len(authority.asked) > 1)
 
 
-async def test_an_authority_that_is_away_is_told_without_the_token(
+async def test_unreachable_authority_is_reported_without_the_token(
     connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -113,7 +113,7 @@ async def test_an_authority_that_is_away_is_told_without_the_token(
     assert not [r for r in caplog.records if r.name.startswith("wechat") and TOKEN in r.getMessage()]
 
 
-async def test_the_token_is_one_part_of_the_path(authority: Authority) -> None:
+async def test_token_is_one_path_segment(authority: Authority) -> None:
     authority.answer = {"host": "::1", "port": 8788}
     assert await resolve(authority.url, "a b/c?d") == "[::1]:8788"
     assert authority.asked == ["a b/c?d"]

@@ -31,7 +31,7 @@ def corked() -> tuple[Wire, BatchedTransport]:
     return wire, BatchedTransport(cast("Any", wire))
 
 
-async def test_writes_of_a_turn_go_out_as_one() -> None:
+async def test_writes_of_one_loop_iteration_are_combined() -> None:
     wire, transport = corked()
     transport.write(b"head")
     transport.write(b"body")
@@ -42,7 +42,7 @@ async def test_writes_of_a_turn_go_out_as_one() -> None:
     assert wire.written == [b"headbody"]
 
 
-async def test_many_do_not_wait_for_the_end_of_the_turn() -> None:
+async def test_many_writes_are_flushed_early() -> None:
     wire, transport = corked()
     pieces = [bytes([number]) for number in range(2 * MAX + 3)]
     for piece in pieces:
@@ -52,7 +52,7 @@ async def test_many_do_not_wait_for_the_end_of_the_turn() -> None:
     assert b"".join(wire.written) == b"".join(pieces)
 
 
-async def test_close_sends_what_is_left_and_nothing_after() -> None:
+async def test_close_flushes_and_discards_later_writes() -> None:
     wire, transport = corked()
     transport.write(b"last")
     transport.close()

@@ -23,7 +23,7 @@ from wechat.connection import HELD, Timing
 from wechat.interface import State
 
 
-async def test_down_at_boot_is_waited_for(world: World, connect: Connect) -> None:
+async def test_unreachable_gateway_at_start_is_retried(world: World, connect: Connect) -> None:
     server = PuppetServer(world, "weimi1001", TOKEN)
     port = await server.start()
     await server.stop()
@@ -38,7 +38,7 @@ async def test_down_at_boot_is_waited_for(world: World, connect: Connect) -> Non
     await server.stop()
 
 
-async def test_comes_back_after_every_kill(server: PuppetServer, world: World, heard: Heard) -> None:
+async def test_reconnects_after_every_kill(server: PuppetServer, world: World, heard: Heard) -> None:
     for round in range(3):
         server.kill()
         await heard.listener.state(State.CONNECTING)
@@ -51,13 +51,13 @@ async def test_comes_back_after_every_kill(server: PuppetServer, world: World, h
     assert "Stop" not in {call["name"] for call in world.trace.of("weimi1001")}
 
 
-async def test_the_stream_comes_before_start(heard: Heard, world: World) -> None:
+async def test_stream_opens_before_start(heard: Heard, world: World) -> None:
     calls = [one for one in world.trace.of("weimi1001") if one["what"] == "call"]
     assert calls[0]["name"] in ("Start", "ContactList")  # Event itself is not traced
     assert [call["name"] for call in calls].count("Start") == 1
 
 
-async def test_a_stream_that_ends_in_order_is_a_loss(server: PuppetServer, heard: Heard) -> None:
+async def test_orderly_end_of_stream_is_a_lost_connection(server: PuppetServer, heard: Heard) -> None:
     server._events.end()
     reason = await heard.listener.state(State.CONNECTING)
     assert reason == "the gateway ended the event stream"
@@ -84,7 +84,7 @@ async def test_logged_out_at_the_start(server: PuppetServer, world: World, conne
     await heard.online()
 
 
-async def test_login_of_another_person_forgets_the_first(server: PuppetServer, heard: Heard) -> None:
+async def test_login_of_another_person_resets_the_directory(server: PuppetServer, heard: Heard) -> None:
     heard.assistant.directory.put_room(
         await heard.assistant.room(
             await heard.assistant.create_room(
@@ -98,7 +98,7 @@ async def test_login_of_another_person_forgets_the_first(server: PuppetServer, h
     await heard.online()
 
 
-async def test_a_second_login_event_changes_nothing(server: PuppetServer, heard: Heard) -> None:
+async def test_repeated_login_event_changes_nothing(server: PuppetServer, heard: Heard) -> None:
     states = list(heard.listener.states)
     server.send_raw(pb.EventResponse(type=pb.EVENT_LOGIN, payload=json.dumps({"contactId": heard.assistant.self_id})))
     server.send_raw(pb.EventResponse(type=pb.EVENT_MESSAGE, payload='{"messageId": "mark"}'))
@@ -106,7 +106,7 @@ async def test_a_second_login_event_changes_nothing(server: PuppetServer, heard:
     assert heard.listener.states == states
 
 
-async def test_wrong_token_is_refused_once_and_tried_again(
+async def test_wrong_token_is_reported_once_and_retried(
     server: PuppetServer, connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "wechat")
@@ -124,7 +124,7 @@ async def test_wrong_token_is_refused_once_and_tried_again(
     await right.stop()
 
 
-async def test_a_ca_file_that_goes_away_is_said(server: PuppetServer, connect: Connect, tmp_path: Path) -> None:
+async def test_missing_ca_file_is_reported(server: PuppetServer, connect: Connect, tmp_path: Path) -> None:
     ca = tmp_path / "ca.pem"
     ca.write_text(f"# 自己的 CA\n{WECHATY_CA}", encoding="utf-8")
     heard = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=True, tls_ca=str(ca))
@@ -135,7 +135,7 @@ async def test_a_ca_file_that_goes_away_is_said(server: PuppetServer, connect: C
     await heard.listener.until(lambda: str(ca) in heard.listener.states[-1][1])
 
 
-async def test_auto_finds_plaintext_and_keeps_to_it(
+async def test_auto_detects_plaintext_and_keeps_it(
     server: PuppetServer, connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "wechat.connection")
@@ -148,7 +148,7 @@ async def test_auto_finds_plaintext_and_keeps_to_it(
     assert [r.message for r in caplog.records].count("weimi1001: the gateway uses plaintext") == 1
 
 
-async def test_another_client_holds_the_stream(
+async def test_stream_held_by_another_client_is_reported(
     server: PuppetServer, heard: Heard, connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "wechat")
@@ -162,7 +162,7 @@ async def test_another_client_holds_the_stream(
     await second.online()
 
 
-async def test_a_gateway_without_version_is_alive(
+async def test_gateway_without_version_call_is_alive(
     world: World, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = PuppetServer(world, "weimi1001", TOKEN)
@@ -177,7 +177,7 @@ async def test_a_gateway_without_version_is_alive(
     await server.stop()
 
 
-async def test_start_refused_is_tried_again(server: PuppetServer, world: World, connect: Connect) -> None:
+async def test_rejected_start_is_retried(server: PuppetServer, world: World, connect: Connect) -> None:
     world.faults.call("Start", "fail", count=2, text="no licence")
     heard = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
     reason = await heard.listener.until(
@@ -187,7 +187,7 @@ async def test_start_refused_is_tried_again(server: PuppetServer, world: World, 
     await heard.online()
 
 
-async def test_a_freeze_is_noticed_within_ten_seconds(server: PuppetServer, connect: Connect) -> None:
+async def test_frozen_gateway_is_detected_within_ten_seconds(server: PuppetServer, connect: Connect) -> None:
     """Slow (9 s): uses the default timing."""
     heard = await connect(f"127.0.0.1:{server.port}", TOKEN, timing=Timing(), tls=False)
     await heard.online()
@@ -199,7 +199,9 @@ async def test_a_freeze_is_noticed_within_ten_seconds(server: PuppetServer, conn
     await heard.online()
 
 
-async def test_the_first_event_never_comes(world: World, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_missing_first_event_is_tolerated(
+    world: World, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Some gateways send no heartbeat when the stream opens."""
     server = PuppetServer(world, "weimi1001", TOKEN)
     tell = server._events._claim
@@ -218,7 +220,7 @@ async def test_the_first_event_never_comes(world: World, connect: Connect, monke
     await server.stop()
 
 
-async def test_a_listener_that_fails_gets_the_event_again(heard: Heard, world: World) -> None:
+async def test_failing_listener_gets_the_event_again(heard: Heard, world: World) -> None:
     failures = iter([ValueError("database is locked"), OSError("disk full")])
 
     async def fail(raw: object) -> None:
@@ -231,7 +233,7 @@ async def test_a_listener_that_fails_gets_the_event_again(heard: Heard, world: W
     assert [(await heard.resolved("message", n)).text for n in (1, 2)] == ["一", "二"]
 
 
-async def test_a_slow_listener_gets_everything_in_order(heard: Heard, world: World) -> None:
+async def test_slow_listener_gets_every_event_in_order(heard: Heard, world: World) -> None:
     async def slow(raw: object) -> None:
         await asyncio.sleep(0.001)
 
@@ -243,7 +245,7 @@ async def test_a_slow_listener_gets_everything_in_order(heard: Heard, world: Wor
     assert texts == [str(n) for n in range(300)]
 
 
-async def test_stop_stores_what_was_read(server: PuppetServer, heard: Heard, world: World) -> None:
+async def test_stop_delivers_received_events(server: PuppetServer, heard: Heard, world: World) -> None:
     async def slow(raw: object) -> None:
         await asyncio.sleep(0.01)
 
@@ -258,7 +260,7 @@ async def test_stop_stores_what_was_read(server: PuppetServer, heard: Heard, wor
     await heard.assistant.stop()  # twice does nothing
 
 
-async def test_a_gateway_error_on_the_stream_keeps_its_words_to_itself(
+async def test_gateway_error_text_is_not_logged(
     server: PuppetServer, connect: Connect, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def serve(stream: object) -> None:

@@ -43,7 +43,7 @@ def changed(heard: Heard) -> set[str]:
     return set().union(*(ids for _, ids in heard.listener.syncs))
 
 
-async def test_the_first_login_reads_everything_and_reports_no_change(
+async def test_first_login_reads_everything_and_reports_no_change(
     server: PuppetServer, world: World, connect: Connect
 ) -> None:
     world.crowd("weimi1001", 200)
@@ -59,7 +59,7 @@ async def test_the_first_login_reads_everything_and_reports_no_change(
     assert len(calls(world, "ContactPayload")) <= 210  # each once (and those who are no friends once more, on ready)
 
 
-async def test_a_warm_start_reads_only_what_is_new_before_it_is_online(
+async def test_warm_start_reads_only_changes_before_online(
     server: PuppetServer, world: World, connect: Connect
 ) -> None:
     world.crowd("weimi1001", 100)
@@ -84,7 +84,7 @@ async def test_a_warm_start_reads_only_what_is_new_before_it_is_online(
     await eventually(lambda: second.assistant.directory.find("改了名"))
 
 
-async def test_rows_of_another_person_are_not_used(server: PuppetServer, connect: Connect) -> None:
+async def test_rows_of_another_account_are_ignored(server: PuppetServer, connect: Connect) -> None:
     rows = {"owner": "wxid_else", "contacts": [["wxid_x", "某人", "", "", True, False, ""]], "rooms": []}
     heard = await connect(f"127.0.0.1:{server.port}", TOKEN, rows=rows, tls=False)
     await heard.online()
@@ -92,7 +92,7 @@ async def test_rows_of_another_person_are_not_used(server: PuppetServer, connect
 
 
 @pytest.mark.parametrize("begun", [False, True])
-async def test_a_group_left_before_it_is_read_again_stays_forgotten(world: World, heard: Heard, begun: bool) -> None:
+async def test_left_group_stays_forgotten(world: World, heard: Heard, begun: bool) -> None:
     """Gateways return a group that the account has left, and report it as dirty at that moment."""
     room = world.hall(SONG, [ME, ZHIDUO], "被移出")
     await heard.assistant.read_new_rooms()
@@ -106,7 +106,7 @@ async def test_a_group_left_before_it_is_read_again_stays_forgotten(world: World
     assert heard.assistant.directory.rooms == {}
 
 
-async def test_what_happened_while_away_is_reported(server: PuppetServer, world: World, heard: Heard) -> None:
+async def test_changes_while_offline_are_reported(server: PuppetServer, world: World, heard: Heard) -> None:
     grown = world.hall(SONG, [ME, ZHIDUO], "有人来")
     shrunk = world.hall(SONG, [ME, ZHIDUO, XUANFENG], "有人走")
     same = world.hall(SONG, [ME, ZHIDUO], "没有变")
@@ -136,9 +136,7 @@ async def test_what_happened_while_away_is_reported(server: PuppetServer, world:
     assert changed(heard) == set()
 
 
-async def test_a_friend_found_before_the_connection_is_lost_again_is_reported(
-    server: PuppetServer, world: World, heard: Heard
-) -> None:
+async def test_friend_found_before_another_loss_is_reported(server: PuppetServer, world: World, heard: Heard) -> None:
     await heard.listener.until(lambda: heard.listener.syncs)
 
     def meanwhile() -> None:
@@ -156,7 +154,7 @@ async def test_a_friend_found_before_the_connection_is_lost_again_is_reported(
 
 
 @pytest.mark.parametrize("times", [2, 12])
-async def test_what_the_listener_cannot_take_is_told_again(
+async def test_report_rejected_by_the_listener_is_repeated(
     server: PuppetServer, world: World, heard: Heard, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
     monkeypatch.setattr("wechat.assistant.STORE_ATTEMPTS", 3)
@@ -177,7 +175,7 @@ async def test_what_the_listener_cannot_take_is_told_again(
     await heard.listener.until(lambda: changed(heard) == {WENLONG})
 
 
-async def test_a_group_about_which_nothing_is_told_ends_no_sync(
+async def test_unreadable_group_does_not_abort_the_sync(
     server: PuppetServer, world: World, heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = (world.hall(SONG, [ME, ZHIDUO], topic) for topic in ("一", "二"))
@@ -205,7 +203,7 @@ async def test_a_group_about_which_nothing_is_told_ends_no_sync(
 
 
 @pytest.mark.parametrize("restarted", [False, True])
-async def test_who_was_on_the_first_list_is_nobody_new_however_late_they_are_read(
+async def test_contact_of_the_first_list_is_never_new(
     server: PuppetServer, world: World, connect: Connect, restarted: bool
 ) -> None:
     world.crowd("weimi1001", 5)
@@ -228,9 +226,7 @@ async def test_who_was_on_the_first_list_is_nobody_new_however_late_they_are_rea
     assert changed(heard) == {WENLONG}
 
 
-async def test_a_group_that_cannot_be_read_is_not_taken_for_lost(
-    server: PuppetServer, world: World, heard: Heard
-) -> None:
+async def test_unreadable_group_is_not_lost(server: PuppetServer, world: World, heard: Heard) -> None:
     room = world.hall(SONG, [ME, ZHIDUO], "读不到")
     await heard.assistant.read_new_rooms()
     await restart(server, heard, lambda: world.faults.call("RoomPayload", "fail"))
@@ -238,9 +234,7 @@ async def test_a_group_that_cannot_be_read_is_not_taken_for_lost(
     assert room.id in heard.assistant.directory.rooms
 
 
-async def test_calls_that_fail_now_and_then_delay_the_sync_only(
-    server: PuppetServer, world: World, connect: Connect
-) -> None:
+async def test_failing_calls_only_delay_the_sync(server: PuppetServer, world: World, connect: Connect) -> None:
     world.crowd("weimi1001", 50)
     world.faults.call("ContactPayload", "fail", probability=0.2)
     world.faults.call("ContactList", "fail", count=4)
@@ -250,7 +244,7 @@ async def test_calls_that_fail_now_and_then_delay_the_sync_only(
     assert len(friends) >= 50  # of 54: one in 125 fails three times
 
 
-async def test_who_could_not_be_read_is_read_later(
+async def test_unreadable_contact_is_read_later(
     server: PuppetServer, world: World, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("wechat.gateway_events.UNREAD_PAUSE", 0.05)
@@ -262,7 +256,7 @@ async def test_who_could_not_be_read_is_read_later(
     assert heard.assistant.directory.rooms[room.id].topic == "读得晚"
 
 
-async def test_events_keep_the_directory_true_without_reading(world: World, heard: Heard) -> None:
+async def test_events_update_the_directory_without_reads(world: World, heard: Heard) -> None:
     room = world.hall(SONG, [ME, ZHIDUO], "群")
     await heard.assistant.read_new_rooms()
     world.faults.call("RoomPayload", "hang")
@@ -275,7 +269,7 @@ async def test_events_keep_the_directory_true_without_reading(world: World, hear
     assert heard.assistant.directory.room_by_topic("新群名")
 
 
-async def test_events_twice_and_late_still_end_in_the_truth(world: World, heard: Heard) -> None:
+async def test_duplicate_and_late_events_converge(world: World, heard: Heard) -> None:
     room = world.hall(SONG, [ME, ZHIDUO], "群")
     await heard.assistant.read_new_rooms()
     world.faults.event("room-join", twice=0.5, late=0.5, late_ms=150)
@@ -290,7 +284,7 @@ async def test_events_twice_and_late_still_end_in_the_truth(world: World, heard:
     await eventually(lambda: heard.assistant.directory.rooms[room.id].member_ids == set(room.members))
 
 
-async def test_a_dirty_event_has_the_person_read_again_and_does_not_loop(world: World, heard: Heard) -> None:
+async def test_dirty_event_causes_one_read(world: World, heard: Heard) -> None:
     world.people.rename(SONG, "宋江")
     await eventually(lambda: heard.assistant.directory.find("宋江"))
     assert heard.assistant.directory.find("宋公明") == []
@@ -302,7 +296,7 @@ async def test_a_dirty_event_has_the_person_read_again_and_does_not_loop(world: 
     assert len(calls(world, "ContactPayload")) == count
 
 
-async def test_ready_reads_the_lists_again(server: PuppetServer, world: World, heard: Heard) -> None:
+async def test_ready_event_reloads_the_lists(server: PuppetServer, world: World, heard: Heard) -> None:
     """A puppet that logs in before it has its contacts sends ready when it has them."""
     person = world.crowd("weimi1001", 1, prefix="late")[0]
     server.send_raw(pb.EventResponse(type=pb.EVENT_READY, payload='{"data": "ready"}'))

@@ -35,7 +35,7 @@ ME = "wxid_weimi1001"
 # ---- with the sandbox ----
 
 
-async def test_a_private_message(world: World, heard: Heard) -> None:
+async def test_private_message_is_resolved(world: World, heard: Heard) -> None:
     world.chats.say(SONG, ME, "你好\u2005吗")
     event = await heard.resolved("message")
     assert isinstance(event, PrivateMessage)
@@ -46,7 +46,7 @@ async def test_a_private_message(world: World, heard: Heard) -> None:
     assert abs(event.at - datetime.now(UTC)) < timedelta(seconds=5)
 
 
-async def test_an_official_account_is_no_person(world: World, heard: Heard) -> None:
+async def test_official_account_is_not_a_person(world: World, heard: Heard) -> None:
     official = world.people.create("某公众号", "gh_1")
     official.official = True
     world.people.befriend("gh_1", ME)
@@ -55,7 +55,7 @@ async def test_an_official_account_is_no_person(world: World, heard: Heard) -> N
 
 
 @pytest.mark.parametrize("id", ["weixin", "mphelper", "qqmail", "weixinreminder", "notification_messages"])
-async def test_an_account_of_wechat_itself_is_no_person(world: World, heard: Heard, id: str) -> None:
+async def test_wechat_system_account_is_not_a_person(world: World, heard: Heard, id: str) -> None:
     """Gateways report it as a friend."""
     world.people.create("微信团队", id)
     world.people.befriend(id, ME)
@@ -63,7 +63,7 @@ async def test_an_account_of_wechat_itself_is_no_person(world: World, heard: Hea
     assert (await heard.resolved("message")).is_official
 
 
-async def test_own_messages_are_nothing(world: World, heard: Heard) -> None:
+async def test_own_messages_are_ignored(world: World, heard: Heard) -> None:
     await heard.assistant.send_text(SONG, "我说的")
     world.chats.say(SONG, ME, "别人说的")
     await heard.listener.until(lambda: any(raw.kind == "message" for raw in heard.listener.raws))
@@ -71,13 +71,13 @@ async def test_own_messages_are_nothing(world: World, heard: Heard) -> None:
     assert "我说的" not in [event.text for event in resolved if isinstance(event, PrivateMessage)]
 
 
-async def test_the_same_event_twice_has_one_id(world: World, heard: Heard) -> None:
+async def test_duplicate_event_has_the_same_id(world: World, heard: Heard) -> None:
     world.faults.event("message", twice=1.0)
     world.chats.say(SONG, ME, "一")
     assert (await heard.listener.raw("message", 1)).id == (await heard.listener.raw("message", 2)).id
 
 
-async def test_joins_leaves_and_topics(world: World, heard: Heard) -> None:
+async def test_joins_leaves_and_topics_are_resolved(world: World, heard: Heard) -> None:
     room = world.hall(SONG, [ME, ZHIDUO], "群")
     world.rooms.let_in(room, [WENLONG], SONG)
     world.rooms.set_topic(SONG, room.id, "新群名")
@@ -93,14 +93,14 @@ async def test_joins_leaves_and_topics(world: World, heard: Heard) -> None:
     assert (left.contact_ids, left.remover_id, left.conversation) == ((WENLONG,), SONG, room.id)
 
 
-async def test_a_friend_request(world: World, heard: Heard) -> None:
+async def test_friend_request_is_resolved(world: World, heard: Heard) -> None:
     world.people.ask(WENLONG, ME, "NTkxNjkwNzE4RDY2")
     event = await heard.resolved("friendship")
     assert isinstance(event, FriendRequested)
     assert (event.contact_id, event.hello, event.name) == (WENLONG, "NTkxNjkwNzE4RDY2", "九纹龙")
 
 
-async def test_a_payload_that_fails_twice_is_read_the_third_time(world: World, heard: Heard) -> None:
+async def test_payload_is_read_at_the_third_attempt(world: World, heard: Heard) -> None:
     world.faults.call("MessagePayload", "fail", count=2)
     world.chats.say(SONG, ME, "终于")
     assert (await heard.resolved("message")).text == "终于"
@@ -110,7 +110,7 @@ async def test_a_payload_that_fails_twice_is_read_the_third_time(world: World, h
         await heard.resolved("message", 2)
 
 
-async def test_a_stranger_who_cannot_be_read_holds_up_only_their_message(world: World, heard: Heard) -> None:
+async def test_unreadable_stranger_delays_only_their_message(world: World, heard: Heard) -> None:
     room = world.hall(SONG, [ME, ZHIDUO, WENLONG], "群")
     await heard.assistant.read_new_rooms()
     world.faults.call("ContactPayload", "hang")
@@ -127,7 +127,7 @@ async def test_a_stranger_who_cannot_be_read_holds_up_only_their_message(world: 
     assert (event.text, event.name, event.contact_id) == ("我是谁", "", WENLONG)
 
 
-async def test_offline_says_so_at_once(server: PuppetServer, world: World, heard: Heard) -> None:
+async def test_offline_raises_at_once(server: PuppetServer, world: World, heard: Heard) -> None:
     world.chats.say(SONG, ME, "一")
     raw = await heard.listener.raw("message")
     await heard.assistant.stop()
@@ -135,13 +135,13 @@ async def test_offline_says_so_at_once(server: PuppetServer, world: World, heard
         await heard.assistant.resolve(raw)
 
 
-async def test_a_message_that_is_not_there(heard: Heard) -> None:
+async def test_missing_message_is_ignored(heard: Heard) -> None:
     raw = RawEvent("weimi1001", "nothing", "message", {"messageId": "nothing"}, datetime.now(UTC))
     with pytest.raises(WeChatError):
         await heard.assistant.resolve(raw)
 
 
-async def test_the_accounts_name_in_a_group_is_read_once_and_followed(world: World, heard: Heard) -> None:
+async def test_own_group_alias_is_read_once_and_updated(world: World, heard: Heard) -> None:
     room = world.hall(SONG, [ME, ZHIDUO], "群")
     await heard.assistant.read_new_rooms()
     world.rooms.set_alias(ME, room.id, "小秘书")
@@ -178,7 +178,7 @@ async def official_heard(gateway: OfficialGateway, connect: Connect) -> Heard:
 
 
 @pytest.mark.gateway
-async def test_every_type_on_the_wire(gateway: OfficialGateway, official_heard: Heard) -> None:
+async def test_every_message_type(gateway: OfficialGateway, official_heard: Heard) -> None:
     """The types are those of TypeScript; the Python SDK knows all but the last."""
     wanted = [
         "text",  # of an unknown kind, and holds a text
@@ -207,9 +207,7 @@ async def test_every_type_on_the_wire(gateway: OfficialGateway, official_heard: 
 
 
 @pytest.mark.gateway
-async def test_mentions_the_gateway_tells_and_those_it_does_not(
-    gateway: OfficialGateway, official_heard: Heard
-) -> None:
+async def test_mentions_by_id_and_by_text(gateway: OfficialGateway, official_heard: Heard) -> None:
     own, room = official_heard.assistant.self_id, "r1@chatroom"
     cases: list[tuple[str, dict[str, Any], set[str], bool]] = [
         ("@微秘 你好", {"mentions": [own]}, {own}, True),
@@ -231,7 +229,7 @@ async def test_mentions_the_gateway_tells_and_those_it_does_not(
 
 
 @pytest.mark.gateway
-async def test_a_friend_nobody_told_of(
+async def test_friend_without_event_is_recognised(
     gateway: OfficialGateway, official_heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A stranger who writes is read again; if that fails, they stay a stranger."""
@@ -253,7 +251,7 @@ async def test_a_friend_nobody_told_of(
 
 
 @pytest.mark.gateway
-async def test_a_stranger_who_writes_much_is_not_read_anew_each_time(
+async def test_active_stranger_is_not_read_each_time(
     gateway: OfficialGateway, official_heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(resolve, "LOOK_EVERY", 3600.0)  # independent of the machine's speed
@@ -268,14 +266,14 @@ async def test_a_stranger_who_writes_much_is_not_read_anew_each_time(
 
 
 @pytest.mark.gateway
-async def test_an_own_request_that_was_refused_is_nothing(gateway: OfficialGateway, official_heard: Heard) -> None:
+async def test_refused_own_request_is_ignored(gateway: OfficialGateway, official_heard: Heard) -> None:
     await gateway.unfriend("wxid_hei")
     await official_heard.assistant.send_text("wxid_hei", "在吗")  # answered with a friendship of type "verify"
     assert await official_heard.resolved("friendship") is None
 
 
 @pytest.mark.gateway
-async def test_a_message_of_long_ago_keeps_its_time(gateway: OfficialGateway, official_heard: Heard) -> None:
+async def test_old_message_keeps_its_time(gateway: OfficialGateway, official_heard: Heard) -> None:
     await gateway.say("wxid_song", "旧", at=1_600_000_000_000)
     await gateway.say("wxid_song", "旧", at=1_600_000_000)  # a puppet that uses seconds
     for number in (1, 2):
@@ -300,11 +298,11 @@ async def test_a_message_of_long_ago_keeps_its_time(gateway: OfficialGateway, of
         ("@a.b(c", True),
     ],
 )
-def test_is_called(text: str, is_so: bool) -> None:
+def test_is_mentioned_in_text(text: str, is_so: bool) -> None:
     assert is_called(text, ["小秘", "", "a.b(c"]) is is_so
 
 
-def test_called_takes_the_surest_reading() -> None:
+def test_mention_uses_the_most_reliable_source() -> None:
     people = {"张 三": ["1"], "张": ["2"], "李": ["3", "4"], "李 四": ["5"]}
 
     def find(name: str) -> list[str]:

@@ -49,9 +49,7 @@ marks = count()
 )
 @given(events=st.lists(st.tuples(types, payloads), min_size=1, max_size=8))
 @example(events=[(pb.EVENT_ERROR, '{"gerror": "x"}'), (pb.EVENT_LOGOUT, "{}"), (pb.EVENT_SCAN, '{"status": 9}')])
-async def test_any_event_of_any_shape_is_survived(
-    server: PuppetServer, heard: Heard, events: list[tuple[int, str]]
-) -> None:
+async def test_any_event_is_survived(server: PuppetServer, heard: Heard, events: list[tuple[int, str]]) -> None:
     for type, payload in events:
         server.send_raw(pb.EventResponse(type=type, payload=payload))
     id = f"mark{next(marks)}"
@@ -67,7 +65,7 @@ async def test_any_event_of_any_shape_is_survived(
 
 @hypothesis_settings(max_examples=300, deadline=None)
 @given(kind=st.sampled_from(sorted(intake.STORED_KINDS.values())), data=objects)
-def test_an_event_is_taken_or_odd_and_the_same_twice(kind: str, data: dict[str, Any]) -> None:
+def test_event_is_stored_or_malformed_with_a_stable_id(kind: str, data: dict[str, Any]) -> None:
     try:
         raw = intake.raw_event("a", kind, data, NOW)
     except intake.MalformedEvent:
@@ -77,7 +75,7 @@ def test_an_event_is_taken_or_odd_and_the_same_twice(kind: str, data: dict[str, 
     assert raw.id
 
 
-async def test_odd_data_from_the_store_is_resolved_to_nothing(heard: Heard) -> None:
+async def test_malformed_stored_data_resolves_to_nothing(heard: Heard) -> None:
     from wechat.events import RawEvent
 
     for kind in (*intake.STORED_KINDS.values(), "nonsense"):
@@ -91,7 +89,7 @@ async def test_odd_data_from_the_store_is_resolved_to_nothing(heard: Heard) -> N
                 pytest.fail(f"{kind} {data}: {error}")
 
 
-async def test_no_word_of_an_event_is_logged(
+async def test_event_contents_are_not_logged(
     server: PuppetServer, heard: Heard, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -134,14 +132,14 @@ async def test_no_word_of_an_event_is_logged(
         ),
     ],
 )
-def test_ids_are_stable_and_differ(kind: str, data: dict[str, Any], other: dict[str, Any]) -> None:
+def test_ids_are_stable_and_distinct(kind: str, data: dict[str, Any], other: dict[str, Any]) -> None:
     first = intake.raw_event("a", kind, data, NOW)
     later = datetime(2026, 1, 2, 4, tzinfo=UTC)
     assert first.id == intake.raw_event("a", kind, dict(reversed(data.items())), later).id
     assert first.id != intake.raw_event("a", kind, other, NOW).id
 
 
-def test_the_order_of_people_does_not_matter_but_who_they_are_does() -> None:
+def test_id_depends_on_people_but_not_their_order() -> None:
     def id(*people: str) -> str:
         return intake.raw_event(
             "a", "room-join", {"roomId": "r", "inviteeIdList": people and [*people], "timestamp": 1767323045}, NOW
@@ -163,5 +161,5 @@ ODD_STAMPS: list[object] = [None, 0, -5, "1767323045", True, float("nan"), float
         *[(odd, NOW) for odd in ODD_STAMPS],
     ],
 )
-def test_timestamps_in_seconds_and_milliseconds_and_nonsense(stamp: Any, at: datetime) -> None:
+def test_timestamps_in_seconds_milliseconds_and_invalid(stamp: Any, at: datetime) -> None:
     assert intake.moment(stamp, NOW) == at

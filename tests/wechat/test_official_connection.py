@@ -30,7 +30,7 @@ async def _online(gateway: OfficialGateway, connect: Connect, **more: Any) -> He
 
 
 @pytest.mark.parametrize(("tls", "wanted"), [(True, True), (True, "auto"), (False, False), (False, "auto")])
-async def test_tls_and_plaintext_with_the_token(official: Start, connect: Connect, tls: bool, wanted: Any) -> None:
+async def test_tls_and_plaintext_with_token(official: Start, connect: Connect, tls: bool, wanted: Any) -> None:
     gateway = await official(tls=tls)
     await gateway.contact("wxid_song", "宋公明")
     heard = await _online(gateway, connect, tls=wanted)
@@ -42,7 +42,7 @@ async def test_tls_and_plaintext_with_the_token(official: Start, connect: Connec
 
 
 @pytest.mark.parametrize("tls", [True, False])
-async def test_a_wrong_token_is_refused_and_not_written(
+async def test_wrong_token_is_refused_and_not_logged(
     official: Start, connect: Connect, tls: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -55,7 +55,7 @@ async def test_a_wrong_token_is_refused_and_not_written(
     assert ours and not any("wrong-secret" in line for line in ours)
 
 
-async def test_no_token_is_refused(official: Start, connect: Connect) -> None:
+async def test_missing_token_is_refused(official: Start, connect: Connect) -> None:
     gateway = await official(tls=True)
     heard = await connect(gateway.endpoint, "", tls=True, tls_server_name="insecure")
     await heard.listener.state(State.REFUSED)
@@ -64,7 +64,7 @@ async def test_no_token_is_refused(official: Start, connect: Connect) -> None:
 @pytest.mark.parametrize(
     ("tls", "wanted"), [(True, False), (False, True)], ids=["plaintext to TLS", "TLS to plaintext"]
 )
-async def test_the_wrong_way_never_connects(official: Start, connect: Connect, tls: bool, wanted: bool) -> None:
+async def test_wrong_tls_setting_never_connects(official: Start, connect: Connect, tls: bool, wanted: bool) -> None:
     gateway = await official(tls=tls)
     heard = await connect(gateway.endpoint, gateway.token, tls=wanted)
     await heard.listener.until(lambda: heard.listener.states)
@@ -74,15 +74,13 @@ async def test_the_wrong_way_never_connects(official: Start, connect: Connect, t
 
 
 @pytest.mark.parametrize("tls", [True, False])
-async def test_a_token_of_any_visible_characters(official: Start, connect: Connect, tls: bool) -> None:
+async def test_token_may_contain_any_visible_characters(official: Start, connect: Connect, tls: bool) -> None:
     """Including tokens that are invalid as :authority, and tokens without a server name before an underscore."""
     gateway = await official(tls=tls, token='it\'s a "token" {+/=#%\\}~')
     await _online(gateway, connect, tls=tls)
 
 
-async def test_a_certificate_of_another_name_is_not_taken_and_plaintext_not_tried(
-    official: Start, connect: Connect
-) -> None:
+async def test_certificate_of_another_name_is_rejected_without_plaintext(official: Start, connect: Connect) -> None:
     gateway = await official(tls=True)
     heard = await connect(gateway.endpoint, gateway.token, tls_server_name="elsewhere")
     reason = await heard.listener.until(lambda: heard.listener.states and heard.listener.states[-1][1])
@@ -94,7 +92,7 @@ async def test_a_certificate_of_another_name_is_not_taken_and_plaintext_not_trie
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
-async def test_an_own_authority(official: Start, connect: Connect, tmp_path: Path) -> None:
+async def test_custom_ca_is_used(official: Start, connect: Connect, tmp_path: Path) -> None:
     key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
     subject = ["-subj", "/CN=wechat.example", "-addext", "subjectAltName=DNS:wechat.example"]
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
@@ -131,7 +129,7 @@ async def test_kill_and_restart(official: Start, connect: Connect, tmp_path: Pat
     assert await gateway.calls("stop") == []
 
 
-async def test_a_freeze_is_noticed_within_ten_seconds(official: Start, connect: Connect) -> None:
+async def test_frozen_gateway_is_detected_within_ten_seconds(official: Start, connect: Connect) -> None:
     """Slow (9 s): uses the default timing."""
     gateway = await official()
     heard = await _online(gateway, connect, timing=Timing())
@@ -143,7 +141,7 @@ async def test_a_freeze_is_noticed_within_ten_seconds(official: Start, connect: 
     await heard.online(60)
 
 
-async def test_a_stream_ended_in_order_and_a_logout(official: Start, connect: Connect) -> None:
+async def test_orderly_end_of_stream_and_logout(official: Start, connect: Connect) -> None:
     gateway = await official()
     heard = await _online(gateway, connect)
     await gateway.end_stream()
@@ -155,7 +153,7 @@ async def test_a_stream_ended_in_order_and_a_logout(official: Start, connect: Co
     await heard.online()
 
 
-async def test_another_client_holds_the_stream(official: Start, connect: Connect) -> None:
+async def test_stream_held_by_another_client_is_reported(official: Start, connect: Connect) -> None:
     gateway = await official()
     first = await _online(gateway, connect)
     second = await connect(gateway.endpoint, gateway.token, timing=QUICK)
@@ -166,7 +164,7 @@ async def test_another_client_holds_the_stream(official: Start, connect: Connect
     await second.online()
 
 
-async def test_an_ordinary_error_of_the_puppet_does_not_deafen(official: Start, connect: Connect) -> None:
+async def test_puppet_error_does_not_end_the_stream(official: Start, connect: Connect) -> None:
     gateway = await official()
     await gateway.contact("wxid_song", "宋公明")
     heard = await _online(gateway, connect)
@@ -187,7 +185,7 @@ async def test_an_ordinary_error_of_the_puppet_does_not_deafen(official: Start, 
     assert [raw.kind for raw in heard.listener.raws] == ["room-topic", "room-join", "message"]
 
 
-async def test_the_gateways_clock_is_read(official: Start, connect: Connect) -> None:
+async def test_gateway_clock_is_read(official: Start, connect: Connect) -> None:
     heard = await _online(await official(), connect)
     shown = heard.assistant.gateway_time
     assert shown is not None

@@ -30,15 +30,13 @@ async def room(world: World, heard: Heard) -> WorldRoom:
 
 
 @pytest.mark.parametrize("call", CHANGES)
-async def test_a_change_whose_answer_is_lost_is_done_all_the_same(
-    world: World, heard: Heard, room: WorldRoom, call: str
-) -> None:
+async def test_change_with_lost_response_is_confirmed(world: World, heard: Heard, room: WorldRoom, call: str) -> None:
     world.faults.call(call, "lose", count=1)
     await CHANGES[call](heard.assistant, room.id)
     assert not world.faults.calls
 
 
-async def test_a_reading_back_that_fails_for_a_moment_is_tried_again(
+async def test_failed_read_back_is_retried(
     world: World, heard: Heard, room: WorldRoom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read, failures = heard.assistant._puppet_client.dirty_payload, iter([WeChatUnknown("DirtyPayload", "timeout")])
@@ -53,7 +51,7 @@ async def test_a_reading_back_that_fails_for_a_moment_is_tried_again(
     assert world.rooms.get(room.id).topic == "新群名"
 
 
-async def test_a_change_that_is_lost_with_its_answer_is_an_error(
+async def test_unapplied_change_with_lost_response_is_an_error(
     heard: Heard, room: WorldRoom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def room_topic(*_: Any) -> str:

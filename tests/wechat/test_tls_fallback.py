@@ -57,24 +57,24 @@ async def every_name_is_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
 
 
-async def test_not_with_a_ca(tmp_path: Path) -> None:
+async def test_no_plaintext_with_a_ca(tmp_path: Path) -> None:
     ca = tmp_path / "ca.pem"
     ca.write_text(WECHATY_CA)
     heard = await first_bytes("127.0.0.1", tls_ca=str(ca))
     assert not [data for data in heard if data.startswith(PLAINTEXT)]
 
 
-async def test_not_with_a_server_name() -> None:
+async def test_no_plaintext_with_a_server_name() -> None:
     heard = await first_bytes("127.0.0.1", tls_server_name="gateway.example")
     assert not [data for data in heard if data.startswith(PLAINTEXT)]
 
 
-async def test_not_where_tls_was_seen() -> None:
+async def test_no_plaintext_once_tls_was_seen() -> None:
     heard = await first_bytes("gateway.test", {"gateway.test:{port}"})
     assert not [data for data in heard if data.startswith(PLAINTEXT)]
 
 
 @pytest.mark.parametrize("seen", ["127.0.0.1:{port}", "other.test:{port}"])
-async def test_but_on_this_machine_and_where_it_was_never_seen(seen: str) -> None:
+async def test_plaintext_on_loopback_or_where_tls_was_never_seen(seen: str) -> None:
     host = "127.0.0.1" if seen.startswith("127") else "gateway.test"
     assert [data for data in await first_bytes(host, {seen}) if data.startswith(PLAINTEXT)]

@@ -18,7 +18,7 @@ async def _place(connect: Connect, account: str, token: str) -> tuple[World, Pup
     return world, server, heard
 
 
-async def test_nothing_is_shared(connect: Connect) -> None:
+async def test_accounts_share_nothing(connect: Connect) -> None:
     world1, server1, one = await _place(connect, "weimi1001", "insecure_one")
     world2, server2, two = await _place(connect, "weimi1002", "insecure_two")
     world2.people.rename(SONG, "另一个宋公明")
@@ -47,7 +47,7 @@ async def test_nothing_is_shared(connect: Connect) -> None:
     await server2.stop()
 
 
-async def test_it_is_a_wechaty_bot_whose_sdk_calls_work(heard: Heard) -> None:
+async def test_bot_is_a_wechaty_bot_with_working_sdk_calls(heard: Heard) -> None:
     bot = heard.assistant
     assert isinstance(bot, Wechaty)
     assert isinstance(bot.puppet, PuppetService)

@@ -23,7 +23,7 @@ def theirs() -> WeChatCrypto:
 
 
 @pytest.mark.parametrize("size", [0, 1, 11, 12, 31, 32, 33, 5000])
-def test_what_we_seal_they_open(size: int) -> None:
+def test_other_implementation_decrypts_ours(size: int) -> None:
     message = MESSAGE + "x" * size
     ciphertext, signature = ours().seal(message.encode(), "1700000000", "nonce")
     opened = theirs().decrypt_message(ENVELOPE.format(ciphertext), signature, "1700000000", "nonce")
@@ -31,7 +31,7 @@ def test_what_we_seal_they_open(size: int) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 11, 12, 31, 32, 33, 5000])
-def test_what_they_seal_we_open(size: int) -> None:
+def test_we_decrypt_the_other_implementation(size: int) -> None:
     message = MESSAGE + "x" * size
     sealed = to_text(theirs().encrypt_message(message, "nonce", "1700000000"))
     ciphertext = sealed.partition("<Encrypt><![CDATA[")[2].partition("]]>")[0]
@@ -39,14 +39,14 @@ def test_what_they_seal_we_open(size: int) -> None:
     assert ours().open(signature, "1700000000", "nonce", ciphertext).decode() == message
 
 
-def test_the_echo_is_checked_alike() -> None:
+def test_echo_is_verified_alike() -> None:
     ciphertext, signature = ours().seal(b"4711", "1700000000", "nonce")
     assert to_text(theirs().check_signature(signature, "1700000000", "nonce", ciphertext)) == "4711"
     with pytest.raises(InvalidSignatureException):
         theirs().check_signature("0" * 40, "1700000000", "nonce", ciphertext)
 
 
-def test_what_is_forged_damaged_or_for_another_corp_is_refused() -> None:
+def test_forged_damaged_or_foreign_messages_are_rejected() -> None:
     ciphertext, signature = ours().seal(MESSAGE.encode(), "1", "n")
     for other in ((signature, "2", "n", ciphertext), ("x" * 40, "1", "n", ciphertext), ("签名", "1", "n", ciphertext)):
         with pytest.raises(BadCallback, match="signature"):

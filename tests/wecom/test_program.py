@@ -121,7 +121,7 @@ async def talk(tmp_path: Path) -> AsyncIterator[Talk]:
         yield talk
 
 
-async def test_killed_anywhere_nothing_is_lost_and_nothing_said_twice(talk: Talk) -> None:
+async def test_kill_9_at_any_point_loses_and_repeats_nothing(talk: Talk) -> None:
     """The bot is killed twice right after a question, then staff take the customer over."""
     chance = random.Random(5)
     for number in range(QUESTIONS):
