@@ -43,8 +43,8 @@ async def test_text_is_received_and_sent(gateway: OfficialGateway, client: Clien
         assert json.loads(await next_of(pb.EVENT_LOGIN)) == {"contactId": "wxid_bot"}
         await next_of(pb.EVENT_READY)
         await gateway.say("甲", "你好")
-        heard = json.loads(await next_of(pb.EVENT_MESSAGE))["messageId"]
-        message = await client.call("MessagePayload", id=heard)
+        received = json.loads(await next_of(pb.EVENT_MESSAGE))["messageId"]
+        message = await client.call("MessagePayload", id=received)
         assert (message.talker_id, message.listener_id, message.text, message.type) == ("甲", "wxid_bot", "你好", 7)
         answer = await client.call("MessageSendText", conversation_id="甲", text="您好")
         assert json.loads(await next_of(pb.EVENT_MESSAGE)) == {"messageId": answer.id}

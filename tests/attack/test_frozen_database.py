@@ -1,4 +1,4 @@
-"""PostgreSQL stops answering: probes and metrics answer in time, and work goes on afterwards."""
+"""PostgreSQL stops responding: probes and metrics respond in time, and work continues afterwards."""
 
 from __future__ import annotations
 

@@ -33,10 +33,10 @@ async def put(url: str, body: dict[str, str], key: str, method: str = "POST") ->
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_callback_is_sent_from_the_page(systems: Systems, windows: Windows, scheme: str) -> None:
-    heard: list[object] = []
+    received: list[object] = []
 
     async def bot(request: web.Request) -> web.StreamResponse:
-        heard.append(await request.json())
+        received.append(await request.json())
         return web.json_response({"callback_response": {"received": "ok"}})
 
     async with serving(bot) as url:
@@ -56,7 +56,7 @@ async def test_callback_is_sent_from_the_page(systems: Systems, windows: Windows
         await expect(page.locator("summary").last).to_be_focused()
         await page.get_by_role("button", name="再回调一次").click()
         await expect(page.get_by_text("已回调失败")).to_be_visible()
-        assert heard[0] == {"status": "failed", "message": "门店拒绝了授权"}
+        assert received[0] == {"status": "failed", "message": "门店拒绝了授权"}
 
 
 async def test_response_mode_is_changed_on_the_page(systems: Systems, windows: Windows) -> None:

@@ -49,7 +49,7 @@ class Builder:
         return done
 
 
-def _borrowed() -> list[str]:
+def pip_environment() -> list[str]:
     """The certificates and pip settings with which this machine reaches PyPI."""
     options = ["--volume=/etc/ssl/certs:/etc/ssl/certs:ro"]
     if wheels := os.environ.get("PIP_FIND_LINKS", ""):
@@ -71,7 +71,7 @@ def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
     build("rm", empty)
     base.unlink()
     options = ("--pull-never", "--build-arg", "BASE=localhost/base", "--format", "docker", "-f", "deploy/Dockerfile")
-    build("bud", *options, *_borrowed(), "-t", "localhost/wxbot", ".")
+    build("bud", *options, *pip_environment(), "-t", "localhost/wxbot", ".")
     yield build
     build("rm", "--all", check=False)
     shutil.rmtree(folder, ignore_errors=True)
@@ -97,7 +97,7 @@ def gateway(builder: Builder) -> str:
     npm_settings = [
         f"--env={name}={value}" for name, value in os.environ.items() if name.lower().startswith("npm_config")
     ]
-    builder("bud", *options, *_borrowed(), *npm_settings, "-t", "localhost/wxbot-gateway", "deploy/gateway")
+    builder("bud", *options, *pip_environment(), *npm_settings, "-t", "localhost/wxbot-gateway", "deploy/gateway")
     return builder("from", "--pull-never", "localhost/wxbot-gateway").stdout.strip()
 
 

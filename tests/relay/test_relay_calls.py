@@ -1,4 +1,4 @@
-"""Calls through the relay: also those it has never heard of, at the pace of the slower side."""
+"""Calls through the relay, including unknown ones, at the pace of the slower side."""
 
 from __future__ import annotations
 

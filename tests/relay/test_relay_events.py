@@ -124,7 +124,7 @@ async def test_kill_9_of_the_relay_keeps_stored_events(official: Start, relays: 
 
 
 async def test_standby_relay_takes_over_at_once(official: Start, relays: Relays) -> None:
-    """What is said while no relay is there, nobody hears: an upgrade must leave but a moment."""
+    """Messages are lost while no relay runs, so an upgrade must be brief."""
     gateway = await _gateway(official)
     relay = await relays(gateway)
     second = await relay.spawn()

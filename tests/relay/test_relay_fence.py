@@ -127,7 +127,7 @@ async def test_invalid_epoch_is_rejected(official: Start, relays: Relays, epoch:
 
 
 async def _holder(relay: RelayProcess, epoch: str) -> asyncio.subprocess.Process:
-    """A client in a process of its own, which sends all the time."""
+    """A client in its own process that sends continuously."""
     holder = await asyncio.create_subprocess_exec(
         sys.executable, "-c", HOLDER, str(relay.port), relay.token, epoch,
         cwd=ROOT, stdout=asyncio.subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(ROOT)},
@@ -159,7 +159,7 @@ async def test_events_unread_by_a_frozen_client_go_to_the_next(official: Start, 
 
 
 async def test_client_on_a_dead_machine_is_disconnected(official: Start, relays: Relays) -> None:
-    """Frozen, so that its connection stands and nothing answers: it must not keep a client without an epoch out."""
+    """Frozen, so that its connection stays open: it must not block a client without an epoch."""
     _, relay = await _relay(official, relays)
     holder = await _holder(relay, "")
     try:

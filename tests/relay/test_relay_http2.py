@@ -1,4 +1,4 @@
-"""The relay's HTTP/2 against h2, an implementation of others: flow control, header blocks, and what is refused."""
+"""The relay's HTTP/2 against h2: flow control, header blocks, and violations."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SETTINGS = frame(frames.SETTINGS, 0, 0)
 
 
 class Echo:
-    """Answers every request with its own data, or keeps it unread."""
+    """Echoes every request's data, or leaves it unread."""
 
     def __init__(self, stream: Stream, headers: Headers, *, reads: bool = True) -> None:
         self.stream, self.headers, self.reads = stream, headers, reads
@@ -57,7 +57,7 @@ class Peer:
         self.events: list[Any] = []
 
     async def more(self) -> None:
-        """Send what is prepared, and wait for something to come."""
+        """Flush, and wait for more data."""
         self.flush()
         data = await asyncio.wait_for(self.reader.read(65536), 10)
         if not data:

@@ -98,9 +98,9 @@ def test_remove_requires_owner_or_admin(world: World, room: WorldRoom, recorder:
 def test_removed_assistant_is_notified(world: World, room: WorldRoom, recorder: EventRecorder) -> None:
     world.rooms.remove(SONG, room.id, BOT)
     assert recorder.of("room-leave")[-1]["removeeIdList"] == [BOT]
-    heard = len(recorder.all)
+    received = len(recorder.all)
     world.chats.say(SONG, room.id, "他走了")
-    assert len(recorder.all) == heard
+    assert len(recorder.all) == received
     with pytest.raises(NotThere):
         world.rooms.seen_by(BOT, room.id)
 

@@ -114,7 +114,7 @@ async def test_failed_save_does_not_fail_stop(world: World, tmp_path: Path, capl
 
 
 async def test_kill_9_loses_nothing_that_was_notified(tmp_path: Path) -> None:
-    """Whatever is told, by an event or an answer, is there after a kill -9: message ids never begin anew."""
+    """Everything reported by an event or a response survives kill -9; message ids are never reused."""
     path = tmp_path / "world.json"
     world = World.default([ACCOUNT], seed=1)
     store = StateStore(world.state, path)

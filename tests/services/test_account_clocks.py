@@ -1,4 +1,4 @@
-"""What is too old to be answered, and how far the clocks differ, whichever of them is wrong."""
+"""Old messages and clock skew, with either clock wrong."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MINUTE = 60.0
 
 
 class Machine:
-    """A machine whose clock is `ahead` of the true time, and gateways `a` and `b` that tell their time or do not."""
+    """A machine whose clock is `ahead` of the true time, and gateways `a` and `b` that may report their time."""
 
     def __init__(self) -> None:
         self.passed = 0.0
@@ -36,7 +36,7 @@ class Machine:
         self.gateways["a"].gateway_time = NOW + self.passed - behind
 
     def is_old(self, ago: float, behind: float = 0.0) -> bool:
-        """Whether what was said so long ago, by a gateway's clock that is so far behind, is old."""
+        """Whether a message sent `ago` seconds ago is old, by a gateway's clock that is `behind`."""
         return self.clocks.is_old("a", NOW + self.passed - ago - behind)
 
 

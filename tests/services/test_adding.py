@@ -1,4 +1,4 @@
-"""Adding one person to a room: what WeChat shows decides, and for how long it is waited for."""
+"""Adding a person to a room: the result is what WeChat shows within a time limit."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from wechat.interface import State
 ROOM = "room@chatroom"
 
 
-class Watched(InMemoryWeChat):
-    """Adds nobody; `shows` says whether the next look sees them in, `grows_to` how many are in the room by then."""
+class ScriptedWeChat(InMemoryWeChat):
+    """Adds nobody; `shows`: whether the next reading has the person, `grows_to`: the size of the room by then."""
 
     def __init__(self) -> None:
         super().__init__(ACCOUNT)
@@ -50,8 +50,8 @@ class Watched(InMemoryWeChat):
         return self.shows
 
 
-async def made(open_parts: OpenParts, members: int = 3, **groups: Any) -> tuple[Parts, Watched, Room]:
-    wechat = Watched()
+async def made(open_parts: OpenParts, members: int = 3, **groups: Any) -> tuple[Parts, ScriptedWeChat, Room]:
+    wechat = ScriptedWeChat()
     parts = await open_parts(wechat, groups={"direct_add_limit": 5, "confirm_seconds": 8, **groups})
     room = Room(ROOM, "群", "", (), {f"m{number}" for number in range(members)})
     wechat.directory.put_room(room)
@@ -106,7 +106,7 @@ async def test_person_not_seen_in_small_room_is_an_error(open_parts: OpenParts) 
 
 @pytest.mark.parametrize(("grown", "invited"), [(4, False), (5, True), (6, True)])
 async def test_room_grown_meanwhile_uses_its_new_size(open_parts: OpenParts, grown: int, invited: bool) -> None:
-    """It was below the limit when the call began; WeChat asks the person by the size that it has then."""
+    """It was below the limit when the call began; WeChat decides by its current size."""
     parts, wechat, room = await made(open_parts, members=4)
     wechat.grows_to = grown
     if not invited:
@@ -209,8 +209,8 @@ async def test_offline_account_attempts_nothing(open_parts: OpenParts) -> None:
 PACE = {"enabled": True, "add_seconds": 0.2, "request_seconds": 0.1}
 
 
-async def paced(open_parts: OpenParts, **pacing: Any) -> tuple[Parts, Watched, Room]:
-    wechat = Watched()
+async def paced(open_parts: OpenParts, **pacing: Any) -> tuple[Parts, ScriptedWeChat, Room]:
+    wechat = ScriptedWeChat()
     wechat.shows = True
     parts = await open_parts(wechat, pacing={**PACE, **pacing})
     room = Room(ROOM, "群", "", (), {"m"})

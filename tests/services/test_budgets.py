@@ -1,4 +1,4 @@
-"""What one person may cause within an hour."""
+"""Limits per person and hour."""
 
 from __future__ import annotations
 

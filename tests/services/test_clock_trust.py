@@ -1,4 +1,4 @@
-"""When the clock is believed."""
+"""When the clock is trusted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOW = 1_700_000_000.0
 
 
 class Machine:
-    """What the machine says of itself, in files as Linux has them."""
+    """A machine's uptime and boot id, in files as on Linux."""
 
     def __init__(self, folder: Path, store: Store) -> None:
         self.uptime, self.boot = folder / "uptime", folder / "boot"
@@ -28,7 +28,7 @@ class Machine:
         self.boot.write_text(f"{boot}\n")
 
     async def is_trusted(self) -> bool:
-        """Asked of a new process each time."""
+        """Evaluated in a new process each time."""
         trust = ClockTrust(self.store, lambda: self.now)
         await trust.load()
         return await trust.is_trusted()

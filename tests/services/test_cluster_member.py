@@ -1,4 +1,4 @@
-"""The membership of a process: what is held when heartbeats are late, hang, or cross a hand-over."""
+"""The membership of a process with late, hanging and concurrent heartbeats."""
 
 from __future__ import annotations
 
@@ -147,13 +147,13 @@ async def test_hanging_heartbeat_ends_the_leases_in_time(database: str, store: S
     await until(lambda: "a" in member.held, "the account is taken")
     proxy.freeze()
     await until(lambda: not member.valid() and not member.held, "the leases have run out")
-    proxy.mend()
+    proxy.restore()
     await until(lambda: member.valid() and "a" in member.held, "a new connection renews them")
     assert not running.done()
 
 
 class SlowLeases:
-    """A heartbeat that has read what is held, and whose answer comes after the release."""
+    """Leases whose heartbeat returns an outdated result after a release."""
 
     member = "m1"
     server_time = 0.0
@@ -201,12 +201,12 @@ async def test_clock_offset_is_corrected_above_a_threshold() -> None:
 
 
 async def test_unknown_changes_of_a_later_version_are_skipped() -> None:
-    heard, woken = ChangeFeed(), asyncio.Event()
+    received, woken = ChangeFeed(), asyncio.Event()
     member = cast("Any", type("", (), {"id": "me", "wake": woken.set})())
     parts = cast("ClusterParts", type("", (), {"leases": None, "member": member, "announcements": None})())
-    news = ClusterNews("postgresql://x/y", parts, heard, lambda _kind: nothing())
+    news = ClusterNews("postgresql://x/y", parts, received, lambda _kind: nothing())
     news._received('{"from":"other","changes":[["of a later version",{}],["ticket",{"id":1}]],"free":1}')
-    assert [one.kind for one in heard._changes] == [ChangeKind.TICKET]
+    assert [one.kind for one in received._changes] == [ChangeKind.TICKET]
     assert woken.is_set()
 
 

@@ -1,4 +1,4 @@
-"""A question asked again costs no request to the embedding server."""
+"""Repeated questions are answered from the embedding cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A reload of the config and the events that are being handled."""
+"""Config reloads concurrent with event handling."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LONG = 60.0
 
 
 class Settings:
-    """Two settings that always change together; an event reads one, waits, and reads the other."""
+    """Two settings that change together; an event reads one, waits, and reads the other."""
 
     def __init__(self, max_wait: float = LONG) -> None:
         self.gate = EventGate(max_wait)

@@ -1,4 +1,4 @@
-"""What answers to a flow's questions bring, and which do not do."""
+"""Parsing and validation of answers in flows."""
 
 from __future__ import annotations
 

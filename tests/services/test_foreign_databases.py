@@ -31,7 +31,7 @@ def encoded(database: str) -> Encoded:
     return make
 
 
-async def refusal(url: str) -> str:
+async def open_error(url: str) -> str:
     store = Store(url)
     try:
         with pytest.raises(UnusableDatabase) as refused:
@@ -45,7 +45,7 @@ async def refusal(url: str) -> str:
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
 @pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1", "EUC_CN"])
 async def test_wrong_encoding_is_rejected(encoded: Encoded, encoding: str) -> None:
-    line = await refusal(encoded(encoding))
+    line = await open_error(encoded(encoding))
     assert line == f"its encoding is {encoding}; create one with ENCODING 'UTF8' TEMPLATE template0"
 
 
@@ -86,4 +86,4 @@ async def test_foreign_tables_are_rejected(database: str, statements: list[str],
         for statement in statements:
             connection.execute(text(statement))
     engine.dispose()
-    assert await refusal(database) == line
+    assert await open_error(database) == line

@@ -1,4 +1,4 @@
-"""Accepting friend requests: one after the other, so many a day, whatever the clock does."""
+"""Accepting friend requests: spacing, daily limit and clock changes."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def test_next_acceptance_waits_a_random_delay(open_parts: OpenParts) -> No
 
 
 async def test_clock_set_back_does_not_block(open_parts: OpenParts) -> None:
-    """The next turn seems hours away: more than any turn can be."""
+    """The next turn seems hours away, more than is possible."""
     parts = await opened(open_parts)
     assert await deliver(parts, job("wxid_1")) == ""
     parts.clock.now -= 3600
@@ -136,10 +136,10 @@ async def test_new_friend_is_greeted_once(open_parts: OpenParts) -> None:
     told: list[tuple[str, str]] = []
     parts.container.friend_requests._on_accepted = lambda account, who: told.append((account, who))
     assert await deliver(parts, job(words="令牌无效")) == ""
-    greeting, words = await parts.said(NEW)
+    greeting, words = await parts.queued_texts(NEW)
     assert greeting.startswith("您好，我是小微") and words == "令牌无效"
     await parts.write(lambda s: parts.container.greetings.greet(s, ACCOUNT, NEW))
-    assert len(await parts.said(NEW)) == 2
+    assert len(await parts.queued_texts(NEW)) == 2
     assert told == [(ACCOUNT, NEW)]
     assert await outcomes(parts) == ["done"]
 
@@ -148,7 +148,7 @@ async def test_existing_friend_is_not_accepted_again(open_parts: OpenParts) -> N
     parts = await opened(open_parts)
     assert await deliver(parts, job(XUAN)) == ""
     assert accepted(parts) == 0
-    assert len(await parts.said(XUAN)) == 1
+    assert len(await parts.queued_texts(XUAN)) == 1
     assert await deliver(parts, job(XUAN, friend_before=True)) == "", "who deleted the assistant asks anew"
     assert accepted(parts) == 1
 
@@ -159,7 +159,7 @@ async def test_official_accounts_and_assistants_are_not_greeted(open_parts: Open
     parts.wechat.directory.put_contact(type(paper)(**{**_fields(paper), "official": True}))
     for who in ("gh_paper", parts.wechat.self_id):
         await parts.write(partial(parts.container.greetings.greet, account=ACCOUNT, contact_id=who))
-        assert await parts.said(who) == []
+        assert await parts.queued_texts(who) == []
 
 
 def _fields(contact: Any) -> dict[str, Any]:
@@ -169,7 +169,7 @@ def _fields(contact: Any) -> dict[str, Any]:
 async def test_empty_greeting_sends_nothing(open_parts: OpenParts) -> None:
     parts = await open_parts(customer_service={"faq": "", "greeting": ""})
     await parts.write(lambda s: parts.container.greetings.greet(s, ACCOUNT, XUAN))
-    assert await parts.said(XUAN) == []
+    assert await parts.queued_texts(XUAN) == []
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ async def test_failed_acceptance_is_retried_or_given_up(
         assert (answer.again_in, answer.counts) == (result.again_in, result.counts)
     assert await outcomes(parts) == ["failed"]
     assert parts.container.accounts.governor(ACCOUNT).factor == (2 if isinstance(error, WeChatTooFast) else 1)
-    assert await parts.said(NEW) == []
+    assert await parts.queued_texts(NEW) == []
 
 
 async def test_error_after_success_is_not_a_failure(open_parts: OpenParts) -> None:
@@ -223,7 +223,7 @@ async def test_acceptance_is_delayed(open_parts: OpenParts) -> None:
     parts = await opened(open_parts)
     await parts.write(lambda s: parts.container.friend_requests.accept_soon(s, ACCOUNT, "fs_1", NEW, "你好"))
     await parts.write(lambda s: parts.container.friend_requests.accept_soon(s, ACCOUNT, "fs_2", XUAN))
-    first, second = await parts.promised("accept")
+    first, second = await parts.queued("accept")
     assert first.queue == f"accept:{ACCOUNT}" and first.key == NEW
     assert first.body == {"friendship": "fs_1", "contact": NEW, "words": "你好", "hello": "", "friend_before": False}
     assert second.body["friend_before"] is True

@@ -1,4 +1,4 @@
-"""Writes that deadlock with another process are done again, a few times."""
+"""Writes that deadlock with another process are retried a limited number of times."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from models.group_commit import ATTEMPTS
 
 
 def failing(times: int, error: Exception) -> tuple[list[int], object]:
-    """A write that is thrown out so often before it goes through; and how often it ran."""
+    """Return a write that fails `times` times before it succeeds, and its number of runs."""
     runs: list[int] = []
 
     def write(session: Session) -> str:

@@ -1,4 +1,4 @@
-"""Files as passages: split by heading, with the headings above, and nothing in them changed."""
+"""Files as passages: split by heading, with the parent headings, and unchanged."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_long_passage_is_split_without_loss(tmp_path: Path) -> None:
 
 @given(st.text(alphabet="ab好 \n#-=|`*>1.<!", max_size=200))
 def test_passages_contain_every_line_unchanged(text: str) -> None:
-    """Each line of a passage stands in the file as it is; a line that is in none is a heading, a rule or a comment."""
+    """Each line of a passage is in the file; the other lines are headings, rules or comments."""
     lines = text.splitlines()
     for section in split_markdown(text, "文件"):
         assert section.headings

@@ -1,4 +1,4 @@
-"""Leases on a real PostgreSQL: who holds what, who is taken for dead, and what a dead one can still write."""
+"""Leases on a real PostgreSQL: holders, dead members, and fenced writes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def members(store: Store, database: str) -> AsyncIterator[list[Leases]]:
 
 
 def silent(database: str, member: str, seconds: float) -> None:
-    """Let a member have beaten so long ago."""
+    """Set a member's last heartbeat to so many seconds ago."""
     engine = create_engine(parse(database))
     with engine.begin() as connection:
         connection.execute(text(f"UPDATE member SET seen = seen - {seconds} WHERE id = :id"), {"id": member})

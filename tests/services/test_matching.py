@@ -19,7 +19,7 @@ WORD = st.text(LETTERS, min_size=1, max_size=5).filter(lambda w: bool(w.strip())
 SENTENCE = st.text(LETTERS, max_size=30)
 
 
-def plainly(rules: list[KeywordRule], text: str) -> KeywordRule | None:
+def reference_match(rules: list[KeywordRule], text: str) -> KeywordRule | None:
     """Reference implementation: equals, then contains (the longest), then regex; the first among equals."""
     said = normal(text)
     for rule in rules:
@@ -32,7 +32,7 @@ def plainly(rules: list[KeywordRule], text: str) -> KeywordRule | None:
 
 
 @st.composite
-def some_rules(draw: st.DrawFn) -> list[KeywordRule]:
+def rule_lists(draw: st.DrawFn) -> list[KeywordRule]:
     made = []
     for n in range(draw(st.integers(0, 12))):
         kind = draw(st.sampled_from(["equals", "contains", "regex"]))
@@ -42,10 +42,10 @@ def some_rules(draw: st.DrawFn) -> list[KeywordRule]:
 
 
 @settings(max_examples=400, deadline=None)
-@given(some_rules(), SENTENCE)
+@given(rule_lists(), SENTENCE)
 def test_same_rule_as_reference_implementation(rules: list[KeywordRule], text: str) -> None:
     found = RuleSet(rules, "private").find(text)
-    expected = plainly(rules, text)
+    expected = reference_match(rules, text)
     assert (found.rule if found else None) is expected
 
 

@@ -1,4 +1,4 @@
-"""Files are kept while there is room for them."""
+"""Limits of the media store."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def store(folder: Path, **limits: Any) -> MediaStore:
 
 
 class Sender(InMemoryWeChat):
-    """Whose every message has a file of half a megabyte, each another one."""
+    """An account whose messages each have a different file of half a megabyte."""
 
     fetched = 0
 

@@ -1,4 +1,4 @@
-"""Joins and leaves: each is counted, told and welcomed once, whoever caused it and however often it is seen."""
+"""Joins and leaves: each is counted, reported and welcomed once, whatever its origin or repetitions."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def crowd(parts: Parts, many: int) -> list[str]:
 
 
 async def told(parts: Parts) -> list[tuple[str, Any]]:
-    """What business systems are told: the type, and whom it is about."""
-    return [(one.body["type"], one.body["data"].get("contact_id")) for one in await parts.promised("hook")]
+    """The events for business systems: type and person."""
+    return [(one.body["type"], one.body["data"].get("contact_id")) for one in await parts.queued("hook")]
 
 
 async def counted(parts: Parts, qun: Qun) -> tuple[int, int]:
@@ -49,7 +49,7 @@ async def test_more_than_five_joins_are_welcomed_together(parts: Parts, many: in
     qun = await parts.group()
     people = crowd(parts, many)
     assert await joined(parts, qun, *people) == people
-    said = [one for one in await parts.promised() if one.key == parts.room_id(qun)]
+    said = [one for one in await parts.queued() if one.key == parts.room_id(qun)]
     assert len(said) == messages
     assert [who for one in said for who in one.body["mentions"]] == people
     names = [f"@路人{number}\u2005" for number in range(many)]
@@ -57,18 +57,18 @@ async def test_more_than_five_joins_are_welcomed_together(parts: Parts, many: in
 
 
 async def test_known_members_do_not_count_as_joins(parts: Parts) -> None:
-    """Six are seen, one of them is known: five are welcomed, each by themselves."""
+    """Six are reported and one is known already: five are welcomed individually."""
     qun = await parts.group()
     people = crowd(parts, 6)
     await joined(parts, qun, people[0])
     assert await joined(parts, qun, *people) == people[1:]
-    assert len(await parts.said(parts.room_id(qun))) == 6
+    assert len(await parts.queued_texts(parts.room_id(qun))) == 6
 
 
 async def test_nameless_person_is_not_named(parts: Parts) -> None:
     qun = await parts.group()
     await joined(parts, qun, *crowd(parts, 5), "wxid_nobody_knows")
-    (welcome,) = await parts.said(parts.room_id(qun))
+    (welcome,) = await parts.queued_texts(parts.room_id(qun))
     assert welcome == "欢迎 " + "".join(f"@路人{number}\u2005" for number in range(5)) + "加入宋公明的群100001！"
 
 
@@ -79,29 +79,29 @@ async def test_welcome_text_of_group_and_disabled_welcome(parts: Parts) -> None:
         kept = parts.container.groups.by_number(qun.number)
         assert kept is not None
         await joined(parts, kept, XUAN if welcome else "wxid_later")
-    assert await parts.said(parts.room_id(qun)) == ["@黑旋风\u2005你好"]
+    assert await parts.queued_texts(parts.room_id(qun)) == ["@黑旋风\u2005你好"]
 
 
 async def test_welcome_uses_the_current_topic(parts: Parts) -> None:
     qun = await parts.group()
     parts.wechat.directory.set_topic_of(parts.room_id(qun), "新名字")
     await joined(parts, qun, XUAN)
-    assert await parts.said(parts.room_id(qun)) == ["欢迎 @黑旋风\u2005加入新名字！"]
+    assert await parts.queued_texts(parts.room_id(qun)) == ["欢迎 @黑旋风\u2005加入新名字！"]
 
 
 async def test_blacklisted_person_is_removed_without_welcome(parts: Parts) -> None:
     qun = await parts.group()
     await parts.write(lambda s: s.add(MemberRecord(number=qun.number, contact_id=XUAN, blacklisted=True)))
     assert await joined(parts, qun, XUAN, *crowd(parts, 5)) == [XUAN, *(f"wxid_{n}" for n in range(5))]
-    assert [one.body["contact"] for one in await parts.promised("remove")] == [XUAN]
-    assert len(await parts.said(parts.room_id(qun))) == 5, "the five are no crowd of six"
+    assert [one.body["contact"] for one in await parts.queued("remove")] == [XUAN]
+    assert len(await parts.queued_texts(parts.room_id(qun))) == 5, "the five are no crowd of six"
 
 
 async def test_warned_person_is_welcomed(parts: Parts) -> None:
     qun = await parts.group()
     await parts.write(lambda s: s.add(MemberRecord(number=qun.number, contact_id=XUAN, blacklisted=False)))
     await joined(parts, qun, XUAN)
-    assert len(await parts.said(parts.room_id(qun))) == 1
+    assert len(await parts.queued_texts(parts.room_id(qun))) == 1
 
 
 # ---- joins ----
@@ -116,7 +116,7 @@ async def test_join_is_reported_and_counted_once(open_parts: OpenParts) -> None:
     assert row is not None and (row.state, row.name, row.room_id) == (MemberState.JOINED, "黑旋风", parts.room_id(qun))
     assert await told(parts) == [("qun.created", None), ("member.joined", XUAN)]
     assert await counted(parts, qun) == (1, 0)
-    (event,) = [one.body["data"] for one in await parts.promised("hook") if one.body["type"] == "member.joined"]
+    (event,) = [one.body["data"] for one in await parts.queued("hook") if one.body["type"] == "member.joined"]
     assert event == {
         "assistant": ACCOUNT, "number": qun.number, "code": "1",
         "membership": row.id, "member": "黑旋风", "contact_id": XUAN,
@@ -129,7 +129,7 @@ async def test_join_in_another_room_moves_the_row(parts: Parts) -> None:
     again = await parts.write(lambda s: parts.container.recorder.joined(s, qun, "room-2@chatroom", XUAN))
     row = await parts.membership(qun, XUAN)
     assert again == [] and row is not None and row.room_id == "room-2@chatroom"
-    assert len(await parts.said(parts.room_id(qun))) == 1
+    assert len(await parts.queued_texts(parts.room_id(qun))) == 1
 
 
 async def test_initial_members_are_recorded(open_parts: OpenParts) -> None:
@@ -139,8 +139,8 @@ async def test_initial_members_are_recorded(open_parts: OpenParts) -> None:
         row = await parts.membership(qun, who)
         assert row is not None and (row.state, row.source, row.room_id) == ("joined", "event", parts.room_id(qun))
     assert await parts.membership(qun, parts.wechat.self_id) is None
-    assert await parts.said(parts.room_id(qun)) == [], "they are not welcomed"
-    (event,) = await parts.promised("hook")
+    assert await parts.queued_texts(parts.room_id(qun)) == [], "they are not welcomed"
+    (event,) = await parts.queued("hook")
     assert event.body["type"] == "qun.created"
     assert (event.body["data"]["topic"], event.body["data"]["owner"]) == (qun.topic, "宋公明")
     assert event.body["data"]["url"] == parts.container.groups.url(qun)
@@ -238,8 +238,8 @@ async def test_lost_and_found_rooms_are_reported(open_parts: OpenParts) -> None:
     await parts.write(lambda s: notices.lost(s, qun, room))
     await parts.write(lambda s: notices.found(s, qun, room))
     facts = {"topic": room.topic, "number": qun.number}
-    assert await parts.said(SONG) == [texts.group_lost.format(**facts), texts.group_found.format(**facts)]
-    events = [one.body for one in await parts.promised("hook")][-2:]
+    assert await parts.queued_texts(SONG) == [texts.group_lost.format(**facts), texts.group_found.format(**facts)]
+    events = [one.body for one in await parts.queued("hook")][-2:]
     assert [event["type"] for event in events] == ["qun.lost", "qun.found"]
     data = {"assistant": ACCOUNT, "number": qun.number, "code": "1", "topic": room.topic, "state": "active"}
     assert [event["data"] for event in events] == [data, data]
@@ -256,7 +256,7 @@ async def test_lost_and_found_rooms_are_reported(open_parts: OpenParts) -> None:
 async def test_reason_text_of_failed_join(parts: Parts, error: Exception, text: str) -> None:
     qun = await parts.group()
     await parts.write(lambda s: parts.container.recorder._notices.notify_outcome(s, qun, XUAN, error))
-    assert await parts.said(XUAN) == [getattr(parts.container.config.texts, text).format(topic=qun.topic)]
+    assert await parts.queued_texts(XUAN) == [getattr(parts.container.config.texts, text).format(topic=qun.topic)]
 
 
 @pytest.mark.parametrize(("reason", "text"), [("owner", "waiting_owner"), ("", "invited")])
@@ -268,7 +268,9 @@ async def test_invited_person_is_told_what_to_do(open_parts: OpenParts, reason: 
         lambda s: put_membership(s, qun, now, name="", contact_id=XUAN, state=MemberState.INVITED, error=reason)
     )
     await parts.write(lambda s: parts.container.recorder._notices.notify_outcome(s, qun, XUAN, None))
-    assert await parts.said(XUAN) == [getattr(parts.container.config.texts, text).format(topic=qun.topic, days=4)]
+    assert await parts.queued_texts(XUAN) == [
+        getattr(parts.container.config.texts, text).format(topic=qun.topic, days=4)
+    ]
 
 
 async def test_refusal_is_stored_and_reported_with_its_reason(open_parts: OpenParts) -> None:
@@ -285,5 +287,5 @@ async def test_refusal_is_stored_and_reported_with_its_reason(open_parts: OpenPa
     kept = await parts.membership(qun, XUAN)
     assert kept is not None
     assert (kept.state, kept.error, kept.expires_at, kept.updated_at) == ("refused", "too late", None, now + 5)
-    event = (await parts.promised("hook"))[-1].body
+    event = (await parts.queued("hook"))[-1].body
     assert (event["type"], event["data"]["reason"], event["data"]["contact_id"]) == ("member.refused", "too late", XUAN)

@@ -1,4 +1,4 @@
-"""Requests to let a person in: what is answered, what is kept, and what a failure leaves."""
+"""Requests to add a person: responses, stored rows, and failures."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ async def test_invited_person_is_not_invited_again_until_expiry(open_parts: Open
     assert row is not None and row.expires_at == parts.clock.now + 2 * DAY
     assert await request(parts, qun) == first
     assert parts.wechat.calls.count("add_member") == 1
-    events = [one.body["type"] for one in await parts.promised("hook")]
+    events = [one.body["type"] for one in await parts.queued("hook")]
     assert events.count("member.invited") == 1
     parts.clock.now += 2 * DAY
     await request(parts, qun)
@@ -206,7 +206,7 @@ async def test_person_who_deleted_the_assistant_is_pending(parts: Parts) -> None
 
 
 async def test_person_found_to_be_a_stranger_is_pending(parts: Parts) -> None:
-    """WeChat said nothing, and did nothing; the person read anew is a stranger."""
+    """The call had no effect and no error; reading the person again shows a stranger."""
     qun = await parts.group()
     parts.wechat.fails["add_member"] = WeChatRefused("RoomAdd", "失败")
 
@@ -258,7 +258,7 @@ async def test_requester_is_notified_once_of_the_failure(parts: Parts, values: d
     parts.wechat.fails["add_member"] = WeChatRefused("RoomAdd", "你无权拉人")
     assert await go_on(parts, qun, **values) is None
     words = parts.container.config.texts.join_failed.format(topic=qun.topic)
-    assert await parts.said(XUAN) == ([words] if told else [])
+    assert await parts.queued_texts(XUAN) == ([words] if told else [])
 
 
 @pytest.mark.parametrize(("source", "told"), [("message", True), ("async", False)])
@@ -267,14 +267,14 @@ async def test_requester_is_notified_of_the_invitation(parts: Parts, source: str
     parts.wechat.fails["add_member"] = WeChatNeedsConfirmation("RoomAdd", "需要对方确认")
     answer = await go_on(parts, qun, source=source)
     assert answer is not None and answer.approved is Approved.INVITED
-    assert len(await parts.said(XUAN)) == told
+    assert len(await parts.queued_texts(XUAN)) == told
 
 
 async def test_nobody_is_notified_while_gateway_is_offline(parts: Parts) -> None:
     qun = await parts.group()
     parts.wechat.fails["add_member"] = WeChatOffline("RoomAdd")
     assert await go_on(parts, qun) is None
-    assert await parts.said(XUAN) == []
+    assert await parts.queued_texts(XUAN) == []
 
 
 async def test_request_for_a_lost_group_is_not_continued(parts: Parts) -> None:

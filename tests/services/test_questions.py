@@ -1,4 +1,4 @@
-"""Questions that no keyword answers: listed ones, menus, and how often somebody is told they were not understood."""
+"""Questions without a matching keyword: listed ones, menus and fallbacks."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def fallbacks(parts: Parts) -> Fallbacks:
 
 
 async def ask(parts: Parts, text: str) -> Decision | None:
-    """What a question that is not listed gets, its transaction done."""
+    """Return the reply to an unlisted question, after its transaction."""
     decision = await questions(parts).unlisted(WHO, text)
     if decision is not None and decision.write is not None:
         await parts.write(decision.write)

@@ -1,4 +1,4 @@
-"""Times as people write them."""
+"""Parsing of times in natural language."""
 
 from __future__ import annotations
 

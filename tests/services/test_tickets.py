@@ -1,4 +1,4 @@
-"""Tickets in memory and in the database, and for how long a mark may be given."""
+"""Tickets in memory and in the database, and the rating period."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ async def test_every_change_notifies_pages(sqlite_store: Store, clock: Clock) ->
 
 
 async def test_rating_memory_is_bounded(sqlite_store: Store, tickets: Tickets, clock: Clock) -> None:
-    """Those who may give none any more are forgotten once there are ten thousand."""
+    """Expired entries are dropped from ten thousand on."""
     for person in range(10_000):
         tickets._ask_mark(Ticket(id=person, contact_id=f"old{person}", **_rest()), clock.now)
     assert len(tickets._marks) == 10_000

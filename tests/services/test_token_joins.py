@@ -1,4 +1,4 @@
-"""A join token that a person sends: what they are told, what is kept, and who is not heard any more."""
+"""Join tokens sent by people: replies, stored requests, and blocking after wrong tokens."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BAD = "入群令牌无效，请核对后重新发送。"
 
 
 async def sent(parts: Parts, token: str, who: str = XUAN, account: str = ACCOUNT) -> Decision:
-    """Decide about a token, and do what an event's transaction does."""
+    """Pass a token to the service and commit its decision."""
     decision = await parts.container.token_joins.token_sent(account, who, token)
     if decision.write is not None:
         await parts.write(decision.write)
@@ -36,7 +36,7 @@ async def requested(parts: Parts, token: str, who: str = XUAN) -> Decision:
 
 
 async def wrong(parts: Parts, *ages: float, who: str = XUAN, account: str = ACCOUNT) -> None:
-    """Wrong tokens of so many seconds ago."""
+    """Record wrong tokens sent so many seconds ago."""
     now = parts.clock.now
     await parts.write(lambda s: s.add_all([TokenMiss(account=account, contact_id=who, at=now - age) for age in ages]))
 
@@ -59,9 +59,9 @@ async def test_fifth_wrong_token_is_the_last_one_answered(parts: Parts) -> None:
     ("between", "heard"),
     [(HOUR - 1, False), (HOUR, True), (HOUR + 1, True)],
 )
-async def test_five_wrong_tokens_over_an_hour_do_not_block(parts: Parts, between: float, heard: bool) -> None:
+async def test_five_wrong_tokens_over_an_hour_do_not_block(parts: Parts, between: float, received: bool) -> None:
     await wrong(parts, between, 300, 200, 100, 0)
-    assert ((await sent(parts, new_token())).words == BAD) is heard
+    assert ((await sent(parts, new_token())).words == BAD) is received
 
 
 async def test_last_five_wrong_tokens_count(parts: Parts) -> None:
@@ -70,12 +70,12 @@ async def test_last_five_wrong_tokens_count(parts: Parts) -> None:
 
 
 @pytest.mark.parametrize(("after", "heard"), [(HOUR - 1, False), (HOUR, True)])
-async def test_block_lasts_an_hour(parts: Parts, after: float, heard: bool) -> None:
+async def test_block_lasts_an_hour(parts: Parts, after: float, received: bool) -> None:
     qun = await parts.group()
     await wrong(parts, 40, 30, 20, 10, 0)
     parts.clock.now += after
-    assert bool((await sent(parts, qun.token)).words) is heard
-    assert bool((await requested(parts, qun.token)).opens) is heard
+    assert bool((await sent(parts, qun.token)).words) is received
+    assert bool((await requested(parts, qun.token)).opens) is received
 
 
 async def test_four_wrong_tokens_do_not_block(parts: Parts) -> None:

@@ -1,4 +1,4 @@
-"""The tries of one webhook event: how long between them, until when, and what counts as received."""
+"""Delivery attempts of a webhook event: waits, expiry, and accepted responses."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def http_client() -> AsyncIterator[HttpClient]:
 
 
 class Receiver:
-    """Answers with what it is told to."""
+    """A receiver with configurable responses."""
 
     def __init__(self) -> None:
         self.status = 500
@@ -71,7 +71,7 @@ async def test_waits_grow_and_the_last_repeats(delivery: WebhookDelivery, clock:
 async def test_delivery_is_retried_for_three_days(
     delivery: WebhookDelivery, clock: Clock, left: float, again: bool
 ) -> None:
-    """Given up when the next try would come after them."""
+    """It is given up when the next attempt would be later."""
     answer = await delivery._deliver(job(clock, 0, 3 * DAY - left))
     assert answer == (Retry(5.0, "HTTP 500") if again else GiveUp("HTTP 500"))
 

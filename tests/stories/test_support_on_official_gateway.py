@@ -11,7 +11,7 @@ import pytest
 
 from tests.official import OfficialGateway, Start, official  # noqa: F401 - a fixture
 from tests.stories.conftest import until
-from tests.stories.test_groups_on_official_gateway import ACCOUNT, Street
+from tests.stories.test_groups_on_official_gateway import ACCOUNT, GatewayEnvironment
 
 pytestmark = pytest.mark.gateway
 STAFF_ROOM = "staff@chatroom"
@@ -28,11 +28,11 @@ async def gateway(official: Start, tmp_path: Path) -> AsyncIterator[OfficialGate
     me = (await gateway.status())["self"]
     await gateway.room(STAFF_ROOM, "客服值班群", [me, "wxid_song", "wxid_admin"], owner="wxid_admin")
     hours = {"days": "mon-sun", "from": "00:00", "to": "24:00"}
-    street = Street(gateway, tmp_path, False, handoff={"hours": hours})
-    await street.bot.start()
-    await until(lambda: street.bot.container.accounts.is_online(ACCOUNT), "online")
+    env = GatewayEnvironment(gateway, tmp_path, False, handoff={"hours": hours})
+    await env.bot.start()
+    await until(lambda: env.bot.container.accounts.is_online(ACCOUNT), "online")
     yield gateway
-    await street.bot.stop()
+    await env.bot.stop()
 
 
 async def test_request_of_a_reported_friend_is_accepted_once(gateway: OfficialGateway) -> None:
@@ -76,8 +76,8 @@ async def test_staff_may_address_the_assistant_by_any_of_its_names(gateway: Offi
     await gateway.say("wxid_song", "@客服 小微\u2005#1 一", room=STAFF_ROOM, mentions=[me])
     await gateway.say("wxid_song", "@客服 小微\u2005＃1\n二", room=STAFF_ROOM)
     await gateway.say("wxid_song", "@客服 小微 # 1，三 @四 #五", room=STAFF_ROOM)
-    answers = await gateway.wait_sent(4, "wxid_xuan")
-    assert [sent["text"] for sent in answers][1:] == ["一", "二", "三 @四 #五"]
+    replies_to = await gateway.wait_sent(4, "wxid_xuan")
+    assert [sent["text"] for sent in replies_to][1:] == ["一", "二", "三 @四 #五"]
 
 
 async def test_locations_and_mini_programs_are_named(gateway: OfficialGateway) -> None:

@@ -26,13 +26,13 @@ class Wire:
         self.closed = True
 
 
-def corked() -> tuple[Wire, BatchedTransport]:
+def channel() -> tuple[Wire, BatchedTransport]:
     wire = Wire()
     return wire, BatchedTransport(cast("Any", wire))
 
 
 async def test_writes_of_one_loop_iteration_are_combined() -> None:
-    wire, transport = corked()
+    wire, transport = channel()
     transport.write(b"head")
     transport.write(b"body")
     assert wire.written == []
@@ -43,7 +43,7 @@ async def test_writes_of_one_loop_iteration_are_combined() -> None:
 
 
 async def test_many_writes_are_flushed_early() -> None:
-    wire, transport = corked()
+    wire, transport = channel()
     pieces = [bytes([number]) for number in range(2 * MAX + 3)]
     for piece in pieces:
         transport.write(piece)
@@ -53,7 +53,7 @@ async def test_many_writes_are_flushed_early() -> None:
 
 
 async def test_close_flushes_and_discards_later_writes() -> None:
-    wire, transport = corked()
+    wire, transport = channel()
     transport.write(b"last")
     transport.close()
     assert wire.written == [b"last"] and wire.closed

@@ -28,7 +28,7 @@ from protocol.certificates import WECHATY_CA
 from sandbox.gateway.server import PuppetServer
 from sandbox.world.world import SONG, XUANFENG, ZHIDUO, World
 from tests.waiting import SECONDS
-from tests.wechat.recording_listener import Heard, settings
+from tests.wechat.recording_listener import RecordedAccount, settings
 from wechat import filebox, tls
 from wechat.entities import Media
 from wechat.received_file import ReceivedFile
@@ -71,9 +71,9 @@ def test_token_and_long_texts_are_removed_from_errors() -> None:
 
 
 @pytest.fixture
-def wire(heard: Heard) -> Wire:
-    assert heard.assistant._puppet_client.wire is not None
-    return heard.assistant._puppet_client.wire
+def wire(recorded: RecordedAccount) -> Wire:
+    assert recorded.assistant._puppet_client.wire is not None
+    return recorded.assistant._puppet_client.wire
 
 
 def _text(text: str) -> pb.MessageSendTextRequest:
@@ -140,20 +140,20 @@ async def test_loss_leaves_no_pending_cancellation(wire: Wire, world: World) -> 
     assert task.cancelling() == 0
 
 
-async def test_sandbox_rate_limit_is_too_fast(heard: Heard, world: World) -> None:
+async def test_sandbox_rate_limit_is_too_fast(recorded: RecordedAccount, world: World) -> None:
     world.limits.set("message", 1, 60)
-    await heard.assistant.send_text(SONG, "一")
+    await recorded.assistant.send_text(SONG, "一")
     with pytest.raises(WeChatTooFast):
-        await heard.assistant.send_text(SONG, "二")
+        await recorded.assistant.send_text(SONG, "二")
 
 
-async def test_group_that_requires_confirmation(heard: Heard, world: World) -> None:
+async def test_group_that_requires_confirmation(recorded: RecordedAccount, world: World) -> None:
     room = world.hall(SONG, [ME, ZHIDUO], "要确认")
     world.rooms.set_confirm(SONG, room.id, True)
-    await heard.assistant.read_new_rooms()
+    await recorded.assistant.read_new_rooms()
     with pytest.raises(WeChatNeedsConfirmation):
-        await heard.assistant.add_member(room.id, XUANFENG)
-    assert not await heard.assistant.wait_member(room.id, XUANFENG, 0.1)
+        await recorded.assistant.add_member(room.id, XUANFENG)
+    assert not await recorded.assistant.wait_member(room.id, XUANFENG, 0.1)
 
 
 # ---- TLS and token ----

@@ -72,7 +72,7 @@ async def test_new_messages_are_announced_to_screen_readers(chat: Chat) -> None:
     assert await page.evaluate(unnamed) == []
 
 
-async def fits(page: Page, name: str) -> None:
+async def check_width(page: Page, name: str) -> None:
     wide = await page.evaluate("() => document.documentElement.scrollWidth")
     assert wide <= PHONE["width"], name
 
@@ -82,37 +82,37 @@ async def test_phone_layout_shows_one_pane(chat: Chat) -> None:
     group = chat.world.rooms.create(SONG, [XUANFENG, ZHIDUO, BOT], "很长很长的一个群名" * 5).id
     chat.world.chats.say(XUANFENG, group, "https://example.com/" + "x" * 300)
     page = await chat.windows.page(chat.running.url, size=PHONE, has_touch=True, is_mobile=True)
-    await fits(page, "who")
+    await check_width(page, "who")
     await page.get_by_role("button", name="宋公明").tap()
     line = page.get_by_role("button", name="很长很长的一个群名").first
     await expect(line).to_be_visible()
-    await fits(page, "list")
+    await check_width(page, "list")
     await line.tap()
     await expect(page.get_by_role("log")).to_be_in_viewport()
     await expect(page.get_by_role("navigation")).to_be_hidden()
-    await fits(page, "chat")
+    await check_width(page, "chat")
     await page.get_by_label("输入消息").fill("我在路上")
     await page.get_by_role("button", name="发送", exact=True).tap()
     await expect(page.get_by_role("article")).to_have_count(2)
     await page.get_by_role("button", name="表情").tap()
     await page.get_by_role("button", name="👍").tap()
     await expect(page.get_by_label("输入消息")).to_have_value("👍")
-    await fits(page, "emoji")
+    await check_width(page, "emoji")
     await page.get_by_role("button", name="聊天详情").tap()
     await expect(page.get_by_role("switch", name="群聊邀请确认")).to_be_in_viewport()
-    await fits(page, "details")
+    await check_width(page, "details")
     await page.get_by_role("button", name="返回聊天").tap()
     await page.get_by_role("button", name="返回", exact=True).tap()
     await expect(line).to_be_visible()
     await page.get_by_role("button", name="通讯录").tap()
     await expect(page.get_by_role("list", name="朋友")).to_be_visible()
-    await fits(page, "contacts")
+    await check_width(page, "contacts")
     await page.get_by_role("button", name="沙箱", exact=True).tap()
     await expect(page.get_by_role("switch", name="丢失")).to_be_visible()
-    await fits(page, "tools")
+    await check_width(page, "tools")
     await page.get_by_role("button", name="机器人", exact=True).tap()
     await expect(page.get_by_role("list", name="经过")).to_be_visible()
-    await fits(page, "trace")
+    await check_width(page, "trace")
     await page.get_by_role("button", name="关闭").tap()
     await expect(page.get_by_role("switch", name="丢失")).to_be_visible()
 

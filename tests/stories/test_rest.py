@@ -15,8 +15,8 @@ from aiohttp import web
 from sandbox.world.model import Kind
 from services.messaging.attachments import LARGEST
 from tests.stories.business import receiving, serving
-from tests.stories.conftest import MakeTown, Town, until
-from tests.stories.service import until_done
+from tests.stories.conftest import BotEnvironment, MakeEnv, until
+from tests.stories.service import repeat_until
 from tests.waiting import SECONDS
 
 PNG = base64.b64decode(
@@ -33,25 +33,25 @@ def error(answer: Any) -> int:
 # ---- changing and closing groups ----
 
 
-async def test_group_is_changed(make_town: MakeTown, database: str) -> None:
-    town = await make_town(database=database)
-    qun = await town.make_group()
+async def test_group_is_changed(make_env: MakeEnv, database: str) -> None:
+    env = await make_env(database=database)
+    qun = await env.make_group()
     path = f"/wxbot/qun/{qun['number']}"
     change = {"topic": "一号店", "announcement": "今晚八点", "welcome": "你好 {member}"}
-    status, answer, _ = await town.call("PATCH", path, {"topic": "一号店", "welcome": "你好 {member}"})
+    status, answer, _ = await env.call("PATCH", path, {"topic": "一号店", "welcome": "你好 {member}"})
     assert (status, answer["qun"]["topic"]) == (200, "一号店")
-    assert town.room(qun["room"]).topic == "一号店"
-    await town.join(qun["token"], "黑旋风")
-    await town.hears("宋公明", "你好 @黑旋风", qun["room"])
-    town.room(qun["room"]).owner = town.id("宋公明")  # only the owner can set the announcement
-    status, answer, _ = await town.call("PATCH", path, change)
+    assert env.room(qun["room"]).topic == "一号店"
+    await env.join(qun["token"], "黑旋风")
+    await env.receives("宋公明", "你好 @黑旋风", qun["room"])
+    env.room(qun["room"]).owner = env.id("宋公明")  # only the owner can set the announcement
+    status, answer, _ = await env.call("PATCH", path, change)
     assert (status, error(answer)) == (502, 2006)
-    town.room(qun["room"]).owner = town.id("bot")
+    env.room(qun["room"]).owner = env.id("bot")
     for _ in range(2):
-        status, answer, _ = await town.call("PATCH", path, change)
+        status, answer, _ = await env.call("PATCH", path, change)
         assert status == 200, answer
-    assert town.room(qun["room"]).announcement == "今晚八点"
-    audit = (await town.call("GET", "/wxbot/audit", params={"kind": "announce"}))[1]["audit"]
+    assert env.room(qun["room"]).announcement == "今晚八点"
+    audit = (await env.call("GET", "/wxbot/audit", params={"kind": "announce"}))[1]["audit"]
     assert [one["outcome"] for one in audit] == ["done", "done", "failed"]
 
 
@@ -68,65 +68,65 @@ async def test_group_is_changed(make_town: MakeTown, database: str) -> None:
         {"tags": [""]},
     ],
 )
-async def test_invalid_change_is_rejected(town: Town, change: dict[str, Any]) -> None:
-    qun = await town.make_group()
-    status, answer, _ = await town.call("PATCH", f"/wxbot/qun/{qun['number']}", change)
+async def test_invalid_change_is_rejected(env: BotEnvironment, change: dict[str, Any]) -> None:
+    qun = await env.make_group()
+    status, answer, _ = await env.call("PATCH", f"/wxbot/qun/{qun['number']}", change)
     assert (status, error(answer)) == (400, 1001)
-    assert (await town.call("PATCH", "/wxbot/qun/7", {"topic": "x"}))[0] == 404
+    assert (await env.call("PATCH", "/wxbot/qun/7", {"topic": "x"}))[0] == 404
 
 
-async def test_group_is_closed(make_town: MakeTown, database: str) -> None:
+async def test_group_is_closed(make_env: MakeEnv, database: str) -> None:
     async with receiving() as receiver:
-        town = await make_town(database=database, webhooks=[receiver.config])
-        qun = await town.make_group()
-        await town.join(qun["token"], "九纹龙")  # pending
+        env = await make_env(database=database, webhooks=[receiver.config])
+        qun = await env.make_group()
+        await env.join(qun["token"], "九纹龙")  # pending
         path = f"/wxbot/qun/{qun['number']}"
-        assert (await town.call("DELETE", path))[0] == 204
-        await town.hears("宋公明", "本群已关闭", qun["room"])
-        await until(lambda: town.id("bot") not in town.room(qun["room"]).members, "the assistant has left")
-        assert (await town.call("DELETE", path))[0] == 204
-        assert (await town.call("GET", path))[1]["qun"]["state"] == "closed"
-        status, answer, _ = await town.join(qun["token"], "黑旋风")
+        assert (await env.call("DELETE", path))[0] == 204
+        await env.receives("宋公明", "本群已关闭", qun["room"])
+        await until(lambda: env.id("bot") not in env.room(qun["room"]).members, "the assistant has left")
+        assert (await env.call("DELETE", path))[0] == 204
+        assert (await env.call("GET", path))[1]["qun"]["state"] == "closed"
+        status, answer, _ = await env.join(qun["token"], "黑旋风")
         assert (status, error(answer)) == (410, 3002)
         page = "/weiqun/" + qun["url"].rpartition("/")[2]
-        assert (await town.call("GET", page))[0] == 410
-        assert error((await town.call("PATCH", path, {"topic": "x"}))[1]) == 3002
+        assert (await env.call("GET", page))[0] == 410
+        assert error((await env.call("PATCH", path, {"topic": "x"}))[1]) == 3002
         body = {"code": "code-1", "owner": "宋公明", "assistant": "weimi1001"}
-        assert error((await town.call("POST", "/wxbot/qun", body))[1]) == 2005
+        assert error((await env.call("POST", "/wxbot/qun", body))[1]) == 2005
         message = {"assistant": "weimi1001", "qun": qun["number"], "text": "x"}
-        assert (await town.call("POST", "/wxbot/message", message))[0] == 404
-        await town.restart_bot()
-        assert len([m for m in town.seen("宋公明", qun["room"]) if "本群已关闭" in m.text]) == 1
-        await town.quiet()
+        assert (await env.call("POST", "/wxbot/message", message))[0] == 404
+        await env.restart_bot()
+        assert len([m for m in env.seen("宋公明", qun["room"]) if "本群已关闭" in m.text]) == 1
+        await env.wait_idle()
         assert "qun.lost" not in receiver.types()
         assert [data["reason"] for data in receiver.of("member.refused")] == ["group closed"]
-        town.say("黑旋风", qun["token"])
-        await town.hears("黑旋风", "入群令牌已过期")
-        assert (await town.call("DELETE", "/wxbot/qun/7"))[0] == 404
+        env.say("黑旋风", qun["token"])
+        await env.receives("黑旋风", "入群令牌已过期")
+        assert (await env.call("DELETE", "/wxbot/qun/7"))[0] == 404
 
 
-async def test_closing_continues_after_restart_while_offline(town: Town) -> None:
-    qun = await town.make_group()
-    town.world.accounts.logout("weimi1001")
-    await until(lambda: not town.bot.container.accounts.is_online("weimi1001"), "away")
-    assert (await town.call("DELETE", f"/wxbot/qun/{qun['number']}"))[0] == 204
-    await town.stop_bot()
-    town.world.accounts.login("weimi1001")
-    await town.start_bot()
-    await until(lambda: town.id("bot") not in town.room(qun["room"]).members, "the assistant has left")
+async def test_closing_continues_after_restart_while_offline(env: BotEnvironment) -> None:
+    qun = await env.make_group()
+    env.world.accounts.logout("weimi1001")
+    await until(lambda: not env.bot.container.accounts.is_online("weimi1001"), "away")
+    assert (await env.call("DELETE", f"/wxbot/qun/{qun['number']}"))[0] == 204
+    await env.stop_bot()
+    env.world.accounts.login("weimi1001")
+    await env.start_bot()
+    await until(lambda: env.id("bot") not in env.room(qun["room"]).members, "the assistant has left")
 
 
 # ---- messages of all kinds ----
 
 
-async def test_pictures_files_and_links_are_sent(make_town: MakeTown, database: str) -> None:
+async def test_pictures_files_and_links_are_sent(make_env: MakeEnv, database: str) -> None:
     async def files(request: web.Request) -> web.StreamResponse:
         return web.Response(body=PNG if request.path == "/a.png" else b"price")
 
     async with serving(files) as here:
         host = here.removeprefix("http://").partition(":")[0]
-        town = await make_town(database=database, api={"media_hosts": [host]})
-        to, before = {"assistant": "weimi1001", "to": "黑旋风"}, len(town.seen("黑旋风"))
+        env = await make_env(database=database, api={"media_hosts": [host]})
+        to, before = {"assistant": "weimi1001", "to": "黑旋风"}, len(env.seen("黑旋风"))
         contents: list[tuple[dict[str, Any], Kind, str]] = [
             ({"image": {"base64": base64.b64encode(PNG).decode()}}, Kind.IMAGE, "image.png"),
             ({"image": {"url": f"{here}/a.png"}}, Kind.IMAGE, "a.png"),
@@ -136,14 +136,14 @@ async def test_pictures_files_and_links_are_sent(make_town: MakeTown, database: 
             ({"text": "好", "image": None}, Kind.TEXT, "好"),
         ]
         for content, _, _ in contents:
-            status, answer, _ = await town.call("POST", "/wxbot/message", {**to, **content})
+            status, answer, _ = await env.call("POST", "/wxbot/message", {**to, **content})
             assert status == 202, answer
-        await until(lambda: len(town.seen("黑旋风")) == before + len(contents), "all heard")
-        assert [message.kind for message in town.seen("黑旋风")[before:]] == [kind for _, kind, _ in contents]
+        await until(lambda: len(env.seen("黑旋风")) == before + len(contents), "all heard")
+        assert [message.kind for message in env.seen("黑旋风")[before:]] == [kind for _, kind, _ in contents]
         key = {"Idempotency-Key": "k"}
-        ids = [await town.call("POST", "/wxbot/message", {**to, **contents[0][0]}, headers=key) for _ in range(2)]
+        ids = [await env.call("POST", "/wxbot/message", {**to, **contents[0][0]}, headers=key) for _ in range(2)]
         assert ids[0][1] == ids[1][1]
-        refused = await town.call("POST", "/wxbot/message", {**to, **contents[3][0]}, headers=key)
+        refused = await env.call("POST", "/wxbot/message", {**to, **contents[3][0]}, headers=key)
         assert error(refused[1]) == 1001
 
 
@@ -164,14 +164,14 @@ async def test_pictures_files_and_links_are_sent(make_town: MakeTown, database: 
         ({"file": {"base64": "A" * (LARGEST * 4 // 3 + 400_000), "name": "x"}}, 1006),
     ],
 )
-async def test_invalid_message_is_rejected(town: Town, content: dict[str, Any], code: int) -> None:
-    before = town.seen("黑旋风")
-    status, answer, _ = await town.call("POST", "/wxbot/message", {"assistant": "weimi1001", "to": "黑旋风", **content})
+async def test_invalid_message_is_rejected(env: BotEnvironment, content: dict[str, Any], code: int) -> None:
+    before = env.seen("黑旋风")
+    status, answer, _ = await env.call("POST", "/wxbot/message", {"assistant": "weimi1001", "to": "黑旋风", **content})
     assert (status, error(answer)) == ({1001: 400, 1006: 413}[code], code)
-    assert town.seen("黑旋风") == before
+    assert env.seen("黑旋风") == before
 
 
-async def test_file_redirects_are_not_followed(make_town: MakeTown) -> None:
+async def test_file_redirects_are_not_followed(make_env: MakeEnv) -> None:
     asked: list[str] = []
 
     async def inside(request: web.Request) -> web.StreamResponse:
@@ -182,96 +182,96 @@ async def test_file_redirects_are_not_followed(make_town: MakeTown) -> None:
         return web.Response(status=302, headers={"Location": f"{target}/secret"})
 
     async with serving(inside) as target, serving(away) as here:
-        town = await make_town(api={"media_hosts": [here.removeprefix("http://")]})
+        env = await make_env(api={"media_hosts": [here.removeprefix("http://")]})
         body = {"assistant": "weimi1001", "to": "黑旋风", "image": {"url": f"{here}/a.png"}}
-        assert (await town.call("POST", "/wxbot/message", body))[0] == 400
+        assert (await env.call("POST", "/wxbot/message", body))[0] == 400
         direct = {**body, "image": {"url": f"{target}/a.png"}}  # the same host, but another port than allowed
-        assert (await town.call("POST", "/wxbot/message", direct))[0] == 400
+        assert (await env.call("POST", "/wxbot/message", direct))[0] == 400
         assert asked == []
 
 
 # ---- broadcasts ----
 
 
-async def test_broadcast_is_sent_and_its_result_read(make_town: MakeTown, database: str) -> None:
-    town = await make_town(database=database)
-    first, second = await town.make_group("a"), await town.make_group("b")
-    await town.call("PATCH", f"/wxbot/qun/{second['number']}", {"tags": ["vip", "east"]})
+async def test_broadcast_is_sent_and_its_result_read(make_env: MakeEnv, database: str) -> None:
+    env = await make_env(database=database)
+    first, second = await env.make_group("a"), await env.make_group("b")
+    await env.call("PATCH", f"/wxbot/qun/{second['number']}", {"tags": ["vip", "east"]})
     for where, rooms in (
         ({"quns": [first["number"], "b"]}, [first, second]),
         ({"tags": ["vip", "west"]}, [second]),
         ({"all": True, "assistant": "weimi1001"}, [first, second]),
     ):
         words = f"公告 {next(iter(where))}"
-        status, answer, headers = await town.call("POST", "/wxbot/broadcast", {**where, "text": words})
+        status, answer, headers = await env.call("POST", "/wxbot/broadcast", {**where, "text": words})
         assert status == 202, answer
         for qun in rooms:
-            await town.hears("宋公明", words, qun["room"])
+            await env.receives("宋公明", words, qun["room"])
 
         async with asyncio.timeout(SECONDS):
             while True:
-                shown = (await town.call("GET", headers["Location"]))[1]["broadcast"]
+                shown = (await env.call("GET", headers["Location"]))[1]["broadcast"]
                 if shown["state"] == "done":
                     break
                 await asyncio.sleep(0.02)
         assert shown["groups"] == [{"number": qun["number"], "state": "sent"} for qun in rooms]
-    tagged = (await town.call("GET", "/wxbot/qun", params={"tag": "vip"}))[1]["quns"]
+    tagged = (await env.call("GET", "/wxbot/qun", params={"tag": "vip"}))[1]["quns"]
     assert [qun["number"] for qun in tagged] == [second["number"]]
-    audit = (await town.call("GET", "/wxbot/audit", params={"kind": "broadcast"}))[1]["audit"]
+    audit = (await env.call("GET", "/wxbot/audit", params={"kind": "broadcast"}))[1]["audit"]
     assert [one["detail"]["groups"] for one in audit] == ["2", "1", "2"]
 
 
-async def test_scheduled_broadcast_is_sent_once(make_town: MakeTown, database: str) -> None:
-    town = await make_town(database=database)
-    qun = await town.make_group()
+async def test_scheduled_broadcast_is_sent_once(make_env: MakeEnv, database: str) -> None:
+    env = await make_env(database=database)
+    qun = await env.make_group()
     at = (datetime.now(UTC) + timedelta(seconds=2.5)).isoformat()
     key = {"Idempotency-Key": "k"}
     body = {"quns": [qun["number"]], "text": "到点了", "at": at}
-    answers = [await town.call("POST", "/wxbot/broadcast", body, headers=key) for _ in range(3)]
+    answers = [await env.call("POST", "/wxbot/broadcast", body, headers=key) for _ in range(3)]
     assert len({answer[1]["broadcast"]["id"] for answer in answers}) == 1
-    other = await town.call("POST", "/wxbot/broadcast", {**body, "text": "别的"}, headers=key)
+    other = await env.call("POST", "/wxbot/broadcast", {**body, "text": "别的"}, headers=key)
     assert error(other[1]) == 1001
-    await town.restart_bot()
-    await town.hears("宋公明", "到点了", qun["room"])
+    await env.restart_bot()
+    await env.receives("宋公明", "到点了", qun["room"])
     assert datetime.now(UTC).isoformat() >= at
-    await town.quiet()
-    assert len([m for m in town.seen("宋公明", qun["room"]) if m.text == "到点了"]) == 1
+    await env.wait_idle()
+    assert len([m for m in env.seen("宋公明", qun["room"]) if m.text == "到点了"]) == 1
 
 
-async def test_scheduled_broadcast_is_cancelled(make_town: MakeTown, database: str) -> None:
+async def test_scheduled_broadcast_is_cancelled(make_env: MakeEnv, database: str) -> None:
     """By REST, again, and by chat; nothing is sent, even after a restart; what was sent is not cancelled."""
-    town = await make_town(database=database)
-    qun, other = await town.make_group("a"), await town.make_group("b")
+    env = await make_env(database=database)
+    qun, other = await env.make_group("a"), await env.make_group("b")
     at = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     ids = []
     for body in ({"quns": [qun["number"]], "at": at}, {"all": True, "at": at}, {"quns": [other["number"]]}):
-        answer = (await town.call("POST", "/wxbot/broadcast", {**body, "text": "放假通知"}))[1]
+        answer = (await env.call("POST", "/wxbot/broadcast", {**body, "text": "放假通知"}))[1]
         ids.append(answer["broadcast"]["id"])
-    await town.hears("宋公明", "放假通知", other["room"])
-    await town.quiet()
+    await env.receives("宋公明", "放假通知", other["room"])
+    await env.wait_idle()
     cancelled = [{"number": qun["number"], "state": "cancelled"}]
     for _ in range(2):
-        status, answer, _ = await town.call("POST", f"/wxbot/broadcast/{ids[0]}/cancel")
+        status, answer, _ = await env.call("POST", f"/wxbot/broadcast/{ids[0]}/cancel")
         assert (status, answer["broadcast"]["state"], answer["broadcast"]["groups"]) == (200, "cancelled", cancelled)
-    answer = (await town.call("POST", f"/wxbot/broadcast/{ids[2]}/cancel"))[1]
+    answer = (await env.call("POST", f"/wxbot/broadcast/{ids[2]}/cancel"))[1]
     assert (answer["broadcast"]["state"], answer["broadcast"]["groups"][0]["state"]) == ("done", "sent")
-    assert error((await town.call("POST", "/wxbot/broadcast/7777/cancel"))[1]) == 1004
-    town.say("店长", "/群发 取消")
-    listed = await town.hears("店长", "还没有发完的群发")
+    assert error((await env.call("POST", "/wxbot/broadcast/7777/cancel"))[1]) == 1004
+    env.say("店长", "/群发 取消")
+    listed = await env.receives("店长", "还没有发完的群发")
     assert f"#{ids[1]} " in listed.text and f"#{ids[0]} " not in listed.text
-    town.say("店长", f"/群发 取消 {ids[1]}")
-    await town.hears("店长", f"已取消群发 #{ids[1]}，还没有发出的 2 条不再发送。")
-    town.say("店长", f"/群发 取消 #{ids[1]}")
-    await town.hears("店长", f"群发 #{ids[1]} 没有等待发送的消息。")
-    town.say("店长", "/群发 取消 7777")
-    await town.hears("店长", "没有编号为 7777 的群发。")
-    audit = (await town.call("GET", "/wxbot/audit", params={"kind": "broadcast_cancelled"}))[1]["audit"]
+    env.say("店长", f"/群发 取消 {ids[1]}")
+    await env.receives("店长", f"已取消群发 #{ids[1]}，还没有发出的 2 条不再发送。")
+    env.say("店长", f"/群发 取消 #{ids[1]}")
+    await env.receives("店长", f"群发 #{ids[1]} 没有等待发送的消息。")
+    env.say("店长", "/群发 取消 7777")
+    await env.receives("店长", "没有编号为 7777 的群发。")
+    audit = (await env.call("GET", "/wxbot/audit", params={"kind": "broadcast_cancelled"}))[1]["audit"]
     assert [(one["target"], one["detail"]["count"]) for one in audit] == [(str(ids[1]), "2"), (str(ids[0]), "1")]
-    town.ahead = 86400 + 60
-    await town.restart_bot()
-    await town.quiet()
+    env.ahead = 86400 + 60
+    await env.restart_bot()
+    await env.wait_idle()
     for room, times in ((qun["room"], 0), (other["room"], 1)):
-        assert len([m for m in town.seen("宋公明", room) if m.text == "放假通知"]) == times
+        assert len([m for m in env.seen("宋公明", room) if m.text == "放假通知"]) == times
 
 
 @pytest.mark.parametrize(
@@ -288,96 +288,96 @@ async def test_scheduled_broadcast_is_cancelled(make_town: MakeTown, database: s
         ({"all": True, "text": "x", "assistant": "nobody"}, 2001),
     ],
 )
-async def test_invalid_broadcast_is_rejected(town: Town, body: dict[str, Any], code: int) -> None:
-    assert error((await town.call("POST", "/wxbot/broadcast", body))[1]) == code
-    assert error((await town.call("GET", "/wxbot/broadcast/7"))[1]) == 1004
+async def test_invalid_broadcast_is_rejected(env: BotEnvironment, body: dict[str, Any], code: int) -> None:
+    assert error((await env.call("POST", "/wxbot/broadcast", body))[1]) == code
+    assert error((await env.call("GET", "/wxbot/broadcast/7"))[1]) == 1004
 
 
 # ---- respond-async ----
 
 
-async def test_async_creations_are_queued_and_reported(make_town: MakeTown, database: str) -> None:
+async def test_async_creations_are_queued_and_reported(make_env: MakeEnv, database: str) -> None:
     """Never 429: requests are queued, executed within the rate limit and reported; a restart loses none."""
     async with receiving() as receiver:
         pacing = {"enabled": True, "group_seconds": 3.0, "request_seconds": 0, "conversation_seconds": 0}
         hook = {**receiver.config, "events": ["qun.created"]}
-        town = await make_town(database=database, pacing=pacing, webhooks=[hook])
+        env = await make_env(database=database, pacing=pacing, webhooks=[hook])
         bodies = [{"code": f"c{n}", "owner": "宋公明", "assistant": "weimi1001"} for n in range(4)]
         headers: dict[str, str] = {}
         for body in (*bodies, bodies[-1]):  # the first one may be made by then
-            status, answer, headers = await town.call("POST", "/wxbot/qun", body, headers=ASYNC)
+            status, answer, headers = await env.call("POST", "/wxbot/qun", body, headers=ASYNC)
             assert status == 202, answer
             assert answer["qun_create_response"]["state"] == "queued"
-        assert (await town.call("GET", headers["Location"]))[0] == 200
-        await town.restart_bot()
+        assert (await env.call("GET", headers["Location"]))[0] == 200
+        await env.restart_bot()
         await until(lambda: len(receiver.events) == 4, "all are made", within=60)
         assert sorted(data["code"] for data in receiver.of("qun.created")) == ["c0", "c1", "c2", "c3"]
-        assert len(list(town.world.rooms.of(town.id("bot")))) == 4
-        status, answer, _ = await town.call("POST", "/wxbot/qun", bodies[0], headers=ASYNC)
+        assert len(list(env.world.rooms.of(env.id("bot")))) == 4
+        status, answer, _ = await env.call("POST", "/wxbot/qun", bodies[0], headers=ASYNC)
         assert (status, set(answer["qun_create_response"])) == (200, {"url"})
         unknown = {**bodies[0], "code": "x", "owner": "没有此人"}
-        assert error((await town.call("POST", "/wxbot/qun", unknown, headers=ASYNC))[1]) == 2003
+        assert error((await env.call("POST", "/wxbot/qun", unknown, headers=ASYNC))[1]) == 2003
         other = {**bodies[0], "owner": "黑旋风"}
-        assert error((await town.call("POST", "/wxbot/qun", other, headers=ASYNC))[1]) == 2005
+        assert error((await env.call("POST", "/wxbot/qun", other, headers=ASYNC))[1]) == 2005
 
 
-async def test_async_joins_fill_a_group(make_town: MakeTown, database: str) -> None:
+async def test_async_joins_fill_a_group(make_env: MakeEnv, database: str) -> None:
     async with receiving() as receiver:
         pacing = {"enabled": True, "add_seconds": 4.0, "request_seconds": 0, "conversation_seconds": 0}
         hook = {**receiver.config, "events": ["member.joined"]}
-        town = await make_town(database=database, pacing=pacing, webhooks=[hook])
-        qun = await town.make_group()
-        people = [town.newcomer(f"客人{n}") for n in range(4)]
+        env = await make_env(database=database, pacing=pacing, webhooks=[hook])
+        qun = await env.make_group()
+        people = [env.add_person(f"客人{n}") for n in range(4)]
         where = set()
         for person in (*people, people[-1]):
             body = {"token": qun["token"], "member": person}
-            status, answer, headers = await town.call("POST", "/wxbot/qun/membership", body, headers=ASYNC)
+            status, answer, headers = await env.call("POST", "/wxbot/qun/membership", body, headers=ASYNC)
             assert (status, answer) == (202, {"membership_join_response": {"approved": "queued"}}), answer
             where.add(headers["Location"])
         assert len(where) == 4
-        await town.restart_bot()
+        await env.restart_bot()
         await until(lambda: len(receiver.events) == 4, "all are in", within=60)
-        assert set(people) <= set(town.room(qun["room"]).members)
-        states = [(await town.call("GET", path))[1]["membership"]["state"] for path in where]
+        assert set(people) <= set(env.room(qun["room"]).members)
+        states = [(await env.call("GET", path))[1]["membership"]["state"] for path in where]
         assert states == ["joined"] * 4
         body = {"token": qun["token"], "member": people[0]}
-        status, answer, _ = await town.call("POST", "/wxbot/qun/membership", body, headers=ASYNC)
+        status, answer, _ = await env.call("POST", "/wxbot/qun/membership", body, headers=ASYNC)
         assert (status, answer["membership_join_response"]["approved"]) == (200, "ok")
         body["member"] = "没有此人"
-        answer = (await town.call("POST", "/wxbot/qun/membership", body, headers=ASYNC))[1]
+        answer = (await env.call("POST", "/wxbot/qun/membership", body, headers=ASYNC))[1]
         assert answer["membership_join_response"]["approved"] == "pending"
         for person in people:
             # a new friend is greeted, but gets no private message about the group
-            told = [m.text for m in town.seen(person) if "好友" not in m.text and "朋友" not in m.text]
+            told = [m.text for m in env.seen(person) if "好友" not in m.text and "朋友" not in m.text]
             assert all(text.startswith("您好，我是") for text in told), told
 
 
 # ---- webhooks ----
 
 
-async def test_subscribed_systems_receive_messages(make_town: MakeTown, database: str) -> None:
+async def test_subscribed_systems_receive_messages(make_env: MakeEnv, database: str) -> None:
     async with receiving() as receiver, receiving() as other:
         hook = {**receiver.config, "name": "crm", "events": ["message.received", "message.sent"]}
         keywords = [{"equals": "你好", "reply": "您好"}]
         hooks = [hook, {**other.config, "name": "all"}]
-        town = await make_town(database=database, webhooks=hooks, customer_service={"keywords": keywords})
-        qun = await town.make_group()
-        town.say("黑旋风", "你好")
-        await town.hears("黑旋风", "您好")
-        town.say("宋公明", "自己人说的", qun["room"])
-        town.say("宋公明", "@weimi1001 你好", qun["room"], mentions=["bot"])
+        env = await make_env(database=database, webhooks=hooks, customer_service={"keywords": keywords})
+        qun = await env.make_group()
+        env.say("黑旋风", "你好")
+        await env.receives("黑旋风", "您好")
+        env.say("宋公明", "自己人说的", qun["room"])
+        env.say("宋公明", "@weimi1001 你好", qun["room"], mentions=["bot"])
         await until(lambda: len(receiver.of("message.received")) == 2, "told")
         private, group = receiver.of("message.received")
         assert (private["contact_id"], private["name"], private["text"]) == ("wxid_heixuanfeng", "黑旋风", "你好")
         assert (group["number"], group["room_id"]) == (qun["number"], qun["room"])
         sent = await until(lambda: receiver.of("message.sent"), "told")
         assert (sent[0]["to"], sent[0]["kind"]) == ("wxid_heixuanfeng", "text")
-        await town.quiet()
+        await env.wait_idle()
         assert not {"message.received", "message.sent"} & set(other.types())
 
 
 @pytest.mark.parametrize("body", ["endless", "cut off", "garbage"])
-async def test_delivery_with_2xx_status_line_is_not_repeated(make_town: MakeTown, body: str) -> None:
+async def test_delivery_with_2xx_status_line_is_not_repeated(make_env: MakeEnv, body: str) -> None:
     tries: list[str] = []
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -396,14 +396,14 @@ async def test_delivery_with_2xx_status_line_is_not_repeated(make_town: MakeTown
     server = await asyncio.start_server(handle, "127.0.0.1", 0)
     async with server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
-        town = await make_town(webhooks=[{"url": url, "secret": "dGVzdHRlc3R0ZXN0dGVzdA==", "events": ["qun.created"]}])
-        town.bot.container.webhooks.waits = (0.05,)
-        await town.make_group()
+        env = await make_env(webhooks=[{"url": url, "secret": "dGVzdHRlc3R0ZXN0dGVzdA==", "events": ["qun.created"]}])
+        env.bot.container.webhooks.waits = (0.05,)
+        await env.make_group()
 
         async def received() -> list[str]:
-            _, answer, _ = await town.call("GET", "/wxbot/webhook", params={"state": "sent"})
+            _, answer, _ = await env.call("GET", "/wxbot/webhook", params={"state": "sent"})
             return [one["type"] for one in answer["webhooks"]]
 
-        assert await until_done(received, "the delivery is marked as sent") == ["qun.created"]
-        await town.quiet()
+        assert await repeat_until(received, "the delivery is marked as sent") == ["qun.created"]
+        await env.wait_idle()
         assert tries == [body]

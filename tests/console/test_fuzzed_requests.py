@@ -1,4 +1,4 @@
-"""Whatever is asked of the console's JSON, the answer is JSON in one of the known shapes, and never a fault of ours."""
+"""Fuzzed requests to the console's API always get JSON in a documented format, never an internal error."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from api.openapi import all_errors
 from console.routes import Route
 from tests.console.conftest import SETTINGS, Person, log_in, login_link
 from tests.console.description import document, operations, plain_path
-from tests.stories.conftest import Town
+from tests.stories.conftest import BotEnvironment
 from tests.stories.service import known, staff_room
 
 MESSAGES = {error.code: (error.status, error.message) for error in all_errors()}
@@ -25,7 +25,7 @@ PLAIN = ("text/csv", "application/yaml", "image/svg+xml", "image/png", "applicat
 
 
 class _Served:
-    """A town on a loop of its own in another thread, and the session of its admin: schemathesis blocks."""
+    """A bot on its own event loop in another thread, and its admin's session: schemathesis blocks."""
 
     def __init__(self, folder: Path) -> None:
         self.url = ""
@@ -37,13 +37,13 @@ class _Served:
         self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._run()))
 
     async def _run(self) -> None:
-        town = await Town(self._folder, **SETTINGS).open()
+        env = await BotEnvironment(self._folder, **SETTINGS).open()
         try:
-            await known(town, staff_room(town))
-            await town.make_group()
-            town.say("黑旋风", "人工")
-            await town.hears("黑旋风", town.bot.config.texts.handoff[:4])
-            person: Person = await log_in(town, await login_link(town, "店长"))
+            await known(env, staff_room(env))
+            await env.make_group()
+            env.say("黑旋风", "人工")
+            await env.receives("黑旋风", env.bot.config.texts.handoff[:4])
+            person: Person = await log_in(env, await login_link(env, "店长"))
             cookie = next(one for one in person.http.cookie_jar if one.key == "wxbot_session")
             self.url = person.url
             self.headers = {"Cookie": f"{cookie.key}={cookie.value}", "X-CSRF-Token": person.csrf}
@@ -52,7 +52,7 @@ class _Served:
             self._up.set()
             await self._stop.wait()
         finally:
-            await town.close()
+            await env.close()
 
     def __enter__(self) -> _Served:
         self._thread.start()

@@ -17,7 +17,7 @@ from errors import WeChatError
 from protocol import puppet_pb2 as pb
 from sandbox.gateway.server import PuppetServer
 from sandbox.world.world import SONG, World
-from tests.wechat.recording_listener import Heard
+from tests.wechat.recording_listener import RecordedAccount
 from wechat import event_parser as intake
 from wechat.interface import State
 
@@ -49,18 +49,20 @@ marks = count()
 )
 @given(events=st.lists(st.tuples(types, payloads), min_size=1, max_size=8))
 @example(events=[(pb.EVENT_ERROR, '{"gerror": "x"}'), (pb.EVENT_LOGOUT, "{}"), (pb.EVENT_SCAN, '{"status": 9}')])
-async def test_any_event_is_survived(server: PuppetServer, heard: Heard, events: list[tuple[int, str]]) -> None:
+async def test_any_event_is_survived(
+    server: PuppetServer, recorded: RecordedAccount, events: list[tuple[int, str]]
+) -> None:
     for type, payload in events:
         server.send_raw(pb.EventResponse(type=type, payload=payload))
     id = f"mark{next(marks)}"
     server.send_raw(pb.EventResponse(type=pb.EVENT_MESSAGE, payload=json.dumps({"messageId": id})))
-    await heard.listener.until(lambda: any(raw.id == id for raw in heard.listener.raws))
-    assert State.CONNECTING not in [state for state, _ in heard.listener.states]
-    for raw in heard.listener.raws:  # whatever was taken can be kept by any database, and resolved without a crash
+    await recorded.listener.until(lambda: any(raw.id == id for raw in recorded.listener.raws))
+    assert State.CONNECTING not in [state for state, _ in recorded.listener.states]
+    for raw in recorded.listener.raws:  # whatever was taken can be kept by any database, and resolved without a crash
         assert "\0" not in raw.id
         json.dumps(raw.data).encode()
         assert datetime(2010, 1, 1, tzinfo=UTC) < raw.at
-    heard.listener.raws.clear()
+    recorded.listener.raws.clear()
 
 
 @hypothesis_settings(max_examples=300, deadline=None)
@@ -75,14 +77,14 @@ def test_event_is_stored_or_malformed_with_a_stable_id(kind: str, data: dict[str
     assert raw.id
 
 
-async def test_malformed_stored_data_resolves_to_nothing(heard: Heard) -> None:
+async def test_malformed_stored_data_resolves_to_nothing(recorded: RecordedAccount) -> None:
     from wechat.events import RawEvent
 
     for kind in (*intake.STORED_KINDS.values(), "nonsense"):
         for data in ({}, {"messageId": 5}, {"roomId": "r"}, {"roomId": ["r"], "inviteeIdList": "x"}):
             raw = RawEvent("weimi1001", "x", kind, data, NOW)
             try:
-                event = await heard.assistant.resolve(raw)
+                event = await recorded.assistant.resolve(raw)
                 names = getattr(event, "contact_ids", ())
                 assert event is None or (data == {"roomId": "r"} and not names)  # it names nobody
             except WeChatError as error:
@@ -90,7 +92,7 @@ async def test_malformed_stored_data_resolves_to_nothing(heard: Heard) -> None:
 
 
 async def test_event_contents_are_not_logged(
-    server: PuppetServer, heard: Heard, world: World, caplog: pytest.LogCaptureFixture
+    server: PuppetServer, recorded: RecordedAccount, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     secret = "密码是123456"
@@ -98,12 +100,14 @@ async def test_event_contents_are_not_logged(
         if type not in (pb.EVENT_LOGIN, pb.EVENT_SCAN):
             for payload in (secret, json.dumps([secret]), json.dumps({"data": secret, "messageId": [secret]})):
                 server.send_raw(pb.EventResponse(type=type, payload=payload))
-    server.send_raw(pb.EventResponse(type=pb.EVENT_LOGIN, payload=json.dumps({"contactId": heard.assistant.self_id})))
-    await heard.online()
-    world.chats.say(SONG, heard.assistant.self_id, secret)
-    event = await heard.assistant.resolve(await heard.listener.raw("message"))
+    server.send_raw(
+        pb.EventResponse(type=pb.EVENT_LOGIN, payload=json.dumps({"contactId": recorded.assistant.self_id}))
+    )
+    await recorded.online()
+    world.chats.say(SONG, recorded.assistant.self_id, secret)
+    event = await recorded.assistant.resolve(await recorded.listener.raw("message"))
     assert event is not None
-    await heard.assistant.send_text(SONG, secret)
+    await recorded.assistant.send_text(SONG, secret)
     assert caplog.records
     assert "密码" not in caplog.text
     assert "ignored an invalid message event" in caplog.text

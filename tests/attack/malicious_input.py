@@ -1,4 +1,4 @@
-"""Pictures, files and events made to break what reads them."""
+"""Pictures, files and events crafted to break their readers."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def bomb(side: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
-def lying(side: int) -> bytes:
-    """Return a PNG whose header claims a size that its data does not have."""
+def with_false_size(side: int) -> bytes:
+    """Return a PNG whose header has a false size."""
     small = bytearray(saved(Image.new("L", (8, 8)), "PNG"))
     small[16:24] = struct.pack(">II", side, side)
     small[29:33] = struct.pack(">I", zlib.crc32(bytes(small[12:29])))
@@ -51,11 +51,11 @@ def lying(side: int) -> bytes:
 
 
 def pictures(rounds: int, seed: int) -> Iterator[tuple[str, bytes]]:
-    """Yield names and contents: bombs, lies, pieces, and `rounds` pictures with random damage."""
+    """Yield names and contents: bombs, false headers, fragments, and `rounds` randomly damaged pictures."""
     code = qr_code("https://attacker.example/x")
     yield "bomb.png", bomb(6000)
-    yield "lying.png", lying(2**31 - 1)
-    yield "lying.png", lying(4000)
+    yield "lying.png", with_false_size(2**31 - 1)
+    yield "lying.png", with_false_size(4000)
     frames = [Image.new("L", (300, 300), shade % 256) for shade in range(150)]
     yield "long.gif", saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
     yield "pages.tif", saved(code, "TIFF", save_all=True, append_images=[Image.new("1", (6000, 6000))])

@@ -1,4 +1,4 @@
-"""Slips in the config that were taken without a word."""
+"""Config mistakes that must not pass silently."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gateways, relays and processes of a cluster that is tormented; what is measured about it."""
+"""A cluster under chaos tests: gateways, relays, processes and proxies, and measurements."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.waiting import SECONDS
 LEASE = 5.0
 
 
-class ChaosTown:
+class ChaosCluster:
     """Accounts `a0`…, each with a gateway of its own (and a relay before it), and processes that share them."""
 
     def __init__(
@@ -47,7 +47,7 @@ class ChaosTown:
         self.stale: list[str] = []  # calls of an epoch after one of a later epoch
         self._stack = AsyncExitStack()
 
-    async def __aenter__(self) -> ChaosTown:
+    async def __aenter__(self) -> ChaosCluster:
         world = World.default(self.accounts, seed=1)
         self.sandbox = await sandbox.start(self.accounts, port=0, world=world)
         self._stack.push_async_callback(self.sandbox.stop)
@@ -76,7 +76,7 @@ class ChaosTown:
         await self._stack.aclose()
 
     def _record(self, account: str, server: Any) -> None:
-        """Have the gateway note the epoch of every call that changes something."""
+        """Record the epoch of every modifying call at the gateway."""
         latest = 0
 
         async def called(event: RecvRequest) -> None:
@@ -126,7 +126,7 @@ class ChaosTown:
     # ---- who serves what ----
 
     async def served(self) -> dict[str, list[str]]:
-        """By account: the processes at which it is online."""
+        """Return the processes at which each account is online."""
         found: dict[str, list[str]] = {account: [] for account in self.accounts}
         answers = await asyncio.gather(*(member.online(self.http) for member in self.members))
         for member, accounts in zip(self.members, answers, strict=True):
@@ -156,7 +156,7 @@ class ChaosTown:
         return await member.online(self.http)
 
     async def until_taken(self, accounts: set[str], began: float, seconds: float = SECONDS) -> list[float]:
-        """Wait until other processes serve these accounts; after how many seconds each was."""
+        """Wait until other processes serve these accounts; return after how many seconds each was."""
         took: dict[str, float] = {}
         while accounts - took.keys():
             served = await self.served()
@@ -167,8 +167,8 @@ class ChaosTown:
             await asyncio.sleep(0.05)
         return list(took.values())
 
-    async def quiet(self, seconds: float = SECONDS) -> None:
-        """Wait until no event is unhandled and no message unsent, and still so a moment later."""
+    async def wait_idle(self, seconds: float = SECONDS) -> None:
+        """Wait until there are no unhandled events and unsent messages, several times in a row."""
         deadline, still = time.monotonic() + seconds, 0
         while still < 4:
             busy = [await self._busy(member) for member in self.members]

@@ -71,20 +71,20 @@ async def shop(windows: Windows, tmp_path: Path) -> AsyncIterator[Shop]:
 
 
 async def test_create_join_and_support_in_the_browser(shop: Shop) -> None:
-    url = await a_system_asks_for_a_group(shop)
-    token = await somebody_opens_the_url(shop, url)
+    url = await create_group_by_rest(shop)
+    token = await open_landing_page(shop, url)
     guest = await shop.someone(WENLONG, size=PHONE, device_scale_factor=2)
-    await they_add_the_assistant(guest, token)
-    await they_are_in_the_group(shop, guest)
-    await a_question_is_answered(guest)
+    await add_assistant(guest, token)
+    await check_group_joined(shop, guest)
+    await check_question_answered(guest)
     keeper = await shop.someone(ADMIN)
-    await the_staff_room_is_there(keeper)
-    await a_person_is_asked_for(guest, keeper)
-    await a_colleague_answers(guest, keeper)
-    await it_ends_with_a_mark(guest, keeper)
+    await check_staff_room(keeper)
+    await request_person(guest, keeper)
+    await answer_as_staff(guest, keeper)
+    await close_and_rate(guest, keeper)
 
 
-async def a_system_asks_for_a_group(shop: Shop) -> str:
+async def create_group_by_rest(shop: Shop) -> str:
     """Create a group by REST; its owner sees it."""
     answer = await shop.post("/wxbot/qun", {"code": "1001", "owner": "宋公明", "assistant": ACCOUNT})
     url = str(answer["qun_create_response"]["url"])
@@ -94,7 +94,7 @@ async def a_system_asks_for_a_group(shop: Shop) -> str:
     return url
 
 
-async def somebody_opens_the_url(shop: Shop, url: str) -> str:
+async def open_landing_page(shop: Shop, url: str) -> str:
     """Open the landing page on a phone and copy the token."""
     here = f"http://127.0.0.1:{shop.bot.port}/weiqun/{url.rpartition('/')[2]}"
     grants = ["clipboard-read", "clipboard-write"]
@@ -108,7 +108,7 @@ async def somebody_opens_the_url(shop: Shop, url: str) -> str:
     return token
 
 
-async def they_add_the_assistant(guest: Page, token: str) -> None:
+async def add_assistant(guest: Page, token: str) -> None:
     """Add the assistant by 微信号, with the token as the verification text."""
     await guest.get_by_role("button", name="添加朋友或发起群聊").click()
     await guest.get_by_label("微信号、微信 id 或二维码内容").fill(ACCOUNT)
@@ -120,7 +120,7 @@ async def they_add_the_assistant(guest: Page, token: str) -> None:
     await expect(guest.get_by_role("dialog")).to_have_count(0)
 
 
-async def they_are_in_the_group(shop: Shop, guest: Page) -> None:
+async def check_group_joined(shop: Shop, guest: Page) -> None:
     """The friend request is accepted, the person added and welcomed once with an @."""
     await guest.get_by_role("button", name=GROUP).click()
     log = guest.get_by_role("log")
@@ -140,7 +140,7 @@ async def say(page: Page, text: str) -> None:
     await page.get_by_role("button", name="发送", exact=True).click()
 
 
-async def a_question_is_answered(guest: Page) -> None:
+async def check_question_answered(guest: Page) -> None:
     """A keyword of the config is answered in private."""
     await guest.get_by_role("list").get_by_text(ACCOUNT, exact=True).click()
     await expect(guest.get_by_role("log")).to_contain_text(f"您好，我是{ACCOUNT}")
@@ -148,13 +148,13 @@ async def a_question_is_answered(guest: Page) -> None:
     await expect(guest.get_by_role("log")).to_contain_text("我们每天 9:00-18:00 营业。")
 
 
-async def the_staff_room_is_there(keeper: Page) -> None:
+async def check_staff_room(keeper: Page) -> None:
     """The sandbox has the configured staff room, so 人工 works at once."""
     await keeper.get_by_role("button", name=STAFF_ROOM).click()
     await expect(keeper.get_by_role("heading", name=f"{STAFF_ROOM}（3）")).to_be_visible()
 
 
-async def a_person_is_asked_for(guest: Page, keeper: Page) -> None:
+async def request_person(guest: Page, keeper: Page) -> None:
     """“人工” opens ticket #1; staff see the customer and the last messages."""
     await say(guest, "人工")
     await expect(guest.get_by_role("log")).to_contain_text("正在为您转接人工客服，请稍候。")
@@ -163,7 +163,7 @@ async def a_person_is_asked_for(guest: Page, keeper: Page) -> None:
     await expect(keeper.get_by_role("log")).to_contain_text("我的订单 88 还没有收到")
 
 
-async def a_colleague_answers(guest: Page, keeper: Page) -> None:
+async def answer_as_staff(guest: Page, keeper: Page) -> None:
     """`#1 …` in the staff room reaches the customer as a message of the assistant."""
     await keeper.get_by_role("button", name="机器人", exact=True).click()
     await say(keeper, "#1 您好，我是店长。马上帮您查，请稍等 😊")
@@ -176,7 +176,7 @@ async def a_colleague_answers(guest: Page, keeper: Page) -> None:
     await take(guest, "customer-service")
 
 
-async def it_ends_with_a_mark(guest: Page, keeper: Page) -> None:
+async def close_and_rate(guest: Page, keeper: Page) -> None:
     """`#1 结束` closes the ticket; the customer gives a rating, and automatic replies resume."""
     await say(keeper, "#1 结束")
     await expect(guest.get_by_role("log")).to_contain_text("请回复 1–5 为本次服务打分")

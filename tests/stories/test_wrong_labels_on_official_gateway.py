@@ -1,4 +1,4 @@
-"""Messages that a gateway labels wrongly: what they hold decides."""
+"""Messages with wrong labels of the gateway: the content decides."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from tests.official import OfficialGateway, Start, official  # noqa: F401 - a fixture
 from tests.stories.conftest import until
-from tests.stories.test_groups_on_official_gateway import ACCOUNT, Street
+from tests.stories.test_groups_on_official_gateway import ACCOUNT, GatewayEnvironment
 from tests.wechat.test_message_content import CARD, PROGRAM, app, quoting
 
 pytestmark = pytest.mark.gateway
@@ -18,7 +18,7 @@ LABELS = (0, 1, 7, 14)
 
 
 @pytest.fixture
-async def street(official: Start, tmp_path: Path) -> AsyncIterator[Street]:  # noqa: F811
+async def env(official: Start, tmp_path: Path) -> AsyncIterator[GatewayEnvironment]:  # noqa: F811
     """A customer, a group's owner, and one member of the staff."""
     gateway = await official(tls=False)
     for id, name in (("wxid_xuan", "黑旋风"), ("wxid_song", "宋公明"), ("wxid_zhi", "智多星"), ("wxid_admin", "店长")):
@@ -28,11 +28,11 @@ async def street(official: Start, tmp_path: Path) -> AsyncIterator[Street]:  # n
     await gateway.room(STAFF_ROOM, "客服值班群", [me, "wxid_song", "wxid_admin"], owner="wxid_admin")
     hours = {"days": "mon-sun", "from": "00:00", "to": "24:00"}
     keywords = [{"equals": "营业时间", "reply": "我们每天 9:00-18:00 营业。"}]
-    street = Street(gateway, tmp_path, False, handoff={"hours": hours}, keywords=keywords)
-    await street.bot.start()
-    await until(lambda: street.bot.container.accounts.is_online(ACCOUNT), "online")
-    yield street
-    await street.bot.stop()
+    env = GatewayEnvironment(gateway, tmp_path, False, handoff={"hours": hours}, keywords=keywords)
+    await env.bot.start()
+    await until(lambda: env.bot.container.accounts.is_online(ACCOUNT), "online")
+    yield env
+    await env.bot.stop()
 
 
 async def texts(gateway: OfficialGateway, count: int, where: str) -> list[str]:
@@ -40,15 +40,15 @@ async def texts(gateway: OfficialGateway, count: int, where: str) -> list[str]:
     return [sent["text"] for sent in await gateway.wait_sent(count, where)]
 
 
-async def test_quoting_question_is_answered(street: Street) -> None:
+async def test_quoting_question_is_answered(env: GatewayEnvironment) -> None:
     for label in LABELS:
-        await street.gateway.say("wxid_xuan", quoting("营业时间", "您好"), kind=label)
-    assert await texts(street.gateway, 4, "wxid_xuan") == ["我们每天 9:00-18:00 营业。"] * 4
+        await env.gateway.say("wxid_xuan", quoting("营业时间", "您好"), kind=label)
+    assert await texts(env.gateway, 4, "wxid_xuan") == ["我们每天 9:00-18:00 营业。"] * 4
 
 
-async def test_quoting_replies_are_relayed(street: Street) -> None:
+async def test_quoting_replies_are_relayed(env: GatewayEnvironment) -> None:
     """What the customer quotes is shown; what the staff quotes names the ticket, and only their words go on."""
-    gateway = street.gateway
+    gateway = env.gateway
     await gateway.say("wxid_xuan", "人工")
     await gateway.wait_sent(1, STAFF_ROOM)
     await gateway.say("wxid_xuan", quoting("这个呢", "您好，我是助手"), kind=0)
@@ -61,8 +61,8 @@ async def test_quoting_replies_are_relayed(street: Street) -> None:
     assert (await texts(gateway, 5, "wxid_xuan"))[1:] == ["马上为您处理"] * 4
 
 
-async def test_cards_and_notes_are_relayed_by_content(street: Street) -> None:
-    gateway = street.gateway
+async def test_cards_and_notes_are_relayed_by_content(env: GatewayEnvironment) -> None:
+    gateway = env.gateway
     await gateway.say("wxid_xuan", "人工")
     await gateway.wait_sent(1, STAFF_ROOM)
     await gateway.say("wxid_xuan", PROGRAM, kind=0)
@@ -74,10 +74,10 @@ async def test_cards_and_notes_are_relayed_by_content(street: Street) -> None:
 
 
 @pytest.mark.parametrize("label", LABELS)
-async def test_group_is_moderated_whatever_the_label(street: Street, label: int) -> None:
+async def test_group_is_moderated_whatever_the_label(env: GatewayEnvironment, label: int) -> None:
     """A blocked word in a reply that quotes, a mini-program, a card; what is only quoted breaks no rule."""
-    gateway = street.gateway
-    qun = await street.group()
+    gateway = env.gateway
+    qun = await env.group()
     room = (await gateway.rooms())[-1]["id"]
     await gateway.join(room, "wxid_wen")
     await gateway.wait_sent(1, room)

@@ -1,4 +1,4 @@
-"""The page's words: all of them in both languages, and one for every kind of line in the audit log."""
+"""The page's texts: complete in both languages, with one for each audit kind."""
 
 from __future__ import annotations
 

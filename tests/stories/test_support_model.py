@@ -1,4 +1,4 @@
-"""A day at the desk: ten customers, three of the staff, restarts and time that passes. Nobody is forgotten."""
+"""Model-based test: ten customers, three members of staff, restarts and passing time; every customer is served."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlmodel import select
 
 from models.support import Ticket, TicketState
-from tests.stories.conftest import Town
+from tests.stories.conftest import BotEnvironment
 from tests.stories.service import known, service, staff_room
 
 STAFF = ("店长", "宋公明", "智多星")
@@ -24,11 +24,11 @@ STEPS = st.one_of(
 )
 
 
-class Desk:
-    """The town, and what must be true of it: each customer is unserved, waits, was answered, or is done."""
+class SupportModel:
+    """The bot and the expected state of each customer: unserved, waiting, answered or done."""
 
     def __init__(self, folder: Path) -> None:
-        self.town = Town(folder, customer_service=service())
+        self.env = BotEnvironment(folder, customer_service=service())
         self.customers: list[str] = []
         self.room = ""
         self.waits: dict[int, float] = {}  # customer -> since when, on the bot's clock
@@ -37,16 +37,16 @@ class Desk:
         self.turn = 0
 
     async def begin(self) -> None:
-        await self.town.open()
-        self.customers = [self.town.newcomer(f"客人{n}") for n in range(10)]
-        self.room = staff_room(self.town)
-        self.town.world.people.befriend(self.town.id("店长"), self.town.id("智多星"))
-        self.town.world.joins.add(self.town.id("店长"), self.room, self.town.id("智多星"))
-        await known(self.town, self.room)
-        await self.town.quiet()
+        await self.env.open()
+        self.customers = [self.env.add_person(f"客人{n}") for n in range(10)]
+        self.room = staff_room(self.env)
+        self.env.world.people.befriend(self.env.id("店长"), self.env.id("智多星"))
+        self.env.world.joins.add(self.env.id("店长"), self.room, self.env.id("智多星"))
+        await known(self.env, self.room)
+        await self.env.wait_idle()
 
     async def tickets(self) -> list[Ticket]:
-        rows = await self.town.bot.container.store.read(lambda s: s.exec(select(Ticket)).all())
+        rows = await self.env.bot.container.store.read(lambda s: s.exec(select(Ticket)).all())
         return sorted(rows, key=lambda row: row.id or 0)
 
     async def number(self, who: int) -> int | None:
@@ -57,46 +57,46 @@ class Desk:
         self.turn += 1
         member, number = STAFF[self.turn % len(STAFF)], await self.number(who) if what != "asks" else None
         if what == "asks":
-            self.town.say(self.customers[who], "人工")
+            self.env.say(self.customers[who], "人工")
             if who not in self.answered:
-                self.waits.setdefault(who, self.town.bot.container.clock())
+                self.waits.setdefault(who, self.env.bot.container.clock())
         elif what == "says":
-            self.town.say(self.customers[who], f"第{self.turn}句")
+            self.env.say(self.customers[who], f"第{self.turn}句")
             if number is not None:
                 self.said.append(f"第{self.turn}句")
         elif what == "answers" and number is not None:
-            self.town.say(member, f"#{number} 您好{self.turn}", self.room)
+            self.env.say(member, f"#{number} 您好{self.turn}", self.room)
             self.waits.pop(who, None)
             self.answered.add(who)
         elif what == "closes" and number is not None:
-            self.town.say(member, f"#{number} 结束", self.room)
+            self.env.say(member, f"#{number} 结束", self.room)
             self.waits.pop(who, None)
             self.answered.discard(who)
         elif what == "slips" and number is not None:
-            self.town.say(member, f"#{number} 转", self.room)
-        await self.town.quiet()
+            self.env.say(member, f"#{number} 转", self.room)
+        await self.env.wait_idle()
         if what == "restart":
-            await self.town.restart_bot()
-            await known(self.town, self.room)
+            await self.env.restart_bot()
+            await known(self.env, self.room)
         elif what in ("minutes", "an hour"):
             await self.pass_time(6 if what == "minutes" else 60)
         await self.check()
 
     async def pass_time(self, minutes: int) -> None:
         """The clock's jobs run each few minutes, as in a real day; silence counts towards the end of tickets."""
-        container = self.town.bot.container
+        container = self.env.bot.container
         for _ in range(minutes // 3):
-            self.town.ahead += 180
+            self.env.ahead += 180
             for job in (container.idle_tickets.close, container.waiting_tickets.announce, container.reminders.run):
                 await job()
-        await self.town.quiet()
+        await self.env.wait_idle()
         unfinished = {t.contact_id for t in await self.tickets() if t.state != TicketState.CLOSED}
         self.answered = {who for who in self.answered if self.customers[who] in unfinished}
 
     async def check(self) -> None:
         """Who waits has an open ticket, was never asked for a mark over it, and is reminded of when it is time."""
-        tickets, now = await self.tickets(), self.town.bot.container.clock()
-        room = [message.text for message in self.town.seen("宋公明", self.room)]
+        tickets, now = await self.tickets(), self.env.bot.container.clock()
+        room = [message.text for message in self.env.seen("宋公明", self.room)]
         for who, since in self.waits.items():
             mine = [t for t in tickets if t.contact_id == self.customers[who]]
             assert mine
@@ -105,9 +105,9 @@ class Desk:
                 assert any(f"#{mine[-1].id} 客人{who} 已等待" in line for line in room), "nobody was reminded"
         for who, person in enumerate(self.customers):
             closed = [t for t in tickets if t.contact_id == person and t.state == TicketState.CLOSED]
-            asked = [m for m in self.town.seen(person) if "回复 1–5" in m.text]
+            asked = [m for m in self.env.seen(person) if "回复 1–5" in m.text]
             assert len(asked) == len(closed), f"客人{who} is asked for a mark once for each ticket that is over"
-            assert not any(m.text == "转" for m in self.town.seen(person)), "a slip of the staff reached a customer"
+            assert not any(m.text == "转" for m in self.env.seen(person)), "a slip of the staff reached a customer"
         for words in self.said:
             assert sum(words in line for line in room if line.startswith("【#")) == 1, f"{words} was not relayed once"
         open_ones = [t.contact_id for t in tickets if t.state != TicketState.CLOSED]
@@ -120,18 +120,18 @@ def test_every_customer_is_served() -> None:
     def day(steps: list[tuple[str, int]]) -> None:
         async def live() -> None:
             with tempfile.TemporaryDirectory() as folder:
-                desk = Desk(Path(folder))
-                await desk.begin()
+                model = SupportModel(Path(folder))
+                await model.begin()
                 try:
                     for who in range(10):  # everybody needs somebody, and half of them is answered
-                        await desk.step("asks", who)
+                        await model.step("asks", who)
                     for who in range(0, 10, 2):
-                        await desk.step("answers", who)
+                        await model.step("answers", who)
                     for what, who in steps:
-                        await desk.step(what, who)
-                    await desk.step("an hour", 0)
+                        await model.step(what, who)
+                    await model.step("an hour", 0)
                 finally:
-                    await desk.town.close()
+                    await model.env.close()
 
         asyncio.run(live())
 
