@@ -56,12 +56,12 @@ async def test_fifth_wrong_token_is_the_last_one_answered(parts: Parts) -> None:
 
 
 @pytest.mark.parametrize(
-    ("between", "heard"),
+    ("between", "answered"),
     [(HOUR - 1, False), (HOUR, True), (HOUR + 1, True)],
 )
-async def test_five_wrong_tokens_over_an_hour_do_not_block(parts: Parts, between: float, received: bool) -> None:
+async def test_five_wrong_tokens_over_an_hour_do_not_block(parts: Parts, between: float, answered: bool) -> None:
     await wrong(parts, between, 300, 200, 100, 0)
-    assert ((await sent(parts, new_token())).words == BAD) is received
+    assert ((await sent(parts, new_token())).words == BAD) is answered
 
 
 async def test_last_five_wrong_tokens_count(parts: Parts) -> None:
@@ -69,13 +69,13 @@ async def test_last_five_wrong_tokens_count(parts: Parts) -> None:
     assert (await sent(parts, new_token())).words == ""
 
 
-@pytest.mark.parametrize(("after", "heard"), [(HOUR - 1, False), (HOUR, True)])
-async def test_block_lasts_an_hour(parts: Parts, after: float, received: bool) -> None:
+@pytest.mark.parametrize(("after", "answered"), [(HOUR - 1, False), (HOUR, True)])
+async def test_block_lasts_an_hour(parts: Parts, after: float, answered: bool) -> None:
     qun = await parts.group()
     await wrong(parts, 40, 30, 20, 10, 0)
     parts.clock.now += after
-    assert bool((await sent(parts, qun.token)).words) is received
-    assert bool((await requested(parts, qun.token)).opens) is received
+    assert bool((await sent(parts, qun.token)).words) is answered
+    assert bool((await requested(parts, qun.token)).opens) is answered
 
 
 async def test_four_wrong_tokens_do_not_block(parts: Parts) -> None:
