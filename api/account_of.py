@@ -73,7 +73,7 @@ def _stored(look: Callable[[Session, web.Request], str | None]) -> Find:
     return find
 
 
-def _row(table: Any, name: str = "id", most: int = MAX_ID) -> Find:
+def _of_row(table: Any, name: str = "id", most: int = MAX_ID) -> Find:
     """Return the account of the row whose number is in the path."""
 
     def look(session: Session, request: web.Request) -> str | None:
@@ -128,7 +128,7 @@ async def _by_number_in_body(request: web.Request) -> str | None:
     )
 
 
-def _said(session: Session, request: web.Request) -> str | None:
+def _of_message(session: Session, request: web.Request) -> str | None:
     number = int(request.match_info["id"])
     row = session.get(Said, number) if number <= MAX_ID else None
     return row.account if row is not None else None
@@ -157,7 +157,7 @@ async def _knowledge(request: web.Request) -> str | None:
     return first_account or next((one.account for one in container.config.assistants), None)
 
 
-_QUN, _TICKET, _ITEM = _group(Qun.number, _number), _row(Ticket), _row(OutboxItem, most=MAX_ROW_ID)
+_QUN, _TICKET, _ITEM = _group(Qun.number, _number), _of_row(Ticket), _of_row(OutboxItem, most=MAX_ROW_ID)
 _API: Final = "/console/api"
 CALLBACK_TIMEOUT: Final = 12.0  # seconds: a business system may call only once
 
@@ -169,7 +169,7 @@ FORWARDINGS: Final[dict[tuple[str, str], Forwarding]] = {
     ("DELETE", "/wxbot/qun/{number}"): Forwarding(_QUN),
     ("GET", "/wxbot/qun/{number}/members"): Forwarding(_QUN),
     ("POST", "/wxbot/qun/membership"): Forwarding(_by_token),
-    ("DELETE", "/wxbot/qun/membership/{id}"): Forwarding(_row(Membership)),
+    ("DELETE", "/wxbot/qun/membership/{id}"): Forwarding(_of_row(Membership)),
     ("POST", "/wxbot/message"): Forwarding(_in_body(large=True), large=True),
     ("POST", "/wxbot/broadcast"): Forwarding(_in_body(large=True), large=True),
     ("POST", "/wxbot/callback/{secret}"): Forwarding(_stored(_callback), patience=CALLBACK_TIMEOUT),
@@ -184,7 +184,7 @@ FORWARDINGS: Final[dict[tuple[str, str], Forwarding]] = {
     ("GET", f"{_API}/blocked-word"): Forwarding(_knowledge),
     ("POST", f"{_API}/blocked-word"): Forwarding(_knowledge, repeatable=False),
     ("POST", f"{_API}/blocked-word/remove"): Forwarding(_knowledge, repeatable=False),
-    ("GET", f"{_API}/media/{{id}}"): Forwarding(_stored(_said)),  # its file is on the holder's disk
+    ("GET", f"{_API}/media/{{id}}"): Forwarding(_stored(_of_message)),  # its file is on the holder's disk
     ("GET", f"{_API}/ticket/{{id}}"): Forwarding(_TICKET, alone=True),
     **{
         ("POST", f"{_API}/ticket/{{id}}/{action}"): Forwarding(_TICKET, repeatable=False)
@@ -205,6 +205,6 @@ FORWARDINGS: Final[dict[tuple[str, str], Forwarding]] = {
     ("DELETE", f"{_API}/timed/{{id}}"): Forwarding(_stored(_timed), repeatable=False),
     ("POST", f"{_API}/webhook/{{id}}/resend"): Forwarding(_ITEM),
     ("POST", f"{_API}/message/{{id}}/resend"): Forwarding(_ITEM),
-    ("POST", f"{_API}/flow/{{id}}/end"): Forwarding(_row(FlowRun)),
+    ("POST", f"{_API}/flow/{{id}}/end"): Forwarding(_of_row(FlowRun)),
     ("GET", f"{_API}/qun"): Forwarding(_in_query()),
 }

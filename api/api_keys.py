@@ -59,7 +59,7 @@ class ApiKeys:
         """
         if not self._keys:
             return ""
-        key = self._shown(request)
+        key = self._presented_key(request)
         if key is None:
             raise BadKey
         if not key.allows_address(client):
@@ -71,7 +71,7 @@ class ApiKeys:
             raise TooManyRequests(f"key {key.name}", retry_after=wait)
         return key.name
 
-    def _shown(self, request: web.Request) -> _Key | None:
+    def _presented_key(self, request: web.Request) -> _Key | None:
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             return None

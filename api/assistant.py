@@ -22,7 +22,7 @@ PATH = "/wxbot/assistant"
 
 async def find(request: web.Request) -> web.Response:
     """GET /wxbot/assistant."""
-    return reply({"assistants": [_shown(status) for status in await _assistants(request).listed()]})
+    return reply({"assistants": [_to_json(status) for status in await _assistants(request).listed()]})
 
 
 async def put(request: web.Request) -> web.Response:
@@ -30,7 +30,7 @@ async def put(request: web.Request) -> web.Response:
     settings = read_settings(await read_object(request))
     status, new = await _assistants(request).put(settings, caller(request))
     where = {"Location": f"{PATH}/{settings.account}"} if new else None
-    return reply({"assistant": _shown(status)}, 201 if new else 200, where)
+    return reply({"assistant": _to_json(status)}, 201 if new else 200, where)
 
 
 def read_settings(body: dict[str, Any]) -> AssistantSettings:
@@ -63,7 +63,7 @@ def _assistants(request: web.Request) -> Assistants:
     return request.app[ASSISTANTS]
 
 
-def _shown(status: AssistantStatus) -> dict[str, Any]:
+def _to_json(status: AssistantStatus) -> dict[str, Any]:
     data = asdict(status)
     if not status.qr_code:
         del data["qr_code"]

@@ -18,10 +18,10 @@ async def find(request: web.Request) -> web.Response:
     criteria = AuditFilter(since=moment(request, "since"), kind=word(request, "kind"), who=word(request, "who"))
     page_request = page(request)
     result = await request.app[CONTAINER].store.read(lambda s: list_actions(s, criteria, page_request))
-    return listing("audit", result.map(_shown))
+    return listing("audit", result.map(_to_json))
 
 
-def _shown(action: Action) -> dict[str, Any]:
+def _to_json(action: Action) -> dict[str, Any]:
     return {
         "id": action.id,
         "at": iso(action.at),

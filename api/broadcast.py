@@ -69,17 +69,17 @@ def _moment(body: Mapping[str, Any], now: float) -> float:
 
 async def read(request: web.Request) -> web.Response:
     """GET /wxbot/broadcast/{id}: the result for each group."""
-    return await _shown(request, number(request))
+    return await _response(request, number(request))
 
 
 async def cancel(request: web.Request) -> web.Response:
     """POST /wxbot/broadcast/{id}/cancel: messages not sent yet are not sent; the result for each group. Idempotent."""
     container, who, broadcast_id = request.app[CONTAINER], caller(request), number(request)
     await container.store.write(lambda s: container.sent_broadcasts.cancel(s, broadcast_id, who))
-    return await _shown(request, broadcast_id)
+    return await _response(request, broadcast_id)
 
 
-async def _shown(request: web.Request, broadcast_id: int) -> web.Response:
+async def _response(request: web.Request, broadcast_id: int) -> web.Response:
     result = await request.app[CONTAINER].sent_broadcasts.result(broadcast_id)
     broadcast = result.broadcast
     data = {

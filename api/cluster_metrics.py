@@ -1,4 +1,4 @@
-"""The numbers of a process that is one of several; all 0 in a process without others."""
+"""Metrics of a cluster member; all 0 without a cluster."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How many connections are open at a time: from one address, from outside the networks, and in all.
+"""Limits of open connections: per address, external, and total.
 
-Callers from outside only have the join pages; they never take the descriptors that callers from inside, the gateways
-and the database need.
+External callers use only the join pages; they must not exhaust the descriptors needed by internal callers, gateways and
+the database.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ class ClientConnection(Protocol):
         """Whether no request of it is being answered."""
 
     def drop(self) -> None:
-        """End it at once."""
+        """Close it immediately."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """How many there may be."""
+    """The limits."""
 
     outside: int = MAX_OUTSIDE
     of_address: int = MAX_OF_ADDRESS
@@ -46,7 +46,7 @@ class Caps:
 
 
 class ConnectionLimits:
-    """Admits connections; when those from outside are too many, the one that was idle longest makes room."""
+    """Admits connections; above the external limit, the external connection idle longest is closed."""
 
     def __init__(self, access: AccessControl, caps: Caps | None = None) -> None:
         self._access = access
@@ -60,7 +60,7 @@ class ConnectionLimits:
         return len(self._open)
 
     def admit(self, connection: ClientConnection, remote: str) -> bool:
-        """Count a new connection; False when it is one too many."""
+        """Count a new connection; return False if it exceeds a limit."""
         address = self._access.judge(remote)
         key = subnet(address.text)
         if not self._has_room(address, key):
@@ -92,7 +92,7 @@ class ConnectionLimits:
         return len(self._open) < self._in_all or self._drop_idle()
 
     def _drop_idle(self) -> bool:
-        """Whether a connection from outside could be ended to make room."""
+        """Close the external connection idle longest; return whether there was one."""
         idle = next((one for one in self._outside if one.is_idle), None)
         if idle is None:
             return False

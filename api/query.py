@@ -41,7 +41,7 @@ def wants_no_wait(request: web.Request) -> bool:
 
 
 def moment(request: web.Request, name: str) -> float | None:
-    """Parse an ISO 8601 time (UTC by default) to Unix seconds; None if this key is required."""
+    """Parse an ISO 8601 time (UTC by default) to Unix seconds; None if it is missing."""
     value = request.query.get(name)
     if value is None:
         return None

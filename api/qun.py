@@ -71,7 +71,7 @@ async def change(request: web.Request) -> web.Response:
         await store.write(presentation.welcome(qun, welcome, who))
     if tags is not None:
         await store.write(lambda s: container.closing.tag(s, qun.number, tags))
-    return _shown(container, container.groups.by_number(qun.number))
+    return _response(container, container.groups.by_number(qun.number))
 
 
 def _short(value: str, most: int) -> str:
@@ -89,14 +89,14 @@ async def close(request: web.Request) -> web.Response:
 async def read(request: web.Request) -> web.Response:
     """GET /wxbot/qun/{number}."""
     container = request.app[CONTAINER]
-    return _shown(container, container.groups.by_number(number(request, "number")))
+    return _response(container, container.groups.by_number(number(request, "number")))
 
 
 async def find(request: web.Request) -> web.Response:
     """GET /wxbot/qun?code=…: one group; without a code, a page of all."""
     container = request.app[CONTAINER]
     if "code" in request.query:
-        return _shown(container, container.groups.by_code(line("code", request.query["code"])))
+        return _response(container, container.groups.by_code(line("code", request.query["code"])))
     criteria = QunFilter(
         account=word(request, "assistant"),
         state=choice(request, "state", QunState),
@@ -143,7 +143,7 @@ def capacity_of(container: Container, qun: Qun) -> int:
     return container.config.groups.capacity * max(1, len(container.groups.rooms(qun)))
 
 
-def _shown(container: Container, qun: Qun | None) -> web.Response:
+def _response(container: Container, qun: Qun | None) -> web.Response:
     if qun is None:
         raise NotFound
     return reply({"qun": fields(container, qun)})

@@ -20,14 +20,14 @@ def reference(title: str, url: str, keyed: bool) -> dict[str, Any]:
         "title": title,
         "url": url,
         "keyed": keyed,
-        "operations": [_shown(operation, url, keyed) for operation in OPERATIONS],
+        "operations": [_describe(operation, url, keyed) for operation in OPERATIONS],
         "errors": all_errors(),
         "events": events.EVENTS,
         "event_headers": events.HEADERS,
     }
 
 
-def _shown(operation: Operation, url: str, keyed: bool) -> dict[str, Any]:
+def _describe(operation: Operation, url: str, keyed: bool) -> dict[str, Any]:
     return {
         "it": operation,
         "fields": [(model.__doc__, _fields(model)) for model in operation.takes],

@@ -20,7 +20,7 @@ IDLE_SECONDS: Final = 60.0  # between two requests of a connection
 
 
 class _Connection(web.RequestHandler):
-    """One connection; one too many is refused, and one that does not send its first request in time is closed."""
+    """A connection; it is refused above the limits, and closed if its first request does not arrive in time."""
 
     __slots__ = ("_head_timer", "_limits")
 
@@ -42,7 +42,7 @@ class _Connection(web.RequestHandler):
         return self._current_request is None
 
     def drop(self) -> None:
-        """End it at once."""
+        """Close it immediately."""
         if isinstance(self.transport, asyncio.Transport):
             self.transport.abort()
 

@@ -20,7 +20,7 @@ async def find(request: web.Request) -> web.Response:
     """GET /wxbot/ticket: newest first."""
     account, state, page_request = word(request, "assistant"), choice(request, "state", TicketState), page(request)
     result = await request.app[CONTAINER].store.read(lambda s: list_tickets(s, account, state, page_request))
-    return listing("tickets", result.map(_shown))
+    return listing("tickets", result.map(_to_json))
 
 
 async def read(request: web.Request) -> web.Response:
@@ -30,11 +30,11 @@ async def read(request: web.Request) -> web.Response:
     if result is None:
         raise NotFound(f"ticket {ticket_id}")
     ticket, messages = result
-    data = {**_shown(ticket), "messages": [_message(ticket, row) for row in messages.rows]}
+    data = {**_to_json(ticket), "messages": [_message(ticket, row) for row in messages.rows]}
     return reply({"ticket": data, "next": messages.next})
 
 
-def _shown(ticket: Ticket) -> dict[str, Any]:
+def _to_json(ticket: Ticket) -> dict[str, Any]:
     return {
         "id": ticket.id,
         "assistant": ticket.account,

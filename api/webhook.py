@@ -31,17 +31,17 @@ async def find(request: web.Request) -> web.Response:
         raise InvalidParameter("state")
     page_request = page(request) if {"limit", "after"} & request.query.keys() else PageRequest(MAX_LISTED)
     result = await container.store.read(lambda s: list_deliveries(s, name, state, page_request))
-    return listing("webhooks", result.map(partial(_shown, container)))
+    return listing("webhooks", result.map(partial(_to_json, container)))
 
 
 async def resend(request: web.Request) -> web.Response:
     """POST /wxbot/webhook/{id}/resend: 202; one that was not given up stays as it is."""
     container, item_id, who = request.app[CONTAINER], number(request, most=MAX_ROW_ID), caller(request)
     resent = await container.store.write(lambda s: container.webhooks.send_again(s, item_id, who))
-    return reply({"webhook": _shown(container, resent.item)}, 202)
+    return reply({"webhook": _to_json(container, resent.item)}, 202)
 
 
-def _shown(container: Container, item: OutboxItem) -> dict[str, Any]:
+def _to_json(container: Container, item: OutboxItem) -> dict[str, Any]:
     event, name = json.loads(item.body), item.queue.removeprefix(f"{QUEUE}:")
     return {
         "id": item.id,

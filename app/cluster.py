@@ -102,7 +102,9 @@ class Cluster:
         self._draining = True
         if not self._member.fenced:
             await self._announce_draining()
-        await asyncio.gather(*self._busy.values(), return_exceptions=True)  # what is being taken is given up whole
+        await asyncio.gather(
+            *self._busy.values(), return_exceptions=True
+        )  # accounts being taken are given up completely
         moves = [self._hand_over(account, Cause.DRAIN) for account in list(self.serving)]
         for outcome in await asyncio.gather(*moves, return_exceptions=True):
             if isinstance(outcome, Exception):

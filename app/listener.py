@@ -124,7 +124,7 @@ class EventListener:
     async def synced(self, account: str, since: datetime | None, changed: Iterable[str]) -> None:
         """Handle what was found while contacts and groups were read again."""
         async with self._catching_up:
-            await self._container.admins.look(account)
+            await self._container.admins.check_seen(account)
             contacts = self._container.accounts.get(account).directory.contacts
             people = [contacts[id] for id in changed if id in contacts]
             new = [person for person in people if person.friend and not person.official]
@@ -134,7 +134,7 @@ class EventListener:
                 self._container.token_joins.became_friend_soon(
                     account, contact_id
                 )  # in the background, because adding people is slow
-            await self._container.recognition.look(account)
+            await self._container.recognition.propose_rooms(account)
             await self._container.token_joins.resume(account)
         await self.address_book.save()
 

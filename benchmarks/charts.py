@@ -1,4 +1,4 @@
-"""What the console's charts cost at 10 million messages, 1.5 million daily counts and a million tickets:
+"""Time of the console's charts with 10 million messages, 1.5 million daily counts and a million tickets:
 `python -m benchmarks charts`.
 
 SQLite, and PostgreSQL where WXBOT_BENCH_POSTGRES names an empty database.
@@ -45,7 +45,7 @@ FILL: Final = (
 
 
 async def run() -> str:
-    """A table for each database."""
+    """Return a table per database."""
     return await on_each_database(_measure)
 
 
@@ -81,7 +81,7 @@ async def _measure(name: str, url: str) -> str:
 
 
 def _vacuum(url: str) -> None:
-    """What PostgreSQL does by itself some time after so many rows were written."""
+    """Vacuum the tables, as PostgreSQL's autovacuum does some time after many inserts."""
     engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text("VACUUM ANALYZE"))

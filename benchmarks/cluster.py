@@ -74,7 +74,7 @@ def cpu(env: ChaosCluster) -> float:
 
 
 async def answer(env: ChaosCluster, count: int) -> tuple[str, str, str]:
-    """Say everything at once; return pairs per second, CPU in ms and commits per pair."""
+    """Send all messages at once; return pairs per second, CPU in ms and commits per pair."""
     commits = 'wxbot_database_seconds_count{operation="commit"}'
     used, before, started = cpu(env), await total(env, commits), time.monotonic()
     for number in range(count):
@@ -92,7 +92,7 @@ async def answer(env: ChaosCluster, count: int) -> tuple[str, str, str]:
 
 
 async def compare_processes(env: ChaosCluster) -> str:
-    """Compare a promised message at the holder of its account and at another process."""
+    """Compare queueing a message at the account's holder and at another process."""
     held = await env.held_by(env.members[0])
     mine = next(iter(held))
     waits: dict[str, list[float]] = {"at the holder": [], "at another process": []}

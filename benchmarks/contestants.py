@@ -67,7 +67,7 @@ async def gateway(**setup: int) -> AsyncIterator[OfficialGateway]:
 
 @contextlib.asynccontextmanager
 async def contestant(name: str, to: OfficialGateway, through: Any = None, **config: Any) -> AsyncIterator[Contestant]:
-    """The one of that name, connected (`through` a relay) and answering."""
+    """Start a contestant, connected (`through` a relay) and answering."""
     async with folder() as home, _process(name, through or to, home, config) as pid:
         await _answers(to)
         yield Contestant(pid)

@@ -1,4 +1,4 @@
-"""How well near questions are found: by words, and with `--url` by meaning as well; prints the tables.
+"""Quality of finding similar questions: by words, and with `--url` also by embeddings.
 
 `python -m benchmarks.faq [--url http://127.0.0.1:8799/v1 --model multilingual-e5-small]` (`make embeddings` starts that
 server). Of the reworded questions: `first` the right entry stands first, `menu` it is among those offered, `wrong` a
@@ -36,7 +36,7 @@ COLUMNS = ("first", "menu", "wrong", "declined", "off_topic")
 
 @dataclass(frozen=True)
 class Questions:
-    """A set: the FAQ, and what is asked of it with the first question of the right entry."""
+    """A test set: a FAQ, and questions with the first question of the expected entry."""
 
     faq: Faq
     reworded: list[tuple[str, str]]
@@ -44,7 +44,7 @@ class Questions:
 
 
 def read(name: str) -> Questions:
-    """A set of questions; the shop's entries are those that ship."""
+    """Read a test set; the shop's entries are the shipped ones."""
     file = HERE / "faq_questions.yaml" if name == "shop" else HERE / "questions" / f"{name}.yaml"
     data: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
     listed = data.get("entries")
@@ -54,7 +54,7 @@ def read(name: str) -> Questions:
 
 
 async def measure(asked: Questions, nearest: Callable[[str], Awaitable[list[Near]]]) -> dict[str, float]:
-    """The shares, and the milliseconds that the middle question took."""
+    """Return the shares, and the median time per question in milliseconds."""
     counts, took = dict.fromkeys(COLUMNS[:4], 0), []
     for text, first in asked.reworded:
         started = time.perf_counter()
@@ -70,7 +70,7 @@ async def measure(asked: Questions, nearest: Callable[[str], Awaitable[list[Near
 
 
 def by_words(faq: Faq, least: float = NEAR) -> Callable[[str], Awaitable[list[Near]]]:
-    """The look-up without a server."""
+    """Return the lookup without a server."""
 
     async def nearest(text: str) -> list[Near]:
         return faq.nearest(text, least)
@@ -93,7 +93,7 @@ async def _client(url: str, model: str) -> Any:
 
 
 def by_meaning(client: EmbeddingClient, index: MeaningIndex, inside: list[float]) -> Any:
-    """The look-up with a server; `inside`: the milliseconds of each without the server's."""
+    """Return the lookup with a server; `inside` receives each lookup's milliseconds without the server."""
 
     async def nearest(text: str) -> list[Near]:
         vector = await client.of_question(text)
@@ -108,12 +108,12 @@ def by_meaning(client: EmbeddingClient, index: MeaningIndex, inside: list[float]
 
 
 def line(name: str, row: dict[str, float]) -> str:
-    """A row of a Markdown table."""
+    """Return a row of a Markdown table."""
     return f"| {name} | " + " | ".join(f"{row[column]:.2f}" for column in COLUMNS) + f" | {row['ms']:.1f} |"
 
 
 def head() -> Iterator[str]:
-    """The head of the tables."""
+    """Return the table's header."""
     yield "|  | " + " | ".join((*COLUMNS, "p50 ms")) + " |"
     yield "| --- " * (len(COLUMNS) + 2) + "|"
 

@@ -1,4 +1,4 @@
-"""What the relay costs: a bare client that answers messages, with and without it, in turns in one run.
+"""Cost of the relay: a bare client answers messages with and without it, in alternating rounds.
 
 python -m benchmarks.relay_cost [MESSAGES] [ROUNDS]
 
@@ -61,7 +61,7 @@ async def measure(with_relay: bool, count: int) -> Result:
 
 
 async def unread() -> str:
-    """Memory with many events that nobody has taken; changes of a topic have no payload to be read."""
+    """Return the memory with many unread events; topic changes have no payload to be read."""
     async with gateway(contacts=2) as world, running_relay(world) as (relay, itself):
         memory, cpu, start = itself.memory(), itself.cpu(), await relay.metric("relay_last_number")
         for number in range(UNREAD // 1000):

@@ -38,7 +38,7 @@ async def measure(name: str, count: int = BURST) -> Result:
 
 
 async def burst(world: OfficialGateway, one: Contestant, count: int) -> tuple[float, float]:
-    """CPU seconds per reply, and replies per second, when all is said at once."""
+    """Return CPU seconds per reply and replies per second for a burst."""
     people = [f"c{i}" for i in range(1, PEOPLE)]
     before, used, started = len(await world.sent()), one.cpu(), time.monotonic()
     await world.do("burst", count=count, text="问", **{"from": people})
@@ -50,7 +50,7 @@ async def burst(world: OfficialGateway, one: Contestant, count: int) -> tuple[fl
 
 
 async def paced(world: OfficialGateway) -> list[float]:
-    """Milliseconds from the gateway's message to the answer that reaches it, both on its own clock."""
+    """Return the milliseconds between message and reply, by the gateway's clock."""
     loop, started, names = asyncio.get_running_loop(), time.time(), range(PACE * SECONDS)
     start, before = loop.time(), len(await world.sent())
     for number in names:
@@ -64,7 +64,7 @@ async def paced(world: OfficialGateway) -> list[float]:
 
 
 async def run(rounds: int = 3, count: int = BURST) -> str:
-    """All contestants, in turns; the medians, and how many times the floor's CPU each needs."""
+    """Run all contestants in alternating rounds; return medians, and the CPU relative to the baseline."""
     results: dict[str, list[Result]] = {name: [] for name in NAMES}
     for number in range(rounds):
         for name in NAMES if number % 2 == 0 else reversed(NAMES):

@@ -26,7 +26,7 @@ UNSERVED: Final = {"state": "unserved", "scan": "none", "can_log_out": False}  #
 
 
 def served_here(request: web.Request) -> dict[str, Any]:
-    """Return the accounts of this process, with the lengths of all queues and the staff."""
+    """Return the accounts of this process, with queue lengths and staff."""
     container = request.app[CONTAINER]
     accounts = [shown(container, status) for status in request.app[ASSISTANTS].listed_here()]
     staff = {account: _staff(container, account) for account in container.accounts.names()}
@@ -106,7 +106,7 @@ async def put(request: web.Request) -> web.Response:
 
 
 async def remove(request: web.Request) -> web.Response:
-    """DELETE /console/api/assistant/{account}: one that was added; those of the config stay."""
+    """DELETE /console/api/assistant/{account}: only added accounts can be removed."""
     await request.app[ASSISTANTS].remove(request.match_info["account"], request[VISITOR].actor)
     return web.Response(status=204)
 
@@ -140,7 +140,7 @@ async def rooms(request: web.Request) -> web.Response:
 
 
 async def bind_staff_room(request: web.Request) -> web.Response:
-    """POST /console/api/assistant/{account}/staff-room {room}: its members are the staff from now on."""
+    """POST /console/api/assistant/{account}/staff-room {room}: its members become the staff."""
     container, who, account = request.app[CONTAINER], request[VISITOR].actor, request.match_info["account"]
     room_id = field(await read_object(request), "room")
     container.accounts.get(account)
@@ -152,17 +152,17 @@ async def bind_staff_room(request: web.Request) -> web.Response:
 
 
 async def friends(request: web.Request) -> web.Response:
-    """GET /console/api/friend?assistant=&q=: friends whose name, remark, 微信号 or id has this in it."""
+    """GET /console/api/friend?assistant=&q=: friends whose name, remark, 微信号 or id contains `q`."""
     account = word(request, "assistant")
     if account and account not in await all_accounts(request):
         raise AssistantUnknown(account)
     parts = await gather(request, "friends", friends_here, q=word(request, "q"), assistant=account)
-    matching = sorted((one for part in parts for one in part["friends"]), key=_called)
+    matching = sorted((one for part in parts for one in part["friends"]), key=_sort_key)
     return reply({"friends": matching[:MAX_SHOWN], "count": sum(part["count"] for part in parts)})
 
 
 def friends_here(request: web.Request) -> dict[str, Any]:
-    """Return the first friends that fit the query, of the accounts of this process, and the number of all."""
+    """Return the first matching friends of the accounts of this process, and the total number."""
     container, q, account = request.app[CONTAINER], word(request, "q"), word(request, "assistant")
     matching = []
     for name in container.accounts.names():
@@ -173,8 +173,8 @@ def friends_here(request: web.Request) -> dict[str, Any]:
             for one in people
             if any(q in part for part in (one.name, one.alias, one.weixin, one.id))
         ]
-    return {"friends": sorted(matching, key=_called)[:MAX_SHOWN], "count": len(matching)}
+    return {"friends": sorted(matching, key=_sort_key)[:MAX_SHOWN], "count": len(matching)}
 
 
-def _called(friend: dict[str, str]) -> tuple[str, str]:
+def _sort_key(friend: dict[str, str]) -> tuple[str, str]:
     return friend["alias"] or friend["name"], friend["contact_id"]

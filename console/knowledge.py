@@ -97,12 +97,12 @@ async def put_keyword(request: web.Request) -> web.Response:
         )
     except ValidationError:
         raise InvalidParameter("keyword") from None
-    old, editor = _old(body), container.knowledge_editor
+    old, editor = _id_to_change(body), container.knowledge_editor
     row = await container.store.write(lambda s: editor.put_keyword(s, account, None, rule, who, old))
     return reply({"keyword": {"id": row.id}}, 201)
 
 
-def _old(body: dict[str, Any]) -> int | None:
+def _id_to_change(body: dict[str, Any]) -> int | None:
     """Return the id of the entry to change; None for a new one."""
     given = body.get("id")
     if given is not None and (type(given) is not int or not 0 < given <= MAX_ID):
@@ -121,7 +121,7 @@ async def put_question(request: web.Request) -> web.Response:
     """POST /console/api/question {questions, answer}: add a question, or with {id} change one."""
     container, who = request.app[CONTAINER], request[VISITOR].actor
     body = await read_object(request)
-    wordings, answer, old = lines(body, "questions"), text(body, "answer"), _old(body)
+    wordings, answer, old = lines(body, "questions"), text(body, "answer"), _id_to_change(body)
     if not wordings:
         raise InvalidParameter("questions")
     entry, editor = Entry(questions=wordings, answer=answer), container.knowledge_editor

@@ -21,7 +21,7 @@ PART: Final = "names"
 
 
 class Names:
-    """Names of people, rooms and groups; of accounts that other processes serve only those that were asked for."""
+    """Names of people, rooms and groups; of accounts of other processes only the requested ones."""
 
     def __init__(self, container: Container, others: Mapping[str, str], topics: Mapping[int, str]) -> None:
         self._container = container

@@ -25,14 +25,14 @@ MAX_AHEAD: Final = 366 * DAY  # seconds
 
 
 async def find(request: web.Request) -> web.Response:
-    """GET /console/api/broadcast: those that were sent, newest first."""
+    """GET /console/api/broadcast: the queued broadcasts, newest first."""
     container, page_request = request.app[CONTAINER], page(request)
     result = await container.store.read(lambda s: container.sent_broadcasts.listed(s, page_request))
     names = await names_of(request, [row.by for row in result.rows] + acting(row.by for row in result.rows))
-    return listing("broadcasts", result.map(lambda row: _shown(row, names, container.clock())))
+    return listing("broadcasts", result.map(lambda row: _to_json(row, names, container.clock())))
 
 
-def _shown(row: Broadcast, names: Names, now: float) -> dict[str, Any]:
+def _to_json(row: Broadcast, names: Names, now: float) -> dict[str, Any]:
     return {
         "id": row.id,
         "text": row.text,
@@ -59,7 +59,7 @@ async def read(request: web.Request) -> web.Response:
         {"assistant": account, "contact_id": id, "name": names.person(id), "state": state}
         for (account, id), state in result.friends.items()
     ]
-    about = _shown(result.broadcast, names, container.clock())
+    about = _to_json(result.broadcast, names, container.clock())
     data = {**about, "state": result.state, "groups": groups, "friends": friends}
     return reply({"broadcast": data})
 
@@ -102,7 +102,7 @@ def _moment(body: dict[str, Any], now: float) -> float:
 
 
 async def cancel(request: web.Request) -> web.Response:
-    """POST /console/api/broadcast/{id}/cancel: how many messages are not sent because of it."""
+    """POST /console/api/broadcast/{id}/cancel: return the number of cancelled messages."""
     container, who, broadcast_id = request.app[CONTAINER], request[VISITOR].actor, number(request)
     count = await container.store.write(lambda s: container.sent_broadcasts.cancel(s, broadcast_id, who))
     return reply({"cancelled": count})

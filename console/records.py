@@ -42,10 +42,10 @@ async def audit(request: web.Request) -> web.Response:
     result = await request.app[CONTAINER].store.read(lambda s: list_actions(s, wanted, page_request))
     ids, numbers = targets(row.target for row in result.rows)
     names = await names_of(request, ids + acting(row.who for row in result.rows), numbers)
-    return listing("actions", result.map(lambda row: _named(row, names)))
+    return listing("actions", result.map(lambda row: _with_names(row, names)))
 
 
-def _named(row: Action, names: Names) -> dict[str, Any]:
+def _with_names(row: Action, names: Names) -> dict[str, Any]:
     """Return a line of the audit log with the names of the actor and the target."""
     return {**_action(row), "who_name": names.actor(row.who), "target_name": names.target(row.target)}
 

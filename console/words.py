@@ -15,7 +15,7 @@ from services.moderation.blocked_words import WordOutcome
 
 
 async def blocked(request: web.Request) -> web.Response:
-    """GET /console/api/blocked-word?assistant=: those that people added, and those of the config."""
+    """GET /console/api/blocked-word?assistant=: the added ones and those of the config."""
     book, account = request.app[CONTAINER].blocked_words, _account(request)
     return reply({"words": book.of(account, None), "configured": book.configured})
 
@@ -58,7 +58,7 @@ async def canned(request: web.Request) -> web.Response:
 
 
 async def put_canned(request: web.Request) -> web.Response:
-    """POST /console/api/canned {name, text}; one of the config is covered by it."""
+    """POST /console/api/canned {name, text}; it takes precedence over one of the config."""
     container, who, body = request.app[CONTAINER], request[VISITOR].actor, await read_object(request)
     name, words = field(body, "name").strip(), text(body, "text")
     await container.store.write(lambda s: container.canned_replies.put(s, name, words, who))

@@ -125,7 +125,7 @@ def parse(text: str) -> tuple[Command, str] | None:
     return (command, f"{match[1] or ''}{match[3]}".strip()) if command and match else None
 
 
-def begun(text: str) -> Command | None:
+def misspelt_command(text: str) -> Command | None:
     """Return the command with which a message begins, for a missing blank after its name."""
     match = _COMMAND.fullmatch(_ATS_AHEAD.sub("", text.strip()))
     return next((one for one in COMMANDS if match and f"/{match[2]}".startswith(one.name)), None)
@@ -142,7 +142,7 @@ async def run_in_group(event: GroupMessage, context: EventContext) -> bool:
     command, rest = parsed
     if context.is_old:
         return True
-    if not await _may(event, context, None if command.about in ADMINS_ONLY else qun):
+    if not await _is_authorised(event, context, None if command.about in ADMINS_ONLY else qun):
         context.reply(text(context.container.config.texts.not_allowed, [event.contact_id]))
         return True
     number = _NUMBER.match(rest)
@@ -159,7 +159,7 @@ async def run_in_group(event: GroupMessage, context: EventContext) -> bool:
     return True
 
 
-async def _may(event: GroupMessage, context: EventContext, qun: Qun | None) -> bool:
+async def _is_authorised(event: GroupMessage, context: EventContext, qun: Qun | None) -> bool:
     """Whether the sender may give commands here: an admin, or the owner of the group `qun`."""
     if context.container.accounts.is_admin(event.account, event.contact_id):
         return True
@@ -169,8 +169,8 @@ async def _may(event: GroupMessage, context: EventContext, qun: Qun | None) -> b
 
 async def _reply_misspelt(event: GroupMessage, context: EventContext, qun: Qun) -> bool:
     """Reply with the syntax if someone who may give a command forgot the blank after its name."""
-    command = begun(event.text)
-    if command is None or context.is_old or not await _may(event, context, qun):
+    command = misspelt_command(event.text)
+    if command is None or context.is_old or not await _is_authorised(event, context, qun):
         return False
     context.reply(fill(context.container.config.texts.usage, usage=command.usage))
     return True
@@ -269,7 +269,7 @@ async def reply_unknown(event: PrivateMessage, context: EventContext) -> bool:
     is_admin = match is not None and context.container.accounts.is_admin(event.account, event.contact_id)
     if match is None or not is_admin or match[2].isascii() or context.is_old:
         return False
-    texts, meant = context.container.config.texts, begun(event.text)
+    texts, meant = context.container.config.texts, misspelt_command(event.text)
     if meant is not None:
         context.reply(fill(texts.usage, usage=_private_usage(meant)))
     else:

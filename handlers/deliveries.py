@@ -1,4 +1,4 @@
-"""Delivery failures reported later, and messages that staff sent without the assistant."""
+"""Delivery failures reported later, and messages that staff sent from their own client."""
 
 from __future__ import annotations
 

@@ -26,15 +26,15 @@ async def joined(event: MemberJoined, context: EventContext) -> bool:
     if qun is None:
         return False
     if context.wechat.self_id in event.contact_ids:
-        await _look_again(event, context)
+        await _refresh_room(event, context)
         return True
     if not container.groups.is_active(event.account, event.room_id):
         return True  # being made: whoever it is made with is taken in by that
     if not event.contact_ids or not _are_known(event, context):
-        await _look_again(event, context)
+        await _refresh_room(event, context)
     for contact_id in event.contact_ids:
         # they have left already, or WeChat's list does not show them yet
-        if contact_id not in _members(event, context) and not await _shows_up(event, context, contact_id):
+        if contact_id not in _members(event, context) and not await _appears(event, context, contact_id):
             break
     members = _members(event, context)
     came = [contact_id for contact_id in event.contact_ids if contact_id in members]
@@ -51,7 +51,7 @@ async def left(event: MemberLeft, context: EventContext) -> bool:
     left_ids = set(event.contact_ids)
     is_unclear = not left_ids or context.wechat.self_id in left_ids or not _are_known(event, context)
     if is_unclear or left_ids & _members(event, context):
-        await _look_again(event, context)
+        await _refresh_room(event, context)
         left_ids &= context.wechat.directory.contacts.keys() - _members(event, context) - {context.wechat.self_id}
     leave = partial(context.container.recorder.left, qun=qun, room_id=event.room_id, reported_at=event.at.timestamp())
     for contact_id in sorted(left_ids):
@@ -116,13 +116,13 @@ def _members(event: RoomEvent, context: EventContext) -> set[str]:
     return room.member_ids if room is not None else set()
 
 
-async def _shows_up(event: RoomEvent, context: EventContext, contact_id: str) -> bool:
+async def _appears(event: RoomEvent, context: EventContext, contact_id: str) -> bool:
     try:
         return await context.wechat.wait_member(event.room_id, contact_id, LIST_BEHIND)
     except WeChatError:
         return False
 
 
-async def _look_again(event: RoomEvent, context: EventContext) -> None:
+async def _refresh_room(event: RoomEvent, context: EventContext) -> None:
     """Read the room again, because the event is late, has unknown people, or is about the assistant itself."""
     await context.container.reconcile.try_room(event.account, event.room_id)

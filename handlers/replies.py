@@ -123,7 +123,7 @@ def _may_answer(event: Message, context: EventContext) -> bool:
 
 
 def _exceeds(event: Message, context: EventContext) -> bool:
-    """Whether the person has had all the answers that one person gets; they are told so once."""
+    """Whether the person has exceeded the limit of replies; they are notified once."""
     budgets = context.container.budgets
     who = (event.account, event.contact_id)
     if budgets.repeat(*who, text_to_assistant(event, context)) is not Verdict.ALLOWED:

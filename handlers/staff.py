@@ -31,12 +31,12 @@ async def execute_command(event: GroupMessage, context: EventContext) -> bool:
     if not context.container.staff_rooms.is_staff_room(event.account, event.room_id):
         return False
     if event.kind in (MessageKind.LINK, MessageKind.CARD) or (may_hold_file(event) and event.kind not in CHAT):
-        return await _sent_file(event, context)
+        return await _send_file(event, context)
     line = None
     if event.kind is MessageKind.TEXT:
         line = parse(_without_bot(event, context), _names(event, context), event.quoted)
     if line is None:
-        return _asked_whom(event, context)
+        return _ask_recipient(event, context)
     if line.verb is StaffVerb.LIST:
         context.reply(context.container.ticket_actions.listing(event.account))
         return True
@@ -44,11 +44,11 @@ async def execute_command(event: GroupMessage, context: EventContext) -> bool:
     if ticket is None:
         context.reply(context.container.ticket_actions.unknown(line.number))
     elif ticket.account == event.account:  # tickets of another assistant are handled by that assistant
-        _do(line, ticket, event, context)
+        _execute(line, ticket, event, context)
     return True
 
 
-def _do(line: StaffCommand, ticket: Ticket, event: GroupMessage, context: EventContext) -> None:
+def _execute(line: StaffCommand, ticket: Ticket, event: GroupMessage, context: EventContext) -> None:
     ticket_actions, texts = context.container.ticket_actions, context.container.config.texts
     room, who = event.room_id, event.contact_id
     if line.verb is StaffVerb.CALL:
@@ -64,9 +64,9 @@ def _do(line: StaffCommand, ticket: Ticket, event: GroupMessage, context: EventC
     elif line.verb is StaffVerb.MALFORMED:
         context.reply(ticket_actions.malformed(line.number, line.words))
     elif line.verb is StaffVerb.PASS:
-        _pass(line, ticket, event, context)
+        _transfer(line, ticket, event, context)
     elif line.verb is StaffVerb.CANNED:
-        _canned(line, ticket, event, context)
+        _send_canned_reply(line, ticket, event, context)
     else:
         _answer(ticket, event, context, text(line.words))
 
@@ -79,7 +79,7 @@ def _names(event: GroupMessage, context: EventContext) -> set[str]:
     return {name for person in people for name in (person.name, person.alias) if name}
 
 
-def _asked_whom(event: GroupMessage, context: EventContext) -> bool:
+def _ask_recipient(event: GroupMessage, context: EventContext) -> bool:
     """Ask once whether a message without `#` right after the sender's `#12 …` is for the customer."""
     if event.kind is not MessageKind.TEXT or event.mentions or context.is_old or event.text.lstrip()[:1] in COMMAND:
         return False
@@ -98,7 +98,7 @@ def _answer(ticket: Ticket, event: GroupMessage, context: EventContext, body: Bo
     context.write(lambda s: container.ticket_actions.answer(s, ticket, event.contact_id, event.name, body, room))
 
 
-def _canned(line: StaffCommand, ticket: Ticket, event: GroupMessage, context: EventContext) -> None:
+def _send_canned_reply(line: StaffCommand, ticket: Ticket, event: GroupMessage, context: EventContext) -> None:
     replies = context.container.canned_replies.all
     words = replies.get(line.words)
     if words is None:
@@ -108,7 +108,7 @@ def _canned(line: StaffCommand, ticket: Ticket, event: GroupMessage, context: Ev
     _answer(ticket, event, context, text(words))
 
 
-def _pass(line: StaffCommand, ticket: Ticket, event: GroupMessage, context: EventContext) -> None:
+def _transfer(line: StaffCommand, ticket: Ticket, event: GroupMessage, context: EventContext) -> None:
     """Assign the ticket to the colleague who is mentioned or named, who must be in the room."""
     me, directory = context.wechat.self_id, context.wechat.directory
     room = directory.rooms.get(event.room_id)
@@ -125,7 +125,7 @@ def _pass(line: StaffCommand, ticket: Ticket, event: GroupMessage, context: Even
     context.write(lambda s: context.container.ticket_actions.assign(s, ticket, colleague, name, event.room_id))
 
 
-async def _sent_file(event: GroupMessage, context: EventContext) -> bool:
+async def _send_file(event: GroupMessage, context: EventContext) -> bool:
     """Send a picture, file or card right after `#12 …` to the customer of #12."""
     container = context.container
     ticket = container.ticket_actions.last_addressed(event.account, event.contact_id, PICTURE_WITHIN)
@@ -135,16 +135,16 @@ async def _sent_file(event: GroupMessage, context: EventContext) -> bool:
     if follows:
         context.write(partial(container.files.fetch_later, message=event, ticket=ticket.id or 0, name=event.name))
         return True
-    if event.kind is MessageKind.OTHER:  # no file after all
+    if event.kind is MessageKind.OTHER:  # the file is not available
         return False
-    body = file(kept.path, kept.name) if kept else await _card(event, context)
+    body = file(kept.path, kept.name) if kept else await _card_of(event, context)
     if body is not None:
         _answer(ticket, event, context, body)
     context.reply(container.ticket_actions.file_result(ticket, event.kind, is_sent=body is not None))
     return True
 
 
-async def _card(event: GroupMessage, context: EventContext) -> Body | None:
+async def _card_of(event: GroupMessage, context: EventContext) -> Body | None:
     """Return the link or contact card of a message; None for other kinds and on errors."""
     try:
         if event.kind is MessageKind.LINK:

@@ -55,7 +55,7 @@ async def record(event: PrivateMessage, context: EventContext) -> bool:
 
 
 def _may_relay(event: PrivateMessage, context: EventContext, ticket: Ticket) -> bool:
-    """Whether the staff room is to see one more message of this person; it is told once that it does not."""
+    """Whether one more message of this person may be relayed; staff are notified once if not."""
     container = context.container
     verdict = container.budgets.spend(Budget.RELAYS, event.account, event.contact_id)
     if verdict is Verdict.EXCEEDED and ticket.room_id:

@@ -1,4 +1,4 @@
-"""A voice message to the assistant: read where a server for that is configured, and handled as a text from then on."""
+"""Transcribes voice messages if a server is configured, so that they are handled as texts."""
 
 from __future__ import annotations
 

@@ -13,10 +13,10 @@ from app.container import Container
 class ScheduledJob:
     """A job with its default time as a crontab line in the configured time zone.
 
-    `run` answers with what it did (a number, a word), for the log. A job may be begun again after a crash in its
-    middle, so what it does must bear that. `made_up`: whether a time missed while the bot was down is made up, once;
-    `make_up` then runs instead of `run`, with the last time that was missed (Unix seconds), if the job depends on it.
-    `once`: of several processes one runs it; the others' are about the accounts that each serves.
+    `run` returns its result (a number, a word) for the log. A job may be repeated after a crash, so it must be
+    idempotent. `made_up`: whether runs missed while the bot was down are made up by one run; `make_up`, if given, then
+    runs instead of `run`, with the last missed time (Unix seconds). `once`: it runs in one process of a cluster; other
+    jobs run in every process, for the accounts it serves.
     """
 
     name: str

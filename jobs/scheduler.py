@@ -128,7 +128,7 @@ class Jobs:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def account_taken(self) -> None:
-        """Run soon the jobs that were missed while an account had no process. Jobs do nothing twice."""
+        """Run the jobs soon that were missed while an account had no holder; jobs are idempotent."""
         if self._after_taking is None or self._after_taking.done():
             self._after_taking = asyncio.create_task(self._run_what_was_due())
 

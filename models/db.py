@@ -125,7 +125,7 @@ class Store:
             bring_up_to_date(connection)
 
     def guard(self, guard: TransactionGuard) -> None:
-        """Ask this before every write from now on."""
+        """Set the guard of all further transactions."""
         self._commits.guard = guard
 
     async def close(self) -> None:

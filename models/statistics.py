@@ -1,4 +1,4 @@
-"""What the console's charts are drawn from: one row per day, so that no chart counts events. Days are YYYY-MM-DD."""
+"""Daily numbers for the console's charts, so that no chart has to count events. Days are YYYY-MM-DD."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from sqlmodel import Field, SQLModel
 
 
 class DayTotal(SQLModel, table=True):
-    """What happened on one day of the config's time zone, over all groups and tickets."""
+    """The totals of one day in the configured time zone, over all groups and tickets."""
 
     day: str = Field(primary_key=True)
     messages: int = 0  # said in groups
@@ -21,7 +21,7 @@ class DayTotal(SQLModel, table=True):
 
 
 class PacePeak(SQLModel, table=True):
-    """The largest part of its pace that an account used on one day: 1 = nothing more was allowed for a while."""
+    """The maximum use of an account's rate limits on one day; at 1, actions had to wait."""
 
     day: str = Field(primary_key=True)
     account: str = Field(primary_key=True)

@@ -67,7 +67,7 @@ class Ticket(SQLModel, table=True):
 
 
 class CannedReply(SQLModel, table=True):
-    """An answer that the staff use often, under a short name."""
+    """A prepared reply of the staff, with a short name."""
 
     name: str = Field(primary_key=True)
     text: str

@@ -70,7 +70,7 @@ class Call:
         self.over()
 
     def read_request(self) -> None:
-        """Tell the owner the request once it is here."""
+        """Pass the complete request to the owner once it has arrived."""
         self._reads = True
         self._look()
 
@@ -90,19 +90,19 @@ class Call:
     # ---- to the client ----
 
     def forward(self, connection: Http2Connection, headers: Headers) -> None:
-        """Let the gateway answer; ConnectionLost, TooManyCalls."""
+        """Forward the call to the gateway. Raises GatewayLost and TooManyCalls."""
         self._gateway = connection.open(headers, partial(_GatewayResponse, self))
         for data, size, end in self._held:
             self._gateway.send_data(data, end=end, sent=partial(self.stream.consumed, size))
         self._held.clear()
 
     def answer(self, metadata: Headers = ()) -> None:
-        """Send the headers of an answer of the relay's own."""
+        """Send the headers of the relay's own response."""
         self._has_answered = True
         self.stream.send_headers([*ANSWER, *metadata])
 
     async def send(self, message: bytes) -> None:
-        """Send a message of an answer, and wait until it is on its way."""
+        """Send a message of the response, and wait until it has been written."""
         self.stream.send_data(frame(message))
         await self.stream.drain()
 
@@ -146,7 +146,7 @@ class Call:
 
 
 class _GatewayResponse:
-    """Passes the gateway's answer on."""
+    """Forwards the gateway's response."""
 
     def __init__(self, call: Call, stream: Stream) -> None:
         self._call = call

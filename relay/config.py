@@ -103,7 +103,7 @@ class RelayConfig(_Section):
 
 
 def load(path: Path) -> RelayConfig:
-    """Read a configuration file; raise ConfigError."""
+    """Read a configuration file; raise RelayConfigError."""
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:

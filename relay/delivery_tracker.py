@@ -27,7 +27,7 @@ class DeliveryTracker:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._sent: deque[tuple[int, float, str]] = deque()  # number, when, id of the payload
+        self._sent: deque[tuple[int, float, str]] = deque()  # number, time, id of the payload
         self._numbers: dict[str, int] = {}  # of the last event of a payload
 
     def sent(self, number: int, body: bytes) -> None:

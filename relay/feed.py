@@ -79,7 +79,7 @@ class Feed:
         self._news = asyncio.Event()
         self._unwritten = asyncio.Semaphore(MAX_UNWRITTEN)
         self.standing = AccountStatus()
-        self._follower: object | None = None  # who gets what is not kept
+        self._follower: object | None = None  # the subscribers of events that are not stored
         self.received = 0
         self.unkept = 0
 

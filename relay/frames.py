@@ -47,7 +47,7 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
 
 
 def unpadded(flags: int, payload: bytes) -> bytes:
-    """Return the content of a DATA or HEADERS frame; raise Fault."""
+    """Return the content of a DATA or HEADERS frame; raise ProtocolFault."""
     if not flags & PADDED:
         return payload
     if not payload or payload[0] >= len(payload):
@@ -106,7 +106,7 @@ class HeaderDecoder:
         self._known: dict[bytes, Headers] = {}
 
     def decode(self, block: bytes) -> Headers:
-        """Return the headers of a block; raise Fault."""
+        """Return the headers of a block; raise ProtocolFault."""
         cached = self._known.get(block)
         if cached is not None:
             return cached

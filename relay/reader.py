@@ -1,4 +1,4 @@
-"""Takes a peer's bytes apart into HTTP/2 frames, with whole and decoded header blocks."""
+"""Splits a peer's bytes into HTTP/2 frames with complete, decoded header blocks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class FrameReader:
         self._block: tuple[int, int, bytearray] | None = None  # stream, flags and start of an incomplete header block
 
     def feed(self, data: bytes) -> Iterator[Frame]:
-        """Yield the frames that are complete now; raise Fault."""
+        """Yield the frames that are complete now; raise ProtocolFault."""
         if self._unparsed:
             data = self._unparsed + data
         at, length = 0, len(data)

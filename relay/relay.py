@@ -26,7 +26,7 @@ PRUNE_EVERY: Final = 60.0
 
 
 class Relay:
-    """Built from its settings; `start` listens, `stop` lets go."""
+    """Built from its settings; `start` listens, `stop` releases everything."""
 
     def __init__(self, settings: RelaySettings, data: Path, timing: RelayTiming | None = None) -> None:
         self.title = settings.title

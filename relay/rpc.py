@@ -55,7 +55,7 @@ def error_in(headers: Headers) -> GRPCError | None:
 
 
 class MessageDecoder:
-    """Puts messages together from the data of a stream."""
+    """Assembles messages from the data of a stream."""
 
     def __init__(self, limit: int = MOST) -> None:
         self._limit = limit
@@ -138,7 +138,7 @@ class OwnCall:
 
 
 def begin(connection: Http2Connection, headers: Headers, request: bytes, limit: int = MOST) -> OwnCall:
-    """Make a call; ConnectionLost, TooManyCalls."""
+    """Make a call. Raises GatewayLost and TooManyCalls."""
     made: list[OwnCall] = []
 
     def make(stream: Stream) -> OwnCall:

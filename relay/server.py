@@ -84,7 +84,7 @@ class RelayServer:
         """Detect whether a client uses TLS, without consuming its data."""
         loop = asyncio.get_running_loop()
         try:
-            secure = self._tls if self._tls != "auto" else await self._speaks_tls(accepted)
+            secure = self._tls if self._tls != "auto" else await self._uses_tls(accepted)
             context = self._context if secure else None
             self._connections = {one for one in self._connections if not one.is_lost}
             _, connection = await loop.connect_accepted_socket(
@@ -95,7 +95,7 @@ class RelayServer:
             log.info("a connection was not opened: %s", type(error).__name__)
             accepted.close()
 
-    async def _speaks_tls(self, accepted: socket.socket) -> bool:
+    async def _uses_tls(self, accepted: socket.socket) -> bool:
         loop, ready = asyncio.get_running_loop(), asyncio.Event()
         loop.add_reader(accepted, ready.set)
         try:

@@ -83,7 +83,7 @@ class RelayService:
             if call.path == EVENT:
                 self._open_events(call)
             elif call.path == STOP:
-                # A client leaves. The account goes on, so that it is heard meanwhile: the gateway is not told.
+                # A client disconnects. The account stays started, and its events arrive; the gateway is not notified.
                 self.fence.end_stream()
                 call.answer_framed(frame(b""))
             elif call.path in READ_CALLS:

@@ -1,4 +1,4 @@
-"""The supervised connection to the gateway: held whether a client is there or not."""
+"""The supervised connection to the gateway: kept open whether or not a client is connected."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ class Upstream:
             self._journal.remember(Fact.TLS_SEEN, self._gateway.endpoint)
 
     async def _keep(self, connection: Http2Connection, first: asyncio.Event) -> None:
-        """Start the account, so that it is heard while no client is there; then watch the gateway."""
+        """Start the account, so that events arrive while no client is connected; then watch the gateway."""
         timing = self._timing
         try:
             async with asyncio.timeout(timing.first_event):

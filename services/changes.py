@@ -32,7 +32,7 @@ class Change:
 
 
 class ChangeFeed:
-    """The latest changes. `tell` announces local ones to other processes."""
+    """The latest changes. `tell` publishes local ones to other processes."""
 
     def __init__(self, tell: Callable[[ChangeKind, dict[str, Any]], None] | None = None) -> None:
         self._tell = tell
@@ -42,7 +42,7 @@ class ChangeFeed:
         self._news = asyncio.Event()
 
     def publish(self, kind: ChangeKind, **facts: Any) -> None:
-        """Tell of a change; on the event loop only."""
+        """Publish a change; on the event loop only."""
         self.receive(kind, facts)
         if self._tell is not None:
             self._tell(kind, facts)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from api.pages import make_pages
 from api.weiqun import Landing
 from config.texts import Texts, fill
-from handlers.commands import begun, parse
+from handlers.commands import misspelt_command, parse
 from logs import JsonFormatter, TextFormatter
 from services.text import without_mention
 from wechat.mentions import SEPARATOR, called, is_called, is_to_everybody
@@ -148,5 +148,5 @@ def test_any_mention_is_parsed(text: str, name: str) -> None:
     if is_called(text, [name]) or is_to_everybody(text):
         assert "@" in text
     assert len(without_mention(text, name)) <= len(text)
-    command, slip = parse(text), begun(text)
-    assert command is None or command[0] is slip or slip is None or command[0].name.startswith(slip.name)
+    command, misspelt = parse(text), misspelt_command(text)
+    assert command is None or command[0] is misspelt or misspelt is None or command[0].name.startswith(misspelt.name)

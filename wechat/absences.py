@@ -22,14 +22,14 @@ class Absence:
 
     readings: int
     last: datetime
-    believed: bool = False
+    is_confirmed: bool = False
 
 
 class Absences:
     """Missing people by room. Readings count if they are `apart` seconds from each other."""
 
-    def __init__(self, apart: float) -> None:
-        self.apart = timedelta(seconds=apart)
+    def __init__(self, confirm_interval: float) -> None:
+        self.confirm_interval = timedelta(seconds=confirm_interval)
         self.arose = asyncio.Event()  # set while there may be something to read again
         self._rooms: dict[str, dict[str, Absence]] = {}
         self._hinted: set[str] = set()  # rooms that somebody left, nobody knows who
@@ -40,18 +40,18 @@ class Absences:
         `whole`: the reading lacks nobody else.
         """
         people, ids = self._rooms.setdefault(room_id, {}), set(ids)
-        for id in [id for id, entry in people.items() if whole and not entry.believed and id not in ids]:
+        for id in [id for id, entry in people.items() if whole and not entry.is_confirmed and id not in ids]:
             del people[id]
         hinted = room_id in self._hinted and len(ids) <= MOST_HINTED
         self._hinted.discard(room_id)
         doubtful = set()
         for id in ids:
             entry = people.setdefault(id, Absence(0, at))
-            if entry.readings == 0 or at - entry.last >= self.apart * 0.9:
+            if entry.readings == 0 or at - entry.last >= self.confirm_interval * 0.9:
                 entry.readings, entry.last = entry.readings + 1, at
             needed = OWN_READINGS if id == own_id else READINGS
-            entry.believed = entry.believed or hinted or entry.readings >= needed
-            if not entry.believed:
+            entry.is_confirmed = entry.is_confirmed or hinted or entry.readings >= needed
+            if not entry.is_confirmed:
                 doubtful.add(id)
         if doubtful:
             self.arose.set()
@@ -64,41 +64,41 @@ class Absences:
             for id in ids:
                 people.pop(id, None)
 
-    def told(self, room_id: str, ids: Iterable[str], *, sure: bool = True) -> None:
+    def reported(self, room_id: str, ids: Iterable[str], *, sure: bool = True) -> None:
         """Record that an event reports these people as gone.
 
         If not `sure`, because it came late, the next reading decides.
         """
         people = self._rooms.setdefault(room_id, {})
         for id in ids:
-            people[id] = Absence(OWN_READINGS - 1, datetime.now(UTC) - self.apart, believed=sure)
+            people[id] = Absence(OWN_READINGS - 1, datetime.now(UTC) - self.confirm_interval, is_confirmed=sure)
 
     def hint(self, room_id: str) -> None:
-        """Record that an event reports a leave without saying who; the next reading decides."""
+        """Record an event about a leave of unknown people; the next reading decides."""
         self._hinted.add(room_id)
 
-    def is_believed(self, room_id: str, id: str) -> bool:
+    def is_confirmed(self, room_id: str, id: str) -> bool:
         """Whether the person counts as gone."""
         entry = self._rooms.get(room_id, {}).get(id)
-        return entry is not None and entry.believed
+        return entry is not None and entry.is_confirmed
 
-    def is_noted(self, room_id: str, id: str) -> bool:
+    def is_missing(self, room_id: str, id: str) -> bool:
         """Whether the person is missing, believed or not."""
         return id in self._rooms.get(room_id, {})
 
     def next(self) -> tuple[str, datetime] | None:
         """Return the room to be read again next, and when; None if there is none."""
         waiting = [
-            (min(entry.last for entry in doubts) + self.apart, room_id)
+            (min(entry.last for entry in doubts) + self.confirm_interval, room_id)
             for room_id, people in self._rooms.items()
-            if (doubts := [entry for entry in people.values() if not entry.believed])
+            if (doubts := [entry for entry in people.values() if not entry.is_confirmed])
         ]
         return (min(waiting)[1], min(waiting)[0]) if waiting else None
 
     def checked(self, room_id: str, at: datetime) -> None:
         """Record that the room was read again, or could not be; those still missing are looked up later."""
         for entry in self._rooms.get(room_id, {}).values():
-            if not entry.believed and entry.last < at:
+            if not entry.is_confirmed and entry.last < at:
                 entry.last = at
 
     def forget(self, room_id: str) -> None:

@@ -127,7 +127,7 @@ class Sending(AccountCalls):
             return await self._opened(box, "MessageImage", IN_MEMORY)
 
     async def link(self, message_id: str) -> Link:
-        """The link card a message is."""
+        """Return the link card of a message."""
         answer = await patiently(lambda: self._puppet_client.message_link(gateway_id(message_id)))
         if answer.HasField("url_link"):
             payload = answer.url_link
@@ -139,7 +139,7 @@ class Sending(AccountCalls):
             raise WeChatRefused("MessageUrl", "the gateway returned an invalid link") from None
 
     async def card(self, message_id: str) -> str:
-        """The id of the person whose card a message is."""
+        """Return the id of the person on a card message."""
         return await patiently(lambda: self._puppet_client.message_contact(gateway_id(message_id)))
 
     async def program_title(self, message_id: str) -> str:
@@ -153,7 +153,7 @@ class Sending(AccountCalls):
             raise WeChatRefused("MessageMiniProgram", "the gateway returned an invalid mini-program") from None
 
     async def place(self, message_id: str) -> str:
-        """The place a message is: its name and address."""
+        """Return name and address of a location message."""
         place = await patiently(lambda: self._puppet_client.message_place(gateway_id(message_id)))
         return clean(" ".join(filter(None, dict.fromkeys((place.name, place.address)))))
 

@@ -71,7 +71,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         self.scan_state = ScanState.NONE
         self._timing = timing or Timing()
         self._listener = listener
-        self.directory = CachedDirectory(self._timing.apart)
+        self.directory = CachedDirectory(self._timing.confirm_interval)
         self._reader = DirectoryReader(self._puppet_client, self.directory)
         self._sync = DirectorySync(self._puppet_client, self.directory, self._reader, self._timing.reread_pause)
         self._own = SentMessages()

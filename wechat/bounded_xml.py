@@ -1,4 +1,4 @@
-"""XML that strangers write, read within limits: no entities, no DTD, not too long, not too deep."""
+"""Limited parsing of untrusted XML: no entities, no DTD, bounded length and depth."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Timing:
     refused_most: float = 600.0
     read_back: float = 2.0
     look: float = 3.0  # for somebody whom nobody told of, while a caller waits
-    apart: float = 6.0  # between readings of a member list that must agree before somebody counts as gone
+    confirm_interval: float = 6.0  # between readings of a member list that must agree before somebody counts as gone
     reread_pause: float = 0.1  # between two groups that are read again in the background
 
 

@@ -21,8 +21,8 @@ class CachedDirectory:
     callers.
     """
 
-    def __init__(self, apart: float = 6.0) -> None:
-        self.absences = Absences(apart)
+    def __init__(self, confirm_interval: float = 6.0) -> None:
+        self.absences = Absences(confirm_interval)
         self.owner_id = ""  # whose contacts these are
         self.version = 0  # another number whenever something changed
         self.contacts: dict[str, Contact] = {}
@@ -145,7 +145,7 @@ class CachedDirectory:
         """
         if read is not None:
             room = self._with_doubtful(room, read)
-            if self.absences.is_believed(room.id, self.owner_id):
+            if self.absences.is_confirmed(room.id, self.owner_id):
                 self.drop_room(room.id)
                 return
         changed = self.rooms.get(room.id) != room
@@ -178,7 +178,7 @@ class CachedDirectory:
         room, read = self.rooms.get(room_id), self._read.get(room_id)
         if room is None or read is None:
             return
-        new = {id for id in ids if id not in room.member_ids and not self.absences.is_noted(room_id, id)}
+        new = {id for id in ids if id not in room.member_ids and not self.absences.is_missing(room_id, id)}
         if new:
             room.member_ids |= self.absences.missed(room_id, new, read, self.owner_id)
             self.version += 1
@@ -197,7 +197,7 @@ class CachedDirectory:
         """Forget a group that the account is not in."""
         self._take_out(id)
         self.absences.forget(id)
-        self.absences.told(id, (self.owner_id,))
+        self.absences.reported(id, (self.owner_id,))
         self._hearsay.pop(id, None)
 
     def _take_out(self, id: str) -> None:
@@ -225,9 +225,9 @@ class CachedDirectory:
         """Remove members from a group, or the group if the account itself left. Return False as in `joined`."""
         room = self.rooms.get(room_id)
         if room is None or self._is_late(room_id, ids, at):
-            self.absences.told(room_id, (id for id in ids if id != self.owner_id), sure=False)
+            self.absences.reported(room_id, (id for id in ids if id != self.owner_id), sure=False)
             return False
-        self.absences.told(room_id, ids)
+        self.absences.reported(room_id, ids)
         if self.owner_id in ids:
             self.drop_room(room_id)
         else:

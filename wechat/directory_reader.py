@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 OFFICIAL: Final = 2  # ContactType of the protocol: 1 individual, 2 official, 3 corporation
-# WeChat's own accounts, which gateways tell as friends like any other. Nobody is behind them.
+# WeChat's own accounts, which gateways report as friends. They are not people.
 SYSTEM_IDS: Final = frozenset((
     "weixin", "filehelper", "fmessage", "medianote", "floatbottle", "qqmail", "tmessage", "qmessage", "qqsync",
     "newsapp", "notifymessage", "weixinreminder", "mphelper", "feedsapp", "brandsessionholder", "blogappweixin",

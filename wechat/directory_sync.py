@@ -99,7 +99,7 @@ class DirectorySync:
             await asyncio.sleep(self._pause / 10)
 
     async def recheck_rooms(self) -> None:
-        """Read again, in their time, the groups of which a reading was not believed."""
+        """Read rooms again that have unconfirmed absences, when due."""
         absences = self._directory.absences
         while True:
             waiting = absences.next()
@@ -133,7 +133,7 @@ class DirectorySync:
             log.warning("%s: could not read a group again: %s", self._puppet.name, error)
             return False
         after = directory.rooms.get(id)
-        return directory.absences.is_believed(id, directory.owner_id) if after is None else after.member_ids != members
+        return directory.absences.is_confirmed(id, directory.owner_id) if after is None else after.member_ids != members
 
     async def _read_room(self, id: str) -> bool:
         """Read a group anew; False when it is refused and not on the list of groups either."""

@@ -1,4 +1,4 @@
-"""Parses events of the gateway's stream into RawEvents. Invalid events raise OddEvent only."""
+"""Parses events of the gateway's stream into RawEvents. Invalid events raise MalformedEvent only."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def raw_event(account: str, kind: str, data: dict[str, Any], now: datetime) -> R
 
 
 def text_of(data: dict[str, Any], key: str, *, empty: bool = False) -> str:
-    """Return the string under `key`; raise OddEvent."""
+    """Return the string under `key`; raise MalformedEvent."""
     value = data.get(key)
     if not isinstance(value, str) or not (value or empty) or len(value) > LONGEST_ID:
         raise MalformedEvent(f"no usable {key}")
@@ -77,7 +77,7 @@ def text_of(data: dict[str, Any], key: str, *, empty: bool = False) -> str:
 
 
 def text_or_empty(data: dict[str, Any], key: str) -> str:
-    """Return the string under `key`, or "" if this key is required or not a string."""
+    """Return the string under `key`, or "" if it is missing or not a string."""
     value = data.get(key)
     return value if isinstance(value, str) else ""
 
@@ -96,7 +96,7 @@ def may_be_id(text: str) -> bool:
 
 
 def moment(value: Any, now: datetime) -> datetime:
-    """Parse a timestamp in seconds or milliseconds; return `now` if this key is required or implausible."""
+    """Parse a timestamp in seconds or milliseconds; return `now` if it is missing or implausible."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e14:
         return now
     at = datetime.fromtimestamp(value / 1000 if value > 1e11 else value, UTC)

@@ -9,14 +9,14 @@ from typing import Any
 
 
 class GatewayClock:
-    """Node.js dates every answer, and so every gateway of Wechaty's own; other servers may not."""
+    """Node.js sends the Date header with every response, so Wechaty's gateways do; other servers may not."""
 
     def __init__(self) -> None:
         self._text = ""
         self._shown: tuple[float, float] | None = None  # Unix seconds, and the monotonic time at which they were read
 
     def read(self, headers: Mapping[str, Any] | None) -> None:
-        """Take the date of an answer, where it has a usable one."""
+        """Read the date of a response, if it has a usable one."""
         text = str((headers or {}).get("date", ""))
         if not text or text == self._text:
             return
@@ -28,5 +28,5 @@ class GatewayClock:
 
     @property
     def now(self) -> float | None:
-        """The current time in Unix seconds, accurate to about a second; None if unknown."""
+        """Return the current time in Unix seconds, accurate to about a second; None if unknown."""
         return None if self._shown is None else self._shown[0] + time.monotonic() - self._shown[1]

@@ -258,8 +258,7 @@ class GatewayEvents:
                 log.warning("%s: could not read a %s again: %s", self._assistant.account, what, error)
 
     async def recheck_absences(self) -> None:
-        """Read again, while the account is online, what one reading alone is not believed of; what turns out to be
-        so is told."""
+        """Read rooms with unconfirmed absences again while the account is online, and report confirmed changes."""
         while True:
             await self._online.wait()
             try:

@@ -25,7 +25,7 @@ def is_called(text: str, names: list[str]) -> bool:
 
 
 def is_to_everybody(text: str) -> bool:
-    """Whether everybody is @-ed, which is to nobody in particular; some gateways then list every member."""
+    """Whether everybody is mentioned; some gateways then list every member."""
     return _EVERYBODY.search(text) is not None
 
 

@@ -14,7 +14,7 @@ PIECE: Final = 2 * 1024 * 1024  # written to disk at a time
 
 
 class ReceivedFile:
-    """Takes at most `limit` bytes; WeChatRefused for more. `on_disk`: more than a piece goes to a temporary file."""
+    """Collects at most `limit` bytes, else WeChatRefused. `on_disk`: large content goes to a temporary file."""
 
     def __init__(self, limit: int, *, on_disk: bool) -> None:
         self._limit = limit
@@ -24,7 +24,7 @@ class ReceivedFile:
         self._file: IO[bytes] | None = None
 
     async def write(self, data: bytes) -> None:
-        """Take the next bytes."""
+        """Append bytes."""
         self._size += len(data)
         if self._size > self._limit:
             self.close()
@@ -47,7 +47,7 @@ class ReceivedFile:
         return Media(name, b"", self._file)
 
     def close(self) -> None:
-        """Forget it."""
+        """Discard the content."""
         self._piece.clear()
         if self._file is not None:
             self._file.close()

@@ -1,4 +1,4 @@
-"""The words of a text that looks like a message of another kind.
+"""Typed text that looks like a message of another kind.
 
 A quoting reply comes as a text that is XML. Somebody can type such XML, or a line such as “"张三" 撤回了一条消息”, and
 hide words in it: the others see all of it.

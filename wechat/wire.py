@@ -90,7 +90,7 @@ class Wire:
         channel: Channel,
         token: str,
         *,
-        at_once: int = CALLS_AT_ONCE,
+        concurrency: int = CALLS_AT_ONCE,
         relay: RelayProgress | None = None,
         clock: GatewayClock | None = None,
     ) -> None:
@@ -100,7 +100,7 @@ class Wire:
         self.metadata = {"authorization": f"Wechaty {token}"} if token else {}
         self.metadata |= self._relay.constant()
         self._token = token
-        self._slots = asyncio.Semaphore(at_once)
+        self._slots = asyncio.Semaphore(concurrency)
         self._closed = False
         self._moved = 0.0  # when a chunk of a file was last transferred
 
@@ -152,7 +152,7 @@ class Wire:
                     await stream.end()
                     answer = await stream.recv_message()
             except (GRPCError, *LOST) as error:
-                raise self._said(call, error, sent, asked) from None
+                raise self._translated(call, error, sent, asked) from None
         return str(_given(call, answer).id)
 
     async def download(self, id: str, take: Callable[[bytes], Awaitable[None]], timeout: float = 120.0) -> None:
@@ -167,7 +167,7 @@ class Wire:
                         self._moved = time.monotonic()
                         await take(answer.chunk)
             except (GRPCError, *LOST) as error:
-                raise self._said(call, error, True, asked) from None
+                raise self._translated(call, error, True, asked) from None
 
     def _open(self, call: ProtocolCall, cardinality: Cardinality, timeout: float | None) -> Stream[Any, Any]:
         if self._closed:
@@ -188,10 +188,10 @@ class Wire:
                 answer = await stream.recv_message()
                 self._clock.read(stream.initial_metadata)
         except (GRPCError, *LOST) as error:
-            raise self._said(call, error, sent, asked) from None
+            raise self._translated(call, error, sent, asked) from None
         return _given(call, answer)
 
-    def _said(self, call: ProtocolCall, error: Exception, sent: bool, asked: int) -> BaseException:
+    def _translated(self, call: ProtocolCall, error: Exception, sent: bool, asked: int) -> BaseException:
         """Translate an error.
 
         If the task was also cancelled by somebody else, return CancelledError instead. `asked`: cancellations before

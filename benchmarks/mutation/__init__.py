@@ -1,1 +1,1 @@
-"""Mutation testing: changes one place of a module at a time and sees whether its tests notice."""
+"""Mutation testing: applies one change to a module at a time and checks whether its tests fail."""

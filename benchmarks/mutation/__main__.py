@@ -1,6 +1,6 @@
 """How many mutants of a module its tests kill: `python -m benchmarks.mutation services/work/outbox.py`.
 
-Which tests belong to which module says tests.toml. A mutant that makes the tests hang is killed, too.
+tests.toml maps modules to tests. A mutant that makes the tests hang counts as killed.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ def tests_of(module: Path) -> list[str]:
 
 
 def equivalent(module: Path) -> list[str]:
-    """The changes of a module that change nothing anybody could notice."""
+    """Return the equivalent mutants of a module."""
     config = tomllib.loads(CONFIG.read_text(encoding="utf-8"))
     return list(config["equivalent"].get(module.relative_to(ROOT).with_suffix("").as_posix(), []))
 
 
 def check(module: Path, tests: list[str], only: str, sample: int) -> dict[str, object]:
-    """Try a module's mutants; the figures, and who survived."""
+    """Run a module's mutants; return the figures and the survivors."""
     source = module.read_text(encoding="utf-8")
     (clean,) = try_all(module, [source], tests, 600)
     if clean.code != pytest.ExitCode.OK:

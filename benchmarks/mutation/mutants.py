@@ -70,7 +70,7 @@ class RemoveStatement(Operator):  # type: ignore[misc]
 
     @classmethod
     def examples(cls) -> tuple[Any, ...]:
-        """None; cosmic-ray asks for them in its own tests only."""
+        """Return no examples; only cosmic-ray's own tests use them."""
         return ()
 
 

@@ -46,7 +46,7 @@ NEVER_ENDS: Final = -1
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the tests said: pytest's exit code, or NEVER_ENDS."""
+    """The result of the tests: pytest's exit code, or NEVER_ENDS."""
 
     number: int
     code: int
@@ -62,7 +62,7 @@ class _Changed(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
         self._source = source
 
     def find_spec(self, fullname: str, *_given: object) -> importlib.machinery.ModuleSpec | None:
-        """The module's, and no other's."""
+        """Find the changed module only."""
         if fullname != self._name:
             return None
         spec = importlib.machinery.ModuleSpec(fullname, self, origin=str(self._path))
@@ -79,7 +79,7 @@ class _Changed(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
 
 
 def load_what_stays(modules: Sequence[Path], tests: Sequence[str]) -> None:
-    """Import what the tests import, but neither the modules that are changed nor what imports them."""
+    """Import the tests' dependencies, except the changed modules and their importers."""
     program = (
         "import sys, pytest\n"
         "code = pytest.main(['--collect-only', '-q', *sys.argv[1:]])\n"

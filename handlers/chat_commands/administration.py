@@ -12,7 +12,7 @@ from config import ConfigError
 from config.texts import fill
 from errors import NotFound
 from handlers.chat_commands.request import MAX, CommandReply, CommandRequest, first_word, whole
-from handlers.chat_commands.targets import meant
+from handlers.chat_commands.targets import find_targets
 from models.accounts import Admin
 from models.groups import Qun, QunState
 from services.accounts.admins import LastAdmin
@@ -88,7 +88,7 @@ async def _add_admin(request: CommandRequest, words: str) -> CommandReply:
     if words.startswith("@"):
         if not request.room_id or request.qun is None:
             return request.usage_error()
-        targets = await meant(_about(request, words))
+        targets = await find_targets(_about(request, words))
         if targets.problem or len(targets.people) != 1:
             return CommandReply(targets.problem) if targets.problem else request.usage_error()
         return _bind(request, targets.people[0])

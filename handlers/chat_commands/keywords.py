@@ -28,7 +28,7 @@ async def keywords(request: CommandRequest) -> CommandReply:
     what, words = first_word(request.rest)
     word, *reply = (part.strip() for part in _EQUALS.split(words, maxsplit=1))
     if what == DROP and word:
-        return _drop(request, words)
+        return _remove(request, words)
     if what != ADD or not word or not reply or not reply[0]:
         return request.usage_error()
     if len(word) > MAX_WORD or len(reply[0]) > MAX:
@@ -48,7 +48,7 @@ def _scope(request: CommandRequest) -> str:
     return request.scope if request.qun else request.texts.scope_everywhere
 
 
-def _drop(request: CommandRequest, word: str) -> CommandReply:
+def _remove(request: CommandRequest, word: str) -> CommandReply:
     container, texts = request.container, request.texts
 
     def act(session: Session) -> str:
@@ -69,7 +69,7 @@ def _words(rule: KeywordRule) -> tuple[str, str]:
 
 
 async def _listed(request: CommandRequest) -> CommandReply:
-    """List what applies here, in the order in which it is looked for: of the group, of all places, of the config."""
+    """List the applicable rules in order of precedence: of the group, of all conversations, of the config."""
     book, texts = request.container.keywords, request.texts
 
     def read(session: Session) -> list[str]:

@@ -10,13 +10,13 @@ from sqlmodel import Session
 from config.texts import fill
 from errors import BotError, WeChatError
 from handlers.chat_commands.request import CommandReply, CommandRequest, why
-from handlers.chat_commands.targets import Targets, describe, meant, with_tail
+from handlers.chat_commands.targets import Targets, describe, find_targets, with_tail
 from models.groups import MemberRecord
 from wechat.entities import Contact
 
 
 @dataclass(frozen=True, slots=True)
-class _Tried:
+class _RemovalResult:
     """Result of removing people: those removed, and a line for each failure."""
 
     out: tuple[Contact, ...]
@@ -28,7 +28,7 @@ async def kick(request: CommandRequest) -> CommandReply:
     targets = await _selected_people(request)
     if targets.problem:
         return CommandReply(targets.problem)
-    tried = await _take_out(request, targets.people)
+    tried = await _remove_people(request, targets.people)
     return CommandReply(_lines(request.texts.kicked, tried.out, tried.failures))
 
 
@@ -69,7 +69,7 @@ async def blacklist(request: CommandRequest) -> CommandReply:
             request.container.member_actions.blacklist(session, request.group, person, reason, request.actor)
 
     await request.container.store.write(keep)  # first, so that nobody is added again meanwhile
-    tried = await _take_out(request, targets.people)
+    tried = await _remove_people(request, targets.people)
     return CommandReply(_lines(request.texts.blacklisted_done, targets.people, tried.failures))
 
 
@@ -109,14 +109,14 @@ async def _selected_people(request: CommandRequest, *, once: Collection[str] = (
     """Return the people a command is about; none of them may be exempt from sanctions."""
     if not request.rooms:
         return Targets(problem=fill(request.texts.wechat_refused, why=request.texts.refused_not_in_group))
-    targets = await meant(request, once=once)
+    targets = await find_targets(request, once=once)
     spared = [person.name for person in request.container.member_actions.exempt(request.group, targets.people)]
     if spared:
         return Targets(problem=fill(request.texts.person_exempt, name="、".join(spared)))
     return targets
 
 
-async def _take_out(request: CommandRequest, people: Iterable[Contact]) -> _Tried:
+async def _remove_people(request: CommandRequest, people: Iterable[Contact]) -> _RemovalResult:
     out, failures = [], []
     for person in people:
         try:
@@ -125,7 +125,7 @@ async def _take_out(request: CommandRequest, people: Iterable[Contact]) -> _Trie
             failures.append(fill(request.texts.not_kicked, name=person.name, why=why(request.texts, error)))
         else:
             out.append(person)
-    return _Tried(tuple(out), tuple(failures))
+    return _RemovalResult(tuple(out), tuple(failures))
 
 
 def _lines(done: str, people: Sequence[Contact], failures: Sequence[str]) -> str:

@@ -53,7 +53,7 @@ async def announcement(request: CommandRequest) -> CommandReply:
     if len(request.rest) > MAX_ANNOUNCEMENT:
         return CommandReply(fill(request.texts.too_long, most=MAX_ANNOUNCEMENT))
     change = request.container.presentation.announce(request.group, request.rest, request.actor)
-    return await _done(request, change, request.texts.announcement_set, request.texts.announcement_unconfirmed)
+    return await _apply_change(request, change, request.texts.announcement_set, request.texts.announcement_unconfirmed)
 
 
 async def _shown(request: CommandRequest) -> CommandReply:
@@ -74,10 +74,10 @@ async def topic(request: CommandRequest) -> CommandReply:
     if len(name) > MAX_TOPIC:
         return CommandReply(fill(request.texts.too_long, most=MAX_TOPIC))
     change = request.container.presentation.set_topic(request.group, name, request.actor)
-    return await _done(request, change, fill(request.texts.topic_set, topic=name))
+    return await _apply_change(request, change, fill(request.texts.topic_set, topic=name))
 
 
-async def _done(
+async def _apply_change(
     request: CommandRequest, change: Awaitable[PresentationChange], words: str, unconfirmed: str = ""
 ) -> CommandReply:
     """Make a change in WeChat; it is stored and answered in the event's transaction."""

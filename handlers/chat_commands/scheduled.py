@@ -28,7 +28,7 @@ async def timed(request: CommandRequest) -> CommandReply:
         return await _listed(request)
     what, words = first_word(request.rest)
     if what == DROP and (timed_id := whole(words)) is not None:
-        return _drop(request, timed_id)
+        return _remove(request, timed_id)
     spoken = cron_of(words if what == ADD else request.rest)
     if spoken is not None:
         what, (cron, text) = ADD, spoken
@@ -69,7 +69,7 @@ def _wrong(request: CommandRequest, cron: str) -> str:
     return "，".join(wrong)
 
 
-def _drop(request: CommandRequest, timed_id: int) -> CommandReply:
+def _remove(request: CommandRequest, timed_id: int) -> CommandReply:
     def act(session: Session) -> str:
         try:
             request.container.timed_messages.remove(session, timed_id, request.actor, request.group.number)

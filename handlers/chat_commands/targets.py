@@ -34,11 +34,11 @@ class Targets:
     problem: str = ""
 
 
-async def meant(request: CommandRequest, *, once: Collection[str] = ()) -> Targets:
+async def find_targets(request: CommandRequest, *, once: Collection[str] = ()) -> Targets:
     """Return the members named in a command; if there is none of a name, look among `once` (former members)."""
-    reported = _told(request)
+    reported = _reported_mentions(request)
     if not reported or len(reported) < len(_MARK.findall(request.rest)):  # the gateway did not report all mentions
-        return await _named(request, _members(request), once, reported)
+        return await _parse_names(request, _members(request), once, reported)
     if set(reported) - _members(request):  # the gateway may not have reported a join
         for room in request.rooms:
             await request.container.reconcile.try_room(request.account, room.id)
@@ -55,26 +55,26 @@ def _members(request: CommandRequest) -> set[str]:
     return set[str]().union(*(room.member_ids for room in request.rooms))
 
 
-def _told(request: CommandRequest) -> list[str]:
+def _reported_mentions(request: CommandRequest) -> list[str]:
     """Return the reported mentions except the assistant. An @ of everyone is reported as an unknown id."""
     wechat = request.container.accounts.get(request.account)
     candidates = _members(request) | wechat.directory.contacts.keys()
     return list(dict.fromkeys(one for one in request.mentions if one in candidates and one != wechat.self_id))
 
 
-async def _named(
+async def _parse_names(
     request: CommandRequest, members: Collection[str], once: Collection[str], reported: Collection[str]
 ) -> Targets:
     """Parse the leading names, all but the first with an @. The assistant's own name is skipped."""
     me = request.container.accounts.get(request.account).self_id
-    shown = await _shown(request) if request.room_id else []
+    shown = await _shown_names(request) if request.room_id else []
     people: dict[str, Contact] = {}
     words = request.rest
     while not people or words.startswith("@"):
         words = words.lstrip(BLANKS).removeprefix("@").lstrip(BLANKS)
         if not words:
             return Targets(problem=request.usage_error().words)
-        name, matching = await _called(request, words, members, once, shown)
+        name, matching = await _leading_name(request, words, members, once, shown)
         matching = [person for person in matching if person.id in reported] or matching
         if not matching:
             return Targets(problem=fill(request.texts.person_unknown, name=name))
@@ -86,7 +86,7 @@ async def _named(
     return Targets(tuple(people.values()), words)
 
 
-async def _shown(request: CommandRequest) -> list[Names]:
+async def _shown_names(request: CommandRequest) -> list[Names]:
     """Return the names shown in the group's rooms, as used in mentions; [] if the gateway takes too long."""
     wechat = request.container.accounts.get(request.account)
     try:
@@ -97,7 +97,7 @@ async def _shown(request: CommandRequest) -> list[Names]:
         return []
 
 
-async def _called(
+async def _leading_name(
     request: CommandRequest, words: str, members: Collection[str], once: Collection[str], shown: Sequence[Names]
 ) -> tuple[str, list[Contact]]:
     """Return the leading name and the people it may refer to.
@@ -118,7 +118,7 @@ async def _called(
 
     name, ids = _first(words, ids_of)
     if not ids and not shown:
-        shown = await _shown(request)
+        shown = await _shown_names(request)
         name, ids = _first(words, ids_of)
     if not ids and once:
         name, matching = _first(words, lambda name: wechat.directory.find(name, among=once))

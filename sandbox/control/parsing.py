@@ -64,7 +64,7 @@ def flag(given: dict[str, Any], key: str, default: bool | None = None) -> bool:
 
 
 def queried(request: web.Request, key: str) -> str:
-    """Return a query parameter; raise NotThere if this key is required."""
+    """Return a query parameter; raise NotThere if it is missing and has no default."""
     if key not in request.query:
         raise NotThere(f"缺少参数：{key}")
     return request.query[key]

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from aiohttp import web
 
-from sandbox.systems.book import Asked, Book
 from sandbox.systems.callbacks import call_back
 from sandbox.systems.pages import add_page
+from sandbox.systems.request_log import RequestLog, SystemRequest
 from sandbox.systems.standin import HIPOS, TITLES, YUNMALL, routes
 
-__all__ = ["HIPOS", "PORTS", "YUNMALL", "Asked", "Book", "Systems", "call_back", "start_systems"]
+__all__ = ["HIPOS", "PORTS", "YUNMALL", "RequestLog", "SystemRequest", "Systems", "call_back", "start_systems"]
 
 log = logging.getLogger(__name__)
 PORTS = (9101, 9102)
@@ -26,7 +26,7 @@ PORTS = (9101, 9102)
 class Systems:
     """The running stand-ins. `problems` has a line for each that could not be started."""
 
-    book: Book
+    request_log: RequestLog
     urls: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -44,10 +44,10 @@ async def start_systems(
     A stand-in whose port is taken is skipped and listed in `problems`. `state` is the file in which requests and
     pending callbacks are stored.
     """
-    systems = Systems(Book(Path(state) if state else None))
+    systems = Systems(RequestLog(Path(state) if state else None))
     async with AsyncExitStack() as stack:
         for name, port in zip((YUNMALL, HIPOS), ports, strict=True):
-            runner = web.AppRunner(_app(systems.book, name), access_log=None, shutdown_timeout=1.0)
+            runner = web.AppRunner(_app(systems.request_log, name), access_log=None, shutdown_timeout=1.0)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
             try:
@@ -63,8 +63,8 @@ async def start_systems(
     return systems
 
 
-def _app(book: Book, system: str) -> web.Application:
+def _app(request_log: RequestLog, system: str) -> web.Application:
     app = web.Application(client_max_size=256 * 1024)
-    add_page(app, book)
-    app.add_routes(routes(book, system))
+    add_page(app, request_log)
+    app.add_routes(routes(request_log, system))
     return app

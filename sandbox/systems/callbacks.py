@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from sandbox.systems.book import Asked, Book
+from sandbox.systems.request_log import RequestLog, SystemRequest
 
 RESULTS: Final[dict[str, dict[str, Any]]] = {
     "success": {"status": "success"},
@@ -15,10 +15,10 @@ RESULTS: Final[dict[str, dict[str, Any]]] = {
 TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
 
 
-async def call_back(book: Book, asked: Asked, result: str) -> bool:
+async def call_back(request_log: RequestLog, asked: SystemRequest, result: str) -> bool:
     """Send the result of an authorization to its callback URL and tell whether it was accepted. Can be repeated."""
     asked.owed, asked.result, asked.note = "sending", result, ""
-    book.changed()
+    request_log.changed()
     try:
         async with (
             aiohttp.ClientSession(timeout=TIMEOUT) as session,
@@ -29,5 +29,5 @@ async def call_back(book: Book, asked: Asked, result: str) -> bool:
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         asked.note, taken = "没有应答" if isinstance(error, TimeoutError) else "连不上", False
     asked.owed = "sent" if taken else "undelivered"
-    book.changed()
+    request_log.changed()
     return taken

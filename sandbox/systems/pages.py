@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from sandbox.systems.book import MODES, TOPIC, Book
 from sandbox.systems.callbacks import RESULTS, call_back
+from sandbox.systems.request_log import MODES, TOPIC, RequestLog
 from sandbox.systems.standin import TITLES
 from web_hosts import is_served
 
@@ -35,15 +35,15 @@ STREAMS: Final = web.AppKey("streams", set[asyncio.Task[Any]])
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def add_page(app: web.Application, book: Book) -> None:
+def add_page(app: web.Application, request_log: RequestLog) -> None:
     """Add the page and its endpoints to a stand-in's application."""
     app[STREAMS] = set()
     app.middlewares.append(_own_origin)
     for path, (name, kind) in FILES.items():
         app.router.add_get(path, _file(name, kind))
-    app.router.add_get("/page/events", partial(_events, book))
-    app.router.add_post("/page/callback/{n:[0-9]{1,9}}", partial(_call_back, book))
-    app.router.add_post("/page/mode/{system}", partial(_set_mode, book))
+    app.router.add_get("/page/events", partial(_events, request_log))
+    app.router.add_post("/page/callback/{n:[0-9]{1,9}}", partial(_call_back, request_log))
+    app.router.add_post("/page/mode/{system}", partial(_set_mode, request_log))
     app.on_shutdown.append(_end_streams)
 
 
@@ -66,7 +66,7 @@ async def _own_origin(request: web.Request, handler: Handler) -> web.StreamRespo
     return await handler(request)
 
 
-async def _events(book: Book, request: web.Request) -> web.StreamResponse:
+async def _events(request_log: RequestLog, request: web.Request) -> web.StreamResponse:
     """GET /page/events: the whole state, now and after each change (server-sent events)."""
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
     await response.prepare(request)
@@ -74,9 +74,9 @@ async def _events(book: Book, request: web.Request) -> web.StreamResponse:
     assert task is not None
     request.app[STREAMS].add(task)
     try:
-        with book.channels.listen(TOPIC) as changes:
+        with request_log.channels.listen(TOPIC) as changes:
             while True:
-                await response.write(f"data: {json.dumps(book.shown(), ensure_ascii=False)}\n\n".encode())
+                await response.write(f"data: {json.dumps(request_log.shown(), ensure_ascii=False)}\n\n".encode())
                 await _next(changes, response)
     except ConnectionError:
         return response  # the page was closed
@@ -102,13 +102,13 @@ async def _end_streams(app: web.Application) -> None:
         task.cancel()
 
 
-async def _call_back(book: Book, request: web.Request) -> web.Response:
+async def _call_back(request_log: RequestLog, request: web.Request) -> web.Response:
     """POST /page/callback/{n} {"result": "success" | "failed"}: send the callback of a request."""
-    asked = book.find(int(request.match_info["n"]))
+    asked = request_log.find(int(request.match_info["n"]))
     result = await _chosen(request, "result")
     if asked is None or not asked.callback or result not in RESULTS:
         raise web.HTTPNotFound
-    return web.json_response({"delivered": await call_back(book, asked, result)})
+    return web.json_response({"delivered": await call_back(request_log, asked, result)})
 
 
 async def _chosen(request: web.Request, key: str) -> str:
@@ -119,11 +119,11 @@ async def _chosen(request: web.Request, key: str) -> str:
         return ""
 
 
-async def _set_mode(book: Book, request: web.Request) -> web.Response:
+async def _set_mode(request_log: RequestLog, request: web.Request) -> web.Response:
     """POST /page/mode/{system} {"mode"}: set how a stand-in responds."""
     system, mode = request.match_info["system"], await _chosen(request, "mode")
     if system not in TITLES or mode not in MODES:
         raise web.HTTPNotFound
-    book.modes[system] = mode
-    book.changed()
+    request_log.modes[system] = mode
+    request_log.changed()
     return web.json_response({"mode": mode})

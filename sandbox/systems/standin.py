@@ -10,57 +10,57 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from sandbox.systems.book import Asked, Book
+from sandbox.systems.request_log import RequestLog, SystemRequest
 
 YUNMALL: Final = "yunmall"
 HIPOS: Final = "hipos"
 TITLES: Final = {YUNMALL: "云商城", HIPOS: "HiPOS 云"}
 HANGING: Final = 60.0  # seconds, longer than any client waits
-Rule = Callable[[Book, Asked], tuple[int, Any]]
+Rule = Callable[[RequestLog, SystemRequest], tuple[int, Any]]
 
 
-def routes(book: Book, system: str) -> list[web.RouteDef]:
+def routes(request_log: RequestLog, system: str) -> list[web.RouteDef]:
     """Return the routes of a stand-in."""
 
-    def door(rule: Rule) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    def handler_of(rule: Rule) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
-            return await _take(book, system, rule, request)
+            return await _receive(request_log, system, rule, request)
 
         return handle
 
     if system == YUNMALL:
-        return [web.post("/payments", door(take_payment))]
+        return [web.post("/payments", handler_of(take_payment))]
     return [
-        web.put("/merchants/{name}", door(put_merchant)),
-        web.put("/merchants/{name}/payment", door(put_payment)),
-        web.post("/devices/authorizations", door(authorize)),
+        web.put("/merchants/{name}", handler_of(put_merchant)),
+        web.put("/merchants/{name}/payment", handler_of(put_payment)),
+        web.post("/devices/authorizations", handler_of(authorize)),
     ]
 
 
-async def _take(book: Book, system: str, rule: Rule, request: web.Request) -> web.StreamResponse:
+async def _receive(request_log: RequestLog, system: str, rule: Rule, request: web.Request) -> web.StreamResponse:
     key = request.headers.get("Idempotency-Key", "")
     try:
         body = json.loads(await request.read() or b"null")
     except ValueError:
         body = None
-    asked = book.known(system, key)
+    asked = request_log.known(system, key)
     if asked is not None and asked.body == body:
         asked.repeats += 1
     else:
-        asked = book.note(system, request.method, request.path, key, body)
-    mode = book.modes.get(system, "ok")
-    book.changed()
-    await book.open.wait()
+        asked = request_log.note(system, request.method, request.path, key, body)
+    mode = request_log.modes.get(system, "ok")
+    request_log.changed()
+    await request_log.open.wait()
     if mode != "ok":
-        return await _trouble(book, asked, mode)
+        return await _respond_by_mode(request_log, asked, mode)
     # a repeated request gets the earlier response, unless that was an error
     if not asked.status or asked.status >= 500:
-        asked.status, asked.answer = rule(book, asked)
-    book.changed()
+        asked.status, asked.answer = rule(request_log, asked)
+    request_log.changed()
     return web.json_response(asked.answer, status=asked.status)
 
 
-async def _trouble(book: Book, asked: Asked, mode: str) -> web.StreamResponse:
+async def _respond_by_mode(request_log: RequestLog, asked: SystemRequest, mode: str) -> web.StreamResponse:
     """Respond as the selected mode demands."""
     if mode == "hang":
         await asyncio.sleep(HANGING)
@@ -68,41 +68,41 @@ async def _trouble(book: Book, asked: Asked, mode: str) -> web.StreamResponse:
         return web.Response(text="<html>502 Bad Gateway", content_type="text/html")
     asked.status = 422 if mode == "refuse" else 503
     asked.answer = {"message": "资料未通过审核" if mode == "refuse" else "系统维护中"}
-    book.changed()
+    request_log.changed()
     return web.json_response(asked.answer, status=asked.status)
 
 
 # ---- operations ----
 
 
-def take_payment(book: Book, asked: Asked) -> tuple[int, Any]:
+def take_payment(request_log: RequestLog, asked: SystemRequest) -> tuple[int, Any]:
     """POST /payments {merchant, payment}: store the payment settings in 云商城."""
     missing = _missing(asked.body, "merchant", "payment")
     return missing or (201, {"id": f"PAY{asked.n:05}", "merchant": asked.body["merchant"], "state": "accepted"})
 
 
-def put_merchant(book: Book, asked: Asked) -> tuple[int, Any]:
+def put_merchant(request_log: RequestLog, asked: SystemRequest) -> tuple[int, Any]:
     """PUT /merchants/{name} {name}: store a merchant in HiPOS 云."""
     missing = _missing(asked.body, "name")
     if missing:
         return missing
-    merchant = book.merchants.setdefault(asked.body["name"], {"id": f"M{asked.n:05}"})
+    merchant = request_log.merchants.setdefault(asked.body["name"], {"id": f"M{asked.n:05}"})
     return 200, {"id": merchant["id"], "name": asked.body["name"]}
 
 
-def put_payment(book: Book, asked: Asked) -> tuple[int, Any]:
+def put_payment(request_log: RequestLog, asked: SystemRequest) -> tuple[int, Any]:
     """PUT /merchants/{name}/payment {merchant, payment}: store a merchant's payment settings in HiPOS 云."""
     missing = _missing(asked.body, "merchant", "payment")
     if missing:
         return missing
-    merchant = book.merchants.get(asked.body["merchant"])
+    merchant = request_log.merchants.get(asked.body["merchant"])
     if merchant is None:
         return 404, {"message": "没有这个商户"}
     merchant["payment"] = asked.body["payment"]
     return 200, {"id": merchant["id"], "state": "active"}
 
 
-def authorize(book: Book, asked: Asked) -> tuple[int, Any]:
+def authorize(request_log: RequestLog, asked: SystemRequest) -> tuple[int, Any]:
     """POST /devices/authorizations {store, callback}: start an authorization; HiPOS 云 calls back minutes or hours
     later.
     """

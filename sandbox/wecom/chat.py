@@ -33,7 +33,7 @@ class ServiceChat:
         self._leave: Callable[[], None] = lambda: None
 
     def start(self) -> None:
-        """Begin to pass messages."""
+        """Start passing messages."""
         self._server.service.on_shown = self._show
         self._leave = self._world.accounts.subscribe(self._account, self._happened)
 

@@ -23,12 +23,12 @@ class MessageJournal:
         self._file = -1
 
     def open(self, state: WorldState) -> None:
-        """Begin; all there is now is in the state file."""
+        """Start; the current state is in the state file."""
         self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
         self._last = max(state.messages, default=0)
 
     def add_new(self, state: WorldState, keep_media: Callable[[MediaFile], None]) -> int:
-        """Keep what was said since the last call; how much that is."""
+        """Store the messages since the last call; return their number."""
         new: list[ChatMessage] = []
         for seq in reversed(state.messages):
             if seq <= self._last:
@@ -48,7 +48,7 @@ class MessageJournal:
 
     @property
     def is_open(self) -> bool:
-        """Whether it has begun."""
+        """Whether it has been started."""
         return self._file >= 0
 
     @property
@@ -57,7 +57,7 @@ class MessageJournal:
         return os.fstat(self._file).st_size if self.is_open else 0
 
     def drop(self, size: int | None = None) -> None:
-        """Remove the first `size` bytes, or all of it, which are in the state file now."""
+        """Remove the first `size` bytes, or everything, that is now in the state file."""
         if not self.is_open:
             return
         if size is None:
@@ -78,7 +78,7 @@ class MessageJournal:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """What a state file's journal has; a line that a crash tore ends it."""
+    """Return the entries of a state file's journal, up to a line torn by a crash."""
     journal = path.with_name(path.name + SUFFIX)
     rows: list[dict[str, Any]] = []
     if not journal.exists():

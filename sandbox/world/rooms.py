@@ -79,7 +79,7 @@ class RoomRules:
         now = world.clock()
         for who in people:
             room.members[who] = Member(who, now, inviter)
-        self._recast(room)
+        self._assign_new_owner(room)
         world.accounts.emit_room(
             room,
             "room-join",
@@ -180,7 +180,7 @@ class RoomRules:
         del room.members[who]
         room.former.add(who)
         room.admins.discard(who)
-        self._recast(room)
+        self._assign_new_owner(room)
         now = int(world.clock() * 1000)
         payload = {"removeeIdList": [who], "removerId": by, "roomId": room.id, "timestamp": now}
         world.accounts.emit_room(room, "room-leave", payload, also=[who])
@@ -188,7 +188,7 @@ class RoomRules:
         if who == room.owner and room.members:
             self._own(room, next(iter(room.members)))
 
-    def _recast(self, room: WorldRoom) -> None:
+    def _assign_new_owner(self, room: WorldRoom) -> None:
         room.audience = frozenset(room.members)
         self._dirty(room)
 

@@ -42,7 +42,7 @@ def snapshot(state: WorldState) -> dict[str, Any]:
 def write(
     data: dict[str, Any], media: list[MediaFile], path: Path, is_newest: Callable[[], bool] = lambda: True
 ) -> None:
-    """Write a snapshot, if it is still the newest; a crash leaves the old file or the new one, never a half."""
+    """Write a snapshot atomically, if it is still the newest."""
     folder = media_folder(path)
     folder.mkdir(parents=True, exist_ok=True)
     for thing in media:
@@ -109,7 +109,7 @@ def media_folder(path: Path) -> Path:
 class StateStore:
     """Saves a world after each change.
 
-    Messages go to a journal at once; all else is saved at once while the world is small, soon after while it is large.
+    Messages go to a journal at once; everything else at once in a small world, soon after in a large one.
     Nobody is notified of a change that a crash could lose.
     """
 

@@ -138,7 +138,7 @@ class World:
 
     # ---- bulk creation, for load tests ----
 
-    def crowd(self, account: str, number: int, *, prefix: str = "crowd", friends: bool = True) -> list[Person]:
+    def add_crowd(self, account: str, number: int, *, prefix: str = "crowd", friends: bool = True) -> list[Person]:
         """Create many people with ids `wxid_{prefix}_{n}`, by default as friends of an account, without events."""
         me = self.accounts.person(account)
         made = []
@@ -150,7 +150,7 @@ class World:
             made.append(person)
         return made
 
-    def hall(self, owner: str, members: Iterable[str], topic: str) -> WorldRoom:
+    def add_room(self, owner: str, members: Iterable[str], topic: str) -> WorldRoom:
         """Create a group with these members and the owner, without events or checks."""
         room = WorldRoom(self.new_room_id(), owner, self.clock(), topic=topic)
         for who in dict.fromkeys((owner, *members)):

@@ -33,7 +33,7 @@ ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # without characters that are easi
 
 
 class LastAdmin(InvalidParameter):
-    """Without this admin there would be none."""
+    """The last admin cannot be removed."""
 
 
 class Admins:
@@ -52,7 +52,7 @@ class Admins:
         self._first = ""  # the first sender of the code; nobody else can use it while the bind is being written
 
     async def load(self) -> None:
-        """Read the admins; makes a one-time code while none was ever seen in WeChat."""
+        """Load the admins; create a one-time code while none was ever seen in WeChat."""
         self._accounts.bind_admins([admin.contact_id for admin in await self._store.write(self._load)])
         seen = await self._store.read(lambda s: s.get(Setting, SEEN))
         if seen is None or not self._accounts.has_admin:
@@ -71,7 +71,7 @@ class Admins:
         return self.code, self._code_until
 
     async def reload(self) -> None:
-        """Read the admins again: another process has changed them."""
+        """Load the admins again after another process has changed them."""
         self._accounts.bind_admins([admin.contact_id for admin in await self._store.read(self.listed)])
         if await self._store.read(lambda s: s.get(Setting, SEEN)) is not None and self._accounts.has_admin:
             self.code = ""
@@ -85,7 +85,7 @@ class Admins:
             session.delete(old)
         return self.listed(session)
 
-    async def look(self, account: str) -> None:
+    async def check_seen(self, account: str) -> None:
         """Invalidate the code once an admin is among an account's friends; called after its contacts were read."""
         friends = self._accounts.get(account).directory.contacts
         seen = next((id for id in self._accounts.all_admins() if id in friends and friends[id].friend), None)
@@ -140,7 +140,7 @@ class Admins:
         return next(iter(found.values()))
 
     def add(self, session: Session, contact_id: str, name: str, by: str) -> bool:
-        """Make a person an admin, and write it to the audit log; False when they are one already."""
+        """Make a person an admin, with an audit entry; return False if they already are."""
         new = self._bind(session, contact_id, name, by)
         if new:
             self._audit.note(session, "", "admin", by, contact_id, Outcome.DONE)
@@ -152,7 +152,7 @@ class Admins:
         return not is_admin
 
     def remove(self, session: Session, number: int, who: str) -> Admin:
-        """End a person's being an admin, and write it to the audit log; NotFound, LastAdmin."""
+        """Remove an admin, with an audit entry; raise NotFound or LastAdmin."""
         admin = session.get(Admin, number)
         if admin is None:
             raise NotFound(f"admin {number}")

@@ -151,7 +151,7 @@ class ConsoleSessions:
         return Visitor(row.id, row.contact_id, row.account, row.name, role, row.csrf)
 
     def end_all(self, session: Session, account: str, contact_id: str) -> int:
-        """End every session and link of a person at their wish, inside a transaction; how many sessions there were."""
+        """End all sessions and links of a person, inside a transaction; return the number of sessions."""
         session.connection().execute(delete(LoginLink).where(col(LoginLink.contact_id) == contact_id))
         statement = delete(ConsoleSession).where(col(ConsoleSession.contact_id) == contact_id)
         ended = session.connection().execute(statement).rowcount
@@ -159,7 +159,7 @@ class ConsoleSessions:
         return ended
 
     def end(self, session: Session, begin: str, who: str) -> None:
-        """End the session whose id begins so, inside a transaction; NotFound."""
+        """End the session whose id begins with `begin`, inside a transaction; raise NotFound."""
         found = [row for row in self.listed(session) if row.id.startswith(begin)]
         if len(found) != 1:
             raise NotFound("session")

@@ -50,7 +50,7 @@ class ClusterNews:
         """Record the versions, before the data is loaded."""
         self._versions = await self._member.call(self._leases.versions)
 
-    # ---- telling ----
+    # ---- sending ----
 
     async def publish_forever(self) -> None:
         """Send pending notifications, at most one NOTIFY per PAUSE."""
@@ -59,11 +59,11 @@ class ClusterNews:
             try:
                 await self._member.call(self._leases.notify, payload)
                 self._announcements.sent += 1
-            except SQLAlchemyError as error:  # the numbers are looked at anyway
+            except SQLAlchemyError as error:  # the version numbers are polled anyway
                 log.warning("could not notify the other processes: %s", type(error).__name__)
             await asyncio.sleep(PAUSE)
 
-    # ---- hearing ----
+    # ---- receiving ----
 
     async def listen_forever(self) -> None:
         """Handle notifications of other processes."""

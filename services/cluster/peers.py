@@ -50,7 +50,7 @@ class Peers:
         self._session: aiohttp.ClientSession | None = None
         self._holders: dict[str, tuple[float, str]] = {}  # account -> when it was looked up, address
 
-    # ---- who is who ----
+    # ---- holders ----
 
     @property
     def own_address(self) -> str:
@@ -77,7 +77,7 @@ class Peers:
         """Return the address of the holder of every account, "" if it has none."""
         return await self._store.read(_holders)
 
-    # ---- asking ----
+    # ---- requests ----
 
     async def is_staff(self, account: str, contact_id: str) -> bool:
         """Whether a person is in the staff room of an account of another process."""

@@ -1,4 +1,4 @@
-"""Requests of business systems to let a person, named by them, into a group."""
+"""Requests of business systems to add a person, given by name, to a group."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wechat.interface import Capability
 
 
 class JoinRequests:
-    """Finds the person that is meant, and lets them in."""
+    """Finds the person and adds them."""
 
     def __init__(
         self,
@@ -34,9 +34,9 @@ class JoinRequests:
         self._memberships = memberships
 
     async def join(self, token: str, member: str, who: str, *, later: bool = False) -> JoinResult:
-        """Let the person called `member` in and return what WeChat showed.
+        """Add the person called `member` and return what WeChat showed.
 
-        `later`: a friend who is not in yet is only queued. Raises 3001–3006, 1007, 2002.
+        `later`: only queue the addition. Raises 3001–3006, 1007, 2002.
         """
         return await self.join_group(self._groups.joinable_by(token), member, who, later=later)
 
@@ -88,7 +88,7 @@ class JoinRequests:
         return matching[0] if matching else None
 
     async def _is_in(self, qun: Qun, contact_id: str) -> bool:
-        """Whether WeChat shows the person in the group; a leave that no event told of is recorded."""
+        """Whether WeChat shows the person in the group; a leave without an event is recorded."""
         room = self._groups.room_of(qun, contact_id)
         if room is None:
             return False

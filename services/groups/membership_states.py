@@ -1,4 +1,4 @@
-"""The membership rows and the steps between their states; nothing here talks to WeChat.
+"""The membership rows and their state transitions, without calls to WeChat.
 
 requested → waiting_friend → adding → invited → joined | refused | expired; joined → left | removed.
 """
@@ -107,7 +107,7 @@ class MembershipStates:
         return self._ids[key]
 
     async def is_open(self, membership_id: int) -> bool:
-        """Whether the request still wants to be met."""
+        """Whether the request is still open."""
         return (await self._store.read(lambda s: s.get_one(Membership, membership_id))).state in OPEN_STATES
 
     async def former_members(self, qun: Qun) -> list[str]:
@@ -137,7 +137,7 @@ class MembershipStates:
     # ---- steps of a request ----
 
     def ask(self, session: Session, qun: Qun, contact_id: str, name: str, state: MemberState) -> None:
-        """Record that a person asked in WeChat to join."""
+        """Record a request to join that a person made in WeChat."""
         until = self.waits_until() if state is MemberState.WAITING_FRIEND else None
         put_membership(
             session, qun, self._clock(), name=name, contact_id=contact_id,
@@ -145,7 +145,7 @@ class MembershipStates:
         )  # fmt: skip
 
     async def queue(self, qun: Qun, person: Contact) -> Membership:
-        """Keep that a person is to be added later; an open request of theirs is returned as it is."""
+        """Store that a person is to be added later; return an open request of theirs unchanged."""
 
         def write(session: Session) -> Membership:
             row = membership_of(session, qun.number, person.id)
@@ -161,9 +161,9 @@ class MembershipStates:
     async def wait_for_friend(
         self, qun: Qun, name: str, person: Contact | None, strangers: Iterable[Contact]
     ) -> Membership:
-        """Keep that somebody who is no friend yet is to be added once they are.
+        """Store that a person is to be added once they are a friend.
 
-        `person` is None when only their name is known; `strangers` are the non-friends who bear it.
+        `person`: None if only the name is known; `strangers`: the non-friends of that name.
         """
         keys = [one.id for one in ([person] if person else strangers)] + [f"name:{name}"]
 
@@ -179,7 +179,7 @@ class MembershipStates:
         return await self._store.write(write)
 
     async def became_friend(self, account: str, person: Contact, names: Iterable[str]) -> list[Membership]:
-        """Assign what waits for a new friend, by id or by one of `names`, to them; returns what is now to be done."""
+        """Assign pending requests to a new friend, by id or by one of `names`; return those to be executed."""
         keys = {f"name:{name}" for name in names}
         keys |= await self._store.read(lambda s: earlier_ids(s, account, person.id, person.weixin, person.name))
         return await self._store.write(lambda s: adopt_pending(s, account, person.id, keys, self._clock()))
@@ -242,7 +242,7 @@ class MembershipStates:
         await self._store.write(write)
 
     async def withdraw(self, qun: Qun, membership_id: int) -> None:
-        """End an open request; a joined person whom WeChat shows in no room is noted as gone."""
+        """End an open request; a joined person whom WeChat shows in no room is recorded as having left."""
 
         def write(session: Session) -> None:
             row = session.get_one(Membership, membership_id)
@@ -254,11 +254,11 @@ class MembershipStates:
         await self._store.write(write)
 
     def notify_outcome_soon(self, qun: Qun, contact_id: str, error: Exception | None) -> None:
-        """Tell a person who asked for it themselves what came of their request."""
+        """Notify a person who asked to join themselves of the outcome."""
         self._store.write_soon(lambda s: self._notices.notify_outcome(s, qun, contact_id, error))
 
     async def expire(self) -> int:
-        """End the requests and invitations whose time is over; returns how many."""
+        """End expired requests and invitations; return their number."""
 
         def end(session: Session) -> int:
             late = select(Membership).where(

@@ -70,7 +70,7 @@ class Memberships:
         self._adding = SingleFlight[tuple[int, str], JoinResult](_log_not_added)
 
     async def admit(self, qun: Qun, person: Contact, *, source: str, who: str) -> JoinResult:
-        """Add a friend of the assistant to the group, or invite them; a call for the same person joins this one."""
+        """Add a friend of the assistant to the group, or invite them; concurrent calls share the result."""
         return await self._adding.run((qun.number, person.id), lambda: self._admit(qun, person, source, who))
 
     async def wait_for_running_add(self, qun: Qun, contact_id: str) -> None:
@@ -103,7 +103,7 @@ class Memberships:
             raise
 
     async def _is_stranger(self, qun: Qun, contact_id: str, error: InviteFailed) -> bool:
-        """Whether the person has deleted the assistant from their contacts: WeChat may tell only when it is tried."""
+        """Whether the person has deleted the assistant, which WeChat may report only on an attempt."""
         if STRANGER in error.detail:
             return True
         try:
@@ -112,7 +112,7 @@ class Memberships:
             return False
 
     async def _add_somewhere(self, qun: Qun, person: Contact, source: str, who: str, until: float | None) -> JoinResult:
-        """Add the person where there is a seat; in the next room where WeChat lets in fewer than the config says."""
+        """Add the person where there is a seat; in the next room if WeChat has fewer seats than configured."""
         before, full = len(self._groups.live_rooms(qun)), set[str]()
         try:
             while True:

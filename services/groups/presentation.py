@@ -92,9 +92,10 @@ class GroupPresentation:
         return PresentationChange(keep)
 
     def keep_topic(self, session: Session, qun: Qun, room_id: str, topic: str, by: str) -> bool:
-        """Keep the name that a person has given a room in WeChat, inside a transaction; return whether it is kept.
+        """Accept a new name given to a room in WeChat, inside a transaction; return whether it was accepted.
 
-        Only that of the group's owner or an admin, and none with `groups.topic_lock`. The drift check sets back others.
+        Only names by the group's owner or an admin are, and none with `groups.topic_lock`; the drift check restores
+        others.
         """
         room = next((one for one in self._groups.rooms(qun) if one.room_id == room_id), None)
         may = by in self._groups.owners(qun) or self._accounts.is_admin(qun.account, by)

@@ -1,7 +1,7 @@
 """Recognises groups whose WeChat ids have changed, as gateways for web WeChat give out new ids at every login.
 
 A room of the account that belongs to no group is proposed for a missing one if topic, owner's name and at least half
-of the members' names agree. Names are no identity, so nothing happens until an admin confirms.
+of the members' names agree. Names do not identify people, so an admin has to confirm.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ class GroupRecognition:
         self._messages = messages
         self._texts = texts
 
-    async def look(self, account: str) -> int:
-        """Propose rooms for the missing ones of the account's groups; return the number of new proposals."""
+    async def propose_rooms(self, account: str) -> int:
+        """Propose rooms for the account's missing ones; return the number of new proposals."""
         pairs = self._pairs(account)
         for live in {live.id: live for _, _, live in pairs}.values():
             await self._learn_names(self._accounts.get(account), live)
@@ -161,7 +161,7 @@ class GroupRecognition:
         return self._end(session, account, proposal_id, ProposalState.REJECTED) is not None
 
     def confirm(self, session: Session, account: str, proposal_id: int) -> Qun | None:
-        """Let a group go on in the proposed room, inside a transaction; return None if that is not possible any more.
+        """Use the proposed room for its group, inside a transaction; return None if that is no longer possible.
 
         Members keep their rows under their new ids as far as their names are unique; nobody is welcomed again.
         """

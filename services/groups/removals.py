@@ -1,4 +1,4 @@
-"""Taking people out of groups, seen to be done."""
+"""Removes people from groups and verifies it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Removals:
         await self._states.withdraw(qun, row.id or 0)
 
     async def remove(self, qun: Qun, contact_id: str, who: str) -> list[str]:
-        """Remove the person from every room of the group, and see them gone; returns the rooms' ids.
+        """Remove the person from every room of the group and verify it; return the rooms' ids.
 
         Raises AssistantOffline, and WeChatError as WeChat answers.
         """

@@ -37,7 +37,7 @@ class RoomPresence:
         self._notices.found(session, self._groups.patch(session, room.number, state=QunState.ACTIVE), found)
 
     def move(self, session: Session, room: QunRoom, room_id: str, owner_id: str) -> tuple[Qun, QunRoom]:
-        """Let a room go on under another WeChat id, with the owner's id of today."""
+        """Change the WeChat id of a room, and its owner's id."""
         was_lost = room.state == QunState.LOST
         moved = self._groups.patch_room(session, room, room_id=room_id, state=QunState.ACTIVE)
         qun = self._groups.patch(session, room.number, owner_id=owner_id, state=QunState.ACTIVE)

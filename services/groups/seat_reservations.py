@@ -30,7 +30,7 @@ class SeatReservations:
         return self._settings.overflow
 
     async def take(self, qun: Qun, contact_id: str, who: str, full: Collection[str]) -> Room:
-        """Reserve a seat in a room that is not in `full`, until `give_back` is called.
+        """Reserve a seat in a room that is not in `full`, until `release` is called.
 
         Raises GroupFull, InviteFailed, and the errors of creating a room.
         """

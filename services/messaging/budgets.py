@@ -44,10 +44,10 @@ class Verdict(StrEnum):
 
 
 @dataclass(slots=True)
-class _Spent:
+class _Usage:
     entries: deque[tuple[float, int]] = field(default_factory=deque)  # when, how much
     total: int = 0
-    told: bool = False
+    is_notified: bool = False
 
 
 class Budgets:
@@ -56,7 +56,7 @@ class Budgets:
     def __init__(self, settings: LimitSettings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
-        self._spent: OrderedDict[tuple[Budget, str, str, int], _Spent] = OrderedDict()
+        self._usage: OrderedDict[tuple[Budget, str, str, int], _Usage] = OrderedDict()
 
     def spend(self, budget: Budget, account: str, contact_id: str, amount: int = 1) -> Verdict:
         """Count for a person, unless it exceeds the limit."""
@@ -68,36 +68,36 @@ class Budgets:
 
     def has_left(self, budget: Budget, account: str, contact_id: str) -> bool:
         """Whether a person is below the limit, without counting."""
-        spent = self._spent.get((budget, account, contact_id, 0))
-        if spent is None:
+        usage = self._usage.get((budget, account, contact_id, 0))
+        if usage is None:
             return True
-        self._forget(spent, HOUR)
-        return spent.total < self._limit(budget)
+        self._forget(usage, HOUR)
+        return usage.total < self._limit(budget)
 
     def _count(
         self, budget: Budget, account: str, contact_id: str, amount: int, window: float, which: int = 0
     ) -> Verdict:
         key = (budget, account, contact_id, which)
-        spent = self._spent.get(key)
-        if spent is None:
-            spent = self._spent[key] = _Spent()
-            if len(self._spent) > MAX_KNOWN:
-                self._spent.popitem(last=False)
-        self._spent.move_to_end(key)
-        self._forget(spent, window)
-        if spent.total + amount <= self._limit(budget):
-            spent.entries.append((self._clock(), amount))
-            spent.total += amount
-            spent.told = False
+        usage = self._usage.get(key)
+        if usage is None:
+            usage = self._usage[key] = _Usage()
+            if len(self._usage) > MAX_KNOWN:
+                self._usage.popitem(last=False)
+        self._usage.move_to_end(key)
+        self._forget(usage, window)
+        if usage.total + amount <= self._limit(budget):
+            usage.entries.append((self._clock(), amount))
+            usage.total += amount
+            usage.is_notified = False
             return Verdict.ALLOWED
-        was_told, spent.told = spent.told, True
+        was_told, usage.is_notified = usage.is_notified, True
         return Verdict.SILENT if was_told else Verdict.EXCEEDED
 
-    def _forget(self, spent: _Spent, window: float) -> None:
+    def _forget(self, usage: _Usage, window: float) -> None:
         """Drop entries older than the window, and those in the future after the clock was set back."""
         now = self._clock()
-        while spent.entries and not 0 <= now - spent.entries[0][0] < window:
-            spent.total -= spent.entries.popleft()[1]
+        while usage.entries and not 0 <= now - usage.entries[0][0] < window:
+            usage.total -= usage.entries.popleft()[1]
 
     def _limit(self, budget: Budget) -> int:
         return LIMITS[budget](self._settings)

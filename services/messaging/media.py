@@ -62,7 +62,7 @@ class MediaStore:
         self.full = ""  # why nothing more is kept; "" while it is
 
     def check(self) -> None:
-        """Look whether there is room for files; logs when that has changed. Blocks on a large folder."""
+        """Check whether there is space for files, and log changes. Blocks on a large folder."""
         self._room_for(0)
 
     async def of(self, wechat: WeChat, message: Said) -> tuple[Said, StoredFile | None]:
@@ -75,8 +75,9 @@ class MediaStore:
         return message, stored
 
     async def fetch(self, wechat: WeChat, message_id: str, kind: str, contact_id: str) -> StoredFile | None:
-        """Fetch and keep a message's file; None when it cannot be had, or is more than the person or the disk has left.
-        While the account is away it is waited for."""
+        """Fetch and store a message's file; None if it is unavailable or exceeds a limit. Waits while the account is
+        offline.
+        """
         failed = away = 0
         if not self._budgets.has_left(Budget.BYTES, wechat.account, contact_id):
             return None
@@ -102,7 +103,7 @@ class MediaStore:
         return None
 
     async def keep(self, media: Media, *, always: bool = False) -> StoredFile:
-        """Write a file under its hash; the same bytes are kept once. MediaFull, unless it is kept `always`."""
+        """Store a file under its hash, each content once; raise MediaFull unless it is stored `always`."""
         return await asyncio.to_thread(self._keep, media, always)
 
     def _keep(self, media: Media, always: bool) -> StoredFile:

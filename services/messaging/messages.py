@@ -95,16 +95,16 @@ def mini_program(program: MiniProgram) -> Body:
 class Messages:
     """Queues messages to WeChat and sends them. `said` is called in the transaction that queues a message."""
 
-    def __init__(self, outbox: Outbox, accounts: Accounts, said: Callable[[Session, str, str, Body], None]) -> None:
+    def __init__(self, outbox: Outbox, accounts: Accounts, record: Callable[[Session, str, str, Body], None]) -> None:
         self._outbox = outbox
         self._accounts = accounts
-        self._said = said
+        self._record = record
         outbox.serve(QUEUE, self._deliver, pace=accounts.pace, is_open=accounts.is_online)
 
     def say(self, session: Session, account: str, to: str, body: Body | str, **how: Any) -> Job:
         """Queue a message inside a transaction. `how`: keyword arguments of Outbox.add."""
         full = text(body) if isinstance(body, str) else body
-        self._said(session, account, to, full)
+        self._record(session, account, to, full)
         *first, last = _pieces(full)
         once = {name: how.pop(name) for name in ("idempotency_key", "fingerprint") if name in how}
         before = [self._outbox.add(session, f"{QUEUE}:{account}", to, piece, **how) for piece in first]

@@ -41,7 +41,7 @@ MAX_HOPS: Final = 3
 MAX_LISTED: Final = 100
 
 
-class _WrongWay(aiohttp.ClientError):
+class _RedirectRefused(aiohttp.ClientError):
     """The receiver redirected to a place that is not followed."""
 
 
@@ -109,7 +109,7 @@ class WebhookDelivery:
             begun = status_begun()
             if begun is not None and 200 <= begun < 300:  # accepted, even though the rest of the response is invalid
                 return f"HTTP {begun}"
-            return self._again(job, str(error) if isinstance(error, _WrongWay) else describe(error))
+            return self._again(job, str(error) if isinstance(error, _RedirectRefused) else describe(error))
         return f"HTTP {status}" if 200 <= status < 300 else self._again(job, f"HTTP {status}")
 
     async def _post(self, receiver: WebhookSettings, job: Job) -> int:
@@ -128,9 +128,9 @@ class WebhookDelivery:
                     return response.status
                 target = url.join(URL(response.headers.get("Location", "")))
             if target.origin() != url.origin():
-                raise _WrongWay(f"HTTP {response.status} redirect to another host")
+                raise _RedirectRefused(f"HTTP {response.status} redirect to another host")
             url = target
-        raise _WrongWay("too many redirects")
+        raise _RedirectRefused("too many redirects")
 
     def _headers(self, receiver: WebhookSettings, event_id: str, body: str) -> dict[str, str]:
         now = datetime.fromtimestamp(self._clock(), UTC)

@@ -1,4 +1,4 @@
-"""Blocked words of the config and those that people added."""
+"""Blocked words: those of the config and added ones."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class BlockedWords:
         self._filters.clear()
 
     async def load(self) -> None:
-        """Read the words that were added; again when another process has changed them."""
+        """Load the added words, also after another process has changed them."""
         added: defaultdict[Scope, dict[str, str]] = defaultdict(dict)
         for row in await self._store.read(lambda s: s.exec(select(BlockedWord).order_by(col(BlockedWord.id))).all()):
             added[row.account, row.number][_shape(row.word)] = row.word
@@ -76,7 +76,7 @@ class BlockedWords:
         return list(self._configured.values())
 
     def block(self, session: Session, account: str, number: int | None, word: str, who: str) -> WordOutcome:
-        """Block a word from now on, inside a transaction; written to the audit log."""
+        """Block a word, inside a transaction, with an audit entry."""
         outcome = self._blockable(account, number, word)
         if outcome is not WordOutcome.DONE:
             return outcome
@@ -86,7 +86,7 @@ class BlockedWords:
         return outcome
 
     def allow(self, session: Session, account: str, number: int | None, word: str, who: str) -> WordOutcome:
-        """Allow a word again, inside a transaction; written to the audit log."""
+        """Unblock a word, inside a transaction, with an audit entry."""
         if _shape(word) not in self._added[account, number]:
             return self._blocked_by(account, word)
         rows = select(BlockedWord).where(BlockedWord.account == account, BlockedWord.number == number)

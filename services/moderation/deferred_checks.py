@@ -24,7 +24,7 @@ CONCURRENT: Final = 2  # pictures and links of an account, which are held in mem
 
 
 class DeferredChecks:
-    """Judges what has to be fetched first."""
+    """Queues and runs the checks of content that has to be fetched."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class DeferredChecks:
         qun = self._groups.by_room(account, body["room"])
         if qun is None:
             return ""
-        offence = await self._moderator.look(account, body["message"], body["kind"], qun)
+        offence = await self._moderator.check_content(account, body["message"], body["kind"], qun)
         if offence is not None:
             reason = self._moderator.reason(offence)
             who = (body["from"], body["name"])

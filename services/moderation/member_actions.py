@@ -1,4 +1,4 @@
-"""What a group's owner or an admin does about members, by command, in the console or over REST."""
+"""Actions of a group's owner or an admin on members, by command, in the console or by REST."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class MemberActions:
     def warn(self, session: Session, qun: Qun, person: Contact, reason: str, who: str, room_id: str = "") -> int:
         """Warn a person with an @, inside a transaction; at the limit they are removed and blacklisted.
 
-        Returns how many warnings they have. `room_id`: where to write if the person is in no room of the group;
-        without it that is an InvalidParameter.
+        Returns their number of warnings. `room_id`: where to write if the person is in no room of the group; without
+        it InvalidParameter is raised.
         """
         self._check(qun, person.id)
         room = self._groups.room_of(qun, person.id)
@@ -46,22 +46,22 @@ class MemberActions:
         return self._sanctions.warn(session, qun, where, person.id, person.name, reason, who)
 
     async def remove(self, qun: Qun, contact_id: str, who: str) -> None:
-        """Take a person out of the group; they may come again."""
+        """Remove a person from the group; they may join again."""
         self._check(qun, contact_id)
         await self._removals.remove(qun, contact_id, who)
 
     def blacklist(self, session: Session, qun: Qun, person: Contact, reason: str, who: str) -> None:
-        """Keep a person from coming in, inside a transaction. Done first: nobody may come back during the removal."""
+        """Blacklist a person, inside a transaction; done before the removal, so that they cannot rejoin meanwhile."""
         self._check(qun, person.id)
         self._sanctions.blacklist(session, qun, person.id, person.name, reason, who)
 
     async def ban(self, qun: Qun, person: Contact, reason: str, who: str) -> None:
-        """Blacklist a person and take them out of the group."""
+        """Blacklist a person and remove them from the group."""
         await self._store.write(lambda s: self.blacklist(s, qun, person, reason, who))
         await self.remove(qun, person.id, who)
 
     def forgive(self, session: Session, qun: Qun, contact_id: str, who: str) -> None:
-        """Take a person off the blacklist, inside a transaction; their warnings are forgotten."""
+        """Remove a person from the blacklist and reset their warnings, inside a transaction."""
         self._sanctions.forgive(session, qun, contact_id, who)
 
     def _check(self, qun: Qun, contact_id: str) -> None:

@@ -14,7 +14,7 @@ from services.groups.blacklist import Blacklist
 
 
 class MemberRecords:
-    """Reads and writes the records; the blacklist in memory follows."""
+    """Reads and writes the records, and updates the cached blacklist."""
 
     def __init__(self, store: Store, blacklist: Blacklist, clock: Clock) -> None:
         self._store = store
@@ -22,20 +22,20 @@ class MemberRecords:
         self._clock = clock
 
     async def write(self, change: Callable[[Session], None]) -> None:
-        """Run a change of records, and what belongs to it, in one transaction."""
+        """Run a change of records and its consequences in one transaction."""
         await self._store.write(change)
 
     def is_blacklisted(self, qun: Qun, contact_id: str) -> bool:
-        """Whether the person may not be in the group."""
+        """Whether the person is blacklisted in the group."""
         return self._blacklist.holds(qun.number, contact_id)
 
     async def blacklisted(self, qun: Qun) -> list[MemberRecord]:
-        """The group's blacklist."""
+        """Return the group's blacklist."""
         query = select(MemberRecord).where(MemberRecord.number == qun.number, col(MemberRecord.blacklisted).is_(True))
         return list(await self._store.read(lambda s: s.exec(query).all()))
 
     def of(self, session: Session, qun: Qun, contact_id: str) -> MemberRecord | None:
-        """The record of a person in a group."""
+        """Return the record of a person in a group."""
         return session.get(MemberRecord, (qun.number, contact_id))
 
     def change(self, session: Session, qun: Qun, contact_id: str, name: str, **change: Any) -> int:
@@ -58,6 +58,6 @@ class MemberRecords:
 
 
 def warnings_in(session: Session, number: int, contact_ids: Sequence[str]) -> dict[str, int]:
-    """How many warnings each of these people has in a group; who has none is left out."""
+    """Return the number of warnings of each of these people in a group; people without any are left out."""
     query = select(MemberRecord).where(MemberRecord.number == number, col(MemberRecord.contact_id).in_(contact_ids))
     return {row.contact_id: row.warnings for row in session.exec(query).all() if row.warnings}

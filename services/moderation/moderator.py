@@ -89,7 +89,7 @@ class Moderator:
         return None
 
     def needs_check(self, event: GroupMessage, qun: Qun) -> bool:
-        """Whether more has to be fetched to judge a message that `offence` has nothing against."""
+        """Whether content has to be fetched to check a message in which `offence` found nothing."""
         if _is_uncounted(event) or self._sanctions.is_exempt(qun, event.contact_id):
             return False
         if event.kind in (MessageKind.IMAGE, MessageKind.EMOTICON):
@@ -101,16 +101,16 @@ class Moderator:
             return has_words and not event.text
         return event.kind is MessageKind.LINK and not event.target and (self._block.links or has_words)
 
-    async def look(self, account: str, message_id: str, kind: str, qun: Qun) -> Offence | None:
-        """Fetch a picture, a file or a card, and judge it; what cannot be fetched in time passes."""
+    async def check_content(self, account: str, message_id: str, kind: str, qun: Qun) -> Offence | None:
+        """Fetch a picture, file or card, and check it; content that cannot be fetched in time is allowed."""
         try:
             async with asyncio.timeout(SECONDS):
-                return await self._seen(self._accounts.get(account), message_id, kind, qun)
+                return await self._fetch_and_check(self._accounts.get(account), message_id, kind, qun)
         except (WeChatError, TimeoutError) as error:
             log.info("%s %s could not be looked at: %s", kind, message_id, type(error).__name__)
             return None
 
-    async def _seen(self, wechat: WeChat, message_id: str, kind: str, qun: Qun) -> Offence | None:
+    async def _fetch_and_check(self, wechat: WeChat, message_id: str, kind: str, qun: Qun) -> Offence | None:
         if kind in (MessageKind.IMAGE, MessageKind.EMOTICON, MessageKind.FILE):
             fetch = wechat.image if kind == MessageKind.IMAGE else wechat.media
             file = await fetch(message_id)

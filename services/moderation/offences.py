@@ -91,12 +91,12 @@ class WordFilter:
         shape = folded(plain(text))
         bare = letters(shape)
         for word, original in self._words:
-            if word in bare and _really(word, bare, shape):
+            if word in bare and _is_match(word, bare, shape):
                 return original
         return next((original for sign, original in self._signs if sign in shape), None)
 
 
-def _really(word: str, bare: str, shape: str) -> bool:
+def _is_match(word: str, bare: str, shape: str) -> bool:
     """Whether a match counts: Latin words with gaps must begin and end at word boundaries (`this exam` contains
     s-e-x).
     """
@@ -155,10 +155,10 @@ class FloodDetector:
         self._said: dict[tuple[str, str, str], deque[tuple[float, float]]] = {}
 
     def hit(self, speaker: tuple[str, str, str], arrived: float, said_at: float) -> bool:
-        """Count a message of (account, room, person); True when it is one too many, and counting begins anew.
+        """Count a message of (account, room, person); return whether it is one too many, and restart the count.
 
-        They must have arrived as fast as they were said: a gateway's clock may stand still, and what was said over a
-        while comes all at once after a lost connection.
+        Both sending and arrival times must be within the window: a gateway's clock may stand still, and a backlog
+        arrives all at once after a lost connection.
         """
         recent = self._said.get(speaker)
         if recent is None:

@@ -1,4 +1,4 @@
-"""Quotes in groups: who quotes somebody else's offence is not the offender."""
+"""Quotes in groups: quoting somebody else's offence is not an offence."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ COLONS: Final = ("：", ":")
 
 
 class Quotes:
-    """Separates what a person says from what they quote.
+    """Separates a person's own text from what they quote.
 
     In a text, a quote names the quoted person as they are called in the group, which may be unknown. So the last
-    offending texts of each room are remembered: a quote of one of these is of whoever said it.
+    offending texts of each room are remembered, to attribute quotes of them.
     """
 
     def __init__(self, accounts: Accounts) -> None:

@@ -1,4 +1,4 @@
-"""What follows an offence: warnings, and at the limit removal and the group's blacklist. By WeChat id, per group."""
+"""Sanctions for offences: warnings and, at the limit, removal and blacklisting. By WeChat id, per group."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Sanctions:
     def warn(
         self, session: Session, qun: Qun, room_id: str, contact_id: str, name: str, reason: str, who: str, **more: str
     ) -> int:
-        """Warn a person in the group with an @; at the limit remove and blacklist them. Returns how many warnings."""
+        """Warn a person in the group with an @; at the limit remove and blacklist them. Return their warnings."""
         count = self._records.change(session, qun, contact_id, name, warnings=1)
         limit = self._settings.warn_limit
         detail = {"number": str(qun.number), "reason": reason, "count": str(count), **more}
@@ -61,16 +61,16 @@ class Sanctions:
         self._removals.add(session, qun, contact_id, reason, who)
 
     def blacklist(self, session: Session, qun: Qun, contact_id: str, name: str, reason: str, who: str) -> None:
-        """Keep a person from coming into the group."""
+        """Add a person to the group's blacklist."""
         self._records.change(session, qun, contact_id, name, blacklisted=True)
         detail = {"number": str(qun.number), "reason": reason}
         self._audit.note(session, qun.account, "blacklist", who, contact_id, Outcome.DONE, **detail)
 
     def forgive(self, session: Session, qun: Qun, contact_id: str, who: str) -> None:
-        """Take a person off the blacklist; their warnings are forgotten with it."""
+        """Remove a person from the blacklist, and reset their warnings."""
         self._records.change(session, qun, contact_id, "", blacklisted=False)
         self._audit.note(session, qun.account, "forgive", who, contact_id, Outcome.DONE, number=str(qun.number))
 
     async def blacklisted(self, qun: Qun) -> list[MemberRecord]:
-        """The group's blacklist."""
+        """Return the group's blacklist."""
         return await self._records.blacklisted(qun)

@@ -1,4 +1,4 @@
-"""Tells an admin in WeChat how their broadcast went, once nothing of it is open any more."""
+"""Reports the result of a broadcast to its admin in WeChat, once all messages have ended."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class BroadcastReports:
         self._texts = texts
 
     def sent(self, session: Session, work: Job) -> None:
-        """A message was sent, inside the transaction that records it."""
+        """Handle a sent message, inside the transaction that records it."""
         if MARK in work.body:
             self._report(session, work.body[MARK])
 
     def failed(self, session: Session, work: Job, _why: GiveUp) -> None:
-        """A message failed finally, inside the transaction that records it."""
+        """Handle a finally failed message, inside the transaction that records it."""
         self.sent(session, work)
 
     def _report(self, session: Session, broadcast_id: int) -> None:

@@ -1,5 +1,4 @@
-"""A message to many groups or friends: by an admin in WeChat, who is asked first, in the console, or by a business
-system."""
+"""Broadcasts to groups and friends, by an admin's command (after confirmation), the console, or business systems."""
 
 from __future__ import annotations
 
@@ -28,7 +27,7 @@ MARK: Final = "broadcast"  # in the messages of a broadcast whose admin is told 
 
 
 class Broadcasts:
-    """Broadcasts are stored, so a restart between question and confirmation loses nothing."""
+    """Broadcasts are stored before their confirmation, so that they survive a restart."""
 
     def __init__(self, store: Store, targets: BroadcastTargets, messages: Messages, audit: Audit, clock: Clock) -> None:
         self._store = store

@@ -1,7 +1,7 @@
-"""The times of a crontab line where clocks are put forward and back once a year.
+"""Times of a crontab line in zones with daylight saving time.
 
-A line that names its hours is due once a day, as people mean it: in an hour that comes twice the first time, and at
-the end of an hour that does not come. A line for every hour is due in each hour that comes.
+A line with fixed hours is due once a day: the first time in a repeated hour, and at the end of a skipped hour. A line
+for every hour is due in each hour that occurs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ NEXT: Final = timedelta(microseconds=1)
 
 
 class CronTimes(BaseTrigger):  # type: ignore[misc] # APScheduler has no types
-    """The times of five crontab fields in a time zone; ValueError for fields that are none."""
+    """The times of five crontab fields in a time zone; raises ValueError for invalid fields."""
 
     def __init__(self, fields: list[str], zone: ZoneInfo) -> None:
         self._cron = CronTrigger.from_crontab(" ".join(fields), timezone=UTC)  # of what clocks on the wall show

@@ -31,7 +31,7 @@ _NUMBERS: Final = re.compile(r"(\*|[0-7](?:-[0-7])?)(?:/([1-7]))?")
 
 
 class TooManyTimed(InvalidParameter):
-    """The group has as many timed messages as it may have."""
+    """The group has reached the limit of timed messages."""
 
 
 class TimedMessages:
@@ -58,7 +58,7 @@ class TimedMessages:
         return list(await self._store.read(lambda s: s.exec(query).all()))
 
     def listed(self, session: Session, page: PageRequest) -> Page[TimedMessage]:
-        """The timed messages of all groups, newest first."""
+        """Return a page of the timed messages of all groups, newest first."""
         query = select(TimedMessage)
         if page.before is not None:
             query = query.where(col(TimedMessage.id) < page.bound)
@@ -66,8 +66,10 @@ class TimedMessages:
         return page_of(rows, page, lambda row: row.id)
 
     def add(self, session: Session, qun: Qun, cron: str, text: str, who: str) -> TimedMessage:
-        """Keep a message for its times, inside a transaction; InvalidParameter for a crontab line that is none or is
-        never due, TooManyTimed."""
+        """Add a timed message, inside a transaction.
+
+        Raises InvalidParameter for a crontab line that is invalid or never due, and TooManyTimed.
+        """
         try:
             next_at = self.next(cron)
         except ValueError:
@@ -85,7 +87,7 @@ class TimedMessages:
         return row
 
     def remove(self, session: Session, timed_id: int, who: str, number: int | None = None) -> None:
-        """Drop a message, inside a transaction; NotFound, also when it is not of the group `number`."""
+        """Delete a timed message, inside a transaction; raise NotFound, also if it is not one of the group `number`."""
         row = session.get(TimedMessage, timed_id)
         qun = self._groups.by_number(row.number) if row else None
         if row is None or qun is None or number not in (None, row.number):

@@ -1,4 +1,4 @@
-"""Canned replies 常用语: those that people added go before those of the config."""
+"""Canned replies 常用语: added ones take precedence over those of the config."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NAME: Final = re.compile(r"[^\s/／#＃@]{1,20}")  # it is written as `#12 /NAM
 
 
 class CannedReplies:
-    """Words that the staff need not write again, by a short name. Kept in memory."""
+    """Prepared replies by short names, cached in memory."""
 
     def __init__(self, store: Store, audit: Audit, settings: HandoffSettings, clock: Clock) -> None:
         self._store = store
@@ -29,13 +29,13 @@ class CannedReplies:
         self._added: dict[str, str] = {}
 
     async def load(self) -> None:
-        """Read those that people added."""
+        """Load the added replies."""
         query = select(CannedReply).order_by(col(CannedReply.name))
         self._added = {row.name: row.text for row in await self._store.read(lambda s: s.exec(query).all())}
 
     @property
     def all(self) -> dict[str, str]:
-        """Every reply by its name."""
+        """Return all replies by name."""
         return {**self._settings.canned, **self._added}
 
     def is_added(self, name: str) -> bool:
@@ -43,7 +43,7 @@ class CannedReplies:
         return name in self._added
 
     def put(self, session: Session, name: str, text: str, who: str) -> None:
-        """Add or change a reply, inside a transaction; InvalidParameter for a name that cannot be written."""
+        """Add or change a reply, inside a transaction; raise InvalidParameter for an unusable name."""
         if not _NAME.fullmatch(name):
             raise InvalidParameter("name")
         before = self.all.get(name, "")
@@ -52,7 +52,7 @@ class CannedReplies:
         after_commit(session, lambda: self._added.update({name: text}))
 
     def remove(self, session: Session, name: str, who: str) -> None:
-        """Forget a reply that was added, inside a transaction; NotFound."""
+        """Delete an added reply, inside a transaction; raise NotFound."""
         row = session.get(CannedReply, name)
         if row is None:
             raise NotFound(f"canned reply {name}")

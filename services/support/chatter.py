@@ -1,4 +1,4 @@
-"""Everyday sentences that have nothing to do with any business: what no listed question is near to."""
+"""Everyday sentences that are unrelated to any listed question."""
 
 from __future__ import annotations
 

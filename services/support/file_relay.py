@@ -128,7 +128,7 @@ class FileRelay:
     def _answer(self, session: Session, account: str, body: dict[str, Any], kept: StoredFile | None) -> None:
         ticket = self._ticket_actions.tickets.get(body["ticket"])
         kind = MessageKind(body["kind"])
-        if ticket is None or (kept is None and kind is MessageKind.OTHER):  # no file after all
+        if ticket is None or (kept is None and kind is MessageKind.OTHER):  # the file is not available
             return
         if kept is not None:
             sent = file(kept.path, kept.name)

@@ -35,7 +35,7 @@ class Keywords:
         self._indexed: dict[Place, PlacedRules] = {}  # indexes of `_added`, created on first use after a change
 
     async def load(self) -> None:
-        """Read the rules that were added; again when another process has changed them."""
+        """Load the added rules, also after another process has changed them."""
         added: defaultdict[Place, dict[int, KeywordRule]] = defaultdict(dict)
         for row in await self._store.read(lambda s: s.exec(select(Keyword).order_by(col(Keyword.id))).all()):
             added[row.account, row.number][row.id or 0] = rule_of(row)
@@ -89,7 +89,7 @@ class Keywords:
         return row
 
     def drop(self, session: Session, account: str, number: int | None, word: str) -> Sequence[Keyword]:
-        """Forget every rule for a word; returns them."""
+        """Delete every rule for a word; return them."""
         rows = session.exec(self._of(account, number).where(Keyword.word == normal(word))).all()
         for row in rows:
             self._remove(session, row)

@@ -1,4 +1,4 @@
-"""Keywords and questions changed by people, with the audit log's line for each change. Inside a transaction."""
+"""Changes of keywords and questions, with an audit entry each, inside a transaction."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from services.support.rule_files import import_keywords, import_questions
 
 
 class KnowledgeEditor:
-    """Changes what customers are answered. `number`: one group's keywords, None = those of all conversations."""
+    """Edits keywords and questions. `number`: the group of a keyword, None = all conversations."""
 
     def __init__(self, keywords: Keywords, faq: FaqBook, audit: Audit) -> None:
         self._keywords = keywords
@@ -29,7 +29,7 @@ class KnowledgeEditor:
     def put_keyword(
         self, session: Session, account: str, number: int | None, rule: KeywordRule, who: str, old: int | None = None
     ) -> Keyword:
-        """Add a rule; `old`: the id of the rule whose place it takes. NotFound when that is gone."""
+        """Add a rule, or replace the rule with the id `old`; raise NotFound if that does not exist."""
         before = session.get(Keyword, old) if old is not None else None
         if old is not None and (before is None or before.account != account):
             raise NotFound(f"keyword {old}")
@@ -41,7 +41,7 @@ class KnowledgeEditor:
         return row
 
     def remove_keyword(self, session: Session, row_id: int, who: str) -> None:
-        """Forget a rule; NotFound."""
+        """Delete a rule; raise NotFound."""
         row = self._keywords.remove(session, row_id)
         if row is None:
             raise NotFound(f"keyword {row_id}")
@@ -56,7 +56,7 @@ class KnowledgeEditor:
         return bool(rows)
 
     def drop_word(self, session: Session, account: str, number: int | None, word: str, who: str) -> bool:
-        """Forget every rule for a word; False when there was none."""
+        """Delete every rule for a word; return False if there was none."""
         rows = self._keywords.drop(session, account, number, word)
         if rows:
             before = "\n".join(map(_rule, rows))
@@ -66,7 +66,7 @@ class KnowledgeEditor:
     # ---- questions ----
 
     def put_question(self, session: Session, entry: Entry, who: str, old: int | None = None) -> tuple[Question, bool]:
-        """Add a question, or change the one of the id `old` (NotFound); says whether it is new."""
+        """Add a question, or change the one with the id `old` (NotFound); return whether it is new."""
         if not entry.questions:
             raise InvalidParameter("questions")
         row = session.get(Question, old) if old is not None else self._faq.same(session, entry)
@@ -82,7 +82,7 @@ class KnowledgeEditor:
         return row, new
 
     def remove_question(self, session: Session, number: int, who: str) -> None:
-        """Forget a question; NotFound."""
+        """Delete a question; raise NotFound."""
         row = self._faq.remove(session, number)
         if row is None:
             raise NotFound(f"question {number}")
@@ -91,13 +91,13 @@ class KnowledgeEditor:
     # ---- files ----
 
     def import_keywords(self, session: Session, account: str, text: str, who: str) -> int:
-        """Add the rules of a YAML list, all or none; how many. InvalidParameter names what is wrong."""
+        """Add the rules of a YAML list, all or none; return their number. Raises InvalidParameter with the reason."""
         count = import_keywords(session, self._keywords, account, None, text, who)
         self._audit.note(session, account, "keywords_imported", who, "", Outcome.DONE, count=str(count))
         return count
 
     def import_questions(self, session: Session, text: str, who: str) -> int:
-        """Add the entries of a faq.yaml, all or none; how many. InvalidParameter names what is wrong."""
+        """Add the entries of a faq.yaml, all or none; return their number. Raises InvalidParameter with the reason."""
         count = import_questions(session, self._faq, text, who)
         self._audit.note(session, "", "questions_imported", who, "", Outcome.DONE, count=str(count))
         return count

@@ -19,7 +19,7 @@ class NearQuestions:
     def __init__(self, book: FaqBook, client: EmbeddingClient) -> None:
         self._book = book
         self._client = client
-        self._index: tuple[Faq, str, MeaningIndex] | None = None  # over what, by which model
+        self._index: tuple[Faq, str, MeaningIndex] | None = None  # the subject, and the model
         self._building: asyncio.Task[None] | None = None
 
     async def nearest(self, text: str) -> list[Near]:

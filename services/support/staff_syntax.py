@@ -52,9 +52,11 @@ class StaffCommand:
 
 
 def parse(text: str, names: Collection[str] = (), quoted: str = "") -> StaffCommand | None:
-    """What a text in the staff room asks for; None: it is talk among the staff. To quote what was relayed is to name
-    its ticket, unless another is named, or a colleague is called. `names`: the colleagues, as 转 may name them;
-    `quoted`: what the text quotes, where it does not hold the quotation itself."""
+    """Parse a text in the staff room; None if it is not a command.
+
+    Quoting a relayed message addresses its ticket, unless the text names another ticket or mentions a colleague.
+    `names`: the colleagues' names, for 转; `quoted`: the quoted text, if `text` does not contain it.
+    """
     words, quoted = (text.strip(), quoted) if quoted else without_quote(text.strip())
     relayed = _RELAYED.search(quoted)
     if relayed and not words.startswith("@"):

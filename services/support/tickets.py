@@ -39,7 +39,7 @@ class Tickets:
         self._marks: dict[tuple[str, str], MarkAsked] = {}
 
     async def load(self, account: str | None = None) -> None:
-        """Read what is unfinished, and who may still give a mark, of one account or of all."""
+        """Load unfinished tickets and open rating requests, of one account or of all."""
         unfinished = select(Ticket).where(Ticket.state != TicketState.CLOSED)
         lately = col(Ticket.closed_at) > self._clock() - MARK_SECONDS
         closed = select(Ticket).where(lately).order_by(col(Ticket.closed_at), col(Ticket.id))
@@ -53,12 +53,12 @@ class Tickets:
                 self._forget_mark(ticket.account, ticket.contact_id)
 
     def drop(self, account: str) -> None:
-        """Forget those of an account."""
+        """Drop the data of an account."""
         self._by_number = {number: one for number, one in self._by_number.items() if one.account != account}
         self._by_person = {key: one for key, one in self._by_person.items() if key[0] != account}
         self._marks = {key: one for key, one in self._marks.items() if key[0] != account}
 
-    # ---- looking; from memory ----
+    # ---- lookups in memory ----
 
     def of(self, account: str, contact_id: str) -> Ticket | None:
         """Return the person's unfinished ticket."""

@@ -89,7 +89,7 @@ def _read(path: str) -> bytes:
 
 
 async def _playable(data: bytes) -> tuple[bytes, str]:
-    """Return the audio in a format that servers accept, with a matching file name; raise Unreadable."""
+    """Return the audio in a format that servers accept, with a matching file name; raise UndecodableAudio."""
     if data.startswith(SILK):
         return await decoded(data), "voice.wav"
     suffix = next((suffix for begin, suffix in FORMATS if data.startswith(begin)), "")

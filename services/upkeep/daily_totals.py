@@ -40,7 +40,7 @@ class DailyTotals:
         self._peaks: dict[tuple[str, str, str], float] = {}  # what this process has written today
 
     async def roll_up(self) -> int:
-        """Count the days that have no row yet and the latest ones again; returns how many."""
+        """Count missing days, and the latest ones again; return their number."""
         dates = self._dates(DAYS)
         stored_days = select(DayTotal.day).where(col(DayTotal.day) >= dates[0].isoformat())
         stored = set(await self._store.read(lambda s: s.exec(stored_days).all()))
@@ -51,7 +51,7 @@ class DailyTotals:
         return len(missing)
 
     async def note_pace(self) -> int:
-        """Keep how much of its pace each account uses now, where that is more than before today."""
+        """Store each account's current use of its rate limits if it is today's maximum."""
         day = self._dates(1)[0].isoformat()
         self._peaks = {key: ratio for key, ratio in self._peaks.items() if key[0] == day}
         higher = [

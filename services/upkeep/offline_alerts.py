@@ -51,7 +51,7 @@ class OfflineAlerts:
         return minutes is not None and 0 < most <= minutes
 
     async def run(self) -> int:
-        """Tell of those that have been away too long, and of those that are back; returns how many."""
+        """Report accounts that are offline too long, and those online again; return their number."""
         names = self._accounts.names()
         alerted = set(await self._store.read(self._alerted))
         overdue = [name for name in names if self.is_overdue(name) and name not in alerted]

@@ -67,7 +67,7 @@ class Pruning:
         self._keep = keep_days * DAY
 
     async def run(self) -> int | str:
-        """Delete everything that is old, unless the clock is not to be believed; returns how many rows."""
+        """Delete old rows, unless the clock cannot be trusted; return their number."""
         if not await self._clock_trust.is_trusted():
             return REFUSED
         before, total = self._clock() - self._keep, 0

@@ -191,7 +191,7 @@ class DeliveryQueue:
         self._tickets += 1
         line.ticket = self._tickets
         line.offered_as = min(line.kinds)
-        # A line that is new takes part from this turn on: those with much to say do not make it wait behind them.
+        # A new line takes part from this turn on, so that long lines do not delay it.
         line.turn = max(line.turn, self._turns.get(line.offered_as, 0))
         heapq.heappush(self._ready, (line.offered_as, line.turn, line.works[0].id, line.ticket, line))
         self.wake()

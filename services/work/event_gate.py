@@ -1,4 +1,4 @@
-"""Keeps reloads of the config apart from the handling of events."""
+"""Prevents config reloads during event handling."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_WAIT: Final = 2.0  # seconds that a reload waits for running handlers
 
 
 class EventGate:
-    """Lets a reload apply only while no event is being handled, so that none sees half of it.
+    """Applies a reload only while no event is being handled, so that no event sees a partial change.
 
     The handlers of an event read the settings at several points, between which they wait. A reload waits for them, at
     most `max_wait` seconds because a call to WeChat may take a minute; new events wait meanwhile.

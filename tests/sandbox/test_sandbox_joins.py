@@ -17,7 +17,7 @@ def room(world: World) -> WorldRoom:
 
 def grow(world: World, room: WorldRoom, size: int) -> None:
     """Fill a group with strangers up to a size, without events."""
-    for person in world.crowd(ACCOUNT, size - len(room.members), prefix="filler", friends=False):
+    for person in world.add_crowd(ACCOUNT, size - len(room.members), prefix="filler", friends=False):
         world.rooms.let_in(room, [person.id], SONG)
 
 

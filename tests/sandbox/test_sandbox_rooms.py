@@ -47,7 +47,7 @@ def test_repeated_create_makes_two_rooms(world: World) -> None:
 
 
 def test_creating_a_room_above_the_direct_limit_sends_invitations(world: World) -> None:
-    crowd = [person.id for person in world.crowd(ACCOUNT, 45)]
+    crowd = [person.id for person in world.add_crowd(ACCOUNT, 45)]
     room = world.rooms.create(BOT, crowd, "大群")
     assert len(room.members) == 40
     assert len(world.state.invitations) == 6

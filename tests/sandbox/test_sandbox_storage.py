@@ -95,8 +95,8 @@ async def test_taken_port_closes_opened_servers(tmp_path: Path) -> None:
 
 def test_crowd_is_created_quickly_within_the_rules() -> None:
     world = World.default([ACCOUNT], seed=1)
-    crowd = world.crowd(ACCOUNT, 5000)
-    rooms = [world.hall(BOT, [person.id for person in crowd[n * 16 : n * 16 + 16]], f"群{n}") for n in range(300)]
+    crowd = world.add_crowd(ACCOUNT, 5000)
+    rooms = [world.add_room(BOT, [person.id for person in crowd[n * 16 : n * 16 + 16]], f"群{n}") for n in range(300)]
     assert len(world.accounts.person(ACCOUNT).friends) == 5004
     assert world.rooms.of(crowd[0].id) == [rooms[0]]
     world.chats.say(crowd[0].id, rooms[0].id, "大家好")

@@ -61,7 +61,7 @@ async def stand_ins() -> AsyncIterator[Systems]:
     try:
         yield systems
     finally:
-        systems.book.open.set()
+        systems.request_log.open.set()
         await systems.stop()
 
 

@@ -55,7 +55,9 @@ class BotEnvironment:
         self.folder = folder
         self.accounts = list(accounts)
         self.extra = config
-        self.timing = Timing(create=3.0, apart=0.5)  # so that a lost answer is not waited for as long as in earnest
+        self.timing = Timing(
+            create=3.0, confirm_interval=0.5
+        )  # so that a lost answer is not waited for as long as in earnest
         self._words = 0
         self.ahead = 0.0  # seconds by which the bot's clock is ahead of the world's
         self.bot: Bot

@@ -89,18 +89,18 @@ class FlowScenario:
 
     def release(self) -> None:
         """Let the systems answer the requests that have arrived, and no others."""
-        self.systems.book.open.set()
-        self.systems.book.open.clear()
+        self.systems.request_log.open.set()
+        self.systems.request_log.open.clear()
 
     async def killed_in_call(self, number: int) -> None:
         """Kill and restart the bot while its `number`th call has arrived but is not answered."""
-        book = self.systems.book
-        await until(lambda: len(book.asked) == number, f"call {number} arrives")
+        request_log = self.systems.request_log
+        await until(lambda: len(request_log.asked) == number, f"call {number} arrives")
         await self.bot.kill()
         self.release()
-        await until(lambda: book.asked[-1].status, "the answer nobody hears")
+        await until(lambda: request_log.asked[-1].status, "the answer nobody hears")
         await self.bot.start()
-        await until(lambda: book.asked[-1].repeats == 1, f"call {number} comes again")
+        await until(lambda: request_log.asked[-1].repeats == 1, f"call {number} comes again")
         self.release()
 
     async def stored(self, messages: int) -> None:
@@ -137,7 +137,7 @@ async def scenario(tmp_path: Path) -> AsyncIterator[FlowScenario]:
             await bot.start()
             yield FlowScenario(world, systems, receiver, bot, tmp_path / "wxbot.db")
         finally:
-            systems.book.open.set()
+            systems.request_log.open.set()
             await bot.kill()
             await wechat.stop()
 
@@ -149,7 +149,7 @@ async def test_merchant_flow_survives_kill_9_at_every_step(scenario: FlowScenari
     scenario.say("梁山酒店")
     await scenario.receives("请发送支付设置")
     await scenario.bot.kill_and_restart()
-    scenario.systems.book.open.clear()
+    scenario.systems.request_log.open.clear()
     scenario.say("微信支付 1900000001")
     await scenario.receives("请核对商户设置")
     await scenario.bot.kill_and_restart()
@@ -159,7 +159,7 @@ async def test_merchant_flow_survives_kill_9_at_every_step(scenario: FlowScenari
     await scenario.receives("商户设置完成：梁山酒店")
     await scenario.bot.kill_and_restart()
     await until(lambda: scenario.receiver.events, "told")
-    paths = [(one.system, one.method, one.path) for one in scenario.systems.book.asked]
+    paths = [(one.system, one.method, one.path) for one in scenario.systems.request_log.asked]
     assert paths == [
         ("yunmall", "POST", "/payments"),
         ("hipos", "PUT", "/merchants/梁山酒店"),
@@ -177,19 +177,19 @@ async def test_device_flow_survives_kill_9_at_every_step(scenario: FlowScenario)
     await scenario.bot.start()
     await scenario.receives("请问哪家门店？")
     await scenario.bot.kill_and_restart()
-    scenario.systems.book.open.clear()
+    scenario.systems.request_log.open.clear()
     scenario.say("忠义堂")
     await scenario.killed_in_call(1)
     await scenario.receives("正在等待授权结果")
-    scenario.systems.book.open.set()
-    (asked,) = scenario.systems.book.asked
+    scenario.systems.request_log.open.set()
+    (asked,) = scenario.systems.request_log.asked
     await scenario.bot.kill()
-    assert not await call_back(scenario.systems.book, asked, "success")  # the bot is down
+    assert not await call_back(scenario.systems.request_log, asked, "success")  # the bot is down
     await scenario.bot.start()
-    assert await call_back(scenario.systems.book, asked, "success")
+    assert await call_back(scenario.systems.request_log, asked, "success")
     await scenario.bot.kill()  # after the 200, the flow must continue
     await scenario.bot.start()
     await scenario.receives("增加POS机成功：忠义堂")
-    assert await call_back(scenario.systems.book, asked, "failed")  # a repeat after all that
+    assert await call_back(scenario.systems.request_log, asked, "failed")  # a repeat after all that
     await until(lambda: scenario.receiver.events, "told")
     assert [line.split("：")[0] for line in scenario.told()] == ["请问哪家门店？", "设备授权码", "增加POS机成功"]

@@ -43,9 +43,9 @@ async def test_device_flow_completes(official: Start, tmp_path: Path) -> None:  
             await bot.kill()
             await bot.start()
             await bot.ready()
-            (asked,) = systems.book.asked
+            (asked,) = systems.request_log.asked
             assert asked.callback.startswith(f"{bot.url}/wxbot/callback/")  # although only the port is configured
-            assert await call_back(systems.book, asked, "success")
+            assert await call_back(systems.request_log, asked, "success")
             texts = await received(gateway, "增加POS机成功")
             await until(lambda: receiver.of("flow.finished"), "told")
         finally:

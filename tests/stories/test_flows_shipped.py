@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from sandbox.systems import Asked, Systems, call_back
+from sandbox.systems import SystemRequest, Systems, call_back
 from tests.stories.business import Receiver, free_port, receiving, runs, shipped_config, stand_ins, told
 from tests.stories.conftest import BotEnvironment, MakeEnv, until
 
@@ -29,13 +29,13 @@ async def env(make_env: MakeEnv, systems: Systems, receiver: Receiver) -> BotEnv
     return await make_env(webhooks=[receiver.config], **shipped_config(systems, free_port()))
 
 
-async def start_device_flow(env: BotEnvironment, systems: Systems, store: str) -> Asked:
+async def start_device_flow(env: BotEnvironment, systems: Systems, store: str) -> SystemRequest:
     """Start the device flow as 店长; return the request to HiPOS 云, once 店长 has the code."""
     env.say("店长", "增加POS机")
     await env.receives("店长", "请问哪家门店？")
     env.say("店长", store)
     message = await env.receives("店长", "设备授权码：")
-    asked = next(one for one in systems.book.asked if one.body["store"] == store)
+    asked = next(one for one in systems.request_log.asked if one.body["store"] == store)
     assert message.text == f"设备授权码：{asked.answer['code']}，正在等待授权结果。"
     return asked
 
@@ -52,17 +52,17 @@ async def test_merchant_and_payment_settings(env: BotEnvironment, systems: Syste
     env.say("店长", "好")
     await env.receives("店长", "请回复“确认”继续")
     await env.wait_idle()
-    assert not systems.book.asked
+    assert not systems.request_log.asked
     env.say("店长", "确认")
     await env.receives("店长", "商户设置完成：梁山酒店/一号 100%")
     name, payment = "梁山酒店/一号 100%", "6222021234567890"
-    assert [(one.system, one.method, one.path, one.body) for one in systems.book.asked] == [
+    assert [(one.system, one.method, one.path, one.body) for one in systems.request_log.asked] == [
         ("yunmall", "POST", "/payments", {"merchant": name, "payment": payment}),
         ("hipos", "PUT", f"/merchants/{name}", {"name": name}),
         ("hipos", "PUT", f"/merchants/{name}/payment", {"merchant": name, "payment": payment}),
     ]
-    assert len({one.key for one in systems.book.asked}) == 3
-    assert [one.repeats for one in systems.book.asked] == [0, 0, 0]
+    assert len({one.key for one in systems.request_log.asked}) == 3
+    assert [one.repeats for one in systems.request_log.asked] == [0, 0, 0]
     await env.wait_idle()
     assert len(told(env)) == 5
     finished = (await until(lambda: receiver.of("flow.finished"), "told"))[0]
@@ -73,7 +73,7 @@ async def test_merchant_and_payment_settings(env: BotEnvironment, systems: Syste
 async def test_device_is_added_by_callback(env: BotEnvironment, systems: Systems) -> None:
     asked = await start_device_flow(env, systems, "忠义堂一号店")
     assert asked.body["callback"].startswith(f"{env.url}/wxbot/callback/")
-    assert await call_back(systems.book, asked, "success")
+    assert await call_back(systems.request_log, asked, "success")
     await env.receives("店长", "增加POS机成功：忠义堂一号店")
 
 
@@ -81,7 +81,7 @@ async def test_rejected_device_is_reported_with_its_reason(
     env: BotEnvironment, systems: Systems, receiver: Receiver
 ) -> None:
     asked = await start_device_flow(env, systems, "断金亭")
-    await call_back(systems.book, asked, "failed")
+    await call_back(systems.request_log, asked, "failed")
     await env.receives("店长", "增加POS机失败：门店拒绝了授权")
     finished = (await until(lambda: receiver.of("flow.finished"), "told"))[0]
     assert (finished["state"], finished["error"]) == ("failed", "门店拒绝了授权")
@@ -123,7 +123,7 @@ async def test_callback_from_outside_the_network_is_rejected(make_env: MakeEnv, 
     config["api"] |= {"allowed_networks": ["10.0.0.0/8"]}
     env = await make_env(**config)
     asked = await start_device_flow(env, systems, "一店")
-    assert not await call_back(systems.book, asked, "success")
+    assert not await call_back(systems.request_log, asked, "success")
     async with aiohttp.ClientSession() as http, http.post(asked.callback, json={}) as response:
         assert (response.status, (await response.json())["error"]["code"]) == (403, 1002)
     assert await runs(env.bot.container) == ["waiting"]
@@ -132,9 +132,9 @@ async def test_callback_from_outside_the_network_is_rejected(make_env: MakeEnv, 
 async def test_wait_survives_restarts(env: BotEnvironment, systems: Systems) -> None:
     asked = await start_device_flow(env, systems, "一店")
     await env.stop_bot()
-    assert not await call_back(systems.book, asked, "success")
+    assert not await call_back(systems.request_log, asked, "success")
     await env.start_bot()
-    assert await call_back(systems.book, asked, "success")
+    assert await call_back(systems.request_log, asked, "success")
     await env.receives("店长", "增加POS机成功：一店")
 
 
@@ -145,7 +145,7 @@ async def test_timeout_is_reported_and_late_result_too(make_env: MakeEnv, system
     asked = await start_device_flow(env, systems, "一店")
     await env.receives("店长", "增加POS机失败：等待结果超时")
     for _ in range(2):
-        assert await call_back(systems.book, asked, "success")
+        assert await call_back(systems.request_log, asked, "success")
     received = await env.receives("店长", "但收到了结果")
     assert received.text.endswith('发起的流程“增加POS机”已经结束，但收到了结果：{"status": "success"}')
     await until(lambda: receiver.of("flow.late"), "told")
@@ -159,7 +159,7 @@ async def test_result_after_cancel_is_not_reported(env: BotEnvironment, systems:
     asked = await start_device_flow(env, systems, "一店")
     env.say("店长", "“取消”")
     await env.receives("店长", "已取消流程“增加POS机”。")
-    assert await call_back(systems.book, asked, "failed")
+    assert await call_back(systems.request_log, asked, "failed")
     (late,) = await until(lambda: receiver.of("flow.late"), "told")
     assert (late["state"], late["result"]) == ("cancelled", "门店拒绝了授权")
     await env.wait_idle()
@@ -173,12 +173,12 @@ async def test_start_word_matches_in_any_form(env: BotEnvironment, words: str) -
 
 
 async def test_failing_system_ends_the_flow_with_its_reason(env: BotEnvironment, systems: Systems) -> None:
-    systems.book.modes["hipos"] = "refuse"
+    systems.request_log.modes["hipos"] = "refuse"
     env.say("店长", "增加POS机")
     await env.receives("店长", "请问哪家门店？")
     env.say("店长", "一店")
     await env.receives("店长", "增加POS机失败：资料未通过审核")
-    systems.book.modes["hipos"] = "garbage"
+    systems.request_log.modes["hipos"] = "garbage"
     env.say("店长", "增加POS机")
     await until(lambda: len(told(env)) == 3, "asked again")
     env.say("店长", "二店")

@@ -41,7 +41,7 @@ class GatewayEnvironment:
                 pacing={"enabled": False},
                 limits={"repeats": 1000},
             ),
-            timing=Timing(create=3.0, apart=0.5),
+            timing=Timing(create=3.0, confirm_interval=0.5),
         )
 
     async def call(self, method: str, path: str, json: Any = None, **more: Any) -> tuple[int, Any]:

@@ -71,7 +71,7 @@ async def test_rejected_room_is_not_proposed_again(env: BotEnvironment) -> None:
     await with_other_ids(env)
     await env.receives("店长", PROPOSED)
     assert await asks(env, "店长", "/认领 1 否") == "好的，#1 不是原来的群。"
-    await env.bot.container.recognition.look(env.accounts[0])
+    await env.bot.container.recognition.propose_rooms(env.accounts[0])
     assert await asks(env, "店长", "/认领") == "没有等待认领的群。"
     assert env.bot.container.groups.by_room(env.accounts[0], qun["room"]) is None
     assert "写法：/认领 [编号 [否]]" in await asks(env, "店长", "/认领 1 也许")
@@ -82,7 +82,7 @@ async def test_room_of_other_people_is_not_proposed(env: BotEnvironment) -> None
     await group(env, "黑旋风")
     look = "update membership set name = name || '某' where name not in ('宋公明')"
     await with_other_ids(env, look)
-    assert await env.bot.container.recognition.look(env.accounts[0]) == 0
+    assert await env.bot.container.recognition.propose_rooms(env.accounts[0]) == 0
     assert await asks(env, "店长", "/认领") == "没有等待认领的群。"
 
 

@@ -26,7 +26,7 @@ QUICK = Timing(
     refused_most=0.4,
     read_back=0.6,
     reread_pause=0.0,
-    apart=0.4,
+    confirm_interval=0.4,
 )
 
 

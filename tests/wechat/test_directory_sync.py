@@ -46,8 +46,8 @@ def reported_changes(recorded: RecordedAccount) -> set[str]:
 async def test_first_login_reads_everything_and_reports_no_change(
     server: PuppetServer, world: World, connect: Connect
 ) -> None:
-    world.crowd("weimi1001", 200)
-    rooms = [world.hall(SONG, [ME, ZHIDUO, f"wxid_crowd_{n}"], f"群{n}") for n in range(20)]
+    world.add_crowd("weimi1001", 200)
+    rooms = [world.add_room(SONG, [ME, ZHIDUO, f"wxid_crowd_{n}"], f"群{n}") for n in range(20)]
     recorded = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
     await recorded.online()
     directory = recorded.assistant.directory
@@ -62,13 +62,13 @@ async def test_first_login_reads_everything_and_reports_no_change(
 async def test_warm_start_reads_only_changes_before_online(
     server: PuppetServer, world: World, connect: Connect
 ) -> None:
-    world.crowd("weimi1001", 100)
-    room = world.hall(SONG, [ME, ZHIDUO], "旧群")
+    world.add_crowd("weimi1001", 100)
+    room = world.add_room(SONG, [ME, ZHIDUO], "旧群")
     first = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
     await first.online()
     rows = json.loads(json.dumps(first.assistant.directory.snapshot()))
     await first.assistant.stop()
-    world.crowd("weimi1001", 2, prefix="new")
+    world.add_crowd("weimi1001", 2, prefix="new")
     world.rooms.let_in(room, [XUANFENG], SONG)
     world.people.rename("wxid_crowd_7", "改了名")
     before = len(calls(world, "ContactPayload"))
@@ -94,7 +94,7 @@ async def test_rows_of_another_account_are_ignored(server: PuppetServer, connect
 @pytest.mark.parametrize("begun", [False, True])
 async def test_left_group_stays_forgotten(world: World, recorded: RecordedAccount, begun: bool) -> None:
     """Gateways return a group that the account has left, and report it as dirty at that moment."""
-    room = world.hall(SONG, [ME, ZHIDUO], "被移出")
+    room = world.add_room(SONG, [ME, ZHIDUO], "被移出")
     await recorded.assistant.read_new_rooms()
     world.faults.call("RoomPayload", "slow", ms=200, count=1)
     world.rooms.set_topic(SONG, room.id, "改了名")
@@ -109,10 +109,10 @@ async def test_left_group_stays_forgotten(world: World, recorded: RecordedAccoun
 async def test_changes_while_offline_are_reported(
     server: PuppetServer, world: World, recorded: RecordedAccount
 ) -> None:
-    grown = world.hall(SONG, [ME, ZHIDUO], "有人来")
-    shrunk = world.hall(SONG, [ME, ZHIDUO, XUANFENG], "有人走")
-    same = world.hall(SONG, [ME, ZHIDUO], "没有变")
-    lost = world.hall(SONG, [ME, ZHIDUO], "被移出")
+    grown = world.add_room(SONG, [ME, ZHIDUO], "有人来")
+    shrunk = world.add_room(SONG, [ME, ZHIDUO, XUANFENG], "有人走")
+    same = world.add_room(SONG, [ME, ZHIDUO], "没有变")
+    lost = world.add_room(SONG, [ME, ZHIDUO], "被移出")
     await recorded.assistant.read_new_rooms()
     made: list[str] = []
 
@@ -121,7 +121,7 @@ async def test_changes_while_offline_are_reported(
         world.rooms.remove(SONG, shrunk.id, XUANFENG)
         world.rooms.remove(SONG, lost.id, ME)
         world.people.befriend(WENLONG, ME)
-        made.append(world.hall(SONG, [ME, XUANFENG], "新来的").id)
+        made.append(world.add_room(SONG, [ME, XUANFENG], "新来的").id)
 
     await restart(server, recorded, meanwhile)
     assert reported_changes(recorded) == {grown.id, WENLONG, *made}
@@ -182,7 +182,7 @@ async def test_report_rejected_by_the_listener_is_repeated(
 async def test_unreadable_group_does_not_abort_the_sync(
     server: PuppetServer, world: World, recorded: RecordedAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, second = (world.hall(SONG, [ME, ZHIDUO], topic) for topic in ("一", "二"))
+    first, second = (world.add_room(SONG, [ME, ZHIDUO], topic) for topic in ("一", "二"))
     await recorded.assistant.read_new_rooms()
     puppet = recorded.assistant._puppet_client
     read, read_list, refused = puppet.room_payload, puppet.room_list, []
@@ -210,7 +210,7 @@ async def test_unreadable_group_does_not_abort_the_sync(
 async def test_contact_of_the_first_list_is_never_new(
     server: PuppetServer, world: World, connect: Connect, restarted: bool
 ) -> None:
-    world.crowd("weimi1001", 5)
+    world.add_crowd("weimi1001", 5)
     world.faults.call("ContactPayload", "hang", count=3)
     recorded = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
     await until(lambda: len(recorded.assistant.directory.contacts) >= 6)
@@ -231,7 +231,7 @@ async def test_contact_of_the_first_list_is_never_new(
 
 
 async def test_unreadable_group_is_not_lost(server: PuppetServer, world: World, recorded: RecordedAccount) -> None:
-    room = world.hall(SONG, [ME, ZHIDUO], "读不到")
+    room = world.add_room(SONG, [ME, ZHIDUO], "读不到")
     await recorded.assistant.read_new_rooms()
     await restart(server, recorded, lambda: world.faults.call("RoomPayload", "fail"))
     assert reported_changes(recorded) == set()
@@ -239,7 +239,7 @@ async def test_unreadable_group_is_not_lost(server: PuppetServer, world: World, 
 
 
 async def test_failing_calls_only_delay_the_sync(server: PuppetServer, world: World, connect: Connect) -> None:
-    world.crowd("weimi1001", 50)
+    world.add_crowd("weimi1001", 50)
     world.faults.call("ContactPayload", "fail", probability=0.2)
     world.faults.call("ContactList", "fail", count=4)
     recorded = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
@@ -252,7 +252,7 @@ async def test_unreadable_contact_is_read_later(
     server: PuppetServer, world: World, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("wechat.gateway_events.UNREAD_PAUSE", 0.05)
-    room = world.hall(SONG, [ME, ZHIDUO], "读得晚")
+    room = world.add_room(SONG, [ME, ZHIDUO], "读得晚")
     world.faults.call("RoomPayload", "fail", count=4)
     recorded = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
     await recorded.online()
@@ -261,7 +261,7 @@ async def test_unreadable_contact_is_read_later(
 
 
 async def test_events_update_the_directory_without_reads(world: World, recorded: RecordedAccount) -> None:
-    room = world.hall(SONG, [ME, ZHIDUO], "群")
+    room = world.add_room(SONG, [ME, ZHIDUO], "群")
     await recorded.assistant.read_new_rooms()
     world.faults.call("RoomPayload", "hang")
     world.rooms.let_in(room, [XUANFENG, ADMIN], SONG)
@@ -274,7 +274,7 @@ async def test_events_update_the_directory_without_reads(world: World, recorded:
 
 
 async def test_duplicate_and_late_events_converge(world: World, recorded: RecordedAccount) -> None:
-    room = world.hall(SONG, [ME, ZHIDUO], "群")
+    room = world.add_room(SONG, [ME, ZHIDUO], "群")
     await recorded.assistant.read_new_rooms()
     world.faults.event("room-join", twice=0.5, late=0.5, late_ms=150)
     world.faults.event("room-leave", twice=0.5, late=0.5, late_ms=150)
@@ -302,7 +302,7 @@ async def test_dirty_event_causes_one_read(world: World, recorded: RecordedAccou
 
 async def test_ready_event_reloads_the_lists(server: PuppetServer, world: World, recorded: RecordedAccount) -> None:
     """A puppet that logs in before it has its contacts sends ready when it has them."""
-    person = world.crowd("weimi1001", 1, prefix="late")[0]
+    person = world.add_crowd("weimi1001", 1, prefix="late")[0]
     server.send_raw(pb.EventResponse(type=pb.EVENT_READY, payload='{"data": "ready"}'))
     await recorded.listener.until(lambda: person.id in set().union(*(ids for _, ids in recorded.listener.syncs)))
     assert recorded.assistant.directory.find("late0", friends=True)

@@ -78,7 +78,7 @@ async def test_duplicate_event_has_the_same_id(world: World, recorded: RecordedA
 
 
 async def test_joins_leaves_and_topics_are_resolved(world: World, recorded: RecordedAccount) -> None:
-    room = world.hall(SONG, [ME, ZHIDUO], "群")
+    room = world.add_room(SONG, [ME, ZHIDUO], "群")
     world.rooms.let_in(room, [WENLONG], SONG)
     world.rooms.set_topic(SONG, room.id, "新群名")
     world.rooms.remove(SONG, room.id, WENLONG)
@@ -111,7 +111,7 @@ async def test_payload_is_read_at_the_third_attempt(world: World, recorded: Reco
 
 
 async def test_unreadable_stranger_delays_only_their_message(world: World, recorded: RecordedAccount) -> None:
-    room = world.hall(SONG, [ME, ZHIDUO, WENLONG], "群")
+    room = world.add_room(SONG, [ME, ZHIDUO, WENLONG], "群")
     await recorded.assistant.read_new_rooms()
     world.faults.call("ContactPayload", "hang")
     world.chats.say(WENLONG, room.id, "我是谁")
@@ -142,7 +142,7 @@ async def test_missing_message_is_ignored(recorded: RecordedAccount) -> None:
 
 
 async def test_own_group_alias_is_read_once_and_updated(world: World, recorded: RecordedAccount) -> None:
-    room = world.hall(SONG, [ME, ZHIDUO], "群")
+    room = world.add_room(SONG, [ME, ZHIDUO], "群")
     await recorded.assistant.read_new_rooms()
     world.rooms.set_alias(ME, room.id, "小秘书")
     for text in ("@小秘书 在吗", "@小秘书", "小秘书", "@小秘书们"):

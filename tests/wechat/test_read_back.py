@@ -24,7 +24,7 @@ CHANGES: dict[str, Callable[[Assistant, str], Awaitable[object]]] = {
 
 @pytest.fixture
 async def room(world: World, recorded: RecordedAccount) -> WorldRoom:
-    room = world.hall(ME, [SONG, ZHIDUO, XUANFENG], "群")
+    room = world.add_room(ME, [SONG, ZHIDUO, XUANFENG], "群")
     await recorded.assistant.read_new_rooms()
     return room
 

@@ -148,7 +148,7 @@ async def test_sandbox_rate_limit_is_too_fast(recorded: RecordedAccount, world: 
 
 
 async def test_group_that_requires_confirmation(recorded: RecordedAccount, world: World) -> None:
-    room = world.hall(SONG, [ME, ZHIDUO], "要确认")
+    room = world.add_room(SONG, [ME, ZHIDUO], "要确认")
     world.rooms.set_confirm(SONG, room.id, True)
     await recorded.assistant.read_new_rooms()
     with pytest.raises(WeChatNeedsConfirmation):

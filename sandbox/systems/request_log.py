@@ -1,4 +1,4 @@
-"""Requests received by the stand-ins, their responses and pending callbacks, stored in a file."""
+"""The requests to the simulated systems, their responses and pending callbacks, stored in a file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MODES: Final = ("ok", "refuse", "error", "garbage", "hang")
 
 
 @dataclass(slots=True)
-class Asked:
+class SystemRequest:
     """A request and its callback. `owed`: "" (none) | waiting | sending | sent | undelivered."""
 
     n: int
@@ -40,12 +40,12 @@ class Asked:
 
 
 @dataclass(slots=True)
-class Book:
+class RequestLog:
     """The state of both stand-ins. While `open` is cleared, requests are recorded but not answered."""
 
     path: Path | None = None
     clock: Callable[[], float] = time.time
-    asked: deque[Asked] = field(default_factory=lambda: deque(maxlen=MAX_KEPT))
+    asked: deque[SystemRequest] = field(default_factory=lambda: deque(maxlen=MAX_KEPT))
     merchants: dict[str, Any] = field(default_factory=dict)
     modes: dict[str, str] = field(default_factory=dict)
     channels: Channels = field(default_factory=Channels)
@@ -56,24 +56,24 @@ class Book:
         self.open.set()
         if self.path is not None and self.path.exists():
             kept = read_json(self.path)
-            self.asked.extend(Asked(**one) for one in kept["asked"])
+            self.asked.extend(SystemRequest(**one) for one in kept["asked"])
             for cut_off in (one for one in self.asked if one.owed == "sending"):
                 cut_off.owed, cut_off.note = "undelivered", "中途停了"
             self.merchants = kept["merchants"]
             self.last = max((one.n for one in self.asked), default=0)
 
-    def note(self, system: str, method: str, path: str, key: str, body: Any) -> Asked:
+    def note(self, system: str, method: str, path: str, key: str, body: Any) -> SystemRequest:
         """Record a request."""
         self.last += 1
-        asked = Asked(self.last, self.clock(), system, method, path, key, body)
+        asked = SystemRequest(self.last, self.clock(), system, method, path, key, body)
         self.asked.append(asked)
         return asked
 
-    def known(self, system: str, key: str) -> Asked | None:
+    def known(self, system: str, key: str) -> SystemRequest | None:
         """Return the earlier request with this idempotency key."""
         return next((one for one in self.asked if key and (one.system, one.key) == (system, key)), None)
 
-    def find(self, n: int) -> Asked | None:
+    def find(self, n: int) -> SystemRequest | None:
         """Return the request with this number."""
         return next((one for one in self.asked if one.n == n), None)
 
