@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -21,7 +20,6 @@ from config import Config
 from config.settings import AssistantSettings
 from tests.databases import make_sqlite
 from tests.doubles import InMemoryWeChat
-from tests.waiting import SECONDS
 from wechat.events import Event
 
 QUN = {"code": "shop-1", "owner": "宋公明", "assistant": "weimi1001"}
@@ -122,15 +120,6 @@ async def start_server(tmp_path: Path) -> AsyncIterator[StartServer]:
 async def server(start_server: StartServer) -> ApiServer:
     """The API with the default config."""
     return await start_server()
-
-
-async def until(condition: Callable[[], Awaitable[bool]], within: float = SECONDS) -> None:
-    """Wait until a condition holds; fail after a timeout."""
-    async with asyncio.timeout(within):
-        while True:
-            if await condition():
-                return
-            await asyncio.sleep(0.01)
 
 
 def error(code: int) -> Any:

@@ -11,8 +11,8 @@ from api.app_keys import CONNECTIONS
 from api.connection_limits import Caps, ConnectionLimits
 from api.network import AccessControl
 from config.settings import ApiSettings
-from tests.api.conftest import StartServer, until
-from tests.waiting import SECONDS
+from tests.api.conftest import StartServer
+from tests.waiting import SECONDS, until
 
 OUTSIDE = "203.0.113.{}"
 

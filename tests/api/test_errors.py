@@ -14,8 +14,8 @@ from api.openapi import all_errors
 from api.responses import refusal
 from errors import InvalidParameter, TooManyRequests, WeChatNotDone, WeChatOffline
 from services.moderation.member_actions import MemberExempt
-from tests.api.conftest import QUN, ApiServer, StartServer, error, until
-from tests.waiting import SECONDS
+from tests.api.conftest import QUN, ApiServer, StartServer, error
+from tests.waiting import SECONDS, until
 
 SPEC_TABLE = {
     1001: (400, "缺少必须的参数或参数值无效！"),

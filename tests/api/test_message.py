@@ -12,7 +12,8 @@ from errors import WeChatNotDone, WeChatTooFast, WeChatUnknown
 from models.durable import OutboxItem, WorkState
 from models.groups import QunState
 from services.messaging.messages import SLOW_WAITS
-from tests.api.conftest import ApiServer, error, until
+from tests.api.conftest import ApiServer, error
+from tests.waiting import until
 from wechat.entities import Room
 from wechat.interface import State
 

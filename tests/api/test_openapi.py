@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import threading
-from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, get_args
 
@@ -31,6 +29,7 @@ from api.openapi import all_errors
 from api.operations import OPERATIONS
 from config.business import EventType
 from tests.api.conftest import ApiServer, StartServer, start_api_server
+from tests.background import BackgroundServer
 
 CHECKS = [
     not_a_server_error,
@@ -104,35 +103,21 @@ async def test_docs_page_is_served(start_server: StartServer) -> None:
 # ---- schemathesis, in a thread because it blocks ----
 
 
-class _Served:
-    """The application on an event loop in another thread."""
+class _Served(BackgroundServer):
+    """The application."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         self.port = 0
         self._folder = folder
-        self._loop = asyncio.new_event_loop()
-        self._stop: asyncio.Event
-        self._up = threading.Event()
-        self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._run()))
 
-    async def _run(self) -> None:
+    @asynccontextmanager
+    async def serve(self) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             server = await start_api_server(stack, self._folder)
             await server.make_group()
             self.port = server.port
-            self._stop = asyncio.Event()
-            self._up.set()
-            await self._stop.wait()
-
-    def __enter__(self) -> _Served:
-        self._thread.start()
-        assert self._up.wait(30)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(30)
-        self._loop.close()
+            yield
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from protocol import puppet_pb2 as pb
 from sandbox.world.model import ChatMessage
 from sandbox.world.world import World
 from tests.bot_process import ACCOUNT, BotProcess
-from tests.stories.conftest import NAMES, until
-from tests.waiting import SECONDS
+from tests.stories.conftest import NAMES
+from tests.waiting import SECONDS, until
 
 MAX_MEMORY: Final = 256 * 1024 * 1024  # bytes of the bot and its children together, at any time
 OUTSIDE: Final = "127.0.0.3"  # an address that is not in api.allowed_networks

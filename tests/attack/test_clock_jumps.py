@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.attack.target import Target, started
-from tests.stories.group_life import holds
+from tests.waiting import until
 
 LIBRARIES = [
     *Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"),
@@ -33,7 +33,7 @@ async def wait_for_clock_problem(bot: Target, words: str) -> None:
         _, body = await bot.call("GET", "/readyz")
         return any(words in problem for problem in body.get("problems", {}).values())
 
-    await holds(look, lambda: f"/readyz does not tell: {words}")
+    await until(look, lambda: f"/readyz does not tell: {words}")
 
 
 async def test_wrong_clock_does_not_stop_replies(tmp_path: Path, library: str) -> None:

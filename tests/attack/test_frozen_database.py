@@ -13,7 +13,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from tests.attack.target import started
 from tests.databases import database, postgres
-from tests.stories.group_life import holds
+from tests.waiting import until
 
 __all__ = ["database", "postgres"]
 pytestmark = pytest.mark.postgres
@@ -55,5 +55,5 @@ async def test_probes_and_metrics_answer_while_postgresql_is_frozen(tmp_path: Pa
         async def is_ready() -> bool:
             return (await bot.call("GET", "/readyz"))[0] == 200
 
-        await holds(is_ready, lambda: "ready again")
+        await until(is_ready, lambda: "ready again")
         await bot.answers()

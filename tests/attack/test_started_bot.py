@@ -24,8 +24,7 @@ from tests.attack import malicious_input
 from tests.attack.target import MAX_MEMORY, OUTSIDE, Target, started
 from tests.bot_process import ACCOUNT
 from tests.stories.business import serving
-from tests.stories.conftest import until
-from tests.waiting import SECONDS
+from tests.waiting import SECONDS, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 ROUNDS = int(os.environ.get("ATTACK_ROUNDS", "30"))

@@ -18,7 +18,7 @@ from config import Config
 from sandbox.world.world import ADMIN, SONG, WENLONG
 from tests.browser.conftest import ACCOUNT, PHONE, Windows
 from tests.browser.pictures import take
-from tests.stories.conftest import until
+from tests.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 GROUP = "宋公明的群100001"

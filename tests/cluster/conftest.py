@@ -18,8 +18,8 @@ from sandbox.world.world import World
 from services.clock import Clock
 from tests.bot_process import free_port
 from tests.databases import database, postgres
-from tests.stories.conftest import NAMES, until
-from tests.waiting import SECONDS
+from tests.stories.conftest import NAMES
+from tests.waiting import SECONDS, until
 from wechat.connection import Timing
 
 __all__ = ["database", "postgres"]

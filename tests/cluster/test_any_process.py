@@ -13,7 +13,7 @@ from app.lifecycle import Bot
 from models.flows import FlowCallback
 from services.cluster.peers import SECRET_HEADER
 from tests.cluster.conftest import ClusterEnvironment, MakeCluster
-from tests.stories.conftest import until
+from tests.waiting import until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("database", ["postgres"], indirect=True)]
 FLOW = {

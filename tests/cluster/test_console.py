@@ -13,7 +13,7 @@ from app.lifecycle import Bot
 from services.cluster.peers import SECRET_HEADER
 from tests.cluster.conftest import ClusterEnvironment, MakeCluster
 from tests.cluster.test_any_process import make_group
-from tests.stories.conftest import until
+from tests.waiting import until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("database", ["postgres"], indirect=True)]
 

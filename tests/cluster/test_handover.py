@@ -11,7 +11,7 @@ import pytest
 from app.account_parts import load_account
 from models.cluster import AccountLease
 from tests.cluster.conftest import MakeCluster
-from tests.stories.conftest import until
+from tests.waiting import until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("database", ["postgres"], indirect=True)]
 KEYWORDS = {"keywords": [{"regex": r"^问(.*)$", "reply": "答{1}"}], "faq": "", "fallback": ""}

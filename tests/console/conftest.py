@@ -11,8 +11,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.stories.conftest import ACCOUNT, BotEnvironment, until
+from tests.stories.conftest import ACCOUNT, BotEnvironment
 from tests.stories.service import known, staff_room
+from tests.waiting import until
 
 SETTINGS: dict[str, Any] = {
     "customer_service": {

@@ -10,8 +10,9 @@ from sqlmodel import select
 
 from models.durable import Action, OutboxItem
 from tests.console.conftest import ACCOUNT, SETTINGS, Person, log_in, login_link
-from tests.stories.conftest import BotEnvironment, MakeEnv, make_env, until
-from tests.stories.service import known, repeat_until, staff_room
+from tests.stories.conftest import BotEnvironment, MakeEnv, make_env
+from tests.stories.service import known, staff_room
+from tests.waiting import until
 
 __all__ = ["make_env"]
 
@@ -41,7 +42,7 @@ async def test_login_code_is_shown_after_logout_until_scanned(
         one = await _account(admin)
         return bool(one["state"] == "logged_out" and one["scan"] == "waiting")
 
-    await repeat_until(waits, "the console shows the code")
+    await until(waits, "the console shows the code")
     status, drawn = await admin.call("GET", f"/assistant/{ACCOUNT}/login.svg")
     assert status == 200 and drawn.startswith("<svg") and CODE not in drawn
     assert (await agent.call("GET", f"/assistant/{ACCOUNT}/login.svg"))[0] == 403

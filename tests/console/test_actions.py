@@ -11,7 +11,7 @@ from models.durable import Action
 from sandbox.world.model import Kind
 from tests.console.conftest import ACCOUNT, Person
 from tests.stories.conftest import BotEnvironment
-from tests.stories.service import repeat_until
+from tests.waiting import until
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0" * 32).decode()
 
@@ -119,7 +119,7 @@ async def _done(person: Person, broadcast_id: int) -> Any:
         found = (await person.call("GET", f"/broadcast/{broadcast_id}"))[1]["broadcast"]
         return found if found["state"] == "done" else None
 
-    return await repeat_until(done, "the broadcast is over")
+    return await until(done, "the broadcast is over")
 
 
 async def test_broadcast_to_friends_shows_each_result(env: BotEnvironment, admin: Person) -> None:

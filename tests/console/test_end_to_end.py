@@ -20,8 +20,9 @@ from tests.browser.pictures import take
 from tests.console.browser import PHONE, browser, go, open_console, windows
 from tests.console.conftest import ACCOUNT, SETTINGS
 from tests.stories.business import free_port, serving
-from tests.stories.conftest import BotEnvironment, until
+from tests.stories.conftest import BotEnvironment
 from tests.stories.service import known, staff_room
+from tests.waiting import until
 
 __all__ = ["browser", "windows"]
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 
 from api.openapi import all_errors
 from console.routes import Route
+from tests.background import BackgroundServer
 from tests.console.conftest import SETTINGS, Person, log_in, login_link
 from tests.console.description import document, operations, plain_path
 from tests.stories.conftest import BotEnvironment
@@ -24,19 +24,17 @@ EXAMPLES = 25
 PLAIN = ("text/csv", "application/yaml", "image/svg+xml", "image/png", "application/octet-stream")
 
 
-class _Served:
-    """A bot on its own event loop in another thread, and its admin's session: schemathesis blocks."""
+class _Served(BackgroundServer):
+    """A bot, and the session of its admin."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         self.url = ""
         self.headers: dict[str, str] = {}
         self._folder = folder
-        self._loop = asyncio.new_event_loop()
-        self._stop: asyncio.Event
-        self._up = threading.Event()
-        self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._run()))
 
-    async def _run(self) -> None:
+    @asynccontextmanager
+    async def serve(self) -> AsyncIterator[None]:
         env = await BotEnvironment(self._folder, **SETTINGS).open()
         try:
             await known(env, staff_room(env))
@@ -48,21 +46,9 @@ class _Served:
             self.url = person.url
             self.headers = {"Cookie": f"{cookie.key}={cookie.value}", "X-CSRF-Token": person.csrf}
             await person.http.close()
-            self._stop = asyncio.Event()
-            self._up.set()
-            await self._stop.wait()
+            yield
         finally:
             await env.close()
-
-    def __enter__(self) -> _Served:
-        self._thread.start()
-        assert self._up.wait(30)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(30)
-        self._loop.close()
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,8 @@ from playwright.async_api import Page, expect
 from tests.browser.conftest import Windows
 from tests.console.browser import PAGES, browser, go, open_console, shop, windows
 from tests.console.conftest import Person, log_in, login_link
-from tests.stories.conftest import BotEnvironment, until
+from tests.stories.conftest import BotEnvironment
+from tests.waiting import until
 
 __all__ = ["browser", "shop", "windows"]
 

@@ -13,7 +13,8 @@ from playwright.async_api import Page, expect
 from console.page_files import FOLDER, SHARED
 from tests.browser.conftest import Windows
 from tests.console.browser import PAGES, PHONE, browser, go, open_console, shop, take_screenshot, windows
-from tests.stories.conftest import BotEnvironment, until
+from tests.stories.conftest import BotEnvironment
+from tests.waiting import until
 
 __all__ = ["browser", "shop", "windows"]
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]

@@ -10,7 +10,7 @@ from sqlmodel import select
 from models.durable import Action
 from tests.console.conftest import Person
 from tests.stories.conftest import BotEnvironment
-from tests.stories.service import repeat_until
+from tests.waiting import until
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0" * 32).decode()
 
@@ -24,7 +24,7 @@ async def _ticket(env: BotEnvironment, person: Person, who: str = "黑旋风") -
         tickets = (await person.call("GET", "/ticket?view=open"))[1]["tickets"]
         return next((one["id"] for one in tickets if one["contact_id"] == env.id(who)), None)
 
-    number = await repeat_until(found, "a ticket")
+    number = await until(found, "a ticket")
     await env.wait_idle()
     return int(number)
 
@@ -45,7 +45,7 @@ async def test_answer_reaches_the_customer_and_the_staff_room(env: BotEnvironmen
         said = [one for one in await _talk(agent, number) if one["text"] == "马上为您处理"]
         return len(said) == 1 and said[0]["state"] == "sent" and said[0]["staff"] == "宋公明"
 
-    await repeat_until(sent, "the answer is shown as sent")
+    await until(sent, "the answer is shown as sent")
     ticket = (await agent.call("GET", f"/ticket/{number}"))[1]["ticket"]
     assert ticket["staff"] == "宋公明"
 
@@ -72,7 +72,7 @@ async def test_staff_room_answers_are_in_the_history(env: BotEnvironment, agent:
     async def there() -> bool:
         return any(one["text"] == "群里的回答" and one["staff"] == "店长" for one in await _talk(agent, number))
 
-    await repeat_until(there, "the staff room's answer is in the talk")
+    await until(there, "the staff room's answer is in the talk")
 
 
 async def test_note_is_not_sent_to_the_customer(env: BotEnvironment, agent: Person) -> None:

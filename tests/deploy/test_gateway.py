@@ -16,8 +16,8 @@ import pytest
 import pytest_asyncio
 
 from tests.bot_process import free_port
-from tests.waiting import SECONDS
-from tests.wechat.recording_listener import QUICK, RecordedAccount, RecordingListener, settings, until
+from tests.waiting import SECONDS, until
+from tests.wechat.recording_listener import QUICK, RecordedAccount, RecordingListener, settings
 from wechat.assistant import Assistant
 from wechat.interface import State
 
@@ -84,7 +84,7 @@ class Gateway:
 
     async def listens(self) -> None:
         """Wait until it reports that it is listening."""
-        await until(lambda: "listens on" in self.log() or self.process.returncode is not None, SECONDS)
+        await until(lambda: "listens on" in self.log() or self.process.returncode is not None, within=SECONDS)
         assert self.process.returncode is None, self.log()
 
     async def healthy(self) -> bool:
@@ -147,7 +147,7 @@ async def test_wxbot_connects_through_the_gateway(
 ) -> None:
     scanned = account.with_name("scanned")
     gateway = await launch(WECHATY_PUPPET=str(account), SCANNED=str(scanned))
-    await until(lambda: "the puppet is started" in gateway.log(), SECONDS)
+    await until(lambda: "the puppet is started" in gateway.log(), within=SECONDS)
     await asyncio.sleep(0.5)  # the scan is requested before a client is connected
     received = await connect(gateway)
     await received.listener.state(State.LOGGED_OUT)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -22,13 +22,6 @@ from protocol import puppet_pb2 as pb
 TOKEN = "insecure_test-token"
 SECONDS = 90.0
 NAMES = {value: name.removeprefix("EVENT_").lower().replace("_", "-") for name, value in pb.EventType.items()}
-
-
-async def until(true: Callable[..., bool]) -> None:
-    """Wait for a condition with a deadline."""
-    async with asyncio.timeout(SECONDS):
-        while not true():  # noqa: ASYNC110 - the condition has no event
-            await asyncio.sleep(0.01)
 
 
 class Client:

@@ -10,19 +10,10 @@ import pytest
 from sandbox.gateway.server import PuppetServer
 from sandbox.world.world import World
 from tests.sandbox.client import TOKEN, Client
+from tests.services.clock import Clock
 
 ACCOUNT = "weimi1001"
 BOT = "wxid_weimi1001"
-
-
-class Clock:
-    """A clock that tests can set."""
-
-    def __init__(self) -> None:
-        self.now = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class EventRecorder:

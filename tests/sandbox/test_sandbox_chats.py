@@ -6,7 +6,8 @@ import pytest
 
 from sandbox.world.model import Kind, NotThere, Refused
 from sandbox.world.world import ADMIN, SONG, WENLONG, XUANFENG, ZHIDUO, World
-from tests.sandbox.conftest import ACCOUNT, BOT, Clock, EventRecorder
+from tests.sandbox.conftest import ACCOUNT, BOT, EventRecorder
+from tests.services.clock import Clock
 
 
 def test_message_ids_are_specific_to_the_account(world: World, recorder: EventRecorder) -> None:

@@ -19,8 +19,9 @@ import pytest
 from sandbox.gateway.server import PuppetServer
 from sandbox.world.model import ChatMessage, Kind
 from sandbox.world.world import SONG, WENLONG, XUANFENG, ZHIDUO, World
-from tests.sandbox.client import TOKEN, until
+from tests.sandbox.client import TOKEN
 from tests.sandbox.conftest import BOT
+from tests.waiting import until
 
 HERE = Path(__file__).parent
 MODULES = HERE.parent / "gateway" / "node_modules"

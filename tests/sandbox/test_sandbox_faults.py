@@ -9,7 +9,8 @@ import pytest
 from sandbox.world.faults import Faults, Limits
 from sandbox.world.model import Refused
 from sandbox.world.world import SONG, World
-from tests.sandbox.conftest import BOT, Clock, EventRecorder
+from tests.sandbox.conftest import BOT, EventRecorder
+from tests.services.clock import Clock
 
 
 def test_same_seed_gives_same_faults() -> None:

@@ -16,9 +16,9 @@ from grpclib.exceptions import GRPCError, StreamTerminatedError
 
 from sandbox.gateway.server import PuppetServer, tls_context
 from sandbox.world.world import SONG, ZHIDUO, World
-from tests.sandbox.client import TOKEN, Client, until
+from tests.sandbox.client import TOKEN, Client
 from tests.sandbox.conftest import ACCOUNT, BOT
-from tests.waiting import SECONDS
+from tests.waiting import SECONDS, until
 
 GONE = (StreamTerminatedError, ConnectionError, EOFError, AttributeError)
 

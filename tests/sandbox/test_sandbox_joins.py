@@ -6,7 +6,8 @@ import pytest
 
 from sandbox.world.model import Kind, NotThere, Refused, WorldRoom
 from sandbox.world.world import SONG, WENLONG, XUANFENG, ZHIDUO, World
-from tests.sandbox.conftest import ACCOUNT, BOT, Clock, EventRecorder
+from tests.sandbox.conftest import ACCOUNT, BOT, EventRecorder
+from tests.services.clock import Clock
 
 
 @pytest.fixture

@@ -13,8 +13,10 @@ from grpclib.exceptions import GRPCError, StreamTerminatedError
 from protocol import puppet_pb2 as pb
 from sandbox.gateway.server import PuppetServer
 from sandbox.world.world import SONG, WENLONG, XUANFENG, ZHIDUO, World
-from tests.sandbox.client import TOKEN, Client, until
-from tests.sandbox.conftest import ACCOUNT, BOT, Clock
+from tests.sandbox.client import TOKEN, Client
+from tests.sandbox.conftest import ACCOUNT, BOT
+from tests.services.clock import Clock
+from tests.waiting import until
 
 GONE = (StreamTerminatedError, ConnectionError, EOFError)
 

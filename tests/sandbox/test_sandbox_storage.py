@@ -10,8 +10,9 @@ import sandbox
 from sandbox.world.model import Kind
 from sandbox.world.storage import StateStore
 from sandbox.world.world import SONG, WENLONG, XUANFENG, ZHIDUO, World
-from tests.sandbox.client import Client, until
+from tests.sandbox.client import Client
 from tests.sandbox.conftest import ACCOUNT, BOT
+from tests.waiting import until
 
 
 def test_complete_state_survives_save_and_load(world: World, tmp_path: Path) -> None:

@@ -1,10 +1,10 @@
-"""A clock that a test moves."""
+"""A clock for tests."""
 
 from __future__ import annotations
 
 
 class Clock:
-    """Unix seconds; they pass only when a test says so."""
+    """Unix seconds, changed only by the test."""
 
     def __init__(self) -> None:
         self.now = 1_800_000_000.0

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,19 +11,10 @@ from models.db import Store
 from tests.databases import database, make_sqlite, postgres
 from tests.services.clock import Clock
 from tests.services.parts import open_parts, parts
-from tests.waiting import SECONDS
+from tests.waiting import until
 
-__all__ = ["database", "open_parts", "parts", "postgres"]
+__all__ = ["database", "open_parts", "parts", "postgres", "until"]
 OpenStore = Callable[[], Awaitable[Store]]
-
-
-async def until(condition: Callable[..., Any], what: str = "", within: float = SECONDS) -> Any:
-    """Wait for a condition to hold; its value."""
-    deadline = time.monotonic() + within
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"did not come true within {within} s: {what}"
-        await asyncio.sleep(0.005)
-    return value
 
 
 @pytest.fixture

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from config.settings import LimitSettings
 from services.messaging.budgets import MEGABYTE, Budget, Budgets, Verdict
+from tests.services.clock import Clock
 
 ALLOWED, EXCEEDED, SILENT = Verdict.ALLOWED, Verdict.EXCEEDED, Verdict.SILENT
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def test_budget_slides_per_person() -> None:

@@ -17,7 +17,7 @@ from models.accounts import StoredAssistant
 from models.cluster import AccountLease
 from models.db import Store
 from models.durable import Setting
-from models.fence import AccountLost, MemberFence, belongs_to
+from models.fence import AccountLost, belongs_to
 from services.changes import ChangeFeed, ChangeKind
 from services.cluster.announcements import Announcements
 from services.cluster.leases import Leases, View
@@ -26,18 +26,12 @@ from services.cluster.news import ClusterNews
 from services.cluster.parts import ClusterParts
 from tests.cluster.proxy import Proxy, to_postgres
 from tests.services.clock import Clock
-from tests.services.conftest import until
+from tests.services.fence import Guard
+from tests.waiting import until
 
 pytestmark = pytest.mark.postgres
 on_postgres = pytest.mark.parametrize("database", ["postgres"], indirect=True)
 LEASE = 3.0
-
-
-class Guard(MemberFence):
-    """The fence alone."""
-
-    def flushed(self, session: Session) -> None:
-        """Nothing is shared here."""
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from models.durable import Priority, WorkState
 from services.work.delivery_queue import DeliveryQueue, NoPace
 from services.work.job import GiveUp, Job, Result, Retry
 from tests.services.clock import Clock
-from tests.services.conftest import until
+from tests.waiting import until
 
 DAY = 86400.0
 

@@ -16,9 +16,8 @@ from config import Config
 from errors import NotFound
 from models.durable import OutboxItem
 from models.flows import FlowCallback, FlowRun
-from tests.services.conftest import until
 from tests.stories.business import never_respond, runs, serving
-from tests.waiting import SECONDS
+from tests.waiting import SECONDS, until
 
 ACCOUNT, PERSON, ADMIN = "weimi1001", "wxid_heixuanfeng", "wxid_admin"
 STEPS = [

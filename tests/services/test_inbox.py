@@ -21,8 +21,8 @@ from models.durable import InboxEvent
 from services.work import arrival_sequencer, inbox, payload_reader, relay_position
 from services.work.inbox import Inbox
 from services.work.inbox_table import end_event
-from tests.services.conftest import OpenStore, until
-from tests.waiting import SECONDS
+from tests.services.conftest import OpenStore
+from tests.waiting import SECONDS, until
 from wechat.events import Event, PrivateMessage, RawEvent
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

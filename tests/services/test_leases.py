@@ -14,21 +14,14 @@ from sqlmodel import Session
 
 from models.db import Store, parse
 from models.durable import Setting
-from models.fence import Fenced, MemberFence
+from models.fence import Fenced
 from services.cluster.leases import Leases
-from tests.services.conftest import until
-from tests.waiting import SECONDS
+from tests.services.fence import Guard
+from tests.waiting import SECONDS, until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("database", ["postgres"], indirect=True)]
 ACCOUNTS = [f"a{number}" for number in range(10)]
 LEASE = 1.0  # seconds
-
-
-class Guard(MemberFence):
-    """The fence alone."""
-
-    def flushed(self, session: Session) -> None:
-        """Nothing is shared here."""
 
 
 @pytest.fixture

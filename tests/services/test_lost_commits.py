@@ -16,8 +16,7 @@ from sqlmodel import Session, col, select
 from models import db
 from models.db import Store, after_commit
 from models.durable import Setting
-from tests.services.conftest import until
-from tests.waiting import SECONDS
+from tests.waiting import SECONDS, until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("database", ["postgres"], indirect=True)]
 # the COMMIT does not arrive; the loss is not noticed by the server; it arrives, but not its response

@@ -13,8 +13,8 @@ from sqlmodel import Session, select
 from models import db
 from models.db import Store, parse
 from models.durable import Setting
-from tests.services.conftest import until
 from tests.services.test_lost_commits import behind_proxy
+from tests.waiting import until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("database", ["postgres"], indirect=True)]
 SESSION_ID = text("SELECT pg_backend_pid()")

@@ -21,7 +21,8 @@ from services.work.job import Cancelled, GiveUp, Job, Result, Retry
 from services.work.outbox import Outbox
 from services.work.outbox_rows import sent_since
 from tests.services.clock import Clock
-from tests.services.conftest import OpenStore, until
+from tests.services.conftest import OpenStore
+from tests.waiting import until
 
 QUEUE = "wx:a"
 

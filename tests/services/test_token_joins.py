@@ -10,8 +10,8 @@ from services.decision import Decision
 from services.groups.lifecycle import new_token
 from services.groups.membership_rows import put_membership
 from services.groups.token_joins import TokenJoins
-from tests.services.conftest import until
 from tests.services.parts import ACCOUNT, XUAN, OpenParts, Parts
+from tests.waiting import until
 from wechat.interface import State
 
 HOUR, DAY = 3600.0, 86400.0

@@ -22,10 +22,10 @@ from protocol import puppet_pb2 as pb
 from sandbox.world.model import ChatMessage, WorldRoom
 from sandbox.world.world import World
 from tests.databases import database, make_sqlite, postgres
-from tests.waiting import SECONDS
+from tests.waiting import SECONDS, until
 from wechat.connection import Timing
 
-__all__ = ["database", "postgres"]
+__all__ = ["database", "postgres", "until"]
 
 ACCOUNT = "weimi1001"
 
@@ -36,16 +36,6 @@ NAMES = {
     "店长": "wxid_admin",
     "九纹龙": "wxid_jiuwenlong",
 }
-
-
-async def until(condition: Callable[..., Any], what: str = "", within: float = SECONDS) -> Any:
-    """Wait for a condition to hold; its value. Fails, saying what was waited for."""
-    deadline = time.monotonic() + within
-    while not (value := condition()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"did not come true within {within} s: {what or condition}")
-        await asyncio.sleep(0.02)
-    return value
 
 
 class BotEnvironment:

@@ -10,8 +10,8 @@ from models.durable import Action
 from models.groups import MemberRecord, Membership, MemberState, Qun
 from sandbox.world.model import Kind
 from services.groups.membership_rows import membership_of
-from tests.stories.conftest import BotEnvironment, until
-from tests.waiting import SECONDS
+from tests.stories.conftest import BotEnvironment
+from tests.waiting import until
 
 
 def qun_of(env: BotEnvironment, qun: dict[str, Any]) -> Qun:
@@ -36,18 +36,7 @@ async def wait_for_state(env: BotEnvironment, qun: dict[str, Any], who: str, sta
         seen = await state_of(env, qun, who)
         return seen == state
 
-    await holds(look, lambda: f"{who} is {seen!r}, not {state!r}")
-
-
-async def holds(look: Any, what: Any) -> None:
-    """Wait until an async condition is true."""
-    import asyncio
-    import time
-
-    deadline = time.monotonic() + SECONDS
-    while not await look():
-        assert time.monotonic() < deadline, what()
-        await asyncio.sleep(0.03)
+    await until(look, lambda: f"{who} is {seen!r}, not {state!r}")
 
 
 async def members(env: BotEnvironment, qun: dict[str, Any]) -> set[str]:

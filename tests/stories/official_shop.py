@@ -16,9 +16,9 @@ from config import Config
 from models.durable import OutboxItem, WorkState
 from models.support import Ticket
 from sandbox.wecom.service import KfService
-from tests.stories.conftest import BotEnvironment, MakeEnv, until
+from tests.stories.conftest import BotEnvironment, MakeEnv
 from tests.stories.service import service, words
-from tests.waiting import SECONDS
+from tests.waiting import SECONDS, until
 from tests.wecom.documented import CheckedServer
 
 ACCOUNT, OPEN_KFID = "kefu1", "wkAJ2GCAAASSm4_FhToWMFea0xAFfd3Q"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sandbox.world.model import ChatMessage, Kind
-from tests.stories.conftest import BotEnvironment, MakeEnv, until
-from tests.waiting import SECONDS
+from tests.stories.conftest import BotEnvironment, MakeEnv
+from tests.waiting import until
+
+repeat_until = until  # the name in tests of the official channel
 
 STAFF_ROOM = "客服值班群"
 MARKER = {"equals": "好了吗", "reply": "好了。"}  # conversations are handled in order, so this reply comes last
@@ -29,16 +28,6 @@ async def replies_to(env: BotEnvironment, who: str, say: str | None = None, chat
     env.say(who, "好了吗", chat, mentions)
     await until(lambda: any("好了。" in w for w in words(env.seen(who, chat))[before:]), f"{who} hears the marker")
     return [w for w in words(env.seen(who, chat))[before:] if "好了。" not in w]
-
-
-async def repeat_until(do: Callable[[], Awaitable[Any]], what: str) -> Any:
-    """Repeat until the result is true; return it."""
-    deadline = time.monotonic() + SECONDS
-    while True:
-        if value := await do():
-            return value
-        assert time.monotonic() < deadline, f"did not come true: {what}"
-        await asyncio.sleep(0.05)
 
 
 def staff_room(env: BotEnvironment, topic: str = STAFF_ROOM) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.official import Start, official  # noqa: F401 - a fixture
-from tests.stories.conftest import until
 from tests.stories.test_groups_on_official_gateway import ACCOUNT, GatewayEnvironment
+from tests.waiting import until
 
 pytestmark = pytest.mark.gateway
 HOURS = "我们每天 9:00-18:00 营业。"

@@ -20,8 +20,8 @@ from sandbox.systems import Systems, call_back
 from sandbox.world.model import Kind
 from sandbox.world.world import ADMIN, World
 from tests.stories.business import ROOT, Receiver, free_port, receiving, shipped_config, stand_ins
-from tests.stories.conftest import ACCOUNT, until
-from tests.waiting import SECONDS
+from tests.stories.conftest import ACCOUNT
+from tests.waiting import SECONDS, until
 
 STILL_CALLING = Texts().flow_still_calling  # said of a call that takes over 5 s, as every call does on a slow machine
 

@@ -11,7 +11,7 @@ from sandbox.systems import call_back
 from tests.bot_process import ACCOUNT, BotProcess
 from tests.official import OfficialGateway, Start, official  # noqa: F401 - a fixture
 from tests.stories.business import receiving, shipped_config, stand_ins
-from tests.stories.conftest import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.gateway
 ADMIN = "wxid_admin"

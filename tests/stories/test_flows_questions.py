@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,23 +10,17 @@ import stamina
 from aiohttp import web
 
 from models.flows import FlowRun
-from tests.stories.business import runs, serving, told
-from tests.stories.conftest import BotEnvironment, MakeEnv, until
-from tests.stories.test_flows_rules import CALL, HAND_OUT, WAIT, Shop, flow, with_shop
+from tests.stories.business import runs, told
+from tests.stories.conftest import BotEnvironment, MakeEnv
+from tests.stories.flow_shop import CALL, HAND_OUT, WAIT, Shop, flow, shop, with_shop
+from tests.waiting import until
 
+__all__ = ["shop"]
 WHO = "黑旋风"
 PLAN = {"choose": {"plan": {"question": "{store}要哪种？", "options": {"月付": "monthly", "年付": "yearly"}}}}
 ASK = {"ask": {"store": "哪家？", "n": {"question": "几台？", "check": {"min": 1, "max": 9, "words": "1 到 9 台。"}}}}
 CONFIRM = {"confirm": "{store}：{n} 台，{plan}"}
 ORDER = {"call": {"system": "shop", "path": "/orders", "body": {"n": "{n}", "plan": "{plan}"}, "into": "order"}}
-
-
-@pytest.fixture
-async def shop() -> AsyncIterator[Shop]:
-    one = Shop()
-    async with serving(one.handle) as url:
-        one.url = url
-        yield one
 
 
 @pytest.fixture(autouse=True)

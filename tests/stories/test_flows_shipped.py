@@ -9,7 +9,8 @@ import pytest
 
 from sandbox.systems import SystemRequest, Systems, call_back
 from tests.stories.business import Receiver, free_port, receiving, runs, shipped_config, stand_ins, told
-from tests.stories.conftest import BotEnvironment, MakeEnv, until
+from tests.stories.conftest import BotEnvironment, MakeEnv
+from tests.waiting import until
 
 
 @pytest.fixture

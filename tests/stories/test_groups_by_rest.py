@@ -8,7 +8,8 @@ import re
 
 import pytest
 
-from tests.stories.conftest import BotEnvironment, MakeEnv, until
+from tests.stories.conftest import BotEnvironment, MakeEnv
+from tests.waiting import until
 
 
 async def test_create_and_join_as_in_the_contract(env: BotEnvironment) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.stories.conftest import BotEnvironment, MakeEnv, until
+from tests.stories.conftest import BotEnvironment, MakeEnv
+from tests.waiting import until
 
 OK, INVITED = {"approved": "ok"}, {"approved": "invited"}
 

@@ -7,9 +7,10 @@ import time
 import pytest
 
 from handlers.commands import parse
-from tests.stories.conftest import BotEnvironment, MakeEnv, until
+from tests.stories.conftest import BotEnvironment, MakeEnv
 from tests.stories.group_life import add_members, qun_of, record_of, texts, transfer_group
 from tests.stories.test_groups_commands import asks, group
+from tests.waiting import until
 from wechat.mentions import called
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from handlers.commands import COMMANDS, PRIVATE_ONLY, parse
-from tests.stories.conftest import BotEnvironment, MakeEnv, until
+from tests.stories.conftest import BotEnvironment, MakeEnv
 from tests.stories.group_life import (
     add_members,
     audit,
@@ -19,6 +19,7 @@ from tests.stories.group_life import (
     wait_for_group,
     wait_for_state,
 )
+from tests.waiting import until
 
 
 async def group(env: BotEnvironment, *people: str) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from sqlmodel import Session, select
 from models.groups import Membership
 from services.groups.lifecycle import new_token
 from services.groups.membership_rows import membership_of
-from tests.stories.conftest import BotEnvironment, MakeEnv, until
+from tests.stories.conftest import BotEnvironment, MakeEnv
 from tests.stories.group_life import add_members, members, qun_of, state_of, texts, transfer_group, wait_for_state
-from tests.stories.service import repeat_until
+from tests.waiting import until
 
 
 async def test_friend_sends_the_token(env: BotEnvironment) -> None:
@@ -123,7 +123,7 @@ async def test_duplicate_late_and_missing_events(make_env: MakeEnv) -> None:
         await env.bot.container.group_policy.check()
         return await members(env, qun) == set(env.room(qun["room"]).members) - {env.id("bot")}
 
-    await repeat_until(agrees, "the database has the members that WeChat shows")
+    await until(agrees, "the database has the members that WeChat shows")
     await env.wait_idle()
     assert len(texts(env, "宋公明", qun["room"], "欢迎 @黑旋风")) == 1
     assert len(texts(env, "宋公明", qun["room"], "欢迎 @九纹龙")) == 1

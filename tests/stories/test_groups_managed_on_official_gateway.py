@@ -15,9 +15,8 @@ from models.groups import Membership
 from services.groups import group_owners
 from services.groups.membership_rows import membership_of
 from tests.official import Start, official  # noqa: F401 - a fixture
-from tests.stories.conftest import until
-from tests.stories.group_life import holds
 from tests.stories.test_groups_on_official_gateway import ACCOUNT, GatewayEnvironment
+from tests.waiting import until
 from wechat.interface import Directory
 
 pytestmark = pytest.mark.gateway
@@ -63,7 +62,7 @@ class GroupEnvironment(GatewayEnvironment):
             row = await self.bot.container.store.read(lambda s: membership_of(s, self.number, contact_id))
             return row is not None and row.state == wanted
 
-        await holds(look, lambda: f"{contact_id} is not {wanted}")
+        await until(look, lambda: f"{contact_id} is not {wanted}")
 
     async def shown(self) -> dict[str, Any]:
         """Return the group in WeChat."""

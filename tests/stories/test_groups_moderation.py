@@ -10,7 +10,7 @@ import segno
 from PIL import Image
 
 from sandbox.world.model import Kind
-from tests.stories.conftest import BotEnvironment, MakeEnv, until
+from tests.stories.conftest import BotEnvironment, MakeEnv
 from tests.stories.group_life import (
     add_members,
     audit,
@@ -20,6 +20,7 @@ from tests.stories.group_life import (
     wait_for_group,
     wait_for_state,
 )
+from tests.waiting import until
 
 
 async def guarded(env: BotEnvironment) -> dict[str, Any]:

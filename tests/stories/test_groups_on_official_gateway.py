@@ -16,7 +16,7 @@ from app.lifecycle import Bot
 from config import Config
 from models.groups import Membership, MemberState
 from tests.official import OfficialGateway, Start, official  # noqa: F401 - a fixture
-from tests.stories.conftest import until
+from tests.waiting import until
 from wechat.connection import Timing
 
 pytestmark = pytest.mark.gateway

@@ -14,9 +14,8 @@ import pytest
 from app.lifecycle import Bot
 from config import Config
 from sandbox.wecom.groups import PICTURE, GroupService
-from tests.stories.conftest import until
 from tests.stories.official_shop import ACCOUNT, OPEN_KFID, Shop
-from tests.waiting import SECONDS
+from tests.waiting import SECONDS, until
 
 OWNER = "SongGongMing"
 

@@ -14,7 +14,8 @@ from sqlmodel import select
 from models.groups import Membership, MemberState
 from sandbox.world.model import Refused
 from tests.stories.conftest import BotEnvironment
-from tests.stories.group_life import holds, members
+from tests.stories.group_life import members
+from tests.waiting import until
 
 PEOPLE = ("甲", "乙", "丙", "丁")
 person = st.sampled_from(PEOPLE)
@@ -95,8 +96,8 @@ class GroupModel:
         await self._bot("start")
         await asyncio.sleep(0.1)  # for delayed events
         await self.env.wait_idle()
-        await holds(self._idle, lambda: "the ways in go on")
-        await holds(self._agrees, lambda: "readings agree on who is gone")
+        await until(self._idle, lambda: "the ways in go on")
+        await until(self._agrees, lambda: "readings agree on who is gone")
         await self.env.wait_idle()
 
     async def _agrees(self) -> bool:

@@ -14,9 +14,10 @@ from models.durable import OutboxItem, Priority, WorkState
 from models.rules import Broadcast, TimedMessage
 from services.messaging.sent_list import send_again
 from services.outreach.timed_messages import trigger, weekdays
-from tests.stories.conftest import BotEnvironment, MakeEnv, until
+from tests.stories.conftest import BotEnvironment, MakeEnv
 from tests.stories.group_life import add_members, audit, qun_of, texts, transfer_group
 from tests.stories.test_groups_commands import asks, group
+from tests.waiting import until
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 

@@ -11,8 +11,9 @@ import pytest
 from sqlmodel import select
 
 from models.durable import EventState, InboxEvent
-from tests.stories.conftest import BotEnvironment, MakeEnv, until
-from tests.stories.group_life import add_members, audit, holds, state_of, texts, wait_for_state
+from tests.stories.conftest import BotEnvironment, MakeEnv
+from tests.stories.group_life import add_members, audit, state_of, texts, wait_for_state
+from tests.waiting import until
 
 LOST = {"lost": 1.0}
 
@@ -110,7 +111,7 @@ async def test_late_leave_event_does_not_affect_a_later_request(env: BotEnvironm
         return await env.bot.container.store.read(lambda s: s.exec(told).first()) is not None
 
     assert not await handled()
-    await holds(handled, lambda: "the leave is told")
+    await until(handled, lambda: "the leave is told")
     assert (await _membership(env, headers["Location"]))["state"] == "invited"
     assert (await env.join(qun["token"], "黑旋风"))[0] == 202
     assert len([m for m in env.seen("黑旋风") if m.kind == "invitation"]) == 1
@@ -245,7 +246,7 @@ async def test_repeated_request_of_a_joined_person_has_no_effect(env: BotEnviron
     async def told() -> bool:
         return bool((await _membership(env, headers["Location"]))["state"] == "joined")
 
-    await holds(told, lambda: "the promise is kept")
+    await until(told, lambda: "the promise is kept")
     await env.bot.container.memberships.became_friend("weimi1001", env.id("九纹龙"))
     await env.wait_idle()
     assert len(texts(env, "宋公明", qun["room"], "欢迎 @九纹龙")) == 1
@@ -294,7 +295,7 @@ async def test_request_withdrawn_during_the_call_is_undone(env: BotEnvironment) 
     async def added() -> bool:
         return [line.outcome for line in await audit(env, "add")] == ["done"]
 
-    await holds(added, lambda: "WeChat did not let them in")
+    await until(added, lambda: "WeChat did not let them in")
     await env.wait_idle()
     assert env.id("九纹龙") not in env.room(qun["room"]).members
     assert (await _membership(env, headers["Location"]))["state"] == "removed"

@@ -12,9 +12,8 @@ from sqlmodel import select
 
 from models.groups import Membership, MemberState
 from tests.official import Start, official  # noqa: F401 - a fixture
-from tests.stories.conftest import until
 from tests.stories.test_groups_on_official_gateway import ACCOUNT, GatewayEnvironment
-from tests.waiting import SECONDS
+from tests.waiting import SECONDS, until
 
 pytestmark = pytest.mark.gateway
 PEOPLE = ("wxid_song", "宋公明"), ("wxid_xuan", "黑旋风"), ("wxid_zhi", "智多星"), ("wxid_hua", "小李广")

@@ -22,7 +22,8 @@ from models.rules import Broadcast
 from sandbox.world.model import Kind
 from services.groups.daily_stats import DayStats
 from services.outreach.charts import FONT, TITLES, draw
-from tests.stories.conftest import BotEnvironment, MakeEnv, until
+from tests.stories.conftest import BotEnvironment, MakeEnv
+from tests.waiting import until
 
 DAY = 86400.0
 

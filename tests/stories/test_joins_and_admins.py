@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from services.groups.join_tokens import find_token
-from tests.stories.conftest import BotEnvironment, MakeEnv, until
+from tests.stories.conftest import BotEnvironment, MakeEnv
+from tests.waiting import until
 
 WRONG = "NTkxNjkwNzE4RDY2"
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.official import Start, official  # noqa: F401 - a fixture
-from tests.stories.conftest import until
 from tests.stories.test_groups_on_official_gateway import ACCOUNT, GatewayEnvironment
+from tests.waiting import until
 
 pytestmark = pytest.mark.gateway
 STAFF_ROOM = "staff@chatroom"

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.stories.conftest import BotEnvironment, MakeEnv, until
+from tests.stories.conftest import BotEnvironment, MakeEnv
 from tests.stories.service import known, replies_to, service, staff_room, words
+from tests.waiting import until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("database", ["postgres"], indirect=True)]
 

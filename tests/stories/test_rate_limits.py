@@ -6,7 +6,8 @@ import asyncio
 import time
 from typing import Any
 
-from tests.stories.conftest import BotEnvironment, MakeEnv, until
+from tests.stories.conftest import BotEnvironment, MakeEnv
+from tests.waiting import until
 
 PACE = {"enabled": True, "messages_per_minute": 1000, "conversation_seconds": 0, "add_seconds": 0, "group_seconds": 0}
 

@@ -15,9 +15,8 @@ from aiohttp import web
 from sandbox.world.model import Kind
 from services.messaging.attachments import LARGEST
 from tests.stories.business import receiving, serving
-from tests.stories.conftest import BotEnvironment, MakeEnv, until
-from tests.stories.service import repeat_until
-from tests.waiting import SECONDS
+from tests.stories.conftest import BotEnvironment, MakeEnv
+from tests.waiting import SECONDS, until
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -404,6 +403,6 @@ async def test_delivery_with_2xx_status_line_is_not_repeated(make_env: MakeEnv, 
             _, answer, _ = await env.call("GET", "/wxbot/webhook", params={"state": "sent"})
             return [one["type"] for one in answer["webhooks"]]
 
-        assert await repeat_until(received, "the delivery is marked as sent") == ["qun.created"]
+        assert await until(received, "the delivery is marked as sent") == ["qun.created"]
         await env.wait_idle()
         assert tries == [body]

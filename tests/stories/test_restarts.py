@@ -12,8 +12,9 @@ from sqlmodel import col
 from models.durable import EventState, InboxEvent
 from sandbox.world.model import Kind
 from tests.stories.business import receiving
-from tests.stories.conftest import BotEnvironment, MakeEnv, until
+from tests.stories.conftest import BotEnvironment, MakeEnv
 from tests.stories.group_life import add_members, texts, wait_for_state
+from tests.waiting import until
 
 
 async def test_people_are_known_before_gateway_connects(env: BotEnvironment) -> None:

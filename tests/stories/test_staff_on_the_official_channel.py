@@ -12,9 +12,8 @@ from models.support import TicketState
 from sandbox.wecom.service import SessionState
 from services.messaging.messages import text
 from services.support.agent_desk import Agent
-from tests.stories.conftest import until
 from tests.stories.official_shop import Shop, rules, shop
-from tests.stories.service import repeat_until
+from tests.waiting import until
 
 __all__ = ["shop"]
 CONNECTING = "正在为您转接人工客服，请稍候。"
@@ -38,7 +37,7 @@ async def until_ticket(shop: Shop, **wanted: Any) -> None:
         row = await shop.ticket()
         return all(getattr(row, name) == value for name, value in wanted.items())
 
-    await repeat_until(is_so, f"ticket 1 is {wanted}")
+    await until(is_so, f"ticket 1 is {wanted}")
 
 
 async def queued(shop: Shop) -> None:
@@ -55,7 +54,7 @@ async def test_staff_serve_a_customer_in_their_own_client(client_shop: Shop) -> 
     shop.service.answer("黑旋风", "您好，我是吴用。")
     await shop.call_back()
     await until_ticket(shop, state=TicketState.OPEN, staff_id="WuYong", staff_name="WuYong")
-    await repeat_until(lambda: is_answered(shop), "the answer is noted")
+    await until(lambda: is_answered(shop), "the answer is noted")
     await shop.say("黑旋风", "营业时间")  # the assistant keeps silent
     shop.service.finish("黑旋风")
     await shop.call_back()
@@ -96,7 +95,7 @@ async def until_done_refused(shop: Shop) -> None:
         shop.due()
         return AWAY in shop.seen("黑旋风")
 
-    await repeat_until(is_told, "the customer is told")
+    await until(is_told, "the customer is told")
 
 
 async def test_staff_session_silences_the_assistant(shop: Shop) -> None:
@@ -106,7 +105,7 @@ async def test_staff_session_silences_the_assistant(shop: Shop) -> None:
     shop.service.take("黑旋风", "WuYong")
     shop.service.answer("黑旋风", "您好，我是吴用。")
     await shop.call_back()
-    await repeat_until(lambda: has_ticket(shop), "a ticket")
+    await until(lambda: has_ticket(shop), "a ticket")
     await until_ticket(shop, state=TicketState.OPEN, staff_id="WuYong")
     await shop.say("黑旋风", "营业时间")
     shop.service.finish("黑旋风")

@@ -12,8 +12,9 @@ from config.customer_service import KeywordRule
 from sandbox.world.model import Kind
 from services.support.missed_questions import most_missed
 from tests.command_line import RunBot, run_bot
-from tests.stories.conftest import BotEnvironment, MakeEnv, until
+from tests.stories.conftest import BotEnvironment, MakeEnv
 from tests.stories.service import MARKER, replies_to, words
+from tests.waiting import until
 
 __all__ = ["run_bot"]
 FALLBACK = "抱歉，我没听懂。回复“人工”转人工客服。"

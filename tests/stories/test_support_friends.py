@@ -11,8 +11,9 @@ from app.listener import FEW
 from models.durable import Action, OutboxItem
 from sandbox.world.faults import TOO_FAST
 from sandbox.world.model import Kind
-from tests.stories.conftest import BotEnvironment, MakeEnv, until
-from tests.stories.service import MARKER, repeat_until, replies_to, words
+from tests.stories.conftest import BotEnvironment, MakeEnv
+from tests.stories.service import MARKER, replies_to, words
+from tests.waiting import until
 
 GREETING = "您好，我是weimi1001，请问有什么可以帮您？回复“人工”转人工客服。"
 
@@ -122,7 +123,7 @@ async def test_requests_above_the_daily_limit_wait_until_tomorrow(make_env: Make
         rows = await container.store.read(lambda s: s.exec(open_work).all())
         return {row.key for row in rows if "daily limit" in row.error} == {left, late}
 
-    assert await repeat_until(both_put_off, "both wait for tomorrow")
+    assert await until(both_put_off, "both wait for tomorrow")
 
 
 async def test_acceptances_are_delayed_and_spaced(make_env: MakeEnv) -> None:

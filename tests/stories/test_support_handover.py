@@ -13,8 +13,9 @@ from aiohttp.test_utils import TestServer
 
 from models.support import Ticket
 from sandbox.world.model import Kind
-from tests.stories.conftest import BotEnvironment, MakeEnv, until
-from tests.stories.service import known, repeat_until, replies_to, service, staff_room, with_staff_room, words
+from tests.stories.conftest import BotEnvironment, MakeEnv
+from tests.stories.service import known, replies_to, service, staff_room, with_staff_room, words
+from tests.waiting import until
 
 HANDOFF = "正在为您转接人工客服，请稍候。"
 CLOSED = "本次人工服务已结束。请回复 1–5 为本次服务打分，5 分为非常满意。"
@@ -145,7 +146,7 @@ async def _reminded(env: BotEnvironment, words_said: str, room: str = "weimi1001
         await env.bot.container.reminders.run()
         return any(words_said in said for said in words(env.seen("店长", room)))
 
-    assert await repeat_until(received, words_said)
+    assert await until(received, words_said)
 
 
 async def test_only_the_staff_room_can_answer(make_env: MakeEnv) -> None:
@@ -224,7 +225,7 @@ async def test_idle_ticket_is_closed_once(make_env: MakeEnv) -> None:
         assert await env.bot.container.idle_tickets.close() == 0
     env.say("宋公明", "#1 您好", room)
     await env.receives("黑旋风", "您好")
-    assert await repeat_until(env.bot.container.idle_tickets.close, "it is closed") == 1
+    assert await until(env.bot.container.idle_tickets.close, "it is closed") == 1
     await env.receives("黑旋风", CLOSED)
     await env.receives("宋公明", "#1 黑旋风 0.01 分钟没有消息，已结束", room)
     assert await env.bot.container.idle_tickets.close() == 0
@@ -367,7 +368,7 @@ async def test_old_messages_are_relayed_and_not_answered(make_env: MakeEnv) -> N
         )
         return [row.text for row in rows] == ["好了吗", "人工"]
 
-    assert await repeat_until(both_kept, "both are kept")
+    assert await until(both_kept, "both are kept")
     await env.wait_idle()
     assert words(env.seen("智多星")) == []
     assert container.tickets.of(env.accounts[0], env.id("智多星")) is None

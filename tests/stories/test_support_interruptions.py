@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from models.support import TicketState
-from tests.stories.conftest import BotEnvironment, MakeEnv, until
+from tests.stories.conftest import BotEnvironment, MakeEnv
 from tests.stories.service import with_staff_room, words
 from tests.stories.test_support_handover import HANDOFF, ask_person
+from tests.waiting import until
 
 HOUR = 3600.0
 WAITING = "暂时联系不上人工客服"

@@ -16,9 +16,9 @@ import yaml
 import sandbox
 from sandbox.world.model import Kind
 from sandbox.world.world import World
-from tests.stories.conftest import ACCOUNT, NAMES, until
+from tests.stories.conftest import ACCOUNT, NAMES
 from tests.stories.service import STAFF_ROOM, words
-from tests.waiting import SECONDS
+from tests.waiting import SECONDS, until
 
 ROOT = Path(__file__).parents[2]
 CUSTOMER, STAFF, OTHER = NAMES["黑旋风"], NAMES["宋公明"], NAMES["店长"]

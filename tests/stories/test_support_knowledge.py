@@ -10,9 +10,10 @@ import pytest
 from aiohttp import web
 
 from tests.stories.business import serving
-from tests.stories.conftest import BotEnvironment, MakeEnv, until
+from tests.stories.conftest import BotEnvironment, MakeEnv
 from tests.stories.service import MARKER, replies_to
 from tests.stories.test_support_llm import Model
+from tests.waiting import until
 
 FALLBACK = "抱歉，我没听懂。回复“人工”转人工客服。"
 GUIDE = """# 门店手册

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from sandbox.world.model import Kind
-from tests.stories.conftest import MakeEnv, until
+from tests.stories.conftest import MakeEnv
 from tests.stories.service import replies_to, with_ticket, words
+from tests.waiting import until
 
 THANKS = "感谢您的评价！"
 DAY = 24 * 3600.0

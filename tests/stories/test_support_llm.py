@@ -14,8 +14,9 @@ from aiohttp.test_utils import TestServer
 
 from services.messaging.http_client import ANSWER_LIMIT
 from services.support.llm import CONCURRENT
-from tests.stories.conftest import BotEnvironment, MakeEnv, until
+from tests.stories.conftest import BotEnvironment, MakeEnv
 from tests.stories.service import MARKER, replies_to, words
+from tests.waiting import until
 
 FAQ = """
 - questions: [怎么开通会员]

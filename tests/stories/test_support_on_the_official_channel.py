@@ -9,9 +9,8 @@ import pytest
 
 from models.durable import WorkState
 from models.wecom import WecomAccountRow
-from tests.stories.conftest import until
 from tests.stories.official_shop import ACCOUNT, FALLBACK, LONG_PARTS, GatewayChannel, Shop, channel, shop
-from tests.stories.service import repeat_until
+from tests.waiting import until
 from wechat.interface import State
 
 __all__ = ["channel", "shop"]
@@ -66,7 +65,7 @@ async def test_more_than_five_texts_are_joined(shop: Shop) -> None:
     await shop.say("黑旋风", "八条")
     joined = ("第1条", "第2条", "第3条", "第4条\n第5条\n第6条\n第7条\n第8条")
     await shop.receives("黑旋风", *joined)
-    await repeat_until(lambda: shop.all_sent(8), "all eight are noted as sent")
+    await until(lambda: shop.all_sent(8), "all eight are noted as sent")
     await shop.say("黑旋风", "营业时间")
     await shop.receives("黑旋风", *joined, "我们每天 9:00-18:00 营业。")
 
@@ -80,7 +79,7 @@ async def test_messages_over_the_allowance_wait_for_the_customer(shop: Shop) -> 
     await shop.bot.stop()
     await shop.start_bot()
     await shop.say("黑旋风", "营业时间")
-    await repeat_until(lambda: shop.all_sent(12), "all are noted as sent")
+    await until(lambda: shop.all_sent(12), "all are noted as sent")
     texts = [*LONG_PARTS, *(f"通知{n}" for n in range(1, 6)), "我们每天 9:00-18:00 营业。"]
     assert "\n".join(shop.seen("黑旋风")) == "\n".join(texts)
     assert len(shop.seen("黑旋风")) <= 10
@@ -92,16 +91,16 @@ async def test_joined_texts_are_sent_once_and_complete_together_after_restart(sh
     await shop.until_quiet()
     shop.server.corp.closed = "kf/send_msg"  # nothing can be sent, but the texts behind the first are joined
     await shop.say("黑旋风", "八条")
-    await repeat_until(lambda: joined_rows(shop, 4), "four texts are joined to the one before")
+    await until(lambda: joined_rows(shop, 4), "four texts are joined to the one before")
     await shop.bot.stop()
     shop.server.corp.closed = ""
     await shop.start_bot()
     rest = ("第1条", "第2条", "第3条", "第4条\n第5条\n第6条\n第7条\n第8条")
     await shop.receives("黑旋风", "我们每天 9:00-18:00 营业。", *rest)
-    await repeat_until(lambda: shop.all_sent(9), "all are noted as sent")
+    await until(lambda: shop.all_sent(9), "all are noted as sent")
     shop.service.fail(shop.service.customer("黑旋风").seen[-1]["msgid"], "黑旋风", 10)
     await shop.call_back()
-    await repeat_until(lambda: failed_rows(shop, 5), "what was sent as one has failed as one")
+    await until(lambda: failed_rows(shop, 5), "what was sent as one has failed as one")
 
 
 async def joined_rows(shop: Shop, count: int) -> bool:

@@ -18,8 +18,9 @@ from models.conversations import Said
 from models.durable import Setting
 from sandbox.world.model import Kind
 from tests.command_line import Ended
-from tests.stories.conftest import BotEnvironment, MakeEnv, until
+from tests.stories.conftest import BotEnvironment, MakeEnv
 from tests.stories.service import known, replies_to, service, staff_room, words
+from tests.waiting import until
 from tools import privacy
 
 ROOT = Path(__file__).parents[2]

@@ -6,8 +6,9 @@ from sqlmodel import select
 
 from models.durable import OutboxItem, WorkState
 from models.support import Ticket, TicketState
-from tests.stories.conftest import MakeEnv, until
-from tests.stories.service import repeat_until, with_ticket, words
+from tests.stories.conftest import MakeEnv
+from tests.stories.service import with_ticket, words
+from tests.waiting import until
 
 
 async def test_rejected_announcement_is_reported_and_repeated(make_env: MakeEnv) -> None:
@@ -18,7 +19,7 @@ async def test_rejected_announcement_is_reported_and_repeated(make_env: MakeEnv)
     async def announced() -> int | None:
         return await container.store.read(lambda s: s.exec(sent).first())
 
-    number = await repeat_until(announced, "the announcement is noted as sent")
+    number = await until(announced, "the announcement is noted as sent")
     for _ in range(2):  # WeChat may say so twice
         await container.store.write(lambda s: container.outbox.results.fail_sent(s, number, queue, "群已解散"))
     await env.receives("黑旋风", "暂时联系不上人工客服")

@@ -18,8 +18,9 @@ from aiohttp import web
 from sandbox.world.model import Kind
 from services.support.transcription import UndecodableAudio, decoded
 from tests.stories.business import Receiver, receiving, serving
-from tests.stories.conftest import BotEnvironment, MakeEnv, until
+from tests.stories.conftest import BotEnvironment, MakeEnv
 from tests.stories.service import known, replies_to, service, staff_room, words
+from tests.waiting import until
 
 UNREAD = "抱歉，我没听懂。回复“人工”转人工客服。\n我还听不懂语音，请改用文字发送。"
 WHO = "黑旋风"

@@ -11,8 +11,8 @@ from aiohttp import web
 
 from services.messaging.messages import file
 from tests.stories.business import Receiver, free_port, never_respond, receiving, serving
-from tests.stories.conftest import BotEnvironment, MakeEnv, until
-from tests.waiting import SECONDS
+from tests.stories.conftest import BotEnvironment, MakeEnv
+from tests.waiting import SECONDS, until
 
 FAST = (0.05, 0.05)
 

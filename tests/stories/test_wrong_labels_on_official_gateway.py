@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.official import OfficialGateway, Start, official  # noqa: F401 - a fixture
-from tests.stories.conftest import until
 from tests.stories.test_groups_on_official_gateway import ACCOUNT, GatewayEnvironment
+from tests.waiting import until
 from tests.wechat.test_message_content import CARD, PROGRAM, app, quoting
 
 pytestmark = pytest.mark.gateway

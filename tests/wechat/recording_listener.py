@@ -109,12 +109,3 @@ class RecordedAccount:
 
 def settings(endpoint: str, token: str = "", account: str = "weimi1001", **more: Any) -> AssistantSettings:
     return AssistantSettings(account=account, endpoint=endpoint, token=token, **more)
-
-
-async def until(is_so: Callable[[], Any], seconds: float = SECONDS) -> Any:
-    """Poll until `is_so` is true, for conditions without an event."""
-    deadline = asyncio.get_running_loop().time() + seconds
-    while not (value := is_so()):
-        assert asyncio.get_running_loop().time() < deadline, "it did not come about in time"
-        await asyncio.sleep(0.01)
-    return value

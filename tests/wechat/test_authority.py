@@ -12,8 +12,8 @@ from aiohttp import web
 
 from sandbox.gateway.server import PuppetServer
 from sandbox.world.world import World
+from tests.waiting import until
 from tests.wechat.conftest import TOKEN, Connect
-from tests.wechat.recording_listener import until
 from wechat.authority import AuthorityFailed, resolve
 from wechat.interface import State
 from wechat.problems import Problem

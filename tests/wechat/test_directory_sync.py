@@ -12,8 +12,9 @@ from errors import WeChatRefused, WeChatTooFast
 from protocol import puppet_pb2 as pb
 from sandbox.gateway.server import PuppetServer
 from sandbox.world.world import ADMIN, SONG, WENLONG, XUANFENG, ZHIDUO, World
+from tests.waiting import until
 from tests.wechat.conftest import TOKEN, Connect
-from tests.wechat.recording_listener import RecordedAccount, until
+from tests.wechat.recording_listener import RecordedAccount
 from wechat.interface import State
 
 ME = "wxid_weimi1001"

@@ -13,9 +13,9 @@ from errors import WeChatError, WeChatOffline, WeChatRefused
 from sandbox.gateway.server import PuppetServer
 from sandbox.world.world import SONG, WENLONG, ZHIDUO, World
 from tests.official import OfficialGateway, Start
-from tests.waiting import SECONDS
+from tests.waiting import SECONDS, until
 from tests.wechat.conftest import Connect
-from tests.wechat.recording_listener import RecordedAccount, until
+from tests.wechat.recording_listener import RecordedAccount
 from wechat import event_resolver as resolve
 from wechat.events import (
     FriendRequested,
