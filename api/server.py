@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from aiohttp import web
 
@@ -43,8 +43,8 @@ class _Connection(web.RequestHandler):
 
     def drop(self) -> None:
         """Close it immediately."""
-        if isinstance(self.transport, asyncio.Transport):
-            self.transport.abort()
+        if self.transport is not None:
+            cast("asyncio.Transport", self.transport).abort()  # uvloop's is no subclass
 
     def data_received(self, data: bytes) -> None:
         """Stop the timeout once a request has been parsed."""

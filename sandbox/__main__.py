@@ -7,24 +7,33 @@ import asyncio
 import signal
 import sys
 from pathlib import Path
+from typing import Final
 
 import event_loop
 import sandbox
 from file_modes import make_files_private
 from sandbox.world.model import Refused
 
+MAX_PORT: Final = 65535
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > MAX_PORT:
+        raise argparse.ArgumentTypeError(f"a port must be 0-{MAX_PORT}, not {text}")
+    return int(text)
+
 
 def _arguments(given: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="address of the page and its control API")
-    parser.add_argument("--port", type=int, default=8788)
+    parser.add_argument("--port", type=_port, default=8788)
     parser.add_argument(
         "--account", action="append", metavar="NAME", help="account name of an assistant; can be repeated"
     )
     parser.add_argument("--token", help="token of the gateways (default: random)")
     parser.add_argument(
         "--grpc-port",
-        type=int,
+        type=_port,
         action="append",
         metavar="PORT",
         help="port of a gateway, one for each account in order",
@@ -67,7 +76,7 @@ def main(given: list[str]) -> int:
     options = _arguments(given)
     try:
         event_loop.run(run(options))
-    except (OSError, OverflowError, Refused) as error:  # a port above 65535 raises OverflowError
+    except (OSError, Refused) as error:
         print(f"cannot start: {error}", file=sys.stderr)
         return 1
     return 0

@@ -23,8 +23,7 @@ class GatewayConnection(H2Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Register with the server; freeze if the server is frozen."""
         super().connection_made(transport)
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
         self._server.connections.add(self)
         if self._server.frozen:
             self.freeze()

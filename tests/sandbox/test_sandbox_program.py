@@ -63,7 +63,7 @@ async def test_program_prints_addresses_and_saves_state(tmp_path: Path) -> None:
         (("--account", " "), "昵称不能为空"),
         (("--grpc-port", "0", "--grpc-port", "0"), "more --grpc-port than --account"),
         (("--host", "192.0.2.1"), "192.0.2.1"),
-        (("--port", "99999"), "port must be 0-65535"),
+        (("--port", "99999"), "a port must be 0-65535, not 99999"),
     ],
 )
 async def test_start_error_is_one_line(arguments: tuple[str, ...], why: str) -> None:
