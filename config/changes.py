@@ -30,9 +30,9 @@ def compare(now: Config, new: Config) -> Changes:
     keys = list(_differences(now, new, ""))
     restart = tuple(key for key in keys if _needs_restart(key))
     api = {name: getattr(now.api, name) for name in ("host", "port", "public_url")}
-    kept: dict[str, Any] = {"api": new.api.model_copy(update=api)}
-    kept |= {name: getattr(now, name) for name in type(now).model_fields if name in RESTART}
-    return Changes(new.model_copy(update=kept), tuple(key for key in keys if key not in restart), restart)
+    unchanged: dict[str, Any] = {"api": new.api.model_copy(update=api)}
+    unchanged |= {name: getattr(now, name) for name in type(now).model_fields if name in RESTART}
+    return Changes(new.model_copy(update=unchanged), tuple(key for key in keys if key not in restart), restart)
 
 
 def _needs_restart(key: str) -> bool:
