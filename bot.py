@@ -45,8 +45,10 @@ LIMIT = 9.5  # seconds until the process exits in any case; SIGTERM allows 10
 
 
 async def run(config: Config, source: Callable[[], Config] | None = None) -> bool:
-    """Run until SIGTERM or SIGINT; SIGHUP reads the config again from its source. Whether the process is to begin
-    anew: others took it for dead, and what it has in memory is not true any more."""
+    """Run until SIGTERM or SIGINT; SIGHUP reloads the config from its source.
+
+    Return whether to start again: other processes have removed this member, so its data in memory is outdated.
+    """
     bot = Bot(config, source=source)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, bot.stopping.set)
@@ -103,7 +105,7 @@ def _end_within(seconds: float, bot: Bot) -> None:
     def end() -> None:
         log.error("some work could not be finished in time; it continues at the next start")
         if bot.starts_again:
-            _begin_anew()
+            _restart_process()
         logging.shutdown()
         os._exit(0)
 
@@ -126,7 +128,7 @@ async def _started(bot: Bot) -> bool:
     return True
 
 
-def _begin_anew() -> None:
+def _restart_process() -> None:
     """Replace the process by a new one with the same id, so that supervisors do not notice."""
     log.warning("starting again as a new member of the cluster")
     logging.shutdown()
@@ -151,7 +153,7 @@ def main() -> int:
             return 0
         set_up_logging(config.log_format)
         if event_loop.run(run(config, lambda: load(arguments.config))):
-            _begin_anew()
+            _restart_process()
     except ConfigError as error:  # also of a file that the config names
         terminal.print_error(f"config: {error}", language)
         return 2

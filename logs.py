@@ -64,7 +64,7 @@ def set_up_logging(log_format: Literal["text", "json"], level: int = logging.INF
 
 
 class RateLimitedLog:
-    """Writes to a logger; of each kind no more than so many lines in a window, then one that counts the rest."""
+    """Writes to a logger: of each kind a limited number of lines per window, then one with the number of the rest."""
 
     def __init__(self, log: logging.Logger, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._log = log
@@ -72,7 +72,7 @@ class RateLimitedLog:
         self._windows: dict[str, tuple[float, int]] = {}  # by kind: when the window began, and the lines in it
 
     def info(self, kind: str, message: str, *values: object) -> None:
-        """A line of a kind; there are few kinds."""
+        """Log a line of a kind; the number of kinds should be small."""
         now = self._monotonic()
         began, lines = self._windows.get(kind, (now, 0))
         if now - began >= WINDOW:

@@ -40,7 +40,7 @@ async def read_large_object(request: web.Request) -> dict[str, Any]:
 
 
 async def read_body(request: web.BaseRequest, timeout: float = READ_TIMEOUT) -> bytes:
-    """Return the body once it has arrived, within so many seconds."""
+    """Return the body; it must arrive within `timeout` seconds."""
     try:
         return await request.read() if request.content.is_eof() else await _read_late(request, timeout)
     except (web.RequestPayloadError, TimeoutError) as error:

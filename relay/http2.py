@@ -168,7 +168,7 @@ class Http2Connection(asyncio.Protocol):
         return True
 
     def enlarge(self, id: int, size: int) -> None:
-        """Let the peer send so many bytes more on a stream, or on all (0)."""
+        """Let the peer send `size` more bytes on a stream, or on all (0)."""
         self._write(frame(frames.WINDOW_UPDATE, 0, id, size.to_bytes(4, "big")))
 
     def consumed(self, size: int) -> None:

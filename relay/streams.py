@@ -18,7 +18,7 @@ WINDOW: Final = 2**16 - 1  # bytes that a peer may send on a stream before they 
 
 
 class Receiver(Protocol):
-    """Callbacks for what arrives on a stream."""
+    """Callbacks of a stream."""
 
     def on_headers(self, headers: Headers, *, end: bool) -> None:
         """Handle headers or, after them, trailers."""
@@ -32,7 +32,7 @@ class Receiver(Protocol):
 
 @dataclass(slots=True)
 class Piece:
-    """Something that waits to be sent on a stream: headers, or data."""
+    """Headers or data waiting to be sent on a stream."""
 
     data: bytes
     end: bool
@@ -135,7 +135,7 @@ class Stream:
         return self._unread + self._owed <= WINDOW
 
     def consumed(self, size: int) -> None:
-        """Let the peer send so many bytes more."""
+        """Let the peer send `size` more bytes."""
         if self.is_closed or not size:
             return
         self._unread -= size

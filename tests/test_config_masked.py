@@ -1,4 +1,4 @@
-"""The config as it is shown: every secret of every section is hidden, by its type; all else is there."""
+"""The shown config: every secret is hidden by its type, everything else is complete."""
 
 from __future__ import annotations
 

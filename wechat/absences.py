@@ -37,7 +37,7 @@ class Absences:
     def missed(self, room_id: str, ids: Iterable[str], at: datetime, own_id: str, *, whole: bool = False) -> set[str]:
         """Record that a reading lacks these people; return those whose absence is not confirmed yet.
 
-        `whole`: the reading lacks nobody else.
+        `whole`: nobody else is missing.
         """
         people, ids = self._rooms.setdefault(room_id, {}), set(ids)
         for id in [id for id, entry in people.items() if whole and not entry.is_confirmed and id not in ids]:

@@ -102,7 +102,7 @@ class CachedDirectory:
                 self._index[tier].setdefault(value, {})[contact.id] = None
 
     def resolve_id(self, id: str) -> str:
-        """Return the id of a person whom a gateway names by their unique 微信号."""
+        """Return the id of a person given by their unique 微信号."""
         bearers = self._index["weixin"].get(id, {})
         return next(iter(bearers)) if id not in self.contacts and len(bearers) == 1 else id
 
@@ -114,7 +114,7 @@ class CachedDirectory:
             self.put_contact(replace(stored, friend=True))
 
     def trust_list(self, listed: Collection[str]) -> list[str]:
-        """Treat the whole contact list as friends if no payload marks anybody as one; return those who are new."""
+        """Treat the whole contact list as friends if no payload has the friend flag; return the new ones."""
         stored = [self.contacts[id] for id in listed if id in self.contacts and id != self.owner_id]
         people = [contact for contact in stored if not contact.official]
         if any(contact.friend and contact.id not in self._befriended for contact in people):

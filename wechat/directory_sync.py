@@ -136,7 +136,7 @@ class DirectorySync:
         return directory.absences.is_confirmed(id, directory.owner_id) if after is None else after.member_ids != members
 
     async def _read_room(self, id: str) -> bool:
-        """Read a group anew; False when it is refused and not on the list of groups either."""
+        """Read a group uncached; return False if it is rejected and not in the list of groups."""
         try:
             await patiently(lambda: self._reader.read_room(id, fresh=True))
         except WeChatRefused:

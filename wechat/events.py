@@ -85,7 +85,7 @@ class FriendRequested(Event):
 
 @dataclass(frozen=True, slots=True)
 class FriendAdded(Event):
-    """A person has become a friend, whoever asked. `is_new` is False for a known customer to be welcomed again."""
+    """A person has become a friend. `is_new` is False for a known customer to be welcomed again."""
 
     contact_id: str
     name: str = ""

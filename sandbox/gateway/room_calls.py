@@ -54,7 +54,7 @@ class RoomCallHandlers(CallHandlers):
         return pb.Id(id=self._world.rooms.create(self._me.id, request.contact_ids, request.topic).id)
 
     def RoomAdd(self, request: pb.RoomAddRequest) -> pb.Empty:
-        """Add a friend. In a large group they receive an invitation instead; the response does not tell."""
+        """Add a friend. In a large group they receive an invitation instead, with the same response."""
         self._world.joins.add(self._me.id, request.id, request.contact_id, card=request.invite_only)
         return pb.Empty()
 

@@ -108,7 +108,7 @@ class Flows:
         return Decision(write=write)
 
     def _may_start_another(self, session: Session, account: str, person: str) -> bool:
-        """Whether the person is below the limit; otherwise they are told."""
+        """Whether the person is below the limit; otherwise they are notified."""
         if self._rules.has_started_too_many(session, account, person):
             self._steps.tell(session, account, person, self._texts.flow_too_many)
             return False

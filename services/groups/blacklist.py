@@ -35,7 +35,7 @@ class Blacklist:
         return (number, contact_id) in self._people
 
     def raise_if_listed(self, qun: Qun, contact_id: str) -> None:
-        """Raise MemberBlacklisted for a person who may not come into the group."""
+        """Raise MemberBlacklisted for a blacklisted person."""
         if self.holds(qun.number, contact_id):
             raise MemberBlacklisted(contact_id)
 

@@ -43,7 +43,7 @@ class MembershipRecorder:
         self._taken_out: set[tuple[int, str]] = set()  # people whom the assistant is removing now
 
     def joined(self, session: Session, qun: Qun, room_id: str, *contact_ids: str) -> list[str]:
-        """Record that people are in the room and welcome the new ones; return those who are new."""
+        """Record that people are in the room and welcome the new ones; return the new ones."""
         new = [contact_id for contact_id in contact_ids if self._record_join(session, qun, room_id, contact_id)]
         welcome = [contact_id for contact_id in new if not self._is_unwanted(session, qun, contact_id)]
         together = [welcome] if len(welcome) > MAX_SINGLE_WELCOMES else [[contact_id] for contact_id in welcome]

@@ -155,7 +155,7 @@ class Memberships:
         return [row for row in rows if (row.number, row.contact_id or "") not in self._adding]
 
     async def resume(self, row: Membership) -> JoinResult | None:
-        """Continue an open request; people who asked themselves are told the result."""
+        """Continue an open request; people who asked themselves are notified of the result."""
         qun = self._groups.by_number(row.number)
         if qun is None or row.contact_id is None or qun.state != QunState.ACTIVE:
             return None

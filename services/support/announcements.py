@@ -97,7 +97,7 @@ class TicketAnnouncements:
         self._outgoing.to_admins(session, ticket.account, words)
 
     def delivery_failed(self, session: Session, job: Job, failure: GiveUp) -> None:
-        """Set a ticket that the staff room or client rejected to waiting; customer and admins are told once."""
+        """Set a ticket that the staff room or client rejected to waiting; customer and admins are notified once."""
         number: int = job.body.get("relays") or 0
         to_client = job.body.get("type") == BodyType.HAND_OVER
         ticket = session.get(Ticket, number) if number and (to_client or job.body["type"] == BodyType.TEXT) else None

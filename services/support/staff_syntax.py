@@ -65,7 +65,7 @@ def parse(text: str, names: Collection[str] = (), quoted: str = "") -> StaffComm
 
 
 def _quoting(number: int, words: str) -> StaffCommand:
-    """Parse a reply by quoting: whatever is not a command is an answer."""
+    """Parse a reply by quoting: everything but a command is an answer."""
     line = _line(number, words)
     return StaffCommand(StaffVerb.ANSWER, number, words) if line.verb is StaffVerb.MALFORMED else line
 

@@ -1,4 +1,4 @@
-"""Whether and where staff can be reached, and whom to mention."""
+"""Availability of staff: office hours, staff room, people on duty."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ async def test_recipient_is_matched_by_any_name(server: ApiServer, name: str) ->
 
 
 async def test_nickname_beats_weixin_of_another_friend(server: ApiServer) -> None:
-    """Anybody can choose that 微信号, so it is not decided who is meant. The ids and remarks still are."""
+    """Anybody can choose that 微信号, so the name is ambiguous; ids and remarks are not."""
     server.wechat.knows("wxid_customer", "tieniu1")
     server.wechat.knows("wxid_attacker", "某人", weixin="tieniu1")
     assert await _code(server, **TO | {"to": "tieniu1"}) == 3003

@@ -23,7 +23,7 @@ SLOW_MACHINE = 4.0  # seconds more; without limits of their own the answers woul
 
 @contextmanager
 def frozen(server: psutil.Process) -> Iterator[None]:
-    """Stop all processes of a PostgreSQL server, and let them go on."""
+    """Suspend all processes of a PostgreSQL server while the block runs."""
     processes = [server, *server.children()]
     for process in processes:
         process.suspend()

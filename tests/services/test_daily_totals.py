@@ -1,4 +1,4 @@
-"""Daily totals: counted once, kept, live for today; and reading them costs the same whatever the tables hold."""
+"""Daily totals: counted once, stored, live for today; reading them does not depend on the size of the tables."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ async def test_wrong_encoding_is_rejected(encoded: Encoded, encoding: str) -> No
 @pytest.mark.postgres
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
 async def test_client_encoding_is_set(database: str) -> None:
-    """Whatever the server would choose for its clients."""
+    """Regardless of the server's default for clients."""
     engine = create_engine(parse(database), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text(f"ALTER DATABASE {parse(database).database} SET client_encoding = 'LATIN1'"))

@@ -380,7 +380,7 @@ async def test_temporarily_refused_payload_is_read(harness: InboxHarness) -> Non
 
 
 async def read_without_waits(harness: InboxHarness, id: str, reads: int) -> None:
-    """Let an event's payload be read so often, without its waits."""
+    """Run a number of attempts to read an event's payload, without the waits between them."""
     for tries in range(1, reads):
         await until(lambda tries=tries: harness.read.count(id) == tries, "tried")
         await asyncio.sleep(0)  # so that it has begun to wait

@@ -26,7 +26,7 @@ async def left(parts: Parts, qun: Qun, who: str = XUAN, **how: Any) -> bool:
 
 
 def crowd(parts: Parts, many: int) -> list[str]:
-    """The ids of so many people with names."""
+    """Add people; return their ids."""
     return [parts.wechat.knows(f"wxid_{number}", f"路人{number}").id for number in range(many)]
 
 

@@ -369,7 +369,7 @@ async def _clock_runs(clock: Clock) -> None:
 
 
 async def test_lines_take_turns(sqlite_store: Store, start_harness: StartHarness) -> None:
-    """Who comes last waits for a turn of each of the others, not for all that they cause; nobody is left out."""
+    """The last line waits for one turn of each other line, not for all of their jobs."""
     harness = await start_harness(sqlite_store, start=False, concurrency=1)
     crowd = "abcde"
     for key in crowd:

@@ -45,9 +45,7 @@ class BotEnvironment:
         self.folder = folder
         self.accounts = list(accounts)
         self.extra = config
-        self.timing = Timing(
-            create=3.0, confirm_interval=0.5
-        )  # so that a lost answer is not waited for as long as in earnest
+        self.timing = Timing(create=3.0, confirm_interval=0.5)  # shorter than in production
         self._words = 0
         self.ahead = 0.0  # seconds by which the bot's clock is ahead of the world's
         self.bot: Bot
@@ -106,7 +104,7 @@ class BotEnvironment:
             "groups": {"confirm_seconds": 2},
             "customer_service": {"accept": {"delay_seconds": [0, 0]}, "faq": ""},
             "pacing": {"enabled": False},
-            "limits": {"repeats": 1000},  # people in stories ask the same again and again
+            "limits": {"repeats": 1000},  # stories repeat the same questions
         }
         return Config(**_merge(data, self.extra))
 

@@ -79,7 +79,7 @@ class Shop:
             api={"port": 0},
             admins=["wm_nobody"],
             customer_service=self.customer_service,
-            limits={"repeats": 1000},  # people in stories ask the same again and again
+            limits={"repeats": 1000},  # stories repeat the same questions
         )
         self.bot = Bot(config, clock=self.clock)
         await self.bot.start()
@@ -118,7 +118,7 @@ class Shop:
         return rows
 
     async def all_sent(self, count: int) -> bool:
-        """Whether so many messages were sent, and none waits."""
+        """Whether this number of messages was sent and none waits."""
         return len(await self.rows(WorkState.SENT)) == count and not await self.rows(WorkState.QUEUED)
 
     async def until_quiet(self) -> None:

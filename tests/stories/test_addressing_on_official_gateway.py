@@ -74,7 +74,7 @@ async def test_assistant_is_addressed_by_its_group_name(
 
 
 async def test_different_text_under_a_reused_id_is_a_new_message(env: GatewayEnvironment) -> None:
-    """A gateway that begins to count anew; the same words again are a repeat."""
+    """The gateway restarted its numbering; an equal text under the id is a repeat."""
     await env.gateway.say("wxid_xuan", "营业时间", id="1", times=3)
     await env.gateway.wait_sent(1, "wxid_xuan")
     await env.gateway.say("wxid_xuan", "人工", id="1", times=2)

@@ -1,4 +1,4 @@
-"""A shipped flow over the official Wechaty gateway, with a puppet that does not report who is a friend."""
+"""A shipped flow over the official Wechaty gateway, with a puppet that does not report friendships."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ async def test_expired_token_is_reported(env: BotEnvironment) -> None:
 
 
 async def test_token_in_friend_request(env: BotEnvironment) -> None:
-    """Accepted and added; a problem with the token is told after the acceptance."""
+    """Accepted and added; a problem with the token is reported after the acceptance."""
     qun = await env.make_group()
     env.world.people.ask(env.id("九纹龙"), env.id("bot"), f"入群 {qun['token']}")
     await wait_for_state(env, qun, "九纹龙", "joined")

@@ -1,4 +1,4 @@
-"""After a login that gives everybody new ids, groups are recognised, and go on once an admin confirms."""
+"""After a login that gives everybody new ids, groups are recognised, and continue once an admin confirms."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ async def reconnected(env: GatewayEnvironment) -> None:
 
 
 async def test_short_lists_after_restart_remove_nobody(env: GatewayEnvironment) -> None:
-    """Nobody left, nobody is welcomed again, the group is not lost; who really left meanwhile is noted."""
+    """No leaves and no new welcomes are recorded, and the group is not lost; a real leave is recorded."""
     room = await group(env)
     await env.gateway.set(short_lists=1)
     await env.gateway.leave(room, "wxid_zhi", emit=False)
@@ -155,7 +155,7 @@ async def test_accepted_person_is_a_friend_whatever_the_payload_says(env: Gatewa
 
 
 async def test_topic_normalised_by_wechat_is_recognised(env: GatewayEnvironment) -> None:
-    """A group is made once, renamed, and not set back, whatever becomes of its name; anything else is no success."""
+    """The group is created once and its topic is not restored; any other topic is an error."""
     group_number = 0
     for number, (name, how) in enumerate(ODD_NAMES):
         await env.gateway.set(names=how)

@@ -99,7 +99,7 @@ async def until_done_refused(shop: Shop) -> None:
 
 
 async def test_staff_session_silences_the_assistant(shop: Shop) -> None:
-    """Whatever `handoff` says: with a member of staff in the session, the API cannot send."""
+    """Regardless of `handoff`, the API cannot send during a staff session."""
     await shop.say("黑旋风", "营业时间")
     await shop.receives("黑旋风", "我们每天 9:00-18:00 营业。")
     shop.service.take("黑旋风", "WuYong")

@@ -1,4 +1,4 @@
-"""For how long things count in customer service: a mark, and whom a picture is for."""
+"""Time limits of customer service: ratings, and the ticket of a picture."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ class SupportModel:
         self.answered = {who for who in self.answered if self.customers[who] in unfinished}
 
     async def check(self) -> None:
-        """Who waits has an open ticket, was never asked for a mark over it, and is reminded of when it is time."""
+        """Check that waiting customers have an open ticket, no rating request, and timely reminders."""
         tickets, now = await self.tickets(), self.env.bot.container.clock()
         room = [message.text for message in self.env.seen("宋公明", self.room)]
         for who, since in self.waits.items():

@@ -1,4 +1,4 @@
-"""Relaying during a ticket: every kind of message is relayed in both directions, or its sender is told."""
+"""Relaying during a ticket: every kind of message is relayed in both directions, or its sender is notified."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ async def test_undelivered_answer_is_reported_to_staff(make_env: MakeEnv, monkey
 
 
 async def test_rejected_file_does_not_block_other_customers(make_env: MakeEnv, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Staff are told about it."""
+    """Staff are notified."""
     monkeypatch.setattr("services.messaging.messages.FILE_WAITS", (0.01, 0.01))
     env, room = await with_staff_room(make_env)
     await ask_person(env, room)

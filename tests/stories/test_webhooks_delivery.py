@@ -98,7 +98,7 @@ BROKEN = (  # what follows a status line of 2xx
 
 
 async def test_any_2xx_status_counts_as_delivered(make_env: MakeEnv) -> None:
-    """An event whose receiver answers 2xx is not sent again, whatever the rest of the answer is."""
+    """An event answered with 2xx is not sent again, even if the rest of the response is invalid."""
     received: list[str] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

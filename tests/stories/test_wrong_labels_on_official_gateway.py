@@ -36,7 +36,7 @@ async def env(official: Start, tmp_path: Path) -> AsyncIterator[GatewayEnvironme
 
 
 async def texts(gateway: OfficialGateway, count: int, where: str) -> list[str]:
-    """The texts sent to a conversation, once there are so many."""
+    """Wait until `count` texts were sent to a conversation; return them."""
     return [sent["text"] for sent in await gateway.wait_sent(count, where)]
 
 
@@ -47,7 +47,7 @@ async def test_quoting_question_is_answered(env: GatewayEnvironment) -> None:
 
 
 async def test_quoting_replies_are_relayed(env: GatewayEnvironment) -> None:
-    """What the customer quotes is shown; what the staff quotes names the ticket, and only their words go on."""
+    """Quotes of customers are shown; quotes of staff identify the ticket and are not relayed."""
     gateway = env.gateway
     await gateway.say("wxid_xuan", "人工")
     await gateway.wait_sent(1, STAFF_ROOM)

@@ -120,7 +120,7 @@ async def test_private_address_in_any_notation_is_rejected(sites: tuple[Site, Si
 async def test_name_resolving_to_a_private_address_is_rejected(
     sites: tuple[Site, Site], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also when one of its addresses is public: which one is connected to nobody knows."""
+    """Also if one of its addresses is public, because any of them may be connected to."""
     site, _ = sites
     port = int(site.url.rpartition(":")[2])
 

@@ -1,4 +1,4 @@
-"""What a message is, read from what it holds, whatever the gateway calls it."""
+"""Classification of messages by content, regardless of the gateway's label."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ CUT = st.tuples(CASES, st.integers(0, 400), st.text(max_size=5)).map(lambda c: c
 
 @given(st.text() | documents() | CUT | documents().map(html.escape), st.sampled_from(MessageKind))
 def test_any_text_is_parsed(text: str, kind: MessageKind) -> None:
-    """Whatever comes: an answer, of bounded size, that every database and wire takes."""
+    """The result is bounded in size and can be stored and sent."""
     content = read_content(text, kind)
     assert len(content.text) <= max(len(text), 100)
     assert len(content.quoted) <= len(text)

@@ -28,7 +28,7 @@ def test_waits_double_up_to_the_maximum() -> None:
 
 
 def test_waits_are_randomised() -> None:
-    """Many bots must not come back to one gateway at the same moment."""
+    """Many bots must not reconnect to one gateway at the same moment."""
     waits = {backoff(3, 1.0, 100.0) for _ in range(200)}
     assert len(waits) > 100
     assert min(waits) >= 3.0
