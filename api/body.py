@@ -105,6 +105,13 @@ def text(body: Mapping[str, Any], name: str) -> str:
     return value
 
 
+def limited(value: str, most: int) -> str:
+    """Return the text; raise InvalidParameter if it has more than `most` characters."""
+    if len(value) > most:
+        raise InvalidParameter(f"more than {most} characters")
+    return value
+
+
 def lines(body: Mapping[str, Any], name: str) -> list[str]:
     """Return a list of distinct single-line strings, empty if the field is missing."""
     value = body.get(name, [])

@@ -15,12 +15,11 @@ from api.message import idempotency_key
 from api.responses import iso, reply
 from errors import InvalidParameter
 from services.messaging.messages import Body
-from services.outreach.broadcast_types import BroadcastRequest
+from services.outreach.broadcast_types import BroadcastRequest, check_run_at
 
 PATH: Final = "/wxbot/broadcast"
 WHERE: Final = ("quns", "tags", "all")
 MAX_NAMED: Final = 10_000
-MAX_AHEAD: Final = 366 * 86400.0  # seconds
 
 
 async def send(request: web.Request) -> web.Response:
@@ -62,8 +61,7 @@ def _moment(body: Mapping[str, Any], now: float) -> float:
         moment = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         raise InvalidParameter("at") from None
-    if moment > now + MAX_AHEAD:
-        raise InvalidParameter("at: more than a year in the future")
+    check_run_at(moment, now)
     return moment if moment > now else 0.0
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from api.app_keys import CONTAINER, caller
-from api.body import field, given, line, lines, number, read_object, text
+from api.body import field, given, limited, line, lines, number, read_object, text
 from api.cluster import counts_elsewhere
 from api.query import choice, page, wants_no_wait, word
 from api.responses import iso, listing, reply
@@ -48,9 +48,9 @@ async def change(request: web.Request) -> web.Response:
     body = given(await read_object(request), "topic", "announcement", "tags")
     if not body or body.keys() - {"topic", "announcement", "welcome", "tags"}:
         raise InvalidParameter("topic, announcement, welcome, tags")
-    topic = _short(line("topic", body["topic"]), MAX_TOPIC) if "topic" in body else None
-    announcement = _short(text(body, "announcement"), MAX_ANNOUNCEMENT) if "announcement" in body else None
-    welcome = _short(text(body, "welcome"), MAX_WELCOME) if body.get("welcome") else body.get("welcome")
+    topic = limited(line("topic", body["topic"]), MAX_TOPIC) if "topic" in body else None
+    announcement = limited(text(body, "announcement"), MAX_ANNOUNCEMENT) if "announcement" in body else None
+    welcome = limited(text(body, "welcome"), MAX_WELCOME) if body.get("welcome") else body.get("welcome")
     if welcome is not None and not isinstance(welcome, str):
         raise InvalidParameter("welcome")
     tags = lines(body, "tags") if "tags" in body else None
@@ -72,12 +72,6 @@ async def change(request: web.Request) -> web.Response:
     if tags is not None:
         await store.write(lambda s: container.closing.tag(s, qun.number, tags))
     return _response(container, container.groups.by_number(qun.number))
-
-
-def _short(value: str, most: int) -> str:
-    if len(value) > most:
-        raise InvalidParameter(f"more than {most} characters")
-    return value
 
 
 async def close(request: web.Request) -> web.Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -44,7 +44,7 @@ class _Connection(web.RequestHandler):
     def drop(self) -> None:
         """Close it immediately."""
         if self.transport is not None:
-            cast("asyncio.Transport", self.transport).abort()  # uvloop's is no subclass
+            self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Stop the timeout once a request has been parsed."""

@@ -8,7 +8,7 @@ from aiohttp import web
 from sqlmodel import Session
 
 from api.app_keys import CONTAINER
-from api.body import field, line, number, read_object, text
+from api.body import field, limited, line, number, read_object, text
 from api.cluster import counts_elsewhere
 from api.query import choice, page, word
 from api.qun import fields
@@ -129,27 +129,21 @@ async def change(request: web.Request) -> web.Response:
 async def _change(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
     presentation, store = container.presentation, container.store
     if body.keys() == {"topic"}:
-        name = _short(line("topic", body["topic"]), MAX_TOPIC)
+        name = limited(line("topic", body["topic"]), MAX_TOPIC)
         container.accounts.online(qun.account)
         await store.write((await presentation.set_topic(qun, name, who)).keep)
     elif body.keys() == {"announcement"}:
-        words = _short(text(body, "announcement"), MAX_ANNOUNCEMENT)
+        words = limited(text(body, "announcement"), MAX_ANNOUNCEMENT)
         container.accounts.online(qun.account)
         await store.write((await presentation.announce(qun, words, who)).keep)
     elif body.keys() == {"welcome"}:
         welcome = body["welcome"]
-        words_or_none = _short(text(body, "welcome"), MAX_WELCOME) if welcome else welcome
+        words_or_none = limited(text(body, "welcome"), MAX_WELCOME) if welcome else welcome
         if words_or_none is not None and not isinstance(words_or_none, str):
             raise InvalidParameter("welcome")
         await store.write(presentation.welcome(qun, words_or_none, who))
     else:
         raise InvalidParameter("topic, announcement or welcome is required")
-
-
-def _short(value: str, most: int) -> str:
-    if len(value) > most:
-        raise InvalidParameter(f"more than {most} characters")
-    return value
 
 
 async def read_changed(request: web.Request) -> web.Response:

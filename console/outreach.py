@@ -17,11 +17,9 @@ from console.groups import timed_message
 from console.names import Names, acting, names_of
 from errors import InvalidParameter, NotFound
 from models.rules import Broadcast, BroadcastState
-from services.clock import DAY
-from services.outreach.broadcast_types import BroadcastRequest, Friend
+from services.outreach.broadcast_types import BroadcastRequest, Friend, check_run_at
 
 MAX_NAMED: Final = 10_000
-MAX_AHEAD: Final = 366 * DAY  # seconds
 
 
 async def find(request: web.Request) -> web.Response:
@@ -96,8 +94,9 @@ def _moment(body: dict[str, Any], now: float) -> float:
     at = body.get("at")
     if at is None:
         return 0.0
-    if type(at) not in (int, float) or not now <= at <= now + MAX_AHEAD:
+    if type(at) not in (int, float) or not now <= at:
         raise InvalidParameter("at")
+    check_run_at(at, now)
     return float(at)
 
 

@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from errors import InvalidParameter
 from models.durable import WorkState
 from models.rules import Broadcast, BroadcastState
+from services.clock import DAY
 from services.messaging.messages import Body
 
 Friend = tuple[str, str]  # an account, and the WeChat id of a friend of it
 NO_GROUP: Final = 0  # the number of a target that is a friend
+MAX_AHEAD: Final = 366 * DAY  # seconds
 
 
 class Target(NamedTuple):
@@ -22,6 +25,12 @@ class Target(NamedTuple):
     account: str
     number: int
     conversation: str
+
+
+def check_run_at(run_at: float, now: float) -> None:
+    """Raise InvalidParameter for a time too far in the future."""
+    if run_at > now + MAX_AHEAD:
+        raise InvalidParameter("at: more than a year in the future")
 
 
 @dataclass(frozen=True, slots=True)
