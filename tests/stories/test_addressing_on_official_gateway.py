@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.official import Start, official  # noqa: F401 - a fixture
-from tests.stories.test_groups_on_official_gateway import ACCOUNT, GatewayEnvironment
-from tests.waiting import until
+from tests.stories.gateway_environment import GatewayEnvironment
 
 pytestmark = pytest.mark.gateway
 HOURS = "我们每天 9:00-18:00 营业。"
@@ -24,11 +23,8 @@ async def env(official: Start, tmp_path: Path) -> AsyncIterator[GatewayEnvironme
         await gateway.contact(id, name)
     await gateway.contact("wxid_wu", "武松", weixin="wusong_1")
     keywords = [{"equals": "营业时间", "reply": HOURS}]
-    env = GatewayEnvironment(gateway, tmp_path, False, keywords=keywords)
-    await env.bot.start()
-    await until(lambda: env.bot.container.accounts.is_online(ACCOUNT), "online")
-    yield env
-    await env.bot.stop()
+    async with GatewayEnvironment(gateway, tmp_path, False, keywords=keywords) as env:
+        yield env
 
 
 async def group(env: GatewayEnvironment) -> str:

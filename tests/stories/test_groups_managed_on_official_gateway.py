@@ -15,7 +15,7 @@ from models.groups import Membership
 from services.groups import group_owners
 from services.groups.membership_rows import membership_of
 from tests.official import Start, official  # noqa: F401 - a fixture
-from tests.stories.test_groups_on_official_gateway import ACCOUNT, GatewayEnvironment
+from tests.stories.gateway_environment import ACCOUNT, GatewayEnvironment
 from tests.waiting import until
 from wechat.interface import Directory
 

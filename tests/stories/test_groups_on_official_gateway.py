@@ -6,56 +6,17 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 from sqlmodel import select
 
-from app.lifecycle import Bot
-from config import Config
 from models.groups import Membership, MemberState
 from tests.official import OfficialGateway, Start, official  # noqa: F401 - a fixture
+from tests.stories.gateway_environment import ACCOUNT, GatewayEnvironment
 from tests.waiting import until
-from wechat.connection import Timing
 
 pytestmark = pytest.mark.gateway
-ACCOUNT = "weimi1001"
-
-
-class GatewayEnvironment:
-    """A bot with an official gateway, and its REST API."""
-
-    def __init__(self, gateway: OfficialGateway, folder: Path, tls: Any, **service: Any) -> None:
-        self.gateway = gateway
-        self.bot = Bot(
-            Config(
-                assistants=[
-                    {"account": ACCOUNT, "endpoint": gateway.endpoint, "token": gateway.token, "tls": tls},
-                ],
-                database=f"sqlite:///{folder}/wxbot.db",
-                api={"port": 0},
-                admins=["wxid_admin"],
-                groups={"confirm_seconds": 2},
-                customer_service={"accept": {"delay_seconds": (0, 0)}, "faq": "", **service},
-                pacing={"enabled": False},
-                limits={"repeats": 1000},
-            ),
-            timing=Timing(create=3.0, confirm_interval=0.5),
-        )
-
-    async def call(self, method: str, path: str, json: Any = None, **more: Any) -> tuple[int, Any]:
-        url = f"http://127.0.0.1:{self.bot.port}{path}"
-        async with aiohttp.request(method, url, json=json, **more) as response:
-            return response.status, await response.json()
-
-    async def group(self, code: str = "1") -> dict[str, Any]:
-        body = {"code": code, "owner": "宋公明", "assistant": ACCOUNT}
-        status, answer = await self.call("POST", "/wxbot/qun", body)
-        assert status == 201, answer
-        _, answer = await self.call("GET", "/wxbot/qun", params={"code": code})
-        qun: dict[str, Any] = answer["qun"]
-        return qun
 
 
 @pytest.fixture(params=["tls", "auto", "plain"])
@@ -65,11 +26,8 @@ async def env(request: pytest.FixtureRequest, official: Start, tmp_path: Path) -
     for id, name in (("wxid_song", "宋公明"), ("wxid_xuan", "黑旋风"), ("wxid_zhi", "智多星")):
         await gateway.contact(id, name, friend=True)
     await gateway.contact("wxid_wen", "九纹龙", friend=False)
-    env = GatewayEnvironment(gateway, tmp_path, {"tls": True, "plain": False}.get(request.param, "auto"))
-    await env.bot.start()
-    await until(lambda: env.bot.container.accounts.is_online(ACCOUNT), "online")
-    yield env
-    await env.bot.stop()
+    async with GatewayEnvironment(gateway, tmp_path, {"tls": True, "plain": False}.get(request.param, "auto")) as env:
+        yield env
 
 
 async def test_group_members_and_welcome(env: GatewayEnvironment) -> None:

@@ -12,7 +12,7 @@ from sqlmodel import select
 
 from models.groups import Membership, MemberState
 from tests.official import Start, official  # noqa: F401 - a fixture
-from tests.stories.test_groups_on_official_gateway import ACCOUNT, GatewayEnvironment
+from tests.stories.gateway_environment import ACCOUNT, GatewayEnvironment
 from tests.waiting import SECONDS, until
 
 pytestmark = pytest.mark.gateway
@@ -35,11 +35,8 @@ async def env(official: Start, tmp_path: Path) -> AsyncIterator[GatewayEnvironme
         await gateway.contact(id, name)
     for number, (name, _) in enumerate(ODD_NAMES):
         await gateway.contact(f"wxid_owner{number}", name)
-    env = GatewayEnvironment(gateway, tmp_path, False)
-    await env.bot.start()
-    await until(lambda: env.bot.container.accounts.is_online(ACCOUNT), "online")
-    yield env
-    await env.bot.stop()
+    async with GatewayEnvironment(gateway, tmp_path, False) as env:
+        yield env
 
 
 async def group(env: GatewayEnvironment) -> str:

@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from tests.official import Start, official  # noqa: F401 - a fixture
-from tests.stories.test_groups_on_official_gateway import ACCOUNT, GatewayEnvironment
+from tests.stories.gateway_environment import ACCOUNT, ALWAYS_OPEN, STAFF_ROOM, GatewayEnvironment, add_staff_room
 from tests.waiting import until
 
 pytestmark = pytest.mark.gateway
-STAFF_ROOM = "staff@chatroom"
 REFUSED = "消息已发出，但被对方拒收了。"
 NO_FRIEND = "黑旋风开启了朋友验证，你还不是他（她）朋友。请先发送朋友验证请求，对方验证通过后，才能聊天。"
 FALLBACK = "抱歉，我没听懂"
@@ -25,15 +24,10 @@ async def env(official: Start, tmp_path: Path) -> AsyncIterator[GatewayEnvironme
     gateway = await official(tls=False)
     for id, name in (("wxid_xuan", "黑旋风"), ("wxid_song", "宋公明"), ("wxid_admin", "店长")):
         await gateway.contact(id, name)
-    me = (await gateway.status())["self"]
-    await gateway.room(STAFF_ROOM, "客服值班群", [me, "wxid_song", "wxid_admin"], owner="wxid_admin")
-    hours = {"days": "mon-sun", "from": "00:00", "to": "24:00"}
+    await add_staff_room(gateway)
     keywords = [{"equals": "条款", "reply": "第一条。" * 900}]
-    env = GatewayEnvironment(gateway, tmp_path, False, handoff={"hours": hours}, keywords=keywords)
-    await env.bot.start()
-    await until(lambda: env.bot.container.accounts.is_online(ACCOUNT), "online")
-    yield env
-    await env.bot.stop()
+    async with GatewayEnvironment(gateway, tmp_path, False, handoff=ALWAYS_OPEN, keywords=keywords) as env:
+        yield env
 
 
 async def state_of(env: GatewayEnvironment, id: int) -> Any:

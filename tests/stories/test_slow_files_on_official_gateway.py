@@ -11,11 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.official import Start, official  # noqa: F401 - a fixture
-from tests.stories.test_groups_on_official_gateway import ACCOUNT, GatewayEnvironment
-from tests.waiting import until
+from tests.stories.gateway_environment import ALWAYS_OPEN, STAFF_ROOM, GatewayEnvironment, add_staff_room
 
 pytestmark = pytest.mark.gateway
-STAFF_ROOM = "staff@chatroom"
 PICTURE = {"name": "a.png", "base64": base64.b64encode(b"picture").decode()}
 
 
@@ -28,14 +26,9 @@ async def env(official: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     gateway = await official(tls=False)
     for id, name in (("wxid_xuan", "黑旋风"), ("wxid_song", "宋公明"), ("wxid_zhi", "智多星"), ("wxid_admin", "店长")):
         await gateway.contact(id, name)
-    me = (await gateway.status())["self"]
-    await gateway.room(STAFF_ROOM, "客服值班群", [me, "wxid_song", "wxid_admin"], owner="wxid_admin")
-    hours = {"days": "mon-sun", "from": "00:00", "to": "24:00"}
-    env = GatewayEnvironment(gateway, tmp_path, False, handoff={"hours": hours})
-    await env.bot.start()
-    await until(lambda: env.bot.container.accounts.is_online(ACCOUNT), "online")
-    yield env
-    await env.bot.stop()
+    await add_staff_room(gateway)
+    async with GatewayEnvironment(gateway, tmp_path, False, handoff=ALWAYS_OPEN) as env:
+        yield env
 
 
 async def test_lost_pictures_do_not_delay_a_request_for_a_person(env: GatewayEnvironment) -> None:

@@ -10,11 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.official import OfficialGateway, Start, official  # noqa: F401 - a fixture
-from tests.stories.test_groups_on_official_gateway import ACCOUNT, GatewayEnvironment
-from tests.waiting import until
+from tests.stories.gateway_environment import ALWAYS_OPEN, STAFF_ROOM, GatewayEnvironment, add_staff_room
 
 pytestmark = pytest.mark.gateway
-STAFF_ROOM = "staff@chatroom"
 FALLBACK = "抱歉，我没听懂。回复“人工”转人工客服。"
 
 
@@ -25,14 +23,9 @@ async def gateway(official: Start, tmp_path: Path) -> AsyncIterator[OfficialGate
     await gateway.contact("wxid_xuan", "黑旋风")
     await gateway.contact("wxid_song", "宋公明")
     await gateway.contact("wxid_admin", "店长")
-    me = (await gateway.status())["self"]
-    await gateway.room(STAFF_ROOM, "客服值班群", [me, "wxid_song", "wxid_admin"], owner="wxid_admin")
-    hours = {"days": "mon-sun", "from": "00:00", "to": "24:00"}
-    env = GatewayEnvironment(gateway, tmp_path, False, handoff={"hours": hours})
-    await env.bot.start()
-    await until(lambda: env.bot.container.accounts.is_online(ACCOUNT), "online")
-    yield gateway
-    await env.bot.stop()
+    await add_staff_room(gateway)
+    async with GatewayEnvironment(gateway, tmp_path, False, handoff=ALWAYS_OPEN):
+        yield gateway
 
 
 async def test_request_of_a_reported_friend_is_accepted_once(gateway: OfficialGateway) -> None:

@@ -8,12 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.official import OfficialGateway, Start, official  # noqa: F401 - a fixture
-from tests.stories.test_groups_on_official_gateway import ACCOUNT, GatewayEnvironment
-from tests.waiting import until
+from tests.stories.gateway_environment import ALWAYS_OPEN, STAFF_ROOM, GatewayEnvironment, add_staff_room
 from tests.wechat.test_message_content import CARD, PROGRAM, app, quoting
 
 pytestmark = pytest.mark.gateway
-STAFF_ROOM = "staff@chatroom"
 LABELS = (0, 1, 7, 14)
 
 
@@ -24,15 +22,10 @@ async def env(official: Start, tmp_path: Path) -> AsyncIterator[GatewayEnvironme
     for id, name in (("wxid_xuan", "黑旋风"), ("wxid_song", "宋公明"), ("wxid_zhi", "智多星"), ("wxid_admin", "店长")):
         await gateway.contact(id, name)
     await gateway.contact("wxid_wen", "九纹龙")
-    me = (await gateway.status())["self"]
-    await gateway.room(STAFF_ROOM, "客服值班群", [me, "wxid_song", "wxid_admin"], owner="wxid_admin")
-    hours = {"days": "mon-sun", "from": "00:00", "to": "24:00"}
+    await add_staff_room(gateway)
     keywords = [{"equals": "营业时间", "reply": "我们每天 9:00-18:00 营业。"}]
-    env = GatewayEnvironment(gateway, tmp_path, False, handoff={"hours": hours}, keywords=keywords)
-    await env.bot.start()
-    await until(lambda: env.bot.container.accounts.is_online(ACCOUNT), "online")
-    yield env
-    await env.bot.stop()
+    async with GatewayEnvironment(gateway, tmp_path, False, handoff=ALWAYS_OPEN, keywords=keywords) as env:
+        yield env
 
 
 async def texts(gateway: OfficialGateway, count: int, where: str) -> list[str]:
