@@ -16,26 +16,26 @@ HOOK = {"name": "erp", "url": "http://127.0.0.1:9/hook", "secret": "whsec_MfKQ9r
 DAY = 86400.0
 
 
-async def joined(parts: Parts, qun: Qun, *who: str) -> list[str]:
+async def record_join(parts: Parts, qun: Qun, *who: str) -> list[str]:
     return await parts.write(lambda s: parts.container.recorder.joined(s, qun, parts.room_id(qun), *who))
 
 
-async def left(parts: Parts, qun: Qun, who: str = XUAN, **how: Any) -> bool:
+async def record_leave(parts: Parts, qun: Qun, who: str = XUAN, **how: Any) -> bool:
     room = how.pop("room", parts.room_id(qun))
     return await parts.write(lambda s: parts.container.recorder.left(s, qun, room, who, **how))
 
 
-def crowd(parts: Parts, many: int) -> list[str]:
+def add_people(parts: Parts, many: int) -> list[str]:
     """Add people; return their ids."""
     return [parts.wechat.knows(f"wxid_{number}", f"路人{number}").id for number in range(many)]
 
 
-async def told(parts: Parts) -> list[tuple[str, Any]]:
+async def emitted_events(parts: Parts) -> list[tuple[str, Any]]:
     """The events for business systems: type and person."""
     return [(one.body["type"], one.body["data"].get("contact_id")) for one in await parts.queued("hook")]
 
 
-async def counted(parts: Parts, qun: Qun) -> tuple[int, int]:
+async def daily_counts(parts: Parts, qun: Qun) -> tuple[int, int]:
     await parts.container.daily_stats.drain()
     days = await parts.container.daily_stats.days(qun.number, 1)
     return sum(day.joins for day in days), sum(day.leaves for day in days)
@@ -47,8 +47,8 @@ async def counted(parts: Parts, qun: Qun) -> tuple[int, int]:
 @pytest.mark.parametrize(("many", "messages"), [(1, 1), (4, 4), (5, 5), (6, 1), (7, 1)])
 async def test_more_than_five_joins_are_welcomed_together(parts: Parts, many: int, messages: int) -> None:
     qun = await parts.group()
-    people = crowd(parts, many)
-    assert await joined(parts, qun, *people) == people
+    people = add_people(parts, many)
+    assert await record_join(parts, qun, *people) == people
     said = [one for one in await parts.queued() if one.key == parts.room_id(qun)]
     assert len(said) == messages
     assert [who for one in said for who in one.body["mentions"]] == people
@@ -59,15 +59,15 @@ async def test_more_than_five_joins_are_welcomed_together(parts: Parts, many: in
 async def test_known_members_do_not_count_as_joins(parts: Parts) -> None:
     """Six are reported and one is known already: five are welcomed individually."""
     qun = await parts.group()
-    people = crowd(parts, 6)
-    await joined(parts, qun, people[0])
-    assert await joined(parts, qun, *people) == people[1:]
+    people = add_people(parts, 6)
+    await record_join(parts, qun, people[0])
+    assert await record_join(parts, qun, *people) == people[1:]
     assert len(await parts.queued_texts(parts.room_id(qun))) == 6
 
 
 async def test_nameless_person_is_not_named(parts: Parts) -> None:
     qun = await parts.group()
-    await joined(parts, qun, *crowd(parts, 5), "wxid_nobody_knows")
+    await record_join(parts, qun, *add_people(parts, 5), "wxid_nobody_knows")
     (welcome,) = await parts.queued_texts(parts.room_id(qun))
     assert welcome == "欢迎 " + "".join(f"@路人{number}\u2005" for number in range(5)) + "加入宋公明的群100001！"
 
@@ -78,21 +78,21 @@ async def test_welcome_text_of_group_and_disabled_welcome(parts: Parts) -> None:
         await parts.container.groups.change(qun.number, welcome=welcome)
         kept = parts.container.groups.by_number(qun.number)
         assert kept is not None
-        await joined(parts, kept, XUAN if welcome else "wxid_later")
+        await record_join(parts, kept, XUAN if welcome else "wxid_later")
     assert await parts.queued_texts(parts.room_id(qun)) == ["@黑旋风\u2005你好"]
 
 
 async def test_welcome_uses_the_current_topic(parts: Parts) -> None:
     qun = await parts.group()
     parts.wechat.directory.set_topic_of(parts.room_id(qun), "新名字")
-    await joined(parts, qun, XUAN)
+    await record_join(parts, qun, XUAN)
     assert await parts.queued_texts(parts.room_id(qun)) == ["欢迎 @黑旋风\u2005加入新名字！"]
 
 
 async def test_blacklisted_person_is_removed_without_welcome(parts: Parts) -> None:
     qun = await parts.group()
     await parts.write(lambda s: s.add(MemberRecord(number=qun.number, contact_id=XUAN, blacklisted=True)))
-    assert await joined(parts, qun, XUAN, *crowd(parts, 5)) == [XUAN, *(f"wxid_{n}" for n in range(5))]
+    assert await record_join(parts, qun, XUAN, *add_people(parts, 5)) == [XUAN, *(f"wxid_{n}" for n in range(5))]
     assert [one.body["contact"] for one in await parts.queued("remove")] == [XUAN]
     assert len(await parts.queued_texts(parts.room_id(qun))) == 5, "the five are no crowd of six"
 
@@ -100,7 +100,7 @@ async def test_blacklisted_person_is_removed_without_welcome(parts: Parts) -> No
 async def test_warned_person_is_welcomed(parts: Parts) -> None:
     qun = await parts.group()
     await parts.write(lambda s: s.add(MemberRecord(number=qun.number, contact_id=XUAN, blacklisted=False)))
-    await joined(parts, qun, XUAN)
+    await record_join(parts, qun, XUAN)
     assert len(await parts.queued_texts(parts.room_id(qun))) == 1
 
 
@@ -111,11 +111,11 @@ async def test_join_is_reported_and_counted_once(open_parts: OpenParts) -> None:
     parts = await open_parts(webhooks=[HOOK])
     qun = await parts.group()
     for _ in range(2):
-        await joined(parts, qun, XUAN)
+        await record_join(parts, qun, XUAN)
     row = await parts.membership(qun, XUAN)
     assert row is not None and (row.state, row.name, row.room_id) == (MemberState.JOINED, "黑旋风", parts.room_id(qun))
-    assert await told(parts) == [("qun.created", None), ("member.joined", XUAN)]
-    assert await counted(parts, qun) == (1, 0)
+    assert await emitted_events(parts) == [("qun.created", None), ("member.joined", XUAN)]
+    assert await daily_counts(parts, qun) == (1, 0)
     (event,) = [one.body["data"] for one in await parts.queued("hook") if one.body["type"] == "member.joined"]
     assert event == {
         "assistant": ACCOUNT, "number": qun.number, "code": "1",
@@ -125,7 +125,7 @@ async def test_join_is_reported_and_counted_once(open_parts: OpenParts) -> None:
 
 async def test_join_in_another_room_moves_the_row(parts: Parts) -> None:
     qun = await parts.group()
-    await joined(parts, qun, XUAN)
+    await record_join(parts, qun, XUAN)
     again = await parts.write(lambda s: parts.container.recorder.joined(s, qun, "room-2@chatroom", XUAN))
     row = await parts.membership(qun, XUAN)
     assert again == [] and row is not None and row.room_id == "room-2@chatroom"
@@ -149,9 +149,9 @@ async def test_initial_members_are_recorded(open_parts: OpenParts) -> None:
 async def test_second_room_creates_no_second_group(open_parts: OpenParts) -> None:
     parts = await open_parts(webhooks=[HOOK])
     qun = await parts.group()
-    await joined(parts, qun, XUAN)
+    await record_join(parts, qun, XUAN)
     await parts.container.group_lifecycle.open_next_room(qun, "test")
-    assert [kind for kind, _ in await told(parts)].count("qun.created") == 1
+    assert [kind for kind, _ in await emitted_events(parts)].count("qun.created") == 1
 
 
 # ---- leaves ----
@@ -160,10 +160,10 @@ async def test_second_room_creates_no_second_group(open_parts: OpenParts) -> Non
 async def test_leave_is_reported_and_counted_once(open_parts: OpenParts) -> None:
     parts = await open_parts(webhooks=[HOOK])
     qun = await parts.group()
-    await joined(parts, qun, XUAN)
-    assert [await left(parts, qun), await left(parts, qun)] == [True, False]
-    assert (await told(parts))[-1] == ("member.left", XUAN)
-    assert await counted(parts, qun) == (1, 1)
+    await record_join(parts, qun, XUAN)
+    assert [await record_leave(parts, qun), await record_leave(parts, qun)] == [True, False]
+    assert (await emitted_events(parts))[-1] == ("member.left", XUAN)
+    assert await daily_counts(parts, qun) == (1, 1)
     row = await parts.membership(qun, XUAN)
     assert row is not None and (row.state, row.name) == (MemberState.LEFT, "黑旋风")
 
@@ -171,12 +171,12 @@ async def test_leave_is_reported_and_counted_once(open_parts: OpenParts) -> None
 async def test_removed_person_has_state_removed(open_parts: OpenParts) -> None:
     parts = await open_parts(webhooks=[HOOK])
     qun = await parts.group()
-    await joined(parts, qun, XUAN, ZHI)
-    assert await left(parts, qun, removed=True)
-    assert not await left(parts, qun), "a leave told after it is the same one"
+    await record_join(parts, qun, XUAN, ZHI)
+    assert await record_leave(parts, qun, removed=True)
+    assert not await record_leave(parts, qun), "a leave told after it is the same one"
     with parts.container.recorder.removing(qun, ZHI):
-        await left(parts, qun, ZHI)
-    assert [kind for kind, _ in await told(parts)][-2:] == ["member.removed"] * 2
+        await record_leave(parts, qun, ZHI)
+    assert [kind for kind, _ in await emitted_events(parts)][-2:] == ["member.removed"] * 2
     row = await parts.membership(qun, ZHI)
     assert row is not None and row.state == MemberState.REMOVED
 
@@ -185,18 +185,18 @@ async def test_leave_after_an_earlier_removal_is_a_leave(parts: Parts) -> None:
     qun = await parts.group()
     with pytest.raises(RuntimeError), parts.container.recorder.removing(qun, XUAN):
         raise RuntimeError
-    await joined(parts, qun, XUAN)
-    await left(parts, qun)
+    await record_join(parts, qun, XUAN)
+    await record_leave(parts, qun)
     row = await parts.membership(qun, XUAN)
     assert row is not None and row.state == MemberState.LEFT
 
 
 async def test_leave_of_unknown_person_is_ignored(parts: Parts) -> None:
     qun = await parts.group()
-    assert await left(parts, qun)
+    assert await record_leave(parts, qun)
     row = await parts.membership(qun, XUAN)
     assert row is not None and (row.state, row.name) == (MemberState.LEFT, "黑旋风")
-    assert await left(parts, qun, "wxid_nobody_knows")
+    assert await record_leave(parts, qun, "wxid_nobody_knows")
 
 
 async def test_member_of_another_room_stays_a_member(parts: Parts) -> None:
@@ -204,11 +204,11 @@ async def test_member_of_another_room_stays_a_member(parts: Parts) -> None:
     await parts.container.group_lifecycle.open_next_room(qun, "test")
     second = parts.container.groups.rooms(qun)[1].room_id or ""
     parts.wechat.directory.put_room(Room(second, "宋公明的群100001·2", "", (), {XUAN, SONG}))
-    await joined(parts, qun, XUAN)
-    assert not await left(parts, qun)
+    await record_join(parts, qun, XUAN)
+    assert not await record_leave(parts, qun)
     row = await parts.membership(qun, XUAN)
     assert row is not None and (row.state, row.room_id) == (MemberState.JOINED, second)
-    assert await left(parts, qun, room=second), "they are in no other room than the one they leave"
+    assert await record_leave(parts, qun, room=second), "they are in no other room than the one they leave"
 
 
 @pytest.mark.parametrize(("reported_at", "ends"), [(-1.0, False), (0.0, True), (1.0, True)])
@@ -216,15 +216,15 @@ async def test_leave_before_the_next_request_does_not_end_it(parts: Parts, repor
     qun = await parts.group()
     now = parts.clock.now
     await parts.write(lambda s: put_membership(s, qun, now, name="黑旋风", contact_id=XUAN, state=MemberState.INVITED))
-    assert await left(parts, qun, reported_at=now + reported_at) is ends
+    assert await record_leave(parts, qun, reported_at=now + reported_at) is ends
     row = await parts.membership(qun, XUAN)
     assert row is not None and row.state == (MemberState.LEFT if ends else MemberState.INVITED)
 
 
 async def test_late_leave_event_ends_the_membership(parts: Parts) -> None:
     qun = await parts.group()
-    await joined(parts, qun, XUAN)
-    assert await left(parts, qun, reported_at=parts.clock.now - 5)
+    await record_join(parts, qun, XUAN)
+    assert await record_leave(parts, qun, reported_at=parts.clock.now - 5)
 
 
 # ---- what owners and people are told ----

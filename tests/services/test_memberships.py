@@ -33,7 +33,7 @@ async def request(parts: Parts, qun: Qun, member: str = "黑旋风", *, later: b
     return await parts.container.join_requests.join(qun.token, member, "api", later=later)
 
 
-async def keep(parts: Parts, qun: Qun, state: str, who: str = XUAN, **values: Any) -> int:
+async def store_membership(parts: Parts, qun: Qun, state: str, who: str = XUAN, **values: Any) -> int:
     given = {"source": "message", "expires_at": parts.clock.now + DAY, **values}
     now = parts.clock.now
     row = await parts.write(lambda s: put_membership(s, qun, now, name="黑旋风", contact_id=who, state=state, **given))
@@ -156,7 +156,7 @@ async def test_background_request_is_queued_once(open_parts: OpenParts) -> None:
 )
 async def test_open_request_is_answered_from_its_row(parts: Parts, kept: str, left: float, approved: str) -> None:
     qun = await parts.group()
-    number = await keep(parts, qun, kept, expires_at=parts.clock.now + left)
+    number = await store_membership(parts, qun, kept, expires_at=parts.clock.now + left)
     answer = await request(parts, qun, later=True)
     assert (answer.approved, answer.id) == (approved, number)
     assert (await state(parts, qun))[0] == (kept if left else MemberState.REQUESTED)
@@ -241,8 +241,8 @@ async def test_ambiguous_pending_name_adds_nobody(parts: Parts) -> None:
     assert "wxid_new" not in parts.members(qun)
 
 
-async def go_on(parts: Parts, qun: Qun, **values: Any) -> JoinResult | None:
-    await keep(parts, qun, MemberState.REQUESTED, **values)
+async def continue_requests(parts: Parts, qun: Qun, **values: Any) -> JoinResult | None:
+    await store_membership(parts, qun, MemberState.REQUESTED, **values)
     row = await parts.membership(qun, XUAN)
     assert row is not None
     answer = await parts.container.memberships.resume(row)
@@ -256,7 +256,7 @@ async def go_on(parts: Parts, qun: Qun, **values: Any) -> JoinResult | None:
 async def test_requester_is_notified_once_of_the_failure(parts: Parts, values: dict[str, Any], told: bool) -> None:
     qun = await parts.group()
     parts.wechat.fails["add_member"] = WeChatRefused("RoomAdd", "你无权拉人")
-    assert await go_on(parts, qun, **values) is None
+    assert await continue_requests(parts, qun, **values) is None
     words = parts.container.config.texts.join_failed.format(topic=qun.topic)
     assert await parts.queued_texts(XUAN) == ([words] if told else [])
 
@@ -265,7 +265,7 @@ async def test_requester_is_notified_once_of_the_failure(parts: Parts, values: d
 async def test_requester_is_notified_of_the_invitation(parts: Parts, source: str, told: bool) -> None:
     qun = await parts.group()
     parts.wechat.fails["add_member"] = WeChatNeedsConfirmation("RoomAdd", "需要对方确认")
-    answer = await go_on(parts, qun, source=source)
+    answer = await continue_requests(parts, qun, source=source)
     assert answer is not None and answer.approved is Approved.INVITED
     assert len(await parts.queued_texts(XUAN)) == told
 
@@ -273,14 +273,14 @@ async def test_requester_is_notified_of_the_invitation(parts: Parts, source: str
 async def test_nobody_is_notified_while_gateway_is_offline(parts: Parts) -> None:
     qun = await parts.group()
     parts.wechat.fails["add_member"] = WeChatOffline("RoomAdd")
-    assert await go_on(parts, qun) is None
+    assert await continue_requests(parts, qun) is None
     assert await parts.queued_texts(XUAN) == []
 
 
 async def test_request_for_a_lost_group_is_not_continued(parts: Parts) -> None:
     qun = await parts.group()
     await parts.container.groups.change(qun.number, state=QunState.LOST)
-    assert await go_on(parts, qun) is None
+    assert await continue_requests(parts, qun) is None
     assert "add_member" not in parts.wechat.calls
 
 
@@ -307,8 +307,8 @@ async def test_full_room_overflows_where_allowed(open_parts: OpenParts, overflow
 
 async def test_expired_requests_end(parts: Parts) -> None:
     qun = await parts.group()
-    await keep(parts, qun, MemberState.INVITED, expires_at=parts.clock.now)
-    await keep(parts, qun, MemberState.INVITED, "wxid_later", expires_at=parts.clock.now + 1)
+    await store_membership(parts, qun, MemberState.INVITED, expires_at=parts.clock.now)
+    await store_membership(parts, qun, MemberState.INVITED, "wxid_later", expires_at=parts.clock.now + 1)
     assert await parts.container.membership_states.expire() == 1
     assert (await state(parts, qun))[0] == MemberState.EXPIRED
     assert (await state(parts, qun, "wxid_later"))[0] == MemberState.INVITED

@@ -21,7 +21,7 @@ def actions(parts: Parts) -> TicketActions:
     return parts.container.ticket_actions
 
 
-async def opened(parts: Parts, who: str = XUAN, name: str = "黑旋风", **values: Any) -> Ticket:
+async def open_ticket(parts: Parts, who: str = XUAN, name: str = "黑旋风", **values: Any) -> Ticket:
     given = {"state": TicketState.OPEN, "room_id": ROOM, **values}
     return await parts.write(
         lambda s: parts.container.tickets.add(s, account=ACCOUNT, contact_id=who, name=name, **given)
@@ -34,7 +34,9 @@ def ticket_of(parts: Parts, ticket: Ticket) -> Ticket:
     return found
 
 
-async def answered(parts: Parts, ticket: Ticket, staff: str = STAFF, words: str = "您好", room: str = ROOM) -> None:
+async def answer_ticket(
+    parts: Parts, ticket: Ticket, staff: str = STAFF, words: str = "您好", room: str = ROOM
+) -> None:
     name = parts.wechat.directory.contacts[staff].name
     now = parts.container.tickets.get(ticket.id or 0) or ticket
     await parts.write(lambda s: actions(parts).answer(s, now, staff, name, text(words), room))
@@ -44,9 +46,9 @@ async def answered(parts: Parts, ticket: Ticket, staff: str = STAFF, words: str 
 
 
 async def test_first_answer_assigns_the_ticket(parts: Parts) -> None:
-    ticket = await opened(parts, state=TicketState.WAITING, room_id="", quiet_seconds=9, refusals=2)
+    ticket = await open_ticket(parts, state=TicketState.WAITING, room_id="", quiet_seconds=9, refusals=2)
     parts.clock.now += 10
-    await answered(parts, ticket)
+    await answer_ticket(parts, ticket)
     now = ticket_of(parts, ticket)
     assert (now.staff_id, now.staff_name, now.state, now.room_id) == (STAFF, "店长", TicketState.OPEN, ROOM)
     assert (now.answered_at, now.last_at, now.called_at) == (parts.clock.now,) * 3
@@ -55,7 +57,7 @@ async def test_first_answer_assigns_the_ticket(parts: Parts) -> None:
     assert await parts.queued_texts(ROOM) == ["#1 由 店长 接待"]
     first_answer = parts.clock.now
     parts.clock.now += 10
-    await answered(parts, ticket, SONG, "我来补充")
+    await answer_ticket(parts, ticket, SONG, "我来补充")
     now = ticket_of(parts, ticket)
     assert (now.staff_id, now.called_by) == (STAFF, SONG)
     assert (now.answered_at, now.last_at) == (first_answer, first_answer + 10)
@@ -64,8 +66,8 @@ async def test_first_answer_assigns_the_ticket(parts: Parts) -> None:
 
 
 async def test_answer_names_its_author_and_ticket(parts: Parts) -> None:
-    ticket = await opened(parts)
-    await answered(parts, ticket)
+    ticket = await open_ticket(parts)
+    await answer_ticket(parts, ticket)
     body = (await parts.queued())[0].body
     assert (body["staff"], body["ticket"]) == (STAFF, ticket.id)
     assert body["key"].startswith("ticket:1:") and len(body["key"]) == len("ticket:1:") + 32
@@ -76,14 +78,14 @@ async def test_answer_names_its_author_and_ticket(parts: Parts) -> None:
 
 
 async def test_console_answer_without_room_sends_no_room_message(parts: Parts) -> None:
-    ticket = await opened(parts, room_id="")
-    await answered(parts, ticket, room="")
+    ticket = await open_ticket(parts, room_id="")
+    await answer_ticket(parts, ticket, room="")
     assert [one.key for one in await parts.queued()] == [XUAN]
 
 
 @pytest.mark.parametrize(("room", "told"), [(ROOM, True), ("", False)])
 async def test_answer_to_a_closed_ticket_is_rejected(parts: Parts, room: str, told: bool) -> None:
-    ticket = await opened(parts)
+    ticket = await open_ticket(parts)
     before = Ticket(**ticket.model_dump())
     await parts.write(lambda s: actions(parts).close(s, ticket, STAFF, "closed"))
     closing = len(await parts.queued())
@@ -98,15 +100,15 @@ async def test_answer_to_a_closed_ticket_is_rejected(parts: Parts, room: str, to
 
 @pytest.mark.parametrize(("after", "found"), [(0.0, True), (119.0, True), (120.0, True), (120.5, False)])
 async def test_last_named_ticket_is_remembered_for_a_while(parts: Parts, after: float, found: bool) -> None:
-    ticket = await opened(parts)
-    await answered(parts, ticket)
+    ticket = await open_ticket(parts)
+    await answer_ticket(parts, ticket)
     parts.clock.now += after
     called = actions(parts).last_addressed(ACCOUNT, STAFF, 120)
     assert (called is not None and called.id == ticket.id) is found
 
 
 async def test_last_named_of_several_tickets_is_used(parts: Parts) -> None:
-    first, second = await opened(parts), await opened(parts, ZHI, "智多星")
+    first, second = await open_ticket(parts), await open_ticket(parts, ZHI, "智多星")
     for ticket in (first, second, first):
         parts.clock.now += 1
         await parts.write(partial(actions(parts).address, ticket=ticket, staff_id=STAFF, room_id=ROOM))
@@ -119,24 +121,24 @@ async def test_last_named_of_several_tickets_is_used(parts: Parts) -> None:
 
 
 async def test_line_without_number_is_asked_about_once(parts: Parts) -> None:
-    ticket = await opened(parts)
+    ticket = await open_ticket(parts)
     assert actions(parts).ask_recipient(ACCOUNT, STAFF, 120) is None, "nobody was named"
-    await answered(parts, ticket)
+    await answer_ticket(parts, ticket)
     texts = parts.container.config.texts
     assert actions(parts).ask_recipient(ACCOUNT, STAFF, 120) == texts.ticket_meant.format(number=1, name="黑旋风")
     assert actions(parts).ask_recipient(ACCOUNT, STAFF, 120) is None
-    await answered(parts, ticket, SONG)
+    await answer_ticket(parts, ticket, SONG)
     assert actions(parts).ask_recipient(ACCOUNT, SONG, 120) is not None, "another one is asked, too"
 
 
 async def test_asked_senders_are_forgotten(parts: Parts) -> None:
-    ticket = await opened(parts)
-    await answered(parts, ticket)
+    ticket = await open_ticket(parts)
+    await answer_ticket(parts, ticket)
     asked = actions(parts)
     assert asked.ask_recipient(ACCOUNT, STAFF, 120) is not None
     for number in range(9_999):
         asked._asked[number + 100, "x"] = None
-    await answered(parts, ticket, SONG)
+    await answer_ticket(parts, ticket, SONG)
     assert asked.ask_recipient(ACCOUNT, SONG, 120) is not None
     assert len(asked._asked) == 10_000
     assert (1, STAFF) not in asked._asked, "the oldest goes first"
@@ -146,7 +148,7 @@ async def test_asked_senders_are_forgotten(parts: Parts) -> None:
 
 
 async def test_transferred_ticket_includes_its_notes(parts: Parts) -> None:
-    ticket = await opened(parts)
+    ticket = await open_ticket(parts)
     await parts.write(lambda s: actions(parts).note(s, ticket, STAFF, "老客户"))
     await parts.write(lambda s: actions(parts).assign(s, ticket, SONG, "宋公明", ROOM))
     now = ticket_of(parts, ticket)
@@ -158,7 +160,7 @@ async def test_transferred_ticket_includes_its_notes(parts: Parts) -> None:
 
 
 async def test_transfer_without_room_and_of_a_closed_ticket(parts: Parts) -> None:
-    ticket = await opened(parts)
+    ticket = await open_ticket(parts)
     await parts.write(lambda s: actions(parts).assign(s, ticket, SONG, "宋公明", ""))
     assert ticket_of(parts, ticket).staff_id == SONG
     assert await parts.queued() == []
@@ -171,9 +173,9 @@ async def test_transfer_without_room_and_of_a_closed_ticket(parts: Parts) -> Non
 async def test_ticket_list(parts: Parts) -> None:
     texts = parts.container.config.texts
     assert actions(parts).listing(ACCOUNT) == texts.ticket_none
-    second = await opened(parts, ZHI, "智多星")
-    first = await opened(parts)
-    await answered(parts, first)
+    second = await open_ticket(parts, ZHI, "智多星")
+    first = await open_ticket(parts)
+    await answer_ticket(parts, first)
     parts.clock.now += 179
     lines = actions(parts).listing(ACCOUNT).split("\n")
     assert [line.split(" ")[0] for line in lines] == [f"#{second.id}", f"#{first.id}"]
@@ -183,7 +185,7 @@ async def test_ticket_list(parts: Parts) -> None:
 
 
 async def test_earlier_messages_are_shown_in_the_room(parts: Parts) -> None:
-    ticket = await opened(parts)
+    ticket = await open_ticket(parts)
     await parts.write(lambda s: actions(parts).note(s, ticket, STAFF, "老客户"))
     await parts.write(lambda s: actions(parts).show_history(s, ticket, ROOM))
     (shown,) = await parts.queued()
@@ -202,20 +204,20 @@ async def test_invalid_command_replies(open_parts: OpenParts) -> None:
 # ---- what was not delivered ----
 
 
-def gone(parts: Parts, body: dict[str, Any]) -> Job:
+def give_up(parts: Parts, body: dict[str, Any]) -> Job:
     return Job(1, f"wx:{ACCOUNT}", XUAN, body)
 
 
-async def undelivered(parts: Parts, body: dict[str, Any]) -> list[str]:
-    await parts.write(lambda s: actions(parts).delivery_failed(s, gone(parts, body), GiveUp("refused")))
+async def report_undelivered(parts: Parts, body: dict[str, Any]) -> list[str]:
+    await parts.write(lambda s: actions(parts).delivery_failed(s, give_up(parts, body), GiveUp("refused")))
     return await parts.queued_texts(ROOM)
 
 
 async def test_undelivered_answer_is_reported_to_staff(parts: Parts) -> None:
-    ticket = await opened(parts)
+    ticket = await open_ticket(parts)
     told = parts.container.config.texts.ticket_undelivered
     long = "您" * 61
-    assert await undelivered(parts, {**text(long), "staff": STAFF, "ticket": ticket.id}) == [
+    assert await report_undelivered(parts, {**text(long), "staff": STAFF, "ticket": ticket.id}) == [
         told.format(number=1, name="黑旋风", words="您" * 60)
     ]
 
@@ -228,28 +230,28 @@ async def test_undelivered_answer_is_reported_to_staff(parts: Parts) -> None:
     ],
 )
 async def test_other_message_kinds_are_named(parts: Parts, body: dict[str, Any], words: str) -> None:
-    ticket = await opened(parts)
-    (said,) = await undelivered(parts, {**body, "staff": STAFF, "ticket": ticket.id})
+    ticket = await open_ticket(parts)
+    (said,) = await report_undelivered(parts, {**body, "staff": STAFF, "ticket": ticket.id})
     assert words in said
 
 
 async def test_undelivered_customer_file_is_reported(parts: Parts) -> None:
-    ticket = await opened(parts)
-    (said,) = await undelivered(parts, {"type": "file", "path": "/a.png", "name": "a.png", "relays": ticket.id})
+    ticket = await open_ticket(parts)
+    (said,) = await report_undelivered(parts, {"type": "file", "path": "/a.png", "name": "a.png", "relays": ticket.id})
     lost = parts.container.config.texts.ticket_relay_lost
     assert said.startswith(lost.format(number=1, name="黑旋风", words="").split("黑旋风")[0])
 
 
 @pytest.mark.parametrize("body", [text("您好"), {**text("您好"), "ticket": 1}, {**text("您好"), "relays": 1}])
 async def test_other_failed_messages_are_not_reported(parts: Parts, body: dict[str, Any]) -> None:
-    await opened(parts)
-    assert await undelivered(parts, body) == []
+    await open_ticket(parts)
+    assert await report_undelivered(parts, body) == []
 
 
 async def test_nothing_is_reported_without_ticket_or_room(parts: Parts) -> None:
-    ticket = await opened(parts, room_id="")
-    assert await undelivered(parts, {**text("您好"), "staff": STAFF, "ticket": ticket.id}) == []
-    assert await undelivered(parts, {**text("您好"), "staff": STAFF, "ticket": 99}) == []
+    ticket = await open_ticket(parts, room_id="")
+    assert await report_undelivered(parts, {**text("您好"), "staff": STAFF, "ticket": ticket.id}) == []
+    assert await report_undelivered(parts, {**text("您好"), "staff": STAFF, "ticket": 99}) == []
 
 
 # ---- ends ----
@@ -257,7 +259,7 @@ async def test_nothing_is_reported_without_ticket_or_room(parts: Parts) -> None:
 
 async def test_closed_ticket_requests_a_rating_and_emits_an_event(open_parts: OpenParts) -> None:
     parts = await open_parts(webhooks=[HOOK])
-    ticket = await opened(parts)
+    ticket = await open_ticket(parts)
     parts.clock.now += 5
     assert await parts.write(lambda s: actions(parts).close(s, ticket, STAFF, "#1 已结束"))
     assert not await parts.write(lambda s: actions(parts).close(s, ticket, STAFF, "#1 已结束")), "it is closed"
@@ -276,7 +278,7 @@ async def test_closed_ticket_requests_a_rating_and_emits_an_event(open_parts: Op
 async def test_close_of_an_unannounced_ticket_is_reported_where_it_happened(
     parts: Parts, room: str, told: list[str]
 ) -> None:
-    ticket = await opened(parts, room_id="")
+    ticket = await open_ticket(parts, room_id="")
     await parts.write(lambda s: actions(parts).close(s, ticket, STAFF, "#1 已结束", room))
     assert await parts.queued_texts("other@chatroom") == told
     assert len(await parts.queued()) == 1 + len(told)
@@ -284,7 +286,7 @@ async def test_close_of_an_unannounced_ticket_is_reported_where_it_happened(
 
 @pytest.mark.parametrize("room", [ROOM, ""])
 async def test_rating_is_thanked_for_and_shown_once(parts: Parts, room: str) -> None:
-    ticket = await opened(parts, room_id=room)
+    ticket = await open_ticket(parts, room_id=room)
     await parts.write(lambda s: actions(parts).close(s, ticket, STAFF, "closed"))
     asked = parts.container.tickets.mark_asked(ACCOUNT, XUAN)
     assert asked is not None

@@ -22,29 +22,29 @@ def tickets(sqlite_store: Store, clock: Clock) -> Tickets:
     return Tickets(sqlite_store, ChangeFeed(), clock)
 
 
-async def opened(store: Store, tickets: Tickets, **values: Any) -> int:
+async def open_ticket(store: Store, tickets: Tickets, **values: Any) -> int:
     """A ticket; its number."""
     ticket = await store.write(lambda s: tickets.add(s, **{**WHO, **values}))
     assert ticket.id is not None
     return ticket.id
 
 
-async def closed(store: Store, tickets: Tickets, clock: Clock, number: int) -> bool:
+async def close_ticket(store: Store, tickets: Tickets, clock: Clock, number: int) -> bool:
     now = clock.now
     return await store.write(lambda s: tickets.change(s, number, state=TicketState.CLOSED, closed_at=now))
 
 
-async def restarted(store: Store, clock: Clock) -> Tickets:
+async def reload_tickets(store: Store, clock: Clock) -> Tickets:
     tickets = Tickets(store, ChangeFeed(), clock)
     await tickets.load()
     return tickets
 
 
 async def test_rating_is_accepted_for_24_hours(sqlite_store: Store, tickets: Tickets, clock: Clock) -> None:
-    number = await opened(sqlite_store, tickets, room_id="room")
+    number = await open_ticket(sqlite_store, tickets, room_id="room")
     assert tickets.mark_asked("a", "x") is None, "not before it is closed"
     began = clock.now
-    assert await closed(sqlite_store, tickets, clock, number)
+    assert await close_ticket(sqlite_store, tickets, clock, number)
     assert tickets.mark_asked("a", "x") == MarkAsked(number, "黑旋风", "room", began)
     clock.now = began + DAY - 1
     assert tickets.mark_asked("a", "x") is not None
@@ -57,21 +57,21 @@ async def test_rating_period_continues_after_restart(
     sqlite_store: Store, tickets: Tickets, clock: Clock, after: float, asked: bool
 ) -> None:
     began = clock.now
-    number = await opened(sqlite_store, tickets, room_id="room")
-    await closed(sqlite_store, tickets, clock, number)
+    number = await open_ticket(sqlite_store, tickets, room_id="room")
+    await close_ticket(sqlite_store, tickets, clock, number)
     clock.now = began + after
-    again = await restarted(sqlite_store, clock)
+    again = await reload_tickets(sqlite_store, clock)
     assert (again.mark_asked("a", "x") == MarkAsked(number, "黑旋风", "room", began)) is asked
     clock.now = began + after - 2  # what was too old at the start is not read, so a clock set back finds nothing
     assert (again.mark_asked("a", "x") is not None) is asked
 
 
 async def test_rating_goes_to_the_newest_ticket(sqlite_store: Store, tickets: Tickets, clock: Clock) -> None:
-    first = await opened(sqlite_store, tickets)
-    await closed(sqlite_store, tickets, clock, first)
+    first = await open_ticket(sqlite_store, tickets)
+    await close_ticket(sqlite_store, tickets, clock, first)
     clock.now += 60
-    second = await opened(sqlite_store, tickets)
-    await closed(sqlite_store, tickets, clock, second)
+    second = await open_ticket(sqlite_store, tickets)
+    await close_ticket(sqlite_store, tickets, clock, second)
     asked = tickets.mark_asked("a", "x")
     assert asked is not None and asked.ticket == second
     assert await sqlite_store.write(lambda s: tickets.mark(s, asked, "a", "x", 4))
@@ -79,7 +79,7 @@ async def test_rating_goes_to_the_newest_ticket(sqlite_store: Store, tickets: Ti
     assert not await sqlite_store.write(lambda s: tickets.mark(s, asked, "a", "x", 5)), "there is one already"
     marks = await sqlite_store.read(lambda s: [s.get_one(Ticket, number).mark for number in (first, second)])
     assert marks == [None, 4]
-    assert (await restarted(sqlite_store, clock)).mark_asked("a", "x") is None, "the first is not asked for again"
+    assert (await reload_tickets(sqlite_store, clock)).mark_asked("a", "x") is None, "the first is not asked for again"
 
 
 async def test_rating_goes_to_the_later_of_two_closed_together(
@@ -87,18 +87,18 @@ async def test_rating_goes_to_the_later_of_two_closed_together(
 ) -> None:
     numbers = []
     for _ in range(2):
-        numbers.append(await opened(sqlite_store, tickets))
-        await closed(sqlite_store, tickets, clock, numbers[-1])
-    asked = (await restarted(sqlite_store, clock)).mark_asked("a", "x")
+        numbers.append(await open_ticket(sqlite_store, tickets))
+        await close_ticket(sqlite_store, tickets, clock, numbers[-1])
+    asked = (await reload_tickets(sqlite_store, clock)).mark_asked("a", "x")
     assert asked is not None and asked.ticket == numbers[1]
 
 
 async def test_memory_equals_rows(sqlite_store: Store, tickets: Tickets, clock: Clock) -> None:
-    waiting = await opened(sqlite_store, tickets, state=TicketState.WAITING)
-    other = await opened(sqlite_store, tickets, contact_id="y")
-    gone = await opened(sqlite_store, tickets, contact_id="z")
-    await closed(sqlite_store, tickets, clock, gone)
-    for shown in (tickets, await restarted(sqlite_store, clock)):
+    waiting = await open_ticket(sqlite_store, tickets, state=TicketState.WAITING)
+    other = await open_ticket(sqlite_store, tickets, contact_id="y")
+    gone = await open_ticket(sqlite_store, tickets, contact_id="z")
+    await close_ticket(sqlite_store, tickets, clock, gone)
+    for shown in (tickets, await reload_tickets(sqlite_store, clock)):
         assert sorted(ticket.id or 0 for ticket in shown) == [waiting, other]
         first = shown.of("a", "x")
         assert first is not None and first.id == waiting and (first.opened_at, first.last_at) == (clock.now, clock.now)
@@ -109,28 +109,28 @@ async def test_memory_equals_rows(sqlite_store: Store, tickets: Tickets, clock: 
 
 
 async def test_change_updates_memory_and_row(sqlite_store: Store, tickets: Tickets, clock: Clock) -> None:
-    number = await opened(sqlite_store, tickets)
+    number = await open_ticket(sqlite_store, tickets)
     assert await sqlite_store.write(lambda s: tickets.change(s, number, staff_id="w", quiet_seconds=7))
     ticket = tickets.get(number)
     assert ticket is not None and (ticket.staff_id, ticket.quiet_seconds) == ("w", 7)
     assert (await sqlite_store.read(lambda s: s.get_one(Ticket, number))).staff_id == "w"
-    await closed(sqlite_store, tickets, clock, number)
+    await close_ticket(sqlite_store, tickets, clock, number)
     assert not await sqlite_store.write(lambda s: tickets.change(s, number, staff_id="late")), "it is closed"
     assert (await sqlite_store.read(lambda s: s.get_one(Ticket, number))).staff_id == "w"
 
 
 async def test_failed_transaction_leaves_memory_unchanged(sqlite_store: Store, tickets: Tickets) -> None:
-    await opened(sqlite_store, tickets)
+    await open_ticket(sqlite_store, tickets)
     with pytest.raises(IntegrityError):
-        await opened(sqlite_store, tickets)
+        await open_ticket(sqlite_store, tickets)
     assert len(list(tickets)) == 1
 
 
 async def test_closed_ticket_is_reopened(sqlite_store: Store, tickets: Tickets, clock: Clock) -> None:
-    number = await opened(sqlite_store, tickets, staff_id="w", answered_at=1.0, reminders=3, quiet_seconds=9)
+    number = await open_ticket(sqlite_store, tickets, staff_id="w", answered_at=1.0, reminders=3, quiet_seconds=9)
     assert not await sqlite_store.write(lambda s: tickets.reopen(s, number)), "it is open"
     assert not await sqlite_store.write(lambda s: tickets.reopen(s, 99)), "there is none"
-    await closed(sqlite_store, tickets, clock, number)
+    await close_ticket(sqlite_store, tickets, clock, number)
     clock.now += 100
     assert await sqlite_store.write(lambda s: tickets.reopen(s, number))
     ticket = tickets.of("a", "x")
@@ -146,9 +146,9 @@ async def test_closed_ticket_is_reopened(sqlite_store: Store, tickets: Tickets, 
 async def test_ticket_is_not_reopened_while_person_has_another(
     sqlite_store: Store, tickets: Tickets, clock: Clock
 ) -> None:
-    number = await opened(sqlite_store, tickets)
-    await closed(sqlite_store, tickets, clock, number)
-    await opened(sqlite_store, tickets)
+    number = await open_ticket(sqlite_store, tickets)
+    await close_ticket(sqlite_store, tickets, clock, number)
+    await open_ticket(sqlite_store, tickets)
     assert not await sqlite_store.write(lambda s: tickets.reopen(s, number))
     assert (await sqlite_store.read(lambda s: s.get_one(Ticket, number))).state == TicketState.CLOSED
 
@@ -156,9 +156,9 @@ async def test_ticket_is_not_reopened_while_person_has_another(
 async def test_every_change_notifies_pages(sqlite_store: Store, clock: Clock) -> None:
     changes = ChangeFeed()
     tickets = Tickets(sqlite_store, changes, clock)
-    number = await opened(sqlite_store, tickets)
+    number = await open_ticket(sqlite_store, tickets)
     await sqlite_store.write(lambda s: tickets.change(s, number, staff_id="w"))
-    await closed(sqlite_store, tickets, clock, number)
+    await close_ticket(sqlite_store, tickets, clock, number)
     asked = tickets.mark_asked("a", "x")
     assert asked is not None
     await sqlite_store.write(lambda s: tickets.mark(s, asked, "a", "x", 5))

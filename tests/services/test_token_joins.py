@@ -18,7 +18,7 @@ HOUR, DAY = 3600.0, 86400.0
 BAD = "入群令牌无效，请核对后重新发送。"
 
 
-async def sent(parts: Parts, token: str, who: str = XUAN, account: str = ACCOUNT) -> Decision:
+async def send_token(parts: Parts, token: str, who: str = XUAN, account: str = ACCOUNT) -> Decision:
     """Pass a token to the service and commit its decision."""
     decision = await parts.container.token_joins.token_sent(account, who, token)
     if decision.write is not None:
@@ -28,14 +28,14 @@ async def sent(parts: Parts, token: str, who: str = XUAN, account: str = ACCOUNT
     return decision
 
 
-async def requested(parts: Parts, token: str, who: str = XUAN) -> Decision:
+async def send_request(parts: Parts, token: str, who: str = XUAN) -> Decision:
     decision = await parts.container.token_joins.token_in_request(ACCOUNT, who, "黑旋风", token)
     if decision.write is not None:
         await parts.write(decision.write)
     return decision
 
 
-async def wrong(parts: Parts, *ages: float, who: str = XUAN, account: str = ACCOUNT) -> None:
+async def record_wrong_tokens(parts: Parts, *ages: float, who: str = XUAN, account: str = ACCOUNT) -> None:
     """Record wrong tokens sent so many seconds ago."""
     now = parts.clock.now
     await parts.write(lambda s: s.add_all([TokenMiss(account=account, contact_id=who, at=now - age) for age in ages]))
@@ -47,12 +47,12 @@ async def wrong(parts: Parts, *ages: float, who: str = XUAN, account: str = ACCO
 async def test_fifth_wrong_token_is_the_last_one_answered(parts: Parts) -> None:
     qun = await parts.group()
     for _ in range(5):
-        assert (await sent(parts, new_token())).words == BAD
+        assert (await send_token(parts, new_token())).words == BAD
         parts.clock.now += 1
-    assert (await sent(parts, new_token())).words == ""
-    assert (await sent(parts, qun.token)).words == ""
+    assert (await send_token(parts, new_token())).words == ""
+    assert (await send_token(parts, qun.token)).words == ""
     assert await parts.membership(qun, XUAN) is None
-    assert (await sent(parts, qun.token, "wxid_zhi")).words != "", "nobody else is meant"
+    assert (await send_token(parts, qun.token, "wxid_zhi")).words != "", "nobody else is meant"
 
 
 @pytest.mark.parametrize(
@@ -60,50 +60,50 @@ async def test_fifth_wrong_token_is_the_last_one_answered(parts: Parts) -> None:
     [(HOUR - 1, False), (HOUR, True), (HOUR + 1, True)],
 )
 async def test_five_wrong_tokens_over_an_hour_do_not_block(parts: Parts, between: float, answered: bool) -> None:
-    await wrong(parts, between, 300, 200, 100, 0)
-    assert ((await sent(parts, new_token())).words == BAD) is answered
+    await record_wrong_tokens(parts, between, 300, 200, 100, 0)
+    assert ((await send_token(parts, new_token())).words == BAD) is answered
 
 
 async def test_last_five_wrong_tokens_count(parts: Parts) -> None:
-    await wrong(parts, 5 * HOUR, 4 * HOUR, 400, 300, 200, 100, 0)
-    assert (await sent(parts, new_token())).words == ""
+    await record_wrong_tokens(parts, 5 * HOUR, 4 * HOUR, 400, 300, 200, 100, 0)
+    assert (await send_token(parts, new_token())).words == ""
 
 
 @pytest.mark.parametrize(("after", "answered"), [(HOUR - 1, False), (HOUR, True)])
 async def test_block_lasts_an_hour(parts: Parts, after: float, answered: bool) -> None:
     qun = await parts.group()
-    await wrong(parts, 40, 30, 20, 10, 0)
+    await record_wrong_tokens(parts, 40, 30, 20, 10, 0)
     parts.clock.now += after
-    assert bool((await sent(parts, qun.token)).words) is answered
-    assert bool((await requested(parts, qun.token)).opens) is answered
+    assert bool((await send_token(parts, qun.token)).words) is answered
+    assert bool((await send_request(parts, qun.token)).opens) is answered
 
 
 async def test_four_wrong_tokens_do_not_block(parts: Parts) -> None:
-    await wrong(parts, 3, 2, 1, 0)
-    assert (await sent(parts, new_token())).words == BAD
+    await record_wrong_tokens(parts, 3, 2, 1, 0)
+    assert (await send_token(parts, new_token())).words == BAD
 
 
 async def test_accounts_are_counted_separately(parts: Parts) -> None:
-    await wrong(parts, 4, 3, 2, 1, 0, account="weimi1002")
-    assert (await sent(parts, new_token())).words == BAD
+    await record_wrong_tokens(parts, 4, 3, 2, 1, 0, account="weimi1002")
+    assert (await send_token(parts, new_token())).words == BAD
 
 
 async def test_wrong_token_in_friend_request_counts(parts: Parts) -> None:
-    await wrong(parts, 4, 3, 2, 1)
-    assert (await requested(parts, new_token())).words == BAD
-    assert (await sent(parts, new_token())).words == ""
+    await record_wrong_tokens(parts, 4, 3, 2, 1)
+    assert (await send_request(parts, new_token())).words == BAD
+    assert (await send_token(parts, new_token())).words == ""
 
 
 async def test_expired_or_closed_token_does_not_count(parts: Parts) -> None:
     qun = await parts.group()
-    await wrong(parts, 4, 3, 2, 1)
+    await record_wrong_tokens(parts, 4, 3, 2, 1)
     await parts.container.groups.change(qun.number, token_expires_at=1.0)
     for _ in range(3):
-        assert "已过期" in (await sent(parts, qun.token)).words
+        assert "已过期" in (await send_token(parts, qun.token)).words
     await parts.container.groups.change(qun.number, token_expires_at=None, state=QunState.LOST)
     closed = parts.container.config.texts.join_closed
     for _ in range(3):
-        assert (await sent(parts, qun.token)).words == closed
+        assert (await send_token(parts, qun.token)).words == closed
     assert len(await parts.read(lambda s: s.exec(select(TokenMiss)).all())) == 4
 
 
@@ -112,7 +112,7 @@ async def test_expired_or_closed_token_does_not_count(parts: Parts) -> None:
 
 async def test_friend_is_added_after_the_reply(parts: Parts) -> None:
     qun = await parts.group()
-    assert "正在拉您进群“宋公明的群100001”" in (await sent(parts, qun.token)).words
+    assert "正在拉您进群“宋公明的群100001”" in (await send_token(parts, qun.token)).words
     await until(lambda: not parts.container.token_joins._tasks, "added")
     assert XUAN in parts.members(qun)
     row = await parts.membership(qun, XUAN)
@@ -134,14 +134,14 @@ async def test_group_of_another_account_is_not_found(parts: Parts) -> None:
     kept = parts.container.groups.by_number(qun.number)
     assert kept is not None
     kept.account = "weimi1002"
-    assert (await sent(parts, qun.token)).words == BAD
+    assert (await send_token(parts, qun.token)).words == BAD
 
 
 async def test_existing_member_is_told(parts: Parts) -> None:
     qun = await parts.group()
     parts.members(qun).add(XUAN)
-    assert (await sent(parts, qun.token)).words == "您已经在“宋公明的群100001”里了。"
-    assert (await requested(parts, qun.token)).opens
+    assert (await send_token(parts, qun.token)).words == "您已经在“宋公明的群100001”里了。"
+    assert (await send_request(parts, qun.token)).opens
 
 
 async def test_blacklisted_person_is_told_and_not_accepted(parts: Parts) -> None:
@@ -149,8 +149,8 @@ async def test_blacklisted_person_is_told_and_not_accepted(parts: Parts) -> None
     await parts.write(lambda s: s.add(MemberRecord(number=qun.number, contact_id=XUAN, blacklisted=True)))
     await parts.container.blacklist.load()
     expected = parts.container.config.texts.blacklisted.format(topic="宋公明的群100001")
-    assert (await sent(parts, qun.token)).words == expected
-    answer = await requested(parts, qun.token)
+    assert (await send_token(parts, qun.token)).words == expected
+    answer = await send_request(parts, qun.token)
     assert (answer.words, answer.opens) == (expected, False)
 
 
@@ -175,27 +175,29 @@ async def test_invited_person_is_told_the_remaining_days(parts: Parts, left: flo
     qun = await parts.group()
     await invite(parts, qun, left)
     texts = parts.container.config.texts
-    assert (await sent(parts, qun.token)).words == texts.invited.format(topic=qun.topic, days=days)
+    assert (await send_token(parts, qun.token)).words == texts.invited.format(topic=qun.topic, days=days)
     assert parts.wechat.calls.count("add_member") == 0
 
 
 async def test_person_waiting_for_the_owner_is_told(parts: Parts) -> None:
     qun = await parts.group()
     await invite(parts, qun, DAY, "owner")
-    assert (await sent(parts, qun.token)).words == parts.container.config.texts.waiting_owner.format(topic=qun.topic)
+    assert (await send_token(parts, qun.token)).words == parts.container.config.texts.waiting_owner.format(
+        topic=qun.topic
+    )
 
 
 @pytest.mark.parametrize("left", [0.0, -1.0])
 async def test_expired_invitation_is_renewed(parts: Parts, left: float) -> None:
     qun = await parts.group()
     await invite(parts, qun, left)
-    assert "正在拉您进群" in (await sent(parts, qun.token)).words
+    assert "正在拉您进群" in (await send_token(parts, qun.token)).words
 
 
 async def test_other_open_request_restarts(parts: Parts) -> None:
     qun = await parts.group()
-    assert (await requested(parts, qun.token)).words == ""
-    assert "正在拉您进群" in (await sent(parts, qun.token)).words
+    assert (await send_request(parts, qun.token)).words == ""
+    assert "正在拉您进群" in (await send_token(parts, qun.token)).words
 
 
 # ---- a token in a friend request ----
@@ -204,7 +206,7 @@ async def test_other_open_request_restarts(parts: Parts) -> None:
 async def test_request_is_kept_until_friend(open_parts: OpenParts) -> None:
     parts = await open_parts(groups={"pending_days": 3})
     qun = await parts.group()
-    decision = await requested(parts, qun.token, "wxid_new")
+    decision = await send_request(parts, qun.token, "wxid_new")
     assert (decision.words, decision.opens) == ("", True)
     row = await parts.membership(qun, "wxid_new")
     assert row is not None
@@ -222,7 +224,7 @@ async def test_new_friend_is_added_once_wechat_shows_friendship(parts: Parts, mo
 
     parts.wechat.knows("wxid_new", "九纹龙", friend=False)
     qun = await parts.group()
-    await requested(parts, qun.token, "wxid_new")
+    await send_request(parts, qun.token, "wxid_new")
     monkeypatch.setattr("services.groups.token_joins.asyncio.sleep", sleep)
     await parts.container.token_joins._became_friend(ACCOUNT, "wxid_new")
     assert pauses[:3] == [0.0, 0.5, 2.0]
@@ -238,7 +240,7 @@ async def test_person_never_shown_as_friend_is_tried_anyway(parts: Parts, monkey
 
     parts.wechat.knows("wxid_new", "九纹龙", friend=False)
     qun = await parts.group()
-    await requested(parts, qun.token, "wxid_new")
+    await send_request(parts, qun.token, "wxid_new")
     monkeypatch.setattr("services.groups.token_joins.asyncio.sleep", sleep)
     await parts.container.token_joins._became_friend(ACCOUNT, "wxid_new")
     assert pauses[:4] == [0.0, 0.5, 2.0, 5.0]
@@ -248,7 +250,7 @@ async def test_person_never_shown_as_friend_is_tried_anyway(parts: Parts, monkey
 # ---- going on ----
 
 
-async def keep(parts: Parts, qun: Qun, state: str, who: str = XUAN) -> int:
+async def store_membership(parts: Parts, qun: Qun, state: str, who: str = XUAN) -> int:
     now = parts.clock.now
     row = await parts.write(
         lambda s: put_membership(
@@ -261,7 +263,7 @@ async def keep(parts: Parts, qun: Qun, state: str, who: str = XUAN) -> int:
 @pytest.mark.parametrize("state", [MemberState.REQUESTED, MemberState.ADDING])
 async def test_requests_left_by_a_crash_are_continued(parts: Parts, state: str) -> None:
     qun = await parts.group()
-    await keep(parts, qun, state)
+    await store_membership(parts, qun, state)
     parts.clock.now += 3600
     assert await parts.container.token_joins.resume_all() == 1
     await until(lambda: XUAN in parts.members(qun), "added")
@@ -269,7 +271,7 @@ async def test_requests_left_by_a_crash_are_continued(parts: Parts, state: str) 
 
 async def test_offline_account_is_not_resumed(parts: Parts) -> None:
     qun = await parts.group()
-    await keep(parts, qun, MemberState.REQUESTED)
+    await store_membership(parts, qun, MemberState.REQUESTED)
     parts.clock.now += 3600
     parts.wechat.state = State.CONNECTING
     assert await parts.container.token_joins.resume_all() == 0
@@ -278,7 +280,7 @@ async def test_offline_account_is_not_resumed(parts: Parts) -> None:
 @pytest.mark.parametrize(("state", "added"), [(MemberState.REQUESTED, True), (MemberState.REFUSED, False)])
 async def test_only_stored_requests_are_continued(parts: Parts, state: str, added: bool) -> None:
     qun = await parts.group()
-    number = await keep(parts, qun, state)
+    number = await store_membership(parts, qun, state)
     await parts.container.token_joins._resume_one(number)
     assert (XUAN in parts.members(qun)) is added
 
@@ -286,7 +288,7 @@ async def test_only_stored_requests_are_continued(parts: Parts, state: str, adde
 async def test_failure_is_logged_and_stops_nothing(parts: Parts, caplog: pytest.LogCaptureFixture) -> None:
     qun = await parts.group()
     parts.wechat.fails["contact"] = ValueError("bug")
-    number = await keep(parts, qun, MemberState.REQUESTED)
+    number = await store_membership(parts, qun, MemberState.REQUESTED)
     parts.container.token_joins.resume_soon(number)
     await until(lambda: "joining a group failed" in caplog.text, "logged")
     assert not parts.container.token_joins._tasks
