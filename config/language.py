@@ -116,6 +116,10 @@ CHINESE: Final[tuple[tuple[str, str], ...]] = (
     (r"\beither regex or min and max are required", "要么填 regex，要么填 min、max"),
     (r"\bmin must not be above max", "min 不能大于 max"),
     (r"\boptions must be unique", "每个选项只能出现一次"),
+    (
+        r"\bexpected at least (\S+) characters \(openssl rand -base64 32 creates some\)",
+        r"至少要 \1 个字符（可用 openssl rand -base64 32 生成）",
+    ),
     # file and environment
     (r"\binvalid YAML: line (\d+), column (\d+): ", r"不是有效的 YAML：第 \1 行第 \2 列："),
     (r"\binvalid YAML: ", "不是有效的 YAML："),

@@ -87,6 +87,16 @@ Secret = Annotated[str, BeforeValidator(_from_file), Mask.WHOLE]  # itself, or f
 SecretAddress = Annotated[str, BeforeValidator(_from_file)]  # the same; its user and password alone are secret
 
 
+MIN_SECRET: Final = 16  # characters of a key or secret that others must not be able to guess
+
+
+def long_enough(value: str) -> str:
+    """Return the value; ValueError if it is too short for a secret."""
+    if len(value) < MIN_SECRET:
+        raise ValueError(f"expected at least {MIN_SECRET} characters (openssl rand -base64 32 creates some)")
+    return value
+
+
 def web_address(value: str) -> str:
     """Return the URL; raise ValueError unless it is an http(s) URL."""
     try:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from config.section import NonEmpty, OneEntry, Secret, Section, WebAddress, check_names, web_address, wrong
+from config.section import NonEmpty, OneEntry, Secret, Section, WebAddress, check_names, long_enough, web_address, wrong
 from config.wecom import WecomKeys
 
 OWN_URL = "http://127.0.0.1:8080"
@@ -45,7 +45,7 @@ def _host_name(value: str) -> str:
 
 HostName = Annotated[str, AfterValidator(_host_name)]
 Network = Annotated[str, AfterValidator(_network)]
-Bearer = Annotated[Secret, AfterValidator(_not_blank), AfterValidator(_bearer)]
+Bearer = Annotated[Secret, AfterValidator(_not_blank), AfterValidator(_bearer), AfterValidator(long_enough)]
 
 
 class AssistantSettings(WecomKeys):

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from config import Config, ConfigError, load
-from config.advice import advice
 from config.customer_service import ReplyPart
 
 ROOT = Path(__file__).parent.parent
@@ -298,19 +297,13 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
         ("webhooks: [{url: 'https://erp.example/hook', secret: whsec_dGVzdA}]", "webhooks.1.secret"),
     ],
 )
-def test_a_short_secret_is_accepted_with_a_warning(tmp_path: Path, yaml: str, key: str) -> None:
+def test_weak_secrets_are_rejected(tmp_path: Path, yaml: str, key: str) -> None:
     path = tmp_path / "config.yaml"
-    path.write_text(f"{yaml}\nlanguage: en")
-    warnings = advice(load(path))
-    assert warnings.keys() == {key}
-    assert "can be guessed" in warnings[key]
-    assert not any(secret in warnings[key] for secret in ("short", "fifteen", "dGVzdA"))
-
-
-def test_a_long_secret_causes_no_warning(tmp_path: Path) -> None:
-    path = tmp_path / "config.yaml"
-    path.write_text("api: {keys: [sixteen-letters!]}")
-    assert not advice(load(path))
+    path.write_text(yaml)
+    with pytest.raises(ConfigError, match="at least 16 characters") as refused:
+        load(path)
+    assert str(refused.value).startswith(key)
+    assert not any(secret in str(refused.value) for secret in ("short", "fifteen", "dGVzdA"))
 
 
 def test_kubernetes_variables_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
