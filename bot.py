@@ -80,7 +80,8 @@ async def run(config: Config, source: Callable[[], Config] | None = None) -> boo
 async def _say_where_to_look(bot: Bot) -> None:
     print(terminal.print_addresses(bot), flush=True)
     if bot.container.admins.code:  # printed, not logged: others may be able to read the log
-        print(terminal.words("no_admin", bot.config.language, code=bot.container.admins.code), flush=True)
+        line = "unseen_admin" if bot.container.accounts.has_admin else "no_admin"
+        print(terminal.words(line, bot.config.language, code=bot.container.admins.code), flush=True)
     if secret := await bot.container.console_sessions.terminal_link():
         url = bot.config.api.public_url
         print(terminal.words("console_first", bot.config.language, url=url, secret=secret), flush=True)

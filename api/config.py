@@ -7,6 +7,7 @@ from aiohttp import web
 from api.app_keys import CONTAINER, caller
 from api.responses import reply
 from config import ConfigError
+from config.language import in_language
 from errors import InvalidParameter
 
 
@@ -14,9 +15,10 @@ async def reload(request: web.Request) -> web.Response:
     """POST /wxbot/config/reload: list the changed keys and those that need a restart. An invalid config changes
     nothing.
     """
+    container = request.app[CONTAINER]
     try:
-        result = await request.app[CONTAINER].reloader.reload(caller(request))
+        result = await container.reloader.reload(caller(request))
     except ConfigError as error:  # the message is meant for operators and contains no secrets
-        message = f"{InvalidParameter.message}{error}"
+        message = f"{InvalidParameter.message}{in_language(str(error), container.config.language)}"
         return reply({"error": {"code": InvalidParameter.code, "message": message}}, InvalidParameter.status)
     return reply({"changed": result.changed, "restart": result.restart})

@@ -41,7 +41,7 @@ async def landing(request: web.Request) -> web.Response:
     container = request.app[CONTAINER]
     qun = container.groups.by_public_id(request.match_info["id"])
     if qun is not None and qun.state == QunState.CLOSED:
-        return page(request, "not_found.html", {}, 410)
+        return page(request, "closed.html", {}, 410)
     if qun is None or qun.state == QunState.MAKING:
         return page(request, "not_found.html", {}, 404)
     qr_code = await request.app[QR_CODES].picture(qun.account)

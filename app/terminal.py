@@ -49,6 +49,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "还没有管理员：向助手发送 “绑定 {code}” 即可成为管理员",
         "no admin yet: send “绑定 {code}” to the assistant to become an admin",
     ),
+    "unseen_admin": (
+        "还没有在助手的好友里见到 admins 里的人。如果 id 填错了，向助手发送 “绑定 {code}” 也能成为管理员",
+        "no one of admins was seen among the friends yet; if an id is wrong, send “绑定 {code}” to become an admin",
+    ),
     "checked": ("{path} 没有问题", "{path} is valid"),
     "console": (
         "  管理：  {url}/console/  管理后台；对助手说 /登录 取得登录链接",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from types import UnionType
 from typing import Annotated, Any, Final, Union, get_args, get_origin
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
@@ -76,4 +76,4 @@ def _plain_address(url: str, *, path: bool) -> str:
     if "@" in parts.netloc:
         host = f"{HIDDEN}@{host}"
     secret = f"/{HIDDEN}" if parts.path.strip("/") or parts.query else ""
-    return urlunsplit((parts.scheme, host, parts.path if path else secret, "", ""))
+    return f"{parts.scheme}://{host}{parts.path if path else secret}"  # urlunsplit drops slashes of sqlite:////path

@@ -13,6 +13,7 @@ from api.body import field, number, read_object
 from api.responses import iso, reply
 from app.container import Container
 from config import ConfigError
+from config.language import in_language
 from config.masked import masked
 from console.access import VISITOR
 from console.accounts import friends_here, served_anywhere
@@ -75,7 +76,7 @@ async def preview(request: web.Request) -> web.Response:
     try:
         return reply({"preview": _result(await request.app[CONTAINER].reloader.preview())})
     except ConfigError as error:
-        return reply({"preview": {"error": str(error)}})
+        return reply({"preview": _failed(request, error)})
 
 
 async def reload(request: web.Request) -> web.Response:
@@ -83,7 +84,11 @@ async def reload(request: web.Request) -> web.Response:
     try:
         return reply({"reload": _result(await request.app[CONTAINER].reloader.reload(request[VISITOR].actor))})
     except ConfigError as error:
-        return reply({"reload": {"error": str(error)}})
+        return reply({"reload": _failed(request, error)})
+
+
+def _failed(request: web.Request, error: ConfigError) -> dict[str, Any]:
+    return {"error": in_language(str(error), request.app[CONTAINER].config.language)}
 
 
 def _result(result: ReloadResult) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import pytest
 from models.db import Store
 from models.durable import Setting
 from models.instance_lock import FileLock
+from tools import backup
 from tools.backup import make, restore
 from tools.backup_error import BackupError
 
@@ -87,3 +88,14 @@ def test_command_reports_errors(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "none.yaml" in done.stderr
+
+
+async def test_target_with_a_trailing_slash_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(f"sqlite:///{tmp_path}/wxbot.db")
+    await store.open()
+    await store.close()
+    (tmp_path / "config.yaml").write_text(f"database: sqlite:///{tmp_path}/wxbot.db")
+    folder = tmp_path / "backups" / "wxbot"
+    monkeypatch.setattr(sys, "argv", ["backup", "make", "--config", f"{tmp_path}/config.yaml", f"{folder}/"])
+    assert backup.main() == 0
+    assert [one.suffix for one in folder.iterdir()] == [".db"]

@@ -52,6 +52,12 @@ def test_no_secret_is_shown() -> None:
     assert shown["webhooks"][0]["url"] == f"https://erp.example/{HIDDEN}"
 
 
+def test_absolute_path_of_a_database_is_shown_whole() -> None:
+    assert (
+        masked(Config(database="sqlite:////var/lib/wxbot/wxbot.db"))["database"] == "sqlite:////var/lib/wxbot/wxbot.db"
+    )
+
+
 def test_other_values_are_shown_unchanged() -> None:
     config = _config()
     shown = masked(config)

@@ -124,8 +124,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("action", choices=["make", "restore"])
     parser.add_argument("--config", default="config.yaml")
     parser.add_argument("--keep", type=int, metavar="N", help="keep only the newest N backups in the folder")
-    parser.add_argument("file", type=Path, help="the backup file, or a folder to write it to")
+    parser.add_argument("file", help="the backup file, or a folder to write it to; a folder ends with / or exists")
     arguments = parser.parse_args()
+    is_folder = arguments.action == "make" and arguments.file.endswith("/")
+    arguments.file = Path(arguments.file)
+    if is_folder:
+        arguments.file.mkdir(parents=True, exist_ok=True)
     if arguments.keep is not None and (arguments.keep < 1 or not arguments.file.is_dir()):
         parser.error("--keep requires a number from 1 and a folder")
     return arguments

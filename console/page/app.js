@@ -18,7 +18,7 @@ import { ago, language, t } from "./words.js";
 
 const PAGES = [
   ["overview", "概览", Overview], ["tickets", "客服", Tickets], ["groups", "群", Groups], ["knowledge", "知识", Knowledge],
-  ["outreach", "群发", Outreach], ["connections", "对接", Connections], ["records", "记录", Records], ["settings", "设置", Settings],
+  ["outreach", "群发与定时", Outreach], ["connections", "对接", Connections], ["records", "记录", Records], ["settings", "设置", Settings],
 ];
 
 const FITTING = 4; // pages in the bar of a phone; the others are behind a button

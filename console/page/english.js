@@ -178,7 +178,7 @@ const PAIRS = `
 私聊和群里|In private and in groups
 只在私聊|In private only
 只在群里（@助手时）|In groups only (when mentioned)
-群发与定时|Broadcasts and timed messages
+群发与定时|Broadcasts & schedule
 定时|Timed
 新的定时消息|New timed message
 新的群发|New broadcast

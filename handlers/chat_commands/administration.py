@@ -9,6 +9,7 @@ from typing import Final
 from sqlmodel import Session
 
 from config import ConfigError
+from config.language import in_language
 from config.texts import fill
 from errors import NotFound
 from handlers.chat_commands.request import MAX, CommandReply, CommandRequest, first_word, whole
@@ -183,7 +184,7 @@ async def reload(request: CommandRequest) -> CommandReply:
     try:
         result = await request.container.reloader.reload(request.actor)
     except ConfigError as error:
-        return CommandReply(fill(texts.reload_failed, why=error))
+        return CommandReply(fill(texts.reload_failed, why=in_language(str(error), request.container.config.language)))
     lines = [fill(texts.reloaded, changed="、".join(result.changed)) if result.changed else texts.reloaded_nothing]
     if result.restart:
         lines.append(fill(texts.reload_restart, restart="、".join(result.restart)))

@@ -92,6 +92,14 @@ async def test_unknown_id_returns_404_page(server: ApiServer, path: str) -> None
     assert "没有找到这个群" in html
 
 
+async def test_closed_group_returns_410_page(server: ApiServer) -> None:
+    await server.make_group("shop-1")
+    assert (await server.call("DELETE", "/wxbot/qun/100001"))[0] == 204
+    status, html, _ = await _page_of(server, "shop-1")
+    assert status == 410
+    assert "这个群已经关闭" in html
+
+
 async def test_unfinished_group_returns_404_page(server: ApiServer) -> None:
     server.wechat.fails["create_room"] = WeChatRefused("create_room", "no")
     assert (await server.call("POST", "/wxbot/qun", json=QUN))[0] == 502

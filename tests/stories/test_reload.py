@@ -67,6 +67,9 @@ async def test_invalid_config_changes_nothing(env: BotEnvironment, monkeypatch: 
     assert (status, answer["error"]["code"]) == (400, 1001)
     assert "faq.yaml" in answer["error"]["message"]
     assert "questions" in answer["error"]["message"]
+    assert " 不行：" in answer["error"]["message"]
+    env.say("店长", "/重载")
+    assert " 不行：" in (await env.receives("店长", "配置有误，没有做任何更改：")).text
     assert env.bot.container.config.texts.bad_token != "令牌不对"
     env.say("黑旋风", "怎么退货")
     await env.receives("黑旋风", "七天内")
