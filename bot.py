@@ -56,9 +56,14 @@ async def run(config: Config, source: Callable[[], Config] | None = None) -> boo
     gc.freeze()  # exclude the objects of the start from later collections
     manager = ServiceManager()
     manager.ready()
-    started = (manager.keep_alive(), terminal.report_accounts(bot, PATIENCE), terminal.show_login_codes(bot))
+    print(terminal.print_addresses(bot), flush=True)
+    started = (
+        manager.keep_alive(),
+        _print_first_steps(bot),
+        terminal.report_accounts(bot, PATIENCE),
+        terminal.show_login_codes(bot),
+    )
     background = [asyncio.create_task(run) for run in started]
-    await _say_where_to_look(bot)
     await bot.stopping.wait()
     log.info("stopping")
     manager.stopping()
@@ -74,10 +79,10 @@ async def run(config: Config, source: Callable[[], Config] | None = None) -> boo
     return bot.starts_again
 
 
-async def _say_where_to_look(bot: Bot) -> None:
-    print(terminal.print_addresses(bot), flush=True)
-    if bot.container.admins.code:  # printed, not logged: others may be able to read the log
-        print(terminal.words("no_admin", bot.config.language, code=bot.container.admins.code), flush=True)
+async def _print_first_steps(bot: Bot) -> None:
+    """Print how to become an admin and to log in while there is none, and advice about the config."""
+    if code := await bot.container.admins.code_to_show(PATIENCE):  # not logged: others may be able to read the log
+        print(terminal.words("no_admin", bot.config.language, code=code), flush=True)
     if secret := await bot.container.console_sessions.terminal_link():
         url = bot.config.api.public_url
         print(terminal.words("console_first", bot.config.language, url=url, secret=secret), flush=True)

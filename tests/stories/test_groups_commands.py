@@ -136,6 +136,8 @@ async def test_welcome(town: Town) -> None:
     assert "{member}你好" in await asks(town, "宋公明", "/欢迎 {member}你好，看{公告}", qun["room"])
     bring(town, qun, "黑旋风")
     await town.hears("宋公明", "@黑旋风\u2005你好，看{公告}", qun["room"])
+    refused = await asks(town, "宋公明", "/欢迎 {members}你好", qun["room"])
+    assert refused == "欢迎语里没有 {members}，可用的是 {member}（新成员）和 {topic}（群名）。"
     assert await asks(town, "店长", "/欢迎 100001 关") == "不再发送欢迎语。"
     assert "欢迎 {member} 加入" in await asks(town, "店长", "/欢迎 100001 默认")
     assert "最多 500 个字" in await asks(town, "店长", f"/欢迎 100001 {'长' * 501}")
