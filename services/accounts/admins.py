@@ -102,7 +102,8 @@ class Admins:
         `seconds`."""
         if self.code and self._accounts.has_admin:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._seen.wait(), seconds)
+                async with asyncio.timeout(seconds):
+                    await self._seen.wait()
         return self.code
 
     # ---- the one-time code ----
