@@ -59,9 +59,14 @@ async def run(config: Config, source: Callable[[], Config] | None = None) -> boo
     gc.freeze()  # exclude the objects of the start from later collections
     manager = ServiceManager()
     manager.ready()
-    started = (manager.keep_alive(), terminal.report_accounts(bot, PATIENCE), terminal.show_login_codes(bot))
+    print(terminal.print_addresses(bot), flush=True)
+    started = (
+        manager.keep_alive(),
+        _print_first_steps(bot),
+        terminal.report_accounts(bot, PATIENCE),
+        terminal.show_login_codes(bot),
+    )
     background = [asyncio.create_task(run) for run in started]
-    await _say_where_to_look(bot)
     await bot.stopping.wait()
     log.info("stopping")
     manager.stopping()
@@ -77,11 +82,11 @@ async def run(config: Config, source: Callable[[], Config] | None = None) -> boo
     return bot.starts_again
 
 
-async def _say_where_to_look(bot: Bot) -> None:
-    print(terminal.print_addresses(bot), flush=True)
-    if bot.container.admins.code:  # printed, not logged: others may be able to read the log
+async def _print_first_steps(bot: Bot) -> None:
+    """Print how to become an admin and to log in while there is none, and advice about the config."""
+    if code := await bot.container.admins.code_to_show(PATIENCE):  # not logged: others may be able to read the log
         line = "unseen_admin" if bot.container.accounts.has_admin else "no_admin"
-        print(terminal.words(line, bot.config.language, code=bot.container.admins.code), flush=True)
+        print(terminal.words(line, bot.config.language, code=code), flush=True)
     if secret := await bot.container.console_sessions.terminal_link():
         url = bot.config.api.public_url
         print(terminal.words("console_first", bot.config.language, url=url, secret=secret), flush=True)

@@ -89,12 +89,17 @@ class Config(Section):
             return data
         return data | {"texts": ENGLISH | data.get("texts", {})}
 
-    @field_validator("assistants")
-    @classmethod
-    def _accounts_differ(cls, value: list[AssistantSettings]) -> list[AssistantSettings]:
-        if len({a.account for a in value}) != len(value):
-            raise ValueError("accounts must be unique")
-        return value
+    @model_validator(mode="after")
+    def _accounts_differ(self) -> Config:
+        seen: set[str] = set()
+        for number, assistant in enumerate(self.assistants):
+            if assistant.account in seen:
+                shown = f"assistants.{number + 1}.account: {assistant.account!r}"
+                raise misplaced(
+                    ("assistants", number, "account"), f"{shown} is not valid: every account must occur once"
+                )
+            seen.add(assistant.account)
+        return self
 
     @field_validator("database")
     @classmethod

@@ -131,8 +131,12 @@ def _shown(place: Place, value: Any, secret: bool) -> str:
         return "''"
     if secret:
         return "(hidden)"
-    if isinstance(value, dict | list | tuple):
-        return "a mapping" if isinstance(value, dict) else "a list" if value else "an empty list"
+    if isinstance(value, dict):
+        return "a mapping" if value else "{}"
+    if isinstance(value, list | tuple):
+        if any(isinstance(one, dict | list) for one in value):
+            return "a list"
+        return f"[{', '.join(_shown(place, one, secret) for one in value)}]"[:120]
     if not isinstance(value, str):
         return repr(value)[:120]
     if place == ("database",) and "://" not in value and not re.fullmatch(r"[\w./-]*", value):

@@ -18,7 +18,7 @@ SETTING: Final = re.compile(r"""(?:^|[{,]\s*)["']?language["']?:\s*["']?(zh|en)\
 # (pattern of the English text, Chinese text). All matching patterns are applied in order.
 CHINESE: Final[tuple[tuple[str, str], ...]] = (
     (r"\bnot UTF-8: save the file as UTF-8", "不是 UTF-8 编码，请另存为 UTF-8"),
-    (r"\bduplicate key", "同一个键写了两次"),
+    (r"\bduplicate key( '[^']*')?", r"同一个键\1 写了两次"),
     (r"\bcontrol character (U\+\w+)", r"有控制字符 \1"),
     (r"\(([^()]+), line (\d+)\)$", r"（\1 第 \2 行）"),
     (r"\(line (\d+)\)$", r"（第 \1 行）"),
@@ -81,7 +81,7 @@ CHINESE: Final[tuple[tuple[str, str], ...]] = (
         r"要填微信 id，例如 \1，不能填昵称（列表为空时，启动会打印绑定码，向助手发送 \2 即可成为管理员）",
     ),
     (r"\bexpected a host name like (\S+), without scheme and port", r"要填主机名，例如 \1，不带 http:// 和端口"),
-    (r"\baccounts must be unique", "每个账号只能出现一次"),
+    (r"\bevery account must occur once", "每个账号只能出现一次"),
     (r"\bexpected sqlite:///FILE or (\S+)", r"要填 sqlite:///文件 或 \1"),
     (r"\bcluster\.enabled: several processes need a database: (\S+)", r"cluster.enabled：多个进程要共用 \1 数据库"),
     (

@@ -83,7 +83,7 @@ class GroupTexts(Section):
     newcomer: str = "新朋友"  # who is welcomed before their name is known
     welcome_set: str = "欢迎语已改为：\n{welcome}"
     welcome_shown: str = "现在的欢迎语：\n{welcome}"
-    welcome_unknown: str = "欢迎语里没有 {name}，只有 {{member}}（新成员）和 {{topic}}（群名）。"
+    welcome_unknown: str = "欢迎语里没有 {name}，可用的是 {member}（新成员）和 {topic}（群名）。"
     welcome_off: str = "不再发送欢迎语。"
     announcement_set: str = "群公告已发布。"
     announcement_unconfirmed: str = "群公告已提交，但微信没有返回公告内容，请在群里确认。"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +25,8 @@ class UniqueKeyLoader(yaml.SafeLoader):
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.tag != MERGE:
                 if key.value in seen:
-                    raise yaml.constructor.ConstructorError(None, None, "duplicate key", key.start_mark)
+                    name = f" {key.value!r}" if re.fullmatch(r"[\w.-]{1,60}", key.value) else ""
+                    raise yaml.constructor.ConstructorError(None, None, f"duplicate key{name}", key.start_mark)
                 seen.add(key.value)
         return super().construct_mapping(node, deep)
 

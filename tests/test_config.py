@@ -128,8 +128,12 @@ def test_environment_is_substituted_and_overrides(tmp_path: Path, monkeypatch: p
             "assistants.1.authority: 'https://h' is not valid: endpoint and authority",
         ),
         ("assistants: [{account: a, endpoint: nonsense}]", "assistants.1.endpoint: 'nonsense'"),
-        ("assistants: [{account: a}, {account: a}]", "assistants"),
-        ("assistants: []", "assistants: an empty list is not valid: at least one item is required"),
+        (
+            "assistants: [{account: a}, {account: a}]",
+            "assistants.2.account: 'a' is not valid: every account must occur",
+        ),
+        ("keep_days: 1\nkeep_days: 2", "line 2, column 1: duplicate key 'keep_days'"),
+        ("assistants: []", "assistants: [] is not valid: at least one item is required"),
         ("assistants: [{account: a, tls: maybe}]", "assistants.1.tls: 'maybe'"),
         ("api: {allowed_networks: [10.0.0.0/33]}", "api.allowed_networks.1: '10.0.0.0/33'"),
         ("database: mysql://x", "database: 'mysql://x' is not valid: expected sqlite:///FILE or postgresql://USER:"),
@@ -142,7 +146,7 @@ def test_environment_is_substituted_and_overrides(tmp_path: Path, monkeypatch: p
             "customer_service: {greeting: '{x}'}",
             "customer_service.greeting: '{x}' is not valid: unknown placeholder {x}",
         ),
-        ("customer_service: {accept: {delay_seconds: [9, 1]}}", "customer_service.accept.delay_seconds: a list"),
+        ("customer_service: {accept: {delay_seconds: [9, 1]}}", "customer_service.accept.delay_seconds: [9, 1] is"),
         (
             "customer_service: {llm: {base_url: 'http://h'}}",
             "customer_service.llm.model: (no value) is not valid: the name",

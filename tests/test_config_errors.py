@@ -47,7 +47,7 @@ def test_suspicious_values_are_rejected(tmp_path: Path, text: str, says: str) ->
     ("api:\n  host: h\n  port: x", 3),
     ("api: {host: h,\n  port: x}", 2),
     ("keep_days: 1\nassistants:\n  - account: a\n  - endpoint: h:1", 4),  # where the key is missing
-    ("assistants:\n  - account: a\n  - account: a", 1),
+    ("assistants:\n  - account: a\n  - account: a", 3),
     ("unknown: 1\n", 1),
     ("api:\n  keys:\n    - first-key-1234567\n    - k", 4),
     ("flows:\n  - name: f\n    start: [f]\n    steps:\n      - say: x\n      - say: '{y}'", 6),

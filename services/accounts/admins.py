@@ -1,15 +1,17 @@
 """Admins: WeChat ids of the config, those added by an admin, and those bound with the code printed at start.
 
-The code is printed until an admin has been seen among an assistant's friends.
+The code is good until an admin has been seen among an assistant's friends.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 import logging
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 
 from sqlmodel import Session, col, select
 
@@ -49,6 +51,7 @@ class Admins:
         self.code = ""
         self._code_until = 0.0
         self._wrong_tries = 0
+        self._seen = asyncio.Event()  # an admin was seen among the friends
         self._first = ""  # the first sender of the code; nobody else can use it while the bind is being written
 
     async def load(self) -> None:
@@ -92,6 +95,16 @@ class Admins:
         if self.code and seen is not None:
             await self._store.write(lambda s: s.merge(Setting(key=SEEN, value=seen)))
             self.code = ""
+            self._seen.set()
+
+    async def code_to_show(self, seconds: float) -> str:
+        """Return the code, "" if there is none. Admins of the config are looked for among the friends first, at most
+        `seconds`."""
+        if self.code and self._accounts.has_admin:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._seen.wait()
+        return self.code
 
     # ---- the one-time code ----
 

@@ -72,7 +72,7 @@ def test_missing_file_is_an_empty_faq(tmp_path: Path) -> None:
     ("content", "names"),
     [
         ("- questions: [a]\n  anwser: b", "1.anwser: 'b' is not valid: unknown key; allowed: questions, answer"),
-        ("- questions: []\n  answer: b", "1.questions: an empty list"),
+        ("- questions: []\n  answer: b", "1.questions: [] is not valid"),
         ("- {questions: [a], answer: b}\n- {questions: [''], answer: b}", "2.questions.1: ''"),
         ("questions: [a]", "a mapping is not valid: expected a list"),
         ("- [", "invalid YAML"),

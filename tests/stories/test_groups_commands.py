@@ -147,6 +147,8 @@ async def test_welcome_text_is_changed(env: BotEnvironment) -> None:
     assert "{member}你好" in await asks(env, "宋公明", "/欢迎 {member}你好，看{公告}", qun["room"])
     add_members(env, qun, "黑旋风")
     await env.receives("宋公明", "@黑旋风\u2005你好，看{公告}", qun["room"])
+    refused = await asks(env, "宋公明", "/欢迎 {members}你好", qun["room"])
+    assert refused == "欢迎语里没有 {members}，可用的是 {member}（新成员）和 {topic}（群名）。"
     assert await asks(env, "店长", "/欢迎 100001 关") == "不再发送欢迎语。"
     assert "欢迎 {member} 加入" in await asks(env, "店长", "/欢迎 100001 默认")
     assert "最多 500 个字" in await asks(env, "店长", f"/欢迎 100001 {'长' * 501}")
