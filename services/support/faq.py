@@ -1,8 +1,8 @@
 """The FAQ: exact matches are answered, similar questions are found by words. No I/O.
 
 Similarity by words: a text is reduced to its topic, without the words that any question may have (what, when, can I),
-and that to its characters and pairs of characters, weighted by how rare they are among the entries. It combines the
-similarity to a question of the entry (cosine and coverage) with the coverage by its answer. No lexical measure is good
+and that to its characters, pairs of characters and concepts (synonyms.py), weighted by how rare they are among the
+entries. It combines the similarity to a question of the entry (cosine and coverage) with the coverage by its answer. No lexical measure is good
 enough to answer without asking (benchmarks/faq.py measures it), so similar questions are only offered as a menu.
 """
 
@@ -20,10 +20,12 @@ from pydantic import Field, TypeAdapter, ValidationError
 from config.error_messages import Origin, one_line
 from config.section import NonEmpty, Section
 from config.yaml_file import ConfigError, read
+from services.support.synonyms import concepts
 
-NEAR = 0.15  # benchmarks/faq.py: lower, and chatter is offered menus; higher, and reworded questions are not
+NEAR = 0.18  # benchmarks/faq.py: lower, and chatter is offered menus; higher, and reworded questions are not
 COSINE = 0.7  # share of the cosine in the likeness to a question; the rest is coverage
 ANSWER = 0.7  # what coverage by the answer counts beside the likeness to a question
+CONCEPT = 1.5  # weight of a concept; that of a character is 1
 OFFERED = 3
 BEHIND = 0.2  # share of the best's nearness below which others are not offered
 BODY = 0.3  # nearness of a passage that has all the words that are asked for
@@ -128,11 +130,20 @@ class Faq:
 
     def ranked(self, text: str, number: int) -> list[Near]:
         """Return a number of entries by similarity, best first, without those that share nothing with the text."""
+        scores, best_row = self._scored(text)
+        found = sorted((at for at, score in scores.items() if score > 0), key=lambda at: (-scores[at], at))
+        return [near(self._question(at, best_row.get(at, 0)), self.entries[at], scores[at]) for at in found[:number]]
+
+    def scores(self, text: str) -> dict[int, float]:
+        """Return the similarity (0–1) of each entry, by its index, that shares anything with the text."""
+        return self._scored(text)[0]
+
+    def _scored(self, text: str) -> tuple[dict[int, float], dict[int, int]]:
+        """Return the similarities, and the number of each entry's most similar question."""
         scores, best_row = self._words.scores(text)
         for at, share in self._bodies.shares(topic(text)).items():
             scores[at] = max(scores[at], BODY * share)
-        found = sorted((at for at, score in scores.items() if score > 0), key=lambda at: (-scores[at], at))
-        return [near(self._question(at, best_row.get(at, 0)), self.entries[at], scores[at]) for at in found[:number]]
+        return scores, best_row
 
     def _question(self, at: int, number: int) -> str:
         return self.entries[at].questions[number]
@@ -165,8 +176,8 @@ class _Index:
     """Questions and answers as weighted characters and pairs of them, by inverted lists."""
 
     def __init__(self, entries: list[Entry]) -> None:
-        rows = [(at, n, _question_grams(q)) for at, entry in enumerate(entries) for n, q in enumerate(entry.questions)]
-        answers = {at: _grams(topic(one.answer)) for at, one in enumerate(entries) if not one.is_passage}
+        rows = [(at, n, _question_terms(q)) for at, one in enumerate(entries) for n, q in enumerate(one.questions)]
+        answers = {at: _answer_terms(one.answer) for at, one in enumerate(entries) if not one.is_passage}
         seen: defaultdict[str, set[int]] = defaultdict(set)  # which entries have it
         for at, _, grams in rows:
             for gram in grams:
@@ -190,7 +201,7 @@ class _Index:
 
     def scores(self, text: str) -> tuple[defaultdict[int, float], dict[int, int]]:
         """Return, by entry, its similarity (0–1) and its most similar question."""
-        asked = self._weighted(_question_grams(text))
+        asked = self._weighted(_question_terms(text))
         norm, total = self._norm(asked), sum(asked.values()) or 1.0
         like: defaultdict[int, float] = defaultdict(float)
         scores: defaultdict[int, float] = defaultdict(float)
@@ -207,7 +218,7 @@ class _Index:
                 scores[at] += ANSWER / (1 + ANSWER) * weight / total
         return scores, nearest
 
-    def _weighted(self, grams: Counter[str]) -> dict[str, float]:
+    def _weighted(self, grams: dict[str, float]) -> dict[str, float]:
         return {gram: number * self._weights.get(gram, self._unknown) for gram, number in grams.items()}
 
     @staticmethod
@@ -215,13 +226,20 @@ class _Index:
         return math.sqrt(sum(weight**2 for weight in weighted.values())) or 1.0
 
 
-def _question_grams(question: str) -> Counter[str]:
-    """Return the terms of a question's topic.
+def _question_terms(question: str) -> dict[str, float]:
+    """Return the terms of a question's topic and its concepts.
 
     A question of common words only, such as 你们在哪里, is similar to such questions alone.
     """
     pieces = topic(core(question))
-    return _grams(pieces) if pieces else Counter({f"={gram}": n for gram, n in _grams([core(question)]).items()})
+    terms: dict[str, float] = (
+        dict(_grams(pieces)) if pieces else {f"={gram}": n for gram, n in _grams([core(question)]).items()}
+    )
+    return terms | dict.fromkeys(concepts(plain(question)), CONCEPT)
+
+
+def _answer_terms(answer: str) -> set[str]:
+    return {*_grams(topic(answer)), *concepts(plain(answer))}
 
 
 def _grams(pieces: list[str]) -> Counter[str]:
