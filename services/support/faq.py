@@ -2,8 +2,9 @@
 
 Similarity by words: a text is reduced to its topic, without the words that any question may have (what, when, can I),
 and that to its characters, pairs of characters and concepts (synonyms.py), weighted by how rare they are among the
-entries. It combines the similarity to a question of the entry (cosine and coverage) with the coverage by its answer. No lexical measure is good
-enough to answer without asking (benchmarks/faq.py measures it), so similar questions are only offered as a menu.
+entries. The score combines the similarity to a question of the entry (cosine and coverage) with the coverage by its
+answer. No lexical measure is good enough to answer without asking (benchmarks/faq.py measures it), so similar questions
+are only offered as a menu.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -20,9 +22,11 @@ from pydantic import Field, TypeAdapter, ValidationError
 from config.error_messages import Origin, one_line
 from config.section import NonEmpty, Section
 from config.yaml_file import ConfigError, read
+from services.support.chatter import CHATTER
 from services.support.synonyms import concepts
 
-NEAR = 0.18  # benchmarks/faq.py: lower, and chatter is offered menus; higher, and reworded questions are not
+LEAST = 0.12  # a threshold is never below it
+CHATTER_QUANTILE = 0.9  # share of the chatter that must be below the threshold; measured by benchmarks/faq.py
 COSINE = 0.7  # share of the cosine in the likeness to a question; the rest is coverage
 ANSWER = 0.7  # what coverage by the answer counts beside the likeness to a question
 CONCEPT = 1.5  # weight of a concept; that of a character is 1
@@ -121,10 +125,18 @@ class Faq:
         """Return the entry that lists this question."""
         return self._exact.get(plain(text)) or self._exact.get(core(text))
 
-    def nearest(self, text: str, least: float = NEAR) -> list[Near]:
-        """Return the most similar entries, best first; none if the best is below `least`, none far behind the best."""
+    @cached_property
+    def threshold(self) -> float:
+        """The similarity that most chatter, everyday sentences that no business lists, does not reach."""
+        highest = sorted(max(self.scores(text).values(), default=0.0) for text in CHATTER)
+        return max(LEAST, highest[int(CHATTER_QUANTILE * len(highest))])
+
+    def nearest(self, text: str, least: float | None = None) -> list[Near]:
+        """Return the most similar entries, best first; none if the best is below the threshold, or `least` if given,
+        none far behind the best.
+        """
         ranked = self.ranked(text, OFFERED)
-        if not ranked or ranked[0].score < least:
+        if not ranked or ranked[0].score < (self.threshold if least is None else least):
             return []
         return [one for one in ranked if one.score >= BEHIND * ranked[0].score]
 

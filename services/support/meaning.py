@@ -83,7 +83,10 @@ class MeaningIndex:
         return [near(self._question(at, asked), entries[at], float(scores[at])) for at in offered]
 
     def _scores(self, text: str, asked: Vectors, chatter: float) -> Vectors:
-        """Return the score of each entry. `asked`: a centred vector; `chatter`: its similarity to the nearest chatter."""
+        """Return the score of each entry.
+
+        `asked`: a centred vector; `chatter`: its similarity to the nearest chatter.
+        """
         import numpy as np
 
         by_answer = self._answers @ asked

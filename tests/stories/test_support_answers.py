@@ -128,7 +128,7 @@ async def test_what_is_quoted_is_not_said(shop: Town) -> None:
     assert await answers(shop, "黑旋风", under.format("开发票请发抬头和税号。", "营业时间")) == [
         "我们每天 9:00-18:00 营业。"
     ]
-    assert await answers(shop, "黑旋风", under.format("开发票请发抬头和税号。", "好吧")) == [FALLBACK]
+    assert await answers(shop, "黑旋风", under.format("开发票请发抬头和税号。", "红烧肉")) == [FALLBACK]
     assert await answers(shop, "黑旋风", under.format(FALLBACK, "人工")) != []
 
 
