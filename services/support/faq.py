@@ -24,6 +24,7 @@ from config.section import NonEmpty, Section
 from config.yaml_file import ConfigError, read
 from services.support.chatter import CHATTER
 from services.support.synonyms import concepts
+from services.text import simplified
 
 LEAST = 0.12  # a threshold is never below it
 CHATTER_QUANTILE = 0.9  # share of the chatter that must be below the threshold; measured by benchmarks/faq.py
@@ -72,8 +73,8 @@ def near(question: str, entry: Entry, score: float) -> Near:
 
 
 def plain(text: str) -> str:
-    """Normalise a question: NFKC, casefolded, letters and digits only."""
-    return "".join(c for c in unicodedata.normalize("NFKC", text).casefold() if c.isalnum())
+    """Normalise a question: NFKC, casefolded, simplified characters, letters and digits only."""
+    return "".join(c for c in simplified(unicodedata.normalize("NFKC", text).casefold()) if c.isalnum())
 
 
 def core(text: str) -> str:
@@ -194,8 +195,8 @@ class _Index:
         for at, _, grams in rows:
             for gram in grams:
                 seen[gram].add(at)
-        for at, grams in answers.items():
-            for gram in grams:
+        for at, terms in answers.items():
+            for gram in terms:
                 seen[gram].add(at)
         self._weights = {gram: math.log(1 + len(entries) / len(has)) for gram, has in seen.items()}
         self._unknown = math.log(1 + 2 * len(entries))
@@ -206,8 +207,8 @@ class _Index:
             for gram, weight in self._weighted(grams).items():
                 self._by_question[gram].append((row, weight / norm))
         self._by_answer: defaultdict[str, list[int]] = defaultdict(list)
-        for at, grams in answers.items():
-            for gram in grams:
+        for at, terms in answers.items():
+            for gram in terms:
                 if not gram.isascii() or len(gram) > 1:  # a digit of an answer names nothing
                     self._by_answer[gram].append(at)
 

@@ -92,8 +92,8 @@ class MeaningIndex:
         by_answer = self._answers @ asked
         by_question = np.full(len(self._answers), -1.0, dtype=np.float32)
         np.maximum.at(by_question, self._entry_of, self._questions @ asked)
-        meaning = (by_question + ANSWERS * by_answer) / (1 + ANSWERS)
-        meaning = np.where(self._passages, np.maximum(meaning, by_answer), meaning)
+        both = (by_question + ANSWERS * by_answer) / (1 + ANSWERS)
+        meaning = np.where(self._passages, np.maximum(both, by_answer), both)
         words = self._faq.scores(text)
         by_words = np.array([words.get(at, 0.0) for at in range(len(meaning))], dtype=np.float32)
         scores: Vectors = meaning + WORDS * by_words - CHATTER_SHARE * chatter

@@ -20,7 +20,13 @@ ENTRIES = [
 
 def test_a_listed_question_however_it_is_written() -> None:
     faq = Faq(ENTRIES)
-    for text in ("怎么开发票", " 怎么 开发票？！", "请问怎么开发票呢", "您好，请问怎么开发票，谢谢您"):
+    for text in (
+        "怎么开发票",
+        "請問怎麼開發票",
+        " 怎么 开发票？！",
+        "请问怎么开发票呢",
+        "您好，请问怎么开发票，谢谢您",
+    ):
         entry = faq.exact(text)
         assert entry is ENTRIES[0], text
     assert faq.exact("怎么开") is None

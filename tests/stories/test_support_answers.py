@@ -115,7 +115,7 @@ async def test_a_near_question_gets_a_menu_whose_number_answers_after_a_restart(
     assert await answers(shop, "黑旋风", "①") == [known[offered[0]]]
     assert await answers(shop, "黑旋风", "回复 2") == [known[offered[1]]]
     assert await answers(shop, "黑旋风", "第三个") == [known[offered[2]]]
-    assert await answers(shop, "黑旋风", "4") == [FALLBACK]
+    assert await answers(shop, "黑旋风", "4") == [menu]
     assert await answers(shop, "宋公明", "1") == [FALLBACK]  # the menu was offered to someone else
 
 

@@ -37,6 +37,10 @@ GREETING = "您好，我是weimi1001，请问有什么可以帮您？回复“�
 HANDOFF = "正在为您转接人工客服，请稍候。"
 CLOSED = "本次人工服务已结束。请回复 1–5 为本次服务打分，5 分为非常满意。"
 MARKED = "感谢您的评价！"
+NOT_UNDERSTOOD = (  # the answers to a second mark, which are not predicted
+    "抱歉，我没听懂。回复“人工”转人工客服。",
+    "还是没明白您的意思。需要人工服务的话，请回复“人工”，我为您转接。",
+)
 
 customer = st.integers(0, CUSTOMERS - 1)
 STEPS = st.one_of(
@@ -59,7 +63,8 @@ MORNING = [
     ("closes", 2),
     ("restart", 0),
     ("marks", 2),
-    ("marks", 2),  # only once
+    ("restart", 0),
+    ("marks", 2),  # counts only once
     ("asks", 2),
     ("answers", 1),
     ("downtime", 0),  # nobody can speak, so that nobody is idle
@@ -178,8 +183,10 @@ class Desk:
                 self.relayed(case, "人工")
             else:
                 self.opened(case, max(ticket.id or 0 for ticket in await self.tickets()))
-        elif what == "marks" and case.asked_mark and self.now - case.asked_at < MARK - 1:
+        elif what == "marks" and not case.number:
             self.town.say(person, "打4分")
+            if not case.asked_mark or self.now - case.asked_at >= MARK:
+                return
             self.shown[f"#{case.asked_mark} {case.name} 评分：4"] += 1
             case.heard.append(MARKED)
             case.asked_mark = 0
@@ -243,7 +250,7 @@ class Desk:
     def heard(self, who: str, chat: str = "bot") -> list[str]:
         bot = self.town.id("bot")
         seen = [m for m in self.town.seen(who, chat) if m.sender == bot and m.kind is Kind.TEXT]
-        return [_plain(message.text) for message in seen]
+        return [_plain(message.text) for message in seen if message.text not in NOT_UNDERSTOOD]
 
     async def check(self) -> None:
         for case, person in zip(self.cases, self.people, strict=True):

@@ -99,6 +99,7 @@ async def test_notes_and_history_are_shown(make_town: MakeTown) -> None:
     await town.hears("店长", "#1 已记录", room)
     town.say("宋公明", "#1 转 @店长", room)
     assert "老客户，优先" in (await town.hears("宋公明", "#1 由 店长 接待", room)).text
+    town.say("店长", "#1 您好", room)
     town.say("店长", "#1 结束", room)
     await town.hears("黑旋风", CLOSED)
     town.say("黑旋风", "人工")
@@ -107,6 +108,8 @@ async def test_notes_and_history_are_shown(make_town: MakeTown) -> None:
     history = (await town.hears("店长", "#2 黑旋风 的记录", room)).text
     assert "以前的会话：#1（" in history
     assert "老客户，优先" in history
+    assert "店长：您好" in history
+    assert "助手：正在为您转接" in history
     assert "老客户" not in "".join(words(town.seen("黑旋风")))
 
 
