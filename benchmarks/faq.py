@@ -1,8 +1,9 @@
-"""Quality of finding similar questions: by words, and with `--url` also by embeddings.
+"""How well near questions are found: by words, and with `--url` by meaning as well; prints the tables.
 
 `python -m benchmarks.faq [--url http://127.0.0.1:8799/v1 --model multilingual-e5-small]` (`make embeddings` starts that
 server). Of the reworded questions: `first` the right entry stands first, `menu` it is among those offered, `wrong` a
-menu without it, `declined` no menu. `off_topic`: how many of the off-topic ones get a menu; a courtesy gets none.
+menu without it, `declined` no menu. `off_topic`: how many of the off-topic ones get a menu; a courtesy gets none. The
+threshold of each set stands behind its name.
 """
 
 from __future__ import annotations
@@ -24,19 +25,19 @@ from config.customer_service import EmbeddingSettings
 from models.db import Store
 from services.messaging.http_client import HttpClient
 from services.support.embeddings import EmbeddingClient
-from services.support.faq import NEAR, Entry, Faq, Near, load
+from services.support.faq import Entry, Faq, Near, load
 from services.support.manners import courtesy_in
 from services.support.meaning import MeaningIndex
 
 HERE = Path(__file__).parent
-SETS = ("shop", "hotel", "gym", "dentist")  # dentist: nothing was tuned on it
-THRESHOLDS = (0.11, 0.13, 0.15, 0.17, 0.20)
+TUNED = ("shop", "hotel", "gym", "courier")
+UNSEEN = ("dentist", "property", "travel")  # nothing was tuned on them
 COLUMNS = ("first", "menu", "wrong", "declined", "off_topic")
 
 
 @dataclass(frozen=True)
 class Questions:
-    """A test set: a FAQ, and questions with the first question of the expected entry."""
+    """A set: the FAQ, and what is asked of it with the first question of the right entry."""
 
     faq: Faq
     reworded: list[tuple[str, str]]
@@ -44,7 +45,7 @@ class Questions:
 
 
 def read(name: str) -> Questions:
-    """Read a test set; the shop's entries are the shipped ones."""
+    """A set of questions; the shop's entries are those that ship."""
     file = HERE / "faq_questions.yaml" if name == "shop" else HERE / "questions" / f"{name}.yaml"
     data: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
     listed = data.get("entries")
@@ -54,12 +55,12 @@ def read(name: str) -> Questions:
 
 
 async def measure(asked: Questions, nearest: Callable[[str], Awaitable[list[Near]]]) -> dict[str, float]:
-    """Return the shares, and the median time per question in milliseconds."""
+    """The shares, and the milliseconds that the middle question took."""
     counts, took = dict.fromkeys(COLUMNS[:4], 0), []
     for text, first in asked.reworded:
-        started = time.perf_counter()
+        began = time.perf_counter()
         offered = [near.entry.questions[0] for near in await nearest(text)]
-        took.append(time.perf_counter() - started)
+        took.append(time.perf_counter() - began)
         counts["first"] += offered[:1] == [first]
         counts["menu"] += first in offered
         counts["wrong"] += bool(offered) and first not in offered
@@ -69,11 +70,11 @@ async def measure(asked: Questions, nearest: Callable[[str], Awaitable[list[Near
     return {**shares, "off_topic": sum(strays) / len(asked.off_topic), "ms": statistics.median(took) * 1000}
 
 
-def by_words(faq: Faq, least: float = NEAR) -> Callable[[str], Awaitable[list[Near]]]:
-    """Return the lookup without a server."""
+def by_words(faq: Faq) -> Callable[[str], Awaitable[list[Near]]]:
+    """The look-up without a server."""
 
     async def nearest(text: str) -> list[Near]:
-        return faq.nearest(text, least)
+        return faq.nearest(text)
 
     return nearest
 
@@ -93,27 +94,27 @@ async def _client(url: str, model: str) -> Any:
 
 
 def by_meaning(client: EmbeddingClient, index: MeaningIndex, inside: list[float]) -> Any:
-    """Return the lookup with a server; `inside` receives each lookup's milliseconds without the server."""
+    """The look-up with a server; `inside`: milliseconds of CPU of this process for each question."""
 
     async def nearest(text: str) -> list[Near]:
+        began = time.process_time()
         vector = await client.of_question(text)
         if vector is None:
             raise SystemExit("the server does not answer")
-        started = time.perf_counter()
         found = index.nearest(text, vector)
-        inside.append((time.perf_counter() - started) * 1000)
+        inside.append((time.process_time() - began) * 1000)
         return found
 
     return nearest
 
 
 def line(name: str, row: dict[str, float]) -> str:
-    """Return a row of a Markdown table."""
+    """A row of a Markdown table."""
     return f"| {name} | " + " | ".join(f"{row[column]:.2f}" for column in COLUMNS) + f" | {row['ms']:.1f} |"
 
 
 def head() -> Iterator[str]:
-    """Return the table's header."""
+    """The head of the tables."""
     yield "|  | " + " | ".join((*COLUMNS, "p50 ms")) + " |"
     yield "| --- " * (len(COLUMNS) + 2) + "|"
 
@@ -123,27 +124,25 @@ async def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faq", description=__doc__)
     parser.add_argument("--url", default="")
     parser.add_argument("--model", default="multilingual-e5-small")
+    parser.add_argument("--sets", nargs="+", default=[*TUNED, *UNSEEN])
     given = parser.parse_args()
     print("**by words**\n", *head(), sep="\n")
-    for name in SETS:
-        print(line(name, await measure(read(name), by_words(read(name).faq))))
-    print("\n**by words, the shop, by threshold**\n", *head(), sep="\n")
-    for least in THRESHOLDS:
-        used = " (used)" if least == NEAR else ""
-        print(line(f"{least}{used}", await measure(read("shop"), by_words(read("shop").faq, least))))
+    for name in given.sets:
+        asked = read(name)
+        print(line(f"{name} ({asked.faq.threshold:.3f})", await measure(asked, by_words(asked.faq))))
     if not given.url:
         return
     print(f"\n**by meaning and words, {given.model}**\n", *head(), sep="\n")
     async with _client(given.url, given.model) as client:
         inside: list[float] = []
-        for name in SETS:
+        for name in given.sets:
             asked = read(name)
             vectors = await client.of_listed(MeaningIndex.texts(asked.faq))
             if vectors is None:
                 raise SystemExit("the server does not answer")
             index = MeaningIndex(asked.faq, vectors)
             print(line(f"{name} ({index.threshold:.3f})", await measure(asked, by_meaning(client, index, inside))))
-        print(f"\nwithout the server's time: {statistics.median(inside):.1f} ms in the middle")
+        print(f"\nCPU without the server's: {statistics.median(inside):.1f} ms at the median (target: 15)")
 
 
 if __name__ == "__main__":

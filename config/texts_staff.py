@@ -11,6 +11,7 @@ class StaffTexts(Section):
     courtesy_greeting: str = "您好，请问有什么可以帮您？"
     courtesy_thanks: str = "不客气，很高兴能帮到您。"
     courtesy_goodbye: str = "再见，祝您生活愉快！"
+    courtesy_acknowledgement: str = "好的，有需要随时告诉我。"
 
     ticket_remind: str = "#{number} {name} 已等待 {minutes} 分钟，还没有人答复。请回复“#{number} 内容”。"
     ticket_remind_admin: str = "#{number} {name} 已等待 {minutes} 分钟，还没有人答复，请安排人员处理。"

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from opencc import OpenCC
+
 _MENTION = re.compile("@[^@\u2005\n]{1,64}\u2005")  # U+2005 is the character that WeChat puts after an @name
 # WeChat clients put a quote into the text as 「name：text」, a line of dashes, the reply. Quotes can be nested:
 # the last dashes count.
@@ -21,6 +23,17 @@ def normal(text: str) -> str:
     if text.isascii():
         return text.strip().lower()
     return unicodedata.normalize("NFKC", text).strip().casefold()
+
+
+def simplified(text: str) -> str:
+    """Return a text in simplified characters."""
+    converted: str = text if text.isascii() else _converter().convert(text)
+    return converted
+
+
+@lru_cache(1)
+def _converter() -> OpenCC:
+    return OpenCC("t2s")
 
 
 def without_quote(text: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from config import Config
 from models.db import Store
 from services.messaging.http_client import HttpClient
 from services.support.embeddings import EmbeddingClient
-from services.support.faq import NEAR, Faq, Near, load
+from services.support.faq import Faq, Near, load
 from services.support.knowledge import load as load_knowledge
 from services.support.meaning import MeaningIndex
 
@@ -20,7 +20,7 @@ async def report(config: Config, sentence: str) -> list[str]:
     service = config.customer_service
     entries, passages = load(service.faq), load_knowledge(service.knowledge)
     faq = Faq([*entries, *passages])
-    lines = [f"{len(entries)} questions, {len(passages)} passages; by words near from {NEAR:.3f} on"]
+    lines = [f"{len(entries)} questions, {len(passages)} passages; by words near from {faq.threshold:.3f} on"]
     if sentence:
         lines += _shown("words", faq.nearest(sentence))
     if not service.embeddings.base_url or not faq.entries:

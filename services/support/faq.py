@@ -1,9 +1,10 @@
 """The FAQ: exact matches are answered, similar questions are found by words. No I/O.
 
 Similarity by words: a text is reduced to its topic, without the words that any question may have (what, when, can I),
-and that to its characters and pairs of characters, weighted by how rare they are among the entries. It combines the
-similarity to a question of the entry (cosine and coverage) with the coverage by its answer. No lexical measure is good
-enough to answer without asking (benchmarks/faq.py measures it), so similar questions are only offered as a menu.
+and that to its characters, pairs of characters and concepts (synonyms.py), weighted by how rare they are among the
+entries. The score combines the similarity to a question of the entry (cosine and coverage) with the coverage by its
+answer. No lexical measure is good enough to answer without asking (benchmarks/faq.py measures it), so similar questions
+are only offered as a menu.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -20,10 +22,15 @@ from pydantic import Field, TypeAdapter, ValidationError
 from config.error_messages import Origin, one_line
 from config.section import NonEmpty, Section
 from config.yaml_file import ConfigError, read
+from services.support.chatter import CHATTER
+from services.support.synonyms import concepts
+from services.text import simplified
 
-NEAR = 0.15  # benchmarks/faq.py: lower, and chatter is offered menus; higher, and reworded questions are not
+LEAST = 0.12  # a threshold is never below it
+CHATTER_QUANTILE = 0.9  # share of the chatter that must be below the threshold; measured by benchmarks/faq.py
 COSINE = 0.7  # share of the cosine in the likeness to a question; the rest is coverage
 ANSWER = 0.7  # what coverage by the answer counts beside the likeness to a question
+CONCEPT = 1.5  # weight of a concept; that of a character is 1
 OFFERED = 3
 BEHIND = 0.2  # share of the best's nearness below which others are not offered
 BODY = 0.3  # nearness of a passage that has all the words that are asked for
@@ -66,8 +73,8 @@ def near(question: str, entry: Entry, score: float) -> Near:
 
 
 def plain(text: str) -> str:
-    """Normalise a question: NFKC, casefolded, letters and digits only."""
-    return "".join(c for c in unicodedata.normalize("NFKC", text).casefold() if c.isalnum())
+    """Normalise a question: NFKC, casefolded, simplified characters, letters and digits only."""
+    return "".join(c for c in simplified(unicodedata.normalize("NFKC", text).casefold()) if c.isalnum())
 
 
 def core(text: str) -> str:
@@ -119,20 +126,37 @@ class Faq:
         """Return the entry that lists this question."""
         return self._exact.get(plain(text)) or self._exact.get(core(text))
 
-    def nearest(self, text: str, least: float = NEAR) -> list[Near]:
-        """Return the most similar entries, best first; none if the best is below `least`, none far behind the best."""
+    @cached_property
+    def threshold(self) -> float:
+        """The similarity that most chatter, everyday sentences that no business lists, does not reach."""
+        highest = sorted(max(self.scores(text).values(), default=0.0) for text in CHATTER)
+        return max(LEAST, highest[int(CHATTER_QUANTILE * len(highest))])
+
+    def nearest(self, text: str, least: float | None = None) -> list[Near]:
+        """Return the most similar entries, best first; none if the best is below the threshold, or `least` if given,
+        none far behind the best.
+        """
         ranked = self.ranked(text, OFFERED)
-        if not ranked or ranked[0].score < least:
+        if not ranked or ranked[0].score < (self.threshold if least is None else least):
             return []
         return [one for one in ranked if one.score >= BEHIND * ranked[0].score]
 
     def ranked(self, text: str, number: int) -> list[Near]:
         """Return a number of entries by similarity, best first, without those that share nothing with the text."""
+        scores, best_row = self._scored(text)
+        found = sorted((at for at, score in scores.items() if score > 0), key=lambda at: (-scores[at], at))
+        return [near(self._question(at, best_row.get(at, 0)), self.entries[at], scores[at]) for at in found[:number]]
+
+    def scores(self, text: str) -> dict[int, float]:
+        """Return the similarity (0–1) of each entry, by its index, that shares anything with the text."""
+        return self._scored(text)[0]
+
+    def _scored(self, text: str) -> tuple[dict[int, float], dict[int, int]]:
+        """Return the similarities, and the number of each entry's most similar question."""
         scores, best_row = self._words.scores(text)
         for at, share in self._bodies.shares(topic(text)).items():
             scores[at] = max(scores[at], BODY * share)
-        ranking = sorted((at for at, score in scores.items() if score > 0), key=lambda at: (-scores[at], at))
-        return [near(self._question(at, best_row.get(at, 0)), self.entries[at], scores[at]) for at in ranking[:number]]
+        return scores, best_row
 
     def _question(self, at: int, number: int) -> str:
         return self.entries[at].questions[number]
@@ -149,12 +173,12 @@ class _Bodies:
 
     def shares(self, pieces: list[str]) -> dict[int, float]:
         """Return, by row, the weighted share of the question's pairs of characters that the passage contains."""
-        pairs = _pairs(pieces)
-        total = sum(self._weight.get(gram, self._unknown) for gram in pairs)
-        if len(pairs) < 2 or not total:
+        asked = _pairs(pieces)
+        total = sum(self._weight.get(gram, self._unknown) for gram in asked)
+        if len(asked) < 2 or not total:
             return {}
-        weights = {row: sum(self._weight[gram] for gram in pairs & grams) for row, grams in self._grams.items()}
-        return {row: weight / total for row, weight in weights.items() if weight}
+        found = {row: sum(self._weight[gram] for gram in asked & grams) for row, grams in self._grams.items()}
+        return {row: weight / total for row, weight in found.items() if weight}
 
 
 def _pairs(pieces: list[str]) -> set[str]:
@@ -165,14 +189,14 @@ class _Index:
     """Questions and answers as weighted characters and pairs of them, by inverted lists."""
 
     def __init__(self, entries: list[Entry]) -> None:
-        rows = [(at, n, _question_grams(q)) for at, entry in enumerate(entries) for n, q in enumerate(entry.questions)]
-        answers = {at: _grams(topic(one.answer)) for at, one in enumerate(entries) if not one.is_passage}
+        rows = [(at, n, _question_terms(q)) for at, one in enumerate(entries) for n, q in enumerate(one.questions)]
+        answers = {at: _answer_terms(one.answer) for at, one in enumerate(entries) if not one.is_passage}
         seen: defaultdict[str, set[int]] = defaultdict(set)  # which entries have it
         for at, _, grams in rows:
             for gram in grams:
                 seen[gram].add(at)
-        for at, grams in answers.items():
-            for gram in grams:
+        for at, terms in answers.items():
+            for gram in terms:
                 seen[gram].add(at)
         self._weights = {gram: math.log(1 + len(entries) / len(has)) for gram, has in seen.items()}
         self._unknown = math.log(1 + 2 * len(entries))
@@ -183,18 +207,18 @@ class _Index:
             for gram, weight in self._weighted(grams).items():
                 self._by_question[gram].append((row, weight / norm))
         self._by_answer: defaultdict[str, list[int]] = defaultdict(list)
-        for at, grams in answers.items():
-            for gram in grams:
+        for at, terms in answers.items():
+            for gram in terms:
                 if not gram.isascii() or len(gram) > 1:  # a digit of an answer names nothing
                     self._by_answer[gram].append(at)
 
     def scores(self, text: str) -> tuple[defaultdict[int, float], dict[int, int]]:
         """Return, by entry, its similarity (0–1) and its most similar question."""
-        query = self._weighted(_question_grams(text))
-        norm, total = self._norm(query), sum(query.values()) or 1.0
+        asked = self._weighted(_question_terms(text))
+        norm, total = self._norm(asked), sum(asked.values()) or 1.0
         like: defaultdict[int, float] = defaultdict(float)
         scores: defaultdict[int, float] = defaultdict(float)
-        for gram, weight in query.items():
+        for gram, weight in asked.items():
             for row, value in self._by_question.get(gram, ()):
                 like[row] += COSINE * weight / norm * value + (1 - COSINE) * weight / total
         nearest: dict[int, int] = {}
@@ -202,12 +226,12 @@ class _Index:
             at, number = self._rows[row]
             if at not in nearest:
                 nearest[at], scores[at] = number, like[row] / (1 + ANSWER)
-        for gram, weight in query.items():
+        for gram, weight in asked.items():
             for at in self._by_answer.get(gram, ()):
                 scores[at] += ANSWER / (1 + ANSWER) * weight / total
         return scores, nearest
 
-    def _weighted(self, grams: Counter[str]) -> dict[str, float]:
+    def _weighted(self, grams: dict[str, float]) -> dict[str, float]:
         return {gram: number * self._weights.get(gram, self._unknown) for gram, number in grams.items()}
 
     @staticmethod
@@ -215,13 +239,20 @@ class _Index:
         return math.sqrt(sum(weight**2 for weight in weighted.values())) or 1.0
 
 
-def _question_grams(question: str) -> Counter[str]:
-    """Return the terms of a question's topic.
+def _question_terms(question: str) -> dict[str, float]:
+    """Return the terms of a question's topic and its concepts.
 
     A question of common words only, such as 你们在哪里, is similar to such questions alone.
     """
     pieces = topic(core(question))
-    return _grams(pieces) if pieces else Counter({f"={gram}": n for gram, n in _grams([core(question)]).items()})
+    terms: dict[str, float] = (
+        dict(_grams(pieces)) if pieces else {f"={gram}": n for gram, n in _grams([core(question)]).items()}
+    )
+    return terms | dict.fromkeys(concepts(plain(question)), CONCEPT)
+
+
+def _answer_terms(answer: str) -> set[str]:
+    return {*_grams(topic(answer)), *concepts(plain(answer))}
 
 
 def _grams(pieces: list[str]) -> Counter[str]:

@@ -14,6 +14,7 @@ class Courtesy(StrEnum):
     GREETING = "greeting"
     THANKS = "thanks"
     GOODBYE = "goodbye"
+    ACKNOWLEDGEMENT = "acknowledgement"
 
 
 _PATTERNS = {
@@ -22,6 +23,8 @@ _PATTERNS = {
     Courtesy.THANKS: "(?:好的|好|嗯|太|非常|十分|多|真的)*(?:谢谢|多谢|感谢|谢啦|谢了|3q|thanks|thankyou|thx)+"
     "(?:你们?|您|啦|了|哦|呀|啊|帮忙)*",
     Courtesy.GOODBYE: "(?:好的|好|那|先这样|没事了|没有了)*(?:再见|拜拜|拜|晚安|回见|bye|byebye)+(?:了|啦|哦)*",
+    Courtesy.ACKNOWLEDGEMENT: "(?:好的|好吧|好嘞|好|行|可以|收到|知道了|我知道了|了解了?|明白了?|懂了|没事了|不用了|"
+    "嗯|哦|噢|喔|ok|okay|哈|呵|嘿|嘻)+(?:了|的|啦)*",
 }
 _COMPILED = [(courtesy, re.compile(f"{pattern}[呀啊哦呢吧啦]*")) for courtesy, pattern in _PATTERNS.items()]
 

@@ -1,8 +1,8 @@
 """Similarity of questions by embeddings, combined with words. No I/O.
 
-A model's cosines only mean something among themselves. What is asked is therefore compared with chatter as well,
-everyday sentences that no business lists. The threshold is calibrated on how near that chatter is to the entries, and
-on how near the listed questions are to the nearest of another entry.
+An entry's score combines the cosine to its nearest question, the cosine to its answer and the similarity by words. The
+cosines of a model only mean something among themselves. Therefore what is asked is also compared with chatter, everyday
+sentences that no business lists, and the threshold is calibrated on the scores of that chatter.
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ if TYPE_CHECKING:
 
     Vectors = NDArray[np.float32]
 
-CHATTER_SHARE = 0.3  # of the nearness to chatter, taken off a cosine
-CHATTER_QUANTILE = 0.85  # of how near chatter is to the entries: below it nothing is near
-OTHERS_QUANTILE = 0.4  # the same of listed questions to other entries; the threshold is the mean of both
-MIN_OTHERS = 10  # listed questions; of fewer there is nothing to learn
-WORDS = 0.03  # what full likeness in words adds to a cosine
-ANSWERS = 0.2  # share of an answer's cosine in an entry's, where it is above that of the questions
-BEHIND = 0.06  # entries so far behind the best are not offered
+CENTRED = 0.7  # share of the mean vector that is taken off, because all vectors of a model point in similar directions
+ANSWERS = 0.8  # weight of the answer's cosine beside that of the nearest question
+WORDS = 0.4  # weight of the similarity by words
+CHATTER_SHARE = 0.3  # of the similarity to the nearest chatter, taken off
+CHATTER_QUANTILE = 0.86  # share of the chatter that must be below the threshold
+BEHIND = 0.25  # entries so far behind the best are not offered
 
 
 class MeaningIndex:
@@ -38,8 +37,12 @@ class MeaningIndex:
         self._entry_of = np.array([at for at, entry in enumerate(entries) for _ in entry.questions])
         self._listed = [question for entry in entries for question in entry.questions]
         count = len(self._listed)
-        self._questions, self._answers = vectors[:count], vectors[count : count + len(entries)]
-        self._chatter = vectors[count + len(entries) :]
+        questions, answers = vectors[:count], vectors[count : count + len(entries)]
+        chatter = vectors[count + len(entries) :]
+        self._centre = CENTRED * (questions.mean(axis=0) + chatter.mean(axis=0)) / 2
+        self._questions, self._chatter = _centred(questions, self._centre), _centred(chatter, self._centre)
+        self._answers = _centred(answers, CENTRED * answers.mean(axis=0))
+        self._passages = np.array([entry.is_passage for entry in entries], dtype=bool)
         self.threshold = self._calibrated()
 
     @staticmethod
@@ -55,57 +58,59 @@ class MeaningIndex:
         return int(self._questions.shape[1])
 
     def _calibrated(self) -> float:
+        """Return the score that most chatter does not reach."""
         import numpy as np
 
         like = self._chatter @ self._chatter.T
         np.fill_diagonal(like, -1.0)  # none is compared with itself
-        nearness = [self._ranked(text, row)[0].score for text, row in zip(CHATTER, self._chatter, strict=True)]
-        chatter = np.array(nearness) + CHATTER_SHARE * (
-            (self._chatter @ self._chatter.T).max(axis=1) - like.max(axis=1)
-        )
-        threshold = float(np.quantile(chatter, CHATTER_QUANTILE))
-        others = self._others()
-        if len(others) < MIN_OTHERS:
-            return threshold
-        return (threshold + float(np.quantile(others, OTHERS_QUANTILE))) / 2
-
-    def _others(self) -> Vectors:
-        """Return the similarity of each listed question to the nearest question of another entry."""
-        import numpy as np
-
-        rows = np.array([not self._faq.entries[at].is_passage for at in self._entry_of], dtype=bool)
-        questions, entry_of = self._questions[rows], self._entry_of[rows]
-        near = questions @ questions.T
-        near[entry_of[:, None] == entry_of[None, :]] = -1.0
-        others = near.max(axis=1, initial=-1.0)
-        found = others - CHATTER_SHARE * (questions @ self._chatter.T).max(axis=1, initial=-1.0)
-        kept: Vectors = found[others > -1.0]
-        return kept
+        scores = [
+            self._scores(text, row, float(nearest)).max()
+            for text, row, nearest in zip(CHATTER, self._chatter, like.max(axis=1), strict=True)
+        ]
+        return float(np.quantile(scores, CHATTER_QUANTILE))
 
     def nearest(self, text: str, vector: Vectors, number: int = OFFERED) -> list[Near]:
         """Return the most similar entries, best first; none if the best is below the threshold. `vector`: one row."""
-        ranked = self._ranked(text, vector[0])
-        if not ranked or ranked[0].score < self.threshold:
-            return []
-        return [one for one in ranked[:number] if one.score >= ranked[0].score - BEHIND]
-
-    def _ranked(self, text: str, vector: Vectors) -> list[Near]:
         import numpy as np
 
-        by_question, by_answer = self._questions @ vector, self._answers @ vector
-        chatter = CHATTER_SHARE * float((self._chatter @ vector).max())
-        best = np.full(len(self._faq.entries), -1.0, dtype=np.float32)
-        np.maximum.at(best, self._entry_of, by_question)
-        shares = np.array([1.0 if entry.is_passage else ANSWERS for entry in self._faq.entries])
-        scores = best + shares * np.maximum(0.0, by_answer - best) - chatter
-        words = {id(one.entry): one.score for one in self._faq.ranked(text, len(self._faq))}
-        scores += WORDS * np.array([words.get(id(entry), 0.0) for entry in self._faq.entries])
-        order = np.argsort(-scores, kind="stable")[:OFFERED]
-        return [near(self._question(int(at), by_question), self._faq.entries[at], float(scores[at])) for at in order]
+        asked = _centred(vector, self._centre)[0]
+        scores = self._scores(text, asked, float((self._chatter @ asked).max()))
+        order = [int(at) for at in np.argsort(-scores, kind="stable")[:number]]
+        if scores[order[0]] < self.threshold:
+            return []
+        least, entries = scores[order[0]] - BEHIND, self._faq.entries
+        offered = [at for at in order if scores[at] >= least]
+        return [near(self._question(at, asked), entries[at], float(scores[at])) for at in offered]
 
-    def _question(self, at: int, by_question: Vectors) -> str:
-        """The nearest question of an entry."""
+    def _scores(self, text: str, asked: Vectors, chatter: float) -> Vectors:
+        """Return the score of each entry.
+
+        `asked`: a centred vector; `chatter`: its similarity to the nearest chatter.
+        """
+        import numpy as np
+
+        by_answer = self._answers @ asked
+        by_question = np.full(len(self._answers), -1.0, dtype=np.float32)
+        np.maximum.at(by_question, self._entry_of, self._questions @ asked)
+        both = (by_question + ANSWERS * by_answer) / (1 + ANSWERS)
+        meaning = np.where(self._passages, np.maximum(both, by_answer), both)
+        words = self._faq.scores(text)
+        by_words = np.array([words.get(at, 0.0) for at in range(len(meaning))], dtype=np.float32)
+        scores: Vectors = meaning + WORDS * by_words - CHATTER_SHARE * chatter
+        return scores
+
+    def _question(self, at: int, asked: Vectors) -> str:
+        """Return the nearest question of an entry."""
         import numpy as np
 
         rows = np.flatnonzero(self._entry_of == at)
-        return self._listed[int(rows[by_question[rows].argmax()])]
+        return self._listed[int(rows[(self._questions[rows] @ asked).argmax()])]
+
+
+def _centred(vectors: Vectors, centre: Vectors) -> Vectors:
+    """Return the vectors without the centre, of length 1."""
+    import numpy as np
+
+    moved = vectors - centre
+    unit: Vectors = moved / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-9)
+    return unit

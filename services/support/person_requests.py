@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from config.customer_service import HandoffSettings
-from services.text import normal
+from services.text import normal, simplified
 
 LONGEST: Final = 40  # characters; longer texts contain a question
 # A request consists of one of `handoff.words`, surrounded by these words only.
@@ -16,6 +16,8 @@ BEFORE: Final = (
 )
 MAY_I: Final = "有没有|有|能不能|能|可不可以|可以"
 AFTER: Final = "客服|服务|帮忙|坐席|座席|在不在|在哪里|在哪|在|有|行|吗|么|呢|吧|啊|呀|一下|谢谢|快点|快|急"
+HUMAN: Final = "人工"
+ALSO: Final = ("真人", "找人", "找客服", "转客服", "联系客服", "客服人员")  # where `handoff.words` has HUMAN
 PUNCTUATION: Final = "[,。.!?~… 、“”\"'「」]"
 
 
@@ -28,13 +30,14 @@ class PersonRequests:
     def match(self, text: str) -> bool:
         """Whether a text asks for a person."""
         pattern = request_pattern(tuple(self._settings.words))
-        return pattern is not None and len(text) < LONGEST and pattern.fullmatch(normal(text)) is not None
+        return pattern is not None and len(text) < LONGEST and pattern.fullmatch(simplified(normal(text))) is not None
 
 
 @lru_cache(maxsize=16)
 def request_pattern(words: tuple[str, ...]) -> re.Pattern[str] | None:
     """Return the pattern of normalised texts that ask for a person; None without words."""
-    longest_first = sorted(map(normal, words), key=len, reverse=True)
+    wanted = {*map(normal, words), *(ALSO if HUMAN in words else ())}
+    longest_first = sorted(map(simplified, wanted), key=lambda word: (-len(word), word))
     word = "|".join(map(re.escape, longest_first))
     before, after = f"(?:{BEFORE}|{MAY_I}|{PUNCTUATION})*", f"(?:{word}|{AFTER}|{PUNCTUATION})*"
     return re.compile(f"{before}(?:{word}){after}") if words else None

@@ -21,7 +21,8 @@ from services.support.question_menus import Person, QuestionMenus
 
 PRESELECTED: Final = 20  # entries among which the language model chooses if it cannot be shown all
 _NUMBERS = {"1": 0, "2": 1, "3": 2, "一": 0, "二": 1, "三": 2}
-_CHOICE = re.compile("(?:回复|选择?)?第?([1-3一二三])[个条]?")  # matches a normalised text
+MAX_CHOICES: Final = 3
+_CHOICE = re.compile(r"(?:回复|选择?)?第?(\d|[一二三四五六七八九])[个条]?")  # matches a normalised text
 
 
 class Questions:
@@ -49,14 +50,18 @@ class Questions:
         return self._book.faq
 
     def listed(self, person: Person, text: str) -> str | None:
-        """Return the answer to a listed question, or to a number of the offered menu."""
+        """Return the answer to a listed question, or to a number of the offered menu; the menu for another number."""
         entry = self.faq.exact(text)
         if entry is not None:
             return self._answer(entry)
         choice = _CHOICE.fullmatch(plain(text))
         questions = self._menus.questions(person) if choice else ()
-        number = _NUMBERS[choice[1]] if choice else 0
-        entry = self.faq.exact(questions[number]) if number < len(questions) else None
+        if not choice or not questions:
+            return None
+        number = _NUMBERS.get(choice[1], MAX_CHOICES)
+        if number >= len(questions):
+            return _listing(questions, self._texts.faq_menu)
+        entry = self.faq.exact(questions[number])
         return self._answer(entry) if entry else None
 
     async def unlisted(self, person: Person, text: str) -> Decision | None:
@@ -73,9 +78,9 @@ class Questions:
         if not menu:
             return Decision(words)
         if words:
-            words += f"\n\n{_listing(menu, self._texts.knowledge_more)}"
+            words += f"\n\n{_listing([near.question for near in menu], self._texts.knowledge_more)}"
         else:
-            words = _listing(menu, self._texts.faq_menu)
+            words = _listing([near.question for near in menu], self._texts.faq_menu)
         write = partial(self._offer, person=person, menu=menu, missed="" if menu is not similar else text)
         return Decision(words, write, choices=tuple(near.question for near in menu))
 
@@ -98,7 +103,7 @@ class Questions:
         self._missed.count(session, person[0], missed)
 
 
-def _listing(menu: Sequence[Near], template: str) -> str:
-    lines = "\n".join(f"{number}. {near.question}" for number, near in enumerate(menu, 1))
-    numbers = "、".join(str(number) for number in range(1, len(menu) + 1))
+def _listing(questions: Sequence[str], template: str) -> str:
+    lines = "\n".join(f"{number}. {question}" for number, question in enumerate(questions, 1))
+    numbers = "、".join(str(number) for number in range(1, len(questions) + 1))
     return fill(template, questions=lines, numbers=numbers)

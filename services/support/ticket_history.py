@@ -35,8 +35,14 @@ class TicketHistory:
         zone = self._staffing.hours.zone
         at, today = (datetime.fromtimestamp(moment, zone) for moment in (row.at, self._clock()))
         day = "" if at.date() == today.date() else f"{at:%m-%d} "
-        who = ticket.name if row.by else "助手"
+        who = ticket.name if row.by else self._staff_name(row) or "助手"
         return f"{day}{at:%H:%M} {who}：{self.shown(session, ticket, row.kind, row.text)}"
+
+    def _staff_name(self, row: Said) -> str:
+        """Return the name of the staff member who wrote the message, or ""."""
+        wechat = self._staffing.accounts.find(row.account) if row.staff else None
+        contact = wechat.directory.contacts.get(row.staff) if wechat else None
+        return contact.name if contact else ""
 
     def shown(self, session: Session, ticket: Ticket, kind: str, text: str) -> str:
         """Format a message; a recall shows the recalled text."""

@@ -71,7 +71,7 @@ def test_menu_threshold_of_config_is_used(tmp_path: Path, capsys: pytest.Capture
     path.write_text(f"customer_service: {{ faq: faq.yaml, embeddings: {embeddings} }}", encoding="utf-8")
     assert main([str(path), "退货运费谁出"]) == 0
     out = capsys.readouterr().out
-    assert "2 questions, 0 passages; by words near from 0.150 on" in out
+    assert "2 questions, 0 passages; by words near from 0.120 on" in out
     assert "by words: 0." in out
     assert "m: the server does not answer" in out
     assert main([str(path), "xyz"]) == 0

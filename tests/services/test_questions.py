@@ -95,14 +95,19 @@ async def test_near_question_gets_a_menu_with_working_numbers(shop: Parts) -> No
         assert entry is not None and questions(shop).listed(WHO, text) == entry.answer, text
     second_entry = faq.exact(second)
     assert second_entry is not None and questions(shop).listed(WHO, "2") == second_entry.answer
-    for text in ("4", "0", "11", "1号"):
+    for text in ("11", "1号", "1楼"):
         assert questions(shop).listed(WHO, text) is None, text
 
 
-async def test_number_outside_the_menu_is_not_a_choice(shop: Parts) -> None:
+async def test_number_outside_the_menu_shows_it_again(shop: Parts) -> None:
     menus(shop)._menus[WHO] = _Menu(("怎么开通会员", "会员多少钱一年"), shop.clock.now)
     assert questions(shop).listed(WHO, "2") == "一年 99 元。"
-    assert questions(shop).listed(WHO, "3") is None
+    for text in ("3", "9", "0", "回复四"):
+        shown = questions(shop).listed(WHO, text)
+        assert shown is not None and "1. 怎么开通会员\n2. 会员多少钱一年" in shown, text
+    shop.clock.now += 600
+    assert questions(shop).listed(WHO, "9") is None, "without a menu a number is an ordinary message"
+    shop.clock.now -= 600
     menus(shop)._menus[WHO] = _Menu(("不再有的问题",), shop.clock.now)
     assert questions(shop).listed(WHO, "1") is None
 

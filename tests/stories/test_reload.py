@@ -14,7 +14,7 @@ from sandbox.world.world import World
 from services.support.rule_files import export_keywords, export_questions, import_keywords, import_questions
 from tests.stories.business import receiving
 from tests.stories.conftest import BotEnvironment, MakeEnv
-from tests.waiting import until
+from tests.waiting import SECONDS, until
 
 KEYS = "/wxbot/config/reload"
 ANOTHER = "whsec_YW5vdGhlciBzZWNyZXQgb2Ygb3Vycw=="

@@ -100,6 +100,7 @@ async def test_notes_and_history_are_shown(make_env: MakeEnv) -> None:
     await env.receives("店长", "#1 已记录", room)
     env.say("宋公明", "#1 转 @店长", room)
     assert "老客户，优先" in (await env.receives("宋公明", "#1 由 店长 接待", room)).text
+    env.say("店长", "#1 您好", room)
     env.say("店长", "#1 结束", room)
     await env.receives("黑旋风", CLOSED)
     env.say("黑旋风", "人工")
@@ -108,6 +109,8 @@ async def test_notes_and_history_are_shown(make_env: MakeEnv) -> None:
     history = (await env.receives("店长", "#2 黑旋风 的记录", room)).text
     assert "以前的会话：#1（" in history
     assert "老客户，优先" in history
+    assert "店长：您好" in history
+    assert "助手：正在为您转接" in history
     assert "老客户" not in "".join(words(env.seen("黑旋风")))
 
 

@@ -102,7 +102,7 @@ async def test_model_only_chooses_a_passage(make_env: MakeEnv, guide: Path) -> N
 class Embeddings:
     """An embedding server: texts about the same subject have the same vector."""
 
-    SUBJECTS = ("运费|邮费|质量", "停车|车|北门", "保修")
+    SUBJECTS = ("运费|顺风|质量", "停车|车|北门", "保修")
 
     def __init__(self) -> None:
         self.models: list[str] = []
@@ -138,12 +138,12 @@ async def test_passage_is_found_by_meaning(make_env: MakeEnv, guide: Path, embed
     settings = {"base_url": embeddings.url, "model": "m", "timeout": 5}
     env = await make_env(customer_service=service(guide, embeddings=settings))
     await built(env)
-    assert await replies_to(env, "黑旋风", "邮费谁出") == [SHIPPING]
+    assert await replies_to(env, "黑旋风", "顺风谁出") == [SHIPPING]
 
 
 async def test_embedding_model_is_changed_by_reload(make_env: MakeEnv, guide: Path, embeddings: Embeddings) -> None:
     env = await make_env(customer_service=service(guide))
-    assert await replies_to(env, "黑旋风", "邮费谁出") == [FALLBACK]
+    assert await replies_to(env, "黑旋风", "顺风谁出") == [FALLBACK]
     for model in ("one", "two"):
         settings = {"base_url": embeddings.url, "model": model, "timeout": 5}
         env.extra["customer_service"]["embeddings"] = settings
@@ -151,4 +151,4 @@ async def test_embedding_model_is_changed_by_reload(make_env: MakeEnv, guide: Pa
         assert any(key.startswith("customer_service.embeddings") for key in answer["changed"])
         await built(env)
         assert embeddings.models[-1] == model
-        assert await replies_to(env, "黑旋风", "邮费谁出") == [SHIPPING]
+        assert await replies_to(env, "黑旋风", "顺风谁出") == [SHIPPING]
