@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncGenerator
+from functools import partial
 from typing import Final
 
 from protocol import puppet_pb2 as pb
@@ -77,7 +78,9 @@ class Feed:
         # (number of the stored event before it, event)
         self._passing: deque[tuple[int, bytes]] = deque(maxlen=PASSING)
         self._news = asyncio.Event()
-        self._unwritten = asyncio.Semaphore(MAX_UNWRITTEN)
+        self._arrived: list[bytes] = []  # in this turn of the event loop
+        self._unwritten = 0  # events that arrived and are not on disk yet
+        self._has_room = asyncio.Event()
         self.standing = AccountStatus()
         self._follower: object | None = None  # who gets what is not kept
         self.received = 0
@@ -91,20 +94,31 @@ class Feed:
         if kind not in KEPT:
             self._pass(body)
             return
-        await self._unwritten.acquire()
-        number, written = self._journal.append(body)
-        written.add_done_callback(lambda done: self._written(number, body, done))
+        while self._unwritten >= MAX_UNWRITTEN:
+            self._has_room.clear()
+            await self._has_room.wait()
+        self._unwritten += 1
+        if not self._arrived:
+            asyncio.get_running_loop().call_soon(self._write)
+        self._arrived.append(body)
 
-    def _written(self, number: int, body: bytes, done: asyncio.Future[None]) -> None:
-        self._unwritten.release()
+    def _write(self) -> None:
+        bodies, self._arrived = self._arrived, []
+        first, written = self._journal.append(bodies)
+        written.add_done_callback(partial(self._written, first, bodies))
+
+    def _written(self, first: int, bodies: list[bytes], done: asyncio.Future[None]) -> None:
+        self._unwritten -= len(bodies)
+        self._has_room.set()
         if done.cancelled():
             return
         if isinstance(done.exception(), JournalError):
-            self.unkept += 1
-            self._pass(body)
+            self.unkept += len(bodies)
+            for body in bodies:
+                self._pass(body)
             return
-        self._journal.stored = number
-        self._recent.append((number, body))
+        self._journal.stored = first + len(bodies) - 1
+        self._recent.extend(enumerate(bodies, first))
         self._news.set()
 
     def _pass(self, body: bytes) -> None:

@@ -15,7 +15,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from pathlib import Path
@@ -123,11 +123,15 @@ class Journal:
 
     # ---- writing ----
 
-    def append(self, body: bytes) -> tuple[int, asyncio.Future[None]]:
-        """Assign a number to an event; the future is done once it is stored, or has a JournalError."""
-        self.last += 1
-        number, row = self.last, (self.last, time.time(), body)
-        return number, self._write(lambda c: void(c.execute("insert into event values (?, ?, ?)", row)))
+    def append(self, bodies: Sequence[bytes]) -> tuple[int, asyncio.Future[None]]:
+        """Assign the next numbers to events and return the first.
+
+        The future is done once all of them are stored, or has a JournalError, and then none is.
+        """
+        first, now = self.last + 1, time.time()
+        self.last += len(bodies)
+        rows = [(number, now, body) for number, body in enumerate(bodies, first)]
+        return first, self._write(lambda c: void(c.executemany("insert into event values (?, ?, ?)", rows)))
 
     async def keep_answer(self, path: str, request: bytes, number: int, messages: bytes) -> None:
         """Store the response of a call, as long as event `number` is stored."""
