@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import logging
 import signal
@@ -42,6 +43,7 @@ async def run(config: RelayConfig) -> None:
         for relay in relays:
             stack.push_async_callback(relay.stop)
             await relay.start()
+        gc.freeze()  # what is here by now stays: it need not be searched for garbage again and again
         print("relay: ready", flush=True)
         waits = [asyncio.ensure_future(stopping.wait()), *(asyncio.ensure_future(one.failed()) for one in relays)]
         done, left = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

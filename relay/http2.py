@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Final
 
 from h2.errors import ErrorCodes
@@ -36,7 +35,7 @@ class TooManyCalls(Exception):
     """The peer accepts no more streams at the moment."""
 
 
-Accept = Callable[[Headers, Stream], Receiver]
+Accept = Callable[[Stream, Headers], Receiver]
 
 
 class Http2Connection(asyncio.Protocol):
@@ -49,7 +48,7 @@ class Http2Connection(asyncio.Protocol):
     def __init__(self, accept: Accept | None = None, keepalive: float = 0) -> None:
         self._accept = accept
         self._keepalive = keepalive
-        self._streams: dict[int, Stream] = {}
+        self._streams: dict[int, tuple[Stream, Receiver]] = {}
         self._last_id = 0 if accept else -1  # of the streams so far
         self._reader = FrameReader(frames.PREFACE if accept else b"")
         self._unread, self._owed = 0, 0  # bytes, as of a stream
@@ -80,9 +79,9 @@ class Http2Connection(asyncio.Protocol):
         """End all streams."""
         self.is_lost = True
         self._pings.stop()
-        for stream in list(self._streams.values()):
+        for stream, receiver in list(self._streams.values()):
             stream.close()
-            stream.receiver.on_reset(None)
+            receiver.on_reset(None)
 
     def pause_writing(self) -> None:
         """The transport's buffer is full."""
@@ -109,8 +108,8 @@ class Http2Connection(asyncio.Protocol):
             self.close()
             raise GatewayLost
         self._last_id += 2
-        stream = Stream(self, self._last_id, self._first_room, make)
-        self._streams[stream.id] = stream
+        stream = Stream(self, self._last_id, self._first_room)
+        self._streams[stream.id] = (stream, make(stream))
         self.writer.headers(stream.id, headers)
         return stream
 
@@ -133,7 +132,7 @@ class Http2Connection(asyncio.Protocol):
         self._streams.pop(stream.id, None)
 
     def _pump_all(self) -> None:
-        for stream in list(self._streams.values()):
+        for stream, _ in list(self._streams.values()):
             if stream.is_waiting:
                 stream.pump()
 
@@ -154,13 +153,14 @@ class Http2Connection(asyncio.Protocol):
 
     def _on_headers(self, flags: int, id: int, headers: Headers) -> None:
         end = flags & frames.END_STREAM == frames.END_STREAM
-        stream = self._streams.get(id)
-        if stream is not None:
-            if self._accept is None and not end and headers.are_informational:
-                return
+        entry = self._streams.get(id)
+        if entry is not None:
+            stream, receiver = entry
             if end:
                 stream.ended()
-            stream.receiver.on_headers(headers, end=end)
+            elif self._accept is None and headers.are_informational:
+                return
+            receiver.on_headers(headers, end=end)
         elif id > self._last_id:
             self._on_request(id, headers, end=end)
 
@@ -174,10 +174,10 @@ class Http2Connection(asyncio.Protocol):
         if not headers.are_valid:
             self.writer.reset(id, ErrorCodes.PROTOCOL_ERROR)
             return
-        accept = partial(self._accept, headers)
-        stream = Stream(self, id, self._first_room, accept, has_ended=end)
+        stream = Stream(self, id, self._first_room, has_ended=end)
+        receiver = self._accept(stream, headers)
         if not stream.is_closed:
-            self._streams[id] = stream
+            self._streams[id] = (stream, receiver)
 
     def _on_data(self, flags: int, id: int, payload: bytes) -> None:
         size = len(payload)
@@ -185,24 +185,25 @@ class Http2Connection(asyncio.Protocol):
         self._unread += size
         if self._unread + self._owed > CONNECTION_WINDOW:
             raise ProtocolFault(ErrorCodes.FLOW_CONTROL_ERROR)
-        stream = self._streams.get(id)
-        if stream is None:
+        entry = self._streams.get(id)
+        if entry is None:
             if id > self._last_id:
                 raise ProtocolFault(ErrorCodes.PROTOCOL_ERROR)
             self.consumed(size)  # it was sent before the peer knew of the end
             return
+        stream, receiver = entry
         if stream.has_ended or not stream.received(size):
             raise ProtocolFault(ErrorCodes.STREAM_CLOSED if stream.has_ended else ErrorCodes.FLOW_CONTROL_ERROR)
         end = flags & frames.END_STREAM == frames.END_STREAM
         if end:
             stream.ended()
-        stream.receiver.on_data(data, size, end=end)
+        receiver.on_data(data, size, end=end)
 
     def _on_reset(self, flags: int, id: int, payload: bytes) -> None:
-        stream = self._streams.get(id)
-        if stream is not None:
+        if id in self._streams:
+            stream, receiver = self._streams[id]
             stream.close()
-            stream.receiver.on_reset(_number(payload))
+            receiver.on_reset(_number(payload))
 
     def _on_window(self, flags: int, id: int, payload: bytes) -> None:
         more = _number(payload) & LARGEST_WINDOW
@@ -211,7 +212,8 @@ class Http2Connection(asyncio.Protocol):
             if not more or self.writer.room > LARGEST_WINDOW:
                 raise ProtocolFault(ErrorCodes.FLOW_CONTROL_ERROR)
             self._pump_all()
-        elif (stream := self._streams.get(id)) is not None:
+        elif id in self._streams:
+            stream = self._streams[id][0]
             stream.room += more
             if stream.room > LARGEST_WINDOW:
                 raise ProtocolFault(ErrorCodes.FLOW_CONTROL_ERROR)
@@ -225,7 +227,7 @@ class Http2Connection(asyncio.Protocol):
         for code, value in frames.SETTING.iter_unpack(payload):
             if code == SettingCodes.INITIAL_WINDOW_SIZE:
                 more, self._first_room = value - self._first_room, value
-                for stream in self._streams.values():
+                for stream, _ in self._streams.values():
                     stream.room += more
             elif code == SettingCodes.MAX_FRAME_SIZE:
                 self.writer.frame_size = value

@@ -60,7 +60,7 @@ class RelayService:
         self.fence = Fence(journal)
         self.calls = 0
 
-    def accept(self, headers: Headers, stream: Stream) -> Call:
+    def accept(self, stream: Stream, headers: Headers) -> Call:
         """Handle a new call."""
         self.calls += 1
         call = Call(self, stream, headers)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -57,19 +56,10 @@ class Stream:
         "has_ended",
         "id",
         "is_closed",
-        "receiver",
         "room",
     )
 
-    def __init__(
-        self,
-        connection: Http2Connection,
-        id: int,
-        room: int,
-        make: Callable[[Stream], Receiver],
-        *,
-        has_ended: bool = False,
-    ) -> None:
+    def __init__(self, connection: Http2Connection, id: int, room: int, *, has_ended: bool = False) -> None:
         self.id = id
         self.connection = connection
         self.room = room  # bytes that the peer takes on this stream
@@ -81,7 +71,6 @@ class Stream:
         self._owed = 0  # bytes consumed, of which the peer is not told yet
         self._waiting: deque[Piece] = deque()
         self._drained: asyncio.Future[None] | None = None
-        self.receiver = make(self)
 
     # ---- sending ----
 

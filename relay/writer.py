@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from relay import frames
-from relay.frames import WINDOW, frame
+from relay.frames import HEAD, WINDOW, frame
 from relay.headers import Headers
 
 if TYPE_CHECKING:
@@ -64,12 +64,12 @@ class FrameWriter:
 
     def headers(self, id: int, headers: Headers, *, end: bool = False) -> None:
         """Write headers or trailers."""
-        block, flags = headers.block, int(end)  # END_STREAM is 1
+        block, flags = headers.block, frames.END_STREAM if end else 0
         kind, size = frames.HEADERS, self.frame_size
         while len(block) > size:
             self.write(frame(kind, flags, id, block[:size]))
             kind, flags, block = frames.CONTINUATION, 0, block[size:]
-        self.write(frame(kind, flags | frames.END_HEADERS, id, block))
+        self.write(HEAD.pack(len(block) >> 8, len(block) & 0xFF, kind, flags | frames.END_HEADERS, id) + block)
 
     def room_of(self, stream: Stream) -> int:
         """Return how much data of a stream can be sent now in one frame."""
@@ -82,7 +82,7 @@ class FrameWriter:
             return False
         stream.room -= size
         self.room -= size
-        self.write(frame(frames.DATA, int(end), stream.id, data))
+        self.write(HEAD.pack(size >> 8, size & 0xFF, frames.DATA, frames.END_STREAM if end else 0, stream.id) + data)
         return True
 
     def enlarge(self, id: int, size: int) -> None:

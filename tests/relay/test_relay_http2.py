@@ -96,7 +96,7 @@ class Server:
         self.connections: list[Http2Connection] = []
         self.port = 0
 
-    def accept(self, headers: Headers, stream: Stream) -> Echo:
+    def accept(self, stream: Stream, headers: Headers) -> Echo:
         self.calls.append(Echo(stream, headers, reads=self.reads))
         return self.calls[-1]
 
@@ -277,6 +277,6 @@ def test_a_table_larger_than_agreed_is_refused() -> None:
 
 
 def test_a_stream_takes_one_window() -> None:
-    stream = Stream(None, 1, WINDOW, lambda stream: None)  # type: ignore[arg-type, return-value]
+    stream = Stream(None, 1, WINDOW)  # type: ignore[arg-type]
     assert stream.received(WINDOW)
     assert not stream.received(1)
