@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from functools import partial
 from typing import Final
 
@@ -78,7 +78,6 @@ class Feed:
         # (number of the stored event before it, event)
         self._passing: deque[tuple[int, bytes]] = deque(maxlen=PASSING)
         self._news = asyncio.Event()
-        self._arrived: list[bytes] = []  # in this turn of the event loop
         self._unwritten = 0  # events that arrived and are not on disk yet
         self._has_room = asyncio.Event()
         self.standing = AccountStatus()
@@ -86,33 +85,29 @@ class Feed:
         self.received = 0
         self.unkept = 0
 
-    async def put(self, body: bytes) -> None:
-        """Add an event of the gateway; waits while writing is behind."""
-        self.received += 1
-        kind = pb.EventResponse.FromString(body).type
-        self.standing.note(kind, body)
-        if kind not in KEPT:
-            self._pass(body)
+    async def put(self, bodies: Sequence[bytes]) -> None:
+        """Add events of the gateway; waits while writing is behind."""
+        self.received += len(bodies)
+        kept = []
+        for body in bodies:
+            kind = pb.EventResponse.FromString(body).type
+            self.standing.note(kind, body)
+            if kind in KEPT:
+                kept.append(body)
+            else:
+                self._pass(body)
+        if not kept:
             return
         while self._unwritten >= MAX_UNWRITTEN:
             self._has_room.clear()
             await self._has_room.wait()
-        self._unwritten += 1
-        if not self._arrived:
-            asyncio.get_running_loop().call_soon(self._write)
-        self._arrived.append(body)
+        self._unwritten += len(kept)
+        self._journal.append(kept, partial(self._written, kept))
 
-    def _write(self) -> None:
-        bodies, self._arrived = self._arrived, []
-        first, written = self._journal.append(bodies)
-        written.add_done_callback(partial(self._written, first, bodies))
-
-    def _written(self, first: int, bodies: list[bytes], done: asyncio.Future[None]) -> None:
+    def _written(self, bodies: Sequence[bytes], first: int, error: JournalError | None) -> None:
         self._unwritten -= len(bodies)
         self._has_room.set()
-        if done.cancelled():
-            return
-        if isinstance(done.exception(), JournalError):
+        if error is not None:
             self.unkept += len(bodies)
             for body in bodies:
                 self._pass(body)

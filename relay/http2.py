@@ -19,7 +19,7 @@ from relay.headers import LARGEST_BLOCK, Headers
 from relay.pings import Pings
 from relay.reader import FrameReader
 from relay.streams import Receiver, Stream
-from relay.writer import FrameWriter
+from relay.writer import FrameWriter, Turn
 
 # More than the windows of all streams together (100 of 64 KiB): a stream that nobody reads holds up no other.
 CONNECTION_WINDOW: Final = 16 * 1024 * 1024
@@ -42,10 +42,10 @@ class Http2Connection(asyncio.Protocol):
     """A connection.
 
     `accept` serves the peer's calls; None makes it a client. `keepalive`: seconds between pings, and the time a peer
-    has to respond; 0 = no pings.
+    has to respond; 0 = no pings. `turn`: of connections that forward to each other.
     """
 
-    def __init__(self, accept: Accept | None = None, keepalive: float = 0) -> None:
+    def __init__(self, accept: Accept | None = None, keepalive: float = 0, turn: Turn | None = None) -> None:
         self._accept = accept
         self._keepalive = keepalive
         self._streams: dict[int, tuple[Stream, Receiver]] = {}
@@ -54,7 +54,8 @@ class Http2Connection(asyncio.Protocol):
         self._unread, self._owed = 0, 0  # bytes, as of a stream
         self._first_room = WINDOW  # bytes that the peer takes on a new stream
         self._most_streams = LARGEST_WINDOW
-        self.writer = FrameWriter()
+        self._turn = turn or Turn()
+        self.writer = FrameWriter(self._turn)
         self._pings = Pings(self.writer)
         self.is_lost = False
 
@@ -141,6 +142,7 @@ class Http2Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Handle received bytes."""
         self._pings.has_traffic = True
+        self._turn.begin()
         try:
             for kind, flags, id, content in self._reader.feed(data):
                 handler = _HANDLERS.get(kind)  # other kinds are ignored, as extensions of the protocol
@@ -150,6 +152,8 @@ class Http2Connection(asyncio.Protocol):
             last = max(0, self._last_id) if self._accept else 0
             self.writer.write(frame(frames.GOAWAY, 0, 0, last.to_bytes(4, "big") + fault.code.to_bytes(4, "big")))
             self.close()
+        finally:
+            self._turn.send()
 
     def _on_headers(self, flags: int, id: int, headers: Headers) -> None:
         end = flags & frames.END_STREAM == frames.END_STREAM

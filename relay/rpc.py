@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator
 from typing import Final
 
@@ -91,7 +90,8 @@ class OwnCall:
     def __init__(self, stream: Stream, limit: int) -> None:
         self._stream = stream
         self._messages = MessageDecoder(limit)
-        self._received: deque[tuple[bytes, int]] = deque()
+        self._received: list[bytes] = []
+        self._size = 0  # bytes to be consumed once they are handled
         self._news = asyncio.Event()
         self._ended = False
         self._error: Exception | None = None
@@ -111,11 +111,12 @@ class OwnCall:
             self._stream.reset()
             self._end(error)
             return
-        if not whole:
+        if not (whole or self._received):
             self._stream.consumed(size)
-        for number, message in enumerate(whole, 1):
-            self._received.append((message, size if number == len(whole) else 0))
-        self._news.set()
+        else:
+            self._size += size
+            self._received += whole
+            self._news.set()
         if end:
             self._end(None)
 
@@ -128,13 +129,16 @@ class OwnCall:
             self._ended, self._error = True, error
             self._news.set()
 
-    async def answers(self) -> AsyncGenerator[bytes, None]:
-        """Yield the responses; raise GRPCError, GatewayLost or UndecodableMessage. Stopping early cancels the call."""
+    async def answers(self) -> AsyncGenerator[list[bytes], None]:
+        """Yield the responses, those that arrived together at once. Stopping early cancels the call.
+
+        Raises GRPCError, GatewayLost or UndecodableMessage.
+        """
         try:
             while True:
                 while self._received:
-                    message, size = self._received.popleft()
-                    yield message
+                    (received, size), self._received, self._size = (self._received, self._size), [], 0
+                    yield received
                     self._stream.consumed(size)
                 if self._ended:
                     break

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
@@ -19,6 +19,7 @@ from relay.headers import Field, Headers
 from relay.http2 import GatewayLost, Http2Connection, TooManyCalls
 from relay.journal import Fact, Journal
 from relay.rpc import MOST, OwnCall, UndecodableMessage, begin, path_of
+from relay.writer import Turn
 
 log = logging.getLogger(__name__)
 EMPTY: Final = b""
@@ -41,21 +42,23 @@ class RelayTiming:
 
 
 class Upstream:
-    """The gateway of one relay. `on_event` is called with each event."""
+    """The gateway of one relay. `on_events` is called with the events that arrive together."""
 
     def __init__(
         self,
         gateway: GatewayAddress,
         tls: TlsChoice,
         journal: Journal,
-        on_event: Callable[[bytes], Awaitable[None]],
+        on_events: Callable[[Sequence[bytes]], Awaitable[None]],
         timing: RelayTiming,
+        turn: Turn,
     ) -> None:
         self._gateway = gateway
         self._tls = tls
         self._journal = journal
-        self._on_event = on_event
+        self._on_events = on_events
         self._timing = timing
+        self._turn = turn
         self._failures = 0
         self._why = ""
         self._scheme = b"http"
@@ -133,7 +136,7 @@ class Upstream:
         self._scheme = b"https" if secure else b"http"
         self._forwarded.clear()
         _, connection = await asyncio.get_running_loop().create_connection(
-            Http2Connection,
+            lambda: Http2Connection(turn=self._turn),
             gateway.host,
             int(gateway.endpoint.rpartition(":")[2]),
             ssl=context(gateway.ca) if secure else None,
@@ -156,11 +159,11 @@ class Upstream:
             await end(tasks)
 
     async def _read(self, call: OwnCall, first: asyncio.Event, secure: bool) -> None:
-        async for body in call.answers():
+        async for bodies in call.answers():
             if not first.is_set():
                 self._worked(secure)
                 first.set()
-            await self._on_event(body)
+            await self._on_events(bodies)
 
     def _worked(self, secure: bool) -> None:
         self._tls.worked(secure)
@@ -194,9 +197,9 @@ class Upstream:
         answers: list[bytes] = []
         call = begin(connection, self.headers(path_of(name)), request, limit)
         async with asyncio.timeout(timeout), aclosing(call.answers()) as received:
-            async for answer in received:
-                answers.append(answer)
-                limit -= len(answer)
+            async for some in received:
+                answers += some
+                limit -= sum(map(len, some))
                 if limit < 0:  # a file comes in many messages
                     raise UndecodableMessage
         return answers

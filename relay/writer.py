@@ -16,11 +16,36 @@ WRITE_BUFFER: Final = 256 * 1024
 MAX_UNSENT: Final = 1024 * 1024  # bytes; only answers to pings and settings can become so many
 
 
-class FrameWriter:
-    """Frames written in one turn of the event loop are sent together."""
+class Turn:
+    """Sends together what the writers of a relay write in one turn of the event loop, or while bytes are handled."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self._writers: list[FrameWriter] = []
+        self._is_receiving = False
+
+    def add(self, writer: FrameWriter) -> None:
+        """Take a writer that has something to send."""
+        if not (self._writers or self._is_receiving):
+            asyncio.get_running_loop().call_soon(self.send)
+        self._writers.append(writer)
+
+    def begin(self) -> None:
+        """Bytes were received; `send` is called once they are handled."""
+        self._is_receiving = True
+
+    def send(self) -> None:
+        """Send what is written."""
+        self._is_receiving = False
+        writers, self._writers = self._writers, []
+        for writer in writers:
+            writer.flush()
+
+
+class FrameWriter:
+    """Writes the frames of one connection."""
+
+    def __init__(self, turn: Turn) -> None:
+        self._turn = turn
         self._transport: asyncio.Transport | None = None
         self._out: list[bytes] = []
         self.is_paused = False  # the transport's buffer is full
@@ -40,7 +65,7 @@ class FrameWriter:
     def close(self) -> None:
         """Send what is written, and close."""
         if self._transport is not None and not self._transport.is_closing():
-            self._flush()
+            self.flush()
             self._transport.close()
 
     def abort(self) -> None:
@@ -51,10 +76,11 @@ class FrameWriter:
     def write(self, data: bytes) -> None:
         """Write bytes of a frame."""
         if not self._out:
-            self._loop.call_soon(self._flush)
+            self._turn.add(self)
         self._out.append(data)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Hand what is written to the transport."""
         out, self._out = self._out, []
         if not out or self._transport is None or self._transport.is_closing():
             return
