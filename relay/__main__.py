@@ -12,6 +12,7 @@ import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import event_loop
 from file_modes import make_files_private
 from relay.config import RelayConfig, RelayConfigError, load
 from relay.journal import JournalError
@@ -63,17 +64,17 @@ def main() -> int:
     parser.add_argument("--config", type=Path, default=Path("relay.yaml"))
     parser.add_argument("--wait", action="store_true", help="take over at once when the relay that runs now ends")
     parser.add_argument("--check", action="store_true", help="only check the file")
-    given = parser.parse_args()
+    options = parser.parse_args()
     try:
-        config = load(given.config)
-        if given.check:
+        config = load(options.config)
+        if options.check:
             return 0
         handler = logging.StreamHandler()
         text = "%(asctime)s %(levelname)s %(name)s: %(message)s"
         handler.setFormatter(RelayJsonFormatter() if config.log_format == "json" else logging.Formatter(text))
         logging.basicConfig(level=logging.INFO, handlers=[handler])
-        acquire(config.data, wait=given.wait)
-        asyncio.run(run(config))
+        acquire(config.data, wait=options.wait)
+        event_loop.run(run(config))
     except RelayConfigError as error:
         print(f"relay: {error}", file=sys.stderr)
         return 2

@@ -187,8 +187,8 @@ class Journal:
 
     def _write_forever(self) -> None:
         connection = self._connect()
-        goes_on = True
-        while goes_on:
+        is_running = True
+        while is_running:
             batch: list[tuple[Write, Settle]] = []
             while len(batch) < MAX_PER_COMMIT:
                 try:
@@ -196,7 +196,7 @@ class Journal:
                 except queue.Empty:
                     break
                 if job is None:
-                    goes_on = False
+                    is_running = False
                     break
                 batch.append(job)
             if batch:
