@@ -89,9 +89,8 @@ class RelayServer:
             secure = self._tls if self._tls != "auto" else await self._speaks_tls(accepted)
             context = self._context if secure else None
             self._connections = {one for one in self._connections if not one.is_lost}
-            _, connection = await loop.connect_accepted_socket(
-                lambda: Http2Connection(self._accept, KEEPALIVE, self._turn), accepted, ssl=context
-            )
+            connection = Http2Connection(self._accept, KEEPALIVE, self._turn)
+            await loop.connect_accepted_socket(lambda: connection, accepted, ssl=context)  # uvloop returns another one
             self._connections.add(connection)
         except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
             log.info("a connection was not opened: %s", type(error).__name__)

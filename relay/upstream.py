@@ -135,8 +135,9 @@ class Upstream:
         gateway = self._gateway
         self._scheme = b"https" if secure else b"http"
         self._forwarded.clear()
-        _, connection = await asyncio.get_running_loop().create_connection(
-            lambda: Http2Connection(turn=self._turn),
+        connection = Http2Connection(turn=self._turn)
+        await asyncio.get_running_loop().create_connection(
+            lambda: connection,
             gateway.host,
             int(gateway.endpoint.rpartition(":")[2]),
             ssl=context(gateway.ca) if secure else None,
