@@ -14,12 +14,14 @@ from pathlib import Path
 
 import event_loop
 from file_modes import make_files_private
-from relay.config import RelayConfig, RelayConfigError, load
+from relay.config import RelayConfig, load
 from relay.journal import JournalError
+from relay.language import translated
 from relay.lock import acquire
 from relay.metrics import serve_metrics
 from relay.relay import Relay
 from relay.server import bound
+from yaml_file import ConfigError
 
 
 class RelayJsonFormatter(logging.Formatter):
@@ -75,8 +77,8 @@ def main() -> int:
         logging.basicConfig(level=logging.INFO, handlers=[handler])
         acquire(config.data, wait=options.wait)
         event_loop.run(run(config))
-    except RelayConfigError as error:
-        print(f"relay: {error}", file=sys.stderr)
+    except ConfigError as error:
+        print(f"relay: {translated(str(error))}", file=sys.stderr)
         return 2
     except (OSError, JournalError) as error:
         print(f"relay: {error}", file=sys.stderr)

@@ -19,7 +19,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from config.error_messages import Origin, one_line
 from config.section import NonEmpty, Section
-from config.yaml_file import ConfigError, read
+from yaml_file import ConfigError, read
 
 NEAR = 0.15  # benchmarks/faq.py: lower, and chatter is offered menus; higher, and reworded questions are not
 COSINE = 0.7  # share of the cosine in the likeness to a question; the rest is coverage
