@@ -30,7 +30,7 @@ from config.settings import (
 )
 from config.texts import Texts
 from config.texts_english import ENGLISH
-from config.yaml_file import ConfigError, Place, read
+from yaml_file import ConfigError, Place, read
 
 __all__ = ["Config", "ConfigError", "beside", "load", "read_yaml"]
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from config.section import FromEnvironment
-from config.yaml_file import Place, YamlFile
+from yaml_file import Place, YamlFile
 
 SECRET_KEYS: Final = ("token", "key", "keys", "secret", "headers")
 WANTED: Final = {  # prefixes of pydantic's error types

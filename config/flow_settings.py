@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from config.section import NonEmpty, OneEntry, Pattern, Section, misplaced
-from config.yaml_file import Place
+from yaml_file import Place
 
 PLACEHOLDER: Final = re.compile(r"\{(\w+)((?:\.\w+)*)\}")
 CALLBACK_URL: Final = "callback_url"

@@ -17,7 +17,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from config.yaml_file import Place
+from yaml_file import Place
 
 FILE: Final = "file:"  # prefix of a secret that is the path of a file
 MAX_NAMED: Final = 25  # maximum number of keys listed in an error

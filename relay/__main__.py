@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import logging
 import signal
@@ -11,13 +12,16 @@ import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import event_loop
 from file_modes import make_files_private
-from relay.config import RelayConfig, RelayConfigError, load
+from relay.config import RelayConfig, load
 from relay.journal import JournalError
+from relay.language import translated
 from relay.lock import acquire
 from relay.metrics import serve_metrics
 from relay.relay import Relay
 from relay.server import bound
+from yaml_file import ConfigError
 
 
 class RelayJsonFormatter(logging.Formatter):
@@ -42,6 +46,7 @@ async def run(config: RelayConfig) -> None:
         for relay in relays:
             stack.push_async_callback(relay.stop)
             await relay.start()
+        gc.freeze()  # what is here by now stays: it need not be searched for garbage again and again
         print("relay: ready", flush=True)
         waits = [asyncio.ensure_future(stopping.wait()), *(asyncio.ensure_future(one.failed()) for one in relays)]
         done, left = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -71,9 +76,9 @@ def main() -> int:
         handler.setFormatter(RelayJsonFormatter() if config.log_format == "json" else logging.Formatter(text))
         logging.basicConfig(level=logging.INFO, handlers=[handler])
         acquire(config.data, wait=options.wait)
-        asyncio.run(run(config))
-    except RelayConfigError as error:
-        print(f"relay: {error}", file=sys.stderr)
+        event_loop.run(run(config))
+    except ConfigError as error:
+        print(f"relay: {translated(str(error))}", file=sys.stderr)
         return 2
     except (OSError, JournalError) as error:
         print(f"relay: {error}", file=sys.stderr)

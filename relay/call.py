@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import lru_cache, partial
+from functools import partial
 from typing import Final, Protocol
 
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 from h2.errors import ErrorCodes
 
+from relay.headers import Field, Headers
 from relay.http2 import Http2Connection
-from relay.rpc import ANSWER, MessageDecoder, UndecodableMessage, frame, outcome
-from relay.streams import Headers, Stream
+from relay.rpc import ANSWER, PREFIX, frame, is_message, outcome
+from relay.streams import Stream
 
 LARGEST_READ: Final = 16 * 1024  # bytes of a request that the relay reads; its own calls are far below
 GATEWAY_LOST: Final = "the connection to the gateway was lost"
-
-
-@lru_cache(256)  # most calls of a client have the same
-def _decoded(headers: tuple[tuple[bytes, bytes], ...]) -> Mapping[str, str]:
-    return {key.decode("latin-1"): value.decode("latin-1") for key, value in headers}
+ANSWERS: Final = Headers(ANSWER)
+SUCCESS: Final = Headers(outcome(Status.OK))
 
 
 class CallHandler(Protocol):
@@ -36,11 +33,24 @@ class CallHandler(Protocol):
 class Call:
     """Buffers what the client sends until the destination is known."""
 
+    __slots__ = (
+        "_gateway",
+        "_has_answered",
+        "_held",
+        "_owner",
+        "_reads",
+        "headers",
+        "is_over",
+        "metadata",
+        "path",
+        "stream",
+    )
+
     def __init__(self, owner: CallHandler, stream: Stream, headers: Headers) -> None:
         self.stream = stream
         self.headers = headers
-        self.metadata = _decoded(tuple(headers))
-        self.path = self.metadata.get(":path", "")
+        self.metadata = headers.metadata
+        self.path = self.metadata[":path"]
         self.is_over = False
         self._owner = owner
         self._held: list[tuple[bytes, int, bool]] = []
@@ -59,7 +69,7 @@ class Call:
         if self.is_over:
             self.stream.consumed(size)
         elif self._gateway is not None:
-            self._gateway.send_data(data, end=end, sent=partial(self.stream.consumed, size))
+            self._gateway.send_data(data, end=end, source=self.stream, size=size)
         else:
             self._held.append((data, size, end))
             if self._reads:
@@ -81,11 +91,8 @@ class Call:
             self._owner.on_request(self, self._request() if ended else None)
 
     def _request(self) -> bytes | None:
-        try:
-            messages = MessageDecoder(LARGEST_READ).feed(b"".join(data for data, _, _ in self._held))
-        except UndecodableMessage:
-            return None
-        return messages[0] if len(messages) == 1 else None
+        request = b"".join(data for data, _, _ in self._held)
+        return request[PREFIX:] if is_message(request) else None
 
     # ---- to the client ----
 
@@ -93,18 +100,19 @@ class Call:
         """Forward the call to the gateway. Raises GatewayLost and TooManyCalls."""
         self._gateway = connection.open(headers, partial(_GatewayResponse, self))
         for data, size, end in self._held:
-            self._gateway.send_data(data, end=end, sent=partial(self.stream.consumed, size))
+            self._gateway.send_data(data, end=end, source=self.stream, size=size)
         self._held.clear()
 
-    def answer(self, metadata: Headers = ()) -> None:
+    def answer(self, *metadata: Field) -> None:
         """Send the headers of the relay's own response."""
         self._has_answered = True
-        self.stream.send_headers([*ANSWER, *metadata])
+        self.stream.send_headers(Headers((*ANSWER, *metadata)) if metadata else ANSWERS)
 
     async def send(self, message: bytes) -> None:
         """Send a message of the response, and wait until it has been written."""
         self.stream.send_data(frame(message))
-        await self.stream.drain()
+        if self.stream.is_waiting:
+            await self.stream.drain()
 
     def answer_framed(self, framed: bytes) -> None:
         """Send a complete response: framed messages, and success."""
@@ -116,8 +124,11 @@ class Call:
         """End the call."""
         if self.is_over:
             return
-        start = () if self._has_answered else ANSWER
-        self.stream.send_headers([*start, *outcome(status, message)], end=True)
+        if self._has_answered:
+            headers = Headers(outcome(status, message)) if status is not Status.OK else SUCCESS
+        else:
+            headers = Headers((*ANSWER, *outcome(status, message)))
+        self.stream.send_headers(headers, end=True)
         self.over()
 
     def refuse(self, error: GRPCError) -> None:
@@ -135,9 +146,10 @@ class Call:
         if self.is_over:
             return
         self.is_over = True
-        for _, size, _ in self._held:
-            self.stream.consumed(size)
-        self._held.clear()
+        if self._held:
+            for _, size, _ in self._held:
+                self.stream.consumed(size)
+            self._held.clear()
         if self._gateway is not None:
             self._gateway.reset()
         if not self.stream.has_ended and not self.stream.is_closed:
@@ -147,6 +159,8 @@ class Call:
 
 class _GatewayResponse:
     """Forwards the gateway's response."""
+
+    __slots__ = ("_call", "_stream")
 
     def __init__(self, call: Call, stream: Stream) -> None:
         self._call = call
@@ -159,7 +173,7 @@ class _GatewayResponse:
 
     def on_data(self, data: bytes, size: int, *, end: bool) -> None:
         """Handle data."""
-        self._call.stream.send_data(data, end=end, sent=partial(self._stream.consumed, size))
+        self._call.stream.send_data(data, end=end, source=self._stream, size=size)
         if end:
             self._call.passed(None)
 

@@ -1,21 +1,40 @@
-"""Configuration of the relay. An error is one line that names the key."""
+"""Configuration of the relay. An error is one line that names the key and its line in the file."""
 
 from __future__ import annotations
 
 import os
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+
+from yaml_file import ConfigError, Place, read
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[^\[\]:/\s]+):(\d{1,5})")
 
 
-class RelayConfigError(Exception):
-    """The file is invalid; the message is one line."""
+REASONS: Final = {  # prefixes of pydantic's error types
+    "missing": "this key is required",
+    "extra_forbidden": "unknown key",
+    "string_type": "expected a string; quote it if it looks like a number",
+    "string_too_short": "must not be empty",
+    "float_": "expected a number",
+    "finite_number": "expected a number",
+    "tuple_type": "expected a list",
+    "model_type": "expected a mapping",
+    "too_short": "at least one item is required",
+}
+
+
+class _BadValue(Exception):
+    """A value that cannot be expanded."""
+
+    def __init__(self, place: Place, reason: str) -> None:
+        super().__init__(reason)
+        self.place = place
 
 
 class _Section(BaseModel):
@@ -103,44 +122,49 @@ class RelayConfig(_Section):
 
 
 def load(path: Path) -> RelayConfig:
-    """Read a configuration file; raise RelayConfigError."""
+    """Read a configuration file; raise ConfigError with one line."""
+    file = read(path)
+    if not isinstance(file.value, dict):
+        raise ConfigError(f"{path}: expected a mapping with the key relays")
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RelayConfigError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RelayConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(data, dict):
-        raise RelayConfigError(f"{path}: expected a mapping with the key relays")
-    try:
-        return RelayConfig.model_validate(_expanded(data, ""))
+        return RelayConfig.model_validate(_expanded(file.value, ()))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "relays"
-        raise RelayConfigError(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}") from None
-    except RelayConfigError as error:
-        raise RelayConfigError(f"{path}: {error}") from None
+        first = error.errors(include_url=False)[0]
+        place, reason = tuple(first["loc"]), _reason(first)
+    except _BadValue as error:
+        place, reason = error.place, str(error)
+    except RecursionError:
+        raise ConfigError(f"{path}: an alias (*) refers to itself") from None
+    key = ".".join(str(part + 1 if isinstance(part, int) else part) for part in place)  # list entries count from 1
+    raise ConfigError(f"{key or 'relays'}: {reason} ({file.where(place)})") from None
 
 
-def _expanded(value: Any, where: str) -> Any:
+def _reason(error: ErrorDetails) -> str:
+    reason = next((words for begin, words in REASONS.items() if error["type"].startswith(begin)), "")
+    return reason or error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+
+
+def _expanded(value: Any, place: Place) -> Any:
     """Replace `${NAME}` by environment variables, and `file:PATH` in tokens by the file's content."""
     if isinstance(value, dict):
-        return {key: _expanded(one, f"{where}.{key}".lstrip(".")) for key, one in value.items()}
+        return {key: _expanded(one, (*place, str(key))) for key, one in value.items()}
     if isinstance(value, list):
-        return [_expanded(one, f"{where}.{index}") for index, one in enumerate(value)]
+        return [_expanded(one, (*place, index)) for index, one in enumerate(value)]
     if not isinstance(value, str):
         return value
 
-    def variable(match: re.Match[str]) -> str:
-        given = os.environ.get(match[1])
+    def variable(found: re.Match[str]) -> str:
+        given = os.environ.get(found[1])
         if given is None:
-            raise RelayConfigError(f"{where}: the environment variable {match[1]} is not set")
+            raise _BadValue(place, f"the environment variable {found[1]} is not set")
         return given
 
     expanded = _VARIABLE.sub(variable, value)
-    if where.endswith(".token") and expanded.startswith("file:"):
+    if place[-1:] == ("token",) and expanded.startswith("file:"):
+        name = expanded.removeprefix("file:")
         try:
-            return Path(expanded.removeprefix("file:")).read_text(encoding="utf-8").strip()
+            return Path(name).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise RelayConfigError(f"{where}: {error}") from None
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+            raise _BadValue(place, f"the file {name!r} cannot be read: {reason}") from None
     return expanded

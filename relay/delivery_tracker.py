@@ -30,6 +30,11 @@ class DeliveryTracker:
         self._sent: deque[tuple[int, float, str]] = deque()  # number, time, id of the payload
         self._numbers: dict[str, int] = {}  # of the last event of a payload
 
+    @property
+    def is_tracking(self) -> bool:
+        """Whether events were sent of which it is not known that the client has them."""
+        return bool(self._sent)
+
     def sent(self, number: int, body: bytes) -> None:
         """Record an event sent to the client."""
         id = _id_of(body)

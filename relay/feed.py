@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
+from functools import partial
 from typing import Final
 
 from protocol import puppet_pb2 as pb
@@ -77,34 +78,42 @@ class Feed:
         # (number of the stored event before it, event)
         self._passing: deque[tuple[int, bytes]] = deque(maxlen=PASSING)
         self._news = asyncio.Event()
-        self._unwritten = asyncio.Semaphore(MAX_UNWRITTEN)
+        self._unwritten = 0  # events that arrived and are not on disk yet
+        self._has_room = asyncio.Event()
         self.standing = AccountStatus()
         self._follower: object | None = None  # the subscribers of events that are not stored
         self.received = 0
         self.unkept = 0
 
-    async def put(self, body: bytes) -> None:
-        """Add an event of the gateway; waits while writing is behind."""
-        self.received += 1
-        kind = pb.EventResponse.FromString(body).type
-        self.standing.note(kind, body)
-        if kind not in KEPT:
-            self._pass(body)
+    async def put(self, bodies: Sequence[bytes]) -> None:
+        """Add events of the gateway; waits while writing is behind."""
+        self.received += len(bodies)
+        kept = []
+        for body in bodies:
+            kind = pb.EventResponse.FromString(body).type
+            self.standing.note(kind, body)
+            if kind in KEPT:
+                kept.append(body)
+            else:
+                self._pass(body)
+        if not kept:
             return
-        await self._unwritten.acquire()
-        number, written = self._journal.append(body)
-        written.add_done_callback(lambda done: self._written(number, body, done))
+        while self._unwritten >= MAX_UNWRITTEN:
+            self._has_room.clear()
+            await self._has_room.wait()
+        self._unwritten += len(kept)
+        self._journal.append(kept, partial(self._written, kept))
 
-    def _written(self, number: int, body: bytes, done: asyncio.Future[None]) -> None:
-        self._unwritten.release()
-        if done.cancelled():
+    def _written(self, bodies: Sequence[bytes], first: int, error: JournalError | None) -> None:
+        self._unwritten -= len(bodies)
+        self._has_room.set()
+        if error is not None:
+            self.unkept += len(bodies)
+            for body in bodies:
+                self._pass(body)
             return
-        if isinstance(done.exception(), JournalError):
-            self.unkept += 1
-            self._pass(body)
-            return
-        self._journal.stored = number
-        self._recent.append((number, body))
+        self._journal.stored = first + len(bodies) - 1
+        self._recent.extend(enumerate(bodies, first))
         self._news.set()
 
     def _pass(self, body: bytes) -> None:

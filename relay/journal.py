@@ -15,9 +15,10 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,6 +38,7 @@ drop table if exists answer;
 """
 
 Write = Callable[[sqlite3.Connection], None]
+Settle = Callable[["JournalError | None"], None]
 Row = tuple[int, float, bytes]  # number, time of arrival (Unix seconds), EventResponse
 
 
@@ -58,7 +60,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._jobs: queue.SimpleQueue[tuple[Write, asyncio.Future[None]] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[tuple[Write, Settle] | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(1, "journal-read")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -123,11 +125,16 @@ class Journal:
 
     # ---- writing ----
 
-    def append(self, body: bytes) -> tuple[int, asyncio.Future[None]]:
-        """Assign a number to an event; the future is done once it is stored, or has a JournalError."""
-        self.last += 1
-        number, row = self.last, (self.last, time.time(), body)
-        return number, self._write(lambda c: void(c.execute("insert into event values (?, ?, ?)", row)))
+    def append(self, bodies: Sequence[bytes], written: Callable[[int, JournalError | None], None]) -> None:
+        """Assign the next numbers to events.
+
+        `written` is called with the first number once all are stored, or with the error if none is.
+        """
+        first, now = self.last + 1, time.time()
+        self.last += len(bodies)
+        rows = [(number, now, body) for number, body in enumerate(bodies, first)]
+        insert = "insert into event values (?, ?, ?)"
+        self._jobs.put((lambda c: void(c.executemany(insert, rows)), partial(written, first)))
 
     async def keep_answer(self, path: str, request: bytes, number: int, messages: bytes) -> None:
         """Store the response of a call, as long as event `number` is stored."""
@@ -175,14 +182,14 @@ class Journal:
     def _write(self, write: Write) -> asyncio.Future[None]:
         assert self._loop is not None
         future: asyncio.Future[None] = self._loop.create_future()
-        self._jobs.put((write, future))
+        self._jobs.put((write, partial(_resolve, future)))
         return future
 
     def _write_forever(self) -> None:
         connection = self._connect()
         is_running = True
         while is_running:
-            batch: list[tuple[Write, asyncio.Future[None]]] = []
+            batch: list[tuple[Write, Settle]] = []
             while len(batch) < MAX_PER_COMMIT:
                 try:
                     job = self._jobs.get(block=not batch)
@@ -196,7 +203,7 @@ class Journal:
                 self._settle_soon(batch, self._commit(connection, batch))
         connection.close()
 
-    def _commit(self, connection: sqlite3.Connection, batch: list[Any]) -> Exception | None:
+    def _commit(self, connection: sqlite3.Connection, batch: list[tuple[Write, Settle]]) -> JournalError | None:
         try:
             connection.execute("begin immediate")
             for write, _ in batch:
@@ -208,25 +215,20 @@ class Journal:
             return JournalError(f"{self._path}: {error}")
         return None
 
-    def _settle_soon(self, batch: list[Any], error: Exception | None) -> None:
+    def _settle_soon(self, batch: list[tuple[Write, Settle]], error: JournalError | None) -> None:
         assert self._loop is not None
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._settle, [future for _, future in batch], error)
+            self._loop.call_soon_threadsafe(self._settle, [settle for _, settle in batch], error)
 
-    def _settle(self, futures: list[asyncio.Future[None]], error: Exception | None) -> None:
+    def _settle(self, batch: list[Settle], error: JournalError | None) -> None:
         if (error is not None) != self.is_failing:
             self.is_failing = error is not None
             if error is not None:
                 log.error("%s; live events are forwarded but not stored", error)
             else:
                 log.warning("%s: events are written to disk again", self._path)
-        for future in futures:
-            if future.cancelled():
-                continue
-            if error is None:
-                future.set_result(None)
-            else:
-                future.set_exception(error)
+        for settle in batch:
+            settle(error)
 
     # ---- reading ----
 
@@ -252,6 +254,15 @@ class Journal:
 
 def _set(connection: sqlite3.Connection, fact: Fact, value: int | str) -> None:
     connection.execute("insert or replace into fact values (?, ?)", (fact.value, str(value)))
+
+
+def _resolve(future: asyncio.Future[None], error: JournalError | None) -> None:
+    if future.cancelled():
+        return
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(error)
 
 
 def void(_: object) -> None:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from typing import Final
 
 from relay import frames
+from relay.writer import FrameWriter
 
 ECHO: Final = b"all read"
 ALIVE: Final = b"alive..."
 
 
 class Pings:
-    """Sends pings with `write`; `abort` is called if nothing at all arrives for a whole interval."""
+    """Sends pings, and closes the connection if nothing at all arrives for a whole interval."""
 
-    def __init__(self, write: Callable[[bytes], None], abort: Callable[[], None]) -> None:
-        self._write = write
-        self._abort = abort
+    def __init__(self, writer: FrameWriter) -> None:
+        self._writer = writer
         self._loop = asyncio.get_running_loop()
         self._echoes: deque[asyncio.Future[bool]] = deque()
         self._timer: asyncio.TimerHandle | None = None
@@ -40,13 +39,13 @@ class Pings:
         """Wait until the peer has read everything sent so far; return False if the connection is lost before."""
         echo: asyncio.Future[bool] = self._loop.create_future()
         self._echoes.append(echo)
-        self._write(frames.frame(frames.PING, 0, 0, ECHO))
+        self._writer.write(frames.frame(frames.PING, 0, 0, ECHO))
         return await echo
 
     def received(self, flags: int, payload: bytes) -> None:
         """Answer the peer's ping, or note that ours was answered."""
         if not flags & frames.ACK:
-            self._write(frames.frame(frames.PING, frames.ACK, 0, payload))
+            self._writer.write(frames.frame(frames.PING, frames.ACK, 0, payload))
         elif payload == ECHO and self._echoes:
             echo = self._echoes.popleft()
             if not echo.done():
@@ -54,8 +53,8 @@ class Pings:
 
     def _check(self, interval: float) -> None:
         if not self.has_traffic:
-            self._abort()
+            self._writer.abort()
             return
         self.has_traffic = False
-        self._write(frames.frame(frames.PING, 0, 0, ALIVE))
+        self._writer.write(frames.frame(frames.PING, 0, 0, ALIVE))
         self.start(interval)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from h2.errors import ErrorCodes
 
 from relay import frames
-from relay.frames import HeaderDecoder, ProtocolFault, unpadded
+from relay.frames import ProtocolFault, unpadded
+from relay.headers import LARGEST_BLOCK, HeaderDecoder
 
-Frame = tuple[int, int, int, Any]  # kind, flags, stream, payload; headers for HEADERS, whatever frames they came in
+Frame = tuple[int, int, int, Any]  # kind, flags, stream, payload; Headers for HEADERS, whatever frames they came in
+HEAD_SIZE: Final = frames.HEAD.size
+_FORM: Final = frames.END_HEADERS | frames.PADDED | frames.HAS_PRIORITY
 
 
 class FrameReader:
@@ -19,9 +22,10 @@ class FrameReader:
     def __init__(self, preface: bytes) -> None:
         self._preface = preface
         self._unparsed = b""
-        self._has_settings = False
         self._decoder = HeaderDecoder()
+        self._has_settings = False
         self._block: tuple[int, int, bytearray] | None = None  # stream, flags and start of an incomplete header block
+        self._any_may_follow = False  # the settings are here, and no header block is incomplete
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Yield the frames that are complete now; raise ProtocolFault."""
@@ -35,43 +39,48 @@ class FrameReader:
                 self._unparsed = data
                 return
             at, self._preface = len(self._preface), b""
-        while length - at >= frames.HEAD.size:
-            high, low, kind, flags, id = frames.HEAD.unpack_from(data, at)
-            size, begin = high << 8 | low, at + frames.HEAD.size
+        unpack, decode = frames.HEAD.unpack_from, self._decoder.decode
+        while length - at >= HEAD_SIZE:
+            high, low, kind, flags, id = unpack(data, at)
+            size, begin = high << 8 | low, at + HEAD_SIZE
             if size > frames.FRAME_SIZE:
                 raise ProtocolFault(ErrorCodes.FRAME_SIZE_ERROR)
             if length < begin + size:
                 break
             at = begin + size
-            whole = self._whole(kind, flags, id & frames.LAST_STREAM, data[begin:at])
-            if whole is not None:
+            id &= frames.LAST_STREAM
+            # nearly all frames are of the first two forms
+            if kind == frames.DATA and self._any_may_follow:
+                yield kind, flags, id, data[begin:at]
+            elif kind == frames.HEADERS and self._any_may_follow and flags & _FORM == frames.END_HEADERS:
+                yield kind, flags, id, decode(data[begin:at])
+            elif (whole := self._whole(kind, flags, id, data[begin:at])) is not None:
                 yield whole
         self._unparsed = data[at:]
 
     def _whole(self, kind: int, flags: int, id: int, payload: bytes) -> Frame | None:
-        if self._block is not None and (kind, id) != (frames.CONTINUATION, self._block[0]):
+        self._has_settings |= kind == frames.SETTINGS
+        expected = self._block is None or (kind, id) == (frames.CONTINUATION, self._block[0])
+        if not (self._has_settings and expected):
             raise ProtocolFault(ErrorCodes.PROTOCOL_ERROR)
         if kind == frames.HEADERS:
-            block = unpadded(flags, payload)[5 if flags & frames.HAS_PRIORITY else 0 :]
-            if flags & frames.END_HEADERS:
-                return kind, flags, id, self._decoder.decode(block)
-            self._block = (id, flags, bytearray(block))
+            start = unpadded(flags, payload)[5 if flags & frames.HAS_PRIORITY else 0 :]
+            self._block = (id, flags, bytearray(start))
+        elif kind == frames.CONTINUATION:
+            self._continue(payload)
+        if self._block is not None and not flags & frames.END_HEADERS:
+            self._any_may_follow = False
             return None
-        if kind == frames.CONTINUATION:
-            return self._continued(flags, id, payload)
-        self._has_settings |= kind == frames.SETTINGS
-        if not self._has_settings:
-            raise ProtocolFault(ErrorCodes.PROTOCOL_ERROR)
-        return kind, flags, id, payload
+        self._any_may_follow = True
+        if self._block is None:
+            return kind, flags, id, payload
+        (_, first, block), self._block = self._block, None
+        return frames.HEADERS, first, id, self._decoder.decode(bytes(block))
 
-    def _continued(self, flags: int, id: int, payload: bytes) -> Frame | None:
+    def _continue(self, payload: bytes) -> None:
         if self._block is None:
             raise ProtocolFault(ErrorCodes.PROTOCOL_ERROR)
-        _, first, block = self._block
+        block = self._block[2]
         block += payload
-        if len(block) > frames.LARGEST_BLOCK:
+        if len(block) > LARGEST_BLOCK:
             raise ProtocolFault(ErrorCodes.ENHANCE_YOUR_CALM)
-        if not flags & frames.END_HEADERS:
-            return None
-        self._block = None
-        return frames.HEADERS, first, id, self._decoder.decode(bytes(block))

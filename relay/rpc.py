@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator
 from typing import Final
 
@@ -12,11 +11,12 @@ from grpclib.exceptions import GRPCError
 from grpclib.metadata import decode_grpc_message, encode_grpc_message
 
 from protocol import SERVICE
+from relay.headers import Field, Headers
 from relay.http2 import GatewayLost, Http2Connection
-from relay.streams import Headers, Stream
+from relay.streams import Stream
 
 PREFIX: Final = 5  # bytes: whether the message is compressed, and its length
-ANSWER: Final[Headers] = ((b":status", b"200"), (b"content-type", b"application/grpc+proto"))
+ANSWER: Final[tuple[Field, ...]] = ((b":status", b"200"), (b"content-type", b"application/grpc+proto"))
 MOST: Final = 64 * 1024 * 1024
 
 
@@ -34,7 +34,13 @@ def frame(message: bytes) -> bytes:
     return b"\0" + len(message).to_bytes(4, "big") + message
 
 
-def outcome(status: Status, message: str | None = None) -> list[tuple[bytes, bytes]]:
+def is_message(data: bytes) -> bool:
+    """Whether these bytes are exactly one message that is not compressed."""
+    size = len(data) - PREFIX
+    return size >= 0 and not data[0] and int.from_bytes(data[1:PREFIX], "big") == size
+
+
+def outcome(status: Status, message: str | None = None) -> list[Field]:
     """Return the trailers that end a call."""
     trailers = [(b"grpc-status", b"%d" % status.value)]
     if message:
@@ -44,7 +50,7 @@ def outcome(status: Status, message: str | None = None) -> list[tuple[bytes, byt
 
 def error_in(headers: Headers) -> GRPCError | None:
     """Return the error in trailers, or None if there is none."""
-    found = dict(headers)
+    found = dict(headers.fields)
     try:
         status = Status(int(found.get(b"grpc-status", b"0")))
     except ValueError:
@@ -63,6 +69,8 @@ class MessageDecoder:
 
     def feed(self, data: bytes) -> list[bytes]:
         """Return the messages that are complete; raise UndecodableMessage."""
+        if not self._data and is_message(data) and len(data) <= self._limit + PREFIX:
+            return [data[PREFIX:]]  # by far the most frequent case
         self._data += data
         whole = []
         while len(self._data) >= PREFIX:
@@ -82,14 +90,15 @@ class OwnCall:
     def __init__(self, stream: Stream, limit: int) -> None:
         self._stream = stream
         self._messages = MessageDecoder(limit)
-        self._received: deque[tuple[bytes, int]] = deque()
+        self._received: list[bytes] = []
+        self._size = 0  # bytes to be consumed once they are handled
         self._news = asyncio.Event()
         self._ended = False
         self._error: Exception | None = None
 
     def on_headers(self, headers: Headers, *, end: bool) -> None:
         """Handle headers or trailers of the response."""
-        if dict(headers).get(b":status", b"200") != b"200":
+        if headers.metadata.get(":status", "200") != "200":
             self._end(GatewayLost("no gRPC server"))
         elif end:
             self._end(error_in(headers))
@@ -102,11 +111,12 @@ class OwnCall:
             self._stream.reset()
             self._end(error)
             return
-        if not whole:
+        if not (whole or self._received):
             self._stream.consumed(size)
-        for number, message in enumerate(whole, 1):
-            self._received.append((message, size if number == len(whole) else 0))
-        self._news.set()
+        else:
+            self._size += size
+            self._received += whole
+            self._news.set()
         if end:
             self._end(None)
 
@@ -119,13 +129,16 @@ class OwnCall:
             self._ended, self._error = True, error
             self._news.set()
 
-    async def answers(self) -> AsyncGenerator[bytes, None]:
-        """Yield the responses; raise GRPCError, GatewayLost or UndecodableMessage. Stopping early cancels the call."""
+    async def answers(self) -> AsyncGenerator[list[bytes], None]:
+        """Yield the responses, those that arrived together at once. Stopping early cancels the call.
+
+        Raises GRPCError, GatewayLost or UndecodableMessage.
+        """
         try:
             while True:
                 while self._received:
-                    message, size = self._received.popleft()
-                    yield message
+                    (received, size), self._received, self._size = (self._received, self._size), [], 0
+                    yield received
                     self._stream.consumed(size)
                 if self._ended:
                     break

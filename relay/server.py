@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 
 from protocol.supervision import Tls, end
 from relay.http2 import Accept, Http2Connection
+from relay.writer import Turn
 
 Made = TypeVar("Made")
 log = logging.getLogger(__name__)
@@ -39,8 +40,9 @@ async def bound(bind: Callable[[], Made]) -> Made:
 class RelayServer:
     """Accepts connections and has their calls served."""
 
-    def __init__(self, accept: Accept, context: ssl.SSLContext, tls: Tls) -> None:
+    def __init__(self, accept: Accept, context: ssl.SSLContext, tls: Tls, turn: Turn) -> None:
         self._accept = accept
+        self._turn = turn
         self._context = context
         self._tls = tls
         self._socket: socket.socket | None = None
@@ -87,9 +89,8 @@ class RelayServer:
             secure = self._tls if self._tls != "auto" else await self._uses_tls(accepted)
             context = self._context if secure else None
             self._connections = {one for one in self._connections if not one.is_lost}
-            _, connection = await loop.connect_accepted_socket(
-                lambda: Http2Connection(self._accept, KEEPALIVE), accepted, ssl=context
-            )
+            connection = Http2Connection(self._accept, KEEPALIVE, self._turn)
+            await loop.connect_accepted_socket(lambda: connection, accepted, ssl=context)  # uvloop returns another one
             self._connections.add(connection)
         except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
             log.info("a connection was not opened: %s", type(error).__name__)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import aclosing
-from functools import partial
-from typing import Final
+from functools import lru_cache, partial
+from typing import Final, NamedTuple
 
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
@@ -18,11 +18,12 @@ from relay.call import Call
 from relay.delivery_tracker import DeliveryTracker
 from relay.feed import Feed
 from relay.fence import Fence
+from relay.headers import Headers
 from relay.http2 import GatewayLost, TooManyCalls
 from relay.journal import Journal
 from relay.payload_keeper import KEPT_CALLS, PayloadKeeper
 from relay.rpc import frame, path_of
-from relay.streams import Headers, Stream
+from relay.streams import Stream
 from relay.upstream import Upstream
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,15 @@ PAYLOAD_CALLS: Final = frozenset(
     path_of(name) for name in ("MessagePayload", "FriendshipPayload", "RoomInvitationPayload")
 )
 READ_CALLS: Final = PAYLOAD_CALLS | KEPT_CALLS
+NOT_GRPC: Final = Headers([(b":status", b"415")])
+KNOWN_CLIENTS: Final = 256  # different headers of calls
+
+
+class Client(NamedTuple):
+    """What the headers of a call say about the client."""
+
+    epoch: int | None
+    acknowledged: int  # it has stored all events up to this number
 
 
 class RelayService:
@@ -46,6 +56,7 @@ class RelayService:
         self._keeper = keeper
         self._delivered = DeliveryTracker(journal)
         self._tasks: dict[Call, asyncio.Task[None]] = {}
+        self._client_of = lru_cache(KNOWN_CLIENTS)(self._read_client)
         self.fence = Fence(journal)
         self.calls = 0
 
@@ -54,7 +65,7 @@ class RelayService:
         self.calls += 1
         call = Call(self, stream, headers)
         if not call.metadata.get("content-type", "").startswith("application/grpc"):
-            stream.send_headers([(b":status", b"415")], end=True)
+            stream.send_headers(NOT_GRPC, end=True)
             call.over()
             return call
         try:
@@ -64,17 +75,30 @@ class RelayService:
         return call
 
     def _admit(self, call: Call) -> None:
-        shown = {"authorization": call.metadata.get("authorization"), AUTHORITY: call.metadata.get(":authority", "")}
-        if not shows_token(shown, self._token):
-            raise GRPCError(Status.UNAUTHENTICATED, "Invalid Wechaty TOKEN")
-        stored = self.fence.register(call, _epoch(call))
-        position = Position.parse(call.metadata.get(ACKNOWLEDGED, ""))
-        if position is not None and position.journal == self._journal.id:
-            self._journal.take(position.number)
+        client = self._client_of(call.headers)
+        stored = self.fence.register(call, client.epoch)
+        if client.acknowledged > self._journal.taken:
+            self._journal.take(client.acknowledged)
         if stored is None:
             self._route(call)
         else:
             stored.add_done_callback(lambda _: self._route(call))
+
+    def _read_client(self, headers: Headers) -> Client:
+        """Return who makes a call; raise GRPCError."""
+        metadata = headers.metadata
+        shown = {"authorization": metadata.get("authorization"), AUTHORITY: metadata.get(":authority", "")}
+        if not shows_token(shown, self._token):
+            raise GRPCError(Status.UNAUTHENTICATED, "Invalid Wechaty TOKEN")
+        text = metadata.get(EPOCH)
+        try:
+            epoch = None if text is None else parse_epoch(text)
+        except ValueError as error:
+            raise GRPCError(Status.INVALID_ARGUMENT, str(error)) from None
+        position = Position.parse(metadata.get(ACKNOWLEDGED, ""))
+        if position is None or position.journal != self._journal.id:
+            return Client(epoch, 0)
+        return Client(epoch, position.number)
 
     def _route(self, call: Call) -> None:
         if call.is_over:
@@ -86,7 +110,7 @@ class RelayService:
                 # A client disconnects. The account stays started, and its events arrive; the gateway is not notified.
                 self.fence.end_stream()
                 call.answer_framed(frame(b""))
-            elif call.path in READ_CALLS:
+            elif call.path in READ_CALLS and self._is_read(call.path):
                 call.read_request()
             else:
                 self._forward(call)
@@ -122,7 +146,7 @@ class RelayService:
 
     async def _tell_events(self, call: Call) -> None:
         resume = call.metadata.get(RESUME)
-        call.answer([(JOURNAL.encode(), self._journal.id.encode())])
+        call.answer((JOURNAL.encode(), self._journal.id.encode()))
         for body in self._feed.standing.first_events():
             await call.send(body)
         if ready := self._feed.standing.later_events():
@@ -156,6 +180,12 @@ class RelayService:
 
     # ---- other calls ----
 
+    def _is_read(self, path: str) -> bool:
+        """Whether it matters now what a call requests."""
+        return (self._journal.answers > 0 and path in KEPT_CALLS) or (
+            self._delivered.is_tracking and path in PAYLOAD_CALLS
+        )
+
     def on_request(self, call: Call, request: bytes | None) -> None:
         """Handle the request of one of READ_CALLS, or None if it cannot be decoded."""
         if request is not None and call.path in PAYLOAD_CALLS:
@@ -182,11 +212,3 @@ class RelayService:
             call.finish(Status.UNAVAILABLE, NO_GATEWAY)
         except TooManyCalls:
             call.finish(Status.UNAVAILABLE, f"{NO_GATEWAY} for so many calls at once")
-
-
-def _epoch(call: Call) -> int | None:
-    text = call.metadata.get(EPOCH)
-    try:
-        return None if text is None else parse_epoch(text)
-    except ValueError as error:
-        raise GRPCError(Status.INVALID_ARGUMENT, str(error)) from None

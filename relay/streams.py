@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from h2.errors import ErrorCodes
 
+from relay.frames import WINDOW
+from relay.headers import Headers
+
 if TYPE_CHECKING:
     from relay.http2 import Http2Connection
 
-Headers = Sequence[tuple[bytes, bytes]]
-WINDOW: Final = 2**16 - 1  # bytes that a peer may send on a stream before they are consumed
+HALF_WINDOW: Final = WINDOW // 2
 
 
 class Receiver(Protocol):
@@ -37,7 +38,8 @@ class Piece:
     data: bytes
     end: bool
     headers: Headers | None = None
-    sent: Callable[[], None] | None = None
+    source: Stream | None = None  # has consumed `size` bytes once this is sent
+    size: int = 0
 
 
 class Stream:
@@ -57,12 +59,12 @@ class Stream:
         "room",
     )
 
-    def __init__(self, connection: Http2Connection, id: int, room: int) -> None:
+    def __init__(self, connection: Http2Connection, id: int, room: int, *, has_ended: bool = False) -> None:
         self.id = id
         self.connection = connection
         self.room = room  # bytes that the peer takes on this stream
         self.is_closed = False
-        self.has_ended = False  # the peer sends nothing more
+        self.has_ended = has_ended  # the peer sends nothing more
         self._ends = False  # nothing more is to be sent
         self._is_unread = False  # what the peer still sends is of no use
         self._unread = 0  # bytes received and not consumed
@@ -77,26 +79,34 @@ class Stream:
         if self.is_closed or self._ends:
             return
         self._ends = end
-        if not self._waiting and self.connection.may_write:
-            self.connection.send_headers(self.id, headers, end=end)
-            self._close_if_over()
-        else:
+        writer = self.connection.writer
+        if self._waiting or writer.is_paused:
             self._waiting.append(Piece(b"", end, headers))
+            return
+        writer.headers(self.id, headers, end=end)
+        if end:
+            self._close_if_over()
 
-    def send_data(self, data: bytes, *, end: bool = False, sent: Callable[[], None] | None = None) -> None:
-        """Send data; `sent` is called when it no longer waits here."""
+    def send_data(self, data: bytes, *, end: bool = False, source: Stream | None = None, size: int = 0) -> None:
+        """Send data. Once it no longer waits here, `source`, which it came from, has consumed `size` bytes."""
         if self.is_closed or self._ends:
-            if sent is not None:
-                sent()
+            if source is not None:
+                source.consumed(size)
             return
         self._ends = end
-        if not self._waiting and self.connection.send_whole(self, data, end=end):
-            if sent is not None:
-                sent()
-            self._close_if_over()
+        if self._waiting or not self.connection.writer.data(self, data, end=end):
+            self._waiting.append(Piece(data, end, None, source, size))
+            self.pump()
             return
-        self._waiting.append(Piece(data, end, None, sent))
-        self.pump()
+        if source is not None:
+            source.consumed(size)
+        if end:
+            self._close_if_over()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether something waits to be sent."""
+        return bool(self._waiting)
 
     async def drain(self) -> None:
         """Wait until nothing waits to be sent."""
@@ -114,18 +124,18 @@ class Stream:
             self._close_if_over()
 
     def _has_sent(self, piece: Piece) -> bool:
-        connection = self.connection
+        writer = self.connection.writer
         if piece.headers is None:
-            while not connection.send_whole(self, piece.data, end=piece.end):
-                room = connection.room(self)
+            while not writer.data(self, piece.data, end=piece.end):
+                room = writer.room_of(self)
                 if room <= 0:
                     return False
-                connection.send_whole(self, piece.data[:room], end=False)
+                writer.data(self, piece.data[:room])
                 piece.data = piece.data[room:]
             return True
-        if connection.may_write:
-            connection.send_headers(self.id, piece.headers, end=piece.end)
-        return connection.may_write
+        if not writer.is_paused:
+            writer.headers(self.id, piece.headers, end=piece.end)
+        return not writer.is_paused
 
     # ---- receiving ----
 
@@ -140,8 +150,8 @@ class Stream:
             return
         self._unread -= size
         self._owed += size
-        if self._owed > WINDOW // 2 and not self.has_ended:
-            self.connection.enlarge(self.id, self._owed)
+        if self._owed > HALF_WINDOW and not self.has_ended:
+            self.connection.writer.enlarge(self.id, self._owed)
             self._owed = 0
         self.connection.consumed(size)
 
@@ -153,14 +163,15 @@ class Stream:
     def ended(self) -> None:
         """Record that the peer sends nothing more."""
         self.has_ended = True
-        self._close_if_over()
+        if self._ends:
+            self._close_if_over()
 
     # ---- the end ----
 
     def reset(self, code: int = ErrorCodes.CANCEL) -> None:
         """Give the stream up."""
         if not self.is_closed:
-            self.connection.reset(self.id, code)
+            self.connection.writer.reset(self.id, code)
             self.close()
 
     def close(self) -> None:
@@ -170,9 +181,9 @@ class Stream:
         self.is_closed = True
         while self._waiting:
             self._done(self._waiting.popleft())
-        self._report_drained()
-        self.connection.consumed(self._unread)
-        self.connection.forget(self)
+        if self._drained is not None:
+            self._report_drained()
+        self.connection.ended(self, self._unread)
 
     def _close_if_over(self) -> None:
         if not self._ends or self._waiting or self.is_closed:
@@ -189,5 +200,5 @@ class Stream:
 
     @staticmethod
     def _done(piece: Piece) -> None:
-        if piece.sent is not None:
-            piece.sent()
+        if piece.source is not None:
+            piece.source.consumed(piece.size)

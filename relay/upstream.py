@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
@@ -15,10 +15,11 @@ from grpclib.exceptions import GRPCError
 from protocol.relaying import ACKNOWLEDGED, EPOCH, RESUME
 from protocol.supervision import TlsChoice, backoff, end
 from protocol.tls import GatewayAddress, authority, context, may_be_plain
+from relay.headers import Field, Headers
 from relay.http2 import GatewayLost, Http2Connection, TooManyCalls
 from relay.journal import Fact, Journal
 from relay.rpc import MOST, OwnCall, UndecodableMessage, begin, path_of
-from relay.streams import Headers
+from relay.writer import Turn
 
 log = logging.getLogger(__name__)
 EMPTY: Final = b""
@@ -41,49 +42,51 @@ class RelayTiming:
 
 
 class Upstream:
-    """The gateway of one relay. `on_event` is called with each event."""
+    """The gateway of one relay. `on_events` is called with the events that arrive together."""
 
     def __init__(
         self,
         gateway: GatewayAddress,
         tls: TlsChoice,
         journal: Journal,
-        on_event: Callable[[bytes], Awaitable[None]],
+        on_events: Callable[[Sequence[bytes]], Awaitable[None]],
         timing: RelayTiming,
+        turn: Turn,
     ) -> None:
         self._gateway = gateway
         self._tls = tls
         self._journal = journal
-        self._on_event = on_event
+        self._on_events = on_events
         self._timing = timing
+        self._turn = turn
         self._failures = 0
         self._why = ""
         self._scheme = b"http"
-        self._forwarded: dict[tuple[bytes, Headers], Headers] = {}
+        self._forwarded: dict[Headers, Headers] = {}
         self.connection: Http2Connection | None = None  # while the gateway is there
 
-    def headers(self, path: str, more: Headers = OWN_HEADERS) -> Headers:
+    def headers(self, path: str, more: Iterable[Field] = OWN_HEADERS) -> Headers:
         """Return the headers of a call to the gateway."""
-        return [
-            (b":method", b"POST"),
-            (b":scheme", self._scheme),
-            (b":path", path.encode("latin-1")),
-            (b":authority", authority(self._gateway, secure=self._scheme == b"https").encode()),
-            (b"authorization", f"Wechaty {self._gateway.token}".encode()),
-            *more,
-        ]
+        return Headers(
+            (
+                (b":method", b"POST"),
+                (b":scheme", self._scheme),
+                (b":path", path.encode("latin-1")),
+                (b":authority", authority(self._gateway, secure=self._scheme == b"https").encode()),
+                (b"authorization", f"Wechaty {self._gateway.token}".encode()),
+                *more,
+            )
+        )
 
     def forwarded(self, headers: Headers) -> Headers:
         """Return the headers of a forwarded call."""
-        key = (self._scheme, headers)
-        cached = self._forwarded.get(key)
+        cached = self._forwarded.get(headers)
         if cached is None:
-            path = next((value for name, value in headers if name == b":path"), b"").decode("latin-1")
-            passed = [(name, value) for name, value in headers if name not in NOT_FORWARDED and name[:1] != b":"]
-            cached = tuple(self.headers(path, passed))
+            passed = (one for one in headers.fields if one[0] not in NOT_FORWARDED and not one[0].startswith(b":"))
+            cached = self.headers(headers.metadata[":path"], passed)
             if len(self._forwarded) >= FORWARDED:
                 self._forwarded.clear()
-            self._forwarded[key] = cached
+            self._forwarded[headers] = cached
         return cached
 
     async def ask(self, name: str, request: bytes, timeout: float, limit: int) -> list[bytes]:
@@ -131,8 +134,10 @@ class Upstream:
     async def _connect(self, secure: bool) -> Http2Connection:
         gateway = self._gateway
         self._scheme = b"https" if secure else b"http"
-        _, connection = await asyncio.get_running_loop().create_connection(
-            Http2Connection,
+        self._forwarded.clear()
+        connection = Http2Connection(turn=self._turn)
+        await asyncio.get_running_loop().create_connection(
+            lambda: connection,
             gateway.host,
             int(gateway.endpoint.rpartition(":")[2]),
             ssl=context(gateway.ca) if secure else None,
@@ -155,11 +160,11 @@ class Upstream:
             await end(tasks)
 
     async def _read(self, call: OwnCall, first: asyncio.Event, secure: bool) -> None:
-        async for body in call.answers():
+        async for bodies in call.answers():
             if not first.is_set():
                 self._worked(secure)
                 first.set()
-            await self._on_event(body)
+            await self._on_events(bodies)
 
     def _worked(self, secure: bool) -> None:
         self._tls.worked(secure)
@@ -193,9 +198,9 @@ class Upstream:
         answers: list[bytes] = []
         call = begin(connection, self.headers(path_of(name)), request, limit)
         async with asyncio.timeout(timeout), aclosing(call.answers()) as received:
-            async for answer in received:
-                answers.append(answer)
-                limit -= len(answer)
+            async for some in received:
+                answers += some
+                limit -= sum(map(len, some))
                 if limit < 0:  # a file comes in many messages
                     raise UndecodableMessage
         return answers

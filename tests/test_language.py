@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,11 +15,13 @@ from config.error_messages import WANTED
 from config.language import in_language, language_of
 from config.texts_english import ENGLISH
 from jobs import JOBS
+from relay.config import REASONS
+from relay.language import translated
 from wechat.problems import WORDS as PROBLEMS
 from wechat.problems import Problem, Reason
 
 ROOT = Path(__file__).parent.parent
-RAISED = {"ValueError", "wrong", "misplaced", "FlowMistake", "BadVariable", "ConfigError", "config.error"}
+RAISED = {"ValueError", "_BadValue", "wrong", "misplaced", "FlowMistake", "BadVariable", "ConfigError", "config.error"}
 UNTRANSLATED = re.compile(r"\b(is|are|has|expected|required|allowed|unknown|must|no|only|cannot|not|the|of)\b")
 
 
@@ -37,8 +39,17 @@ def _name(function: ast.expr) -> str:
     return ast.unparse(function) if isinstance(function, ast.Name | ast.Attribute) else ""
 
 
-def _messages() -> Iterator[tuple[str, str]]:
-    for path in [*(ROOT / "config").glob("*.py"), ROOT / "jobs/scheduler.py", ROOT / "services/support/faq.py"]:
+OF_CONFIG = [
+    *(ROOT / "config").glob("*.py"),
+    ROOT / "yaml_file.py",
+    ROOT / "jobs/scheduler.py",
+    ROOT / "services/support/faq.py",
+]
+OF_RELAY = [ROOT / "relay/config.py", ROOT / "yaml_file.py"]
+
+
+def _messages(paths: Iterable[Path] = OF_CONFIG) -> Iterator[tuple[str, str]]:
+    for path in paths:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and _name(node.func) in RAISED:
                 message = _template(node.args[-1])
@@ -53,8 +64,19 @@ def test_every_config_error_has_a_chinese_translation(file: str, message: str) -
     assert in_language(message, "en") == message
 
 
+@pytest.mark.parametrize("message", [*(one for _, one in _messages(OF_RELAY)), *REASONS.values()])
+def test_every_config_error_of_the_relay_has_a_chinese_translation(
+    message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WXBOT_LANGUAGE", raising=False)
+    assert not UNTRANSLATED.search(translated(message)), "add Chinese words to relay/language.py"
+    monkeypatch.setenv("WXBOT_LANGUAGE", "en")
+    assert translated(message) == message
+
+
 def test_message_search_finds_messages() -> None:
     assert len(list(_messages())) > 30
+    assert len(list(_messages(OF_RELAY))) > 8
 
 
 @pytest.mark.parametrize(

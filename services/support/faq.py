@@ -21,10 +21,10 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from config.error_messages import Origin, one_line
 from config.section import NonEmpty, Section
-from config.yaml_file import ConfigError, read
 from services.support.chatter import CHATTER
 from services.support.synonyms import concepts
 from services.text import simplified
+from yaml_file import ConfigError, read
 
 LEAST = 0.12  # a threshold is never below it
 CHATTER_QUANTILE = 0.9  # share of the chatter that must be below the threshold; measured by benchmarks/faq.py

@@ -10,11 +10,11 @@ from sqlmodel import Session
 
 from config.customer_service import KeywordRule
 from config.error_messages import Origin, one_line
-from config.yaml_file import YamlFile, reason
 from errors import InvalidParameter
 from services.support.faq import Entry
 from services.support.faq_book import FaqBook
 from services.support.keywords import Keywords, rule_of
+from yaml_file import YamlFile, reason
 
 
 def export_keywords(session: Session, keywords: Keywords, account: str, number: int | None) -> str:
