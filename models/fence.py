@@ -39,12 +39,16 @@ def accounts_of(session: Session) -> Collection[str]:
     return accounts
 
 
-class Fenced(Exception):
-    """This process is no longer a member; nothing of the transaction was written."""
+class WriteRefused(Exception):
+    """This process may not write this any more; nothing of the transaction was written."""
 
 
-class AccountLost(Exception):
-    """An account is no longer held by this process; nothing of the transaction was written."""
+class Fenced(WriteRefused):
+    """This process is no longer a member."""
+
+
+class AccountLost(WriteRefused):
+    """An account is no longer held by this process."""
 
 
 class TransactionGuard(Protocol):

@@ -10,6 +10,7 @@ from typing import Final, Generic, TypeVar
 from sqlmodel import Session
 
 from models.db import Store, is_away
+from models.fence import WriteRefused
 
 log = logging.getLogger(__name__)
 Item = TypeVar("Item")
@@ -98,6 +99,9 @@ class WriteBatcher(Generic[Item]):
     def _done(self, items: list[Item], error: BaseException | None) -> None:
         del self._waiting[: len(items)]
         self._alone = max(0, self._alone - len(items))
-        if error is not None:
+        if isinstance(error, WriteRefused):  # written by the process that serves the account now
+            log.warning("an item was not written: %s", type(error).__name__)
+        elif error is not None:
             log.error("could not write an item", exc_info=error)
+        if error is not None:
             self._lost(items[0])

@@ -12,7 +12,8 @@ from sqlalchemy.exc import OperationalError
 
 from api.openapi import all_errors
 from api.responses import refusal
-from errors import InvalidParameter, TooManyRequests, WeChatNotDone, WeChatOffline
+from errors import InvalidParameter, TooManyRequests, WeChatNotDone, WeChatOffline, WeChatUnknown
+from models.fence import AccountLost, Fenced
 from services.moderation.member_actions import MemberExempt
 from tests.api.conftest import QUN, AccessControl, OpenDoor, error, eventually
 from tests.waiting import SECONDS
@@ -134,8 +135,10 @@ async def test_a_database_that_is_away_is_told_apart(door: AccessControl, monkey
     assert int(headers["Retry-After"]) > 0
 
 
-@pytest.mark.parametrize(("raised", "code"), [(WeChatOffline("room"), 2002), (WeChatNotDone("room"), 5000),
-                                              (TimeoutError(), 5000)])  # fmt: skip
+@pytest.mark.parametrize(("raised", "code"), [
+    (WeChatOffline("room"), 2002), (WeChatUnknown("room"), 2002), (WeChatNotDone("room"), 5000), (TimeoutError(), 5000),
+    (Fenced("m1"), 2002), (AccountLost("m1"), 2002),
+])  # fmt: skip
 async def test_what_no_service_has_translated(
     door: AccessControl, monkeypatch: pytest.MonkeyPatch, raised: Exception, code: int
 ) -> None:

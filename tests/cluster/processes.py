@@ -119,6 +119,12 @@ class Member:
                 return {account for account, state in states.items() if state == "online"}
         return set()
 
+    def last_fault(self) -> str:
+        """The log entry of the last request that failed with a traceback, if any."""
+        log = self.log()
+        at = log.rfind(" failed\nTraceback")
+        return f"{self.name}: {log[log.rfind(chr(10), 0, at) + 1 : at + 8000]}" if at >= 0 else ""
+
     def log(self) -> str:
         """What it wrote."""
         return (self.folder / f"{self.name}.log").read_text(errors="replace")
