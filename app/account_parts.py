@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from app.container import Container
 from config.settings import AssistantSettings
 
@@ -24,9 +26,11 @@ async def load_account(container: Container, settings: AssistantSettings) -> Non
 
 async def stop_account(container: Container, account: str, grace: float) -> None:
     """Start nothing more for an account; running calls and deliveries get `grace` seconds to finish."""
-    await container.flow_runs.drop(account, grace)
-    await container.outbox.drop(account, grace)
-    await container.token_joins.drop(account)
+    await asyncio.gather(
+        container.flow_runs.drop(account, grace),
+        container.outbox.drop(account, grace),
+        container.token_joins.drop(account),
+    )
 
 
 def forget_account(container: Container, account: str) -> None:

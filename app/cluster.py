@@ -10,8 +10,6 @@ from contextlib import suppress
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlmodel import Session
-
 from app.account_parts import forget_account, load_account, stop_account
 from app.assistants import Assistants
 from app.container import Container
@@ -20,15 +18,17 @@ from config.settings import AssistantSettings
 from jobs.scheduler import Jobs
 from services.cluster.news import ClusterNews
 from services.cluster.parts import ClusterParts
+from services.cluster.releases import AccountReleases
 from services.cluster.shared import WORK, Shared
 from services.work.ownership import GLOBAL
 
 log = logging.getLogger(__name__)
-AT_ONCE: Final = 8  # accounts that are being taken or given up
-TAKEN_AT_ONCE: Final = 32
+AT_ONCE: Final = 32  # accounts that are being taken, and accounts that are being given up
+SLOT_SECONDS: Final = 0.1  # seconds for which an account that is given up delays others; its deliveries may take longer
 RETRY_SECONDS: Final = 1.0  # seconds until an account that could not be taken is tried again
 LOSS_GRACE: Final = 0.2  # seconds that what runs may still take once the leases are lost
 BALANCING: Final = 5.0  # seconds that what runs may take when an account is given to another process
+MIN_GRACE: Final = 0.1
 
 
 class Cause(StrEnum):
@@ -67,7 +67,8 @@ class Cluster:
         self._known: dict[str, AssistantSettings] = {}
         self.serving: dict[str, int] = {}  # account -> epoch
         self._busy: dict[str, asyncio.Task[None]] = {}
-        self._taking, self._giving = asyncio.Semaphore(TAKEN_AT_ONCE), asyncio.Semaphore(AT_ONCE)
+        self._taking, self._giving = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(AT_ONCE)
+        self._releases = AccountReleases(container.store, parts.member, parts.announcements.free)
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._draining = False
@@ -98,7 +99,7 @@ class Cluster:
             self._start_again()
 
     async def drain(self) -> None:
-        """Give up all accounts one after the other, finishing running work."""
+        """Give up all accounts, AT_ONCE at a time, finishing running work."""
         self._draining = True
         if not self._member.fenced:
             await self._announce_draining()
@@ -200,19 +201,24 @@ class Cluster:
             if account not in self.serving:
                 return
             began, epoch = time.monotonic(), self.serving[account]
-            await self._drop(account, self._grace() if cause is Cause.DRAIN else BALANCING)
-            await self._container.store.write(_no_write)  # all that was queued before it is committed now
-            await self._member.release(account)
-            if cause is Cause.REMOVED:
-                await self._member.call(self._parts.leases.forget, account)
-            self._parts.announcements.free()
-            self._log_change(account, cause, epoch, began)
+            dropping = asyncio.create_task(self._drop(account, self._grace() if cause is Cause.DRAIN else BALANCING))
+            try:
+                await asyncio.wait((dropping,), timeout=SLOT_SECONDS)
+            except asyncio.CancelledError:
+                dropping.cancel()
+                raise
+        await dropping
+        await self._releases.release(account)
+        if cause is Cause.REMOVED:
+            await self._member.call(self._parts.leases.forget, account)
+        self._log_change(account, cause, epoch, began)
 
     async def _drop(self, account: str, grace: float) -> None:
         self._parts.ownership.drop(account)
+        until = time.monotonic() + grace
         await stop_account(self._container, account, grace)
         if account in self._assistants.accounts:
-            await self._assistants.stop(account, grace)
+            await self._assistants.stop(account, max(MIN_GRACE, until - time.monotonic()))
         forget_account(self._container, account)
         self.serving.pop(account, None)
 
@@ -268,7 +274,3 @@ class Cluster:
         await self._assistants.stop(account, BALANCING)
         await self._assistants.start(self._known[account], epoch)
         self._log_change(account, Cause.CHANGED, epoch, began)
-
-
-def _no_write(_session: Session) -> None:
-    """Do nothing: a write that waits for the writes before it."""

@@ -17,7 +17,7 @@ _BEGIN: Final = text(
 # FOR SHARE: an account is released after the commits that are about it. txid_current: see models.group_commit.
 _END: Final = text(
     "WITH held AS (SELECT account FROM accountlease WHERE member = :id AND account = ANY(CAST(:accounts AS varchar[])) "
-    "FOR SHARE) SELECT txid_current(), (SELECT count(*) FROM held)"
+    "ORDER BY account FOR SHARE) SELECT txid_current(), (SELECT count(*) FROM held)"
 )
 IDLE_LIMIT: Final = "2s"  # that a transaction may be idle
 _ACCOUNTS: Final = "accounts"  # key of Session.info

@@ -126,10 +126,11 @@ class ClusterMember:
                     await self._wake.wait()
             self._wake.clear()
 
-    async def release(self, account: str) -> None:
-        """Release an account that has been stopped."""
-        await self.call(self._leases.release, account)
-        self.held.pop(account, None)  # not before: a heartbeat that is under way still finds it
+    async def release(self, accounts: Collection[str]) -> None:
+        """Release accounts that have been stopped."""
+        await self.call(self._leases.release, accounts)
+        for account in accounts:
+            self.held.pop(account, None)  # not before: a heartbeat that is under way still finds it
 
     async def drain(self) -> None:
         """Stop taking accounts."""

@@ -48,11 +48,11 @@ class Groups:
         gone = [qun for qun in self._quns.values() if qun.account == account]
         for qun in gone:
             del self._quns[qun.number]
-            self._rooms.pop(qun.number, None)
+            for room in self._rooms.pop(qun.number, ()):
+                self._by_room.pop((account, room.room_id or ""), None)
             self._by_code.pop(qun.code, None)
             self._by_token.pop(qun.token, None)
             self._by_public_id.pop(qun.public_id, None)
-        self._by_room = {key: number for key, number in self._by_room.items() if key[0] != account}
         return [qun.number for qun in gone]
 
     def __iter__(self) -> Iterator[Qun]:

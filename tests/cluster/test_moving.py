@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.account_parts import load_account
+from app.account_parts import load_account, stop_account
 from models.cluster import AccountLease
 from tests.cluster.conftest import MakeCluster
 from tests.stories.conftest import until
@@ -42,6 +42,31 @@ async def test_a_process_that_stops_hands_over_what_it_promised(make_cluster: Ma
     for account in moved:
         await town.hears("黑旋风", "答4", account)
         assert [one for one in town.seen("黑旋风", account) if one.startswith("答")] == [f"答{n}" for n in range(5)]
+
+
+async def test_an_account_that_takes_long_to_stop_does_not_hold_up_the_others(
+    make_cluster: MakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.cluster.AT_ONCE", 1)
+    goes_on, stop = asyncio.Event(), stop_account
+    town = await make_cluster(accounts=6, bots=2)
+    first, second = town.bots
+    slow = next(iter(first.accounts.accounts))
+
+    async def hanging(container: Any, account: str, grace: float) -> None:
+        if account == slow:
+            await goes_on.wait()
+        await stop(container, account, grace)
+
+    monkeypatch.setattr("app.cluster.stop_account", hanging)
+    stopping = asyncio.create_task(town.stop_bot(first))
+    rest = set(town.accounts) - {slow}
+    await until(lambda: rest <= set(second.accounts.accounts), "the others have moved")
+    assert slow not in second.accounts.accounts
+    assert not stopping.done()
+    goes_on.set()
+    await stopping
+    await town.served()
 
 
 async def test_a_process_that_stops_while_it_takes_accounts_keeps_none(

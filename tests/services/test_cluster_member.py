@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, suppress
 from typing import Any, cast
 
@@ -24,6 +24,7 @@ from services.cluster.leases import Leases, View
 from services.cluster.member import ClusterClock, ClusterMember
 from services.cluster.news import ClusterNews
 from services.cluster.parts import ClusterParts
+from services.cluster.releases import AccountReleases
 from tests.cluster.proxy import Proxy, to_postgres
 from tests.services.clock import Clock
 from tests.services.conftest import until
@@ -72,7 +73,7 @@ async def test_a_write_about_an_account_that_was_given_up_is_refused_alone(
     mine.claim(["a", "b"], 2)
     store.guard(Guard(mine.member))
     await store.write(lambda s: put(s, "before", "a"))
-    mine.release("a")
+    mine.release(["a"])
     writes = [store.write_soon(lambda s, n=n: put(s, f"{n}", n)) for n in ("a", "b", "")]  # type: ignore[misc]
     lost, kept, other = await asyncio.gather(*writes, return_exceptions=True)
     assert isinstance(lost, AccountLost)
@@ -101,7 +102,7 @@ async def test_a_release_waits_for_a_commit_about_the_account(
     store.guard(Slow(mine.member))
     writing = store.write_soon(lambda s: put(s, "last", "a"))
     await asyncio.to_thread(holds.wait, 10)
-    releasing = asyncio.ensure_future(asyncio.to_thread(mine.release, "a"))
+    releasing = asyncio.ensure_future(asyncio.to_thread(mine.release, ["a"]))
     with suppress(TimeoutError):
         await asyncio.wait_for(asyncio.shield(releasing), 0.2)
     assert not releasing.done()
@@ -132,7 +133,7 @@ async def test_the_lease_of_a_removed_account_goes_with_its_last_holder(
     mine.claim(["a"], 1)
     mine.forget("a")
     assert await store.read(lambda s: s.get(AccountLease, "a")) is not None, "it is served"
-    mine.release("a")
+    mine.release(["a"])
     mine.forget("a")
     assert await store.read(lambda s: s.get(AccountLease, "a")) is None
     await store.write(lambda s: s.add(StoredAssistant(account="b", settings={}, by="x")))
@@ -176,8 +177,9 @@ class SlowLeases:
         self.answers.wait(10)
         return held
 
-    def release(self, account: str) -> None:
-        self.held.pop(account)
+    def release(self, accounts: Collection[str]) -> None:
+        for account in accounts:
+            self.held.pop(account)
 
     def view(self, _known: object) -> View:
         return View((), 0, 0, jobs_free=False)
@@ -188,12 +190,48 @@ async def test_a_heartbeat_under_way_does_not_bring_a_released_account_back() ->
     member = ClusterMember(cast("Leases", slow), ClusterClock(Clock()), 10, LEASE)
     running = asyncio.create_task(member.run(lambda: ["a"], nothing))
     await asyncio.to_thread(slow.reads.wait, 10)
-    releasing = asyncio.create_task(member.release("a"))
+    releasing = asyncio.create_task(member.release(["a"]))
     await asyncio.sleep(0)
     slow.answers.set()
     await releasing
     assert member.held == {}
     running.cancel()
+
+
+class CountedReleases:
+    """A member whose releases are counted, and fail on request."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+        self.fails = False
+
+    async def release(self, accounts: Collection[str]) -> None:
+        self.batches.append(list(accounts))
+        if self.fails:
+            raise OperationalError("", {}, Exception("away"))
+
+
+async def test_accounts_are_released_together_after_their_writes(sqlite_store: Store) -> None:
+    member, freed, order = CountedReleases(), [], list[str]()
+    releases = AccountReleases(sqlite_store, cast("ClusterMember", member), lambda: freed.append(True))
+
+    async def give_up(account: str) -> None:
+        writing = sqlite_store.write_soon(lambda s: put(s, account))
+        writing.add_done_callback(lambda _done: order.append(f"{account} written"))
+        await releases.release(account)
+        order.append(f"{account} released")
+
+    names = [f"a{number}" for number in range(100)]
+    await asyncio.gather(*map(give_up, names))
+    assert sorted(name for batch in member.batches for name in batch) == sorted(names)
+    assert len(member.batches) == len(freed) <= 3
+    assert all(order.index(f"{name} written") < order.index(f"{name} released") for name in names)
+    member.fails = True
+    outcomes = await asyncio.gather(*map(give_up, names), return_exceptions=True)
+    assert all(isinstance(one, OperationalError) for one in outcomes)
+    member.fails = False
+    await give_up("again")
+    assert member.batches[-1] == ["again"]
 
 
 async def test_a_wrong_clock_is_corrected_and_a_small_difference_is_not() -> None:

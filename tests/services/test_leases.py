@@ -83,7 +83,7 @@ async def test_the_epoch_grows_at_a_hand_over_and_stays_at_a_beat(members: list[
     (epoch,) = first.claim(ACCOUNTS, 1).values()
     assert epoch >= int(time.time()) - 5, "above the epochs of a process without others"
     assert first.beat() == first.beat() == {"a0": epoch}
-    first.release("a0")
+    first.release(["a0"])
     assert second.claim(ACCOUNTS, 1)["a0"] > epoch
 
 

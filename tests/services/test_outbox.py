@@ -568,3 +568,30 @@ async def test_a_job_cancelled_by_another_process_is_not_sent(store: Store, move
     holder.outbox.wake(QUEUE)
     await until(lambda: holder.began == ["two"] and not holder.outbox.waiting()[QUEUE], "its turn came")
     assert holder.done == []
+
+
+async def test_jobs_of_others_stay_when_an_account_is_dropped(store: Store, move_in: Move) -> None:
+    """Also in a receiver's queue that has the name of the account."""
+    post = await move_in(store)
+    post.outbox.serve("webhook", post.deliver, shared=True)
+    gate = post.gates["hangs"] = asyncio.Event()
+
+    def promise(session: Session) -> None:
+        post.outbox.add(session, "webhook:a", "g1", {"n": "hangs"}, account="b")
+        post.outbox.add(session, "webhook:a", "g1", {"n": "of b"}, account="b")
+        post.outbox.add(session, "webhook:a", "g2", {"n": "of a"}, account="a")
+
+    post.gates["of a"] = post.gates["to a"] = asyncio.Event()
+    await store.write(promise)
+    await post.promise("to a", "behind")
+    await until(lambda: len(post.began) == 3, "those that hang have begun")
+    await post.outbox.drop("a", 0.05)
+    assert post.outbox.waiting() == {"webhook:a": 2}
+    gate.set()
+    await post.ended(2)
+    assert post.done == ["hangs", "of b"]
+    await post.outbox.load("a")  # it is served here again
+    post.gates["to a"].set()
+    await post.ended(5)
+    assert set(post.done[2:]) == {"of a", "to a", "behind"}
+    assert post.done.index("to a") < post.done.index("behind")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from models.db import Store
 from models.durable import Setting
 from services.work import write_batcher
 from services.work.write_batcher import WriteBatcher
+from tests.waiting import SECONDS
 
 
 def put(session: Session, items: list[str]) -> None:
@@ -111,6 +113,32 @@ async def test_a_drain_does_not_wait_for_ever(sqlite_store: Store, caplog: pytes
     gathered.put("a")
     await gathered.drain(0.3)
     assert "could not write 1 items" in caplog.text
+
+
+async def test_a_drain_waits_only_for_what_was_added_before(sqlite_store: Store) -> None:
+    """One that waits for a moment without items would never end under load."""
+    loop, number = asyncio.get_running_loop(), 0
+
+    def write(session: Session, items: list[str]) -> None:
+        put(session, items)
+        added = threading.Event()
+        loop.call_soon_threadsafe(add_another, added)
+        assert added.wait(SECONDS)
+
+    def add_another(added: threading.Event) -> None:
+        nonlocal number
+        number += 1
+        if number < 1000:
+            gathered.put(f"more {number}")
+        added.set()
+
+    gathered = WriteBatcher[str](sqlite_store, write)
+    gathered.put("first")
+    await gathered.drain(SECONDS)
+    assert number < 1000
+    assert "first" in await keys(sqlite_store)
+    number = 1000
+    await gathered.drain(SECONDS)
 
 
 async def test_what_is_abandoned_while_the_database_is_away_is_not_written_later(
