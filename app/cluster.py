@@ -23,8 +23,11 @@ from services.cluster.shared import WORK, Shared
 from services.work.ownership import GLOBAL
 
 log = logging.getLogger(__name__)
-AT_ONCE: Final = 32  # accounts that are being taken, and accounts that are being given up
-SLOT_SECONDS: Final = 0.1  # seconds for which an account that is given up delays others; its deliveries may take longer
+TAKEN_AT_ONCE: Final = 32
+# A process that stops gives up an account every DRAIN_INTERVAL, so that the others can start it at once, but all of
+# them within DRAIN_SECONDS.
+DRAIN_INTERVAL: Final = 0.1
+DRAIN_SECONDS: Final = 5.0
 RETRY_SECONDS: Final = 1.0  # seconds until an account that could not be taken is tried again
 LOSS_GRACE: Final = 0.2  # seconds that what runs may still take once the leases are lost
 BALANCING: Final = 5.0  # seconds that what runs may take when an account is given to another process
@@ -67,7 +70,7 @@ class Cluster:
         self._known: dict[str, AssistantSettings] = {}
         self.serving: dict[str, int] = {}  # account -> epoch
         self._busy: dict[str, asyncio.Task[None]] = {}
-        self._taking, self._giving = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(AT_ONCE)
+        self._taking = asyncio.Semaphore(TAKEN_AT_ONCE)
         self._releases = AccountReleases(container.store, parts.member, parts.announcements.free)
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -99,12 +102,16 @@ class Cluster:
             self._start_again()
 
     async def drain(self) -> None:
-        """Give up all accounts, AT_ONCE at a time, finishing running work."""
+        """Give up all accounts, one after the other, finishing running work."""
         self._draining = True
         if not self._member.fenced:
             await self._announce_draining()
         await asyncio.gather(*self._busy.values(), return_exceptions=True)  # what is being taken is given up whole
-        moves = [self._hand_over(account, Cause.DRAIN) for account in list(self.serving)]
+        began, accounts, moves = time.monotonic(), list(self.serving), []
+        interval = min(DRAIN_INTERVAL, DRAIN_SECONDS / len(accounts)) if accounts and self._member.has_others else 0.0
+        for number, account in enumerate(accounts, 1):
+            moves.append(asyncio.create_task(self._hand_over(account, Cause.DRAIN)))
+            await asyncio.sleep(max(0.0, began + number * interval - time.monotonic()))
         for outcome in await asyncio.gather(*moves, return_exceptions=True):
             if isinstance(outcome, Exception):
                 log.error("an account could not be handed over", exc_info=outcome)
@@ -197,17 +204,10 @@ class Cluster:
         self._log_change(account, Cause.LOST, epoch, began)
 
     async def _hand_over(self, account: str, cause: Cause) -> None:
-        async with self._giving:
-            if account not in self.serving:
-                return
-            began, epoch = time.monotonic(), self.serving[account]
-            dropping = asyncio.create_task(self._drop(account, self._grace() if cause is Cause.DRAIN else BALANCING))
-            try:
-                await asyncio.wait((dropping,), timeout=SLOT_SECONDS)
-            except asyncio.CancelledError:
-                dropping.cancel()
-                raise
-        await dropping
+        if account not in self.serving:
+            return
+        began, epoch = time.monotonic(), self.serving[account]
+        await self._drop(account, self._grace() if cause is Cause.DRAIN else BALANCING)
         await self._releases.release(account)
         if cause is Cause.REMOVED:
             await self._member.call(self._parts.leases.forget, account)

@@ -47,7 +47,6 @@ async def test_a_process_that_stops_hands_over_what_it_promised(make_cluster: Ma
 async def test_an_account_that_takes_long_to_stop_does_not_hold_up_the_others(
     make_cluster: MakeCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.cluster.AT_ONCE", 1)
     goes_on, stop = asyncio.Event(), stop_account
     town = await make_cluster(accounts=6, bots=2)
     first, second = town.bots
