@@ -1,7 +1,7 @@
 """Processes that are killed, frozen and restarted under load: nothing promised is lost, nothing happens twice.
 
-CHAOS_CLUSTER_KILLS, _FREEZES, _CUTS, _ACCOUNTS and _MEMBERS say how many (`make chaos-cluster`); CHAOS_SEED repeats the
-choices, not the timing.
+CHAOS_CLUSTER_KILLS, _FREEZES, _CUTS, _ACCOUNTS and _MEMBERS say how many (`make chaos-cluster`), CHAOS_CLUSTER_LIMIT
+after how many seconds lost accounts must be served again; CHAOS_SEED repeats the choices, not the timing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ACCOUNTS = int(os.environ.get("CHAOS_CLUSTER_ACCOUNTS", "8"))
 MEMBERS = int(os.environ.get("CHAOS_CLUSTER_MEMBERS", "3"))
 CUTS = int(os.environ.get("CHAOS_CLUSTER_CUTS", "2"))
 # Seconds until the accounts of a lost process are served again. A machine that runs other tests, too, may be slow.
-LIMIT = 10 if "CHAOS_CLUSTER_KILLS" in os.environ else 90
+LIMIT = float(os.environ.get("CHAOS_CLUSTER_LIMIT", "10" if "CHAOS_CLUSTER_KILLS" in os.environ else "90"))
 PER_SECOND = float(os.environ.get("CHAOS_CLUSTER_RATE", "20"))
 SEED = int(os.environ.get("CHAOS_SEED", "0"))
 pytestmark = [

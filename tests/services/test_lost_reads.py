@@ -99,7 +99,7 @@ async def test_a_server_that_only_reads_is_waited_for_by_writes(
     """A standby answers until it is promoted."""
     monkeypatch.setattr(write_batcher, "FIRST_WAIT", 0.05)
     name, failed = make_url(database).database, asyncio.Event()
-    loop, lost = asyncio.get_running_loop(), []
+    loop, lost = asyncio.get_running_loop(), list[str]()
 
     def write(session: Session, items: list[str]) -> None:
         try:
