@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from typing import Any, Final
 
-from app.account_parts import forget_account, load_account, stop_account
+from sqlmodel import Session
+
+from app.account_parts import forget_account, load_accounts, stop_account
 from app.assistants import Assistants
 from app.container import Container
 from config import ConfigError
@@ -18,8 +20,8 @@ from config.settings import AssistantSettings
 from jobs.scheduler import Jobs
 from services.cluster.news import ClusterNews
 from services.cluster.parts import ClusterParts
-from services.cluster.releases import AccountReleases
 from services.cluster.shared import WORK, Shared
+from services.work.key_batcher import KeyBatcher
 from services.work.ownership import GLOBAL
 
 log = logging.getLogger(__name__)
@@ -71,7 +73,7 @@ class Cluster:
         self.serving: dict[str, int] = {}  # account -> epoch
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._taking = asyncio.Semaphore(TAKEN_AT_ONCE)
-        self._releases = AccountReleases(container.store, parts.member, parts.announcements.free)
+        self._load, self._release = KeyBatcher(self._load_accounts), KeyBatcher(self._release_accounts)
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._draining = False
@@ -186,9 +188,9 @@ class Cluster:
             self.serving[account] = epoch
             try:
                 if account == GLOBAL:
-                    await self._container.outbox.load(GLOBAL)
+                    await self._container.outbox.load([GLOBAL])
                 else:
-                    await load_account(self._container, self._known[account])
+                    await self._load(account)
                     await self._assistants.start(self._known[account], epoch)
             except Exception:  # the database, mostly; the lease stays, and it is tried again
                 log.exception("account %s cannot be served yet", account)
@@ -208,7 +210,7 @@ class Cluster:
             return
         began, epoch = time.monotonic(), self.serving[account]
         await self._drop(account, self._grace() if cause is Cause.DRAIN else BALANCING)
-        await self._releases.release(account)
+        await self._release(account)
         if cause is Cause.REMOVED:
             await self._member.call(self._parts.leases.forget, account)
         self._log_change(account, cause, epoch, began)
@@ -221,6 +223,14 @@ class Cluster:
             await self._assistants.stop(account, max(MIN_GRACE, until - time.monotonic()))
         forget_account(self._container, account)
         self.serving.pop(account, None)
+
+    async def _load_accounts(self, accounts: Sequence[str]) -> None:
+        await load_accounts(self._container, [self._known[account] for account in accounts])
+
+    async def _release_accounts(self, accounts: Sequence[str]) -> None:
+        await self._container.store.write(_no_write)  # all that was queued before it is committed now
+        await self._member.release(accounts)
+        self._parts.announcements.free()
 
     def _log_change(self, account: str, cause: Cause, epoch: int, began: float) -> None:
         self._parts.moves[cause] += 1
@@ -274,3 +284,7 @@ class Cluster:
         await self._assistants.stop(account, BALANCING)
         await self._assistants.start(self._known[account], epoch)
         self._log_change(account, Cause.CHANGED, epoch, began)
+
+
+def _no_write(_session: Session) -> None:
+    """Do nothing: a write that waits for the writes before it."""

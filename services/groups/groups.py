@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from sqlmodel import Session, col, select
@@ -31,11 +31,12 @@ class Groups:
         self._by_public_id: dict[str, int] = {}
         self._by_room: dict[tuple[str, str], int] = {}
 
-    async def load(self, account: str | None = None) -> None:
-        """Load the groups of one account, or all groups."""
+    async def load(self, accounts: Collection[str] | None = None) -> None:
+        """Load the groups of some accounts, or all groups."""
         groups, rows = select(Qun), select(QunRoom).order_by(col(QunRoom.ordinal))
-        if account is not None:
-            groups, rows = groups.where(Qun.account == account), rows.where(QunRoom.account == account)
+        if accounts is not None:
+            groups = groups.where(col(Qun.account).in_(accounts))
+            rows = rows.where(col(QunRoom.account).in_(accounts))
         quns = await self._store.read(lambda s: s.exec(groups).all())
         rooms = await self._store.read(lambda s: s.exec(rows).all())
         for qun in quns:

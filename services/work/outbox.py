@@ -77,17 +77,17 @@ class Outbox:
         if not shared:
             self._of_accounts.add(prefix)
 
-    async def load(self, account: str | None = None) -> None:
-        """Load the open jobs of an earlier process, of one account or of all, before new jobs are added, so that the
+    async def load(self, accounts: Collection[str] | None = None) -> None:
+        """Load the open jobs of an earlier process, of some accounts or of all, before new jobs are added, so that the
         order is kept.
         """
-        await self._store.write(lambda s: self._take_after_commit(s, self.results.settle(s, account)))
+        await self._store.write(lambda s: self._take_after_commit(s, self.results.settle(s, accounts)))
 
     async def refresh(self, account: str) -> None:
         """Load the jobs that other processes added for an account of this process, and drop those they cancelled."""
         before = [job.id for job in self._open.of(account)]
         # By the writer: what it shows as open and is not known here was not ended by this process either.
-        await self._store.write(lambda s: self._take_after_commit(s, open_items(s, account), before))
+        await self._store.write(lambda s: self._take_after_commit(s, open_items(s, [account]), before))
 
     def _take_after_commit(self, session: Session, items: Sequence[OutboxItem], before: Sequence[int] = ()) -> None:
         """Take over rows that were read, and forget the jobs of `before` that are not among them. At once: a delivery

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.account_parts import load_account, stop_account
+from app.account_parts import load_accounts, stop_account
 from models.cluster import AccountLease
 from tests.cluster.conftest import MakeCluster
 from tests.stories.conftest import until
@@ -72,13 +72,13 @@ async def test_a_process_that_stops_while_it_takes_accounts_keeps_none(
     make_cluster: MakeCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     town = await make_cluster(accounts=2, bots=1)
-    goes_on, load = asyncio.Event(), load_account
+    goes_on, load = asyncio.Event(), load_accounts
 
     async def slow(*some: Any) -> None:
         await goes_on.wait()
         await load(*some)
 
-    monkeypatch.setattr("app.cluster.load_account", slow)
+    monkeypatch.setattr("app.cluster.load_accounts", slow)
     second = await town.start_bot()
     assert second.cluster is not None
     serving = second.cluster.serving

@@ -24,7 +24,6 @@ from services.cluster.leases import Leases, View
 from services.cluster.member import ClusterClock, ClusterMember
 from services.cluster.news import ClusterNews
 from services.cluster.parts import ClusterParts
-from services.cluster.releases import AccountReleases
 from tests.cluster.proxy import Proxy, to_postgres
 from tests.services.clock import Clock
 from tests.services.conftest import until
@@ -196,42 +195,6 @@ async def test_a_heartbeat_under_way_does_not_bring_a_released_account_back() ->
     await releasing
     assert member.held == {}
     running.cancel()
-
-
-class CountedReleases:
-    """A member whose releases are counted, and fail on request."""
-
-    def __init__(self) -> None:
-        self.batches: list[list[str]] = []
-        self.fails = False
-
-    async def release(self, accounts: Collection[str]) -> None:
-        self.batches.append(list(accounts))
-        if self.fails:
-            raise OperationalError("", {}, Exception("away"))
-
-
-async def test_accounts_are_released_together_after_their_writes(sqlite_store: Store) -> None:
-    member, freed, order = CountedReleases(), [], list[str]()
-    releases = AccountReleases(sqlite_store, cast("ClusterMember", member), lambda: freed.append(True))
-
-    async def give_up(account: str) -> None:
-        writing = sqlite_store.write_soon(lambda s: put(s, account))
-        writing.add_done_callback(lambda _done: order.append(f"{account} written"))
-        await releases.release(account)
-        order.append(f"{account} released")
-
-    names = [f"a{number}" for number in range(100)]
-    await asyncio.gather(*map(give_up, names))
-    assert sorted(name for batch in member.batches for name in batch) == sorted(names)
-    assert len(member.batches) == len(freed) <= 3
-    assert all(order.index(f"{name} written") < order.index(f"{name} released") for name in names)
-    member.fails = True
-    outcomes = await asyncio.gather(*map(give_up, names), return_exceptions=True)
-    assert all(isinstance(one, OperationalError) for one in outcomes)
-    member.fails = False
-    await give_up("again")
-    assert member.batches[-1] == ["again"]
 
 
 async def test_a_wrong_clock_is_corrected_and_a_small_difference_is_not() -> None:

@@ -590,7 +590,7 @@ async def test_jobs_of_others_stay_when_an_account_is_dropped(store: Store, move
     gate.set()
     await post.ended(2)
     assert post.done == ["hangs", "of b"]
-    await post.outbox.load("a")  # it is served here again
+    await post.outbox.load(["a"])  # it is served here again
     post.gates["to a"].set()
     await post.ended(5)
     assert set(post.done[2:]) == {"of a", "to a", "behind"}
