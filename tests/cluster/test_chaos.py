@@ -20,6 +20,7 @@ from tests.cluster.load import ClusterLoad
 from tests.cluster.processes import Member, percentile
 from tests.cluster.verification import Reckoning, reckon
 from tests.databases import restart_postgres
+from tests.waiting import SECONDS
 
 KILLS = int(os.environ.get("CHAOS_CLUSTER_KILLS", "2"))
 FREEZES = int(os.environ.get("CHAOS_CLUSTER_FREEZES", "1"))
@@ -28,6 +29,7 @@ MEMBERS = int(os.environ.get("CHAOS_CLUSTER_MEMBERS", "3"))
 CUTS = int(os.environ.get("CHAOS_CLUSTER_CUTS", "2"))
 # Seconds until the accounts of a lost process are served again. A machine that runs other tests, too, may be slow.
 LIMIT = float(os.environ.get("CHAOS_CLUSTER_LIMIT", "10" if "CHAOS_CLUSTER_KILLS" in os.environ else "90"))
+START = max(SECONDS, 3 * LIMIT)  # seconds until a process that was started must be up
 PER_SECOND = float(os.environ.get("CHAOS_CLUSTER_RATE", "20"))
 SEED = int(os.environ.get("CHAOS_SEED", "0"))
 pytestmark = [
@@ -65,8 +67,8 @@ async def settled(town: ChaosTown, load: ClusterLoad) -> Reckoning:
     for member in town.members:
         if member.process is None:
             await member.start()
-    await town.all_up()
-    await town.all_served(60)
+    await town.all_up(START)
+    await town.all_served(START)
     await load.stop()
     await town.quiet()
     return await asyncio.to_thread(reckon, town.database, town.sandbox.world, town.accounts, load.broadcasts)
@@ -123,14 +125,14 @@ async def test_kill_9_and_rolling_restarts(tmp_path: Path, database: str) -> Non
             victim = choice.choice([member for member in town.members if member.is_up])
             took += await loss(town, victim)
             await victim.start()
-            await town.all_up()  # or nobody is left when the next ones are killed
-            await town.all_served(60)
+            await town.all_up(START)  # or nobody is left when the next ones are killed
+            await town.all_served(START)
         for member in town.members:  # an upgrade: one after the other
             code, seconds = await member.terminate()
             assert code == 0, f"exit {code} after {seconds:.1f} s\n{member.log()[-2000:]}"
             await member.start()
-            await town.all_up()
-            await town.all_served(60)
+            await town.all_up(START)
+            await town.all_served(START)
         result = await settled(town, load)
         told(f"{KILLS} kill -9 and {MEMBERS} restarts", took, load, result)
         check(result, town, load, KILLS)
@@ -151,8 +153,8 @@ async def test_frozen_processes_behind_relays(tmp_path: Path, database: str) -> 
             else:
                 took += await loss(town, victim)
                 await victim.start()
-            await town.all_up()  # or nobody is left when the next ones are killed
-            await town.all_served(60)
+            await town.all_up(START)  # or nobody is left when the next ones are killed
+            await town.all_served(START)
         result = await settled(town, load)
         told(f"{FREEZES} SIGSTOP and {KILLS // 2} kill -9 behind relays", took, load, result)
         check(result, town, load, KILLS + FREEZES)
@@ -178,12 +180,12 @@ async def test_cut_connections_a_restart_of_postgres_and_a_wrong_clock(tmp_path:
             gateway.cut()
             took += await cut_off(town, choice.randrange(MEMBERS), freeze=number % 2 == 1)
             gateway.mend()
-            await town.all_up()
-            await town.all_served(60)
+            await town.all_up(START)
+            await town.all_served(START)
         for _ in range(max(1, CUTS // 10)):
             await asyncio.sleep(choice.uniform(0.5, 2.0))
             await asyncio.to_thread(restart_postgres, database)
-            await town.all_served(60)
+            await town.all_served(START)
         result = await settled(town, load)
         told(f"{CUTS} cut connections and {max(1, CUTS // 10)} restarts of PostgreSQL", took, load, result)
         check(result, town, load, 2 * CUTS + 1, cut)
