@@ -109,11 +109,11 @@ class Cluster:
         if not self._member.fenced:
             await self._announce_draining()
         await asyncio.gather(*self._busy.values(), return_exceptions=True)  # what is being taken is given up whole
-        began, accounts, moves = time.monotonic(), list(self.serving), []
+        started, accounts, moves = time.monotonic(), list(self.serving), []
         interval = min(DRAIN_INTERVAL, DRAIN_SECONDS / len(accounts)) if accounts and self._member.has_others else 0.0
         for number, account in enumerate(accounts, 1):
             moves.append(asyncio.create_task(self._hand_over(account, Cause.DRAIN)))
-            await asyncio.sleep(max(0.0, began + number * interval - time.monotonic()))
+            await asyncio.sleep(max(0.0, started + number * interval - time.monotonic()))
         for outcome in await asyncio.gather(*moves, return_exceptions=True):
             if isinstance(outcome, Exception):
                 log.error("an account could not be handed over", exc_info=outcome)
@@ -183,7 +183,7 @@ class Cluster:
 
     async def _take(self, account: str, epoch: int) -> None:
         async with self._taking:
-            began = time.monotonic()
+            started = time.monotonic()
             self._parts.ownership.take(account)
             self.serving[account] = epoch
             try:
@@ -197,23 +197,23 @@ class Cluster:
                 await self._drop(account, LOSS_GRACE)
                 await asyncio.sleep(RETRY_SECONDS)
                 return
-            self._log_change(account, Cause.TAKEN, epoch, began)
+            self._log_change(account, Cause.TAKEN, epoch, started)
             self._jobs.account_taken()
 
     async def _lose(self, account: str) -> None:
-        began, epoch = time.monotonic(), self.serving.get(account, 0)
+        started, epoch = time.monotonic(), self.serving.get(account, 0)
         await self._drop(account, LOSS_GRACE)
-        self._log_change(account, Cause.LOST, epoch, began)
+        self._log_change(account, Cause.LOST, epoch, started)
 
     async def _hand_over(self, account: str, cause: Cause) -> None:
         if account not in self.serving:
             return
-        began, epoch = time.monotonic(), self.serving[account]
+        started, epoch = time.monotonic(), self.serving[account]
         await self._drop(account, self._grace() if cause is Cause.DRAIN else BALANCING)
         await self._release(account)
         if cause is Cause.REMOVED:
             await self._member.call(self._parts.leases.forget, account)
-        self._log_change(account, cause, epoch, began)
+        self._log_change(account, cause, epoch, started)
 
     async def _drop(self, account: str, grace: float) -> None:
         self._parts.ownership.drop(account)
@@ -232,10 +232,10 @@ class Cluster:
         await self._member.release(accounts)
         self._parts.announcements.free()
 
-    def _log_change(self, account: str, cause: Cause, epoch: int, began: float) -> None:
+    def _log_change(self, account: str, cause: Cause, epoch: int, started: float) -> None:
         self._parts.moves[cause] += 1
-        spent = (time.monotonic() - began) * 1000
-        log.info("account %s %s, epoch %d, %.0f ms", account or "(jobs)", cause, epoch, spent)
+        elapsed = (time.monotonic() - started) * 1000
+        log.info("account %s %s, epoch %d, %.0f ms", account or "(jobs)", cause, epoch, elapsed)
 
     # ---- what all processes have in memory ----
 
@@ -280,10 +280,10 @@ class Cluster:
         self._wake.set()
 
     async def _restart(self, account: str) -> None:
-        began, epoch = time.monotonic(), self.serving[account]
+        started, epoch = time.monotonic(), self.serving[account]
         await self._assistants.stop(account, BALANCING)
         await self._assistants.start(self._known[account], epoch)
-        self._log_change(account, Cause.CHANGED, epoch, began)
+        self._log_change(account, Cause.CHANGED, epoch, started)
 
 
 def _no_write(_session: Session) -> None:

@@ -31,7 +31,7 @@ from benchmarks.tables import table
 from models.db import Store
 from services.cluster.leases import Leases
 from tests.bot_process import free_port
-from tests.cluster.chaos_town import LEASE, ChaosTown
+from tests.cluster.chaos_env import LEASE, ChaosCluster
 from tests.cluster.load import SPEAKERS
 from tests.cluster.processes import Member, percentile
 
@@ -62,53 +62,53 @@ def database(server: str) -> str:
     return url.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
 
 
-async def total(town: ChaosTown, start: str) -> float:
+async def total(env: ChaosCluster, start: str) -> float:
     """Return the sum of a metric over all processes."""
     value = 0.0
-    for member in town.members:
-        async with town.http.get(f"{member.url}/metrics") as response:
+    for member in env.members:
+        async with env.http.get(f"{member.url}/metrics") as response:
             lines = (await response.text()).splitlines()
         value += sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(start))
     return value
 
 
-def cpu(town: ChaosTown) -> float:
+def cpu(env: ChaosCluster) -> float:
     """Return the CPU seconds of all processes."""
-    times = [psutil.Process(one.process.pid).cpu_times() for one in town.members if one.process]
+    times = [psutil.Process(one.process.pid).cpu_times() for one in env.members if one.process]
     return float(sum(one.user + one.system for one in times))
 
 
-async def answer(town: ChaosTown, count: int) -> tuple[str, str, str]:
+async def answer(env: ChaosCluster, count: int) -> tuple[str, str, str]:
     """Say everything at once; return pairs per second, CPU in ms and commits per pair."""
     commits = 'wxbot_database_seconds_count{operation="commit"}'
-    used, before, began = cpu(town), await total(town, commits), time.monotonic()
+    used, before, started = cpu(env), await total(env, commits), time.monotonic()
     for number in range(count):
-        account = town.accounts[number % ACCOUNTS]
-        bot = town.sandbox.world.accounts.person(account).id
-        town.sandbox.world.chats.say(SPEAKERS[number // ACCOUNTS % len(SPEAKERS)], bot, f"问{number}")
+        account = env.accounts[number % ACCOUNTS]
+        bot = env.sandbox.world.accounts.person(account).id
+        env.sandbox.world.chats.say(SPEAKERS[number // ACCOUNTS % len(SPEAKERS)], bot, f"问{number}")
         if not number % 50:
             await asyncio.sleep(0)
-    while sum(m.text.startswith("答") for m in town.sandbox.world.state.messages.values()) < count:  # noqa: ASYNC110
+    while sum(m.text.startswith("答") for m in env.sandbox.world.state.messages.values()) < count:  # noqa: ASYNC110
         await asyncio.sleep(0.1)
-    spent = time.monotonic() - began
-    await town.quiet()
-    done = await total(town, commits) - before
-    return f"{count / spent:.0f}", f"{(cpu(town) - used) / count * 1000:.2f}", f"{done / count:.2f}"
+    elapsed = time.monotonic() - started
+    await env.wait_idle()
+    done = await total(env, commits) - before
+    return f"{count / elapsed:.0f}", f"{(cpu(env) - used) / count * 1000:.2f}", f"{done / count:.2f}"
 
 
 async def doors(server: str, count: int) -> str:
     """Compare a promised message at the holder of its account and at another process."""
     waits: dict[str, list[float]] = {"at the holder": [], "at another process": []}
-    async with folder() as home, ChaosTown(home, database(server), ACCOUNTS, 2) as town:
-        await _balanced(town)
-        mine = next(iter(await town.held_by(town.members[0])))
+    async with folder() as home, ChaosCluster(home, database(server), ACCOUNTS, 2) as env:
+        await _balanced(env)
+        mine = next(iter(await env.held_by(env.members[0])))
         for number in range(count):
-            for name, member in zip(waits, town.members, strict=True):
+            for name, member in zip(waits, env.members, strict=True):
                 body = {"assistant": mine, "to": SPEAKERS[1], "text": f"{name} {number}"}
-                began = time.monotonic()
-                async with town.http.post(f"{member.url}/wxbot/message", json=body) as response:
+                started = time.monotonic()
+                async with env.http.post(f"{member.url}/wxbot/message", json=body) as response:
                     assert response.status == 202, await response.text()
-                waits[name].append((time.monotonic() - began) * 1000)
+                waits[name].append((time.monotonic() - started) * 1000)
     rows = [
         (name, f"{percentile(some, 0.5):.1f}", f"{percentile(some, 0.95):.1f}", f"{percentile(some, 0.99):.1f}")
         for name, some in waits.items()
@@ -121,23 +121,23 @@ async def processes(server: str, count: int) -> str:
     """Measure 1, 2 and 4 processes."""
     rows = []
     for members in (1, 2, 4):
-        async with folder() as home, ChaosTown(home, database(server), ACCOUNTS, members) as town:
-            await _balanced(town)
-            await answer(town, 200)  # everybody is known
-            town.sandbox.world.state.messages.clear()
-            rows.append((str(members), *await answer(town, count)))
+        async with folder() as home, ChaosCluster(home, database(server), ACCOUNTS, members) as env:
+            await _balanced(env)
+            await answer(env, 200)  # everybody is known
+            env.sandbox.world.state.messages.clear()
+            rows.append((str(members), *await answer(env, count)))
     head = ("processes", "pairs/s", "CPU ms/pair", "commits/pair")
     return table(f"{count} messages and answers, {ACCOUNTS} accounts", head, rows)
 
 
-async def _balanced(town: ChaosTown) -> None:
-    share = ACCOUNTS // len(town.members)
+async def _balanced(env: ChaosCluster) -> None:
+    share = ACCOUNTS // len(env.members)
 
     async def is_even(member: Member) -> bool:
-        return len(await town.held_by(member)) == share
+        return len(await env.held_by(member)) == share
 
     async with asyncio.timeout(PATIENCE):
-        while not all([await is_even(one) for one in town.members]):  # noqa: ASYNC110 - processes
+        while not all([await is_even(one) for one in env.members]):  # noqa: ASYNC110 - processes
             await asyncio.sleep(0.2)
 
 
@@ -151,10 +151,10 @@ async def leases(server: str, count: int) -> str:
     rows = []
 
     def timed(what: str, *steps: Any) -> None:
-        began = time.monotonic()
+        started = time.monotonic()
         for step in steps:
             step()
-        rows.append((what, f"{(time.monotonic() - began) * 1000:.0f}"))
+        rows.append((what, f"{(time.monotonic() - started) * 1000:.0f}"))
 
     first.join()
     second.join()
@@ -182,18 +182,18 @@ async def handover(server: str, count: int) -> str:
         members = [Member(home, number, assistants, url, LEASE, capacity=count) for number in range(2)]
         try:
             for member in members:
-                began = time.monotonic()
+                started = time.monotonic()
                 await member.start()
                 if member is members[0]:
                     await _until_held(http, member, count)
-                    rows.append(("taken by the first process", f"{time.monotonic() - began:.1f}", _cpu(member)))
+                    rows.append(("taken by the first process", f"{time.monotonic() - started:.1f}", _cpu(member)))
             await _until_held(http, members[1], 1)  # it is up, and begins to take its share
-            before, began = _cpu(members[1]), time.monotonic()
+            before, started = _cpu(members[1]), time.monotonic()
             code, spent = await members[0].terminate()
             rows.append((f"SIGTERM until exit ({code})", f"{spent:.1f}", ""))
             await _until_held(http, members[1], count)
             used = f"{float(_cpu(members[1])) - float(before):.1f}"
-            rows.append(("SIGTERM until all are taken", f"{time.monotonic() - began:.1f}", used))
+            rows.append(("SIGTERM until all are taken", f"{time.monotonic() - started:.1f}", used))
         finally:
             for member in members:
                 await member.kill()

@@ -20,11 +20,11 @@ class Blacklist:
 
     async def load(self, accounts: Collection[str] | None = None) -> None:
         """Load the blacklist of some accounts, or the whole blacklist."""
-        wanted = select(MemberRecord.number, MemberRecord.contact_id).where(col(MemberRecord.blacklisted).is_(True))
+        query = select(MemberRecord.number, MemberRecord.contact_id).where(col(MemberRecord.blacklisted).is_(True))
         if accounts is not None:
             numbers = select(Qun.number).where(col(Qun.account).in_(accounts))
-            wanted = wanted.where(col(MemberRecord.number).in_(numbers))
-        self._people |= {(number, who) for number, who in await self._store.read(lambda s: s.exec(wanted).all())}
+            query = query.where(col(MemberRecord.number).in_(numbers))
+        self._people |= {(number, who) for number, who in await self._store.read(lambda s: s.exec(query).all())}
 
     def drop(self, numbers: Collection[int]) -> None:
         """Forget that of these groups."""

@@ -43,10 +43,10 @@ class Fallbacks:
 
     async def load(self, accounts: Collection[str] | None = None) -> None:
         """Load the recent replies of some accounts or of all."""
-        wanted = select(FallbackSaid).where(FallbackSaid.at > self._clock() - FALLBACK_SECONDS)
+        query = select(FallbackSaid).where(FallbackSaid.at > self._clock() - FALLBACK_SECONDS)
         if accounts is not None:
-            wanted = wanted.where(col(FallbackSaid.account).in_(accounts))
-        for row in await self._store.read(lambda s: s.exec(wanted).all()):
+            query = query.where(col(FallbackSaid.account).in_(accounts))
+        for row in await self._store.read(lambda s: s.exec(query).all()):
             self._recent[row.account, row.contact_id] = _Fallback(row.at, row.times)
 
     def drop(self, account: str) -> None:

@@ -35,10 +35,10 @@ class QuestionMenus:
 
     async def load(self, accounts: Collection[str] | None = None) -> None:
         """Load the open menus of some accounts or of all."""
-        wanted = select(FaqMenu).where(FaqMenu.expires_at > self._clock())
+        query = select(FaqMenu).where(FaqMenu.expires_at > self._clock())
         if accounts is not None:
-            wanted = wanted.where(col(FaqMenu.account).in_(accounts))
-        for row in await self._store.read(lambda s: s.exec(wanted).all()):
+            query = query.where(col(FaqMenu.account).in_(accounts))
+        for row in await self._store.read(lambda s: s.exec(query).all()):
             self._menus[row.account, row.conversation, row.contact_id] = _Menu(tuple(row.questions), row.asked_at)
 
     def drop(self, account: str) -> None:

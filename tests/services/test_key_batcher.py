@@ -32,7 +32,7 @@ async def outcomes(batcher: KeyBatcher) -> dict[str, BaseException | None]:
     return dict(zip(KEYS, await asyncio.gather(*map(batcher, KEYS), return_exceptions=True), strict=True))
 
 
-async def test_keys_that_wait_are_passed_together_and_once() -> None:
+async def test_waiting_keys_are_passed_together_and_once() -> None:
     work = Work()
     batcher = KeyBatcher(work)
     first = asyncio.create_task(batcher("first"))
@@ -43,7 +43,7 @@ async def test_keys_that_wait_are_passed_together_and_once() -> None:
     assert sorted(key for call in work.calls for key in call) == sorted(["first", *KEYS])
 
 
-async def test_one_that_fails_does_not_affect_the_others() -> None:
+async def test_failing_key_does_not_affect_others() -> None:
     work = Work()
     work.bad["k7"] = error = ValueError("k7")
     found = await outcomes(KeyBatcher(work))
@@ -51,7 +51,7 @@ async def test_one_that_fails_does_not_affect_the_others() -> None:
     assert set(found.values()) == {None}
 
 
-async def test_all_are_told_at_once_that_the_database_is_away() -> None:
+async def test_unavailable_database_fails_all_keys_at_once() -> None:
     work = Work()
     batcher = KeyBatcher(work)
     work.bad["k7"] = error = OperationalError("", {}, Exception("away"))
@@ -61,7 +61,7 @@ async def test_all_are_told_at_once_that_the_database_is_away() -> None:
     assert set((await outcomes(batcher)).values()) == {None}
 
 
-async def test_a_caller_that_is_gone_takes_nothing_from_the_others() -> None:
+async def test_cancelled_caller_does_not_affect_others() -> None:
     work = Work()
     batcher = KeyBatcher(work)
     gone = asyncio.create_task(batcher("gone"))
