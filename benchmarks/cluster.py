@@ -31,7 +31,7 @@ from benchmarks.tables import table
 from models.db import Store
 from services.cluster.leases import Leases
 from tests.bot_process import free_port
-from tests.cluster.chaos_env import LEASE, ChaosCluster
+from tests.cluster.chaos_cluster import LEASE, ChaosCluster
 from tests.cluster.load import SPEAKERS
 from tests.cluster.processes import Member, percentile
 
