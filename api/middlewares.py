@@ -19,7 +19,7 @@ from api.responses import as_bot_error, refusal, refusal_of
 from errors import AssistantOffline, BotError, DatabaseAway, OutsideNetwork, WeChatError
 from logs import RateLimitedLog
 from models.db import is_away
-from models.fence import Fenced
+from models.fence import WriteRefused
 
 log = logging.getLogger(__name__)
 refusals = RateLimitedLog(log)  # of callers who may ask as often as they like
@@ -76,8 +76,9 @@ async def _answer(
         return refusal_of(error)
     except WeChatError as error:
         return _refuse(request, route, as_bot_error(error) or _fault(request, route))
-    except Fenced as error:  # its account is another process's by now
-        return _refuse(request, route, AssistantOffline(f"fenced: {error}", retry_after=DATABASE_RETRY))
+    except WriteRefused as error:  # its account is another process's by now
+        refused = AssistantOffline(f"{type(error).__name__}: {error}", retry_after=DATABASE_RETRY)
+        return _refuse(request, route, refused)
     except DBAPIError as error:
         if not is_away(error):
             return _refuse(request, route, _fault(request, route))

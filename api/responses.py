@@ -20,6 +20,7 @@ from errors import (
     NotSupported,
     WeChatError,
     WeChatOffline,
+    WeChatUnknown,
     WeChatUnsupported,
 )
 from services.paging import Page
@@ -67,10 +68,15 @@ def refusal_of(error: web.HTTPException) -> web.Response:
 
 
 def as_bot_error(error: WeChatError) -> BotError | None:
-    """Translate a WeChat error that no service has handled; None means an internal error."""
+    """Translate a WeChat error that no service has handled; None means an internal error.
+
+    A response that was lost means that the gateway is away, too.
+    """
     if isinstance(error, WeChatUnsupported):
         return NotSupported(str(error))
-    return AssistantOffline(str(error), retry_after=RETRY_AFTER) if isinstance(error, WeChatOffline) else None
+    if isinstance(error, WeChatOffline | WeChatUnknown):
+        return AssistantOffline(str(error), retry_after=RETRY_AFTER)
+    return None
 
 
 def iso(at: float | None) -> str | None:

@@ -1,32 +1,37 @@
-"""The data of one account in memory: loaded when the account is taken over, dropped when it is handed over."""
+"""The data of accounts in memory: loaded when an account is taken over, dropped when it is handed over."""
 
 from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
 
 from app.container import Container
 from config.settings import AssistantSettings
 
 
-async def load_account(container: Container, settings: AssistantSettings) -> None:
-    """Load what handlers, queues and jobs need of an account, before its events are received."""
-    account = settings.account
+async def load_accounts(container: Container, accounts: Sequence[AssistantSettings]) -> None:
+    """Load what handlers, queues and jobs need of some accounts, before their events are received."""
+    names = [one.account for one in accounts]
     await container.tls_seen.load()
-    await container.groups.load(account)
-    await container.blacklist.load(account)
-    await container.tickets.load(account)
-    await container.question_menus.load(account)
-    await container.fallbacks.load(account)
+    await container.groups.load(names)
+    await container.blacklist.load(names)
+    await container.tickets.load(names)
+    await container.question_menus.load(names)
+    await container.fallbacks.load(names)
     container.near_questions.prepare()
-    await container.staff_rooms.load(account)
-    await container.create_governor(settings, replace=True)
-    await container.flow_runs.load(account)
-    await container.outbox.load(account)
+    await container.staff_rooms.load(names)
+    await container.create_governors(accounts)
+    await container.flow_runs.load(names)
+    await container.outbox.load(names)
 
 
 async def stop_account(container: Container, account: str, grace: float) -> None:
     """Start nothing more for an account; running calls and deliveries get `grace` seconds to finish."""
-    await container.flow_runs.drop(account, grace)
-    await container.outbox.drop(account, grace)
-    await container.token_joins.drop(account)
+    await asyncio.gather(
+        container.flow_runs.drop(account, grace),
+        container.outbox.drop(account, grace),
+        container.token_joins.drop(account),
+    )
 
 
 def forget_account(container: Container, account: str) -> None:

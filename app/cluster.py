@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from typing import Any, Final
 
 from sqlmodel import Session
 
-from app.account_parts import forget_account, load_account, stop_account
+from app.account_parts import forget_account, load_accounts, stop_account
 from app.assistants import Assistants
 from app.container import Container
 from config import ConfigError
@@ -21,14 +21,19 @@ from jobs.scheduler import Jobs
 from services.cluster.news import ClusterNews
 from services.cluster.parts import ClusterParts
 from services.cluster.shared import WORK, Shared
+from services.work.key_batcher import KeyBatcher
 from services.work.ownership import GLOBAL
 
 log = logging.getLogger(__name__)
-AT_ONCE: Final = 8  # accounts that are being taken or given up
 TAKEN_AT_ONCE: Final = 32
+# A process that stops gives up an account every DRAIN_INTERVAL, so that the others can start it at once, but all of
+# them within DRAIN_SECONDS.
+DRAIN_INTERVAL: Final = 0.1
+DRAIN_SECONDS: Final = 5.0
 RETRY_SECONDS: Final = 1.0  # seconds until an account that could not be taken is tried again
 LOSS_GRACE: Final = 0.2  # seconds that what runs may still take once the leases are lost
 BALANCING: Final = 5.0  # seconds that what runs may take when an account is given to another process
+MIN_GRACE: Final = 0.1
 
 
 class Cause(StrEnum):
@@ -67,7 +72,8 @@ class Cluster:
         self._known: dict[str, AssistantSettings] = {}
         self.serving: dict[str, int] = {}  # account -> epoch
         self._busy: dict[str, asyncio.Task[None]] = {}
-        self._taking, self._giving = asyncio.Semaphore(TAKEN_AT_ONCE), asyncio.Semaphore(AT_ONCE)
+        self._taking = asyncio.Semaphore(TAKEN_AT_ONCE)
+        self._load, self._release = KeyBatcher(self._load_accounts), KeyBatcher(self._release_accounts)
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._draining = False
@@ -98,14 +104,17 @@ class Cluster:
             self._start_again()
 
     async def drain(self) -> None:
-        """Give up all accounts one after the other, finishing running work."""
+        """Give up all accounts, one after the other, finishing running work."""
         self._draining = True
         if not self._member.fenced:
             await self._announce_draining()
-        await asyncio.gather(
-            *self._busy.values(), return_exceptions=True
-        )  # accounts being taken are given up completely
-        moves = [self._hand_over(account, Cause.DRAIN) for account in list(self.serving)]
+        # Accounts that are being taken are given up completely.
+        await asyncio.gather(*self._busy.values(), return_exceptions=True)
+        started, accounts, moves = time.monotonic(), list(self.serving), []
+        interval = min(DRAIN_INTERVAL, DRAIN_SECONDS / len(accounts)) if accounts and self._member.has_others else 0.0
+        for number, account in enumerate(accounts, 1):
+            moves.append(asyncio.create_task(self._hand_over(account, Cause.DRAIN)))
+            await asyncio.sleep(max(0.0, started + number * interval - time.monotonic()))
         for outcome in await asyncio.gather(*moves, return_exceptions=True):
             if isinstance(outcome, Exception):
                 log.error("an account could not be handed over", exc_info=outcome)
@@ -180,9 +189,9 @@ class Cluster:
             self.serving[account] = epoch
             try:
                 if account == GLOBAL:
-                    await self._container.outbox.load(GLOBAL)
+                    await self._container.outbox.load([GLOBAL])
                 else:
-                    await load_account(self._container, self._known[account])
+                    await self._load(account)
                     await self._assistants.start(self._known[account], epoch)
             except Exception:  # the database, mostly; the lease stays, and it is tried again
                 log.exception("account %s cannot be served yet", account)
@@ -198,25 +207,31 @@ class Cluster:
         self._log_change(account, Cause.LOST, epoch, started)
 
     async def _hand_over(self, account: str, cause: Cause) -> None:
-        async with self._giving:
-            if account not in self.serving:
-                return
-            started, epoch = time.monotonic(), self.serving[account]
-            await self._drop(account, self._grace() if cause is Cause.DRAIN else BALANCING)
-            await self._container.store.write(_no_write)  # all that was queued before it is committed now
-            await self._member.release(account)
-            if cause is Cause.REMOVED:
-                await self._member.call(self._parts.leases.forget, account)
-            self._parts.announcements.free()
-            self._log_change(account, cause, epoch, started)
+        if account not in self.serving:
+            return
+        started, epoch = time.monotonic(), self.serving[account]
+        await self._drop(account, self._grace() if cause is Cause.DRAIN else BALANCING)
+        await self._release(account)
+        if cause is Cause.REMOVED:
+            await self._member.call(self._parts.leases.forget, account)
+        self._log_change(account, cause, epoch, started)
 
     async def _drop(self, account: str, grace: float) -> None:
         self._parts.ownership.drop(account)
+        until = time.monotonic() + grace
         await stop_account(self._container, account, grace)
         if account in self._assistants.accounts:
-            await self._assistants.stop(account, grace)
+            await self._assistants.stop(account, max(MIN_GRACE, until - time.monotonic()))
         forget_account(self._container, account)
         self.serving.pop(account, None)
+
+    async def _load_accounts(self, accounts: Sequence[str]) -> None:
+        await load_accounts(self._container, [self._known[account] for account in accounts])
+
+    async def _release_accounts(self, accounts: Sequence[str]) -> None:
+        await self._container.store.write(_no_write)  # all that was queued before it is committed now
+        await self._member.release(accounts)
+        self._parts.announcements.free()
 
     def _log_change(self, account: str, cause: Cause, epoch: int, started: float) -> None:
         self._parts.moves[cause] += 1

@@ -1,7 +1,12 @@
-"""Several processes on one PostgreSQL: python -m benchmarks.cluster [MESSAGES]
+"""Several processes on one PostgreSQL: python -m benchmarks.cluster [PART] [COUNT]
 
-1, 2 and 4 processes with the same 8 accounts answer the same messages; a call at the holder of an account against one
-at another process; the leases of 2000 accounts change hands; one process on PostgreSQL against one on SQLite.
+leases      the lease rows of COUNT accounts change hands, without anything else
+handover    a process with COUNT accounts, whose gateways are away, gets SIGTERM while another one is idle
+processes   1, 2 and 4 processes with the same 8 accounts answer COUNT messages
+doors       COUNT calls of POST /wxbot/message at the holder of an account and at another process
+databases   one process answers COUNT messages, on SQLite and on PostgreSQL
+
+Without a part, all of them.
 """
 
 from __future__ import annotations
@@ -11,12 +16,12 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from statistics import median
 from typing import Any, Final
 
+import aiohttp
 import psutil
 from sqlalchemy import create_engine, make_url, text
 
@@ -25,13 +30,13 @@ from benchmarks.road import PEOPLE, burst
 from benchmarks.tables import table
 from models.db import Store
 from services.cluster.leases import Leases
-from tests.cluster.chaos_cluster import ChaosCluster
+from tests.bot_process import free_port
+from tests.cluster.chaos_cluster import LEASE, ChaosCluster
 from tests.cluster.load import SPEAKERS
-from tests.cluster.processes import Member
+from tests.cluster.processes import Member, percentile
 
 ACCOUNTS: Final = 8
-LEASED: Final = 2000
-CALLS: Final = 100
+PATIENCE: Final = 180.0  # seconds
 
 
 @asynccontextmanager
@@ -91,35 +96,38 @@ async def answer(env: ChaosCluster, count: int) -> tuple[str, str, str]:
     return f"{count / elapsed:.0f}", f"{(cpu(env) - used) / count * 1000:.2f}", f"{done / count:.2f}"
 
 
-async def compare_processes(env: ChaosCluster) -> str:
+async def doors(server: str, count: int) -> str:
     """Compare queueing a message at the account's holder and at another process."""
-    held = await env.held_by(env.members[0])
-    mine = next(iter(held))
     waits: dict[str, list[float]] = {"at the holder": [], "at another process": []}
-    for number in range(CALLS):
-        for name, member in zip(waits, env.members, strict=False):
-            body = {"assistant": mine, "to": "wxid_heixuanfeng", "text": f"{name} {number}"}
-            started = time.monotonic()
-            async with env.http.post(f"{member.url}/wxbot/message", json=body) as response:
-                assert response.status == 202, await response.text()
-            waits[name].append((time.monotonic() - started) * 1000)
-    rows = [(name, f"{median(some):.1f}", f"{sorted(some)[-2]:.1f}") for name, some in waits.items()]
-    return table(f"POST /wxbot/message, {CALLS} times one after the other", ("", "p50 ms", "p99 ms"), rows)
+    async with folder() as home, ChaosCluster(home, database(server), ACCOUNTS, 2) as env:
+        await _balanced(env)
+        mine = next(iter(await env.held_by(env.members[0])))
+        for number in range(count):
+            for name, member in zip(waits, env.members, strict=True):
+                body = {"assistant": mine, "to": SPEAKERS[1], "text": f"{name} {number}"}
+                started = time.monotonic()
+                async with env.http.post(f"{member.url}/wxbot/message", json=body) as response:
+                    assert response.status == 202, await response.text()
+                waits[name].append((time.monotonic() - started) * 1000)
+    rows = [
+        (name, f"{percentile(some, 0.5):.1f}", f"{percentile(some, 0.95):.1f}", f"{percentile(some, 0.99):.1f}")
+        for name, some in waits.items()
+    ]
+    head = ("", "p50 ms", "p95 ms", "p99 ms")
+    return table(f"POST /wxbot/message, {count} times one after the other", head, rows)
 
 
 async def processes(server: str, count: int) -> str:
     """Measure 1, 2 and 4 processes."""
-    rows, wrong_door = [], ""
+    rows = []
     for members in (1, 2, 4):
         async with folder() as home, ChaosCluster(home, database(server), ACCOUNTS, members) as env:
             await _balanced(env)
             await answer(env, 200)  # everybody is known
             env.sandbox.world.state.messages.clear()
             rows.append((str(members), *await answer(env, count)))
-            if members == 2:
-                wrong_door = await compare_processes(env)
     head = ("processes", "pairs/s", "CPU ms/pair", "commits/pair")
-    return table(f"{count} messages and answers, {ACCOUNTS} accounts", head, rows) + "\n" + wrong_door
+    return table(f"{count} messages and answers, {ACCOUNTS} accounts", head, rows)
 
 
 async def _balanced(env: ChaosCluster) -> None:
@@ -128,18 +136,18 @@ async def _balanced(env: ChaosCluster) -> None:
     async def is_even(member: Member) -> bool:
         return len(await env.held_by(member)) == share
 
-    async with asyncio.timeout(180):
+    async with asyncio.timeout(PATIENCE):
         while not all([await is_even(one) for one in env.members]):  # noqa: ASYNC110 - processes
             await asyncio.sleep(0.2)
 
 
-async def hand_over(server: str) -> str:
-    """Measure how long the leases of many accounts need to change hands, without their gateways."""
+async def leases(server: str, count: int) -> str:
+    """Measure how long the leases of many accounts need to change hands."""
     url = database(server)
     store = Store(url)
     await store.open()
-    names = [f"a{number}" for number in range(LEASED)]
-    first, second = (Leases(url, name, "http://127.0.0.1", LEASED, "1") for name in ("m1", "m2"))
+    names = [f"a{number}" for number in range(count)]
+    first, second = (Leases(url, name, "http://127.0.0.1", count, "1") for name in ("m1", "m2"))
     rows = []
 
     def timed(what: str, *steps: Any) -> None:
@@ -151,16 +159,66 @@ async def hand_over(server: str) -> str:
     first.join()
     second.join()
     timed("known", lambda: first.register_accounts(names))
-    timed("claimed at once", lambda: first.claim(names, LEASED))
+    timed("claimed at once", lambda: first.claim(names, count))
     timed("heartbeat", first.beat)
     timed("looked at", lambda: second.view(names))
-    timed("released one by one", *(lambda name=name: first.release(name) for name in names))
-    second.claim(names, LEASED)
-    timed("left at once and claimed", second.leave, lambda: first.claim(names, LEASED))
+    timed("released one by one", *(lambda name=name: first.release([name]) for name in names))
+    first.claim(names, count)
+    timed("released together", lambda: first.release(names))
+    second.claim(names, count)
+    timed("left at once and claimed", second.leave, lambda: first.claim(names, count))
     first.close()
     second.close()
     await store.close()
-    return table(f"the leases of {LEASED} accounts", ("", "ms"), rows)
+    return table(f"the leases of {count} accounts", ("", "ms"), rows)
+
+
+async def handover(server: str, count: int) -> str:
+    """Measure a process that stops while it holds many accounts, and the one that takes them."""
+    url, rows = database(server), []
+    nowhere = f"127.0.0.1:{free_port()}"
+    assistants = [{"account": f"a{n}", "endpoint": nowhere, "token": "t", "tls": False} for n in range(count)]
+    async with folder() as home, aiohttp.ClientSession() as http:
+        members = [Member(home, number, assistants, url, LEASE, capacity=count) for number in range(2)]
+        try:
+            for member in members:
+                started = time.monotonic()
+                await member.start()
+                if member is members[0]:
+                    await _until_held(http, member, count)
+                    rows.append(("taken by the first process", f"{time.monotonic() - started:.1f}", _cpu(member)))
+            await _until_held(http, members[1], 1)  # it is up, and begins to take its share
+            before, started = _cpu(members[1]), time.monotonic()
+            code, spent = await members[0].terminate()
+            rows.append((f"SIGTERM until exit ({code})", f"{spent:.1f}", ""))
+            await _until_held(http, members[1], count)
+            used = f"{float(_cpu(members[1])) - float(before):.1f}"
+            rows.append(("SIGTERM until all are taken", f"{time.monotonic() - started:.1f}", used))
+        finally:
+            for member in members:
+                await member.kill()
+    return table(f"{count} accounts change hands", ("", "s", "CPU s of the process"), rows)
+
+
+async def _until_held(http: aiohttp.ClientSession, member: Member, count: int) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while await _held(http, member) < count:  # noqa: ASYNC110 - a process
+            await asyncio.sleep(0.1)
+
+
+async def _held(http: aiohttp.ClientSession, member: Member) -> float:
+    with suppress(aiohttp.ClientError, OSError, TimeoutError):
+        async with http.get(f"{member.url}/metrics") as response:
+            for line in (await response.text()).splitlines():
+                if line.startswith("wxbot_accounts_held "):
+                    return float(line.rpartition(" ")[2])
+    return 0.0
+
+
+def _cpu(member: Member) -> str:
+    assert member.process is not None
+    times = psutil.Process(member.process.pid).cpu_times()
+    return f"{times.user + times.system:.1f}"
 
 
 async def databases(server: str, count: int) -> str:
@@ -173,14 +231,23 @@ async def databases(server: str, count: int) -> str:
     return table("one process", ("", "CPU ms/reply", "replies/s"), rows)
 
 
-async def main(count: int) -> None:
-    """Print all tables."""
-    async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(postgres())
-        print(await hand_over(server), flush=True)
-        print(await processes(server, count), flush=True)
-        print(await databases(server, count), flush=True)
+PARTS: Final[dict[str, tuple[Callable[[str, int], Awaitable[str]], int]]] = {
+    "leases": (leases, 2000),
+    "handover": (handover, 2000),
+    "processes": (processes, 1500),
+    "doors": (doors, 200),
+    "databases": (databases, 1500),
+}
+
+
+async def main(parts: Sequence[str], count: int | None) -> None:
+    """Print the tables."""
+    async with postgres() as server:
+        for name in parts:
+            measure, usual = PARTS[name]
+            print(await measure(server, count or usual), flush=True)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1500))
+    chosen = [part for part in sys.argv[1:2] if part in PARTS] or list(PARTS)
+    asyncio.run(main(chosen, int(sys.argv[-1]) if sys.argv[-1].isdigit() else None))

@@ -20,6 +20,7 @@ from typing import Any, Final, TypeVar
 import stamina
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.pool import QueuePool
 from sqlmodel import Session, SQLModel
@@ -38,6 +39,7 @@ BUSY_MS: Final = 4000  # milliseconds that SQLite waits for a lock; a REST call 
 PING: Final = "ping"  # key of the row that `Store.ping` writes
 ASK_AGAIN: Final = 1.0  # seconds between queries about the result of a lost commit
 READ_AGAIN: Final = 3.0  # seconds for which a read is repeated whose connection was lost, as when PostgreSQL recovers
+READ_ONLY: Final = "25006"  # PostgreSQL's SQLSTATE: a standby, or a primary that has become one
 # Rows per INSERT with RETURNING. The driver keeps a prepared statement for every row count: SQLAlchemy's default of
 # 1000 used 15 MB within a day.
 ROWS_AT_ONCE: Final = 32
@@ -103,7 +105,9 @@ class Store:
             if self.is_shared:
                 arguments["application_name"] = session_name(self._member)
             alive: dict[str, Any] = {"pool_pre_ping": True, "connect_args": arguments}
-            return create_engine(self.url, pool_size=10, max_overflow=10, **alive, **usual)
+            engine = create_engine(self.url, pool_size=10, max_overflow=10, **alive, **usual)
+            event.listen(engine, "handle_error", _leave_read_only_server)
+            return engine
         if self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         connect = {"check_same_thread": False}
@@ -236,6 +240,12 @@ class Store:
             self._takes_writes = not any(o.error is not None and is_away(o.error) for o in outcomes)
         if outcomes and self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(_settle, outcomes)
+
+
+def _leave_read_only_server(context: ExceptionContext) -> None:
+    """Treat a server that only reads, such as a standby that is being promoted, as a lost connection."""
+    if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
+        context.is_disconnect = True
 
 
 def is_away(error: BaseException) -> bool:

@@ -17,7 +17,7 @@ _BEGIN: Final = text(
 # FOR SHARE: an account is released after the commits that are about it. txid_current: see models.group_commit.
 _END: Final = text(
     "WITH held AS (SELECT account FROM accountlease WHERE member = :id AND account = ANY(CAST(:accounts AS varchar[])) "
-    "FOR SHARE) SELECT txid_current(), (SELECT count(*) FROM held)"
+    "ORDER BY account FOR SHARE) SELECT txid_current(), (SELECT count(*) FROM held)"
 )
 IDLE_LIMIT: Final = "2s"  # that a transaction may be idle
 _ACCOUNTS: Final = "accounts"  # key of Session.info
@@ -39,12 +39,16 @@ def accounts_of(session: Session) -> Collection[str]:
     return accounts
 
 
-class Fenced(Exception):
-    """This process is no longer a member; nothing of the transaction was written."""
+class WriteRefused(Exception):
+    """This process may not write this any more; nothing of the transaction was written."""
 
 
-class AccountLost(Exception):
-    """An account is no longer held by this process; nothing of the transaction was written."""
+class Fenced(WriteRefused):
+    """This process is no longer a member."""
+
+
+class AccountLost(WriteRefused):
+    """An account is no longer held by this process."""
 
 
 class TransactionGuard(Protocol):

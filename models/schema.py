@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -10,10 +11,17 @@ from sqlalchemy import Connection, inspect, text
 from sqlmodel import SQLModel
 
 MIGRATIONS: Final = Path(__file__).parent.parent / "migrations"
+# The oldest revision whose code can use the newest tables: during a rolling upgrade, processes of both versions run on
+# them. Later migrations only add what that code need not know; what it still needs is removed in the release after.
+OLDEST: Final = "0010"
+OLDEST_KEY: Final = "schema_oldest"  # of the table setting
 MAX_ID: Final = 2**31 - 1  # largest value of an INTEGER column on PostgreSQL
 _REVISION: Final = re.compile(r"^revision(?:: str)? = [\"'](\w+)[\"']", re.MULTILINE)
 # Processes that start together make or migrate the tables one after the other.
 _ONE_AT_A_TIME: Final = text("SELECT pg_advisory_xact_lock(hashtext('wxbot tables'))")
+_KEEP_OLDEST: Final = text(
+    "INSERT INTO setting (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+)
 _STAMP: Final = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"
 
 
@@ -39,6 +47,8 @@ def bring_up_to_date(connection: Connection) -> None:
     if version is not None and version not in _versions():
         if "inboxevent" not in tables:
             raise foreign
+        if _oldest(connection, tables) in _versions():
+            return
         raise UnusableDatabase(f"it was used by a newer wxbot (schema version {version}); install that version")
     migrate(connection)
 
@@ -68,6 +78,7 @@ def migrate(connection: Connection) -> None:
     settings.set_main_option("script_location", str(MIGRATIONS))
     settings.attributes["connection"] = connection
     command.upgrade(settings, "head")
+    connection.execute(_KEEP_OLDEST, {"key": OLDEST_KEY, "value": OLDEST})
 
 
 def _newest() -> str:
@@ -79,6 +90,15 @@ def _versions() -> set[str]:
     """Return all known revisions."""
     files = (MIGRATIONS / "versions").glob("*.py")
     return {match[1] for file in files if (match := _REVISION.search(file.read_text(encoding="utf-8")))}
+
+
+def _oldest(connection: Connection, tables: Collection[str]) -> str | None:
+    """Return the oldest revision whose code can use the tables, as stored by the version that migrated them."""
+    if "setting" not in tables:
+        return None
+    wanted = text("SELECT value FROM setting WHERE key = :key")
+    oldest: str | None = connection.execute(wanted, {"key": OLDEST_KEY}).scalar()
+    return oldest
 
 
 def _version(connection: Connection) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from zoneinfo import ZoneInfo
 
 from config import Config
@@ -77,16 +77,18 @@ class MessagingParts:
         )  # fmt: skip
         self.stored_assistants = StoredAssistants(self.store, self.audit, clock)
 
-    async def create_governor(self, settings: AssistantSettings, *, replace: bool = False) -> None:
-        """Create the rate limiter of an account added at run time.
+    async def create_governor(self, settings: AssistantSettings) -> None:
+        """Create the rate limiter of an account added at run time, unless it exists."""
+        if settings.account not in self.governors:
+            await self.create_governors([settings])
 
-        `replace` an existing one if another process may have used the account.
-        """
-        account = settings.account
-        if replace or account not in self.governors:
-            governor = self.governors.create(account, self._pacing(settings))
-            await self.governors.restore(account)
-            self.outbox.set_pace(f"wx:{account}", governor)
+    async def create_governors(self, accounts: Sequence[AssistantSettings]) -> None:
+        """Create the rate limiters of some accounts, replacing those from before another process had the accounts."""
+        for settings in accounts:
+            self.governors.create(settings.account, self._pacing(settings))
+        await self.governors.restore([settings.account for settings in accounts])
+        for settings in accounts:
+            self.outbox.set_pace(f"wx:{settings.account}", self.governors[settings.account])
 
     def _pacing(self, settings: AssistantSettings) -> PacingSettings:
         return self.config.pacing if settings.kind == "wechaty" else UNLIMITED

@@ -76,7 +76,11 @@ _CLAIM = text(
     f"epoch = greatest(a.epoch + 1, floor({NOW})::bigint) "
     "FROM free, alive WHERE a.account = free.account RETURNING a.account, a.epoch"
 )
-_RELEASE = text("UPDATE accountlease SET member = NULL WHERE account = :account AND member = :id")
+_RELEASE = text(
+    "WITH mine AS (SELECT account FROM accountlease WHERE account = ANY(CAST(:accounts AS varchar[])) "
+    "AND member = :id ORDER BY account FOR UPDATE) "  # in the order of models.fence: no deadlock
+    "UPDATE accountlease a SET member = NULL FROM mine WHERE a.account = mine.account"
+)
 _FORGET = text(
     f"DELETE FROM accountlease l WHERE l.account = :account AND {_ORPHAN} "
     "AND NOT EXISTS (SELECT 1 FROM storedassistant s WHERE s.account = l.account)"  # it was added again
@@ -202,9 +206,9 @@ class Leases:
         rows = self._run(_CLAIM, id=self.member, known=list(known), most=most)
         return {row.account: row.epoch for row in rows}
 
-    def release(self, account: str) -> None:
-        """Release an account."""
-        self._run(_RELEASE, account=account, id=self.member)
+    def release(self, accounts: Collection[str]) -> None:
+        """Release accounts."""
+        self._run(_RELEASE, accounts=list(accounts), id=self.member)
 
     def holders(self) -> dict[str, str]:
         """Return the address of the holder of every account, "" if it has none."""

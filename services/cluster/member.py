@@ -78,6 +78,11 @@ class ClusterMember:
         """Whether the local lease deadline has not passed."""
         return boot_time() < self._deadline
 
+    @property
+    def has_others(self) -> bool:
+        """Whether another process can take accounts of this one."""
+        return not self.fenced and any(one.id != self.id and not one.draining for one in self.view.members)
+
     def lease_age(self) -> float:
         """Seconds since the last renewal began."""
         return max(0.0, boot_time() - (self._deadline - self._lease_seconds + SAFETY)) if self._deadline else 0.0
@@ -126,10 +131,11 @@ class ClusterMember:
                     await self._wake.wait()
             self._wake.clear()
 
-    async def release(self, account: str) -> None:
-        """Release an account that has been stopped."""
-        await self.call(self._leases.release, account)
-        self.held.pop(account, None)  # not before: a heartbeat that is under way still finds it
+    async def release(self, accounts: Collection[str]) -> None:
+        """Release accounts that have been stopped."""
+        await self.call(self._leases.release, accounts)
+        for account in accounts:
+            self.held.pop(account, None)  # not before: a heartbeat that is under way still finds it
 
     async def drain(self) -> None:
         """Stop taking accounts."""

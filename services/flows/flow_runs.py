@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import update
@@ -52,9 +52,9 @@ class FlowRuns:
         """Start without runs: those of an account are loaded when it is taken over."""
         self._open_runs.load(())
 
-    async def load(self, account: str) -> None:
-        """Resume the runs of one account that another process has served until now."""
-        self._resume(await self.open(account))
+    async def load(self, accounts: Collection[str]) -> None:
+        """Resume the runs of accounts that another process has served until now."""
+        self._resume(await self.open(accounts))
 
     async def drop(self, account: str, grace: float) -> None:
         """Leave the runs of an account to another process; its calls may finish for `grace` seconds."""
@@ -108,11 +108,11 @@ class FlowRuns:
 
     # ---- administration ----
 
-    async def open(self, account: str | None = None) -> list[FlowRun]:
-        """Return the open runs of one account or of all, oldest first."""
+    async def open(self, accounts: Collection[str] | None = None) -> list[FlowRun]:
+        """Return the open runs of some accounts or of all, oldest first."""
         query = select(FlowRun).where(col(FlowRun.state).in_(OPEN_STATES)).order_by(col(FlowRun.id))
-        if account is not None:
-            query = query.where(FlowRun.account == account)
+        if accounts is not None:
+            query = query.where(col(FlowRun.account).in_(accounts))
         return list(await self._store.read(lambda s: s.exec(query).all()))
 
     def cancel(self, session: Session, run_id: int, who: str) -> FlowRun:

@@ -18,11 +18,12 @@ class Blacklist:
         self._store = store
         self._people: set[tuple[int, str]] = set()
 
-    async def load(self, account: str | None = None) -> None:
-        """Load the blacklist of one account, or the whole blacklist."""
+    async def load(self, accounts: Collection[str] | None = None) -> None:
+        """Load the blacklist of some accounts, or the whole blacklist."""
         query = select(MemberRecord.number, MemberRecord.contact_id).where(col(MemberRecord.blacklisted).is_(True))
-        if account is not None:
-            query = query.where(col(MemberRecord.number).in_(select(Qun.number).where(Qun.account == account)))
+        if accounts is not None:
+            numbers = select(Qun.number).where(col(Qun.account).in_(accounts))
+            query = query.where(col(MemberRecord.number).in_(numbers))
         self._people |= {(number, who) for number, who in await self._store.read(lambda s: s.exec(query).all())}
 
     def drop(self, numbers: Collection[int]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from sqlmodel import Session, col, select
@@ -31,11 +31,12 @@ class Groups:
         self._by_public_id: dict[str, int] = {}
         self._by_room: dict[tuple[str, str], int] = {}
 
-    async def load(self, account: str | None = None) -> None:
-        """Load the groups of one account, or all groups."""
+    async def load(self, accounts: Collection[str] | None = None) -> None:
+        """Load the groups of some accounts, or all groups."""
         groups, rows = select(Qun), select(QunRoom).order_by(col(QunRoom.ordinal))
-        if account is not None:
-            groups, rows = groups.where(Qun.account == account), rows.where(QunRoom.account == account)
+        if accounts is not None:
+            groups = groups.where(col(Qun.account).in_(accounts))
+            rows = rows.where(col(QunRoom.account).in_(accounts))
         quns = await self._store.read(lambda s: s.exec(groups).all())
         rooms = await self._store.read(lambda s: s.exec(rows).all())
         for qun in quns:
@@ -48,11 +49,11 @@ class Groups:
         dropped = [qun for qun in self._quns.values() if qun.account == account]
         for qun in dropped:
             del self._quns[qun.number]
-            self._rooms.pop(qun.number, None)
+            for room in self._rooms.pop(qun.number, ()):
+                self._by_room.pop((account, room.room_id or ""), None)
             self._by_code.pop(qun.code, None)
             self._by_token.pop(qun.token, None)
             self._by_public_id.pop(qun.public_id, None)
-        self._by_room = {key: number for key, number in self._by_room.items() if key[0] != account}
         return [qun.number for qun in dropped]
 
     def __iter__(self) -> Iterator[Qun]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 
 from sqlmodel import Session, col, select
@@ -44,9 +44,9 @@ class Governors(Mapping[str, Governor]):
         self._governors[account] = governor
         return governor
 
-    async def restore(self, account: str | None = None) -> None:
-        """Restore recent actions and slow-downs, of one account or of all."""
-        await self._store.read(lambda s: self._restore(s, set(self._governors) if account is None else {account}))
+    async def restore(self, accounts: Collection[str] | None = None) -> None:
+        """Restore recent actions and slow-downs, of some accounts or of all."""
+        await self._store.read(lambda s: self._restore(s, set(self._governors) if accounts is None else set(accounts)))
 
     async def drain(self) -> None:
         """Wait until pending writes are done."""
@@ -55,9 +55,9 @@ class Governors(Mapping[str, Governor]):
     def _restore(self, session: Session, accounts: set[str]) -> None:
         now = self._clock()
         rare = select(Action).where(Action.at > now - DAY, col(Action.kind).in_(("group", "add")))
+        rare = rare.where(col(Action.account).in_(accounts))
         for action in session.exec(rare.order_by(col(Action.at))):
-            if action.account in accounts:
-                self._governors[action.account].recall(action.kind, [action.at])
+            self._governors[action.account].recall(action.kind, [action.at])
         for account in accounts:
             governor = self._governors[account]
             governor.recall("message", sent_since(session, f"{QUEUE}:{account}", now - MINUTE))

@@ -73,7 +73,7 @@ class WebhookDelivery:
         self._outside = outside
         self._clock = clock
         self.configure(webhooks)
-        outbox.serve(QUEUE, self._deliver)
+        outbox.serve(QUEUE, self._deliver, shared=True)
 
     def configure(self, webhooks: Sequence[WebhookSettings]) -> None:
         """Replace the webhooks. Queued events belong to a webhook's name, regardless of its URL and secret."""

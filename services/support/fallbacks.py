@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,11 +41,11 @@ class Fallbacks:
         self._clock = clock
         self._recent: dict[tuple[str, str], _Fallback] = {}  # by account and contact id
 
-    async def load(self, account: str | None = None) -> None:
-        """Load the recent replies of one account or of all."""
+    async def load(self, accounts: Collection[str] | None = None) -> None:
+        """Load the recent replies of some accounts or of all."""
         query = select(FallbackSaid).where(FallbackSaid.at > self._clock() - FALLBACK_SECONDS)
-        if account is not None:
-            query = query.where(FallbackSaid.account == account)
+        if accounts is not None:
+            query = query.where(col(FallbackSaid.account).in_(accounts))
         for row in await self._store.read(lambda s: s.exec(query).all()):
             self._recent[row.account, row.contact_id] = _Fallback(row.at, row.times)
 

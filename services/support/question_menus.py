@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,11 +33,11 @@ class QuestionMenus:
         self._clock = clock
         self._menus: dict[Person, _Menu] = {}
 
-    async def load(self, account: str | None = None) -> None:
-        """Load the open menus of one account or of all."""
+    async def load(self, accounts: Collection[str] | None = None) -> None:
+        """Load the open menus of some accounts or of all."""
         query = select(FaqMenu).where(FaqMenu.expires_at > self._clock())
-        if account is not None:
-            query = query.where(FaqMenu.account == account)
+        if accounts is not None:
+            query = query.where(col(FaqMenu.account).in_(accounts))
         for row in await self._store.read(lambda s: s.exec(query).all()):
             self._menus[row.account, row.conversation, row.contact_id] = _Menu(tuple(row.questions), row.asked_at)
 

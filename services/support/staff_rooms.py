@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from typing import Final
 
 from sqlmodel import Session, col, select
@@ -33,11 +34,11 @@ class StaffRooms:
         self.topic = topic
         self._bound: dict[str, str] = {}  # account -> room id
 
-    async def load(self, account: str | None = None) -> None:
-        """Read the binding of one account, or all of them."""
+    async def load(self, accounts: Collection[str] | None = None) -> None:
+        """Read the bindings of some accounts, or all of them."""
         query = select(Setting).where(col(Setting.key).startswith(PREFIX))
-        if account is not None:
-            query = select(Setting).where(Setting.key == PREFIX + account)
+        if accounts is not None:
+            query = select(Setting).where(col(Setting.key).in_([PREFIX + account for account in accounts]))
         for row in await self._store.read(lambda s: s.exec(query).all()):
             self._bound[row.key.removeprefix(PREFIX)] = row.value
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,13 +38,14 @@ class Tickets:
         self._by_person: dict[tuple[str, str], Ticket] = {}
         self._marks: dict[tuple[str, str], MarkAsked] = {}
 
-    async def load(self, account: str | None = None) -> None:
-        """Load unfinished tickets and open rating requests, of one account or of all."""
+    async def load(self, accounts: Collection[str] | None = None) -> None:
+        """Load unfinished tickets and open rating requests, of some accounts or of all."""
         unfinished = select(Ticket).where(Ticket.state != TicketState.CLOSED)
         lately = col(Ticket.closed_at) > self._clock() - MARK_SECONDS
         closed = select(Ticket).where(lately).order_by(col(Ticket.closed_at), col(Ticket.id))
-        if account is not None:
-            unfinished, closed = unfinished.where(Ticket.account == account), closed.where(Ticket.account == account)
+        if accounts is not None:
+            mine = col(Ticket.account).in_(accounts)
+            unfinished, closed = unfinished.where(mine), closed.where(mine)
         for ticket in await self._store.read(lambda s: s.exec(unfinished).all()):
             self._keep(ticket)
         for ticket in await self._store.read(lambda s: s.exec(closed).all()):

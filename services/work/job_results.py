@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -80,12 +80,12 @@ class JobResults:
             job.state = end["to"]  # valid until the row is written
         self._ends.put(_End(job, result, end))
 
-    def settle(self, session: Session, account: str | None) -> Sequence[OutboxItem]:
-        """Settle the open jobs of an earlier process, of one account or of all; return those to deliver.
+    def settle(self, session: Session, accounts: Collection[str] | None) -> Sequence[OutboxItem]:
+        """Settle the open jobs of an earlier process, of some accounts or of all; return those to deliver.
 
         Deliveries interrupted by a crash are repeated, except broadcasts, which end as unknown.
         """
-        items = open_items(session, account)
+        items = open_items(session, accounts)
         interrupted = [i for i in items if i.state == WorkState.SENDING and i.priority == Priority.BROADCAST]
         failure = GiveUp("interrupted while sending", unknown=True)
         for item in interrupted:

@@ -22,6 +22,7 @@ from services.clock import Clock
 from services.work.delivery_queue import DeliveryQueue, Pace
 from services.work.job import Deliver, Job
 from services.work.job_results import JobResults
+from services.work.open_jobs import OpenJobs
 from services.work.outbox_rows import INSERT, cancel_items, job_of, keep_body, open_items
 from services.work.ownership import Ownership
 
@@ -39,7 +40,8 @@ class Outbox:
         self.results = JobResults(store, clock, self._ended)
         self._queues: dict[str, DeliveryQueue] = {}
         self._openers: dict[str, Callable[[str], DeliveryQueue]] = {}
-        self._open: dict[int, Job] = {}
+        self._of_accounts: set[str] = set()  # prefixes of the queues that are named by their account
+        self._open = OpenJobs()
         self._started = False
 
     # ---- setup ----
@@ -52,8 +54,12 @@ class Outbox:
         pace: Callable[[str], Pace | None] = lambda _name: None,
         concurrency: int = 16,
         is_open: Callable[[str], bool] = lambda _name: True,
+        shared: bool = False,
     ) -> None:
-        """Set the delivery function of the queues named `prefix:…`; each name has its own queue."""
+        """Set the delivery function of the queues named `prefix:…`; each name has its own queue.
+
+        `shared`: the name is not that of an account, and the queue has jobs of several accounts.
+        """
 
         def open_queue(name: str) -> DeliveryQueue:
             rest = name.partition(":")[2]
@@ -68,18 +74,20 @@ class Outbox:
             )
 
         self._openers[prefix] = open_queue
+        if not shared:
+            self._of_accounts.add(prefix)
 
-    async def load(self, account: str | None = None) -> None:
-        """Load the open jobs of an earlier process, of one account or of all, before new jobs are added, so that the
+    async def load(self, accounts: Collection[str] | None = None) -> None:
+        """Load the open jobs of an earlier process, of some accounts or of all, before new jobs are added, so that the
         order is kept.
         """
-        await self._store.write(lambda s: self._take_after_commit(s, self.results.settle(s, account)))
+        await self._store.write(lambda s: self._take_after_commit(s, self.results.settle(s, accounts)))
 
     async def refresh(self, account: str) -> None:
         """Load the jobs that other processes added for an account of this process, and drop those they cancelled."""
-        before = [job.id for job in self._open.values() if job.account == account]
+        before = [job.id for job in self._open.of(account)]
         # By the writer: what it shows as open and is not known here was not ended by this process either.
-        await self._store.write(lambda s: self._take_after_commit(s, open_items(s, account), before))
+        await self._store.write(lambda s: self._take_after_commit(s, open_items(s, [account]), before))
 
     def _take_after_commit(self, session: Session, items: Sequence[OutboxItem], before: Sequence[int] = ()) -> None:
         """Take over rows that were read, and forget the jobs of `before` that are not among them. At once: a delivery
@@ -102,14 +110,14 @@ class Outbox:
 
     async def drop(self, account: str, grace: float) -> None:
         """Drop the jobs of an account, which another process takes over; running ones get `grace` seconds to finish."""
-        for job in self._open.values():
-            job.dropped = job.dropped or job.account == account
-        own = [name for name in self._queues if account and name.partition(":")[2] == account]
-        shared = [queue for name, queue in self._queues.items() if name not in own]
+        for job in self._open.of(account):
+            job.dropped = True
+        own = {f"{prefix}:{account}" for prefix in self._of_accounts if account} & self._queues.keys()
+        shared = {job.queue for job in self._open.of(account)} & self._queues.keys() - own
         stops = [self._queues.pop(name).stop(grace) for name in own]
-        await asyncio.gather(*stops, *(queue.discard(account, grace) for queue in shared))
+        await asyncio.gather(*stops, *(self._queues[name].discard(account, grace) for name in shared))
         await self.results.drain(max(grace, 0.1))
-        self._open = {id: job for id, job in self._open.items() if job.account != account}
+        self._open.drop(account)
 
     async def start(self) -> None:
         """Start delivering."""
@@ -198,12 +206,12 @@ class Outbox:
             if job is not None and job.state == WorkState.QUEUED:
                 job.dropped = True
                 names.add(job.queue)
-                del self._open[id]
+                self._open.remove(id)
         for name in names:
             self._queues[name].forget_dropped()
 
     def _ended(self, job_id: int) -> None:
-        self._open.pop(job_id, None)
+        self._open.remove(job_id)
 
     def _take(self, job: Job) -> None:
         if not self._ownership.holds(job.account) or "into" in job.body:  # a joined job ends with its host
@@ -215,7 +223,7 @@ class Outbox:
                 queue.start()
         if job.id not in self._open:
             job.due_at = job.created_at if job.attempts else max(job.created_at, job.run_at)
-            self._open[job.id] = job
+            self._open.add(job)
             queue.push(job)
 
     # ---- reading ----
@@ -234,7 +242,7 @@ class Outbox:
     def oldest(self, queue: str) -> float:
         """Return for how many seconds the queue's oldest open job has been due, or 0."""
         now = self._clock()
-        due = [max(job.created_at, job.run_at) for job in self._open.values() if job.queue == queue]
+        due = [max(job.created_at, job.run_at) for job in self._open if job.queue == queue]
         return max(0.0, now - min(due)) if due else 0.0
 
     def behind(self, job: Job) -> list[Job]:
@@ -254,7 +262,7 @@ class Outbox:
         host.body = body
         self._queues[host.queue].take_out(guests)
         for guest in guests:
-            self._open.pop(guest.id, None)
+            self._open.remove(guest.id)
 
     def retry_now(self, queue: str) -> None:
         """Retry the waiting jobs of a queue now."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from sqlalchemy import and_, bindparam, case, insert, update
@@ -30,11 +30,11 @@ END: Final = (
 )
 
 
-def open_items(session: Session, account: str | None) -> Sequence[OutboxItem]:
-    """Return the open rows of one account, or of all, the oldest first."""
+def open_items(session: Session, accounts: Collection[str] | None) -> Sequence[OutboxItem]:
+    """Return the open rows of some accounts, or of all, the oldest first."""
     query = select(OutboxItem).where(col(OutboxItem.state).in_((WorkState.QUEUED, WorkState.SENDING)))
-    if account is not None:
-        query = query.where(OutboxItem.account == account)
+    if accounts is not None:
+        query = query.where(col(OutboxItem.account).in_(accounts))
     return session.exec(query.order_by(col(OutboxItem.id))).all()
 
 

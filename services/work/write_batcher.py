@@ -10,6 +10,7 @@ from typing import Final, Generic, TypeVar
 from sqlmodel import Session
 
 from models.db import Store, is_away
+from models.fence import WriteRefused
 
 log = logging.getLogger(__name__)
 Item = TypeVar("Item")
@@ -39,26 +40,26 @@ class WriteBatcher(Generic[Item]):
         self._wait = FIRST_WAIT
         self._busy = False
         self._is_abandoned = False
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._count = 0  # of all items that were ever added
+        self._moved = asyncio.Event()  # replaced after each write
 
     def put(self, item: Item) -> None:
         """Add an item to be written soon."""
         if self._is_abandoned:
             return
         self._waiting.append(item)
+        self._count += 1
         if not self._busy:
             self._busy = True
-            self._idle.clear()
             self._flush()
 
     async def drain(self, most: float = 10.0) -> None:
-        """Wait until all items are written, at most `most` seconds."""
-        if self._idle.is_set():
-            return
+        """Wait until the items added so far are written, at most `most` seconds."""
+        last = self._count
         try:
             async with asyncio.timeout(most):
-                await self._idle.wait()
+                while self._count - len(self._waiting) < last:
+                    await self._moved.wait()
         except TimeoutError:
             log.error("could not write %d items", len(self._waiting))  # noqa: TRY400 - no useful traceback
 
@@ -66,13 +67,13 @@ class WriteBatcher(Generic[Item]):
         """Drop the items that wait for the database; later ones, too."""
         self._waiting.clear()
         self._alone, self._is_abandoned = 0, True
+        self._moved.set()
 
     def _flush(self) -> None:
         if not self._store.is_open:  # closed while it did not answer; `drain` has logged what is lost
             return
         if not self._waiting:  # they were dropped meanwhile
             self._busy = False
-            self._idle.set()
             return
         most = 1 if self._alone else MAX_AT_ONCE
         items = self._waiting[:most]
@@ -93,11 +94,16 @@ class WriteBatcher(Generic[Item]):
             self._alone = len(items)
         else:
             self._done(items, error)
+        self._moved.set()
+        self._moved = asyncio.Event()
         self._flush()
 
     def _done(self, items: list[Item], error: BaseException | None) -> None:
         del self._waiting[: len(items)]
         self._alone = max(0, self._alone - len(items))
-        if error is not None:
+        if isinstance(error, WriteRefused):  # written by the process that serves the account now
+            log.warning("an item was not written: %s", type(error).__name__)
+        elif error is not None:
             log.error("could not write an item", exc_info=error)
+        if error is not None:
             self._lost(items[0])

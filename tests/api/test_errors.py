@@ -12,7 +12,8 @@ from sqlalchemy.exc import OperationalError
 
 from api.openapi import all_errors
 from api.responses import refusal
-from errors import InvalidParameter, TooManyRequests, WeChatNotDone, WeChatOffline
+from errors import InvalidParameter, TooManyRequests, WeChatNotDone, WeChatOffline, WeChatUnknown
+from models.fence import AccountLost, Fenced
 from services.moderation.member_actions import MemberExempt
 from tests.api.conftest import QUN, ApiServer, StartServer, error
 from tests.waiting import SECONDS, until
@@ -136,8 +137,10 @@ async def test_unavailable_database_returns_its_own_error(server: ApiServer, mon
     assert int(headers["Retry-After"]) > 0
 
 
-@pytest.mark.parametrize(("raised", "code"), [(WeChatOffline("room"), 2002), (WeChatNotDone("room"), 5000),
-                                              (TimeoutError(), 5000)])  # fmt: skip
+@pytest.mark.parametrize(("raised", "code"), [
+    (WeChatOffline("room"), 2002), (WeChatUnknown("room"), 2002), (WeChatNotDone("room"), 5000), (TimeoutError(), 5000),
+    (Fenced("m1"), 2002), (AccountLost("m1"), 2002),
+])  # fmt: skip
 async def test_untranslated_exception_gets_a_code(
     server: ApiServer, monkeypatch: pytest.MonkeyPatch, raised: Exception, code: int
 ) -> None:

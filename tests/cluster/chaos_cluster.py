@@ -48,6 +48,14 @@ class ChaosCluster:
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> ChaosCluster:
+        try:
+            await self._open()
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def _open(self) -> None:
         world = World.default(self.accounts, seed=1)
         self.sandbox = await sandbox.start(self.accounts, port=0, world=world)
         self._stack.push_async_callback(self.sandbox.stop)
@@ -67,8 +75,7 @@ class ChaosCluster:
         ]
         for member in self.members:
             await member.start()
-        await self.all_served(90)
-        return self
+        await self.all_served(SECONDS)
 
     async def __aexit__(self, *_: object) -> None:
         for member in self.members:

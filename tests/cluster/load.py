@@ -103,7 +103,8 @@ class ClusterLoad:
                 if response.status in good:
                     return answer
                 # 503: no holder; 502, 404: WeChat was cut off, or people are not read yet; 500 is never right
-                assert response.status in (404, 502, 503), (path, body, response.status, answer)
+                faults = [one.last_fault() for one in self._members] if response.status not in (404, 502, 503) else []
+                assert response.status in (404, 502, 503), (path, body, response.status, answer, *faults)
             except (aiohttp.ClientError, OSError, TimeoutError):
                 self.statuses[0] += 1
             await asyncio.sleep(0.1)

@@ -31,7 +31,14 @@ class Member:
     """One process. Its port and config stay the same over restarts."""
 
     def __init__(
-        self, folder: Path, number: int, assistants: list[dict[str, Any]], database: str, lease: float, clock: float = 0
+        self,
+        folder: Path,
+        number: int,
+        assistants: list[dict[str, Any]],
+        database: str,
+        lease: float,
+        clock: float = 0,
+        capacity: int = 500,
     ) -> None:
         self.folder = folder
         self.name = f"member{number}"
@@ -50,7 +57,7 @@ class Member:
             "pacing": {"enabled": False},
             "limits": {"replies": 1_000_000, "repeats": 1_000_000},  # a few people say very much
             "language": "en",
-            "cluster": {"enabled": True, "advertise": self.url, "lease_seconds": lease},
+            "cluster": {"enabled": True, "advertise": self.url, "lease_seconds": lease, "capacity": capacity},
         }
         (folder / f"{self.name}.yaml").write_text(json.dumps(data, ensure_ascii=False))
 
@@ -118,6 +125,12 @@ class Member:
                 states = (await response.json()).get("assistants", {})
                 return {account for account, state in states.items() if state == "online"}
         return set()
+
+    def last_fault(self) -> str:
+        """The log entry of the last request that failed with a traceback, if any."""
+        log = self.log()
+        at = log.rfind(" failed\nTraceback")
+        return f"{self.name}: {log[log.rfind(chr(10), 0, at) + 1 : at + 8000]}" if at >= 0 else ""
 
     def log(self) -> str:
         """What it wrote."""

@@ -1,8 +1,7 @@
 """Processes that are killed, frozen and restarted under load: accepted work is done exactly once.
 
-CHAOS_CLUSTER_KILLS, _FREEZES, _CUTS, _ACCOUNTS and _MEMBERS set the numbers (`make chaos-cluster`);
-CHAOS_SEED repeats the
-choices, not the timing.
+CHAOS_CLUSTER_KILLS, _FREEZES, _CUTS, _ACCOUNTS and _MEMBERS say how many (`make chaos-cluster`), CHAOS_CLUSTER_LIMIT
+after how many seconds lost accounts must be served again; CHAOS_SEED repeats the choices, not the timing.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from tests.cluster.load import ClusterLoad
 from tests.cluster.processes import Member, percentile
 from tests.cluster.verification import Comparison, compare
 from tests.databases import restart_postgres
+from tests.waiting import SECONDS
 
 KILLS = int(os.environ.get("CHAOS_CLUSTER_KILLS", "2"))
 FREEZES = int(os.environ.get("CHAOS_CLUSTER_FREEZES", "1"))
@@ -28,7 +28,8 @@ ACCOUNTS = int(os.environ.get("CHAOS_CLUSTER_ACCOUNTS", "8"))
 MEMBERS = int(os.environ.get("CHAOS_CLUSTER_MEMBERS", "3"))
 CUTS = int(os.environ.get("CHAOS_CLUSTER_CUTS", "2"))
 # Seconds until the accounts of a lost process are served again. A machine that runs other tests, too, may be slow.
-LIMIT = 10 if "CHAOS_CLUSTER_KILLS" in os.environ else 90
+LIMIT = float(os.environ.get("CHAOS_CLUSTER_LIMIT", "10" if "CHAOS_CLUSTER_KILLS" in os.environ else "90"))
+START = max(SECONDS, 3 * LIMIT)  # seconds until a process that was started must be up
 PER_SECOND = float(os.environ.get("CHAOS_CLUSTER_RATE", "20"))
 SEED = int(os.environ.get("CHAOS_SEED", "0"))
 pytestmark = [
@@ -66,8 +67,8 @@ async def wait_until_idle(env: ChaosCluster, load: ClusterLoad) -> Comparison:
     for member in env.members:
         if member.process is None:
             await member.start()
-    await env.all_up()
-    await env.all_served(60)
+    await env.all_up(START)
+    await env.all_served(START)
     await load.stop()
     await env.wait_idle()
     return await asyncio.to_thread(compare, env.database, env.sandbox.world, env.accounts, load.broadcasts)
@@ -124,14 +125,14 @@ async def test_kill_9_and_rolling_restarts(tmp_path: Path, database: str) -> Non
             victim = choice.choice([member for member in env.members if member.is_up])
             took += await fail_member(env, victim)
             await victim.start()
-            await env.all_up()  # or nobody is left when the next ones are killed
-            await env.all_served(60)
+            await env.all_up(START)  # or nobody is left when the next ones are killed
+            await env.all_served(START)
         for member in env.members:  # an upgrade: one after the other
             code, seconds = await member.terminate()
             assert code == 0, f"exit {code} after {seconds:.1f} s\n{member.log()[-2000:]}"
             await member.start()
-            await env.all_up()
-            await env.all_served(60)
+            await env.all_up(START)
+            await env.all_served(START)
         result = await wait_until_idle(env, load)
         print_measurements(f"{KILLS} kill -9 and {MEMBERS} restarts", took, load, result)
         check(result, env, load, KILLS)
@@ -152,8 +153,8 @@ async def test_frozen_processes_behind_relays(tmp_path: Path, database: str) -> 
             else:
                 took += await fail_member(env, victim)
                 await victim.start()
-            await env.all_up()  # or nobody is left when the next ones are killed
-            await env.all_served(60)
+            await env.all_up(START)  # or nobody is left when the next ones are killed
+            await env.all_served(START)
         result = await wait_until_idle(env, load)
         print_measurements(f"{FREEZES} SIGSTOP and {KILLS // 2} kill -9 behind relays", took, load, result)
         check(result, env, load, KILLS + FREEZES)
@@ -179,12 +180,12 @@ async def test_cut_connections_postgres_restart_and_wrong_clock(tmp_path: Path, 
             gateway.cut()
             took += await isolate_member(env, choice.randrange(MEMBERS), freeze=number % 2 == 1)
             gateway.restore()
-            await env.all_up()
-            await env.all_served(60)
+            await env.all_up(START)
+            await env.all_served(START)
         for _ in range(max(1, CUTS // 10)):
             await asyncio.sleep(choice.uniform(0.5, 2.0))
             await asyncio.to_thread(restart_postgres, database)
-            await env.all_served(60)
+            await env.all_served(START)
         result = await wait_until_idle(env, load)
         print_measurements(
             f"{CUTS} cut connections and {max(1, CUTS // 10)} restarts of PostgreSQL", took, load, result

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.account_parts import load_account
+from app.account_parts import load_accounts, stop_account
 from models.cluster import AccountLease
 from tests.cluster.conftest import MakeCluster
 from tests.waiting import until
@@ -44,17 +44,41 @@ async def test_stopping_process_hands_over_queued_jobs(make_cluster: MakeCluster
         assert [one for one in env.seen("黑旋风", account) if one.startswith("答")] == [f"答{n}" for n in range(5)]
 
 
+async def test_account_that_stops_slowly_does_not_delay_others(
+    make_cluster: MakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on, stop = asyncio.Event(), stop_account
+    env = await make_cluster(accounts=6, bots=2)
+    first, second = env.bots
+    slow = next(iter(first.accounts.accounts))
+
+    async def hanging(container: Any, account: str, grace: float) -> None:
+        if account == slow:
+            await goes_on.wait()
+        await stop(container, account, grace)
+
+    monkeypatch.setattr("app.cluster.stop_account", hanging)
+    stopping = asyncio.create_task(env.stop_bot(first))
+    rest = set(env.accounts) - {slow}
+    await until(lambda: rest <= set(second.accounts.accounts), "the others have moved")
+    assert slow not in second.accounts.accounts
+    assert not stopping.done()
+    goes_on.set()
+    await stopping
+    await env.served()
+
+
 async def test_process_stopped_while_taking_accounts_keeps_none(
     make_cluster: MakeCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env = await make_cluster(accounts=2, bots=1)
-    goes_on, load = asyncio.Event(), load_account
+    goes_on, load = asyncio.Event(), load_accounts
 
     async def slow(*some: Any) -> None:
         await goes_on.wait()
         await load(*some)
 
-    monkeypatch.setattr("app.cluster.load_account", slow)
+    monkeypatch.setattr("app.cluster.load_accounts", slow)
     second = await env.start_bot()
     assert second.cluster is not None
     serving = second.cluster.serving

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, suppress
 from typing import Any, cast
 
@@ -64,7 +64,7 @@ async def test_write_about_a_released_account_fails_alone(database: str, store: 
     mine.claim(["a", "b"], 2)
     store.guard(Guard(mine.member))
     await store.write(lambda s: put(s, "before", "a"))
-    mine.release("a")
+    mine.release(["a"])
     writes = [store.write_soon(lambda s, n=n: put(s, f"{n}", n)) for n in ("a", "b", "")]  # type: ignore[misc]
     lost, kept, other = await asyncio.gather(*writes, return_exceptions=True)
     assert isinstance(lost, AccountLost)
@@ -91,7 +91,7 @@ async def test_release_waits_for_a_running_commit(database: str, store: Store, s
     store.guard(Slow(mine.member))
     writing = store.write_soon(lambda s: put(s, "last", "a"))
     await asyncio.to_thread(holds.wait, 10)
-    releasing = asyncio.ensure_future(asyncio.to_thread(mine.release, "a"))
+    releasing = asyncio.ensure_future(asyncio.to_thread(mine.release, ["a"]))
     with suppress(TimeoutError):
         await asyncio.wait_for(asyncio.shield(releasing), 0.2)
     assert not releasing.done()
@@ -120,7 +120,7 @@ async def test_lease_of_a_removed_account_ends_with_its_holder(
     mine.claim(["a"], 1)
     mine.forget("a")
     assert await store.read(lambda s: s.get(AccountLease, "a")) is not None, "it is served"
-    mine.release("a")
+    mine.release(["a"])
     mine.forget("a")
     assert await store.read(lambda s: s.get(AccountLease, "a")) is None
     await store.write(lambda s: s.add(StoredAssistant(account="b", settings={}, by="x")))
@@ -162,8 +162,9 @@ class SlowLeases:
         self.answers.wait(10)
         return held
 
-    def release(self, account: str) -> None:
-        self.held.pop(account)
+    def release(self, accounts: Collection[str]) -> None:
+        for account in accounts:
+            self.held.pop(account)
 
     def view(self, _known: object) -> View:
         return View((), 0, 0, jobs_free=False)
@@ -174,7 +175,7 @@ async def test_running_heartbeat_does_not_restore_a_released_account() -> None:
     member = ClusterMember(cast("Leases", slow), ClusterClock(Clock()), 10, LEASE)
     running = asyncio.create_task(member.run(lambda: ["a"], nothing))
     await asyncio.to_thread(slow.reads.wait, 10)
-    releasing = asyncio.create_task(member.release("a"))
+    releasing = asyncio.create_task(member.release(["a"]))
     await asyncio.sleep(0)
     slow.answers.set()
     await releasing

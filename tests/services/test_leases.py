@@ -76,7 +76,7 @@ async def test_epoch_grows_on_handover_only(members: list[Leases], database: str
     (epoch,) = first.claim(ACCOUNTS, 1).values()
     assert epoch >= int(time.time()) - 5, "above the epochs of a process without others"
     assert first.beat() == first.beat() == {"a0": epoch}
-    first.release("a0")
+    first.release(["a0"])
     assert second.claim(ACCOUNTS, 1)["a0"] > epoch
 
 

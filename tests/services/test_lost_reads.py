@@ -1,4 +1,4 @@
-"""Loss of the PostgreSQL connection during a read: the read is repeated."""
+"""Loss of the PostgreSQL connection during a read, and a server that only reads."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import asyncio
 import threading
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, select
 
 from models import db
 from models.db import Store, parse
 from models.durable import Setting
+from services.work import write_batcher
+from services.work.write_batcher import WriteBatcher
 from tests.services.test_lost_commits import behind_proxy
-from tests.waiting import until
+from tests.waiting import SECONDS, until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("database", ["postgres"], indirect=True)]
 SESSION_ID = text("SELECT pg_backend_pid()")
@@ -88,3 +90,32 @@ async def test_other_read_errors_are_not_repeated(store: Store) -> None:
 
     with pytest.raises(DBAPIError, match="UndefinedColumn"):
         await store.read(read)
+
+
+async def test_writes_wait_for_a_read_only_server(database: str, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A standby answers until it is promoted."""
+    monkeypatch.setattr(write_batcher, "FIRST_WAIT", 0.05)
+    name, failed = make_url(database).database, asyncio.Event()
+    loop, lost = asyncio.get_running_loop(), list[str]()
+
+    def write(session: Session, items: list[str]) -> None:
+        try:
+            session.add_all([Setting(key=item, value="1") for item in items])
+            session.flush()
+        except DBAPIError:
+            loop.call_soon_threadsafe(failed.set)
+            raise
+
+    engine = create_engine(parse(database), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = on"))
+        store.engine.dispose()  # the setting holds for new sessions
+        batcher = WriteBatcher[str](store, write, lost.append)
+        batcher.put("kept")
+        await asyncio.wait_for(failed.wait(), SECONDS)
+        connection.execute(text("SET default_transaction_read_only = off"))
+        connection.execute(text(f"ALTER DATABASE {name} RESET default_transaction_read_only"))
+    engine.dispose()
+    await batcher.drain(SECONDS)
+    assert lost == []
+    assert await store.read(lambda s: s.get(Setting, "kept")) is not None

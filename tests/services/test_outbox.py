@@ -573,3 +573,30 @@ async def test_job_cancelled_by_another_process_is_not_sent(
     holder.outbox.wake(QUEUE)
     await until(lambda: holder.began == ["two"] and not holder.outbox.waiting()[QUEUE], "its turn came")
     assert holder.done == []
+
+
+async def test_jobs_of_others_stay_when_an_account_is_dropped(store: Store, start_harness: StartHarness) -> None:
+    """Also in a receiver's queue that has the name of the account."""
+    harness = await start_harness(store)
+    harness.outbox.serve("webhook", harness.deliver, shared=True)
+    gate = harness.gates["hangs"] = asyncio.Event()
+
+    def write(session: Session) -> None:
+        harness.outbox.add(session, "webhook:a", "g1", {"n": "hangs"}, account="b")
+        harness.outbox.add(session, "webhook:a", "g1", {"n": "of b"}, account="b")
+        harness.outbox.add(session, "webhook:a", "g2", {"n": "of a"}, account="a")
+
+    harness.gates["of a"] = harness.gates["to a"] = asyncio.Event()
+    await store.write(write)
+    await harness.add_jobs("to a", "behind")
+    await until(lambda: len(harness.began) == 3, "those that hang have begun")
+    await harness.outbox.drop("a", 0.05)
+    assert harness.outbox.waiting() == {"webhook:a": 2}
+    gate.set()
+    await harness.ended(2)
+    assert harness.done == ["hangs", "of b"]
+    await harness.outbox.load(["a"])  # it is served here again
+    harness.gates["to a"].set()
+    await harness.ended(5)
+    assert set(harness.done[2:]) == {"of a", "to a", "behind"}
+    assert harness.done.index("to a") < harness.done.index("behind")

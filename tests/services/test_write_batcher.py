@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from models.db import Store
 from models.durable import Setting
 from services.work import write_batcher
 from services.work.write_batcher import WriteBatcher
+from tests.waiting import SECONDS
 
 
 def put(session: Session, items: list[str]) -> None:
@@ -109,6 +111,32 @@ async def test_drain_is_bounded_in_time(sqlite_store: Store, caplog: pytest.LogC
     gathered.put("a")
     await gathered.drain(0.3)
     assert "could not write 1 items" in caplog.text
+
+
+async def test_drain_waits_only_for_items_added_before(sqlite_store: Store) -> None:
+    """One that waits for a moment without items would never end under load."""
+    loop, number = asyncio.get_running_loop(), 0
+
+    def write(session: Session, items: list[str]) -> None:
+        put(session, items)
+        added = threading.Event()
+        loop.call_soon_threadsafe(add_another, added)
+        assert added.wait(SECONDS)
+
+    def add_another(added: threading.Event) -> None:
+        nonlocal number
+        number += 1
+        if number < 1000:
+            batcher.put(f"more {number}")
+        added.set()
+
+    batcher = WriteBatcher[str](sqlite_store, write)
+    batcher.put("first")
+    await batcher.drain(SECONDS)
+    assert number < 1000
+    assert "first" in await keys(sqlite_store)
+    number = 1000
+    await batcher.drain(SECONDS)
 
 
 async def test_abandoned_items_are_not_written_later(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
