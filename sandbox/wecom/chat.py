@@ -16,6 +16,11 @@ from sandbox.world.world import World
 
 log = logging.getLogger(__name__)
 KINDS: Final = {Kind.IMAGE: "image", Kind.FILE: "file", Kind.AUDIO: "voice", Kind.VIDEO: "video"}
+CARDS: Final = {  # by kind, the API's name of it, and its fields with those of the world
+    Kind.LINK: ("link", {"title": "title", "desc": "description", "url": "url"}),
+    Kind.LOCATION: ("location", {name: name for name in ("name", "address", "latitude", "longitude")}),
+    Kind.MINI_PROGRAM: ("miniprogram", {"title": "title", "appid": "appid"}),
+}
 SHOWN: Final = {kind: one for one, kind in KINDS.items()}
 
 
@@ -78,10 +83,11 @@ class ServiceChat:
             service.tap(name, int(message.text))
         elif message.kind in KINDS:
             media = self._world.state.media[message.media]
-            media_id = service.keep_media(media.name, media.data)
+            media_id = service.media.keep(media.name, media.data)
             service.send(name, KINDS[message.kind], {"media_id": media_id})
-        elif message.kind is Kind.LINK:
-            service.send(name, "link", {"title": message.data.get("title", ""), "url": message.data.get("url", "")})
+        elif message.kind in CARDS:
+            kind, fields = CARDS[message.kind]
+            service.send(name, kind, {theirs: message.data.get(ours, "") for theirs, ours in fields.items()})
         else:
             service.say(name, message.text or f"[{message.kind}]")
         self.call_back()
@@ -96,7 +102,7 @@ class ServiceChat:
         content = message[kind]
         try:
             if SHOWN.get(kind) in MEDIA_KINDS:
-                name, data = self._server.service.media[content["media_id"]]
+                name, data = self._server.service.media.get(content["media_id"]) or ("", b"")
                 chats.send_media(self._me, person, SHOWN[kind], name, data)
             elif kind in ("link", "miniprogram"):
                 card = {"title": content.get("title", ""), "url": content.get("url", "")}

@@ -6,11 +6,12 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 import pytest
 
+from app.lifecycle import Bot
 from tests.stories.conftest import ACCOUNT, Town, until
 from tests.stories.service import known, staff_room
 
@@ -48,7 +49,13 @@ async def login_link(town: Town, who: str) -> str:
     return found[0]
 
 
-async def log_in(town: Town, path: str) -> Person:
+class HasBot(Protocol):
+    """Whatever runs a bot."""
+
+    bot: Bot
+
+
+async def log_in(town: HasBot, path: str) -> Person:
     """Open a login link like a browser."""
     url = f"http://127.0.0.1:{town.bot.port}"
     http = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))

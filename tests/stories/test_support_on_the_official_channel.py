@@ -90,11 +90,11 @@ async def test_joined_texts_are_sent_once_and_end_together_after_a_restart(shop:
     await shop.say("黑旋风", "营业时间")
     await shop.hears("黑旋风", "我们每天 9:00-18:00 营业。")
     await shop.until_quiet()
-    shop.server.corp.closed = "kf/send_msg"  # nothing can be sent, but the texts behind the first are joined
+    shop.server.corp.errors["kf/send_msg"] = -1  # nothing can be sent, but the texts behind the first are joined
     await shop.say("黑旋风", "八条")
     await until_done(lambda: joined_rows(shop, 4), "four texts are joined to the one before")
     await shop.bot.stop()
-    shop.server.corp.closed = ""
+    shop.server.corp.errors.clear()
     await shop.start_bot()
     rest = ("第1条", "第2条", "第3条", "第4条\n第5条\n第6条\n第7条\n第8条")
     await shop.hears("黑旋风", "我们每天 9:00-18:00 营业。", *rest)
