@@ -34,7 +34,7 @@ async def _say(world: OfficialGateway, bot: BotProcess, contacts: int, count: in
     for begin in range(0, count, BATCH):
         people = [f"c{(begin + i) % contacts}" for i in range(BATCH)]
         await world.do("burst", count=BATCH, text=f"问{begin} ", **{"from": people})
-        await bot.quiet(120)  # the gateway searches through all messages it has sent
+        await bot.wait_idle(120)  # the gateway searches through all messages it has sent
 
 
 async def _settled(bot: BotProcess) -> float:

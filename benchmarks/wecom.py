@@ -23,7 +23,7 @@ from wechat.interface import State
 from wecom.account import WecomAccount
 
 
-class Ear:
+class NullListener:
     """A listener that does nothing."""
 
     async def taken(self, raw: RawEvent) -> None:
@@ -61,7 +61,9 @@ async def main(count: int) -> None:
             if read >= count:
                 all_read.set()
 
-        account = WecomAccount(settings, Ear(), WecomStorage(store, ACCOUNT, time.time, store_events, lambda: None))
+        account = WecomAccount(
+            settings, NullListener(), WecomStorage(store, ACCOUNT, time.time, store_events, lambda: None)
+        )
         people = max(1, count // 5)  # five messages to each are allowed
         for number in range(count):
             service.say(f"客户{number % people}", "你好")

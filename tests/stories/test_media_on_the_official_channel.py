@@ -12,7 +12,7 @@ import pytest
 from tests.console.conftest import Person
 from tests.stories.conftest import until
 from tests.stories.official_shop import Shop, shop
-from tests.stories.service import until_done
+from tests.stories.service import repeat_until
 
 __all__ = ["shop"]
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 32
@@ -37,7 +37,7 @@ class Console:
             messages = answer["messages"] if status == 200 else []
             return messages if check(messages) else None
 
-        found: Talk = await until_done(talk, what)
+        found: Talk = await repeat_until(talk, what)
         return found
 
     async def file(self, message: dict[str, Any]) -> bytes:
@@ -119,7 +119,7 @@ async def test_a_file_is_fetched_over_a_restart(shop: Shop) -> None:
 async def test_what_the_platform_no_longer_has_is_named(shop: Shop) -> None:
     """The platform keeps files for three days."""
     await shop.send("黑旋风", "image", media_id=shop.file("old.png", PNG))
-    await until_done(lambda: is_said(shop, "image"), "stored")
+    await repeat_until(lambda: is_said(shop, "image"), "stored")
     shop.ahead = 3 * 86400 + 1
     await ask_person(shop)
     console = Console(await shop.at_the_console())

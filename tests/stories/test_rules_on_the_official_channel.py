@@ -13,7 +13,7 @@ from models.durable import WorkState
 from protocol.wecom_crypto import CallbackCrypto
 from tests.stories.conftest import until
 from tests.stories.official_shop import ACCOUNT, OPEN_KFID, Shop, shop
-from tests.stories.service import until_done
+from tests.stories.service import repeat_until
 from tests.waiting import SECONDS
 from wechat.interface import State
 from wecom import codes
@@ -34,7 +34,7 @@ async def test_a_welcome_that_is_late_has_failed_and_the_customer_is_served(shop
     (late,) = await shop.failed()
     assert GREETING in late.body
     await shop.say("黑旋风", "营业时间")
-    await shop.hears("黑旋风", OPEN)
+    await shop.receives("黑旋风", OPEN)
     assert "kf/send_msg_on_event" not in shop.server.corp.calls
 
 
@@ -76,7 +76,7 @@ async def test_each_kind_of_failed_delivery_is_told_with_its_reason(shop: Shop) 
         rows = await shop.rows(WorkState.FAILED)
         return {row.key: row.error for row in rows} if len(rows) == len(kinds) else None
 
-    told = await until_done(failed, "all have failed")
+    told = await repeat_until(failed, "all have failed")
     expected = {
         shop.service.customer(name).id: codes.FAILURES.get(kind, codes.FAILURES[0]) for name, kind in kinds.items()
     }
@@ -91,7 +91,7 @@ async def test_a_restart_uses_the_token_of_before(shop: Shop) -> None:
     await shop.bot.stop()
     await shop.start_bot()
     await shop.say("黑旋风", "营业时间")
-    await shop.hears("黑旋风", OPEN)
+    await shop.receives("黑旋风", OPEN)
     assert shop.server.corp.calls.count("gettoken") == 1
 
 
@@ -153,7 +153,7 @@ async def test_one_lost_response_does_not_take_the_account_offline(shop: Shop, m
     await until(lambda: shop.server.corp.calls.count("kf/sync_msg") > before, "read")
     shop.server.corp.errors.clear()
     await shop.say("黑旋风", "营业时间")
-    await shop.hears("黑旋风", OPEN)
+    await shop.receives("黑旋风", OPEN)
     assert (states, wechat.state) == ([], State.ONLINE)
 
 
@@ -234,4 +234,4 @@ async def test_callbacks_that_are_old_forged_or_for_another_corp_are_refused(cal
     assert await caller.post(query, b"x" * (64 * 1024 + 1)) == 413
     assert caller.reads() == before
     await shop.say("黑旋风", "营业时间")
-    await shop.hears("黑旋风", OPEN)
+    await shop.receives("黑旋风", OPEN)
