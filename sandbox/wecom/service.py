@@ -91,6 +91,11 @@ class KfService:
         self.customers[one.id] = one
         return one
 
+    @property
+    def written(self) -> int:
+        """The number of messages and events so far."""
+        return len(self._log)
+
     def enter(self, nickname: str) -> str:
         """A customer opens the chat; return the welcome code."""
         who = self.customer(nickname)

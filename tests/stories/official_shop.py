@@ -50,6 +50,8 @@ class Shop:
         self.folder = folder
         self.ahead = 0.0
         self.assistant: dict[str, Any] = {}  # more settings of the assistant
+        self.customer_service: dict[str, Any] = {}
+        self.extra: dict[str, Any] = {}  # more sections of the config
         self.service = KfService(OPEN_KFID, self.clock)
         self.server = CheckedServer(self.service)
         self.bot: Bot
@@ -75,15 +77,15 @@ class Shop:
             "account": ACCOUNT, "kind": "wecom", "corp_id": corp.corp_id, "secret": corp.secret, "agent": 1000002,
             "open_kfid": OPEN_KFID, "api_url": self.server.url, "callback": callback, **self.assistant,
         }  # fmt: skip
-        config = Config(
-            assistants=[assistant],
-            database=f"sqlite:///{self.folder}/wxbot.db",
-            api={"port": 0},
-            admins=["wm_nobody"],
-            customer_service=self.customer_service,
-            limits={"repeats": 1000},  # people in stories ask the same again and again
-        )
-        self.bot = Bot(config, clock=self.clock)
+        config = {
+            "assistants": [assistant],
+            "database": f"sqlite:///{self.folder}/wxbot.db",
+            "api": {"port": 0},
+            "admins": ["wm_nobody"],
+            "customer_service": self.customer_service,
+            "limits": {"repeats": 1000},  # people in stories ask the same again and again
+        }
+        self.bot = Bot(Config(**config | self.extra), clock=self.clock)
         await self.bot.start()
 
     async def online(self) -> None:
