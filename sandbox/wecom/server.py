@@ -30,7 +30,7 @@ class Corp:
     aes_key: str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
     trusted: bool = True  # whether the caller's IP address is trusted
     errors: dict[str, int] = field(default_factory=dict)  # the error code of each call that fails, by call
-    lose: int = 0  # number of next kf/send_msg responses to lose, after the message was sent
+    lost: set[str] = field(default_factory=set)  # calls whose next response is lost, after they have taken effect
     calls: list[str] = field(default_factory=list)
 
 
@@ -110,8 +110,8 @@ class WecomServer:
         if path == "media/upload":
             return web.json_response(await self._upload(request))
         answer = self._call(path, json.loads(await request.read()))
-        if path == "kf/send_msg" and self.corp.lose:
-            self.corp.lose -= 1
+        if path in self.corp.lost:
+            self.corp.lost.remove(path)
             if request.transport is not None:
                 request.transport.close()
         return web.json_response(answer)

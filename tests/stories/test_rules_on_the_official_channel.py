@@ -109,7 +109,7 @@ async def test_a_rate_code_is_heeded_and_nothing_is_lost(shop: Shop, monkeypatch
         assert calls.count("kf/sync_msg") - reads <= 2 + (time.monotonic() - began) / 0.3
         assert shop.bot.container.accounts.is_online(ACCOUNT), code
         del errors["kf/sync_msg"]
-        await until(lambda sends=sends: calls.count("kf/send_msg") > sends, "an answer is tried")  # type: ignore[misc]
+        await until(lambda sends=sends: calls.count("kf/send_msg") > sends, "an answer is tried")
         assert len(shop.seen("黑旋风")) == number - 1
         errors.clear()
         async with asyncio.timeout(SECONDS):

@@ -121,7 +121,7 @@ async def test_message_waiting_over_48_hours_fails(shop: Shop) -> None:
 
 
 async def test_lost_response_is_retried_with_the_same_message_id(shop: Shop) -> None:
-    shop.server.corp.lose = 1
+    shop.server.corp.lost = {"kf/send_msg"}
     await shop.say("黑旋风", "营业时间")
     await shop.say("黑旋风", "发票")
     await shop.receives("黑旋风", "我们每天 9:00-18:00 营业。", "开发票请发抬头和税号。")
