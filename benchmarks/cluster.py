@@ -76,7 +76,7 @@ def cpu(env: ChaosCluster) -> float:
 async def answer(env: ChaosCluster, count: int) -> tuple[str, str, str]:
     """Say everything at once; return pairs per second, CPU in ms and commits per pair."""
     commits = 'wxbot_database_seconds_count{operation="commit"}'
-    used, before, began = cpu(env), await total(env, commits), time.monotonic()
+    used, before, started = cpu(env), await total(env, commits), time.monotonic()
     for number in range(count):
         account = env.accounts[number % ACCOUNTS]
         bot = env.sandbox.world.accounts.person(account).id
@@ -85,10 +85,10 @@ async def answer(env: ChaosCluster, count: int) -> tuple[str, str, str]:
             await asyncio.sleep(0)
     while sum(m.text.startswith("答") for m in env.sandbox.world.state.messages.values()) < count:  # noqa: ASYNC110
         await asyncio.sleep(0.1)
-    spent = time.monotonic() - began
+    elapsed = time.monotonic() - started
     await env.wait_idle()
     done = await total(env, commits) - before
-    return f"{count / spent:.0f}", f"{(cpu(env) - used) / count * 1000:.2f}", f"{done / count:.2f}"
+    return f"{count / elapsed:.0f}", f"{(cpu(env) - used) / count * 1000:.2f}", f"{done / count:.2f}"
 
 
 async def compare_processes(env: ChaosCluster) -> str:
@@ -99,10 +99,10 @@ async def compare_processes(env: ChaosCluster) -> str:
     for number in range(CALLS):
         for name, member in zip(waits, env.members, strict=False):
             body = {"assistant": mine, "to": "wxid_heixuanfeng", "text": f"{name} {number}"}
-            began = time.monotonic()
+            started = time.monotonic()
             async with env.http.post(f"{member.url}/wxbot/message", json=body) as response:
                 assert response.status == 202, await response.text()
-            waits[name].append((time.monotonic() - began) * 1000)
+            waits[name].append((time.monotonic() - started) * 1000)
     rows = [(name, f"{median(some):.1f}", f"{sorted(some)[-2]:.1f}") for name, some in waits.items()]
     return table(f"POST /wxbot/message, {CALLS} times one after the other", ("", "p50 ms", "p99 ms"), rows)
 
@@ -143,10 +143,10 @@ async def hand_over(server: str) -> str:
     rows = []
 
     def timed(what: str, *steps: Any) -> None:
-        began = time.monotonic()
+        started = time.monotonic()
         for step in steps:
             step()
-        rows.append((what, f"{(time.monotonic() - began) * 1000:.0f}"))
+        rows.append((what, f"{(time.monotonic() - started) * 1000:.0f}"))
 
     first.join()
     second.join()

@@ -63,11 +63,11 @@ async def _once(browser: Browser, url: str, session: Any) -> tuple[float, float]
     """Return the milliseconds until the page shows its data and is live, and the bytes that were transferred."""
     context = await browser.new_context(viewport=DESKTOP, storage_state=session)
     page = await context.new_page()
-    began = time.perf_counter()
+    started = time.perf_counter()
     await page.goto(url, wait_until="commit")
     await page.locator("main[data-live=true]").wait_for()
     await expect(page.locator("[aria-busy=true]")).to_have_count(0)
-    took = (time.perf_counter() - began) * 1000
+    took = (time.perf_counter() - started) * 1000
     weight = float(await page.evaluate(WEIGHT))
     await context.close()
     return took, weight

@@ -52,7 +52,7 @@ def check(module: Path, tests: list[str], only: str, sample: int) -> dict[str, o
     if sample and sample < made:
         mutants = random.Random(1).sample(mutants, sample)
     survivors: list[Mutant] = []
-    began = time.monotonic()
+    started = time.monotonic()
     for outcome in try_all(module, [m.source for m in mutants], tests, max(LEAST_TIMEOUT, 4 * clean.seconds)):
         if outcome.code == pytest.ExitCode.OK:
             survivors.append(mutants[outcome.number])
@@ -62,7 +62,7 @@ def check(module: Path, tests: list[str], only: str, sample: int) -> dict[str, o
     killed = len(mutants) - len(survivors)
     part = f"{100 * killed / max(1, len(mutants)):.0f} %"
     name = module.relative_to(ROOT).as_posix()
-    print(f"| {name} | {made} | {len(mutants)} | {killed} | {part} | {time.monotonic() - began:.0f} s |", flush=True)
+    print(f"| {name} | {made} | {len(mutants)} | {killed} | {part} | {time.monotonic() - started:.0f} s |", flush=True)
     return {"mutants": made, "tried": len(mutants), "killed": killed, "survivors": sorted(m.name for m in survivors)}
 
 

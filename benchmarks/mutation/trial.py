@@ -111,8 +111,8 @@ def try_all(module: Path, sources: Sequence[str], tests: Sequence[str], timeout:
             while waiting and len(running) < PROCESSES:
                 number, source = waiting.pop(0)
                 running[_fork(module, source, tests)] = (number, time.monotonic())
-            for process, (number, began) in list(running.items()):
-                code, seconds = _exit_code(process), time.monotonic() - began
+            for process, (number, started) in list(running.items()):
+                code, seconds = _exit_code(process), time.monotonic() - started
                 if code is None and seconds > timeout:
                     _kill(process)
                     code = NEVER_ENDS
@@ -137,9 +137,9 @@ def _fork(module: Path, source: str, tests: Sequence[str]) -> int:
     code = 3
     try:
         os.setsid()
-        quiet = os.open(os.devnull, os.O_RDWR)
+        devnull = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
-            os.dup2(quiet, stream)
+            os.dup2(devnull, stream)
         os.chdir(ROOT)
         sys.meta_path.insert(0, _Changed(module_name(module), module, source))
         where = f"--basetemp={_folder(os.getpid())}"
