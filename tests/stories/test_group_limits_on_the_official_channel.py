@@ -139,7 +139,7 @@ async def test_what_groups_cannot_do_is_refused_on_every_way_in(shop: GroupShop)
     ):
         told = len(shop.seen("店长"))
         await shop.say("店长", command)
-        await until(lambda told=told: len(shop.seen("店长")) > told, "an answer")  # type: ignore[misc]
+        await until(lambda told=told: len(shop.seen("店长")) > told, "an answer")
         assert "不支持" in shop.seen("店长")[-1], command
     await shop.say("店长", "/关键词 加 暗号=天王盖地虎")  # of private chats
     await until(lambda: "暗号" in shop.seen("店长")[-1], "an answer")
