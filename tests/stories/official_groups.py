@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from sandbox.wecom.groups import GroupService
 from tests.stories.official_shop import ACCOUNT, Shop
 from tests.waiting import SECONDS
+from wechat.directory import CachedDirectory
 
 OWNER = "SongGongMing"
 
@@ -63,7 +65,8 @@ class GroupShop(Shop):
 async def group_shop(
     tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[GroupShop]:
-    monkeypatch.setattr("wecom.groups.LAGS", (0.0, 0.2, 0.5, 2.0))
+    monkeypatch.setattr("wecom.groups.LAGS", (0.0, 0.5, 1.0, 2.0, 5.0))
+    monkeypatch.setattr("wecom.account.CachedDirectory", partial(CachedDirectory, 0.4))
     shop = GroupShop(tmp_path)
     shop.overflow = getattr(request, "param", False)
     shop.groups = shop.server.groups = GroupService(shop.clock, capacity=3)
