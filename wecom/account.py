@@ -65,6 +65,7 @@ class WecomAccount(CustomerGroupCalls, ReceivedContent, UnsupportedCalls):
         listener: Listener,
         storage: Storage,
         clock: Callable[[], float] = time.time,
+        transcribes: Callable[[], bool] = lambda: False,
     ) -> None:
         self.account = settings.account
         self.capabilities = _capabilities(settings)
@@ -79,7 +80,7 @@ class WecomAccount(CustomerGroupCalls, ReceivedContent, UnsupportedCalls):
         self._state = State.CONNECTING
         self._reason: Reason | None = None
         self._api = WecomApi(settings.api_url, settings.corp_id, settings.secret, storage, clock)
-        self._reader = MessageReader(self.account, settings.open_kfid, self._api, storage, clock)
+        self._reader = MessageReader(self.account, settings.open_kfid, self._api, storage, clock, transcribes)
         self._kf = KfSender(self._api, storage, settings.open_kfid, clock)
         self._groups = CustomerGroups(self._api, storage, self._directory, settings.groups, self._groups_changed)
         self._tasks = GroupTasks(self._api, storage, self._directory, settings.agent, clock)

@@ -75,6 +75,7 @@ class KfService:
         self.media = MediaFiles(clock)
         self.on_shown: Callable[[Customer, dict[str, Any]], None] = lambda _who, _message: None
         self.has_staff = True  # whether anybody serves the queue
+        self.voice_format = 0  # of the last kf/sync_msg
         self.empty_pages = 0  # number of next pages that are empty although more messages follow
         self._log: list[dict[str, Any]] = []
         self._ids: set[str] = set()
@@ -179,6 +180,7 @@ class KfService:
 
     def sync(self, body: dict[str, Any]) -> dict[str, Any]:
         """kf/sync_msg."""
+        self.voice_format = int(body.get("voice_format") or 0)
         if body.get("open_kfid", self.open_kfid) != self.open_kfid:
             return refused(95000, "invalid open_kfid")
         cursor = str(body.get("cursor") or "")
