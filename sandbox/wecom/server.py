@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mimetypes
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -154,7 +155,8 @@ class WecomServer:
             return web.json_response(refused(40007, "invalid media_id"))
         name, data = found
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return web.Response(body=data, content_type="application/octet-stream", headers=headers)
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        return web.Response(body=data, content_type=kind, headers=headers)
 
     async def _upload(self, request: web.Request) -> dict[str, Any]:
         part = (await request.post()).get("media")
