@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from services.changes import ChangeKind
 from tests.console.conftest import Person
 from tests.stories.conftest import until
 from tests.stories.official_shop import Shop, shop
@@ -114,6 +115,18 @@ async def test_a_file_is_fetched_over_a_restart(shop: Shop) -> None:
     talk = await console.shows(has_files(2), "both files")
     await console.person.http.close()
     assert [one["text"] for one in talk if one["media"]] == ["合同.pdf", "away.png"]
+
+
+async def test_a_file_that_comes_late_appears_in_an_open_talk(shop: Shop, console: Console) -> None:
+    await ask_person(shop)
+    shop.server.corp.errors["media/get"] = -1
+    await shop.send("黑旋风", "file", media_id=shop.file("合同.pdf", b"%PDF contract"))
+    await console.shows(lambda talk: talk[-1:] and talk[-1]["kind"] == "file", "listed without its file")
+    changes = shop.bot.container.changes
+    before = changes.last
+    shop.server.corp.errors.clear()
+    await console.shows(has_files(1), "fetched")
+    assert (ChangeKind.TICKET, 1) in [(one.kind, one.facts.get("id")) for one in changes.after(before)]
 
 
 async def test_what_the_platform_no_longer_has_is_named(shop: Shop) -> None:
