@@ -6,13 +6,11 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence, Set
 from dataclasses import dataclass
 
-from pydantic_core import PydanticCustomError
 from sqlmodel import Session
 
 from app.container import Container
 from app.listener import EventListener
 from config.settings import AssistantSettings
-from config.wecom import check_accounts
 from errors import AssistantUnknown, InvalidParameter, WeChatError
 from models.durable import Outcome
 from models.groups import QunState
@@ -147,7 +145,6 @@ class Assistants:
         if settings.is_sandboxed:
             raise InvalidParameter("endpoint")
         async with self._turn:
-            await check_shared(self._container, settings)
             new = await self._container.stored_assistants.put(settings, who)
             if account in self._running:
                 await self.stop(account)
@@ -186,12 +183,3 @@ class Assistants:
     def configured(self) -> Set[str]:
         """The accounts of the config."""
         return {settings.account for settings in self._container.config.assistants}
-
-
-async def check_shared(container: Container, settings: AssistantSettings) -> None:
-    """Raise InvalidParameter if another assistant is the same customer service account, or has one of its groups."""
-    others = [*container.config.assistants, *await container.stored_assistants.load()]
-    try:
-        check_accounts([*(one for one in others if one.account != settings.account), settings])
-    except PydanticCustomError as error:
-        raise InvalidParameter(error.message()) from None

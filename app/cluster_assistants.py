@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from app.assistants import Assistants, AssistantStatus, check_shared
+from app.assistants import Assistants, AssistantStatus
 from app.container import Container
 from config.settings import AssistantSettings
 from errors import AssistantUnknown, InvalidParameter
@@ -55,7 +55,6 @@ class ClusterAssistants(Assistants):
         self._check_added(settings.account)
         if settings.is_sandboxed:
             raise InvalidParameter("endpoint")
-        await check_shared(self._container, settings)
         new = await self._container.stored_assistants.put(settings, who)
         await self._parts.member.call(self._parts.leases.register_accounts, [settings.account])
         for _ in range(int(UNTIL_HELD / POLL_INTERVAL)):

@@ -243,23 +243,3 @@ async def test_callbacks_that_are_old_forged_or_for_another_corp_are_refused(cal
     assert caller.reads() == before
     await shop.say("黑旋风", "营业时间")
     await shop.receives("黑旋风", OPEN)
-
-
-# ---- adding accounts ----
-
-
-async def test_the_same_account_is_not_added_at_run_time(shop: Shop) -> None:
-    """Both would answer the same customers."""
-    corp, url = shop.server.corp, f"http://127.0.0.1:{shop.bot.port}/wxbot/assistant"
-    body = {
-        "account": "kefu2", "kind": "wecom", "corp_id": corp.corp_id, "secret": corp.secret, "open_kfid": OPEN_KFID,
-        "callback": {"token": corp.callback_token, "aes_key": corp.aes_key}, "api_url": shop.server.url,
-    }  # fmt: skip
-    async with aiohttp.ClientSession() as http:
-        async with http.post(url, json=body) as response:
-            assert (response.status, (await response.json())["error"]["code"]) == (400, 1001)
-        for status in (201, 200):
-            async with http.post(url, json={**body, "open_kfid": "wk-another"}) as response:
-                assert response.status == status
-        async with http.delete(f"{url}/kefu2") as response:
-            assert response.status == 204
