@@ -68,6 +68,16 @@ class WecomCallback(BaseModel):
     )
 
 
+class WecomGroups(BaseModel):
+    """由助手管理的客户群"""
+
+    model_config = ConfigDict(extra="forbid")
+
+    pool: list[Needed] = Field([], json_schema_extra={"uniqueItems": True}, description="客户群 ID")
+    room_base_name: str = Field("", max_length=40, description="自动新建的群的名称")
+    room_base_id: int = Field(1, ge=1, le=2**31 - 1, description="自动新建的群从几开始编号")
+
+
 class WecomAssistantPut(BaseModel):
     """要添加或修改的助手：企业微信的微信客服"""
 
@@ -80,6 +90,8 @@ class WecomAssistantPut(BaseModel):
     agent: int = Field(0, ge=0, le=2**31 - 1, description="应用的 AgentId")
     open_kfid: Needed = Field(description="客服账号 ID")
     callback: WecomCallback
+    handoff: Literal["console", "client"] = Field("console", description="客户要求人工时在哪里答复")
+    groups: WecomGroups = WecomGroups()
 
 
 class Assistant(Answer):

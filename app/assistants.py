@@ -84,7 +84,8 @@ class Assistants:
 
     def _build(self, settings: AssistantSettings, listener: EventListener) -> Assistant | WecomAccount:
         if settings.kind == "wecom":
-            return WecomAccount(settings, listener, self._storage(settings.account, listener), self._container.clock)
+            container, storage = self._container, self._storage(settings.account, listener)
+            return WecomAccount(settings, listener, storage, container.clock, lambda: container.transcription.is_on)
         return Assistant(settings, listener, self._timing, self._container.tls_seen)
 
     def _storage(self, account: str, listener: EventListener) -> WecomStorage:

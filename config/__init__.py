@@ -30,6 +30,7 @@ from config.settings import (
 )
 from config.texts import Texts
 from config.texts_english import ENGLISH
+from config.wecom import check_accounts
 from yaml_file import ConfigError, Place, read
 
 __all__ = ["Config", "ConfigError", "beside", "load", "read_yaml"]
@@ -116,6 +117,11 @@ class Config(Section):
     @classmethod
     def _named(cls, value: list[WebhookSettings]) -> list[WebhookSettings]:
         return named(value)
+
+    @model_validator(mode="after")
+    def _wecom_accounts_differ(self) -> Config:
+        check_accounts(self.assistants)
+        return self
 
     @model_validator(mode="after")
     def _business_fits(self) -> Config:

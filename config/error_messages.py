@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from config.section import FromEnvironment
 from yaml_file import Place, YamlFile
 
-SECRET_KEYS: Final = ("token", "key", "keys", "secret", "headers")
+SECRET_KEYS: Final = ("token", "key", "keys", "secret", "headers", "aes_key")
 WANTED: Final = {  # prefixes of pydantic's error types
     "missing": "this key is required",
     "string_type": "expected a string; quote it if it looks like a number",

@@ -31,7 +31,18 @@ CHINESE: Final[tuple[tuple[str, str], ...]] = (
     (r"\bis not valid: ", "不行："),
     (r"\(no value\)", "（空）"),
     # types of values
+    (
+        r"\bexpected an EncodingAESKey of 43 letters and digits, not (\d+)",
+        r"要填 43 位字母和数字的 EncodingAESKey，现在是 \1 位",
+    ),
     (r"\bexpected an EncodingAESKey of 43 letters and digits", "要填 43 位字母和数字的 EncodingAESKey"),
+    (r"\ba group may be listed only once", "同一个群只能写一次"),
+    (
+        r"\bonly for an assistant of kind wecom; kind is missing",
+        "只用于 kind 为 wecom 的助手，请加上 kind: wecom",
+    ),
+    (r"\bnot for an assistant of kind wecom, which has no gateway", "kind 为 wecom 的助手没有网关，不能填这一项"),
+    (r"\b(open_kfid|groups\.pool) (\S+): another assistant has it too", r"\1 \2：另一个助手也用了它"),
     (
         r"\btoken and aes_key are required for an assistant of kind wecom",
         "kind 为 wecom 的助手要填 token 和 aes_key",

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Literal
+from collections.abc import Sequence
+from typing import Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from config.section import NonEmpty, Secret, Section, WebAddress, wrong
+from config.section import NonEmpty, Secret, Section, WebAddress, misplaced, wrong
 
-NEEDED = ("corp_id", "secret", "open_kfid")
+KEY_LENGTH: Final = 43  # characters of an EncodingAESKey
+NEEDED: Final = ("corp_id", "secret", "open_kfid")
+OF_GATEWAYS: Final = ("endpoint", "authority")
+TWICE: Final = "another assistant has it too"
 
 
 class CallbackSettings(Section):
@@ -22,12 +26,12 @@ class CallbackSettings(Section):
     @field_validator("aes_key")
     @classmethod
     def _key(cls, value: str) -> str:
+        if value and len(value) != KEY_LENGTH:
+            raise ValueError(f"expected an EncodingAESKey of {KEY_LENGTH} letters and digits, not {len(value)}")
         try:
-            usable = len(base64.b64decode(value + "=", validate=True)) == 32 and len(value) == 43
+            base64.b64decode(value + "=" * bool(value), validate=True)
         except binascii.Error:
-            usable = False
-        if value and not usable:
-            raise ValueError("expected an EncodingAESKey of 43 letters and digits")
+            raise ValueError(f"expected an EncodingAESKey of {KEY_LENGTH} letters and digits") from None
         return value
 
 
@@ -37,6 +41,13 @@ class GroupPoolSettings(Section):
     pool: list[NonEmpty] = Field([])
     room_base_name: str = Field("", max_length=40)
     room_base_id: int = Field(1, ge=1)
+
+    @field_validator("pool")
+    @classmethod
+    def _once(cls, value: list[str]) -> list[str]:
+        if len(set(value)) != len(value):
+            raise ValueError("a group may be listed only once")
+        return value
 
 
 class WecomKeys(Section):
@@ -54,10 +65,35 @@ class WecomKeys(Section):
 
     @model_validator(mode="after")
     def _complete(self) -> WecomKeys:
-        if self.kind == "wecom":
+        if self.kind != "wecom":
             for name in NEEDED:
-                if not getattr(self, name):
-                    raise wrong(name, "required for an assistant of kind wecom")
-            if not (self.callback.token and self.callback.aes_key):
-                raise wrong("callback", "token and aes_key are required for an assistant of kind wecom")
+                if getattr(self, name):
+                    raise wrong(name, "only for an assistant of kind wecom; kind is missing")
+            return self
+        for name in NEEDED:
+            value = getattr(self, name)
+            if not value.strip():
+                raise wrong(name, "required for an assistant of kind wecom")
+            if value != value.strip():
+                raise wrong(name, "expected printable characters, without surrounding whitespace")
+        if not (self.callback.token.strip() and self.callback.aes_key):
+            raise wrong("callback", "token and aes_key are required for an assistant of kind wecom")
+        for name in OF_GATEWAYS:
+            if getattr(self, name, ""):
+                raise wrong(name, "not for an assistant of kind wecom, which has no gateway")
         return self
+
+
+def check_accounts(assistants: Sequence[WecomKeys]) -> None:
+    """Raise an error if two assistants are the same customer service account, or share a group."""
+    accounts: set[tuple[str, str]] = set()
+    chats: set[str] = set()
+    for number, one in enumerate(assistants):
+        if one.kind != "wecom":
+            continue
+        if (one.corp_id, one.open_kfid) in accounts:
+            raise misplaced(("assistants", number, "open_kfid"), f"open_kfid {one.open_kfid}: {TWICE}")
+        if shared := sorted(chats.intersection(one.groups.pool)):
+            raise misplaced(("assistants", number, "groups", "pool"), f"groups.pool {shared[0]}: {TWICE}")
+        accounts.add((one.corp_id, one.open_kfid))
+        chats.update(one.groups.pool)

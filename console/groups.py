@@ -26,6 +26,7 @@ from services.groups.presentation import MAX_ANNOUNCEMENT, MAX_TOPIC, MAX_WELCOM
 from services.moderation.member_records import warnings_in
 from services.paging import Page
 from wechat.entities import Contact
+from wechat.interface import Capability
 
 
 async def find(request: web.Request) -> web.Response:
@@ -185,6 +186,7 @@ async def _token(container: Container, qun: Qun, _body: dict[str, Any], who: str
 
 async def _block(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
     word, book = field(body, "word"), container.blocked_words
+    container.accounts.require(qun.account, Capability.ROOM_MESSAGES)
     check(await container.store.write(lambda s: book.block(s, qun.account, qun.number, word, who)))
 
 

@@ -86,7 +86,7 @@ COMMANDS: Final = (
     Command("/警告", "@人 [理由]", "警告", About.GROUP, members.warn, Capability.ROOM_MESSAGES),
     Command("/拉黑", "@人", "移出并拉黑", About.GROUP, members.blacklist, Capability.REMOVE_MEMBER),
     Command("/解除拉黑", "昵称", "", About.GROUP, members.forgive),
-    Command("/屏蔽词", "[加|删 词]", "", About.WORDS, words.blocked),
+    Command("/屏蔽词", "[加|删 词]", "", About.WORDS, words.blocked, Capability.ROOM_MESSAGES),
     Command("/关键词", "[加 词=回复 | 删 词]", "", About.WORDS, keywords.keywords),
     Command("/定时", "[加 分 时 日 月 周 文本 | 删 编号]", "", About.GROUP, scheduled.timed),
     Command("/群发", "文本 | 取消 [编号]", "发到所有群", About.ACCOUNT, scheduled.broadcast),
@@ -206,7 +206,9 @@ async def _run(command: Command, request: CommandRequest) -> CommandReply:
 
     A command interrupted by a crash is handled again before the account is online, so wait for it.
     """
-    if command.needs and command.needs not in request.container.accounts.get(request.account).capabilities:
+    # Words of a group are for what is said in it; without a group, keywords are of private chats too.
+    needs = command.needs or (Capability.ROOM_MESSAGES if command.about is About.WORDS and request.qun else None)
+    if needs and needs not in request.container.accounts.get(request.account).capabilities:
         return CommandReply(fill(request.texts.command_unsupported, command=command.name))
     await request.container.accounts.all_online(ONLINE_WITHIN, request.account)
     try:

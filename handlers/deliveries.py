@@ -6,6 +6,7 @@ import asyncio
 from typing import Final
 
 from handlers.context import EventContext
+from services.messaging.media import FETCHED
 from services.messaging.messages import QUEUE
 from services.work.outbox_rows import last_sent
 from wechat.events import MessageFailed, SessionChanged, SessionStep, StaffMessage
@@ -42,7 +43,10 @@ async def _sent_last(event: MessageFailed, context: EventContext, queue: str) ->
 
 async def record_staff_message(event: StaffMessage, context: EventContext) -> bool:
     """Store a message that staff sent from their own client, and keep silent while they serve the customer."""
-    context.write(lambda s: context.container.staff_client.said(s, event))
+    container = context.container
+    context.write(lambda s: container.staff_client.said(s, event))
+    if event.kind in FETCHED:
+        context.write(lambda s: container.files.fetch_later(s, event))
     return True
 
 

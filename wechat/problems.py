@@ -34,6 +34,7 @@ class Problem(StrEnum):
     STOPPED = "stopped"
     ADDRESS_REFUSED = "address_refused"
     SECRET_REFUSED = "secret_refused"
+    ACCOUNT_REFUSED = "account_refused"
     API_DOWN = "api_down"
 
 
@@ -75,6 +76,10 @@ WORDS: Final[dict[Problem, tuple[str, str]]] = {
     Problem.SECRET_REFUSED: (
         "企业微信不接受 corp_id 或 secret（{0}）",
         "WeCom rejects corp_id or secret ({0})",
+    ),
+    Problem.ACCOUNT_REFUSED: (
+        "企业微信不让应用管理这个客服账号；请核对 open_kfid，并在微信客服的 API 页面把账号交给应用管理（{0}）",
+        "WeCom does not let the app manage this account; check open_kfid, and give the account to the app ({0})",
     ),
     Problem.API_DOWN: ("企业微信接口暂不可用：{0}", "the WeCom API is unavailable: {0}"),
 }

@@ -6,22 +6,21 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
-from xml.etree.ElementTree import ParseError
-
-from defusedxml import ElementTree
 
 from config.settings import AssistantSettings
-from errors import WeChatError
-from protocol.wecom_crypto import BadCallback, CallbackCrypto
+from errors import WeChatError, WeChatTooFast, WeChatUnknown
+from protocol.wecom_crypto import CallbackCrypto
 from wechat.directory import CachedDirectory
 from wechat.entities import Contact, Link, Media, MiniProgram
 from wechat.events import Event, MessageFailed, RawEvent
 from wechat.interface import Capability, Directory, Listener, ScanState, State
 from wechat.problems import Problem, Reason
-from wecom import kf_messages
-from wecom.api import NotAdmitted, WecomApi
+from wecom import codes, kf_messages
+from wecom.api import ApiRefused, NotAdmitted, WecomApi
+from wecom.callbacks import Callbacks
 from wecom.group_calls import CustomerGroupCalls
 from wecom.group_tasks import GroupTasks
 from wecom.groups import CustomerGroups
@@ -36,6 +35,7 @@ POLL: Final = 60.0  # seconds between polls without a callback
 # The same after the start: callbacks that came before the web server was listening are lost.
 FIRST_POLLS: Final = (2.0, 5.0, 15.0)
 WAITS: Final = (1.0, 2.0, 5.0, 15.0, 30.0)  # seconds between attempts while the API is unreachable
+RATE_WAITS: Final = (5.0, 15.0, 60.0)  # the same after a rate code; limits are per minute and per hour (90454)
 EXTERNAL: Final = ("wm", "wo")  # what the ids of people outside the corp begin with
 CAPABILITIES: Final = frozenset(
     {
@@ -65,6 +65,7 @@ class WecomAccount(CustomerGroupCalls, ReceivedContent, UnsupportedCalls):
         listener: Listener,
         storage: Storage,
         clock: Callable[[], float] = time.time,
+        transcribes: Callable[[], bool] = lambda: False,
     ) -> None:
         self.account = settings.account
         self.capabilities = _capabilities(settings)
@@ -79,11 +80,12 @@ class WecomAccount(CustomerGroupCalls, ReceivedContent, UnsupportedCalls):
         self._state = State.CONNECTING
         self._reason: Reason | None = None
         self._api = WecomApi(settings.api_url, settings.corp_id, settings.secret, storage, clock)
-        self._reader = MessageReader(self.account, settings.open_kfid, self._api, storage, clock)
+        self._reader = MessageReader(self.account, settings.open_kfid, self._api, storage, clock, transcribes)
         self._kf = KfSender(self._api, storage, settings.open_kfid, clock)
         self._groups = CustomerGroups(self._api, storage, self._directory, settings.groups, self._groups_changed)
         self._tasks = GroupTasks(self._api, storage, self._directory, settings.agent, clock)
-        self._crypto = CallbackCrypto(settings.callback.token, settings.callback.aes_key, settings.corp_id)
+        crypto = CallbackCrypto(settings.callback.token, settings.callback.aes_key, settings.corp_id)
+        self._callbacks = Callbacks(crypto, lambda: (clock(), self._api.platform_clock.now or clock()))
         self._callback_received = asyncio.Event()
         self._running: list[asyncio.Task[None]] = []
 
@@ -126,16 +128,13 @@ class WecomAccount(CustomerGroupCalls, ReceivedContent, UnsupportedCalls):
 
     def echo(self, signature: str, timestamp: str, nonce: str, echo: str) -> bytes:
         """Return the response to the platform's verification of the callback URL; raise BadCallback."""
-        return self._crypto.open(signature, timestamp, nonce, echo)
+        return self._callbacks.echo(signature, timestamp, nonce, echo)
 
     def called_back(self, signature: str, timestamp: str, nonce: str, body: bytes) -> None:
-        """Process a callback and start reading the messages it announces; raise BadCallback."""
-        try:
-            envelope = ElementTree.fromstring(body)
-            message = self._crypto.open(signature, timestamp, nonce, envelope.findtext("Encrypt") or "")
-            event = ElementTree.fromstring(message)
-        except (ParseError, ValueError) as error:  # ValueError: defusedxml rejects DTDs and entities
-            raise error if isinstance(error, BadCallback) else BadCallback("no XML") from None
+        """Process a callback and start reading the messages it announces; raise BadCallback. Repeats have no effect."""
+        event = self._callbacks.read(signature, timestamp, nonce, body)
+        if event is None:
+            return
         if event.findtext("Event") == "kf_msg_or_event" and event.findtext("OpenKfId") in (self._open_kfid, None):
             self._reader.use_token(event.findtext("Token") or "")
             self._callback_received.set()
@@ -152,21 +151,37 @@ class WecomAccount(CustomerGroupCalls, ReceivedContent, UnsupportedCalls):
             try:
                 await self._reader.read()
                 await self._set_state(State.ONLINE)
-                failed, wait = 0, next(first, POLL)
-            except NotAdmitted as error:
-                await self._set_state(State.REFUSED, error.reason)
-                wait = WAITS[-1]
+                failed = 0
+            except WeChatTooFast as error:
+                await self._slow_down(error, failed)
+                failed += 1
+                continue
             except WeChatError as error:
-                await self._set_state(State.CONNECTING, Reason(Problem.API_DOWN, str(error)))
-                wait, failed = WAITS[min(failed, len(WAITS) - 1)], failed + 1
+                await self._report(error, failed)
+                failed += 1
             except Exception:
                 log.exception("%s: could not read messages", self.account)
-                wait, failed = WAITS[min(failed, len(WAITS) - 1)], failed + 1
-            try:
+                failed += 1
+            wait = WAITS[min(failed, len(WAITS)) - 1] if failed else next(first, POLL)
+            with suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await self._callback_received.wait()
-            except TimeoutError:
-                continue
+
+    async def _slow_down(self, error: WeChatTooFast, failed: int) -> None:
+        """Wait after a rate code, whatever callbacks come meanwhile. An account that is online stays so."""
+        log.warning("%s: reading is too fast: %s", self.account, error)
+        if self._state is not State.ONLINE:
+            await self._set_state(State.CONNECTING, Reason(Problem.API_DOWN, str(error)))
+        await asyncio.sleep(RATE_WAITS[min(failed, len(RATE_WAITS) - 1)])
+
+    async def _report(self, error: WeChatError, failed: int) -> None:
+        """Set the state after reading has failed. One lost response of an account that is online is not told."""
+        if isinstance(error, NotAdmitted):
+            await self._set_state(State.REFUSED, error.reason)
+        elif isinstance(error, ApiRefused) and error.code in codes.ACCOUNT_REFUSED:
+            await self._set_state(State.REFUSED, Reason(Problem.ACCOUNT_REFUSED, error.text))
+        elif failed or self._state is not State.ONLINE or not isinstance(error, WeChatUnknown):
+            await self._set_state(State.CONNECTING, Reason(Problem.API_DOWN, str(error)))
 
     async def resolve(self, raw: RawEvent, placed: Callable[[str], None] = lambda _conversation: None) -> Event | None:
         """Resolve a message, with the customer's name."""

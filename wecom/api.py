@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -19,6 +20,7 @@ from errors import (
     WeChatTaken,
     WeChatTooFast,
     WeChatUnknown,
+    WeChatUnsupported,
 )
 from wechat.entities import Media
 from wechat.gateway_clock import GatewayClock
@@ -29,7 +31,9 @@ from wecom.storage import AccessToken, Storage
 log = logging.getLogger(__name__)
 EARLY: Final = 300.0  # seconds before its expiry that a token is replaced
 TIMEOUT: Final = aiohttp.ClientTimeout(total=30.0, connect=5.0)
-LARGEST: Final = 20 * 1024**2  # bytes per file
+SMALLEST: Final = 6  # bytes per file
+LARGEST: Final = 20 * 1024**2
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class ApiRefused(WeChatRefused):
@@ -76,11 +80,18 @@ class WecomApi:
         return await self._with_token(path, lambda token: self._post(path, token, json=body))
 
     async def upload(self, kind: str, media: Media) -> str:
-        """Upload a temporary file (kept for three days); return its media_id. `kind`: image, voice, video or file."""
+        """Upload a temporary file (kept for three days); return its media_id. `kind`: image, voice, video or file.
+
+        Raises WeChatUnsupported for a file that the platform does not take (document 90253).
+        """
+        if not SMALLEST <= media.size <= LARGEST:
+            limits = f"the platform takes files of {SMALLEST} bytes to {LARGEST // 1024**2} MB"
+            raise WeChatUnsupported("media/upload", f"{media.size} bytes; {limits}")
 
         async def post(token: str) -> dict[str, Any]:
-            form = aiohttp.FormData()
-            form.add_field("media", media.data, filename=media.name, content_type="application/octet-stream")
+            form = aiohttp.FormData(quote_fields=False)  # the platform shows a percent-encoded name as it is
+            name = _CONTROL.sub(" ", media.name)
+            form.add_field("media", media.data, filename=name, content_type="application/octet-stream")
             answered: dict[str, Any] = await self._post("media/upload", token, params={"type": kind}, data=form)
             return answered
 
@@ -90,6 +101,8 @@ class WecomApi:
     async def download(self, media_id: str) -> Media:
         """Download a file by its media_id."""
         answer = await self._with_token("media/get", lambda token: self._get_media(media_id, token))
+        if "data" not in answer:
+            raise WeChatUnknown("media/get", "the response has no file")
         return Media(answer["name"], answer["data"])
 
     async def picture(self, url: str) -> bytes:
@@ -109,11 +122,14 @@ class WecomApi:
 
     async def _answered(self, call: str, request: Any) -> Any:
         try:
-            return await request
+            answer = await request
         except aiohttp.ClientConnectorError as error:
             raise WeChatOffline(call, type(error).__name__) from error
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise WeChatUnknown(call, type(error).__name__) from error
+        if not isinstance(answer, dict):
+            raise WeChatUnknown(call, "the response is not a JSON object")
+        return answer
 
     # ---- access token ----
 
@@ -158,11 +174,12 @@ class WecomApi:
     async def _get_media(self, media_id: str, token: str) -> dict[str, Any]:
         url, query = f"{self._base_url}/cgi-bin/media/get", {"access_token": token, "media_id": media_id}
         async with self._session.get(url, params=query) as response:
-            if response.content_type in ("application/json", "text/plain"):
+            named = response.content_disposition
+            if named is None and response.content_type in ("application/json", "text/plain"):  # an error
                 answer: dict[str, Any] = await response.json(content_type=None)
                 return answer
-            named = response.content_disposition
-            return {"name": (named and named.filename) or media_id, "data": await response.read()}
+            name = ((named and named.filename) or media_id).encode(errors="replace").decode()
+            return {"name": name, "data": await response.read()}
 
 
 def check(call: str, answer: dict[str, Any]) -> None:

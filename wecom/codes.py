@@ -10,6 +10,8 @@ BAD_CORP: Final = 40013
 DEAD_TOKEN: Final = frozenset({40014, 41001, 42001})
 TOO_OFTEN: Final = frozenset({45009, 45011, 45033})
 IP_REFUSED: Final = 60020
+# The account is unknown, is not managed by the app, or the API is closed for it (48002: the app lacks the permission).
+ACCOUNT_REFUSED: Final = frozenset({48002, 95000, 95004, 95011, 95012, 95017})
 COUNT_LIMIT: Final = 95001  # five messages after the customer's last one
 NO_GROUP: Final = frozenset({40050, 90501, 49004})  # no such chat_id, or it is no 客户群 (any more)
 TIME_LIMIT: Final = 95002  # 48 hours after the customer's last message

@@ -108,7 +108,8 @@ def event_of(raw: RawEvent, name: str, *, is_new: bool) -> Event | None:
         return StaffMessage(**base, contact_id=contact_id, staff_id=staff, text=text_of(message), kind=kind)
     if message.get("origin") != MessageOrigin.CUSTOMER:
         return None
-    return PrivateMessage(**base, contact_id=contact_id, name=name, text=text_of(message), kind=kind)
+    target = link_of(message).url if kind is MessageKind.LINK else ""
+    return PrivateMessage(**base, contact_id=contact_id, name=name, text=text_of(message), kind=kind, target=target)
 
 
 def _of_system(raw: RawEvent, event: dict[str, Any], contact_id: str, name: str, *, is_new: bool) -> Event | None:
@@ -125,7 +126,8 @@ def _of_system(raw: RawEvent, event: dict[str, Any], contact_id: str, name: str,
         recalled = str(event.get("recall_msgid") or "")
         return PrivateMessage(**base, contact_id=contact_id, name=name, text=recalled, kind=MessageKind.RECALLED)
     if kind == "msg_send_fail":
-        why = codes.FAILURES.get(int(event.get("fail_type") or 0), codes.FAILURES[0])
+        fail_type = event.get("fail_type")
+        why = codes.FAILURES.get(fail_type if isinstance(fail_type, int) else 0, codes.FAILURES[0])
         return MessageFailed(**base, contact_id=contact_id, message_id=str(event.get("fail_msgid") or ""), reason=why)
     return None
 
@@ -150,8 +152,16 @@ def text_of(message: dict[str, Any]) -> str:
         chosen = str(content.get("menu_id") or "")
         return chosen.removeprefix(CUT) if chosen.startswith(CUT) else str(content.get("content") or "")
     if kind == "location":
-        return " ".join(filter(None, (str(content.get("name") or ""), str(content.get("address") or ""))))
+        return " ".join(_words(content, "name", "address"))
+    if kind == "link":
+        return "\n".join(_words(content, "title", "desc"))
+    if kind == "business_card":
+        return str(content.get("userid") or "")
     return str(content.get("title") or content.get("head_content") or "")
+
+
+def _words(content: dict[str, Any], *names: str) -> list[str]:
+    return [str(content[name]) for name in names if content.get(name)]
 
 
 def link_of(message: dict[str, Any]) -> Link:

@@ -10,20 +10,32 @@ from wecom.api import ApiRefused, WecomApi
 from wecom.storage import Storage
 
 PAGE: Final = 1000  # messages per page
+AMR, SILK = 0, 1  # formats of voice messages
 TOKEN_SECONDS: Final = 600.0  # validity of a callback's token
 
 
 class MessageReader:
-    """Reads new messages; each page is stored together with its cursor."""
+    """Reads new messages; each page is stored together with its cursor.
+
+    `transcribes`: whether voice is read as text; then it comes as Silk, which is converted for the server. More
+    players know AMR.
+    """
 
     def __init__(
-        self, account: str, open_kfid: str, api: WecomApi, storage: Storage, clock: Callable[[], float]
+        self,
+        account: str,
+        open_kfid: str,
+        api: WecomApi,
+        storage: Storage,
+        clock: Callable[[], float],
+        transcribes: Callable[[], bool],
     ) -> None:
         self._account = account
         self._open_kfid = open_kfid
         self._api = api
         self._storage = storage
         self._clock = clock
+        self._transcribes = transcribes
         self._token: tuple[str, float] = ("", 0.0)  # of the last callback, and until when it is valid
 
     def use_token(self, token: str) -> None:
@@ -34,7 +46,8 @@ class MessageReader:
         """Read all new messages."""
         cursor, more = await self._storage.cursor(), True
         while more:
-            body: dict[str, Any] = {"open_kfid": self._open_kfid, "limit": PAGE, "voice_format": 0}
+            voice_format = SILK if self._transcribes() else AMR
+            body: dict[str, Any] = {"open_kfid": self._open_kfid, "limit": PAGE, "voice_format": voice_format}
             token, until = self._token
             if token and until > self._clock():
                 body["token"] = token

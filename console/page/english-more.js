@@ -199,6 +199,19 @@ export const MORE = `
 还没有说过话。|Nothing has been said yet.
 备注 · {name}|Note · {name}
 图片|Picture
+语音|Voice message
+视频|Video
+表情|Sticker
+名片|Contact card
+链接|Link
+小程序|Mini-program
+位置|Location
+聊天记录|Chat history
+转账|Transfer
+红包|Red packet
+撤回了一条消息|Message recalled
+拍一拍|Pat
+其他消息|Other message
 文件|File
 备注|Note
 只有同事看得到|Only staff can see this

@@ -12,25 +12,7 @@ import os
 import signal
 import sys
 
-from aiohttp import web
-
-from sandbox import address
-from sandbox.control.app import make_app
-from sandbox.wecom.chat import ServiceChat
-from sandbox.wecom.server import WecomServer
-from sandbox.wecom.service import KfService
-from sandbox.world.world import World
-
-OPEN_KFID = "wkAJ2GCAAASSm4_FhToWMFea0xAFfd3Q"
-SETTINGS = """\
-assistants:
-  - account: {account}
-    kind: wecom
-    corp_id: {corp.corp_id}
-    secret: {corp.secret}
-    open_kfid: {open_kfid}
-    api_url: {url}
-    callback: {{ token: {corp.callback_token}, aes_key: {corp.aes_key} }}"""
+from sandbox.wecom.stand_in import StandIn
 
 
 def _arguments(given: list[str]) -> argparse.Namespace:
@@ -47,21 +29,11 @@ async def run(options: argparse.Namespace) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    world, server = World.default([options.account]), WecomServer(KfService(OPEN_KFID))
-    await server.start(options.api_port)
-    chat = ServiceChat(world, options.account, server, f"{options.bot}/wecom/callback/{options.account}")
-    server.on_staff = chat.call_back
-    chat.start()
-    runner = web.AppRunner(make_app(world, {options.account: server.url}), shutdown_timeout=1.0, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", options.port).start()
-    page = f"http://{address('127.0.0.1')}:{runner.addresses[0][1]}"
-    settings = SETTINGS.format(account=options.account, corp=server.corp, open_kfid=OPEN_KFID, url=server.url)
-    print(f"page  {page}\napi   {server.url}\n{settings}", flush=True)
+    stand_in = StandIn(options.account, options.bot)
+    await stand_in.start(options.port, options.api_port)
+    print(f"page  {stand_in.page}\napi   {stand_in.server.url}\n{stand_in.settings}", flush=True)
     await stopping.wait()
-    await chat.stop()
-    await runner.cleanup()
-    await server.stop()
+    await stand_in.stop()
 
 
 def main(given: list[str]) -> int:

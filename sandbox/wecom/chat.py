@@ -12,10 +12,16 @@ import aiohttp
 from sandbox.wecom.server import WecomServer
 from sandbox.wecom.service import Customer
 from sandbox.world.model import MEDIA_KINDS, ChatMessage, Kind, Refused
+from sandbox.world.people import RECEIVE
 from sandbox.world.world import World
 
 log = logging.getLogger(__name__)
 KINDS: Final = {Kind.IMAGE: "image", Kind.FILE: "file", Kind.AUDIO: "voice", Kind.VIDEO: "video"}
+CARDS: Final = {  # by kind, the API's name of it, and its fields with those of the world
+    Kind.LINK: ("link", {"title": "title", "desc": "description", "url": "url"}),
+    Kind.LOCATION: ("location", {name: name for name in ("name", "address", "latitude", "longitude")}),
+    Kind.MINI_PROGRAM: ("miniprogram", {"title": "title", "appid": "appid"}),
+}
 SHOWN: Final = {kind: one for one, kind in KINDS.items()}
 
 
@@ -60,28 +66,35 @@ class ServiceChat:
 
     def _happened(self, event: str, payload: dict[str, Any], _delay: float) -> None:
         if event == "friendship":  # a customer opens the chat by a QR code; nobody has to accept
-            self._world.people.accept(self._me, payload["friendshipId"])
+            friendship = self._world.people.seen_by(self._me, payload["friendshipId"])
+            if friendship.type == RECEIVE:
+                self._world.people.accept(self._me, friendship.id)
+                self._enter(friendship.asker)
+                self.call_back()
         elif event == "message":
             message = self._world.chats.by_wire_id(self._account, payload["messageId"])
             if message.sender != self._me and not message.in_room:
                 self._said(message)
 
-    def _said(self, message: ChatMessage) -> None:
-        service = self._server.service
-        name = self._world.people.get(message.sender).name
-        known = message.sender in self._customers.values()
-        self._customers[service.customer(name).id] = message.sender
-        if not known:
+    def _enter(self, person: str) -> str:
+        """Let a person open the chat, once; return their name."""
+        service, name = self._server.service, self._world.people.get(person).name
+        if person not in self._customers.values():
+            self._customers[service.customer(name).id] = person
             service.enter(name)
-        choices = _last_choices(service.customer(name))
-        if message.kind is Kind.TEXT and message.text.isdigit() and 0 < int(message.text) <= len(choices):
-            service.tap(name, int(message.text))
+        return name
+
+    def _said(self, message: ChatMessage) -> None:
+        service, name = self._server.service, self._enter(message.sender)
+        if message.kind is Kind.TEXT and (number := _chosen(service.customer(name), message.text)):
+            service.tap(name, number)
         elif message.kind in KINDS:
             media = self._world.state.media[message.media]
-            media_id = service.keep_media(media.name, media.data)
+            media_id = service.media.keep(media.name, media.data)
             service.send(name, KINDS[message.kind], {"media_id": media_id})
-        elif message.kind is Kind.LINK:
-            service.send(name, "link", {"title": message.data.get("title", ""), "url": message.data.get("url", "")})
+        elif message.kind in CARDS:
+            kind, fields = CARDS[message.kind]
+            service.send(name, kind, {theirs: message.data.get(ours, "") for theirs, ours in fields.items()})
         else:
             service.say(name, message.text or f"[{message.kind}]")
         self.call_back()
@@ -96,24 +109,29 @@ class ServiceChat:
         content = message[kind]
         try:
             if SHOWN.get(kind) in MEDIA_KINDS:
-                name, data = self._server.service.media[content["media_id"]]
+                name, data = self._server.service.media.get(content["media_id"]) or ("", b"")
                 chats.send_media(self._me, person, SHOWN[kind], name, data)
             elif kind in ("link", "miniprogram"):
                 card = {"title": content.get("title", ""), "url": content.get("url", "")}
                 chats.send_data(self._me, person, Kind.LINK, {**card, "description": content.get("desc", "")})
+            elif kind == "msgmenu":
+                self._show_menu(person, content)
             else:
-                chats.say(self._me, person, _menu_text(content) if kind == "msgmenu" else content["content"])
+                chats.say(self._me, person, content["content"])
         except Refused as error:
             log.warning("a message could not be shown: %s", error)
 
+    def _show_menu(self, person: str, menu: dict[str, Any]) -> None:
+        choices = [one["click"]["content"] for one in menu["list"]]
+        data = {"choices": choices, "tail": menu.get("tail_content", "")}
+        self._world.chats.post(Kind.TEXT, self._me, person, text=menu.get("head_content", ""), data=data)
 
-def _last_choices(who: Customer) -> list[dict[str, Any]]:
-    """The choices of a menu, if that was the last message to the customer."""
+
+def _chosen(who: Customer, text: str) -> int:
+    """Return the number of the choice that a text is, its number or its words, of a menu just shown; else 0."""
     last = who.seen[-1] if who.seen else {}
-    return list(last["msgmenu"]["list"]) if last.get("msgtype") == "msgmenu" else []
-
-
-def _menu_text(menu: dict[str, Any]) -> str:
-    """The menu as a text; a choice is tapped by sending its number."""
-    lines = [f"{number}. {one['click']['content']}" for number, one in enumerate(menu["list"], 1)]
-    return "\n".join([menu.get("head_content", ""), *lines, menu.get("tail_content", "")]).strip()
+    menu = last["msgmenu"]["list"] if last.get("msgtype") == "msgmenu" else []
+    for number, one in enumerate(menu, 1):
+        if text.strip() in (str(number), one["click"]["content"]):
+            return number
+    return 0

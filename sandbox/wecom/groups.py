@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sandbox.wecom.service import OK, refused
+from sandbox.wecom.answers import OK, refused
 
 CAPACITY: Final = 500
 MAX_CHATS: Final = 5  # groups of a join way

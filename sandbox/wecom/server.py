@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mimetypes
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,8 +14,9 @@ import aiohttp
 from aiohttp import web
 
 from protocol.wecom_crypto import CallbackCrypto
+from sandbox.wecom.answers import OK, refused
 from sandbox.wecom.groups import PICTURE, GroupService
-from sandbox.wecom.service import OK, KfService, refused
+from sandbox.wecom.service import KfService
 
 TOKEN_SECONDS = 7200
 
@@ -28,9 +30,8 @@ class Corp:
     callback_token: str = "callbacktoken"
     aes_key: str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
     trusted: bool = True  # whether the caller's IP address is trusted
-    busy: int = 0  # number of next calls to answer with 45009
-    closed: str = ""  # a call that is answered with -1
-    lose: int = 0  # number of next kf/send_msg responses to lose, after the message was sent
+    errors: dict[str, int] = field(default_factory=dict)  # the error code of each call that fails, by call
+    lost: set[str] = field(default_factory=set)  # calls whose next response is lost, after they have taken effect
     calls: list[str] = field(default_factory=list)
 
 
@@ -99,22 +100,19 @@ class WecomServer:
         self.corp.calls.append(path)
         if not self.corp.trusted:
             return web.json_response(refused(60020, "not allow to access from your ip"))
+        if path in self.corp.errors:
+            return web.json_response(refused(self.corp.errors[path], "as told by the test"))
         if path == "gettoken":
             return web.json_response(self._token(request))
         if request.query.get("access_token") not in self.tokens:
             return web.json_response(refused(40014, "invalid access_token"))
-        if self.corp.busy:
-            self.corp.busy -= 1
-            return web.json_response(refused(45009, "api freq out of limit"))
-        if path == self.corp.closed:
-            return web.json_response(refused(-1, "system busy"))
         if path == "media/get":
             return self._media(request.query.get("media_id", ""))
         if path == "media/upload":
             return web.json_response(await self._upload(request))
         answer = self._call(path, json.loads(await request.read()))
-        if path == "kf/send_msg" and self.corp.lose:
-            self.corp.lose -= 1
+        if path in self.corp.lost:
+            self.corp.lost.remove(path)
             if request.transport is not None:
                 request.transport.close()
         return web.json_response(answer)
@@ -152,18 +150,19 @@ class WecomServer:
         return calls[path](body) if path in calls else refused(40066, "invalid url")
 
     def _media(self, media_id: str) -> web.Response:
-        if media_id not in self.service.media:
+        found = self.service.media.get(media_id)
+        if found is None:
             return web.json_response(refused(40007, "invalid media_id"))
-        name, data = self.service.media[media_id]
+        name, data = found
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return web.Response(body=data, content_type="application/octet-stream", headers=headers)
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        return web.Response(body=data, content_type=kind, headers=headers)
 
     async def _upload(self, request: web.Request) -> dict[str, Any]:
         part = (await request.post()).get("media")
         if not isinstance(part, web.FileField):
             return refused(40004, "invalid media")
-        id = self.service.keep_media(part.filename, part.file.read())
-        return {**OK, "type": request.query.get("type"), "media_id": id}
+        return self.service.media.upload(request.query.get("type", ""), part.filename, part.file.read())
 
     # ---- staff in their own client ----
 

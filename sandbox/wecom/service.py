@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Final
 
+from sandbox.wecom.answers import OK, refused
+from sandbox.wecom.media import MediaFiles
+
 ALLOWED: Final = 5
 WINDOW: Final = 172_800.0
 HISTORY: Final = 259_200.0  # seconds; three days
@@ -18,12 +21,6 @@ MAX_TEXT: Final = 2048  # bytes
 QUEUE_SECONDS: Final = WINDOW  # validity of the code for who waits in the queue
 MAX_CHOICE: Final = 128  # bytes
 MSGID: Final = re.compile(r"[0-9a-zA-Z_-]{1,32}")
-OK: Final[dict[str, Any]] = {"errcode": 0, "errmsg": "ok"}
-
-
-def refused(code: int, text: str) -> dict[str, Any]:
-    """Return a response with an error code."""
-    return {"errcode": code, "errmsg": text}
 
 
 class SessionState(IntEnum):
@@ -75,9 +72,10 @@ class KfService:
         self.open_kfid = open_kfid
         self.clock = clock
         self.customers: dict[str, Customer] = {}
-        self.media: dict[str, tuple[str, bytes]] = {}
+        self.media = MediaFiles(clock)
         self.on_shown: Callable[[Customer, dict[str, Any]], None] = lambda _who, _message: None
         self.has_staff = True  # whether anybody serves the queue
+        self.voice_format = 0  # of the last kf/sync_msg
         self.empty_pages = 0  # number of next pages that are empty although more messages follow
         self._log: list[dict[str, Any]] = []
         self._ids: set[str] = set()
@@ -93,6 +91,11 @@ class KfService:
         one = Customer(f"wm{secrets.token_hex(8)}", nickname)
         self.customers[one.id] = one
         return one
+
+    @property
+    def written(self) -> int:
+        """The number of messages and events so far."""
+        return len(self._log)
 
     def enter(self, nickname: str) -> str:
         """A customer opens the chat; return the welcome code."""
@@ -133,10 +136,14 @@ class KfService:
 
     def answer(self, nickname: str, text: str) -> str:
         """The member of staff who serves a customer writes to them; return the message id."""
+        return self.answer_with(nickname, "text", {"content": text})
+
+    def answer_with(self, nickname: str, kind: str, content: dict[str, Any]) -> str:
+        """The member of staff who serves a customer sends a message of any kind; return the message id."""
         who = self.customer(nickname)
-        self._show(who, {"msgid": "", "msgtype": "text", "text": {"content": text}, "at": self.clock()})
+        self._show(who, {"msgid": "", "msgtype": kind, kind: content, "at": self.clock()})
         base = {"external_userid": who.id, "servicer_userid": who.staff, "origin": 5}
-        return self._put({**base, "msgtype": "text", "text": {"content": text}})
+        return self._put({**base, "msgtype": kind, kind: content})
 
     def finish(self, nickname: str) -> None:
         """The member of staff ends the session."""
@@ -159,12 +166,6 @@ class KfService:
         who.seen.append(message)
         self.on_shown(who, message)
 
-    def keep_media(self, name: str, data: bytes) -> str:
-        """Store a file; return its media_id."""
-        id = secrets.token_hex(16)
-        self.media[id] = name, data
-        return id
-
     def _event(self, who: Customer, **event: Any) -> None:
         body = {"open_kfid": self.open_kfid, "external_userid": who.id, **event}
         self._put({"origin": 4, "msgtype": "event", "event": body})
@@ -179,6 +180,7 @@ class KfService:
 
     def sync(self, body: dict[str, Any]) -> dict[str, Any]:
         """kf/sync_msg."""
+        self.voice_format = int(body.get("voice_format") or 0)
         if body.get("open_kfid", self.open_kfid) != self.open_kfid:
             return refused(95000, "invalid open_kfid")
         cursor = str(body.get("cursor") or "")
@@ -264,7 +266,7 @@ class KfService:
         choices = [one.get("click") or {} for one in content.get("list") or ()]
         if any(not 0 < len(str(click.get("content") or "").encode()) <= MAX_CHOICE for click in choices):
             return refused(40058, "invalid request parameter")
-        if "media_id" in content and content["media_id"] not in self.media:
+        if "media_id" in content and self.media.get(str(content["media_id"])) is None:
             return refused(40007, "invalid media_id")
         self._ids.add(id)
         self._show(who, {"msgid": id, "msgtype": kind, kind: content, "at": self.clock()})

@@ -127,7 +127,8 @@ class GroupPresentation:
         return PresentationChange(keep, confirmed)
 
     def welcome(self, qun: Qun, words: str | None, who: str) -> Keep:
-        """Set the welcome text; "" = none, None = that of the config. Raises UnknownPlaceholder."""
+        """Set the welcome text; "" = none, None = that of the config. Raises UnknownPlaceholder and NotSupported."""
+        self._accounts.require(qun.account, Capability.ROOM_MESSAGES)
         unknown = next((name for name in _PLACEHOLDER.findall(words or "") if name not in PLACEHOLDERS), None)
         if unknown is not None:
             raise UnknownPlaceholder(unknown)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from sqlalchemy import func, insert, update
+from sqlalchemy import ColumnElement, func, insert, update
 from sqlmodel import Session, col, select
 
 from models.bulk_insert import in_bulk, write_bulk
@@ -76,6 +76,8 @@ class Conversations:
         """Store a received message, with the path and name of its file if it was fetched."""
         named = kept is not None and message.kind is not MessageKind.TEXT  # a transcribed voice message is a text
         words = kept.name if kept and named else in_full(message, message.text)
+        if message.kind is MessageKind.LINK and message.target:
+            words = f"{words}\n{message.target}"
         self._add(
             session,
             account=message.account,
@@ -107,6 +109,7 @@ class Conversations:
             kind=body["type"],
             text=words[:LONGEST],
             media=body.get("path", ""),
+            message_id=body.get("message", ""),
             ticket=body.get("ticket"),
             outbox_key=body.get("key", ""),
         )
@@ -168,10 +171,25 @@ class Conversations:
         noted = select(Said.text).where(Said.account == account, Said.conversation == contact_id, col(Said.internal))
         return list(session.exec(noted.order_by(col(Said.id).desc()).limit(limit)).all())[::-1]
 
-    def media_of(self, session: Session, account: str, message_id: str, kept: StoredFile) -> None:
-        """Store where the file of a message was saved."""
-        write_bulk(session)
-        statement = update(Said).where(col(Said.account) == account, col(Said.message_id) == message_id)
-        session.connection().execute(statement.values(media=kept.path, text=kept.name))
-        other = statement.where(col(Said.kind) == MessageKind.OTHER)
+    def media_of(self, session: Session, account: str, contact_id: str, message_id: str, kept: StoredFile) -> None:
+        """Store where the file of a private message was saved."""
+        self._update(session, account, contact_id, message_id, media=kept.path, text=kept.name)
+        other = update(Said).where(*_is(account, contact_id, message_id), col(Said.kind) == MessageKind.OTHER)
         session.connection().execute(other.values(kind=MessageKind.FILE))
+
+    def media_missing(self, session: Session, account: str, contact_id: str, message_id: str, words: str) -> None:
+        """Store words in place of the file of a private message that could not be fetched."""
+        self._update(session, account, contact_id, message_id, text=words)
+
+    def _update(self, session: Session, account: str, contact_id: str, message_id: str, **values: str) -> None:
+        write_bulk(session)
+        theirs = update(Said).where(*_is(account, contact_id, message_id), col(Said.media) == "")
+        session.connection().execute(theirs.values(**values))
+
+    def changed(self, session: Session, ticket: int) -> None:
+        """Announce that messages of a ticket's customer have changed."""
+        after_commit(session, lambda: self._changes.publish(ChangeKind.TICKET, id=ticket))
+
+
+def _is(account: str, contact_id: str, message_id: str) -> tuple[ColumnElement[bool], ...]:
+    return col(Said.account) == account, col(Said.conversation) == contact_id, col(Said.message_id) == message_id

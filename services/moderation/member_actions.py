@@ -6,13 +6,14 @@ from collections.abc import Iterable
 
 from sqlmodel import Session
 
-from errors import InvalidParameter
+from errors import InvalidParameter, NotSupported
 from models.db import Store
 from models.groups import Qun
 from services.groups.groups import Groups
 from services.groups.removals import Removals
 from services.moderation.sanctions import Sanctions
 from wechat.entities import Contact
+from wechat.interface import Capability
 
 
 class MemberExempt(InvalidParameter):
@@ -20,7 +21,8 @@ class MemberExempt(InvalidParameter):
 
 
 class MemberActions:
-    """Every call raises MemberExempt for people who are exempt; removals also WeChatError and AssistantOffline."""
+    """Every call raises MemberExempt for people who are exempt, and NotSupported where the channel cannot do it;
+    removals also WeChatError and AssistantOffline."""
 
     def __init__(self, store: Store, groups: Groups, removals: Removals, sanctions: Sanctions) -> None:
         self._store = store
@@ -38,6 +40,7 @@ class MemberActions:
         Returns their number of warnings. `room_id`: where to write if the person is in no room of the group; without
         it InvalidParameter is raised.
         """
+        self._require(qun, Capability.ROOM_MESSAGES)
         self._check(qun, person.id)
         room = self._groups.room_of(qun, person.id)
         where = room.id if room else room_id
@@ -52,6 +55,7 @@ class MemberActions:
 
     def blacklist(self, session: Session, qun: Qun, person: Contact, reason: str, who: str) -> None:
         """Blacklist a person, inside a transaction; done before the removal, so that they cannot rejoin meanwhile."""
+        self._require(qun, Capability.REMOVE_MEMBER)
         self._check(qun, person.id)
         self._sanctions.blacklist(session, qun, person.id, person.name, reason, who)
 
@@ -63,6 +67,10 @@ class MemberActions:
     def forgive(self, session: Session, qun: Qun, contact_id: str, who: str) -> None:
         """Remove a person from the blacklist and reset their warnings, inside a transaction."""
         self._sanctions.forgive(session, qun, contact_id, who)
+
+    def _require(self, qun: Qun, capability: Capability) -> None:
+        if not self._groups.can(qun, capability):
+            raise NotSupported(f"{qun.account}: {capability}")
 
     def _check(self, qun: Qun, contact_id: str) -> None:
         if self._sanctions.is_exempt(qun, contact_id):

@@ -24,7 +24,7 @@ from services.support.ticket_relay import UNAVAILABLE
 from services.support.ticket_texts import head, relay
 from services.work.job import Job, Retry
 from services.work.outbox import Outbox
-from wechat.events import GroupMessage, Message, MessageKind
+from wechat.events import GroupMessage, Message, MessageKind, StaffMessage
 from wechat.interface import WeChat
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ class FileRelay:
             return message, None, True
         return message, kept, False
 
-    def fetch_later(self, session: Session, message: Message, **answer: str | int) -> None:
+    def fetch_later(self, session: Session, message: Message | StaffMessage, **answer: str | int) -> None:
         """Queue fetching a message's file. `answer`: of a staff member's file, the `ticket` and the sender's `name`."""
         body: dict[str, Any] = {"message": message.id, "kind": str(message.kind), "from": message.contact_id, **answer}
         if isinstance(message, GroupMessage):
@@ -112,11 +112,16 @@ class FileRelay:
         if "ticket" in body:
             self._answer(session, account, body, kept)
             return
+        message = account, body["from"], body["message"]
         if kept is not None:
-            self._conversations.media_of(session, account, body["message"], kept)
+            self._conversations.media_of(session, *message, kept)
+        elif body["kind"] in FETCHED:
+            self._conversations.media_missing(session, *message, UNAVAILABLE)
         ticket = self._ticket_actions.tickets.of(account, body["from"])
+        if ticket is not None:
+            self._conversations.changed(session, ticket.id or 0)
         if ticket is None or ticket.state != TicketState.OPEN or not ticket.room_id:
-            return  # the announcement of the ticket will show it
+            return  # the announcement of the ticket, or the console, will show it
         if kept is not None:
             words = relay(ticket, file(kept.path, kept.name))
         elif body["kind"] in FETCHED:

@@ -46,6 +46,7 @@ class StaffClient:
         answered = {"answered_at": self._clock()}
         ticket = self._serve(session, event.account, event.contact_id, event.staff_id, answered)
         body = {"type": event.kind.value, "text": event.text, "staff": event.staff_id, "ticket": ticket.id}
+        body["message"] = event.id  # by which its file is fetched
         self._conversations.record_outgoing(session, event.account, event.contact_id, body)
 
     def ended(self, session: Session, event: SessionChanged) -> None:

@@ -6,11 +6,12 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 import pytest
 
+from app.lifecycle import Bot
 from tests.stories.conftest import ACCOUNT, BotEnvironment
 from tests.stories.service import known, staff_room
 from tests.waiting import until
@@ -49,7 +50,13 @@ async def login_link(env: BotEnvironment, who: str) -> str:
     return found[0]
 
 
-async def log_in(env: BotEnvironment, path: str) -> Person:
+class HasBot(Protocol):
+    """Whatever runs a bot."""
+
+    bot: Bot
+
+
+async def log_in(env: HasBot, path: str) -> Person:
     """Open a login link like a browser."""
     url = f"http://127.0.0.1:{env.bot.port}"
     http = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))

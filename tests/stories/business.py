@@ -21,7 +21,7 @@ from app.container import Container
 from models.flows import FlowRun
 from sandbox.systems import Systems, start_systems
 from sandbox.world.model import Kind
-from tests.stories.conftest import BotEnvironment
+from tests.stories.service import Chats
 
 ROOT = Path(__file__).parent.parent.parent
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLw0hBc7Bqyj8ZCY="
@@ -135,6 +135,6 @@ async def never_respond(*_given: object) -> int:
     return 500
 
 
-def told(env: BotEnvironment, who: str = "店长") -> list[str]:
+def told(env: Chats, who: str = "店长") -> list[str]:
     """Return all messages of the assistant to a person."""
     return [message.text for message in env.seen(who) if message.kind is Kind.TEXT]

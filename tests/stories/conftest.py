@@ -19,7 +19,7 @@ from app.lifecycle import Bot
 from config import Config
 from models.durable import InboxEvent
 from protocol import puppet_pb2 as pb
-from sandbox.world.model import ChatMessage, WorldRoom
+from sandbox.world.model import ChatMessage, Kind, WorldRoom
 from sandbox.world.world import World
 from tests.databases import database, make_sqlite, postgres
 from tests.waiting import SECONDS, until
@@ -166,6 +166,14 @@ class BotEnvironment:
     def say(self, who: str, text: str, to: str = "bot", mentions: Iterable[str] = ()) -> ChatMessage:
         """Send a text as a person, to the assistant unless `to` is another person or a room id."""
         return self.world.chats.say(self.id(who), self.id(to), text, [self.id(m) for m in mentions])
+
+    def send_file(self, who: str, kind: Kind, name: str, data: bytes) -> None:
+        """Send a picture, voice message, video or file to the assistant as a person."""
+        self.world.chats.send_media(self.id(who), self.id("bot"), kind, name, data)
+
+    def file_of(self, message: ChatMessage) -> bytes:
+        """Return the file of a message."""
+        return self.world.state.media[message.media].data
 
     def seen(self, who: str, chat: str = "bot") -> list[ChatMessage]:
         """Return the messages of others in a person's chat, oldest first."""

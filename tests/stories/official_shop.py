@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from config import Config
 from models.durable import OutboxItem, WorkState
 from models.support import Ticket
 from sandbox.wecom.service import KfService
+from tests.console.conftest import Person, log_in
 from tests.stories.conftest import BotEnvironment, MakeEnv
 from tests.stories.service import service, words
 from tests.waiting import SECONDS, until
@@ -48,6 +50,8 @@ class Shop:
         self.folder = folder
         self.ahead = 0.0
         self.assistant: dict[str, Any] = {}  # more settings of the assistant
+        self.customer_service: dict[str, Any] = {}
+        self.extra: dict[str, Any] = {}  # more sections of the config
         self.service = KfService(OPEN_KFID, self.clock)
         self.server = CheckedServer(self.service)
         self.bot: Bot
@@ -73,15 +77,15 @@ class Shop:
             "account": ACCOUNT, "kind": "wecom", "corp_id": corp.corp_id, "secret": corp.secret, "agent": 1000002,
             "open_kfid": OPEN_KFID, "api_url": self.server.url, "callback": callback, **self.assistant,
         }  # fmt: skip
-        config = Config(
-            assistants=[assistant],
-            database=f"sqlite:///{self.folder}/wxbot.db",
-            api={"port": 0},
-            admins=["wm_nobody"],
-            customer_service=self.customer_service,
-            limits={"repeats": 1000},  # stories repeat the same questions
-        )
-        self.bot = Bot(config, clock=self.clock)
+        config = {
+            "assistants": [assistant],
+            "database": f"sqlite:///{self.folder}/wxbot.db",
+            "api": {"port": 0},
+            "admins": ["wm_nobody"],
+            "customer_service": self.customer_service,
+            "limits": {"repeats": 1000},  # people in stories ask the same again and again
+        }
+        self.bot = Bot(Config(**config | self.extra), clock=self.clock)
         await self.bot.start()
 
     async def online(self) -> None:
@@ -93,6 +97,24 @@ class Shop:
     async def say(self, who: str, text: str) -> None:
         self.service.say(who, text)
         await self.call_back()
+
+    async def send(self, who: str, kind: str, **content: Any) -> None:
+        """Send a message of any kind to the assistant."""
+        self.service.send(who, kind, content)
+        await self.call_back()
+
+    def file(self, name: str, data: bytes) -> str:
+        """Store a file at the platform; return its media_id."""
+        return self.service.media.keep(name, data)
+
+    async def at_the_console(self) -> Person:
+        """Log 店长 in to the console, as its admin."""
+        self.bot.container.accounts.bind_admin(self.service.customer("店长").id)
+        await self.say("店长", "/登录")
+        said = await until(lambda: "".join(self.seen("店长")), "a link")
+        found = re.search(r"/console/login/[\w-]+", said)
+        assert found, said
+        return await log_in(self, found[0])
 
     async def tap(self, who: str, number: int) -> None:
         """Tap a choice of the last menu."""

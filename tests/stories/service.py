@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Protocol
 
 from sandbox.world.model import ChatMessage, Kind
 from tests.stories.conftest import BotEnvironment, MakeEnv
 from tests.waiting import until
-
-repeat_until = until  # the name in tests of the official channel
 
 STAFF_ROOM = "客服值班群"
 MARKER = {"equals": "好了吗", "reply": "好了。"}  # conversations are handled in order, so this reply comes last
@@ -19,7 +18,14 @@ def words(messages: list[ChatMessage]) -> list[str]:
     return [m.text if m.kind is Kind.TEXT else f"<{m.kind}>" for m in messages if m.kind is not Kind.NOTE]
 
 
-async def replies_to(env: BotEnvironment, who: str, say: str | None = None, chat: str = "bot") -> list[str]:
+class Chats(Protocol):
+    """People who talk to an assistant, on either channel."""
+
+    def say(self, who: str, text: str, to: str = "bot", mentions: Iterable[str] = ()) -> object: ...
+    def seen(self, who: str, chat: str = "bot") -> list[ChatMessage]: ...
+
+
+async def replies_to(env: Chats, who: str, say: str | None = None, chat: str = "bot") -> list[str]:
     """Send a message and return all replies to it, up to the reply to a marker sent right after it."""
     before = len(words(env.seen(who, chat)))
     mentions = ["bot"] if chat != "bot" else []

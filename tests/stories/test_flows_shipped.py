@@ -10,7 +10,10 @@ import pytest
 from sandbox.systems import SystemRequest, Systems, call_back
 from tests.stories.business import Receiver, free_port, receiving, runs, shipped_config, stand_ins, told
 from tests.stories.conftest import BotEnvironment, MakeEnv
+from tests.stories.official_environment import AnyEnvironment, MakeAny, make_any
 from tests.waiting import until
+
+__all__ = ["make_any"]
 
 
 @pytest.fixture
@@ -26,11 +29,16 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 @pytest.fixture
+async def any_env(make_any: MakeAny, systems: Systems, receiver: Receiver) -> AnyEnvironment:
+    return await make_any(webhooks=[receiver.config], **shipped_config(systems, free_port()))
+
+
+@pytest.fixture
 async def env(make_env: MakeEnv, systems: Systems, receiver: Receiver) -> BotEnvironment:
     return await make_env(webhooks=[receiver.config], **shipped_config(systems, free_port()))
 
 
-async def start_device_flow(env: BotEnvironment, systems: Systems, store: str) -> SystemRequest:
+async def start_device_flow(env: AnyEnvironment, systems: Systems, store: str) -> SystemRequest:
     """Start the device flow as 店长; return the request to HiPOS 云, once 店长 has the code."""
     env.say("店长", "增加POS机")
     await env.receives("店长", "请问哪家门店？")
@@ -41,21 +49,23 @@ async def start_device_flow(env: BotEnvironment, systems: Systems, store: str) -
     return asked
 
 
-async def test_merchant_and_payment_settings(env: BotEnvironment, systems: Systems, receiver: Receiver) -> None:
+async def test_merchant_and_payment_settings(any_env: AnyEnvironment, systems: Systems, receiver: Receiver) -> None:
     """商户资料及支付设置: questions, one call to 云商城, two to HiPOS 云, and the final message."""
-    env.say("店长", " 商户设置 ")
-    await env.receives("店长", "请问商户名称？")
-    env.say("店长", "梁山酒店/一号 100%")
-    await env.receives("店长", "请发送支付设置")
-    env.say("店长", "6222021234567890")  # as long as a join token
-    summary = await env.receives("店长", "请核对商户设置：\n商户名称：梁山酒店/一号 100%\n支付设置：6222021234567890")
-    assert summary.text.endswith("回复“确认”继续，回复“取消”结束。")
-    env.say("店长", "好")
-    await env.receives("店长", "请回复“确认”继续")
-    await env.wait_idle()
+    any_env.say("店长", " 商户设置 ")
+    await any_env.receives("店长", "请问商户名称？")
+    any_env.say("店长", "梁山酒店/一号 100%")
+    await any_env.receives("店长", "请发送支付设置")
+    any_env.say("店长", "6222021234567890")  # as long as a join token
+    summary = await any_env.receives(
+        "店长", "请核对商户设置：\n商户名称：梁山酒店/一号 100%\n支付设置：6222021234567890"
+    )
+    assert "回复“确认”继续，回复“取消”结束。" in summary.text
+    any_env.say("店长", "好")
+    await any_env.receives("店长", "请回复“确认”继续")
+    await any_env.wait_idle()
     assert not systems.request_log.asked
-    env.say("店长", "确认")
-    await env.receives("店长", "商户设置完成：梁山酒店/一号 100%")
+    any_env.say("店长", "确认")
+    await any_env.receives("店长", "商户设置完成：梁山酒店/一号 100%")
     name, payment = "梁山酒店/一号 100%", "6222021234567890"
     assert [(one.system, one.method, one.path, one.body) for one in systems.request_log.asked] == [
         ("yunmall", "POST", "/payments", {"merchant": name, "payment": payment}),
@@ -64,18 +74,18 @@ async def test_merchant_and_payment_settings(env: BotEnvironment, systems: Syste
     ]
     assert len({one.key for one in systems.request_log.asked}) == 3
     assert [one.repeats for one in systems.request_log.asked] == [0, 0, 0]
-    await env.wait_idle()
-    assert len(told(env)) == 5
+    await any_env.wait_idle()
+    assert len(told(any_env)) == 5
     finished = (await until(lambda: receiver.of("flow.finished"), "told"))[0]
     assert (finished["flow"], finished["state"]) == ("商户资料及支付设置", "finished")
-    assert (finished["contact_id"], finished["assistant"]) == ("wxid_admin", "weimi1001")
+    assert (finished["contact_id"], finished["assistant"]) == (any_env.id("店长"), any_env.accounts[0])
 
 
-async def test_device_is_added_by_callback(env: BotEnvironment, systems: Systems) -> None:
-    asked = await start_device_flow(env, systems, "忠义堂一号店")
-    assert asked.body["callback"].startswith(f"{env.url}/wxbot/callback/")
+async def test_device_is_added_by_callback(any_env: AnyEnvironment, systems: Systems) -> None:
+    asked = await start_device_flow(any_env, systems, "忠义堂一号店")
+    assert asked.body["callback"].startswith(f"{any_env.url}/wxbot/callback/")
     assert await call_back(systems.request_log, asked, "success")
-    await env.receives("店长", "增加POS机成功：忠义堂一号店")
+    await any_env.receives("店长", "增加POS机成功：忠义堂一号店")
 
 
 async def test_rejected_device_is_reported_with_its_reason(

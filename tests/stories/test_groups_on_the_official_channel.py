@@ -2,89 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 
-from app.lifecycle import Bot
-from config import Config
-from sandbox.wecom.groups import PICTURE, GroupService
-from tests.stories.official_shop import ACCOUNT, OPEN_KFID, Shop
-from tests.waiting import SECONDS, until
+from sandbox.wecom.groups import PICTURE
+from tests.stories.official_groups import OWNER, GroupShop, group_shop
+from tests.stories.official_shop import ACCOUNT
+from tests.waiting import until
 
-OWNER = "SongGongMing"
-
-
-class GroupShop(Shop):
-    """A bot whose assistant has a pool of groups."""
-
-    groups: GroupService
-    overflow = False
-    pool: list[str]
-
-    async def start_bot(self) -> None:
-        corp = self.server.corp
-        callback = {"token": corp.callback_token, "aes_key": corp.aes_key}
-        assistant = {
-            "account": ACCOUNT, "kind": "wecom", "corp_id": corp.corp_id, "secret": corp.secret, "agent": 1000002,
-            "open_kfid": OPEN_KFID, "api_url": self.server.url, "callback": callback,
-            "groups": {"pool": self.pool, "room_base_name": "梁山群", "room_base_id": 2},
-        }  # fmt: skip
-        config = Config(
-            assistants=[assistant],
-            database=f"sqlite:///{self.folder}/wxbot.db",
-            api={"port": 0},
-            admins=["wm_nobody"],
-            groups={"overflow": self.overflow},
-        )
-        self.bot = Bot(config, clock=self.clock)
-        await self.bot.start()
-
-    async def request(self, method: str, path: str, **body: Any) -> tuple[int, dict[str, Any]]:
-        url = f"http://127.0.0.1:{self.bot.port}{path}"
-        async with aiohttp.ClientSession() as http, http.request(method, url, json=body or None) as response:
-            return response.status, await response.json() if response.status != 204 else {}
-
-    async def until_shown(self, path: str, key: str, check: Callable[[Any], bool]) -> Any:
-        """Wait until what the API shows under this key is as it should be."""
-        async with asyncio.timeout(SECONDS):
-            while not check(shown := (await self.request("GET", path))[1][key]):  # noqa: ASYNC110 - over HTTP
-                await asyncio.sleep(0.1)
-        return shown
-
-    async def until_members(self, count: int) -> None:
-        await self.until_shown("/wxbot/qun?code=c1", "qun", lambda qun: qun["members"] == count)
-
-    async def qun(self, code: str = "c1") -> dict[str, Any]:
-        status, _ = await self.request("POST", "/wxbot/qun", code=code, owner=OWNER, assistant=ACCOUNT)
-        assert status == 201
-        found: dict[str, Any] = (await self.request("GET", f"/wxbot/qun?code={code}"))[1]["qun"]
-        return found
-
-    async def changed(self, chat_id: str) -> None:
-        url = f"http://127.0.0.1:{self.bot.port}/wecom/callback/{ACCOUNT}"
-        assert await self.server.call_back_group(url, chat_id) == 200
-
-    def way(self) -> str:
-        (config_id,) = self.groups.ways
-        return config_id
+__all__ = ["group_shop"]
 
 
 @pytest.fixture
-async def shop(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[GroupShop]:
-    shop = GroupShop(tmp_path)
-    shop.overflow = getattr(request, "param", False)
-    shop.groups = shop.server.groups = GroupService(shop.clock, capacity=3)
-    shop.pool = [shop.groups.make("梁山一群", OWNER, "宋公明")]
-    await shop.open()
-    await shop.online()
-    yield shop
-    await shop.close()
+def shop(group_shop: GroupShop) -> GroupShop:
+    return group_shop
 
 
 async def test_pool_group_is_bound_once_and_page_shows_join_code(shop: GroupShop) -> None:
@@ -130,7 +63,7 @@ async def test_token_message_is_answered_with_the_page(shop: GroupShop) -> None:
     assert qun["url"] in shop.seen("黑旋风")[0]
 
 
-@pytest.mark.parametrize("shop", [True], indirect=True)
+@pytest.mark.parametrize("group_shop", [True], indirect=True)
 async def test_next_group_opens_automatically_for_the_same_qun(shop: GroupShop) -> None:
     await shop.qun()
     chats = {shop.groups.scan(shop.way(), f"wm_{n}", f"人{n}") for n in range(3)}

@@ -12,11 +12,12 @@ from config.customer_service import KeywordRule
 from sandbox.world.model import Kind
 from services.support.missed_questions import most_missed
 from tests.command_line import RunBot, run_bot
-from tests.stories.conftest import BotEnvironment, MakeEnv
+from tests.stories.conftest import BotEnvironment
+from tests.stories.official_environment import AnyEnvironment, MakeAny, gateway_only, make_any
 from tests.stories.service import MARKER, replies_to, words
 from tests.waiting import until
 
-__all__ = ["run_bot"]
+__all__ = ["make_any", "run_bot"]
 FALLBACK = "抱歉，我没听懂。回复“人工”转人工客服。"
 AGAIN = "还是没明白您的意思。需要人工服务的话，请回复“人工”，我为您转接。"
 KEYWORDS: list[dict[str, Any]] = [
@@ -40,7 +41,7 @@ FAQ = """
 
 
 @pytest.fixture
-async def shop(make_env: MakeEnv, tmp_path: Path) -> BotEnvironment:
+async def shop(make_any: MakeAny, tmp_path: Path) -> AnyEnvironment:
     faq = tmp_path / "faq.yaml"
     faq.write_text(FAQ, encoding="utf-8")
     picture = tmp_path / "map.png"
@@ -51,10 +52,10 @@ async def shop(make_env: MakeEnv, tmp_path: Path) -> BotEnvironment:
         {"link": {"title": "导航", "url": "https://map.example/{1}"}},
     ]
     keywords = [*KEYWORDS, {"regex": "怎么去(\\S+)店", "reply": several}]
-    return await make_env(customer_service={"keywords": keywords, "faq": str(faq)})
+    return await make_any(customer_service={"keywords": keywords, "faq": str(faq)})
 
 
-async def test_keywords_in_private(shop: BotEnvironment) -> None:
+async def test_keywords_in_private(shop: AnyEnvironment) -> None:
     """Equals, contains (the longest word), regex with a group; group-only rules are not used."""
     assert await replies_to(shop, "黑旋风", " 营业时间 ") == ["我们每天 9:00-18:00 营业。"]
     assert await replies_to(shop, "黑旋风", "请问发票怎么开") == ["开发票请发抬头和税号。"]
@@ -63,15 +64,16 @@ async def test_keywords_in_private(shop: BotEnvironment) -> None:
     assert await replies_to(shop, "黑旋风", "群规") == [FALLBACK]
 
 
-async def test_reply_of_several_parts(shop: BotEnvironment) -> None:
+async def test_reply_of_several_parts(shop: AnyEnvironment) -> None:
     shop.say("黑旋风", "怎么去人民路店")
     await until(lambda: len(words(shop.seen("黑旋风"))) == 3, "three parts")
     text, picture, link = [m for m in shop.seen("黑旋风") if m.kind is not Kind.NOTE]
     assert (text.text, picture.kind, link.kind) == ("这是地图：", Kind.IMAGE, Kind.LINK)
-    assert shop.world.state.media[picture.media].data == b"\x89PNG not really"
+    assert shop.file_of(picture) == b"\x89PNG not really"
     assert link.data["url"] == "https://map.example/%E4%BA%BA%E6%B0%91%E8%B7%AF"
 
 
+@gateway_only("messages of groups cannot be read")
 async def test_keywords_in_a_group_need_a_mention(shop: BotEnvironment) -> None:
     room = (await shop.make_group())["room"]
     await shop.join((await shop.make_group())["token"], "黑旋风")
@@ -82,7 +84,7 @@ async def test_keywords_in_a_group_need_a_mention(shop: BotEnvironment) -> None:
     assert await replies_to(shop, "黑旋风", "发票", room) == []  # private only; and no fallback in groups
 
 
-async def test_fallback_is_limited_also_across_restart(shop: BotEnvironment) -> None:
+async def test_fallback_is_limited_also_across_restart(shop: AnyEnvironment) -> None:
     """The second time a person is offered in other words, the third time nothing is said."""
     assert await replies_to(shop, "黑旋风", "今天天气真好") == [FALLBACK]
     await shop.restart_bot()
@@ -97,12 +99,12 @@ async def test_fallback_is_limited_also_across_restart(shop: BotEnvironment) -> 
     assert misses[0] == ("今天天气真好", 2)
 
 
-async def test_listed_question_matches_in_any_form(shop: BotEnvironment) -> None:
+async def test_listed_question_matches_in_any_form(shop: AnyEnvironment) -> None:
     assert await replies_to(shop, "黑旋风", "会员，怎么办理？") == ["绑定手机号即可。"]
     assert await replies_to(shop, "黑旋风", "请问 会员怎么办理 呢") == ["绑定手机号即可。"]
 
 
-async def test_menu_number_answers_after_restart(shop: BotEnvironment) -> None:
+async def test_menu_number_answers_after_restart(shop: AnyEnvironment) -> None:
     (menu,) = await replies_to(shop, "黑旋风", "会员怎么弄呀")
     lines = menu.splitlines()
     assert lines[0] == "您是不是想问："
@@ -120,7 +122,7 @@ async def test_menu_number_answers_after_restart(shop: BotEnvironment) -> None:
     assert await replies_to(shop, "宋公明", "1") == [FALLBACK]  # the menu was offered to someone else
 
 
-async def test_quoted_text_is_ignored(shop: BotEnvironment) -> None:
+async def test_quoted_text_is_ignored(shop: AnyEnvironment) -> None:
     """Phones put the quote into the text; only the text below it counts."""
     under = "「助手：{}」\n- - - - - - - - - - - - - - -\n{}"
     (menu,) = await replies_to(shop, "黑旋风", "会员怎么弄呀")
@@ -133,13 +135,14 @@ async def test_quoted_text_is_ignored(shop: BotEnvironment) -> None:
     assert await replies_to(shop, "黑旋风", under.format(FALLBACK, "人工")) != []
 
 
-async def test_echo_of_its_own_reply_is_not_answered(shop: BotEnvironment) -> None:
+async def test_echo_of_its_own_reply_is_not_answered(shop: AnyEnvironment) -> None:
     """A bot that echoes everything gets no second reply."""
     shop.say("黑旋风", "发票")
     reply = await shop.receives("黑旋风", "开发票请发抬头")
     assert await replies_to(shop, "黑旋风", reply.text) == []
 
 
+@gateway_only("five replies answer a burst of messages; the others wait until the customer writes again")
 async def test_reply_loop_between_two_bots_stops(shop: BotEnvironment) -> None:
     """A bot whose reply contains a keyword would be answered forever."""
     for _ in range(30):
@@ -149,6 +152,7 @@ async def test_reply_loop_between_two_bots_stops(shop: BotEnvironment) -> None:
     assert sum("抬头" in w for w in words(shop.seen("黑旋风"))) == 20
 
 
+@gateway_only("only people write to 微信客服")
 async def test_official_accounts_are_stored_and_not_answered(shop: BotEnvironment) -> None:
     paper = shop.world.people.create("早报", official=True)
     shop.world.people.befriend(paper.id, shop.id("bot"))
@@ -162,7 +166,7 @@ async def test_official_accounts_are_stored_and_not_answered(shop: BotEnvironmen
     assert "9:00" not in "".join(words(shop.seen(paper.id)))
 
 
-async def test_keywords_by_chat_come_first_and_survive_restart(shop: BotEnvironment) -> None:
+async def test_keywords_by_chat_come_first_and_survive_restart(shop: AnyEnvironment) -> None:
     container, account = shop.bot.container, shop.accounts[0]
     rule = KeywordRule(contains="营业", reply="今天休息。")
     await container.store.write(lambda s: container.keywords.put(s, account, None, rule, shop.id("店长")))
@@ -175,6 +179,7 @@ async def test_keywords_by_chat_come_first_and_survive_restart(shop: BotEnvironm
     assert await replies_to(shop, "黑旋风", "营业时间") == ["我们每天 9:00-18:00 营业。"]
 
 
+@gateway_only("messages of groups cannot be read")
 async def test_faq_in_a_group_needs_a_mention(shop: BotEnvironment) -> None:
     qun = await shop.make_group()
     await shop.join(qun["token"], "黑旋风")
@@ -190,10 +195,14 @@ async def test_faq_in_a_group_needs_a_mention(shop: BotEnvironment) -> None:
     assert "请私聊我发送“人工”" in told
 
 
-async def test_voice_message_gets_a_reply(shop: BotEnvironment) -> None:
-    shop.world.chats.send_media(shop.id("黑旋风"), shop.id("bot"), Kind.AUDIO, "voice.mp3", b"ID3 voice")
+async def test_voice_message_gets_a_reply(shop: AnyEnvironment) -> None:
+    shop.send_file("黑旋风", Kind.AUDIO, "voice.mp3", b"ID3 voice")
     await shop.receives("黑旋风", FALLBACK)
-    shop.world.chats.send_media(shop.id("宋公明"), shop.id("bot"), Kind.EMOTICON, "smile.gif", b"GIF89a smile")
+
+
+@gateway_only("customers of 微信客服 have no stickers")
+async def test_sticker_is_not_answered(shop: BotEnvironment) -> None:
+    shop.send_file("宋公明", Kind.EMOTICON, "smile.gif", b"GIF89a smile")
     assert await replies_to(shop, "宋公明") == []
 
 

@@ -11,10 +11,12 @@ from aiohttp import web
 
 from tests.stories.business import serving
 from tests.stories.conftest import BotEnvironment, MakeEnv
+from tests.stories.official_environment import MakeAny, make_any
 from tests.stories.service import MARKER, replies_to
 from tests.stories.test_support_llm import Model
 from tests.waiting import until
 
+__all__ = ["make_any"]
 FALLBACK = "抱歉，我没听懂。回复“人工”转人工客服。"
 GUIDE = """# 门店手册
 ## 运费
@@ -44,15 +46,15 @@ def service(guide: Path, **more: Any) -> dict[str, Any]:
     return {"keywords": [MARKER], "faq": faq, "knowledge": str(guide.parent), **more}
 
 
-async def test_near_passage_is_quoted_verbatim(make_env: MakeEnv, guide: Path) -> None:
-    env = await make_env(customer_service=service(guide))
+async def test_near_passage_is_quoted_verbatim(make_any: MakeAny, guide: Path) -> None:
+    env = await make_any(customer_service=service(guide))
     assert await replies_to(env, "黑旋风", "请问运费由谁承担") == [SHIPPING]
     assert await replies_to(env, "黑旋风", "运费") == [SHIPPING]  # its heading
     assert await replies_to(env, "黑旋风", "地球有多大") == [FALLBACK]
 
 
-async def test_other_near_passages_are_offered(make_env: MakeEnv, guide: Path) -> None:
-    env = await make_env(customer_service=service(guide))
+async def test_other_near_passages_are_offered(make_any: MakeAny, guide: Path) -> None:
+    env = await make_any(customer_service=service(guide))
     (received,) = await replies_to(env, "黑旋风", "停车场出口在哪，停车要钱么")
     assert "停车要钱吗" in received
     (received,) = await replies_to(env, "黑旋风", "停车场的出口")
@@ -61,8 +63,8 @@ async def test_other_near_passages_are_offered(make_env: MakeEnv, guide: Path) -
         assert await replies_to(env, "黑旋风", "1") == ["不要。"]
 
 
-async def test_passage_is_chosen_by_its_number(make_env: MakeEnv, guide: Path) -> None:
-    env = await make_env(customer_service=service(guide))
+async def test_passage_is_chosen_by_its_number(make_any: MakeAny, guide: Path) -> None:
+    env = await make_any(customer_service=service(guide))
     (menu,) = await replies_to(env, "黑旋风", "停车需要交钱吗")
     assert menu.startswith("您是不是想问：\n1. 停车要钱吗\n2. 门店手册 › 停车\n")
     await env.restart_bot()

@@ -89,11 +89,11 @@ async def test_joined_texts_are_sent_once_and_complete_together_after_restart(sh
     await shop.say("黑旋风", "营业时间")
     await shop.receives("黑旋风", "我们每天 9:00-18:00 营业。")
     await shop.until_quiet()
-    shop.server.corp.closed = "kf/send_msg"  # nothing can be sent, but the texts behind the first are joined
+    shop.server.corp.errors["kf/send_msg"] = -1  # nothing can be sent, but the texts behind the first are joined
     await shop.say("黑旋风", "八条")
     await until(lambda: joined_rows(shop, 4), "four texts are joined to the one before")
     await shop.bot.stop()
-    shop.server.corp.closed = ""
+    shop.server.corp.errors.clear()
     await shop.start_bot()
     rest = ("第1条", "第2条", "第3条", "第4条\n第5条\n第6条\n第7条\n第8条")
     await shop.receives("黑旋风", "我们每天 9:00-18:00 营业。", *rest)
@@ -120,7 +120,7 @@ async def test_message_waiting_over_48_hours_fails(shop: Shop) -> None:
 
 
 async def test_lost_response_is_retried_with_the_same_message_id(shop: Shop) -> None:
-    shop.server.corp.lose = 1
+    shop.server.corp.lost = {"kf/send_msg"}
     await shop.say("黑旋风", "营业时间")
     await shop.say("黑旋风", "发票")
     await shop.receives("黑旋风", "我们每天 9:00-18:00 营业。", "开发票请发抬头和税号。")

@@ -18,10 +18,13 @@ from aiohttp import web
 from sandbox.world.model import Kind
 from services.support.transcription import UndecodableAudio, decoded
 from tests.stories.business import Receiver, receiving, serving
-from tests.stories.conftest import BotEnvironment, MakeEnv
+from tests.stories.conftest import MakeEnv
+from tests.stories.official_environment import AnyEnvironment, MakeAny, OfficialEnvironment, make_any
 from tests.stories.service import known, replies_to, service, staff_room, words
 from tests.waiting import until
+from wecom.message_reader import SILK
 
+__all__ = ["make_any"]
 UNREAD = "抱歉，我没听懂。回复“人工”转人工客服。\n我还听不懂语音，请改用文字发送。"
 WHO = "黑旋风"
 
@@ -75,12 +78,13 @@ def with_transcription(transcriber: Transcriber, **more: Any) -> dict[str, Any]:
     return section
 
 
-def send_voice(env: BotEnvironment, data: bytes, name: str = "voice.sil", who: str = WHO) -> None:
-    env.world.chats.send_media(env.id(who), env.id("bot"), Kind.AUDIO, name, data)
+def send_voice(env: AnyEnvironment, data: bytes, name: str = "voice.sil", who: str = WHO) -> None:
+    env.send_file(who, Kind.AUDIO, name, data)
 
 
-async def test_transcribed_voice_is_answered_as_text(make_env: MakeEnv, transcriber: Transcriber) -> None:
-    env = await make_env(customer_service=with_transcription(transcriber))
+async def test_transcribed_voice_is_answered_as_text(make_any: MakeAny, transcriber: Transcriber) -> None:
+    """The official channel is asked for Silk, since common servers do not take AMR."""
+    env = await make_any(customer_service=with_transcription(transcriber))
     send_voice(env, silk(1.5))
     await env.receives(WHO, "九点到六点。")
     (asked,) = transcriber.asked
@@ -89,6 +93,8 @@ async def test_transcribed_voice_is_answered_as_text(make_env: MakeEnv, transcri
         assert (sound.getnchannels(), sound.getsampwidth(), sound.getframerate()) == (1, 2, 16_000)
         assert sound.getnframes() / 16_000 == pytest.approx(1.5, abs=0.1)
         assert max(struct.unpack("<1000h", sound.readframes(2000)[:2000])) > 4000
+    if isinstance(env, OfficialEnvironment):
+        assert env.shop.service.voice_format == SILK
 
 
 async def test_transcription_is_shown_to_staff(make_env: MakeEnv, transcriber: Transcriber) -> None:

@@ -96,7 +96,8 @@ class ChatScenario:
         url = f"{self.page}/api/people/{CUSTOMER}/chats/wxid_{ACCOUNT}/messages?limit=200"
         async with self.http.get(url) as response:
             messages: list[dict[str, Any]] = (await response.json())["messages"]
-        return [one["text"] for one in messages if not one["mine"] and one["kind"] == "text"]
+        told = [one for one in messages if not one["mine"] and one["kind"] == "text"]
+        return ["\n".join([one["text"], *one.get("data", {}).get("choices", ())]) for one in told]
 
     async def until_heard(self, text: str) -> None:
         async with asyncio.timeout(START):
@@ -138,5 +139,5 @@ async def test_kill_9_at_any_point_loses_and_repeats_nothing(scenario: ChatScena
     await scenario.staff("take")
     await scenario.staff("answer", text="我是吴用。")
     await scenario.staff("finish")
-    await scenario.until_heard("1. 5分")
+    await scenario.until_heard("5分\n4分")
     assert (await scenario.received()).count("您好！") == 1

@@ -6,6 +6,10 @@ import { html, useEffect, useLayoutEffect, useRef, useState } from "../shared/pr
 import { t } from "../words.js";
 
 const drafts = new Map();
+const KINDS = {
+  image: t("图片"), file: t("文件"), audio: t("语音"), video: t("视频"), emoticon: t("表情"), card: t("名片"), contact: t("名片"), link: t("链接"),
+  mini_program: t("小程序"), location: t("位置"), chat_history: t("聊天记录"), transfer: t("转账"), red_envelope: t("红包"), recalled: t("撤回了一条消息"), pat: t("拍一拍"),
+};
 
 export function Talk({ id, session, card }) {
   const [limit, setLimit] = useState(50);
@@ -72,9 +76,13 @@ function Bubble({ one, ticket, session, reload }) {
   return html`<div class=${`bubble ${ours ? "ours" : ""} ${one.internal ? "note" : ""}`}>
     <div class="meta"><span>${who}</span><${Time} at=${one.at} /></div>
     <div class="body">${one.media && one.picture ? html`<a href=${address} target="_blank" rel="noopener"><img src=${address} alt=${one.text || t("图片")} loading="lazy" /></a>`
-      : one.media ? html`<a href=${address} download>${one.text || t("文件")}</a>` : one.text || `[${one.kind}]`}</div>
+      : one.media ? html`<a href=${address} download>${one.text || t("文件")}</a>` : inWords(one)}</div>
     ${one.state && html`<div class="meta"><${State} of=${one.state} />${failed && html`<span class="failed">${one.error}</span>${session.role === "admin" && html`<${Button} kind="bare" onClick=${again}>${t("重发")}<//>`}`}</div>`}
   </div>`;
+}
+
+function inWords({ kind, text }) { // of a recalled message, the text is only its id
+  return kind === "text" ? text : `[${KINDS[kind] ?? t("其他消息")}] ${kind === "recalled" ? "" : text}`;
 }
 
 function Write({ id, all, session, reload }) {

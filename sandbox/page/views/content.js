@@ -1,4 +1,5 @@
 // The content of a bubble, by message kind.
+import { send } from "../actions.js";
 import { update } from "../store.js";
 import { Icon } from "../icons.js";
 import { html } from "../shared/preact.js";
@@ -7,7 +8,9 @@ import { TokenActions } from "./token.js";
 
 const JUST_EMOJI = /^(?:\p{Extended_Pictographic}[\uFE0F\u200D\u{1F3FB}-\u{1F3FF}]*){1,3}$/u;
 
+/** A text, with what can be tapped below it if it is a menu of 微信客服. */
 function Text({ store, message }) {
+  const { choices = [], tail = "" } = message.data ?? {};
   const parts = pieces(message.text);
   const tokens = parts.filter((part) => part.token);
   const big = JUST_EMOJI.test(message.text) ? "big" : "";
@@ -15,6 +18,9 @@ function Text({ store, message }) {
     <div class="bubble ${big}">
       <span class="words">${parts.map((part) => html`<${Piece} part=${part} />`)}</span>
       ${tokens.map((part) => html`<${TokenActions} key=${part.token} store=${store} token=${part.token} />`)}
+      ${choices.length > 0 && html`<span class="choices">${choices.map((one) => html`
+        <button type="button" key=${one} onClick=${() => send(message.chat, { text: one })}>${one}</button>`)}</span>`}
+      ${tail && html`<span class="words">${tail}</span>`}
     </div>`;
 }
 

@@ -1,0 +1,43 @@
+"""Temporary files of the stand-in: limits of size, and three days of validity (documents 90253, 90254)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any, Final
+
+from sandbox.wecom.answers import OK, refused
+
+VALID: Final = 259_200.0  # seconds; three days
+SMALLEST: Final = 6  # bytes
+MEGABYTE: Final = 1024**2
+LARGEST: Final = {"image": 10 * MEGABYTE, "voice": 2 * MEGABYTE, "video": 10 * MEGABYTE, "file": 20 * MEGABYTE}
+
+
+class MediaFiles:
+    """Files by media_id, which is no longer known after three days."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._files: dict[str, tuple[str, bytes, float]] = {}  # name, bytes, and when it was stored
+
+    def keep(self, name: str, data: bytes) -> str:
+        """Store a file; return its media_id."""
+        id = secrets.token_hex(16)
+        self._files[id] = name, data, self._clock()
+        return id
+
+    def get(self, media_id: str) -> tuple[str, bytes] | None:
+        """Return the name and bytes of a file, or None."""
+        name, data, stored_at = self._files.get(media_id, ("", b"", -VALID))
+        return (name, data) if stored_at > self._clock() - VALID else None
+
+    def upload(self, kind: str, name: str, data: bytes) -> dict[str, Any]:
+        """media/upload."""
+        if kind not in LARGEST:
+            return refused(40004, "invalid media type")
+        if len(data) < SMALLEST:
+            return refused(40006, "invalid media size")
+        if len(data) > LARGEST[kind]:
+            return refused(45001, "media size out of limit")
+        return {**OK, "type": kind, "media_id": self.keep(name, data), "created_at": str(int(self._clock()))}
