@@ -7,6 +7,7 @@ import shutil
 import signal
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -64,11 +65,18 @@ def _start(place: int, job: Job, limit: float) -> _Child:
         quiet = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(quiet, stream)
-        code, text = job()
+        code, text = _result(job)
         with os.fdopen(result, "wb") as file:
             file.write(f"{code}\n{text}".encode())
     finally:
         os._exit(0)
+
+
+def _result(job: Job) -> tuple[int, str]:
+    try:
+        return job()
+    except BaseException:  # noqa: BLE001 - shown by the parent
+        return BROKEN, traceback.format_exc()
 
 
 def _ended(child: _Child) -> tuple[int, str] | None:

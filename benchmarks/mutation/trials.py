@@ -47,9 +47,10 @@ class _Measured:
     item: pytest.Item
     seconds: float
     lines: Lines
+    place: int = 0  # among the cases of one test function
 
 
-@dataclass
+@dataclass(eq=False)
 class Trials:
     """The pytest plugin: instead of running the tests it tries the mutants.
 
@@ -81,8 +82,12 @@ class Trials:
             self.broken = answer or f"ended with {code}"
             return True
         items = {item.nodeid: item for item in session.items}
+        cases: Counter[str] = Counter()
         for test, seconds, lines in json.loads(answer):
-            self._tests.append(_Measured(items[test], seconds, {file: set(found) for file, found in lines.items()}))
+            ran = {file: set(found) for file, found in lines.items()}
+            function = test.partition("[")[0]
+            self._tests.append(_Measured(items[test], seconds, ran, cases[function]))
+            cases[function] += 1
         for work in self.works:
             self._try(work)
         return True
@@ -147,7 +152,8 @@ class Trials:
 
 
 def _ordered(tests: Sequence[_Measured], kills: Counter[str]) -> list[_Measured]:
-    return sorted(tests, key=lambda test: (-kills[test.item.nodeid], test.seconds))
+    """Those that killed before, then a case of each function before further cases, the quick ones first."""
+    return sorted(tests, key=lambda test: (-kills[test.item.nodeid], test.place, test.seconds))
 
 
 def _within_budget(tests: Sequence[_Measured]) -> list[_Measured]:
@@ -163,21 +169,41 @@ class _Spans:
     """Where the statements and functions of a module are."""
 
     def __init__(self, source: str) -> None:
-        nodes = list(ast.walk(ast.parse(source)))
-        self._statements = list(_statements(nodes))
+        self._nodes = list(ast.walk(ast.parse(source)))
+        self._statements = list(_statements(self._nodes))
         self._bodies = [
             (node.body[0].lineno, node.end_lineno or 0)
-            for node in nodes
+            for node in self._nodes
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         ]
 
     def lines_of(self, line: int) -> set[int]:
-        """The lines of the smallest statement that holds a line; none if it runs at import."""
-        if not any(first <= line <= last for first, last in self._bodies):
-            return set()
+        """The lines that run where a line matters: of the smallest statement that holds it, or of the users of a
+        constant; none if it is not known.
+        """
+        if not self._in_function(line):
+            return self._uses_of(self._constants(line))
+        return self._statement(line)
+
+    def _in_function(self, line: int) -> bool:
+        return any(first <= line <= last for first, last in self._bodies)
+
+    def _statement(self, line: int) -> set[int]:
         holding = [(first, last) for first, last in self._statements if first <= line <= last]
         first, last = min(holding, key=lambda span: span[1] - span[0], default=(line, line))
         return set(range(first, last + 1))
+
+    def _constants(self, line: int) -> set[str]:
+        """The names that are given a value at a line."""
+        return {
+            node.id
+            for node in self._nodes
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.lineno in self._statement(line)
+        }
+
+    def _uses_of(self, names: set[str]) -> set[int]:
+        used = [n.lineno for n in self._nodes if isinstance(n, ast.Name) and n.id in names]
+        return {each for line in used if self._in_function(line) for each in self._statement(line)}
 
 
 def _statements(nodes: Sequence[ast.AST]) -> Iterator[tuple[int, int]]:
