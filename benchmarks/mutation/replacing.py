@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final
 
+from sqlalchemy.sql import ClauseElement
+
 NEWLOCALS: Final = 0x2  # flag of the code of functions; the body of a class does not have it
 ADDRESS: Final = re.compile(r" at 0x[0-9a-f]+")
 
@@ -96,4 +98,7 @@ def _replace_defaults(current: Any, after: FunctionType) -> bool:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, ClauseElement):
+        compiled = value.compile()
+        return f"{compiled} {compiled.params}"
     return type(value).__name__ + ADDRESS.sub("", repr(value))

@@ -406,6 +406,32 @@ async def test_a_gateway_that_was_away_is_asked_five_times_anew(desk: Desk) -> N
     assert desk.handled == ["x-1"]
 
 
+async def test_a_gateway_that_is_away_refuses_nothing(desk: Desk) -> None:
+    refused = [WeChatRefused("MessagePayload", "14 UNAVAILABLE") for _ in range(4)]
+    desk.fails["x-1"] = [WeChatOffline("MessagePayload"), *refused]
+    await desk.say("x-1")
+    await hurry(desk, "x-1", 6)
+    await idle(desk)
+    assert desk.handled == ["x-1"]
+
+
+async def test_the_waits_for_the_database_grow_to_five_seconds(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    sleep = asyncio.sleep
+
+    async def recorded(seconds: float) -> None:
+        waits.append(seconds)
+        await sleep(0)
+
+    away = OperationalError("UPDATE", {}, sqlite3.OperationalError("disk I/O error"))
+    desk.handler_fails["x-1"] = [away] * 7
+    monkeypatch.setattr(asyncio, "sleep", recorded)
+    await desk.say("x-1")
+    await idle(desk)
+    assert desk.handled == ["x-1"]
+    assert [wait for wait in waits if wait >= 0.1] == pytest.approx([0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0])
+
+
 async def test_the_waits_for_a_payload_grow_to_five_seconds(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
 

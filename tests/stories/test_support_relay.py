@@ -55,6 +55,23 @@ async def test_pictures_and_files_both_ways(make_town: MakeTown) -> None:
     assert got == [("说明书.pdf", b"%PDF manual")]
 
 
+async def test_a_picture_follows_an_answer_for_two_minutes(make_town: MakeTown) -> None:
+    town, room = await with_staff_room(make_town)
+    await ask_person(town, room)
+    town.say("店长", "#1 您好", room)
+    await town.hears("黑旋风", "您好")
+    town.ahead += 110
+    town.world.chats.send_media(town.id("店长"), room, Kind.IMAGE, "in-time.png", b"\x89PNG in time")
+    await until(lambda: [m for m in town.seen("黑旋风") if m.media], "the picture reaches the customer")
+    await town.quiet()
+    town.ahead += 121
+    town.world.chats.send_media(town.id("店长"), room, Kind.IMAGE, "late.png", b"\x89PNG late")
+    await town.quiet()
+    town.say("店长", "#1 好了", room)
+    await town.hears("黑旋风", "好了")
+    assert [m.filename for m in town.seen("黑旋风") if m.media] == ["in-time.png"]
+
+
 async def test_voice_before_asking_and_stickers_are_shown(make_town: MakeTown) -> None:
     town, room = await with_staff_room(make_town)
     chats, who, bot = town.world.chats, town.id("黑旋风"), town.id("bot")
