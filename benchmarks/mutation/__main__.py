@@ -40,6 +40,7 @@ class Module:
     tests: list[str]
     survivors: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)  # cannot be tried
+    killed_by: dict[str, str] = field(default_factory=dict)  # the test, or "" if it took too long
 
     @property
     def name(self) -> str:
@@ -111,6 +112,7 @@ def _note(module: Module, mutant: Mutant, code: int, text: str) -> None:
     elif code in (SURVIVED, UNCOVERED):
         module.survivors.append(mutant.name)
     else:
+        module.killed_by[mutant.name] = text
         return
     print(f"  {module.name}:{mutant.name}{REMARKS[code]}", flush=True)
 
@@ -137,6 +139,7 @@ def main() -> None:
             "tried": tried,
             "killed": killed,
             "survivors": sorted(module.survivors),
+            "killed_by": module.killed_by,
         }
     if given.json:
         given.json.write_text(json.dumps(figures, ensure_ascii=False, indent=1), encoding="utf-8")

@@ -39,7 +39,9 @@ def _replace_code(old: CodeType, new: CodeType) -> bool:
     pairs = zip(_functions(old), _functions(new), strict=False)
     changed = {_place(before): after for before, after in pairs if _plain(before) != _plain(after)}
     found = [
-        function for function in gc.get_objects() if type(function) is FunctionType and _place(function.__code__) in changed
+        function
+        for function in gc.get_objects()
+        if type(function) is FunctionType and _place(function.__code__) in changed
     ]
     for function in found:
         function.__code__ = changed[_place(function.__code__)]
