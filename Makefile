@@ -78,7 +78,7 @@ $(VENV)/.compiled: $(shell find $(CODE) -name '*.py') | $(VENV)/.run
 
 # The pictures of the READMEs, taken by the browser tests. One shows an emoji and needs fonts-noto-color-emoji.
 pictures: $(VENV)/.dev
-	WXBOT_PICTURES=1 $(PY) -m pytest tests/browser/test_first_story.py tests/console/test_first_hour.py
+	WXBOT_PICTURES=1 $(PY) -m pytest tests/browser/test_end_to_end.py tests/console/test_end_to_end.py
 
 # Long run of random kill -9 of the bot and the gateway; `make test` has a short one.
 chaos: $(VENV)/.dev tests/gateway/node_modules/.installed

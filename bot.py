@@ -24,6 +24,7 @@ from collections.abc import Callable
 
 from sqlalchemy.exc import DBAPIError
 
+import event_loop
 from app import terminal
 from app.check import check
 from app.lifecycle import Bot
@@ -149,7 +150,7 @@ def main() -> int:
             terminal.print_checked(arguments.config, advice(config), language)
             return 0
         set_up_logging(config.log_format)
-        if asyncio.run(run(config, lambda: load(arguments.config))):
+        if event_loop.run(run(config, lambda: load(arguments.config))):
             _begin_anew()
     except ConfigError as error:  # also of a file that the config names
         terminal.print_error(f"config: {error}", language)

@@ -149,12 +149,12 @@ def _timed(session: Session, request: web.Request) -> str | None:
 
 async def _knowledge(request: web.Request) -> str | None:
     """Return the named assistant, or the first one."""
-    named = request.query.get("assistant")
-    if named:
-        return named
+    account = request.query.get("assistant")
+    if account:
+        return account
     container = request.app[CONTAINER]
-    mine = next(iter(sorted(container.accounts.names())), None)
-    return mine or next((one.account for one in container.config.assistants), None)
+    first_account = next(iter(sorted(container.accounts.names())), None)
+    return first_account or next((one.account for one in container.config.assistants), None)
 
 
 _QUN, _TICKET, _ITEM = _group(Qun.number, _number), _row(Ticket), _row(OutboxItem, most=MAX_ROW_ID)

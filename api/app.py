@@ -96,11 +96,11 @@ def make_app(container: Container, assistants: Assistants) -> web.Application:
     app[VIEWS] = ViewLimit(container.clock)
     app[docs.DOCUMENT] = document = docs.Document(settings)
 
-    def prepare(wanted: Config) -> Prepared:
+    def prepare(new: Config) -> Prepared:
         def apply() -> None:
-            access.configure(wanted.api)
-            keys.configure(wanted.api.keys)
-            document.configure(wanted.api)
+            access.configure(new.api)
+            keys.configure(new.api.keys)
+            document.configure(new.api)
 
         return Prepared(apply)
 

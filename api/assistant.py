@@ -64,7 +64,7 @@ def _assistants(request: web.Request) -> Assistants:
 
 
 def _shown(status: AssistantStatus) -> dict[str, Any]:
-    shown = asdict(status)
+    data = asdict(status)
     if not status.qr_code:
-        del shown["qr_code"]
-    return shown
+        del data["qr_code"]
+    return data

@@ -15,10 +15,10 @@ from services.accounts.audit_list import AuditFilter, list_actions
 
 async def find(request: web.Request) -> web.Response:
     """GET /wxbot/audit: newest first."""
-    wanted = AuditFilter(since=moment(request, "since"), kind=word(request, "kind"), who=word(request, "who"))
-    asked = page(request)
-    found = await request.app[CONTAINER].store.read(lambda s: list_actions(s, wanted, asked))
-    return listing("audit", found.map(_shown))
+    criteria = AuditFilter(since=moment(request, "since"), kind=word(request, "kind"), who=word(request, "who"))
+    page_request = page(request)
+    result = await request.app[CONTAINER].store.read(lambda s: list_actions(s, criteria, page_request))
+    return listing("audit", result.map(_shown))
 
 
 def _shown(action: Action) -> dict[str, Any]:

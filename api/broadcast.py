@@ -46,11 +46,11 @@ def _where(body: Mapping[str, Any]) -> dict[str, Any]:
             raise InvalidParameter("all")
         return {"everywhere": True, "account": account}
     name = "quns" if "quns" in body else "tags"
-    given = body[name]
-    if not isinstance(given, list) or not 1 <= len(given) <= MAX_NAMED:
+    value = body[name]
+    if not isinstance(value, list) or not 1 <= len(value) <= MAX_NAMED:
         raise InvalidParameter(name)
-    named = [one if name == "quns" and type(one) is int else line(name, one) for one in given]
-    return {name: tuple(dict.fromkeys(named)), "account": account}
+    groups = [one if name == "quns" and type(one) is int else line(name, one) for one in value]
+    return {name: tuple(dict.fromkeys(groups)), "account": account}
 
 
 def _moment(body: Mapping[str, Any], now: float) -> float:
@@ -82,10 +82,10 @@ async def cancel(request: web.Request) -> web.Response:
 async def _shown(request: web.Request, broadcast_id: int) -> web.Response:
     result = await request.app[CONTAINER].sent_broadcasts.result(broadcast_id)
     broadcast = result.broadcast
-    shown = {
+    data = {
         "id": broadcast.id,
         "state": result.state,
         "at": iso(broadcast.run_at or broadcast.created_at),
         "groups": [{"number": number, "state": state} for number, state in result.groups.items()],
     }
-    return reply({"broadcast": shown})
+    return reply({"broadcast": data})

@@ -50,17 +50,17 @@ async def counts_elsewhere(request: web.Request, quns: Sequence[Qun]) -> dict[in
     away = [qun for qun in quns if not container.ownership.holds(qun.account)]
     if peers is None or not away:
         return {}
-    asked: dict[str, list[int]] = {}
+    numbers_by_holder: dict[str, list[int]] = {}
     holders = await peers.all_holders()
     for qun in away:
         if holder := holders.get(qun.account):
-            asked.setdefault(holder, []).append(qun.number)
-    found: dict[int, GroupCounts] = {}
-    for holder, numbers in asked.items():
+            numbers_by_holder.setdefault(holder, []).append(qun.number)
+    counts: dict[int, GroupCounts] = {}
+    for holder, numbers in numbers_by_holder.items():
         answer: Any = await peers.ask(holder, COUNTS_PATH, {"numbers": ",".join(map(str, numbers))})
         for number, (members, capacity) in (answer or {}).get("counts", {}).items():
-            found[int(number)] = GroupCounts(members, capacity)
-    return found
+            counts[int(number)] = GroupCounts(members, capacity)
+    return counts
 
 
 ROUTES: Final = (

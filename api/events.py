@@ -81,41 +81,41 @@ INTEGERS: Final = frozenset({"number", "membership", "ticket", "message", "run",
 
 def described() -> dict[str, Any]:
     """Return the webhooks of the OpenAPI document as path items."""
-    return {name: {"post": _operation(name, told)} for name, told in EVENTS.items()}
+    return {name: {"post": _operation(name, description)} for name, description in EVENTS.items()}
 
 
 def schemas() -> dict[str, Any]:
     """Return the schemas of the events and their headers."""
     made: dict[str, Any] = {HEADER: {"type": "string"}}
-    return made | {_model(name): _event(name, told) for name, told in EVENTS.items()}
+    return made | {_model(name): _event(name, description) for name, description in EVENTS.items()}
 
 
 def _model(name: str) -> str:
     return "".join(part.capitalize() for part in name.split(".")) + "Event"
 
 
-def _event(name: str, told: EventDescription) -> dict[str, Any]:
+def _event(name: str, description: EventDescription) -> dict[str, Any]:
     line, moment = {"type": "string"}, {"type": "string", "format": "date-time"}
-    fields = {**told.data, **told.may}
+    fields = {**description.data, **description.may}
     data = {
         "type": "object",
-        "required": list(told.data),
+        "required": list(description.data),
         "properties": {one: {"type": _type(one, about), "description": about} for one, about in fields.items()},
     }
     return {
         "type": "object",
-        "description": told.about,
+        "description": description.about,
         "required": ["id", "type", "timestamp", "data"],
         "properties": {"id": line, "type": {"const": name}, "timestamp": moment, "data": data},
     }
 
 
-def _operation(name: str, told: EventDescription) -> dict[str, Any]:
+def _operation(name: str, description: EventDescription) -> dict[str, Any]:
     event = {"$ref": REF.format(model=_model(name))}
     return {
         "operationId": f"on{_model(name).removesuffix('Event')}",
         "tags": ["webhooks"],
-        "summary": told.about,
+        "summary": description.about,
         "parameters": [
             {
                 "name": header,

@@ -33,7 +33,7 @@ async def read(request: web.Request) -> web.Response:
     """GET /wxbot/qun/membership/{id}."""
     membership_id = number(request)
     row = await request.app[CONTAINER].membership_states.get(membership_id)
-    shown = {
+    data = {
         "id": membership_id,
         "number": row.number,
         "member": row.name,
@@ -42,7 +42,7 @@ async def read(request: web.Request) -> web.Response:
         "updated_at": iso(row.updated_at),
         "expires_at": iso(row.expires_at),
     }
-    return reply({"membership": shown})
+    return reply({"membership": data})
 
 
 async def remove(request: web.Request) -> web.Response:

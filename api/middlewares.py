@@ -40,11 +40,11 @@ def make_middleware(
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        began = time.perf_counter()
+        started = time.perf_counter()
         resource = request.match_info.route.resource
         route = resource.canonical if resource is not None else UNMATCHED
         response = await _answer(request, handler, access, keys, route, forwarding)
-        metrics.observe(request.method, route, response.status, time.perf_counter() - began)
+        metrics.observe(request.method, route, response.status, time.perf_counter() - started)
         return response
 
     return middleware

@@ -40,9 +40,9 @@ class QrCodes:
         """
         if not self._accounts.is_online(account):
             return ""
-        kept = self._kept.get(account)
-        if kept is not None and kept.until > self._clock():
-            return kept.picture
+        stored = self._kept.get(account)
+        if stored is not None and stored.until > self._clock():
+            return stored.picture
         return await self._asking.run(account, lambda: self._ask(account))
 
     async def _ask(self, account: str) -> str:

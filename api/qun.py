@@ -97,28 +97,28 @@ async def find(request: web.Request) -> web.Response:
     container = request.app[CONTAINER]
     if "code" in request.query:
         return _shown(container, container.groups.by_code(line("code", request.query["code"])))
-    wanted = QunFilter(
+    criteria = QunFilter(
         account=word(request, "assistant"),
         state=choice(request, "state", QunState),
         owner=word(request, "owner"),
         tag=word(request, "tag"),
         q=word(request, "q"),
     )
-    asked = page(request)
-    found = await container.store.read(lambda s: list_quns(s, wanted, asked))
-    elsewhere = await counts_elsewhere(request, found.rows)
-    return listing("quns", found.map(lambda qun: fields(container, qun, elsewhere.get(qun.number))))
+    page_request = page(request)
+    result = await container.store.read(lambda s: list_quns(s, criteria, page_request))
+    elsewhere = await counts_elsewhere(request, result.rows)
+    return listing("quns", result.map(lambda qun: fields(container, qun, elsewhere.get(qun.number))))
 
 
 async def members(request: web.Request) -> web.Response:
     """GET /wxbot/qun/{number}/members: the members, or the memberships in another `state`."""
-    container, asked = request.app[CONTAINER], page(request)
+    container, page_request = request.app[CONTAINER], page(request)
     state = choice(request, "state", MemberState) or MemberState.JOINED
     qun = container.groups.by_number(number(request, "number"))
     if qun is None:
         raise NotFound
-    found = await container.store.read(lambda s: list_members(s, qun.number, state, asked))
-    return listing("members", found.map(_member))
+    result = await container.store.read(lambda s: list_members(s, qun.number, state, page_request))
+    return listing("members", result.map(_member))
 
 
 def _member(row: Membership) -> dict[str, Any]:

@@ -18,20 +18,20 @@ from services.support.lists import list_tickets, read_ticket
 
 async def find(request: web.Request) -> web.Response:
     """GET /wxbot/ticket: newest first."""
-    account, state, asked = word(request, "assistant"), choice(request, "state", TicketState), page(request)
-    found = await request.app[CONTAINER].store.read(lambda s: list_tickets(s, account, state, asked))
-    return listing("tickets", found.map(_shown))
+    account, state, page_request = word(request, "assistant"), choice(request, "state", TicketState), page(request)
+    result = await request.app[CONTAINER].store.read(lambda s: list_tickets(s, account, state, page_request))
+    return listing("tickets", result.map(_shown))
 
 
 async def read(request: web.Request) -> web.Response:
     """GET /wxbot/ticket/{id}: the ticket with a page of its messages, newest first."""
-    ticket_id, asked = number(request), page(request)
-    found = await request.app[CONTAINER].store.read(lambda s: read_ticket(s, ticket_id, asked))
-    if found is None:
+    ticket_id, page_request = number(request), page(request)
+    result = await request.app[CONTAINER].store.read(lambda s: read_ticket(s, ticket_id, page_request))
+    if result is None:
         raise NotFound(f"ticket {ticket_id}")
-    ticket, messages = found
-    shown = {**_shown(ticket), "messages": [_message(ticket, row) for row in messages.rows]}
-    return reply({"ticket": shown, "next": messages.next})
+    ticket, messages = result
+    data = {**_shown(ticket), "messages": [_message(ticket, row) for row in messages.rows]}
+    return reply({"ticket": data, "next": messages.next})
 
 
 def _shown(ticket: Ticket) -> dict[str, Any]:

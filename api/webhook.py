@@ -29,9 +29,9 @@ async def find(request: web.Request) -> web.Response:
     state = choice(request, "state", WorkState) or WorkState.FAILED
     if state not in STATES:
         raise InvalidParameter("state")
-    asked = page(request) if {"limit", "after"} & request.query.keys() else PageRequest(MAX_LISTED)
-    found = await container.store.read(lambda s: list_deliveries(s, name, state, asked))
-    return listing("webhooks", found.map(partial(_shown, container)))
+    page_request = page(request) if {"limit", "after"} & request.query.keys() else PageRequest(MAX_LISTED)
+    result = await container.store.read(lambda s: list_deliveries(s, name, state, page_request))
+    return listing("webhooks", result.map(partial(_shown, container)))
 
 
 async def resend(request: web.Request) -> web.Response:

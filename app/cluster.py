@@ -173,7 +173,7 @@ class Cluster:
 
     async def _take(self, account: str, epoch: int) -> None:
         async with self._taking:
-            began = time.monotonic()
+            started = time.monotonic()
             self._parts.ownership.take(account)
             self.serving[account] = epoch
             try:
@@ -187,26 +187,26 @@ class Cluster:
                 await self._drop(account, LOSS_GRACE)
                 await asyncio.sleep(RETRY_SECONDS)
                 return
-            self._log_change(account, Cause.TAKEN, epoch, began)
+            self._log_change(account, Cause.TAKEN, epoch, started)
             self._jobs.account_taken()
 
     async def _lose(self, account: str) -> None:
-        began, epoch = time.monotonic(), self.serving.get(account, 0)
+        started, epoch = time.monotonic(), self.serving.get(account, 0)
         await self._drop(account, LOSS_GRACE)
-        self._log_change(account, Cause.LOST, epoch, began)
+        self._log_change(account, Cause.LOST, epoch, started)
 
     async def _hand_over(self, account: str, cause: Cause) -> None:
         async with self._giving:
             if account not in self.serving:
                 return
-            began, epoch = time.monotonic(), self.serving[account]
+            started, epoch = time.monotonic(), self.serving[account]
             await self._drop(account, self._grace() if cause is Cause.DRAIN else BALANCING)
             await self._container.store.write(_no_write)  # all that was queued before it is committed now
             await self._member.release(account)
             if cause is Cause.REMOVED:
                 await self._member.call(self._parts.leases.forget, account)
             self._parts.announcements.free()
-            self._log_change(account, cause, epoch, began)
+            self._log_change(account, cause, epoch, started)
 
     async def _drop(self, account: str, grace: float) -> None:
         self._parts.ownership.drop(account)
@@ -216,10 +216,10 @@ class Cluster:
         forget_account(self._container, account)
         self.serving.pop(account, None)
 
-    def _log_change(self, account: str, cause: Cause, epoch: int, began: float) -> None:
+    def _log_change(self, account: str, cause: Cause, epoch: int, started: float) -> None:
         self._parts.moves[cause] += 1
-        spent = (time.monotonic() - began) * 1000
-        log.info("account %s %s, epoch %d, %.0f ms", account or "(jobs)", cause, epoch, spent)
+        elapsed = (time.monotonic() - started) * 1000
+        log.info("account %s %s, epoch %d, %.0f ms", account or "(jobs)", cause, epoch, elapsed)
 
     # ---- what all processes have in memory ----
 
@@ -264,10 +264,10 @@ class Cluster:
         self._wake.set()
 
     async def _restart(self, account: str) -> None:
-        began, epoch = time.monotonic(), self.serving[account]
+        started, epoch = time.monotonic(), self.serving[account]
         await self._assistants.stop(account, BALANCING)
         await self._assistants.start(self._known[account], epoch)
-        self._log_change(account, Cause.CHANGED, epoch, began)
+        self._log_change(account, Cause.CHANGED, epoch, started)
 
 
 def _no_write(_session: Session) -> None:

@@ -43,12 +43,12 @@ class ClusterAssistants(Assistants):
         holders = {a: holder for a, holder in (await self._peers.all_holders()).items() if holder or a in accounts}
         others = sorted(set(holders.values()) - {self._parts.address, ""})
         answers = await asyncio.gather(*(self._peers.ask(address, PATH) for address in others))
-        found = {one.account: one for one in self.listed_here()}
+        by_account = {one.account: one for one in self.listed_here()}
         for answer in answers:
             for said in answer["assistants"] if answer else ():
                 status = AssistantStatus(**{**said, "capabilities": tuple(said["capabilities"])})
-                found.setdefault(status.account, status)
-        return [found.get(account) or _status_of_other(account, holder) for account, holder in holders.items()]
+                by_account.setdefault(status.account, status)
+        return [by_account.get(account) or _status_of_other(account, holder) for account, holder in holders.items()]
 
     async def put(self, settings: AssistantSettings, who: str) -> tuple[AssistantStatus, bool]:
         """Add or change an account; a process with free capacity takes it over."""

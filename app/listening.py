@@ -11,11 +11,11 @@ from contextlib import AsyncExitStack, contextmanager
 
 async def bind(host: str, port: int, stack: AsyncExitStack) -> list[socket.socket]:
     """Bind the addresses of a host without listening yet."""
-    found = await asyncio.get_running_loop().getaddrinfo(
+    addresses = await asyncio.get_running_loop().getaddrinfo(
         host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )
     bound = []
-    for family, kind, protocol, _, address in dict.fromkeys(found):
+    for family, kind, protocol, _, address in dict.fromkeys(addresses):
         one = stack.enter_context(socket.socket(family, kind, protocol))
         one.setblocking(False)
         if os.name == "posix":

@@ -107,9 +107,9 @@ def cannot_open(error: OSError, language: str) -> int:
 
 def database_failed(error: DBAPIError, language: str) -> int:
     """Print the database driver's error; return the exit status as in `cannot_open`."""
-    said = " ".join(str(error.orig).split())
-    print_error(f"cannot start: the database: {said}", language)
-    is_ours = re.search(r"file is not a database|readonly database|unable to open database file", said)
+    message = " ".join(str(error.orig).split())
+    print_error(f"cannot start: the database: {message}", language)
+    is_ours = re.search(r"file is not a database|readonly database|unable to open database file", message)
     return 2 if is_ours else 1
 
 
@@ -149,11 +149,11 @@ async def show_login_codes(bot: Bot) -> None:
         return
     import segno  # 1 MB, loaded when a code is drawn
 
-    drawn: dict[str, str] = {}
+    shown_codes: dict[str, str] = {}
     while True:
         for wechat in bot.container.accounts:
-            if wechat.qr_code and drawn.get(wechat.account) != wechat.qr_code:
+            if wechat.qr_code and shown_codes.get(wechat.account) != wechat.qr_code:
                 print(words("scan", bot.config.language, account=wechat.account))
                 segno.make(wechat.qr_code).terminal(compact=True)
-            drawn[wechat.account] = wechat.qr_code
+            shown_codes[wechat.account] = wechat.qr_code
         await bot.container.changes.wait_after(bot.container.changes.last, 3600.0)

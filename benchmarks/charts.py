@@ -58,17 +58,17 @@ async def _measure(name: str, url: str) -> str:
         if not store.is_sqlite:
             _vacuum(url)
         totals = DailyTotals(store, Accounts({}, [], ()), ZONE, now.timestamp)
-        began = time.perf_counter()
+        started = time.perf_counter()
         await totals.roll_up()
-        first = time.perf_counter() - began
-        began = time.perf_counter()
+        first = time.perf_counter() - started
+        started = time.perf_counter()
         await totals.roll_up()
-        again = time.perf_counter() - began
+        again = time.perf_counter() - started
         took = []
         for _ in range(READS):
-            began = time.perf_counter()
+            started = time.perf_counter()
             assert (await store.read(totals.read))[-1].messages == GROUPS * 7
-            took.append((time.perf_counter() - began) * 1000)
+            took.append((time.perf_counter() - started) * 1000)
         rows = [
             ["the charts' numbers, median", f"{statistics.median(took):.1f} ms"],
             ["the charts' numbers, slowest", f"{max(took):.1f} ms"],

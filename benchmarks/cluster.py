@@ -25,7 +25,7 @@ from benchmarks.road import PEOPLE, burst
 from benchmarks.tables import table
 from models.db import Store
 from services.cluster.leases import Leases
-from tests.cluster.chaos_town import ChaosTown
+from tests.cluster.chaos_cluster import ChaosCluster
 from tests.cluster.load import SPEAKERS
 from tests.cluster.processes import Member
 
@@ -57,52 +57,52 @@ def database(server: str) -> str:
     return url.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
 
 
-async def total(town: ChaosTown, start: str) -> float:
+async def total(env: ChaosCluster, start: str) -> float:
     """Return the sum of a metric over all processes."""
     value = 0.0
-    for member in town.members:
-        async with town.http.get(f"{member.url}/metrics") as response:
+    for member in env.members:
+        async with env.http.get(f"{member.url}/metrics") as response:
             lines = (await response.text()).splitlines()
         value += sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(start))
     return value
 
 
-def cpu(town: ChaosTown) -> float:
+def cpu(env: ChaosCluster) -> float:
     """Return the CPU seconds of all processes."""
-    times = [psutil.Process(one.process.pid).cpu_times() for one in town.members if one.process]
+    times = [psutil.Process(one.process.pid).cpu_times() for one in env.members if one.process]
     return float(sum(one.user + one.system for one in times))
 
 
-async def answer(town: ChaosTown, count: int) -> tuple[str, str, str]:
+async def answer(env: ChaosCluster, count: int) -> tuple[str, str, str]:
     """Say everything at once; return pairs per second, CPU in ms and commits per pair."""
     commits = 'wxbot_database_seconds_count{operation="commit"}'
-    used, before, began = cpu(town), await total(town, commits), time.monotonic()
+    used, before, started = cpu(env), await total(env, commits), time.monotonic()
     for number in range(count):
-        account = town.accounts[number % ACCOUNTS]
-        bot = town.sandbox.world.accounts.person(account).id
-        town.sandbox.world.chats.say(SPEAKERS[number // ACCOUNTS % len(SPEAKERS)], bot, f"问{number}")
+        account = env.accounts[number % ACCOUNTS]
+        bot = env.sandbox.world.accounts.person(account).id
+        env.sandbox.world.chats.say(SPEAKERS[number // ACCOUNTS % len(SPEAKERS)], bot, f"问{number}")
         if not number % 50:
             await asyncio.sleep(0)
-    while sum(m.text.startswith("答") for m in town.sandbox.world.state.messages.values()) < count:  # noqa: ASYNC110
+    while sum(m.text.startswith("答") for m in env.sandbox.world.state.messages.values()) < count:  # noqa: ASYNC110
         await asyncio.sleep(0.1)
-    spent = time.monotonic() - began
-    await town.quiet()
-    done = await total(town, commits) - before
-    return f"{count / spent:.0f}", f"{(cpu(town) - used) / count * 1000:.2f}", f"{done / count:.2f}"
+    elapsed = time.monotonic() - started
+    await env.wait_idle()
+    done = await total(env, commits) - before
+    return f"{count / elapsed:.0f}", f"{(cpu(env) - used) / count * 1000:.2f}", f"{done / count:.2f}"
 
 
-async def doors(town: ChaosTown) -> str:
+async def compare_processes(env: ChaosCluster) -> str:
     """Compare a promised message at the holder of its account and at another process."""
-    held = await town.held_by(town.members[0])
+    held = await env.held_by(env.members[0])
     mine = next(iter(held))
     waits: dict[str, list[float]] = {"at the holder": [], "at another process": []}
     for number in range(CALLS):
-        for name, member in zip(waits, town.members, strict=False):
+        for name, member in zip(waits, env.members, strict=False):
             body = {"assistant": mine, "to": "wxid_heixuanfeng", "text": f"{name} {number}"}
-            began = time.monotonic()
-            async with town.http.post(f"{member.url}/wxbot/message", json=body) as response:
+            started = time.monotonic()
+            async with env.http.post(f"{member.url}/wxbot/message", json=body) as response:
                 assert response.status == 202, await response.text()
-            waits[name].append((time.monotonic() - began) * 1000)
+            waits[name].append((time.monotonic() - started) * 1000)
     rows = [(name, f"{median(some):.1f}", f"{sorted(some)[-2]:.1f}") for name, some in waits.items()]
     return table(f"POST /wxbot/message, {CALLS} times one after the other", ("", "p50 ms", "p99 ms"), rows)
 
@@ -111,25 +111,25 @@ async def processes(server: str, count: int) -> str:
     """Measure 1, 2 and 4 processes."""
     rows, wrong_door = [], ""
     for members in (1, 2, 4):
-        async with folder() as home, ChaosTown(home, database(server), ACCOUNTS, members) as town:
-            await _balanced(town)
-            await answer(town, 200)  # everybody is known
-            town.sandbox.world.state.messages.clear()
-            rows.append((str(members), *await answer(town, count)))
+        async with folder() as home, ChaosCluster(home, database(server), ACCOUNTS, members) as env:
+            await _balanced(env)
+            await answer(env, 200)  # everybody is known
+            env.sandbox.world.state.messages.clear()
+            rows.append((str(members), *await answer(env, count)))
             if members == 2:
-                wrong_door = await doors(town)
+                wrong_door = await compare_processes(env)
     head = ("processes", "pairs/s", "CPU ms/pair", "commits/pair")
     return table(f"{count} messages and answers, {ACCOUNTS} accounts", head, rows) + "\n" + wrong_door
 
 
-async def _balanced(town: ChaosTown) -> None:
-    share = ACCOUNTS // len(town.members)
+async def _balanced(env: ChaosCluster) -> None:
+    share = ACCOUNTS // len(env.members)
 
     async def is_even(member: Member) -> bool:
-        return len(await town.held_by(member)) == share
+        return len(await env.held_by(member)) == share
 
     async with asyncio.timeout(180):
-        while not all([await is_even(one) for one in town.members]):  # noqa: ASYNC110 - processes
+        while not all([await is_even(one) for one in env.members]):  # noqa: ASYNC110 - processes
             await asyncio.sleep(0.2)
 
 
@@ -143,10 +143,10 @@ async def hand_over(server: str) -> str:
     rows = []
 
     def timed(what: str, *steps: Any) -> None:
-        began = time.monotonic()
+        started = time.monotonic()
         for step in steps:
             step()
-        rows.append((what, f"{(time.monotonic() - began) * 1000:.0f}"))
+        rows.append((what, f"{(time.monotonic() - started) * 1000:.0f}"))
 
     first.join()
     second.join()

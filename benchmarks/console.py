@@ -17,7 +17,7 @@ from benchmarks.tables import table
 from tests.browser.conftest import CHROMIUM, DESKTOP, SWITCHES
 from tests.console.browser import PAGES
 from tests.console.conftest import SETTINGS, login_link
-from tests.stories.conftest import Town
+from tests.stories.conftest import BotEnvironment
 from tests.stories.service import known, staff_room
 
 ROUNDS: Final = 5
@@ -31,28 +31,28 @@ async def run() -> str:
     if CHROMIUM is None:
         return "console: left out, Chromium is not installed (Debian: apt-get install chromium)\n"
     with tempfile.TemporaryDirectory() as folder:
-        town = await Town(Path(folder), **SETTINGS).open()
+        env = await BotEnvironment(Path(folder), **SETTINGS).open()
         try:
-            await known(town, staff_room(town))
+            await known(env, staff_room(env))
             for number in range(GROUPS):
-                await town.make_group(f"shop-{number}")
+                await env.make_group(f"shop-{number}")
             async with async_playwright() as playwright:
                 browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
-                rows = await _measure(browser, town)
+                rows = await _measure(browser, env)
                 await browser.close()
         finally:
-            await town.close()
+            await env.close()
     return table("the console's pages, empty cache", ("page", "usable after, median ms", "slowest ms", "kB"), rows)
 
 
-async def _measure(browser: Browser, town: Town) -> list[tuple[str, str, str, str]]:
+async def _measure(browser: Browser, env: BotEnvironment) -> list[tuple[str, str, str, str]]:
     first = await browser.new_context()
     page = await first.new_page()
-    await page.goto(town.url + await login_link(town, "店长"))
+    await page.goto(env.url + await login_link(env, "店长"))
     session: Any = await first.storage_state()
     rows = []
     for name in PAGES:
-        found = [await _once(browser, f"{town.url}/console/#/{name}", session) for _ in range(ROUNDS)]
+        found = [await _once(browser, f"{env.url}/console/#/{name}", session) for _ in range(ROUNDS)]
         took = [milliseconds for milliseconds, _ in found]
         weight = max(weight for _, weight in found) / 1000
         rows.append((name, f"{statistics.median(took):.0f}", f"{max(took):.0f}", f"{weight:.0f}"))
@@ -63,11 +63,11 @@ async def _once(browser: Browser, url: str, session: Any) -> tuple[float, float]
     """Return the milliseconds until the page shows its data and is live, and the bytes that were transferred."""
     context = await browser.new_context(viewport=DESKTOP, storage_state=session)
     page = await context.new_page()
-    began = time.perf_counter()
+    started = time.perf_counter()
     await page.goto(url, wait_until="commit")
     await page.locator("main[data-live=true]").wait_for()
     await expect(page.locator("[aria-busy=true]")).to_have_count(0)
-    took = (time.perf_counter() - began) * 1000
+    took = (time.perf_counter() - started) * 1000
     weight = float(await page.evaluate(WEIGHT))
     await context.close()
     return took, weight

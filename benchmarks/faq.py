@@ -57,9 +57,9 @@ async def measure(asked: Questions, nearest: Callable[[str], Awaitable[list[Near
     """The shares, and the milliseconds that the middle question took."""
     counts, took = dict.fromkeys(COLUMNS[:4], 0), []
     for text, first in asked.reworded:
-        began = time.perf_counter()
+        started = time.perf_counter()
         offered = [near.entry.questions[0] for near in await nearest(text)]
-        took.append(time.perf_counter() - began)
+        took.append(time.perf_counter() - started)
         counts["first"] += offered[:1] == [first]
         counts["menu"] += first in offered
         counts["wrong"] += bool(offered) and first not in offered
@@ -99,9 +99,9 @@ def by_meaning(client: EmbeddingClient, index: MeaningIndex, inside: list[float]
         vector = await client.of_question(text)
         if vector is None:
             raise SystemExit("the server does not answer")
-        began = time.perf_counter()
+        started = time.perf_counter()
         found = index.nearest(text, vector)
-        inside.append((time.perf_counter() - began) * 1000)
+        inside.append((time.perf_counter() - started) * 1000)
         return found
 
     return nearest

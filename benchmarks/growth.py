@@ -23,10 +23,13 @@ async def run(first: int = 4000, last: int = 12000, contacts: int = 2000) -> str
             await _say(world, bot, contacts, first)
             early = await _settled(bot)
             await _say(world, bot, contacts, last - first)
-            late = await _settled(bot)
+            memory_after = await _settled(bot)
         finally:
             await bot.kill()
-    lines = [(f"{first} messages", f"{early:.0f}", "1.00"), (f"{last} messages", f"{late:.0f}", f"{late / early:.3f}")]
+    lines = [
+        (f"{first} messages", f"{early:.0f}", "1.00"),
+        (f"{last} messages", f"{memory_after:.0f}", f"{memory_after / early:.3f}"),
+    ]
     return table(f"wxbot's memory, {contacts} contacts", ("after", "MB", "x"), lines)
 
 
@@ -34,7 +37,7 @@ async def _say(world: OfficialGateway, bot: BotProcess, contacts: int, count: in
     for begin in range(0, count, BATCH):
         people = [f"c{(begin + i) % contacts}" for i in range(BATCH)]
         await world.do("burst", count=BATCH, text=f"问{begin} ", **{"from": people})
-        await bot.quiet(120)  # the gateway searches through all messages it has sent
+        await bot.wait_idle(120)  # the gateway searches through all messages it has sent
 
 
 async def _settled(bot: BotProcess) -> float:

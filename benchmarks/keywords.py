@@ -13,44 +13,44 @@ SECONDS = 1.0
 LETTERS = [chr(0x4E00 + n) for n in range(1500)]  # about the number of characters in everyday Chinese
 
 
-def word(dice: random.Random, length: int) -> str:
+def word(rng: random.Random, length: int) -> str:
     """Return a random word."""
-    return "".join(dice.choices(LETTERS, k=length))
+    return "".join(rng.choices(LETTERS, k=length))
 
 
-def contains(number: int, dice: random.Random) -> list[KeywordRule]:
+def contains(number: int, rng: random.Random) -> list[KeywordRule]:
     """Return rules with words of 2 to 6 characters, and some that must be equal."""
-    rules = [KeywordRule(contains=word(dice, dice.randint(2, 6)), reply="好") for _ in range(number)]
-    return rules + [KeywordRule(equals=word(dice, 4), reply="好") for _ in range(number // 10)]
+    rules = [KeywordRule(contains=word(rng, rng.randint(2, 6)), reply="好") for _ in range(number)]
+    return rules + [KeywordRule(equals=word(rng, 4), reply="好") for _ in range(number // 10)]
 
 
-def patterns(number: int, dice: random.Random) -> list[KeywordRule]:
+def patterns(number: int, rng: random.Random) -> list[KeywordRule]:
     """Return regex rules."""
-    return [KeywordRule(regex=f"{word(dice, 3)}\\s*(\\d+)", reply="{1}") for _ in range(number)]
+    return [KeywordRule(regex=f"{word(rng, 3)}\\s*(\\d+)", reply="{1}") for _ in range(number)]
 
 
-def rate(rules: list[KeywordRule], dice: random.Random) -> tuple[float, float]:
+def rate(rules: list[KeywordRule], rng: random.Random) -> tuple[float, float]:
     """Return the lookups per second, with messages of 4 to 40 characters of which a third match, and the build
     time.
     """
-    began = time.perf_counter()
+    started = time.perf_counter()
     built = RuleSet(rules, "private")
-    building = time.perf_counter() - began
-    messages = [word(dice, dice.randint(4, 40)) for _ in range(1000)]
+    building = time.perf_counter() - started
+    messages = [word(rng, rng.randint(4, 40)) for _ in range(1000)]
     for at in range(0, len(messages), 3):
-        rule = dice.choice(rules)
+        rule = rng.choice(rules)
         messages[at] += rule.equals or rule.contains or rule.regex.replace("\\s*(\\d+)", " 42")
-    done, began = 0, time.perf_counter()
-    while (spent := time.perf_counter() - began) < SECONDS:
+    done, started = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - started) < SECONDS:
         for message in messages:
             built.find(message)
         done += len(messages)
-    return done / spent, building
+    return done / elapsed, building
 
 
 def main() -> None:
     """Print the table."""
-    dice = random.Random(1)
+    rng = random.Random(1)
     rows: list[tuple[str, Callable[[int, random.Random], list[KeywordRule]], int]] = [
         ("contains", contains, 10),
         ("contains", contains, 1_000),
@@ -58,7 +58,7 @@ def main() -> None:
         ("regex", patterns, 1_000),
     ]
     for name, make, number in rows:
-        per_second, building = rate(make(number, dice), dice)
+        per_second, building = rate(make(number, rng), rng)
         print(f"{name:9} {number:7,} rules: {per_second:10,.0f} look-ups/s, built in {building * 1000:6.0f} ms")
 
 

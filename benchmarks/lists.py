@@ -111,11 +111,11 @@ def _fill(session: Session, first: int, last: int) -> None:
 
 async def _page_cost(store: Store, read: Read) -> float:
     """Return the median time for a page in seconds, over pages from the newest on."""
-    spent: list[float] = []
+    elapsed: list[float] = []
     page = PageRequest(LIMIT)
     for _ in range(PAGES):
-        began = time.perf_counter()
+        started = time.perf_counter()
         found = await store.read(lambda s, page=page: read(s, page))
-        spent.append(time.perf_counter() - began)
+        elapsed.append(time.perf_counter() - started)
         page = PageRequest.parse(str(LIMIT), found.next)
-    return statistics.median(spent)
+    return statistics.median(elapsed)

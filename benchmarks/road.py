@@ -40,18 +40,18 @@ async def measure(name: str, count: int = BURST) -> Result:
 async def burst(world: OfficialGateway, one: Contestant, count: int) -> tuple[float, float]:
     """CPU seconds per reply, and replies per second, when all is said at once."""
     people = [f"c{i}" for i in range(1, PEOPLE)]
-    before, used, began = len(await world.sent()), one.cpu(), time.monotonic()
+    before, used, started = len(await world.sent()), one.cpu(), time.monotonic()
     await world.do("burst", count=count, text="问", **{"from": people})
     rows = await world.wait_sent(before + count, seconds=120)
-    spent = time.monotonic() - began
+    elapsed = time.monotonic() - started
     await asyncio.sleep(1)  # includes the work after the last reply
     assert len({row["text"] for row in rows}) >= count, "some were not answered"
-    return (one.cpu() - used) / count, count / spent
+    return (one.cpu() - used) / count, count / elapsed
 
 
 async def paced(world: OfficialGateway) -> list[float]:
     """Milliseconds from the gateway's message to the answer that reaches it, both on its own clock."""
-    loop, began, names = asyncio.get_running_loop(), time.time(), range(PACE * SECONDS)
+    loop, started, names = asyncio.get_running_loop(), time.time(), range(PACE * SECONDS)
     start, before = loop.time(), len(await world.sent())
     for number in names:
         await asyncio.sleep(max(0.0, start + number / PACE - loop.time()))
@@ -59,7 +59,7 @@ async def paced(world: OfficialGateway) -> list[float]:
     await world.wait_sent(before + len(names), seconds=120)
     said = {m["text"][1:]: m["timestamp"] for m in await world.table("messages") if m["text"].startswith("问p")}
     answered = {m["text"][1:]: m["at"] for m in await world.sent() if m["text"].startswith("答p")}
-    assert len(answered) == len(names) and min(said.values()) > began * 1000 - 5000
+    assert len(answered) == len(names) and min(said.values()) > started * 1000 - 5000
     return [float(answered[key] - said[key]) for key in said]
 
 

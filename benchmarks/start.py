@@ -24,10 +24,10 @@ async def run(rounds: int = 3) -> str:
             times["bare gRPC"].append(await _bare(world))
             bot = BotProcess(home, world)
             for name in ("wxbot, cold", "wxbot, warm"):
-                began = time.monotonic()
+                started = time.monotonic()
                 await bot.start()
                 await bot.ready(120)
-                times[name].append(time.monotonic() - began)
+                times[name].append(time.monotonic() - started)
                 await asyncio.sleep(3)
                 await bot.terminate()
     floor = median(times["bare gRPC"])
@@ -37,15 +37,15 @@ async def run(rounds: int = 3) -> str:
 
 
 async def _bare(world: OfficialGateway) -> float:
-    began = time.monotonic()
+    started = time.monotonic()
     command = (sys.executable, "-m", "benchmarks.clients.bare", world.endpoint, world.token, "everybody")
     process = await asyncio.create_subprocess_exec(
         *command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     line = await asyncio.wait_for(process.stdout.readline(), 120)
-    spent = time.monotonic() - began
+    elapsed = time.monotonic() - started
     process.kill()
     await process.wait()
     assert line == b"ready\n"
-    return spent
+    return elapsed

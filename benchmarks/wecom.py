@@ -23,7 +23,7 @@ from wechat.interface import State
 from wecom.account import WecomAccount
 
 
-class Ear:
+class NullListener:
     """A listener that does nothing."""
 
     async def taken(self, raw: RawEvent) -> None:
@@ -61,20 +61,22 @@ async def main(count: int) -> None:
             if read >= count:
                 all_read.set()
 
-        account = WecomAccount(settings, Ear(), WecomStorage(store, ACCOUNT, time.time, store_events, lambda: None))
+        account = WecomAccount(
+            settings, NullListener(), WecomStorage(store, ACCOUNT, time.time, store_events, lambda: None)
+        )
         people = max(1, count // 5)  # five messages to each are allowed
         for number in range(count):
             service.say(f"客户{number % people}", "你好")
-        began, cpu = time.perf_counter(), time.process_time()
+        started, cpu = time.perf_counter(), time.process_time()
         await account.start()
         await all_read.wait()
-        took = time.perf_counter() - began
+        took = time.perf_counter() - started
         lines = [("read", f"{count / took:.0f}", f"{(time.process_time() - cpu) / count * 1000:.2f}")]
         ids = [service.customer(f"客户{number}").id for number in range(people)]
-        began, cpu = time.perf_counter(), time.process_time()
+        started, cpu = time.perf_counter(), time.process_time()
         for turn in range(5):
             await asyncio.gather(*(account.send_text(id, "您好", key=f"{turn}{n}") for n, id in enumerate(ids)))
-        took = time.perf_counter() - began
+        took = time.perf_counter() - started
         lines.append(("sent", f"{5 * people / took:.0f}", f"{(time.process_time() - cpu) / people / 5 * 1000:.2f}"))
         await account.stop()
         await store.close()

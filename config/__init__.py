@@ -155,8 +155,12 @@ def beside(value: Any, folder: Path, key: str = "") -> Any:
     if isinstance(value, list):
         return [beside(item, folder) for item in value]
     if key in FILE_KEYS and isinstance(value, str) and value:
-        found, here = folder / value, Path(value)
-        return str(found) if found.exists() and not (here.exists() and found.samefile(here)) else value
+        local_file, cwd_file = folder / value, Path(value)
+        return (
+            str(local_file)
+            if local_file.exists() and not (cwd_file.exists() and local_file.samefile(cwd_file))
+            else value
+        )
     return value
 
 

@@ -25,14 +25,14 @@ class Changes:
     restart: tuple[str, ...]
 
 
-def compare(now: Config, wanted: Config) -> Changes:
+def compare(now: Config, new: Config) -> Changes:
     """Compare two configs. The resulting config keeps the values that need a restart."""
-    keys = list(_differences(now, wanted, ""))
+    keys = list(_differences(now, new, ""))
     restart = tuple(key for key in keys if _needs_restart(key))
     api = {name: getattr(now.api, name) for name in ("host", "port", "public_url")}
-    kept: dict[str, Any] = {"api": wanted.api.model_copy(update=api)}
+    kept: dict[str, Any] = {"api": new.api.model_copy(update=api)}
     kept |= {name: getattr(now, name) for name in type(now).model_fields if name in RESTART}
-    return Changes(wanted.model_copy(update=kept), tuple(key for key in keys if key not in restart), restart)
+    return Changes(new.model_copy(update=kept), tuple(key for key in keys if key not in restart), restart)
 
 
 def _needs_restart(key: str) -> bool:

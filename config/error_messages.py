@@ -95,7 +95,7 @@ def _key(tree: Any, place: Place) -> str:
 
 def _place(tree: Any, error: ErrorDetails) -> Place:
     """Return the key's path in the file, without pydantic's names of union branches."""
-    kept: list[str | int] = []
+    path: list[str | int] = []
     node, loc = tree, error["loc"]
     for number, part in enumerate(loc, 1):
         if part in (node if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ()):
@@ -104,8 +104,8 @@ def _place(tree: Any, error: ErrorDetails) -> Place:
             isinstance(node, FromEnvironment) or (error["type"] == "missing" and number == len(loc))
         ):
             continue
-        kept.append(part)
-    return (*kept, *_inner(error))
+        path.append(part)
+    return (*path, *_inner(error))
 
 
 def _is_branch(part: object) -> bool:

@@ -172,11 +172,11 @@ def in_language(line: str, language: str) -> str:
 
 def language_of(path: str | Path, environment: Mapping[str, str] = os.environ) -> Language:
     """Return the configured language, even if the config cannot be parsed."""
-    said = environment.get(VARIABLE, "")
-    if not said:
+    value = environment.get(VARIABLE, "")
+    if not value:
         try:
-            found = SETTING.search(Path(path).read_text(encoding="utf-8", errors="replace"))
+            match = SETTING.search(Path(path).read_text(encoding="utf-8", errors="replace"))
         except OSError:
-            found = None
-        said = found[1] if found else ""
-    return "en" if said == "en" else "zh"
+            match = None
+        value = match[1] if match else ""
+    return "en" if value == "en" else "zh"

@@ -30,8 +30,8 @@ def guarded(handler: Handler, role: Role) -> Handler:
         if role is Role.ADMIN and visitor.role is not Role.ADMIN:
             raise OutsideNetwork(f"{visitor.actor} is not an admin")
         if request.method not in SAFE:
-            given = request.headers.get(CSRF_HEADER, "")
-            if not hmac.compare_digest(given.encode(), visitor.csrf.encode()):
+            token = request.headers.get(CSRF_HEADER, "")
+            if not hmac.compare_digest(token.encode(), visitor.csrf.encode()):
                 raise OutsideNetwork(f"no {CSRF_HEADER}")
         request[VISITOR] = visitor
         return await handler(request)

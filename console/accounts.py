@@ -36,9 +36,9 @@ def served_here(request: web.Request) -> dict[str, Any]:
 async def served_anywhere(request: web.Request) -> dict[str, Any]:
     """Return the same of all processes; an account that none serves is in the state `unserved`."""
     parts = await gather(request, "accounts", served_here)
-    found = {one["account"]: one for part in parts for one in part["accounts"]}
+    by_account = {one["account"]: one for part in parts for one in part["accounts"]}
     configured = {one.account for one in request.app[CONTAINER].config.assistants}
-    accounts = [found.get(name) or _unserved(name, configured) for name in await all_accounts(request)]
+    accounts = [by_account.get(name) or _unserved(name, configured) for name in await all_accounts(request)]
     queues: Counter[str] = Counter()
     for part in parts:
         queues.update(part["queues"])
@@ -130,13 +130,13 @@ async def rooms(request: web.Request) -> web.Response:
     container, q = request.app[CONTAINER], word(request, "q")
     account = request.match_info["account"]
     directory = container.accounts.get(account).directory
-    found = sorted((room for room in directory.rooms.values() if q in room.topic), key=lambda one: one.topic)
+    matching = sorted((room for room in directory.rooms.values() if q in room.topic), key=lambda one: one.topic)
     bound = container.staff_rooms.bound_id(account)
     listed = [
         {"id": one.id, "topic": one.topic, "members": len(one.member_ids), "bound": one.id == bound}
-        for one in found[:MAX_SHOWN]
+        for one in matching[:MAX_SHOWN]
     ]
-    return reply({"rooms": listed, "more": len(found) > MAX_SHOWN})
+    return reply({"rooms": listed, "more": len(matching) > MAX_SHOWN})
 
 
 async def bind_staff_room(request: web.Request) -> web.Response:
@@ -157,23 +157,23 @@ async def friends(request: web.Request) -> web.Response:
     if account and account not in await all_accounts(request):
         raise AssistantUnknown(account)
     parts = await gather(request, "friends", friends_here, q=word(request, "q"), assistant=account)
-    found = sorted((one for part in parts for one in part["friends"]), key=_called)
-    return reply({"friends": found[:MAX_SHOWN], "count": sum(part["count"] for part in parts)})
+    matching = sorted((one for part in parts for one in part["friends"]), key=_called)
+    return reply({"friends": matching[:MAX_SHOWN], "count": sum(part["count"] for part in parts)})
 
 
 def friends_here(request: web.Request) -> dict[str, Any]:
     """Return the first friends that fit the query, of the accounts of this process, and the number of all."""
     container, q, account = request.app[CONTAINER], word(request, "q"), word(request, "assistant")
-    found = []
+    matching = []
     for name in container.accounts.names():
         contacts = container.accounts.get(name).directory.contacts.values() if account in ("", name) else ()
         people = (one for one in contacts if one.friend and not one.official)
-        found += [
+        matching += [
             {"assistant": name, "contact_id": one.id, "name": one.name, "alias": one.alias, "weixin": one.weixin}
             for one in people
             if any(q in part for part in (one.name, one.alias, one.weixin, one.id))
         ]
-    return {"friends": sorted(found, key=_called)[:MAX_SHOWN], "count": len(found)}
+    return {"friends": sorted(matching, key=_called)[:MAX_SHOWN], "count": len(matching)}
 
 
 def _called(friend: dict[str, str]) -> tuple[str, str]:

@@ -22,9 +22,13 @@ from services.messaging.webhook_events import QUEUE
 
 async def find(request: web.Request) -> web.Response:
     """GET /console/api/webhook?state=&name=: list deliveries."""
-    state, name, asked = choice(request, "state", WorkState) or WorkState.FAILED, word(request, "name"), page(request)
-    found = await request.app[CONTAINER].store.read(lambda s: list_deliveries(s, name, state, asked))
-    return listing("deliveries", found.map(_delivery))
+    state, name, page_request = (
+        choice(request, "state", WorkState) or WorkState.FAILED,
+        word(request, "name"),
+        page(request),
+    )
+    result = await request.app[CONTAINER].store.read(lambda s: list_deliveries(s, name, state, page_request))
+    return listing("deliveries", result.map(_delivery))
 
 
 def _delivery(item: OutboxItem) -> dict[str, Any]:

@@ -18,8 +18,8 @@ STREAMS: Final = web.AppKey("console_streams", set[asyncio.Task[object]])
 async def stream(request: web.Request) -> web.StreamResponse:
     """GET /console/api/events. The event `reset` means that changes were lost and everything must be loaded again."""
     feed = request.app[CONTAINER].changes
-    given = request.headers.get("Last-Event-ID") or request.query.get("after", "")
-    number_seen = feed.number_of(given)
+    last_id = request.headers.get("Last-Event-ID") or request.query.get("after", "")
+    number_seen = feed.number_of(last_id)
     number = feed.last if number_seen is None else number_seen
     response = web.StreamResponse(
         headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -29,7 +29,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
     request.app[STREAMS].add(task)
     try:
         await response.prepare(request)
-        first = "reset" if given and number_seen is None else "hello"
+        first = "reset" if last_id and number_seen is None else "hello"
         await response.write(f"id: {feed.id_of(number)}\nevent: {first}\ndata: {{}}\n\n".encode())
         while await visitor_of(request) is not None:  # ends with the session
             changes = await feed.wait_after(number, KEEPALIVE)

@@ -30,20 +30,20 @@ from wechat.entities import Contact
 
 async def find(request: web.Request) -> web.Response:
     """GET /console/api/qun?q=&state=&assistant=: list groups."""
-    wanted = QunFilter(
+    criteria = QunFilter(
         account=word(request, "assistant"), state=choice(request, "state", QunState), q=word(request, "q")
     )
-    container, asked = request.app[CONTAINER], page(request)
-    found = await container.store.read(lambda s: list_quns(s, wanted, asked))
-    elsewhere = await counts_elsewhere(request, found.rows)
-    return listing("quns", found.map(lambda qun: _fields(request, qun, elsewhere.get(qun.number))))
+    container, page_request = request.app[CONTAINER], page(request)
+    result = await container.store.read(lambda s: list_quns(s, criteria, page_request))
+    elsewhere = await counts_elsewhere(request, result.rows)
+    return listing("quns", result.map(lambda qun: _fields(request, qun, elsewhere.get(qun.number))))
 
 
 def _fields(request: web.Request, qun: Qun, counts: GroupCounts | None = None) -> dict[str, Any]:
-    shown = fields(request.app[CONTAINER], qun, counts)
+    data = fields(request.app[CONTAINER], qun, counts)
     if request[VISITOR].role is not Role.ADMIN:  # agents must not see what lets people join
-        del shown["token"], shown["url"]
-    return shown
+        del data["token"], data["url"]
+    return data
 
 
 async def read(request: web.Request) -> web.Response:
@@ -52,7 +52,7 @@ async def read(request: web.Request) -> web.Response:
     blacklisted = await container.sanctions.blacklisted(qun)
     timed = await container.timed_messages.of(qun)
     days = await container.daily_stats.days(qun.number, 14)
-    shown = {
+    data = {
         **_fields(request, qun),
         "welcome": qun.welcome,
         "announcement": qun.announcement,
@@ -61,7 +61,7 @@ async def read(request: web.Request) -> web.Response:
         "timed": [timed_message(row) for row in timed],
         "days": [{"day": day.date, "joins": day.joins, "leaves": day.leaves, "messages": day.messages} for day in days],
     }
-    return reply({"qun": shown})
+    return reply({"qun": data})
 
 
 def timed_message(row: Any) -> dict[str, Any]:
@@ -71,17 +71,17 @@ def timed_message(row: Any) -> dict[str, Any]:
 
 async def members(request: web.Request) -> web.Response:
     """GET /console/api/qun/{number}/members?state=: list members."""
-    container, qun, asked = request.app[CONTAINER], _group(request), page(request)
+    container, qun, page_request = request.app[CONTAINER], _group(request), page(request)
     state = choice(request, "state", MemberState) or MemberState.JOINED
 
     def load(session: Session) -> tuple[Page[Membership], dict[str, int]]:
-        found = list_members(session, qun.number, state, asked)
-        return found, warnings_in(session, qun.number, [row.contact_id for row in found.rows if row.contact_id])
+        result = list_members(session, qun.number, state, page_request)
+        return result, warnings_in(session, qun.number, [row.contact_id for row in result.rows if row.contact_id])
 
-    found, warnings = await container.store.read(load)
+    result, warnings = await container.store.read(load)
     return listing(
         "members",
-        found.map(
+        result.map(
             lambda row: {
                 "id": row.id,
                 "contact_id": row.contact_id,

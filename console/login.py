@@ -39,7 +39,7 @@ async def session(request: web.Request) -> web.Response:
     if visitor is None:
         raise BadKey("no session")
     container = request.app[CONTAINER]
-    shown: dict[str, Any] = {
+    data: dict[str, Any] = {
         "id": visitor.contact_id,
         "name": visitor.name,
         "role": visitor.role,
@@ -47,7 +47,7 @@ async def session(request: web.Request) -> web.Response:
         "language": container.config.language,
         "assistants": await all_accounts(request),
     }
-    return reply({"session": shown})
+    return reply({"session": data})
 
 
 async def log_out(request: web.Request) -> web.Response:

@@ -70,8 +70,8 @@ def acting(who: Iterable[str]) -> list[str]:
 
 def targets(given: Iterable[str]) -> tuple[list[str], list[int]]:
     """Return the WeChat ids and the numbers of groups among targets of actions."""
-    found = [(one, _group_number(one)) for one in given if one and " " not in one]
-    return [one for one, number in found if number is None], [number for _, number in found if number is not None]
+    numbered = [(one, _group_number(one)) for one in given if one and " " not in one]
+    return [one for one, number in numbered if number is None], [number for _, number in numbered if number is not None]
 
 
 def known_here(request: web.Request) -> dict[str, Any]:
@@ -82,13 +82,13 @@ def known_here(request: web.Request) -> dict[str, Any]:
 
 def ids_called(container: Container, part: str) -> list[str]:
     """Return the ids of people, rooms and groups whose name contains a text; at most MAX_FOUND."""
-    found: list[str] = []
+    ids: list[str] = []
     for wechat in container.accounts:
         people = wechat.directory.contacts.values()
-        found += [one.id for one in people if part in one.name or part in one.alias or part in one.weixin]
-        found += [room.id for room in wechat.directory.rooms.values() if part in room.topic]
-    found += [str(qun.number) for qun in container.groups if part in qun.topic]
-    return found[:MAX_FOUND]
+        ids += [one.id for one in people if part in one.name or part in one.alias or part in one.weixin]
+        ids += [room.id for room in wechat.directory.rooms.values() if part in room.topic]
+    ids += [str(qun.number) for qun in container.groups if part in qun.topic]
+    return ids[:MAX_FOUND]
 
 
 def _known(container: Container, id: str) -> str:
@@ -119,5 +119,5 @@ def _group_number(target: str) -> int | None:
 
 
 def _topics(session: Session, numbers: Iterable[int]) -> dict[int, str]:
-    found = session.exec(select(Qun.number, Qun.topic).where(col(Qun.number).in_(numbers))).all()
-    return dict(found)
+    rows = session.exec(select(Qun.number, Qun.topic).where(col(Qun.number).in_(numbers))).all()
+    return dict(rows)

@@ -26,10 +26,10 @@ MAX_AHEAD: Final = 366 * DAY  # seconds
 
 async def find(request: web.Request) -> web.Response:
     """GET /console/api/broadcast: those that were sent, newest first."""
-    container, asked = request.app[CONTAINER], page(request)
-    found = await container.store.read(lambda s: container.sent_broadcasts.listed(s, asked))
-    names = await names_of(request, [row.by for row in found.rows] + acting(row.by for row in found.rows))
-    return listing("broadcasts", found.map(lambda row: _shown(row, names, container.clock())))
+    container, page_request = request.app[CONTAINER], page(request)
+    result = await container.store.read(lambda s: container.sent_broadcasts.listed(s, page_request))
+    names = await names_of(request, [row.by for row in result.rows] + acting(row.by for row in result.rows))
+    return listing("broadcasts", result.map(lambda row: _shown(row, names, container.clock())))
 
 
 def _shown(row: Broadcast, names: Names, now: float) -> dict[str, Any]:
@@ -60,8 +60,8 @@ async def read(request: web.Request) -> web.Response:
         for (account, id), state in result.friends.items()
     ]
     about = _shown(result.broadcast, names, container.clock())
-    shown = {**about, "state": result.state, "groups": groups, "friends": friends}
-    return reply({"broadcast": shown})
+    data = {**about, "state": result.state, "groups": groups, "friends": friends}
+    return reply({"broadcast": data})
 
 
 async def send(request: web.Request) -> web.Response:
@@ -85,10 +85,10 @@ async def send(request: web.Request) -> web.Response:
 
 
 def _friends(body: dict[str, Any]) -> list[Friend]:
-    given = body.get("friends", [])
-    if not isinstance(given, list) or len(given) > MAX_NAMED or not all(isinstance(one, dict) for one in given):
+    friends = body.get("friends", [])
+    if not isinstance(friends, list) or len(friends) > MAX_NAMED or not all(isinstance(one, dict) for one in friends):
         raise InvalidParameter("friends")
-    return [(field(one, "assistant"), field(one, "contact_id")) for one in given]
+    return [(field(one, "assistant"), field(one, "contact_id")) for one in friends]
 
 
 def _moment(body: dict[str, Any], now: float) -> float:
@@ -113,18 +113,18 @@ async def cancel(request: web.Request) -> web.Response:
 
 async def find_timed(request: web.Request) -> web.Response:
     """GET /console/api/timed."""
-    container, asked = request.app[CONTAINER], page(request)
-    found = await container.store.read(lambda s: container.timed_messages.listed(s, asked))
-    names = await names_of(request, numbers=[row.number for row in found.rows])
-    return listing("timed", found.map(lambda row: {**timed_message(row), "topic": names.topic(row.number)}))
+    container, page_request = request.app[CONTAINER], page(request)
+    result = await container.store.read(lambda s: container.timed_messages.listed(s, page_request))
+    names = await names_of(request, numbers=[row.number for row in result.rows])
+    return listing("timed", result.map(lambda row: {**timed_message(row), "topic": names.topic(row.number)}))
 
 
 async def add_timed(request: web.Request) -> web.Response:
     """POST /console/api/timed {number, cron, text}: add a timed message."""
     container, who = request.app[CONTAINER], request[VISITOR].actor
     body = await read_object(request)
-    cron, words, wanted = field(body, "cron"), text(body, "text"), body.get("number")
-    qun = container.groups.by_number(wanted) if type(wanted) is int else None
+    cron, words, qun_number = field(body, "cron"), text(body, "text"), body.get("number")
+    qun = container.groups.by_number(qun_number) if type(qun_number) is int else None
     if qun is None:
         raise NotFound("group")
     row = await container.store.write(lambda s: container.timed_messages.add(s, qun, cron, words, who))

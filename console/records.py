@@ -38,11 +38,11 @@ COLUMNS: Final = ("id", "at", "assistant", "kind", "who", "target", "outcome", "
 
 async def audit(request: web.Request) -> web.Response:
     """GET /console/api/audit?since=&kind=&who=&q="""
-    wanted, asked = _filter(request), page(request)
-    found = await request.app[CONTAINER].store.read(lambda s: list_actions(s, wanted, asked))
-    ids, numbers = targets(row.target for row in found.rows)
-    names = await names_of(request, ids + acting(row.who for row in found.rows), numbers)
-    return listing("actions", found.map(lambda row: _named(row, names)))
+    wanted, page_request = _filter(request), page(request)
+    result = await request.app[CONTAINER].store.read(lambda s: list_actions(s, wanted, page_request))
+    ids, numbers = targets(row.target for row in result.rows)
+    names = await names_of(request, ids + acting(row.who for row in result.rows), numbers)
+    return listing("actions", result.map(lambda row: _named(row, names)))
 
 
 def _named(row: Action, names: Names) -> dict[str, Any]:
@@ -79,8 +79,8 @@ async def audit_csv(request: web.Request) -> web.StreamResponse:
     """GET /console/api/audit.csv: the same, as a table."""
     wanted = _filter(request)
 
-    def load(session: Session, asked: PageRequest) -> Page[dict[str, Any]]:
-        return list_actions(session, wanted, asked).map(_action)
+    def load(session: Session, page_request: PageRequest) -> Page[dict[str, Any]]:
+        return list_actions(session, wanted, page_request).map(_action)
 
     return await _table(request, "audit", COLUMNS, load)
 
@@ -104,12 +104,12 @@ async def _table(
     await response.write(b"\xef\xbb\xbf" + _csv([columns]))  # the mark that makes spreadsheets read UTF-8
     after: int | None = None
     for _ in range(MAX_CSV_PAGES):
-        asked = PageRequest(MAX_LIMIT, after)
-        found = await request.app[CONTAINER].store.read(lambda s, asked=asked: load(s, asked))  # type: ignore[misc]
-        await response.write(_csv([[_cell(row[column]) for column in columns] for row in found.rows]))
-        if found.next is None:
+        page_request = PageRequest(MAX_LIMIT, after)
+        result = await request.app[CONTAINER].store.read(lambda s, page_request=page_request: load(s, page_request))  # type: ignore[misc]
+        await response.write(_csv([[_cell(row[column]) for column in columns] for row in result.rows]))
+        if result.next is None:
             break
-        after = int(found.next)
+        after = int(result.next)
     return response
 
 
@@ -128,10 +128,10 @@ def _csv(rows: Any) -> bytes:
 
 async def messages(request: web.Request) -> web.Response:
     """GET /console/api/message?state=&q="""
-    load, asked = await _messages(request), page(request)
-    found = await request.app[CONTAINER].store.read(lambda s: load(s, asked))
-    names = await names_of(request, [one["to"] for one in found.rows if not one["name"]])
-    return listing("messages", found.map(lambda one: {**one, "name": one["name"] or names.target(one["to"])}))
+    load, page_request = await _messages(request), page(request)
+    result = await request.app[CONTAINER].store.read(lambda s: load(s, page_request))
+    names = await names_of(request, [one["to"] for one in result.rows if not one["name"]])
+    return listing("messages", result.map(lambda one: {**one, "name": one["name"] or names.target(one["to"])}))
 
 
 async def messages_csv(request: web.Request) -> web.StreamResponse:
@@ -143,8 +143,8 @@ async def _messages(request: web.Request) -> Load:
     container, state, q = request.app[CONTAINER], choice(request, "state", WorkState), word(request, "q")
     accounts, ids = await all_accounts(request), ids_called(container, q) if q else []
 
-    def load(session: Session, asked: PageRequest) -> Page[dict[str, Any]]:
-        return list_messages(session, accounts, state, q, asked, ids).map(lambda item: _message(request, item))
+    def load(session: Session, page_request: PageRequest) -> Page[dict[str, Any]]:
+        return list_messages(session, accounts, state, q, page_request, ids).map(lambda item: _message(request, item))
 
     return load
 
@@ -155,13 +155,13 @@ def _message(request: web.Request, item: OutboxItem) -> dict[str, Any]:
     wechat = container.accounts.find(account)
     contact = wechat.directory.contacts.get(item.key) if wechat else None
     room = wechat.directory.rooms.get(item.key) if wechat else None
-    said = shown(body["type"], str(body.get("text") or body.get("title") or body.get("name") or ""))
+    text = shown(body["type"], str(body.get("text") or body.get("title") or body.get("name") or ""))
     return {
         "id": item.id,
         "assistant": account,
         "to": item.key,
         "name": contact.name if contact else room.topic if room else "",
-        "text": _without_secrets(request, said)[:200],
+        "text": _without_secrets(request, text)[:200],
         "state": item.state,
         "attempts": item.attempts,
         "error": item.error,
@@ -170,12 +170,12 @@ def _message(request: web.Request, item: OutboxItem) -> dict[str, Any]:
     }
 
 
-def _without_secrets(request: web.Request, said: str) -> str:
+def _without_secrets(request: web.Request, text: str) -> str:
     """Remove login links and, for agents, join tokens from a message."""
-    said = without_login_link(said)
-    while request[VISITOR].role is not Role.ADMIN and (token := find_token(said)):
-        said = said.replace(token, "…")
-    return said
+    text = without_login_link(text)
+    while request[VISITOR].role is not Role.ADMIN and (token := find_token(text)):
+        text = text.replace(token, "…")
+    return text
 
 
 async def resend(request: web.Request) -> web.Response:

@@ -98,14 +98,14 @@ async def add_admin(request: web.Request) -> web.Response:
     return reply({"admin": {"contact_id": contact_id, "name": name}}, 201)
 
 
-async def _friend(request: web.Request, wanted: str) -> tuple[str, str]:
+async def _friend(request: web.Request, name: str) -> tuple[str, str]:
     """Return id and name of the friend of any assistant with this WeChat id or 微信号; NotFound."""
     try:
-        person = request.app[CONTAINER].admins.friend(wanted)
+        person = request.app[CONTAINER].admins.friend(name)
     except NotFound:
-        parts = await gather(request, "friends", friends_here, q=wanted)
+        parts = await gather(request, "friends", friends_here, q=name)
         friends = (one for part in parts[1:] for one in part["friends"])
-        exact = {one["contact_id"]: one["name"] for one in friends if wanted in (one["contact_id"], one["weixin"])}
+        exact = {one["contact_id"]: one["name"] for one in friends if name in (one["contact_id"], one["weixin"])}
         if len(exact) != 1:
             raise
         return next(iter(exact.items()))

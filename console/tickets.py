@@ -31,25 +31,25 @@ SHOWN_AS_PICTURE: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
 async def find(request: web.Request) -> web.Response:
     """GET /console/api/ticket?view=&q=: list tickets."""
-    view, q, asked = choice(request, "view", TicketView) or TicketView.OPEN, word(request, "q"), page(request)
+    view, q, page_request = choice(request, "view", TicketView) or TicketView.OPEN, word(request, "q"), page(request)
     me = request[VISITOR].contact_id
     container = request.app[CONTAINER]
-    found = await container.store.read(lambda s: list_for_agent(s, view, me, q, asked))
-    return listing("tickets", found.map(lambda ticket: shown(container, ticket)))
+    result = await container.store.read(lambda s: list_for_agent(s, view, me, q, page_request))
+    return listing("tickets", result.map(lambda ticket: shown(container, ticket)))
 
 
 async def read(request: web.Request) -> web.Response:
     """GET /console/api/ticket/{id}: a ticket with a page of its conversation, the customer, and who else views it."""
-    container, ticket_id, asked = request.app[CONTAINER], number(request), page(request)
-    found = await container.store.read(lambda s: _read(s, ticket_id, asked))
-    if found is None:
+    container, ticket_id, page_request = request.app[CONTAINER], number(request), page(request)
+    result = await container.store.read(lambda s: _read(s, ticket_id, page_request))
+    if result is None:
         raise NotFound(f"ticket {ticket_id}")
-    ticket, messages, states, earlier = found
-    talk = [_message(container, ticket, row, states) for row in reversed(messages.rows)]
+    ticket, messages, states, earlier = result
+    messages_shown = [_message(container, ticket, row, states) for row in reversed(messages.rows)]
     return reply(
         {
             "ticket": shown(container, ticket),
-            "messages": talk,
+            "messages": messages_shown,
             "next": messages.next,
             "customer": _customer(container, ticket, earlier),
             "staff": _staff(container, ticket.account),
@@ -58,11 +58,11 @@ async def read(request: web.Request) -> web.Response:
     )
 
 
-def _read(session: Session, ticket_id: int, asked: Any) -> Any:
-    found = read_talk(session, ticket_id, asked)
-    if found is None:
+def _read(session: Session, ticket_id: int, page_request: Any) -> Any:
+    result = read_talk(session, ticket_id, page_request)
+    if result is None:
         return None
-    ticket, messages = found
+    ticket, messages = result
     keys = [row.outbox_key for row in messages.rows if row.outbox_key]
     items = session.exec(select(OutboxItem).where(col(OutboxItem.idempotency_key).in_(keys))).all() if keys else []
     same = select(Ticket).where(Ticket.account == ticket.account, Ticket.contact_id == ticket.contact_id)
@@ -227,8 +227,8 @@ def _said_to_staff(session: Session, said_id: int) -> Said | None:
     row = session.get(Said, said_id)
     if row is None:
         return None
-    theirs = select(Ticket.id).where(Ticket.account == row.account, Ticket.contact_id == row.conversation)
-    return row if session.exec(theirs).first() is not None else None
+    query = select(Ticket.id).where(Ticket.account == row.account, Ticket.contact_id == row.conversation)
+    return row if session.exec(query).first() is not None else None
 
 
 async def media(request: web.Request) -> web.StreamResponse:

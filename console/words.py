@@ -23,16 +23,16 @@ async def blocked(request: web.Request) -> web.Response:
 async def block(request: web.Request) -> web.Response:
     """POST /console/api/blocked-word?assistant= {word}."""
     container, who, account = request.app[CONTAINER], request[VISITOR].actor, _account(request)
-    wanted = field(await read_object(request), "word")
-    check(await container.store.write(lambda s: container.blocked_words.block(s, account, None, wanted, who)))
+    blocked_word = field(await read_object(request), "word")
+    check(await container.store.write(lambda s: container.blocked_words.block(s, account, None, blocked_word, who)))
     return await blocked(request)
 
 
 async def allow(request: web.Request) -> web.Response:
     """POST /console/api/blocked-word/remove?assistant= {word}."""
     container, who, account = request.app[CONTAINER], request[VISITOR].actor, _account(request)
-    wanted = field(await read_object(request), "word")
-    check(await container.store.write(lambda s: container.blocked_words.allow(s, account, None, wanted, who)))
+    allowed_word = field(await read_object(request), "word")
+    check(await container.store.write(lambda s: container.blocked_words.allow(s, account, None, allowed_word, who)))
     return await blocked(request)
 
 

@@ -116,18 +116,18 @@ _NUMBER: Final = re.compile(r"(\d{6,18})(?:\s+(.*))?$", re.DOTALL)
 _SHORT_NUMBER: Final = re.compile(r"\d{1,5}(?=\s|$)")  # of no group, but meant as one
 
 
-def parse(said: str) -> tuple[Command, str] | None:
+def parse(text: str) -> tuple[Command, str] | None:
     """Parse a command; return it with the text after its name, including a number before it. None if it is not a
     command.
     """
-    match = _COMMAND.fullmatch(_ATS_AHEAD.sub("", said.strip()))
+    match = _COMMAND.fullmatch(_ATS_AHEAD.sub("", text.strip()))
     command = BY_NAME.get("/" + match[2]) if match else None
     return (command, f"{match[1] or ''}{match[3]}".strip()) if command and match else None
 
 
-def begun(said: str) -> Command | None:
+def begun(text: str) -> Command | None:
     """Return the command with which a message begins, for a missing blank after its name."""
-    match = _COMMAND.fullmatch(_ATS_AHEAD.sub("", said.strip()))
+    match = _COMMAND.fullmatch(_ATS_AHEAD.sub("", text.strip()))
     return next((one for one in COMMANDS if match and f"/{match[2]}".startswith(one.name)), None)
 
 
@@ -151,9 +151,9 @@ async def run_in_group(event: GroupMessage, context: EventContext) -> bool:
     if command.about in PRIVATE_ONLY:
         context.reply(fill(context.container.config.texts.private_only, command=command.name))
         return True
-    told = () if event.by_name else event.mentions
+    reported = () if event.by_name else event.mentions
     request = CommandRequest(
-        context.container, event.account, event.contact_id, qun, event.room_id, rest, told, command.usage
+        context.container, event.account, event.contact_id, qun, event.room_id, rest, reported, command.usage
     )
     answer(context, await _run(command, request))
     return True
@@ -232,21 +232,21 @@ def _private_usage(command: Command) -> str:
     return f"{command.name}{number} {command.arguments}".strip()
 
 
-def answer(context: EventContext, given: CommandReply) -> None:
+def answer(context: EventContext, command_reply: CommandReply) -> None:
     """Send the reply in the transaction that executes the command."""
     to = context.event.conversation
 
     def say(session: Session) -> None:
-        if said := given.act(session) if given.act else given.words:
-            context.container.messages.say(session, context.event.account, to, said)
+        if body := command_reply.act(session) if command_reply.act else command_reply.words:
+            context.container.messages.say(session, context.event.account, to, body)
 
     context.write(say)
 
 
 async def confirm_broadcast(event: PrivateMessage, context: EventContext) -> bool:
     """Handle an admin's 确认 or 取消 of a broadcast."""
-    said = event.text.strip()
-    if said not in (CONFIRM, CANCEL) or not context.container.accounts.is_admin(event.account, event.contact_id):
+    text = event.text.strip()
+    if text not in (CONFIRM, CANCEL) or not context.container.accounts.is_admin(event.account, event.contact_id):
         return False
     broadcasts, texts = context.container.broadcasts, context.container.config.texts
     waiting = await broadcasts.unconfirmed(event.account, event.contact_id)
@@ -254,10 +254,10 @@ async def confirm_broadcast(event: PrivateMessage, context: EventContext) -> boo
         return False
     if await context.container.flows.asked_at(event.account, event.contact_id) > waiting.created_at:
         return False  # a flow has asked for it since then
-    if said == CANCEL or broadcasts.has_expired(waiting):
+    if text == CANCEL or broadcasts.has_expired(waiting):
         context.write(lambda s: broadcasts.cancel(s, waiting))
         late = fill(texts.broadcast_expired, minutes=CONFIRM_MINUTES)
-        context.reply(texts.broadcast_cancelled if said == CANCEL else late)
+        context.reply(texts.broadcast_cancelled if text == CANCEL else late)
         return True
     answer(context, CommandReply(act=lambda s: fill(texts.broadcast_sent, count=broadcasts.send(s, waiting))))
     return True

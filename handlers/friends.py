@@ -31,10 +31,10 @@ async def accept_request(event: FriendRequested, context: EventContext) -> bool:
 
 async def welcome_friend(event: FriendAdded, context: EventContext) -> bool:
     """Greet a new friend, report the event, and add them to the groups that wait for them."""
-    again = not event.is_new
+    is_known = not event.is_new
     if not context.is_old:
-        context.write(lambda s: context.container.greetings.greet(s, event.account, event.contact_id, again=again))
-    if again:
+        context.write(lambda s: context.container.greetings.greet(s, event.account, event.contact_id, again=is_known))
+    if is_known:
         return True
     context.write(
         lambda s: context.container.webhook_events.friend_added(s, event.account, event.contact_id, event.name)

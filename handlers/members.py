@@ -36,8 +36,8 @@ async def joined(event: MemberJoined, context: EventContext) -> bool:
         # they have left already, or WeChat's list does not show them yet
         if contact_id not in _members(event, context) and not await _shows_up(event, context, contact_id):
             break
-    there = _members(event, context)
-    came = [contact_id for contact_id in event.contact_ids if contact_id in there]
+    members = _members(event, context)
+    came = [contact_id for contact_id in event.contact_ids if contact_id in members]
     await _learn_names(came, context)
     context.write(lambda s: container.recorder.joined(s, qun, event.room_id, *came))
     return True
@@ -48,13 +48,13 @@ async def left(event: MemberLeft, context: EventContext) -> bool:
     qun = context.container.groups.by_room(event.account, event.room_id)
     if qun is None:
         return False
-    gone = set(event.contact_ids)
-    is_unclear = not gone or context.wechat.self_id in gone or not _are_known(event, context)
-    if is_unclear or gone & _members(event, context):
+    left_ids = set(event.contact_ids)
+    is_unclear = not left_ids or context.wechat.self_id in left_ids or not _are_known(event, context)
+    if is_unclear or left_ids & _members(event, context):
         await _look_again(event, context)
-        gone &= context.wechat.directory.contacts.keys() - _members(event, context) - {context.wechat.self_id}
+        left_ids &= context.wechat.directory.contacts.keys() - _members(event, context) - {context.wechat.self_id}
     leave = partial(context.container.recorder.left, qun=qun, room_id=event.room_id, reported_at=event.at.timestamp())
-    for contact_id in sorted(gone):
+    for contact_id in sorted(left_ids):
         removed = event.remover_id not in ("", contact_id)
         context.write(partial(leave, contact_id=contact_id, removed=removed))
     return True

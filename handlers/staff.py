@@ -113,13 +113,13 @@ def _pass(line: StaffCommand, ticket: Ticket, event: GroupMessage, context: Even
     me, directory = context.wechat.self_id, context.wechat.directory
     room = directory.rooms.get(event.room_id)
     members = room.member_ids if room else set()
-    named = [c.id for c in directory.find(line.words.strip(" \u2005"), among=members)]
+    by_name = [c.id for c in directory.find(line.words.strip(" \u2005"), among=members)]
     mentioned = [m for m in event.mentions if m != me]
-    found = {who for who in (mentioned or named) if who != me and who in members}
-    if len(found) != 1:
+    colleagues = {who for who in (mentioned or by_name) if who != me and who in members}
+    if len(colleagues) != 1:
         context.reply(fill(context.container.config.texts.ticket_to_whom, number=ticket.id))
         return
-    colleague = found.pop()
+    colleague = colleagues.pop()
     contact = directory.contacts.get(colleague)
     name = contact.name if contact else line.words
     context.write(lambda s: context.container.ticket_actions.assign(s, ticket, colleague, name, event.room_id))

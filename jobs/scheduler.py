@@ -153,7 +153,7 @@ class Jobs:
         job = self._known[name]
         if job.once and not self._container.ownership.holds(GLOBAL):
             return
-        began = time.perf_counter()
+        started = time.perf_counter()
         async with self._running[name]:
             at = self._container.clock()
             try:
@@ -165,11 +165,11 @@ class Jobs:
             except Exception as error:
                 log.exception("job %s failed", name)
                 result, ok = type(error).__name__, False
-            spent = (time.perf_counter() - began) * 1000
+            elapsed = (time.perf_counter() - started) * 1000
             words = "" if result is None else str(result)
-            await self._container.job_log.note(name, JobRun(at, ok, words, round(spent, 1)))
+            await self._container.job_log.note(name, JobRun(at, ok, words, round(elapsed, 1)))
         level = logging.INFO if result or not ok else logging.DEBUG
-        log.log(level, "job %s: %s %s, %.0f ms", name, "done" if ok else "failed", words, spent)
+        log.log(level, "job %s: %s %s, %.0f ms", name, "done" if ok else "failed", words, elapsed)
 
     async def _make_up(self, missed: Mapping[str, float]) -> None:
         """Run the jobs that were missed; by name, when they were last due."""

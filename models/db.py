@@ -201,9 +201,9 @@ class Store:
     # ---- the writer thread ----
 
     def _write_forever(self) -> None:
-        goes_on = True
-        while goes_on:
-            batch, goes_on = self._next_batch()
+        is_running = True
+        while is_running:
+            batch, is_running = self._next_batch()
             if batch or self._commits.are_unsure:
                 with self.seconds.labels(COMMIT).time():
                     outcomes = self._commit(batch)

@@ -58,13 +58,13 @@ async def acquire_instance_lock(
     if parsed.get_backend_name() == "sqlite":
         return FileLock(Path(parsed.database or ""))
     held = ServerLock(parsed, SHARED_LOCK if shared else LOCK)
-    deadline, told = time.monotonic() + patience, False
+    deadline, is_logged = time.monotonic() + patience, False
     while not await asyncio.to_thread(held.take):
         if time.monotonic() > deadline:
             held.close()
             raise DatabaseInUse(f"another wxbot runs on this database ({parsed.host or 'local'}/{parsed.database})")
-        if not told:
-            told = True
+        if not is_logged:
+            is_logged = True
             log.warning("another wxbot uses the database; waiting %.0f s for it to exit", patience)
         await asyncio.sleep(0.5)
     held.watch(asyncio.get_running_loop(), on_lost)

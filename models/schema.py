@@ -78,7 +78,7 @@ def _newest() -> str:
 def _versions() -> set[str]:
     """Return all known revisions."""
     files = (MIGRATIONS / "versions").glob("*.py")
-    return {found[1] for file in files if (found := _REVISION.search(file.read_text(encoding="utf-8")))}
+    return {match[1] for file in files if (match := _REVISION.search(file.read_text(encoding="utf-8")))}
 
 
 def _version(connection: Connection) -> str | None:

@@ -29,8 +29,8 @@ class Position:
     @classmethod
     def parse(cls, text: str) -> Position | None:
         """Parse the result of str(); return None if it is invalid."""
-        found = _POSITION.fullmatch(text)
-        return cls(found[1], int(found[2])) if found else None
+        match = _POSITION.fullmatch(text)
+        return cls(match[1], int(match[2])) if match else None
 
 
 def parse_epoch(text: str) -> int:

@@ -61,16 +61,16 @@ def main() -> int:
     parser.add_argument("--config", type=Path, default=Path("relay.yaml"))
     parser.add_argument("--wait", action="store_true", help="take over at once when the relay that runs now ends")
     parser.add_argument("--check", action="store_true", help="only check the file")
-    given = parser.parse_args()
+    options = parser.parse_args()
     try:
-        config = load(given.config)
-        if given.check:
+        config = load(options.config)
+        if options.check:
             return 0
         handler = logging.StreamHandler()
         text = "%(asctime)s %(levelname)s %(name)s: %(message)s"
         handler.setFormatter(RelayJsonFormatter() if config.log_format == "json" else logging.Formatter(text))
         logging.basicConfig(level=logging.INFO, handlers=[handler])
-        acquire(config.data, wait=given.wait)
+        acquire(config.data, wait=options.wait)
         asyncio.run(run(config))
     except RelayConfigError as error:
         print(f"relay: {error}", file=sys.stderr)

@@ -23,8 +23,8 @@ class _Section(BaseModel):
 
 
 def _address(value: str) -> str:
-    found = _ADDRESS.fullmatch(value)
-    if not (found and 0 < int(found[2]) < 2**16):
+    match = _ADDRESS.fullmatch(value)
+    if not (match and 0 < int(match[2]) < 2**16):
         raise ValueError("expected host:port, like 127.0.0.1:9010")
     return value
 
@@ -131,10 +131,10 @@ def _expanded(value: Any, where: str) -> Any:
     if not isinstance(value, str):
         return value
 
-    def variable(found: re.Match[str]) -> str:
-        given = os.environ.get(found[1])
+    def variable(match: re.Match[str]) -> str:
+        given = os.environ.get(match[1])
         if given is None:
-            raise RelayConfigError(f"{where}: the environment variable {found[1]} is not set")
+            raise RelayConfigError(f"{where}: the environment variable {match[1]} is not set")
         return given
 
     expanded = _VARIABLE.sub(variable, value)

@@ -180,8 +180,8 @@ class Journal:
 
     def _write_forever(self) -> None:
         connection = self._connect()
-        goes_on = True
-        while goes_on:
+        is_running = True
+        while is_running:
             batch: list[tuple[Write, asyncio.Future[None]]] = []
             while len(batch) < MAX_PER_COMMIT:
                 try:
@@ -189,7 +189,7 @@ class Journal:
                 except queue.Empty:
                     break
                 if job is None:
-                    goes_on = False
+                    is_running = False
                     break
                 batch.append(job)
             if batch:

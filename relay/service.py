@@ -166,11 +166,11 @@ class RelayService:
             self._forward(call)
 
     async def _answer_from_journal(self, call: Call, request: bytes) -> None:
-        kept = await self._journal.answer(call.path, request)
-        if kept is None:
+        stored = await self._journal.answer(call.path, request)
+        if stored is None:
             self._forward(call)
         else:
-            call.answer_framed(kept)
+            call.answer_framed(stored)
 
     def _forward(self, call: Call) -> None:
         connection = self._upstream.connection

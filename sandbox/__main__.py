@@ -8,6 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
+import event_loop
 import sandbox
 from file_modes import make_files_private
 from sandbox.world.model import Refused
@@ -65,7 +66,7 @@ def main(given: list[str]) -> int:
     """Run the command line and return the exit code."""
     options = _arguments(given)
     try:
-        asyncio.run(run(options))
+        event_loop.run(run(options))
     except (OSError, OverflowError, Refused) as error:  # a port above 65535 raises OverflowError
         print(f"cannot start: {error}", file=sys.stderr)
         return 1

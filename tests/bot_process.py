@@ -121,7 +121,7 @@ class BotProcess:
                     sums[name] = sums.get(name, 0.0) + float(line.rpartition(" ")[2])
         return sums
 
-    async def quiet(self, seconds: float = SECONDS) -> None:
+    async def wait_idle(self, seconds: float = SECONDS) -> None:
         """Wait until it has no unhandled events and unsent messages, twice in a row."""
         deadline = time.monotonic() + seconds
         still = 0

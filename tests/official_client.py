@@ -107,5 +107,5 @@ class Client:
 
 
 def _any(message: Any) -> Any:
-    """A message of the call's own type, which grpclib does not tell."""
+    """Cast to the call's own message type, which grpclib does not declare."""
     return message

@@ -29,7 +29,7 @@ def count(path: Path) -> int:
     return int(number)
 
 
-async def test_a_copy_made_while_the_bot_writes_is_whole_and_goes_back(tmp_path: Path) -> None:
+async def test_online_backup_is_consistent_and_restorable(tmp_path: Path) -> None:
     database, copy = tmp_path / "wxbot.db", tmp_path / "copy.db"
     store = Store(f"sqlite:///{database}")
     await store.open()
@@ -52,7 +52,7 @@ async def test_a_copy_made_while_the_bot_writes_is_whole_and_goes_back(tmp_path:
     await store.close()
 
 
-async def test_a_bot_that_holds_the_database_is_not_restored_under(tmp_path: Path) -> None:
+async def test_restore_is_refused_while_the_bot_runs(tmp_path: Path) -> None:
     database, copy = tmp_path / "wxbot.db", tmp_path / "copy.db"
     store = Store(f"sqlite:///{database}")
     await store.open()
@@ -66,7 +66,7 @@ async def test_a_bot_that_holds_the_database_is_not_restored_under(tmp_path: Pat
     FileLock(database).close()
 
 
-def test_what_is_no_backup_is_refused(tmp_path: Path) -> None:
+def test_invalid_backup_is_rejected(tmp_path: Path) -> None:
     database = tmp_path / "wxbot.db"
     with pytest.raises(BackupError, match="file not found"):
         make(database, tmp_path / "copy.db")
@@ -81,7 +81,7 @@ def test_what_is_no_backup_is_refused(tmp_path: Path) -> None:
     assert not database.exists()
 
 
-def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:
+def test_command_reports_errors(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tools.backup", "--config", str(tmp_path / "none.yaml"), "make", "x"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1

@@ -86,7 +86,7 @@ async def ends(config: Path) -> tuple[int, str]:
         ({"database": "postgresql://wxbot:s3cret@127.0.0.1:1/db"}, 1, "cannot start: the database: connection failed"),
     ],
 )
-def test_what_stops_the_start_is_one_line(
+def test_start_error_is_one_line(
     run_bot: RunBot, tmp_path: Path, changes: dict[str, Any], code: int, line: str
 ) -> None:
     status, said = refused(run_bot, write(tmp_path, **changes))
@@ -94,18 +94,18 @@ def test_what_stops_the_start_is_one_line(
     assert (status, said.count("\n"), "s3cret" in said) == (code, 0, False)
 
 
-def test_a_missing_config_is_named(run_bot: RunBot, tmp_path: Path) -> None:
+def test_missing_config_is_named(run_bot: RunBot, tmp_path: Path) -> None:
     status, said = refused(run_bot, tmp_path / "nowhere.yaml")
     assert (status, said) == (2, f"配置：{tmp_path}/nowhere.yaml: 没有这个文件或文件夹")
 
 
-def test_a_database_that_is_none_is_named(run_bot: RunBot, tmp_path: Path) -> None:
+def test_invalid_database_is_named(run_bot: RunBot, tmp_path: Path) -> None:
     (tmp_path / "wxbot.db").write_bytes(b"this is no database, however long it is " * 100)
     assert refused(run_bot, write(tmp_path)) == (2, "cannot start: the database: file is not a database")
 
 
 @pytest.mark.parametrize("section", ["api", "sandbox"])
-def test_an_address_that_is_taken_is_named_with_its_section(run_bot: RunBot, tmp_path: Path, section: str) -> None:
+def test_address_in_use_is_named_with_its_section(run_bot: RunBot, tmp_path: Path, section: str) -> None:
     changes: dict[str, Any] = {"assistants": [{"account": "weimi1001"}], "systems": {}, "flows": []}
     ports = {"api": free_port(), "sandbox": free_port()}
     changes |= {name: {"port": port} for name, port in ports.items()}
@@ -118,7 +118,7 @@ def test_an_address_that_is_taken_is_named_with_its_section(run_bot: RunBot, tmp
     assert "online" not in said, "nobody is logged in to WeChat before"
 
 
-async def test_a_second_one_on_the_same_database_does_not_start(tmp_path: Path) -> None:
+async def test_second_process_on_one_database_does_not_start(tmp_path: Path) -> None:
     first = tmp_path / "first"
     first.mkdir()
     database = f"sqlite:///{tmp_path}/wxbot.db"
@@ -142,7 +142,7 @@ async def test_a_second_one_on_the_same_database_does_not_start(tmp_path: Path) 
     [("bot.py", "--config"), ("-c", HANGS), ("-c", HANGS.replace("time.sleep(300)", "raise OSError"))],
     ids=["as usual", "something hangs", "something fails"],
 )
-async def test_sigterm_ends_it(tmp_path: Path, how: tuple[str, ...]) -> None:
+async def test_sigterm_stops_the_bot(tmp_path: Path, how: tuple[str, ...]) -> None:
     assert bot.LIMIT < 10, "seconds that SIGTERM allows"
     running = await asyncio.create_subprocess_exec(
         *(sys.executable, *how, str(write(tmp_path))), cwd=ROOT, stdout=asyncio.subprocess.PIPE
@@ -159,7 +159,7 @@ async def test_sigterm_ends_it(tmp_path: Path, how: tuple[str, ...]) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only /proc tells how far the imports are")
-async def test_sigterm_in_the_middle_of_the_imports_ends_it(tmp_path: Path) -> None:
+async def test_sigterm_during_imports_stops_the_bot(tmp_path: Path) -> None:
     command = (sys.executable, "bot.py", "--config", str(write(tmp_path)))
     running = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stderr=asyncio.subprocess.PIPE)
     try:
@@ -198,7 +198,7 @@ async def _starts(config: Path) -> tuple[asyncio.subprocess.Process, asyncio.Str
         ),
     ],
 )
-async def test_what_is_not_right_is_told_at_the_start(tmp_path: Path, language: str, lines: tuple[str, ...]) -> None:
+async def test_warnings_are_printed_at_the_start(tmp_path: Path, language: str, lines: tuple[str, ...]) -> None:
     running, said = await _starts(write(tmp_path, language=language))
     try:
         for line in lines:
@@ -208,7 +208,7 @@ async def test_what_is_not_right_is_told_at_the_start(tmp_path: Path, language: 
         await running.wait()
 
 
-def test_a_database_of_another_program_is_left_alone(run_bot: RunBot, tmp_path: Path) -> None:
+def test_database_of_another_program_is_not_touched(run_bot: RunBot, tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "wxbot.db") as other:
         other.execute("CREATE TABLE invoice (id)")
     other.close()
@@ -218,7 +218,7 @@ def test_a_database_of_another_program_is_left_alone(run_bot: RunBot, tmp_path: 
     assert (tmp_path / "wxbot.db").read_bytes()[100:] == before[100:]
 
 
-def test_a_database_of_a_newer_version_is_left_alone(run_bot: RunBot, tmp_path: Path) -> None:
+def test_database_of_a_newer_version_is_not_touched(run_bot: RunBot, tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "wxbot.db") as newer:
         newer.execute("CREATE TABLE inboxevent (id)")
         newer.execute("CREATE TABLE alembic_version (version_num)")
@@ -229,7 +229,7 @@ def test_a_database_of_a_newer_version_is_left_alone(run_bot: RunBot, tmp_path: 
 
 
 @pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="root may write everywhere")
-async def test_a_read_only_folder_is_named() -> None:
+async def test_read_only_folder_is_named() -> None:
     tmp_path = Path(tempfile.mkdtemp(prefix="wxbot-"))  # accessible to the other user, unlike pytest's folders
     folder = tmp_path / "shut"
     folder.mkdir()
@@ -251,7 +251,7 @@ def _names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_config_is_checked_without_a_start(run_bot: RunBot, tmp_path: Path) -> None:
+def test_config_is_checked_without_starting(run_bot: RunBot, tmp_path: Path) -> None:
     config = write(tmp_path, api={"public_url": "https://wx.example"})
     assert run_bot("--check", "--config", config) == (0, f"{config} is valid\n", "")
     assert _names(tmp_path) == ["config.yaml"]  # nothing was created
@@ -268,14 +268,14 @@ def test_a_config_is_checked_without_a_start(run_bot: RunBot, tmp_path: Path) ->
         ({"customer_service": {"faq": "questions.yaml"}}, "questions.yaml"),
     ],
 )
-def test_a_check_names_the_mistake(run_bot: RunBot, tmp_path: Path, changes: dict[str, Any], says: str) -> None:
+def test_check_names_the_error(run_bot: RunBot, tmp_path: Path, changes: dict[str, Any], says: str) -> None:
     (tmp_path / "questions.yaml").write_text("- questions: 营业时间\n")
     code, said, complained = run_bot("--check", "--config", write(tmp_path, **changes))
     assert (code, said, complained.count("\n")) == (2, "", 1)
     assert says in complained
 
 
-async def test_the_version_is_told() -> None:
+async def test_version_is_printed() -> None:
     command = (sys.executable, "bot.py", "--version")
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
     said, _ = await asyncio.wait_for(process.communicate(), SECONDS)

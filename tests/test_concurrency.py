@@ -60,7 +60,7 @@ async def test_a_cancelled_caller_does_not_cancel_the_task() -> None:
     assert await second == 7
 
 
-async def test_a_failure_reaches_every_caller_and_the_log() -> None:
+async def test_failure_reaches_every_caller_and_the_log() -> None:
     told: list[tuple[str, str]] = []
     flight = SingleFlight[str, int](lambda key, error: told.append((key, str(error))))
 
@@ -72,7 +72,7 @@ async def test_a_failure_reaches_every_caller_and_the_log() -> None:
     assert told == [("a", "no")]
 
 
-async def test_close_cancels_what_runs() -> None:
+async def test_close_cancels_running_tasks() -> None:
     flight = SingleFlight[str, int]()
 
     async def forever() -> int:

@@ -18,7 +18,7 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-def test_the_shipped_file_is_the_defaults() -> None:
+def test_shipped_file_has_the_defaults() -> None:
     """config.yaml shows every key with its default; only its examples go further."""
     shipped, defaults = load(ROOT / "config.yaml").model_dump(), Config().model_dump()
     examples = {"systems", "flows"}
@@ -28,7 +28,7 @@ def test_the_shipped_file_is_the_defaults() -> None:
     assert shipped["customer_service"] | {"keywords": []} == defaults["customer_service"]
 
 
-def test_the_shipped_file_names_every_key() -> None:
+def test_shipped_file_contains_every_key() -> None:
     """Every key must be documented in config.yaml."""
     text = (ROOT / "config.yaml").read_text(encoding="utf-8")
 
@@ -41,7 +41,7 @@ def test_the_shipped_file_names_every_key() -> None:
     assert {key for key in keys(dumped) if f"{key}:" not in text} == set()
 
 
-def test_files_beside_the_config_go_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_next_to_the_config_take_precedence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a directory with its own FAQ file, that one is used, not the shipped one."""
     reply = "reply: [look, {image: map.png}, {file: price.pdf}]"
     text = f"customer_service: {{faq: faq.yaml, keywords: [{{equals: faq.yaml, {reply}}}]}}"
@@ -59,7 +59,7 @@ def test_files_beside_the_config_go_first(tmp_path: Path, monkeypatch: pytest.Mo
     assert load("config.yaml").customer_service.faq == "faq.yaml"
 
 
-def test_the_environment_fills_in_and_overrides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_is_substituted_and_overrides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path, "assistants: [{account: a, token: '${SOME_TOKEN}'}]\napi: {port: 8081, host: 0.0.0.0}")
     monkeypatch.setenv("SOME_TOKEN", "t0ken")
     monkeypatch.setenv("WXBOT_API__PORT", "9000")
@@ -172,7 +172,7 @@ def test_the_environment_fills_in_and_overrides(tmp_path: Path, monkeypatch: pyt
         ("a: [", "invalid YAML: line 1, column 5"),
     ],
 )
-def test_what_is_wrong_is_named_in_one_line(tmp_path: Path, text: str, named: str) -> None:
+def test_invalid_value_is_reported_in_one_line(tmp_path: Path, text: str, named: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(write(tmp_path, text))
     assert named in str(caught.value)
@@ -201,7 +201,7 @@ def test_secrets_are_not_shown(tmp_path: Path, text: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_the_urls_handed_out_follow_the_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_public_url_follows_the_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They follow the port while they have the default; port 0 is not known yet."""
     assert load(ROOT / "config.yaml").api.public_url == "http://127.0.0.1:8080"
     monkeypatch.setenv("WXBOT_API__PORT", "9000")
@@ -213,7 +213,7 @@ def test_the_urls_handed_out_follow_the_port(tmp_path: Path, monkeypatch: pytest
     assert load(ROOT / "config.yaml").api.public_url == "http://127.0.0.1:8080"
 
 
-def test_variables_reach_into_sections_and_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_override_sections_and_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = """
     assistants: [{account: a, endpoint: "h:1"}, {account: b}]
     systems: {hipos: {base_url: "http://h", headers: {Authorization: x}}}
@@ -252,7 +252,7 @@ def test_variables_reach_into_sections_and_lists(tmp_path: Path, monkeypatch: py
     assert (config.api.keys, config.api.trusted_proxies) == (["first-key-1234567", "second-key-123456"], [])
 
 
-def test_a_time_without_quotes_is_a_time(tmp_path: Path) -> None:
+def test_unquoted_time_is_parsed_as_time(tmp_path: Path) -> None:
     """YAML parses 18:00 as a sexagesimal number."""
     hours = load(write(tmp_path, "customer_service: {handoff: {hours: {from: 9:30, to: 18:00}}}")).customer_service
     assert (hours.handoff.hours.from_, hours.handoff.hours.to) == ("09:30", "18:00")
@@ -274,7 +274,7 @@ def test_a_time_without_quotes_is_a_time(tmp_path: Path) -> None:
         ("WXBOT_ASSISTANTS", "[{account: a, token: 12345678}]", "assistants.1.token (WXBOT_ASSISTANTS): (hidden)"),
     ],
 )
-def test_a_variable_that_is_wrong_is_named(
+def test_invalid_variable_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, named: str
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -284,7 +284,7 @@ def test_a_variable_that_is_wrong_is_named(
     assert "12345678" not in str(caught.value)
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nowhere\.yaml"):
         load(tmp_path / "nowhere.yaml")
 
@@ -297,7 +297,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         ("webhooks: [{url: 'https://erp.example/hook', secret: whsec_dGVzdA}]", "webhooks.1.secret"),
     ],
 )
-def test_secrets_that_can_be_guessed_are_refused(tmp_path: Path, yaml: str, key: str) -> None:
+def test_weak_secrets_are_rejected(tmp_path: Path, yaml: str, key: str) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(yaml)
     with pytest.raises(ConfigError, match="at least 16 characters") as refused:
@@ -306,7 +306,7 @@ def test_secrets_that_can_be_guessed_are_refused(tmp_path: Path, yaml: str, key:
     assert not any(secret in str(refused.value) for secret in ("short", "fifteen", "dGVzdA"))
 
 
-def test_kubernetes_own_variables_are_none_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kubernetes_variables_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "WXBOT_PORT": "tcp://10.0.0.1:8080",
         "WXBOT_SERVICE_HOST": "10.0.0.1",

@@ -52,7 +52,7 @@ def test_no_secret_is_shown() -> None:
     assert shown["webhooks"][0]["url"] == f"https://erp.example/{HIDDEN}"
 
 
-def test_all_else_is_shown_as_in_the_file() -> None:
+def test_other_values_are_shown_unchanged() -> None:
     config = _config()
     shown = masked(config)
     plain = config.model_dump(mode="json", by_alias=True)
@@ -91,7 +91,7 @@ SECTIONS = [section for section in _sections(Config, set()) if section is not Te
 
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.__name__)
-def test_whatever_sounds_like_a_secret_is_marked_as_one(section: type[BaseModel]) -> None:
+def test_secret_sounding_fields_have_secret_types(section: type[BaseModel]) -> None:
     for name, field in section.model_fields.items():
         sounds = any(word in name for word in ("token", "secret", "password", "key"))
         if sounds and str in (field.annotation, *get_args(field.annotation)):

@@ -21,7 +21,7 @@ def modes(folder: Path) -> dict[str, str]:
     return {name: oct(mode) for name, mode in found.items() if mode & 0o077}
 
 
-def test_database_and_sandbox_state(tmp_path: Path) -> None:
+def test_database_and_sandbox_files_are_private(tmp_path: Path) -> None:
     data = tmp_path / "data"
     environment = os.environ | {
         "WXBOT_DATABASE": f"sqlite:///{data}/wxbot.db",
@@ -45,7 +45,7 @@ def test_database_and_sandbox_state(tmp_path: Path) -> None:
     assert modes(data) == {}
 
 
-def test_backups(tmp_path: Path) -> None:
+def test_backups_are_private(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "wxbot.db") as database:
         database.execute("CREATE TABLE alembic_version (version_num VARCHAR(32))")
     database.close()

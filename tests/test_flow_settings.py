@@ -37,7 +37,7 @@ def check(**how: Any) -> dict[str, Any]:
     return {"ask": {"x": {"question": "？", "check": {"words": "不对。", **how}}}}
 
 
-def test_all_that_works_is_taken(tmp_path: Path) -> None:
+def test_all_step_kinds_are_accepted(tmp_path: Path) -> None:
     say = {"say": "{store} {order.code} {order.list.0} {result.deep.er} {person} {flow} {assistant} {not a name} {}"}
     taken = load(config(tmp_path, flows=[flow(ASK, CALL, WAIT, say, failed="{flow} {error} {store} {result.x}")]))
     assert [bool(step.wait) for step in taken.flows[0].steps] == [False, False, True, False]
@@ -95,7 +95,7 @@ def test_all_that_works_is_taken(tmp_path: Path) -> None:
         ([flow(SAY), {**flow(SAY), "name": "另"}], "flow 另, start: '开始' is already used (flow 试)"),
     ],
 )
-def test_a_broken_flow_stops_the_start_and_is_named(tmp_path: Path, flows: list[Any], line: str) -> None:
+def test_invalid_flow_stops_the_start(tmp_path: Path, flows: list[Any], line: str) -> None:
     with pytest.raises(ConfigError) as error:
         load(config(tmp_path, flows=flows))
     assert line in str(error.value)
@@ -118,7 +118,7 @@ HOOK = {"url": "https://erp.example/hook", "secret": "whsec_dGVzdHRlc3R0ZXN0dGVz
         ([HOOK, HOOK], "webhooks: URLs must be unique"),
     ],
 )
-def test_a_broken_webhook_stops_the_start_and_its_secret_is_not_shown(
+def test_invalid_webhook_stops_the_start_without_showing_its_secret(
     tmp_path: Path, webhooks: list[Any], line: str
 ) -> None:
     with pytest.raises(ConfigError) as error:
@@ -140,11 +140,11 @@ def test_a_broken_webhook_stops_the_start_and_its_secret_is_not_shown(
         ("-" * 16, [b"-" * 16]),
     ],
 )
-def test_a_secret_without_its_prefix_is_taken_both_ways(secret: str, keys: list[bytes]) -> None:
+def test_secret_without_prefix_yields_both_keys(secret: str, keys: list[bytes]) -> None:
     assert list(WebhookSettings(url="https://erp.example/hook", secret=secret).keys) == keys
 
 
-def test_a_lane_names_a_receiver_without_what_may_be_secret() -> None:
+def test_queue_name_of_a_webhook_contains_no_secret() -> None:
     plain = WebhookSettings(url="https://erp.example:8443/hook", secret="dGVzdHRlc3R0ZXN0dGVzdA")
     assert plain.plain_url == "https://erp.example:8443/hook"
     keyed = WebhookSettings(url="https://me:pass@erp.example/hook?access_token=s3cret", secret="dGVzdHRlc3R0ZXN0dGVzdA")
@@ -154,7 +154,7 @@ def test_a_lane_names_a_receiver_without_what_may_be_secret() -> None:
     assert keyed.plain_url != other.plain_url
 
 
-def test_a_secret_in_the_path_is_not_shown() -> None:
+def test_secret_in_the_path_is_not_shown() -> None:
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLw0hBc7Bqyj8ZCY="
     hook = WebhookSettings(url="https://hooks.example/services/T02AB34CD5EF/sekrit?k=s3cret", secret=secret)
     assert hook.shown_url.startswith("https://hooks.example/services/…/sekrit#")

@@ -47,13 +47,13 @@ def _messages() -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("file", "message"), [*_messages(), *(("error_messages.py", one) for one in WANTED.values())])
-def test_every_configuration_error_has_chinese_words(file: str, message: str) -> None:
+def test_every_config_error_has_a_chinese_translation(file: str, message: str) -> None:
     chinese = in_language(message, "zh")
     assert not UNTRANSLATED.search(chinese), f"{file}: add Chinese words to config/language.py: {chinese}"
     assert in_language(message, "en") == message
 
 
-def test_the_messages_are_found_at_all() -> None:
+def test_message_search_finds_messages() -> None:
     assert len(list(_messages())) > 30
 
 
@@ -68,14 +68,14 @@ def test_the_messages_are_found_at_all() -> None:
         ("keep_days: [", "不是有效的 YAML：第 1 行第 13 列："),
     ],
 )
-def test_a_mistake_in_the_config_is_told_in_chinese(tmp_path: Path, yaml: str, line: str) -> None:
+def test_config_error_is_printed_in_chinese(tmp_path: Path, yaml: str, line: str) -> None:
     (tmp_path / "config.yaml").write_text(yaml)
     with pytest.raises(ConfigError) as raised:
         load(tmp_path / "config.yaml")
     assert line in in_language(str(raised.value), "zh")
 
 
-def test_whose_language(tmp_path: Path) -> None:
+def test_language_is_selected(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     assert language_of(path, {}) == "zh"
     path.write_text("# language: en\nassistants: [")
@@ -87,19 +87,19 @@ def test_whose_language(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("problem", list(Problem))
-def test_every_problem_of_an_account_is_worded(problem: Problem) -> None:
+def test_every_account_problem_has_a_text(problem: Problem) -> None:
     chinese, english = PROBLEMS[problem]
     assert re.search("[一-鿿]", chinese)
     assert not re.search("[一-鿿]", english)
     assert "DETAIL" in Reason(problem, "DETAIL").text("zh") or "{0}" not in chinese
 
 
-def test_both_languages_say_the_same_things() -> None:
+def test_both_languages_have_the_same_texts() -> None:
     for name, (chinese, english) in WORDS.items():
         assert set(re.findall(r"\{\w+\}", chinese)) == set(re.findall(r"\{\w+\}", english)), name
 
 
-def test_reports_are_in_english_where_that_is_asked_for() -> None:
+def test_reports_follow_the_language() -> None:
     english = Config(language="en", texts={"report_miss": "? {question}"}).texts
     assert english.report_title == "Daily report, {day}"
     assert english.report_miss == "? {question}"

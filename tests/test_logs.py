@@ -9,7 +9,7 @@ import pytest
 from logs import MAX_LINES, WINDOW, RateLimitedLog
 
 
-def test_so_many_of_a_kind_then_their_number(caplog: pytest.LogCaptureFixture) -> None:
+def test_repeated_lines_are_summarised_by_count(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     now = [0.0]
     limited = RateLimitedLog(logging.getLogger("test"), lambda: now[0])

@@ -37,7 +37,7 @@ PAGES = make_pages()
 
 
 @given(ANY)
-def test_a_name_is_one_line_that_everything_takes(name: str) -> None:
+def test_name_becomes_one_printable_line(name: str) -> None:
     shown = clean_name(name)
     shown.encode()
     assert len(f"<{shown}>".splitlines()) == 1
@@ -47,7 +47,7 @@ def test_a_name_is_one_line_that_everything_takes(name: str) -> None:
 
 @settings(max_examples=500)
 @given(st.sampled_from(list(FILLED.values())), NAMES)
-def test_a_name_stands_in_a_text_as_it_is(words: str, name: str) -> None:
+def test_name_in_a_text_is_not_interpreted(words: str, name: str) -> None:
     """It forges no further line, and what looks like a placeholder in it is not filled in."""
     wanted = set(re.findall(r"\{(\w+)\}", words))
     shown = fill(words, **dict.fromkeys(wanted, name))
@@ -58,7 +58,7 @@ def test_a_name_stands_in_a_text_as_it_is(words: str, name: str) -> None:
 
 
 @given(ANY)
-def test_a_name_forges_no_line_of_the_log(name: str) -> None:
+def test_name_cannot_forge_a_log_line(name: str) -> None:
     record = logging.LogRecord("wxbot", logging.INFO, "", 0, "%s came in", (name,), None)
     text = TextFormatter("%(levelname)s %(message)s").format(record)
     line = JsonFormatter().format(record)
@@ -89,7 +89,7 @@ def _rendered(name: str) -> _Page:
 
 
 @given(NAMES)
-def test_a_name_adds_nothing_to_a_page(name: str) -> None:
+def test_name_adds_no_markup_to_a_page(name: str) -> None:
     page = _rendered(name)
     assert page.tags == _rendered("a").tags
     assert name in page.words
@@ -109,12 +109,12 @@ GIVEN_BACK = (str.strip, html.escape, lambda name: html.escape(html.escape(name)
 @given(NAMES, st.sampled_from(GIVEN_BACK))
 @example("阮&阮商行的群100001", html.escape)
 @example("豹子头🔥的群100002", _emoji_word)
-def test_a_name_is_recognised_as_wechat_gives_it_back(name: str, change: object) -> None:
+def test_name_is_recognised_as_normalised_by_wechat(name: str, change: object) -> None:
     assert same_name(change(name), name)  # type: ignore[operator]
 
 
 @given(st.text(st.characters(categories=["L", "N"]), min_size=LONGEST_SHOWN + 1, max_size=60))
-def test_a_long_name_is_recognised_cut_off(name: str) -> None:
+def test_truncated_long_name_is_recognised(name: str) -> None:
     assert same_name(name[:LONGEST_SHOWN], name)
     assert not same_name(name[:10], name)
     assert not same_name("别" + name[:LONGEST_SHOWN], name)
@@ -127,7 +127,7 @@ CALLED = st.text(PLAIN, min_size=1, max_size=20).map(clean_name).filter(str.stri
 @given(CALLED, st.text(PLAIN, max_size=20))
 @example("\u3000李四", "")
 @example("李四\u3000", "在吗")
-def test_who_is_mentioned_is_found(name: str, words: str) -> None:
+def test_mentioned_people_are_found(name: str, words: str) -> None:
     """As WeChat writes a mention, and as people do, if the name has no @ and no end of a mention in it."""
     assert is_called(f"@{name}{SEPARATOR}{words}", [name])
     assert called(f"@{name}{SEPARATOR}{words}", lambda one: ["id"] if one == name else []) == ("id",)
@@ -143,7 +143,7 @@ MENTIONS = st.lists(
 
 
 @given(MENTIONS, NAMES)
-def test_no_mention_breaks_the_parser(text: str, name: str) -> None:
+def test_any_mention_is_parsed(text: str, name: str) -> None:
     assert set(called(text, lambda one: [one] if one == name else [])) <= {name}
     if is_called(text, [name]) or is_to_everybody(text):
         assert "@" in text

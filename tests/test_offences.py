@@ -31,16 +31,16 @@ BETWEEN = st.text(st.sampled_from(" .-_*。，·~\u200b\u200d\u2060\ufeff\u3000\
         ("", None),
     ],
 )
-def test_words(text: str, found: str | None) -> None:
+def test_blocked_words_are_found(text: str, found: str | None) -> None:
     assert WORDS.hit(text) == found
 
 
 @given(st.lists(BETWEEN, min_size=2, max_size=2), st.text("好的今天天气", max_size=5))
-def test_nothing_between_the_characters_hides_a_word(gaps: list[str], around: str) -> None:
+def test_separators_do_not_hide_a_word(gaps: list[str], around: str) -> None:
     assert WORDS.hit(f"{around}加{gaps[0]}微{gaps[1]}信{around}") == "加微信"
 
 
-def test_no_words_find_nothing() -> None:
+def test_no_words_match_nothing() -> None:
     assert WordFilter([]).hit("加微信") is None
     assert WordFilter([" ", "\u200b"]).hit("a b \u200b") is None
 
@@ -70,17 +70,17 @@ def test_no_words_find_nothing() -> None:
         ("https://[::1", None),
     ],
 )
-def test_links(text: str, host: str | None) -> None:
+def test_foreign_host_of_a_link_is_found(text: str, host: str | None) -> None:
     assert foreign_link(text, ["yunmof.com"]) == host
 
 
 @pytest.mark.parametrize("url", ["https://evil.com\\@yunmof.com/", "evil.com\\@yunmof.com", "https:\\\\evil.com"])
-def test_a_backslash_is_a_slash(url: str) -> None:
+def test_backslash_counts_as_slash(url: str) -> None:
     """As in browsers, for URLs in QR codes."""
     assert host_of(url) == "evil.com"
 
 
-def test_flooding_is_more_than_so_many_within_so_long() -> None:
+def test_flooding_threshold_and_window() -> None:
     flood = FloodDetector(FloodSettings(messages=3, seconds=10))
     one, other = ("a", "room", "one"), ("a", "room", "other")
     assert [flood.hit(one, at, at) for at in (0, 1, 2, 3)] == [False, False, False, True]
@@ -89,7 +89,7 @@ def test_flooding_is_more_than_so_many_within_so_long() -> None:
     assert not any(flood.hit(other, 20 + 5 * n, 20 + 5 * n) for n in range(20))
 
 
-def test_neither_a_clock_that_stands_still_nor_a_backlog_is_flooding() -> None:
+def test_frozen_clock_and_backlog_are_not_flooding() -> None:
     flood = FloodDetector(FloodSettings(messages=3, seconds=10))
     one, other = ("a", "room", "one"), ("a", "room", "other")
     assert not any(flood.hit(one, 5.0 * number, 0.0) for number in range(20)), "one time for all that is said"
@@ -102,7 +102,7 @@ def test_neither_a_clock_that_stands_still_nor_a_backlog_is_flooding() -> None:
      "www.example.museum", "go.example.zip/login", "WWW.EXAMPLE.PICS", "evil.click快来", "看看evil.lol", "evil.to/x",
      "梁山.中国", "http://3232235777/", "http://[2001:db8::1]/x", "еvil.com", "https://уours.example"],
 )  # fmt: skip
-def test_links_of_other_shapes(text: str) -> None:
+def test_links_in_other_notations_are_found(text: str) -> None:
     assert foreign_link(text, ["ours.example"]) is not None
 
 
@@ -111,11 +111,11 @@ def test_links_of_other_shapes(text: str) -> None:
     ["版本 1.2.3.4", "3.14/2", "a.b", "今天 9:00-18:00", "是/否", "www.ours.example/a", "ok.so what", "我爱.中国人",
      "报告.docx", "main.py"],
 )  # fmt: skip
-def test_what_is_no_foreign_link(text: str) -> None:
+def test_own_and_invalid_links_are_allowed(text: str) -> None:
     assert foreign_link(text, ["ours.example"]) is None
 
 
-def test_marks_on_letters_hide_no_word() -> None:
+def test_combining_marks_do_not_hide_a_word() -> None:
     words = WordFilter(["spam", "加微信"])
     assert words.hit("s\u0301p\u0308a\u0336m") == "spam"
     assert words.hit("\u015bp\u00e4m") == "spam"
@@ -126,12 +126,12 @@ def test_marks_on_letters_hide_no_word() -> None:
 @pytest.mark.parametrize(
     "text", ["ѕрам", "ѕ р а м", "ꓢꓑꓮꓟ", "ЅРАМ", "𝓼𝓹𝓪𝓶", "sᴘᴀᴍ", "加エ群", "加ｖx", "加νх", "加V\u0336X"]
 )
-def test_letters_that_look_like_others_hide_no_word(text: str) -> None:
+def test_lookalike_letters_do_not_hide_a_word(text: str) -> None:
     words = WordFilter(["spam", "加工", "加vx", "лохотрон"])
     assert words.hit(text) is not None
     assert words.hit("лохотрон") == words.hit("ЛОХОТРОН") == "лохотрон"
 
 
 @pytest.mark.parametrize("text", ["Привет, как дела", "γειά σου", "一起加油", "“spa”和“massage”", "カード"])
-def test_other_alphabets_are_no_offence(text: str) -> None:
+def test_other_alphabets_are_allowed(text: str) -> None:
     assert WordFilter(["spam", "加工", "加vx", "лохотрон"]).hit(text) is None

@@ -38,13 +38,13 @@ async def client(gateway: OfficialGateway) -> AsyncIterator[Client]:
     client.close()
 
 
-async def test_text_in_and_out(gateway: OfficialGateway, client: Client) -> None:
+async def test_text_is_received_and_sent(gateway: OfficialGateway, client: Client) -> None:
     async with client.events() as next_of:
         assert json.loads(await next_of(pb.EVENT_LOGIN)) == {"contactId": "wxid_bot"}
         await next_of(pb.EVENT_READY)
         await gateway.say("甲", "你好")
-        heard = json.loads(await next_of(pb.EVENT_MESSAGE))["messageId"]
-        message = await client.call("MessagePayload", id=heard)
+        received = json.loads(await next_of(pb.EVENT_MESSAGE))["messageId"]
+        message = await client.call("MessagePayload", id=received)
         assert (message.talker_id, message.listener_id, message.text, message.type) == ("甲", "wxid_bot", "你好", 7)
         answer = await client.call("MessageSendText", conversation_id="甲", text="您好")
         assert json.loads(await next_of(pb.EVENT_MESSAGE)) == {"messageId": answer.id}
@@ -60,7 +60,7 @@ async def test_wrong_token_is_unauthenticated(gateway: OfficialGateway) -> None:
     client.close()
 
 
-async def test_plaintext_gateway_answers_and_a_tls_one_refuses_plaintext(official: Start) -> None:
+async def test_plaintext_and_tls_gateways(official: Start) -> None:
     plain, secure = await official(tls=False), await official()
     client = Client.of(plain)
     assert list((await client.call("ContactList")).ids) == ["wxid_bot"]
@@ -71,7 +71,7 @@ async def test_plaintext_gateway_answers_and_a_tls_one_refuses_plaintext(officia
     client.close()
 
 
-async def test_a_gateway_shows_its_own_certificate(official: Start) -> None:
+async def test_gateway_presents_its_own_certificate(official: Start) -> None:
     certificate, key = self_signed("wx.example")
     names = "WECHATY_PUPPET_SERVICE_TLS_SERVER_CERT", "WECHATY_PUPPET_SERVICE_TLS_SERVER_KEY"
     gateway = await official(env=dict(zip(names, (certificate, key), strict=True)))
@@ -84,7 +84,7 @@ async def test_a_gateway_shows_its_own_certificate(official: Start) -> None:
     client.close()
 
 
-async def test_a_group_takes_three_and_its_topic_changes(gateway: OfficialGateway, client: Client) -> None:
+async def test_group_needs_three_and_its_topic_changes(gateway: OfficialGateway, client: Client) -> None:
     with pytest.raises(GRPCError, match="三个人"):
         await client.call("RoomCreate", contact_ids=["甲", "甲"], topic="群")
     async with client.events() as next_of:
@@ -105,7 +105,7 @@ async def _room(gateway: OfficialGateway, size: int, **fields: Any) -> str:
     return "big@chatroom"
 
 
-async def test_below_forty_an_add_joins_and_from_forty_on_it_invites(gateway: OfficialGateway, client: Client) -> None:
+async def test_member_is_added_below_forty_and_invited_above(gateway: OfficialGateway, client: Client) -> None:
     room = await _room(gateway, 39)
     await client.call("RoomAdd", id=room, contact_id="甲")
     assert "甲" in (await client.call("RoomPayload", id=room)).member_ids
@@ -121,7 +121,7 @@ async def test_below_forty_an_add_joins_and_from_forty_on_it_invites(gateway: Of
         await gateway.tap(room, "乙")
 
 
-async def test_a_group_refuses_who_may_not(gateway: OfficialGateway, client: Client) -> None:
+async def test_unauthorized_group_calls_are_rejected(gateway: OfficialGateway, client: Client) -> None:
     await gateway.contact("生人", friend=False)
     room = await _room(gateway, 5, owner="c0", confirm=True)
     for call, fields, sentence in (
@@ -141,7 +141,7 @@ async def test_a_group_refuses_who_may_not(gateway: OfficialGateway, client: Cli
     assert "c1" not in (await client.call("RoomPayload", id=room)).member_ids
 
 
-async def test_a_friend_request_is_accepted_once(gateway: OfficialGateway, client: Client) -> None:
+async def test_friend_request_is_accepted_once(gateway: OfficialGateway, client: Client) -> None:
     async with client.events() as next_of:
         asked = await gateway.friend_request("丁", "我是丁")
         assert json.loads(await next_of(pb.EVENT_FRIENDSHIP)) == {"friendshipId": asked}
@@ -156,14 +156,14 @@ async def test_a_friend_request_is_accepted_once(gateway: OfficialGateway, clien
     assert len(await gateway.table("friendships")) == 2
 
 
-async def test_an_alias_is_set_and_cleared(client: Client) -> None:
+async def test_alias_is_set_and_cleared(client: Client) -> None:
     await client.call("ContactAlias", id="甲", alias="老甲")
     assert (await client.call("ContactPayload", id="甲")).alias == "老甲"
     await client.call("ContactAlias", id="甲", alias="")
     assert (await client.call("ContactAlias", id="甲")).alias == ""
 
 
-async def test_every_kind_of_message_comes_in(gateway: OfficialGateway, client: Client) -> None:
+async def test_every_message_kind_is_received(gateway: OfficialGateway, client: Client) -> None:
     data = b"x" * 30_000
     file = {"name": "a.txt", "base64": base64.b64encode(data).decode()}
     room = await _room(gateway, 3)
@@ -183,7 +183,7 @@ async def test_every_kind_of_message_comes_in(gateway: OfficialGateway, client: 
     assert (taken_back.type, taken_back.text, taken_back.room_id) == (13, told, room)
 
 
-async def test_what_is_sent_is_recorded(gateway: OfficialGateway, client: Client) -> None:
+async def test_sent_messages_are_recorded(gateway: OfficialGateway, client: Client) -> None:
     data = b"\0picture"
     room = await _room(gateway, 3)
     box = json.dumps({"type": 1, "name": "p.png", "base64": base64.b64encode(data).decode()})
@@ -201,7 +201,7 @@ async def test_what_is_sent_is_recorded(gateway: OfficialGateway, client: Client
 
 
 @pytest.mark.parametrize(("mode", "done"), [("throw", False), ("hang", False), ("lose", True), ("fail", True)])
-async def test_a_spoilt_call(gateway: OfficialGateway, client: Client, mode: str, done: bool) -> None:
+async def test_faulty_call(gateway: OfficialGateway, client: Client, mode: str, done: bool) -> None:
     await gateway.fault("MessageSendText", mode, text="操作过于频繁", code=8, times=1)
     send = client.call("MessageSendText", 1.0, conversation_id="甲", text="一")
     if mode in ("hang", "lose"):
@@ -215,7 +215,7 @@ async def test_a_spoilt_call(gateway: OfficialGateway, client: Client, mode: str
     assert len(await gateway.wait_calls("MessageSendText", 2)) == 2
 
 
-async def test_a_call_is_ignored_skipped_or_late(gateway: OfficialGateway, client: Client) -> None:
+async def test_call_is_ignored_skipped_or_late(gateway: OfficialGateway, client: Client) -> None:
     await gateway.room("r@chatroom", "旧", ["wxid_bot", "甲"])
     await gateway.fault("RoomTopic", "ignore", skip=1, times=1)
     await gateway.fault("RoomAdd", "late", ms=300)
@@ -229,7 +229,7 @@ async def test_a_call_is_ignored_skipped_or_late(gateway: OfficialGateway, clien
     await client.call("RoomAdd", id="r@chatroom", contact_id="丙")
 
 
-async def test_any_event_can_be_sent(gateway: OfficialGateway, client: Client) -> None:
+async def test_any_event_can_be_emitted(gateway: OfficialGateway, client: Client) -> None:
     async with client.events() as next_of:
         await gateway.emit_raw("room-join", {"roomId": None})
         assert json.loads(await next_of(pb.EVENT_ROOM_JOIN)) == {"roomId": None}
@@ -248,7 +248,7 @@ async def test_any_event_can_be_sent(gateway: OfficialGateway, client: Client) -
             await next_of(pb.EVENT_MESSAGE)
 
 
-async def test_a_burst_over_many_contacts_arrives_in_order(official: Start, tmp_path: Path) -> None:
+async def test_burst_over_many_contacts_arrives_in_order(official: Start, tmp_path: Path) -> None:
     gateway = await official(state=tmp_path / "state.jsonl")
     await gateway.setup(contacts=5000, groups=300)
     client = Client.of(gateway)
@@ -260,7 +260,7 @@ async def test_a_burst_over_many_contacts_arrives_in_order(official: Start, tmp_
     client.close()
 
 
-async def test_a_frozen_gateway_answers_after_the_thaw(gateway: OfficialGateway, client: Client) -> None:
+async def test_frozen_gateway_answers_after_thaw(gateway: OfficialGateway, client: Client) -> None:
     await client.call("Version")
     gateway.freeze()
     with pytest.raises(TimeoutError):
@@ -269,7 +269,7 @@ async def test_a_frozen_gateway_answers_after_the_thaw(gateway: OfficialGateway,
     await client.call("Version")
 
 
-async def test_state_survives_a_kill(official: Start, tmp_path: Path) -> None:
+async def test_state_survives_kill(official: Start, tmp_path: Path) -> None:
     gateway = await official(state=tmp_path / "state.jsonl")
     await gateway.contact("甲", "甲")
     message = await gateway.say("甲", "记住")
@@ -286,12 +286,12 @@ async def test_state_survives_a_kill(official: Start, tmp_path: Path) -> None:
     client.close()
 
 
-async def test_a_refused_command_says_why(gateway: OfficialGateway) -> None:
+async def test_rejected_command_gives_the_reason(gateway: OfficialGateway) -> None:
     with pytest.raises(ControlError, match="nobody"):
         await gateway.say("nobody", "?")
 
 
-def test_a_missing_node_skips_and_fails_under_ci(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_node_skips_and_fails_in_ci(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CI", raising=False)
     with pytest.raises(pytest.skip.Exception, match="node"):

@@ -55,7 +55,7 @@ async def _count(store: Store) -> int:
     return await store.read(lambda s: s.exec(select(func.count()).select_from(InboxEvent)).one())
 
 
-async def test_a_copy_made_while_the_bot_writes_goes_into_an_empty_server(new: New, tmp_path: Path) -> None:
+async def test_online_backup_is_restored_into_an_empty_server(new: New, tmp_path: Path) -> None:
     copy, first = tmp_path / "copy.pgdump", new()
     store = Store(first)
     await store.open()
@@ -77,7 +77,7 @@ async def test_a_copy_made_while_the_bot_writes_goes_into_an_empty_server(new: N
         postgres_backup.restore(second, copy)
 
 
-async def test_what_is_no_backup_is_refused(new: New, tmp_path: Path) -> None:
+async def test_invalid_backup_is_rejected(new: New, tmp_path: Path) -> None:
     database = new()
     with pytest.raises(BackupError, match="file not found"):
         postgres_backup.restore(database, tmp_path / "none")
@@ -97,13 +97,13 @@ async def test_what_is_no_backup_is_refused(new: New, tmp_path: Path) -> None:
         postgres_backup.restore(new(), tmp_path / "half")
 
 
-def test_without_the_client_programs_one_line_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_client_programs_are_reported_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(BackupError, match="postgresql-client"):
         postgres_backup.make("postgresql://u:p@h/d", tmp_path / "copy")
 
 
-def test_a_password_is_in_no_list_of_processes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_password_is_not_in_the_process_list(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     program = tmp_path / "pg_dump"
     program.write_text(f'#!/bin/sh\necho "$@" "$PGPASSWORD" > {tmp_path}/seen\nexit 1\n')
     program.chmod(0o755)
@@ -117,7 +117,7 @@ def test_a_password_is_in_no_list_of_processes(monkeypatch: pytest.MonkeyPatch, 
     assert "s3cret" not in str(refused.value)
 
 
-def test_a_folder_keeps_the_newest(tmp_path: Path) -> None:
+def test_old_backups_in_a_folder_are_deleted(tmp_path: Path) -> None:
     for day in range(1, 6):
         (tmp_path / f"wxbot-2026010{day}-041000.db").touch()
     (tmp_path / "mine.db").touch()
@@ -131,7 +131,7 @@ def test_a_folder_keeps_the_newest(tmp_path: Path) -> None:
     assert place(tmp_path / "x", "sqlite:///a.db") == tmp_path / "x"
 
 
-async def test_the_command_makes_one_in_a_folder(tmp_path: Path) -> None:
+async def test_command_writes_into_a_folder(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path}/wxbot.db")
     await store.open()
     await store.close()

@@ -32,7 +32,7 @@ FIRST, SECOND = "first-0123456789ab", "second-0123456789ab"
         ("admins: [店长]\n", 2, "admins.1"),
     ],
 )
-def test_check_says_so_in_one_line(run_bot: RunBot, tmp_path: Path, config: str, code: int, line: str) -> None:
+def test_check_prints_one_line(run_bot: RunBot, tmp_path: Path, config: str, code: int, line: str) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(config)
     (tmp_path / "faq.yaml").write_text("- questions: [a]\n  reply: b\n")
@@ -41,7 +41,7 @@ def test_check_says_so_in_one_line(run_bot: RunBot, tmp_path: Path, config: str,
     assert (done.code, line in said, said.count("\n")) == (code, True, 1), said
 
 
-async def test_sighup_reloads_and_never_ends_the_process(tmp_path: Path) -> None:
+async def test_sighup_reloads_without_ending_the_process(tmp_path: Path) -> None:
     port = free_port()
     file = tmp_path / "config.yaml"
     config = (

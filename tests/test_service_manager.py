@@ -25,7 +25,7 @@ class Systemd:
         self.socket.bind(address)
         self.socket.setblocking(False)
 
-    async def hears(self, seconds: float = SECONDS) -> str:
+    async def receives(self, seconds: float = SECONDS) -> str:
         loop = asyncio.get_running_loop()
         return (await asyncio.wait_for(loop.sock_recv(self.socket, 100), seconds)).decode()
 
@@ -37,9 +37,9 @@ async def test_each_state_is_one_datagram(tmp_path: Path, kind: str) -> None:
     manager = ServiceManager({"NOTIFY_SOCKET": name.replace("\0", "@"), "WATCHDOG_USEC": "100000"})
     manager.ready()
     manager.stopping()
-    assert [await systemd.hears(), await systemd.hears()] == ["READY=1", "STOPPING=1"]
+    assert [await systemd.receives(), await systemd.receives()] == ["READY=1", "STOPPING=1"]
     alive = asyncio.create_task(manager.keep_alive())
-    assert [await systemd.hears(), await systemd.hears()] == ["WATCHDOG=1", "WATCHDOG=1"]
+    assert [await systemd.receives(), await systemd.receives()] == ["WATCHDOG=1", "WATCHDOG=1"]
     alive.cancel()
     systemd.socket.close()
 
@@ -54,14 +54,14 @@ async def test_each_state_is_one_datagram(tmp_path: Path, kind: str) -> None:
         {"WATCHDOG_USEC": "x"},
     ],
 )
-async def test_without_systemd_nothing_happens(environment: dict[str, str]) -> None:
+async def test_nothing_is_sent_without_systemd(environment: dict[str, str]) -> None:
     manager = ServiceManager(environment)
     manager.ready()
     await asyncio.wait_for(manager.keep_alive(), SECONDS)
     manager.stopping()
 
 
-async def test_the_bot_is_ready_when_it_answers_and_feeds_the_watchdog(tmp_path: Path) -> None:
+async def test_bot_notifies_ready_and_watchdog(tmp_path: Path) -> None:
     systemd = Systemd(str(tmp_path / "notify"))
     port = free_port()
     (tmp_path / "config.yaml").write_text(
@@ -73,25 +73,25 @@ async def test_the_bot_is_ready_when_it_answers_and_feeds_the_watchdog(tmp_path:
     with (tmp_path / "log").open("wb") as log:
         bot = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment, stdout=log, stderr=log)
     try:
-        assert await systemd.hears() == "READY=1", (tmp_path / "log").read_text()
+        assert await systemd.receives() == "READY=1", (tmp_path / "log").read_text()
         with socket.create_connection(("127.0.0.1", port), 2):
             pass
         began = time.monotonic()
-        assert {await systemd.hears() for _ in range(4)} == {"WATCHDOG=1"}
+        assert {await systemd.receives() for _ in range(4)} == {"WATCHDOG=1"}
         assert time.monotonic() - began < 30
         bot.send_signal(signal.SIGSTOP)  # systemd would restart it now
         await asyncio.sleep(0.1)
         while True:
             try:
-                await systemd.hears(1.2)
+                await systemd.receives(1.2)
             except TimeoutError:
                 break
         bot.send_signal(signal.SIGCONT)
         bot.terminate()
-        heard = [await systemd.hears()]
-        while heard[-1] == "WATCHDOG=1":
-            heard.append(await systemd.hears())
-        assert heard[-1] == "STOPPING=1"
+        received = [await systemd.receives()]
+        while received[-1] == "WATCHDOG=1":
+            received.append(await systemd.receives())
+        assert received[-1] == "STOPPING=1"
         assert await asyncio.wait_for(bot.wait(), SECONDS) == 0
     finally:
         if bot.returncode is None:

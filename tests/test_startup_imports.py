@@ -20,10 +20,10 @@ def loaded() -> set[str]:
     return set(result.stdout.split())
 
 
-def test_the_program_is_loaded(loaded: set[str]) -> None:
+def test_program_is_loaded(loaded: set[str]) -> None:
     assert {"app.container", "sqlmodel", "aiohttp"} <= loaded
 
 
 @pytest.mark.parametrize("package", UNUSED)
-def test_package_that_is_not_used_is_not_loaded(loaded: set[str], package: str) -> None:
+def test_unused_package_is_not_loaded(loaded: set[str], package: str) -> None:
     assert package not in loaded

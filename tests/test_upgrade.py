@@ -85,7 +85,7 @@ def _counts(connection: Connection) -> dict[str, int]:
     }
 
 
-async def test_nothing_is_lost_and_the_tables_are_those_of_now(old: Engine, database: str) -> None:
+async def test_migration_keeps_all_rows(old: Engine, database: str) -> None:
     with old.connect() as connection:
         before = _counts(connection)
     assert before and set(before.values()) == {ROWS}
@@ -100,7 +100,7 @@ async def test_nothing_is_lost_and_the_tables_are_those_of_now(old: Engine, data
         assert compare_metadata(context, SQLModel.metadata) == []
 
 
-async def test_a_second_start_changes_nothing(old: Engine, database: str) -> None:
+async def test_second_start_changes_nothing(old: Engine, database: str) -> None:
     for _ in range(2):
         store = Store(database)
         await store.open()

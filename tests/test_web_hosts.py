@@ -20,7 +20,7 @@ from web_hosts import is_served
         "wxbot:8080",
     ],
 )
-def test_addresses_and_localhost(host: str) -> None:
+def test_addresses_and_localhost_are_served(host: str) -> None:
     assert is_served(host)
 
 
@@ -36,11 +36,11 @@ def test_addresses_and_localhost(host: str) -> None:
         "evil.example.",
     ],
 )
-def test_names_of_others(host: str) -> None:
+def test_foreign_names_are_not_served(host: str) -> None:
     assert not is_served(host)
 
 
 @pytest.mark.parametrize("host", ["bot.example", "BOT.example:8080"])
-def test_names_of_the_config(host: str) -> None:
+def test_configured_names_are_served(host: str) -> None:
     assert is_served(host, {"bot.example"})
     assert not is_served(f"x{host}", {"bot.example"})

@@ -47,5 +47,5 @@ async def _by_meaning(client: EmbeddingClient, faq: Faq, sentence: str) -> list[
     return lines + (_shown("meaning", index.nearest(sentence, asked)) if asked is not None else [])
 
 
-def _shown(by: str, found: Sequence[Near]) -> list[str]:
-    return [f"by {by}: {one.score:.3f} {one.question}" for one in found] or [f"by {by}: nothing is near"]
+def _shown(by: str, nearest: Sequence[Near]) -> list[str]:
+    return [f"by {by}: {one.score:.3f} {one.question}" for one in nearest] or [f"by {by}: nothing is near"]

@@ -71,6 +71,6 @@ def _run(program: str, *arguments: str, url: URL | None = None) -> str:
     except FileNotFoundError:
         raise BackupError(f"{program} not found: {CLIENT}") from None
     if done.returncode:
-        said = " ".join(done.stderr.split())
-        raise BackupError(f"{program}: {said}{f' ({CLIENT})' if 'version mismatch' in said else ''}")
+        output = " ".join(done.stderr.split())
+        raise BackupError(f"{program}: {output}{f' ({CLIENT})' if 'version mismatch' in output else ''}")
     return done.stdout

@@ -48,12 +48,12 @@ def _events(contact_id: str) -> ColumnElement[bool]:
 
 def export(session: Session, contact_id: str) -> dict[str, Any]:
     """Return all stored messages, tickets and events of the person."""
-    said = session.exec(select(Said).where(_said(contact_id)).order_by(col(Said.id))).all()
+    messages = session.exec(select(Said).where(_said(contact_id)).order_by(col(Said.id))).all()
     tickets = session.exec(select(Ticket).where(Ticket.contact_id == contact_id).order_by(col(Ticket.id))).all()
     events = session.exec(select(InboxEvent.body).where(_events(contact_id)).order_by(col(InboxEvent.id))).all()
     return {
         "contact_id": contact_id,
-        "said": [row.model_dump() for row in said],
+        "said": [row.model_dump() for row in messages],
         "tickets": [row.model_dump() for row in tickets],
         "events": [json.loads(body) for body in events if body],
     }
@@ -68,7 +68,7 @@ def erase(session: Session, contact_id: str) -> tuple[int, list[str]]:
     if unfinished:
         raise StillOpen(f"ticket #{unfinished[0]} of {contact_id} is not closed yet")
     _erase_flows(session, contact_id)
-    mine = session.exec(select(Said.media).where(_said(contact_id), col(Said.media) != "").distinct()).all()
+    files = session.exec(select(Said.media).where(_said(contact_id), col(Said.media) != "").distinct()).all()
     connection = session.connection()
     texts = session.exec(select(Said.text).where(_said(contact_id), col(Said.by) == contact_id)).all()
     for text in {plain(text) for text in texts}:
@@ -81,8 +81,8 @@ def erase(session: Session, contact_id: str) -> tuple[int, list[str]]:
     tables: Sequence[type[SQLModel]] = (Ticket, Greeted, FallbackSaid, FaqMenu)
     for table in tables:
         connection.execute(delete(table).where(table.contact_id == contact_id))  # type: ignore[attr-defined]
-    others = set(session.exec(select(Said.media).where(col(Said.media).in_(mine))).all())
-    return count, [path for path in mine if path not in others]
+    others = set(session.exec(select(Said.media).where(col(Said.media).in_(files))).all())
+    return count, [path for path in files if path not in others]
 
 
 def _erase_flows(session: Session, contact_id: str) -> None:
@@ -117,8 +117,8 @@ async def run(config: Config, what: str, contact_id: str) -> str:
     await store.open()
     try:
         if what == "export":
-            found = await store.read(lambda s: export(s, contact_id))
-            return json.dumps(found, ensure_ascii=False, indent=2)
+            data = await store.read(lambda s: export(s, contact_id))
+            return json.dumps(data, ensure_ascii=False, indent=2)
         count, files = await store.write(lambda s: erase(s, contact_id))
     finally:
         await store.close()
@@ -133,9 +133,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("what", choices=("export", "delete"))
     parser.add_argument("id", help="WeChat id of the person")
     parser.add_argument("--config", default="config.yaml")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        print(asyncio.run(run(load(given.config), given.what, given.id)))
+        print(asyncio.run(run(load(options.config), options.what, options.id)))
     except (ConfigError, StillOpen, OSError) as error:
         print(error, file=sys.stderr)
         return 1

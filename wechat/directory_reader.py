@@ -104,7 +104,7 @@ class DirectoryReader:
     async def read_room(self, id: str, *, fresh: bool = False) -> Room:
         """Read a group's payload, and its member list where the payload has none. Returned is what was read; the
         directory keeps who is missing until that is certain (wechat.absences)."""
-        began, was_known = datetime.now(UTC), id in self._directory.rooms
+        started, was_known = datetime.now(UTC), id in self._directory.rooms
         if fresh:
             await self._forget(pb.DIRTY_ROOM, id)
             await self._forget(pb.DIRTY_ROOM_MEMBER, id)
@@ -113,7 +113,7 @@ class DirectoryReader:
         room = Room(id, clean_name(payload.topic), payload.owner_id, tuple(payload.admin_ids), set(members))
         # gateways also return a group that the account left meanwhile
         if id in self._directory.rooms or not was_known:
-            self._directory.put_room(room, began)
+            self._directory.put_room(room, started)
         return room
 
     async def each(self, ids: Iterable[str], read: Callable[[str], Awaitable[object]]) -> None:

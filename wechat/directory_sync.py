@@ -112,9 +112,9 @@ class DirectorySync:
             if left > 0:
                 await asyncio.sleep(left)
             else:
-                began = datetime.now(UTC)
+                started = datetime.now(UTC)
                 changed = await self._room_changed(room_id)
-                absences.checked(room_id, began)
+                absences.checked(room_id, started)
                 if changed:
                     self.found.add(room_id)
                     return

@@ -129,12 +129,12 @@ class EventResolver:
         at = _received(payload, raw.at)
         kind = KINDS[payload.type] if 0 <= payload.type < len(KINDS) else MessageKind.OTHER
         content = read_content(payload.text, kind)
-        said: dict[str, Any] = {field.name: getattr(content, field.name) for field in fields(content)}
-        said |= {"account": raw.account, "id": raw.id, "at": at, "contact_id": talker_id, "name": talker.name}
+        values: dict[str, Any] = {field.name: getattr(content, field.name) for field in fields(content)}
+        values |= {"account": raw.account, "id": raw.id, "at": at, "contact_id": talker_id, "name": talker.name}
         if not room_id:
             if not (talker.friend or talker.official):
                 talker = await self._friend_by_now(talker)
-            return PrivateMessage(**said, is_friend=talker.friend, is_official=talker.official)
+            return PrivateMessage(**values, is_friend=talker.friend, is_official=talker.official)
         if room_id not in self._directory.rooms:
             await self._new_room(room_id)
         mentions = () if is_to_everybody(content.text) else tuple(payload.mention_ids)
@@ -143,10 +143,10 @@ class EventResolver:
         if by_name:
             mentions, mentioned = await self._mentions(room_id, content.text)
         own_name = await self._name_in(room_id) if mentioned and "@" in content.text else ""
-        said |= {"arrived_at": raw.at.timestamp(), "file_name": clean_name(payload.filename)}
-        said |= {"typed": typed_words(clean(payload.text), content) if kind is MessageKind.TEXT else ""}
+        values |= {"arrived_at": raw.at.timestamp(), "file_name": clean_name(payload.filename)}
+        values |= {"typed": typed_words(clean(payload.text), content) if kind is MessageKind.TEXT else ""}
         return GroupMessage(
-            **said, room_id=room_id, mentions=mentions, mentioned=mentioned, by_name=by_name, own_name=own_name
+            **values, room_id=room_id, mentions=mentions, mentioned=mentioned, by_name=by_name, own_name=own_name
         )
 
     async def _person(self, id: str) -> Contact:

@@ -83,9 +83,9 @@ class Content:
 def read_content(text: str, kind: MessageKind) -> Content:
     """Return the content of a message labelled `kind`. Never raises; content that cannot be parsed keeps its label."""
     text = clean(text)
-    found = _of_note(text.strip(), kind) or _of_xml(text, kind)
-    if found is not None:
-        return found
+    content = _of_note(text.strip(), kind) or _of_xml(text, kind)
+    if content is not None:
+        return content
     if kind is MessageKind.OTHER and text.strip() and not text.lstrip().startswith("<"):
         return Content(MessageKind.TEXT, text)
     is_xml = kind is not MessageKind.TEXT and text.lstrip().startswith("<")
@@ -194,8 +194,8 @@ def _quoted_by(refer: Element | None) -> str:
 
 def _money(app: Element) -> str:
     pay = app.find("wcpayinfo")
-    said = (text_at(pay, "feedesc"), text_at(pay, "pay_memo") or text_at(pay, "receivertitle"))
-    return _lines(*said).replace("\n", " ")
+    lines = (text_at(pay, "feedesc"), text_at(pay, "pay_memo") or text_at(pay, "receivertitle"))
+    return _lines(*lines).replace("\n", " ")
 
 
 def _of_place(place: Element) -> Content:

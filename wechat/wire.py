@@ -124,13 +124,13 @@ class Wire:
 
         On a slow connection the answer may be delayed by a large file, so a running transfer counts as an answer.
         """
-        began = time.monotonic()
+        started = time.monotonic()
         try:
             await self._unary(CALLS["Version"], pb.Empty(), timeout)
         except WeChatRefused:
             return True
         except WeChatError:
-            return self._moved > began and not self._closed
+            return self._moved > started and not self._closed
         return True
 
     def events(self) -> Stream[Message, Message]:

@@ -67,8 +67,8 @@ def make_app(database: str) -> FastAPI:
 
     @app.post("/wxbot/qun/membership")
     async def join(body: Join, session: Annotated[Session, Depends(a_session)]) -> dict[str, Any]:
-        wanted = select(Member).where(Member.token == body.token, Member.name == body.member)
-        if session.exec(wanted).first() is None:
+        query = select(Member).where(Member.token == body.token, Member.name == body.member)
+        if session.exec(query).first() is None:
             raise HTTPException(404)
         return {"membership_join_response": {"approved": "ok"}}
 

@@ -31,8 +31,8 @@ _OR: Final = re.compile("[|｜]")
 
 async def group_list(request: CommandRequest) -> CommandReply:
     """List the account's groups, newest first, optionally filtered by a word in topic or code."""
-    container, wanted = request.container, QunFilter(account=request.account, q=request.rest.strip())
-    page = await container.store.read(lambda s: list_quns(s, wanted, PageRequest(MAX_SHOWN)))
+    container, criteria = request.container, QunFilter(account=request.account, q=request.rest.strip())
+    page = await container.store.read(lambda s: list_quns(s, criteria, PageRequest(MAX_SHOWN)))
     if not page.rows:
         return CommandReply(request.texts.quns_none)
     lines = "\n".join(_qun_line(request, qun) for qun in page.rows)
@@ -88,10 +88,10 @@ async def _add_admin(request: CommandRequest, words: str) -> CommandReply:
     if words.startswith("@"):
         if not request.room_id or request.qun is None:
             return request.usage_error()
-        found = await meant(_about(request, words))
-        if found.problem or len(found.people) != 1:
-            return CommandReply(found.problem) if found.problem else request.usage_error()
-        return _bind(request, found.people[0])
+        targets = await meant(_about(request, words))
+        if targets.problem or len(targets.people) != 1:
+            return CommandReply(targets.problem) if targets.problem else request.usage_error()
+        return _bind(request, targets.people[0])
     directory = request.container.accounts.get(request.account).directory
     people = [one for one in directory.find(words, friends=True) if words in (one.id, one.weixin)]
     if len(people) != 1:

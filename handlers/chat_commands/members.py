@@ -25,24 +25,24 @@ class _Tried:
 
 async def kick(request: CommandRequest) -> CommandReply:
     """Remove people from the group; they may join again."""
-    found = await _selected_people(request)
-    if found.problem:
-        return CommandReply(found.problem)
-    tried = await _take_out(request, found.people)
+    targets = await _selected_people(request)
+    if targets.problem:
+        return CommandReply(targets.problem)
+    tried = await _take_out(request, targets.people)
     return CommandReply(_lines(request.texts.kicked, tried.out, tried.failures))
 
 
 async def warn(request: CommandRequest) -> CommandReply:
     """Warn people like the moderator does, with an @ in the group and the same limit."""
-    found = await _selected_people(request)
-    if found.problem:
-        return CommandReply(found.problem)
-    reason = found.rest or request.texts.reason_command
+    targets = await _selected_people(request)
+    if targets.problem:
+        return CommandReply(targets.problem)
+    reason = targets.rest or request.texts.reason_command
     qun, actions, limit = request.group, request.container.member_actions, request.container.config.groups.warn_limit
 
     def act(session: Session) -> str:
         lines = []
-        for person in found.people:
+        for person in targets.people:
             room = request.container.groups.room_of(qun, person.id)
             where = room.id if room else request.room_id
             count = actions.warn(session, qun, person, reason, request.actor, where)
@@ -57,20 +57,20 @@ async def warn(request: CommandRequest) -> CommandReply:
 
 async def blacklist(request: CommandRequest) -> CommandReply:
     """Blacklist and remove people, including former members."""
-    found = await _selected_people(
+    targets = await _selected_people(
         request, once=await request.container.membership_states.former_members(request.group)
     )
-    if found.problem:
-        return CommandReply(found.problem)
-    reason = found.rest or request.texts.reason_command
+    if targets.problem:
+        return CommandReply(targets.problem)
+    reason = targets.rest or request.texts.reason_command
 
     def keep(session: Session) -> None:
-        for person in found.people:
+        for person in targets.people:
             request.container.member_actions.blacklist(session, request.group, person, reason, request.actor)
 
     await request.container.store.write(keep)  # first, so that nobody is added again meanwhile
-    tried = await _take_out(request, found.people)
-    return CommandReply(_lines(request.texts.blacklisted_done, found.people, tried.failures))
+    tried = await _take_out(request, targets.people)
+    return CommandReply(_lines(request.texts.blacklisted_done, targets.people, tried.failures))
 
 
 async def forgive(request: CommandRequest) -> CommandReply:
@@ -84,18 +84,18 @@ async def forgive(request: CommandRequest) -> CommandReply:
     def called(name: str) -> list[MemberRecord]:
         return [row for row in listed if name in _names(row, directory.contacts.get(row.contact_id))]
 
-    found = [row for row in listed if row.contact_id == name] or called(name)
-    found = found or with_tail(name, called, lambda row: row.contact_id)
-    if not found:
+    matching = [row for row in listed if row.contact_id == name] or called(name)
+    matching = matching or with_tail(name, called, lambda row: row.contact_id)
+    if not matching:
         names = "、".join(row.name or row.contact_id[-4:] for row in listed) or request.texts.nothing
         return CommandReply(fill(request.texts.not_blacklisted, name=name, names=names))
-    if len(found) > 1:
-        people = [directory.contacts.get(row.contact_id) or Contact(row.contact_id, row.name) for row in found]
+    if len(matching) > 1:
+        people = [directory.contacts.get(row.contact_id) or Contact(row.contact_id, row.name) for row in matching]
         return CommandReply(describe(request, name, people))
 
     def act(session: Session) -> str:
-        request.container.member_actions.forgive(session, request.group, found[0].contact_id, request.actor)
-        return fill(request.texts.forgiven, name=found[0].name or name)
+        request.container.member_actions.forgive(session, request.group, matching[0].contact_id, request.actor)
+        return fill(request.texts.forgiven, name=matching[0].name or name)
 
     return CommandReply(act=act)
 
@@ -109,11 +109,11 @@ async def _selected_people(request: CommandRequest, *, once: Collection[str] = (
     """Return the people a command is about; none of them may be exempt from sanctions."""
     if not request.rooms:
         return Targets(problem=fill(request.texts.wechat_refused, why=request.texts.refused_not_in_group))
-    found = await meant(request, once=once)
-    spared = [person.name for person in request.container.member_actions.exempt(request.group, found.people)]
+    targets = await meant(request, once=once)
+    spared = [person.name for person in request.container.member_actions.exempt(request.group, targets.people)]
     if spared:
         return Targets(problem=fill(request.texts.person_exempt, name="、".join(spared)))
-    return found
+    return targets
 
 
 async def _take_out(request: CommandRequest, people: Iterable[Contact]) -> _Tried:

@@ -32,15 +32,15 @@ async def welcome(request: CommandRequest) -> CommandReply:
         )
     if len(request.rest) > MAX:
         return CommandReply(fill(request.texts.too_long, most=MAX))
-    wanted = {OFF: "", USUAL: None}.get(request.rest, request.rest)
+    new_text = {OFF: "", USUAL: None}.get(request.rest, request.rest)
     try:
-        keep = request.container.presentation.welcome(request.group, wanted, request.actor)
+        keep = request.container.presentation.welcome(request.group, new_text, request.actor)
     except UnknownPlaceholder as error:
         return CommandReply(fill(request.texts.welcome_unknown, name=f"{{{error.detail}}}"))
 
     def act(session: Session) -> str:
         keep(session)
-        shown = usual if wanted is None else wanted
+        shown = usual if new_text is None else new_text
         return fill(request.texts.welcome_set, welcome=shown) if shown else request.texts.welcome_off
 
     return CommandReply(act=act)

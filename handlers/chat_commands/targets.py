@@ -36,16 +36,16 @@ class Targets:
 
 async def meant(request: CommandRequest, *, once: Collection[str] = ()) -> Targets:
     """Return the members named in a command; if there is none of a name, look among `once` (former members)."""
-    told = _told(request)
-    if not told or len(told) < len(_MARK.findall(request.rest)):  # the gateway did not report all mentions
-        return await _named(request, _members(request), once, told)
-    if set(told) - _members(request):  # the gateway may not have reported a join
+    reported = _told(request)
+    if not reported or len(reported) < len(_MARK.findall(request.rest)):  # the gateway did not report all mentions
+        return await _named(request, _members(request), once, reported)
+    if set(reported) - _members(request):  # the gateway may not have reported a join
         for room in request.rooms:
             await request.container.reconcile.try_room(request.account, room.id)
     wechat = request.container.accounts.get(request.account)
-    people = tuple([await wechat.contact(contact_id) for contact_id in told])
-    there = {*_members(request), *once}
-    absent = next((person for person in people if person.id not in there), None)
+    people = tuple([await wechat.contact(contact_id) for contact_id in reported])
+    candidates = {*_members(request), *once}
+    absent = next((person for person in people if person.id not in candidates), None)
     if absent is not None:
         return Targets(problem=fill(request.texts.person_unknown, name=absent.name))
     return Targets(people, _without_ats(request.rest, people))
@@ -63,7 +63,7 @@ def _told(request: CommandRequest) -> list[str]:
 
 
 async def _named(
-    request: CommandRequest, members: Collection[str], once: Collection[str], told: Collection[str]
+    request: CommandRequest, members: Collection[str], once: Collection[str], reported: Collection[str]
 ) -> Targets:
     """Parse the leading names, all but the first with an @. The assistant's own name is skipped."""
     me = request.container.accounts.get(request.account).self_id
@@ -74,14 +74,14 @@ async def _named(
         words = words.lstrip(BLANKS).removeprefix("@").lstrip(BLANKS)
         if not words:
             return Targets(problem=request.usage_error().words)
-        name, found = await _called(request, words, members, once, shown)
-        found = [person for person in found if person.id in told] or found
-        if not found:
+        name, matching = await _called(request, words, members, once, shown)
+        matching = [person for person in matching if person.id in reported] or matching
+        if not matching:
             return Targets(problem=fill(request.texts.person_unknown, name=name))
-        if len(found) > 1:
-            return Targets(problem=describe(request, name, found))
-        if found[0].id != me:
-            people[found[0].id] = found[0]
+        if len(matching) > 1:
+            return Targets(problem=describe(request, name, matching))
+        if matching[0].id != me:
+            people[matching[0].id] = matching[0]
         words = words.removeprefix(name).strip(f"{END}{BLANKS}\n")
     return Targets(tuple(people.values()), words)
 
@@ -121,18 +121,18 @@ async def _called(
         shown = await _shown(request)
         name, ids = _first(words, ids_of)
     if not ids and once:
-        name, found = _first(words, lambda name: wechat.directory.find(name, among=once))
-        return name, found
+        name, matching = _first(words, lambda name: wechat.directory.find(name, among=once))
+        return name, matching
     return name, [await wechat.contact(contact_id) for contact_id in ids]
 
 
 def _first(words: str, find: Callable[[str], list[T]]) -> tuple[str, list[T]]:
     """Return the first possible reading of the name that matches someone, else the last one."""
-    name, found = words[:20], list[T]()
+    name, matching = words[:20], list[T]()
     for name in readings(words):
-        if found := find(name):
+        if matching := find(name):
             break
-    return name, found
+    return name, matching
 
 
 def with_tail(name: str, find: Callable[[str], list[T]], id_of: Callable[[T], str]) -> list[T]:

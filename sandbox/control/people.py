@@ -56,8 +56,8 @@ async def add_friend(request: web.Request) -> web.Response:
     if flag(given, "now", False):
         world.people.befriend(me.id, to)
         return web.json_response({"state": "accepted"}, status=201)
-    asked = world.people.ask(me.id, to, text(given, "hello", ""))
-    return web.json_response({"id": asked.id, "state": asked.state}, status=201)
+    friendship = world.people.ask(me.id, to, text(given, "hello", ""))
+    return web.json_response({"id": friendship.id, "state": friendship.state}, status=201)
 
 
 async def forget_friend(request: web.Request) -> web.Response:
@@ -101,8 +101,10 @@ async def scan(request: web.Request) -> web.Response:
     given = await body(request)
     code = text(given, "code")
     if code.startswith(CONTACT_QR):
-        asked = world.people.ask(me.id, world.people.get(code.removeprefix(CONTACT_QR)).id, text(given, "hello", ""))
-        return web.json_response({"request": asked.id, "state": asked.state})
+        friendship = world.people.ask(
+            me.id, world.people.get(code.removeprefix(CONTACT_QR)).id, text(given, "hello", "")
+        )
+        return web.json_response({"request": friendship.id, "state": friendship.state})
     if not code:
         raise Refused("缺少二维码")
     return web.json_response({"room": world.joins.scan(me.id, code).id})

@@ -156,11 +156,11 @@ def _standing(world: World, said: ChatMessage) -> Json:
 
 def request(world: World, friendship_id: str) -> Json:
     """A friend request."""
-    asked = world.state.friendships[friendship_id]
+    friendship = world.state.friendships[friendship_id]
     return {
-        "id": asked.id,
-        "from": person(world, world.people.get(asked.asker)),
-        "hello": asked.hello,
-        "at": asked.at,
-        "state": asked.state,
+        "id": friendship.id,
+        "from": person(world, world.people.get(friendship.asker)),
+        "hello": friendship.hello,
+        "at": friendship.at,
+        "state": friendship.state,
     }

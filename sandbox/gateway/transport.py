@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
-from typing import Any
+from typing import Any, cast
 
 from grpclib.protocol import H2Protocol
 from grpclib.server import Server
@@ -64,8 +64,8 @@ class GatewayServer(Server):
     @property
     def port(self) -> int:
         """The listening port."""
-        assert isinstance(self._server, asyncio.Server)
-        return int(self._server.sockets[0].getsockname()[1])
+        server = cast("asyncio.Server", self._server)  # or uvloop's, which has the same attributes
+        return int(server.sockets[0].getsockname()[1])
 
     def freeze(self) -> None:
         """Stop reading and writing on all connections."""

@@ -94,23 +94,23 @@ class PeopleRules:
         friendship = self._new(one, other, "")
         self._become_friends(friendship)
 
-    def ask(self, asker: str, asked: str, hello: str = "") -> Friendship:
+    def ask(self, asker: str, person_id: str, hello: str = "") -> Friendship:
         """Send a friend request. Repeating an open request replaces its text and notifies again.
 
         If the other person still has the asker as a friend, they become friends at once, as in WeChat.
         """
-        if asker == asked:
+        if asker == person_id:
             raise Refused("不能添加自己为好友")
-        if self.are_friends(asker, asked):
+        if self.are_friends(asker, person_id):
             raise Refused("对方已经是你的好友")
-        friendship = self.pending_request(asker, asked) or self._new(asker, asked, hello)
+        friendship = self.pending_request(asker, person_id) or self._new(asker, person_id, hello)
         friendship.hello, friendship.at = hello, self._world.clock()
-        if asker in self.get(asked).friends:
+        if asker in self.get(person_id).friends:
             self._become_friends(friendship)
             return friendship
         self._world.changed()
-        self._world.tell(asked, {"type": "friend_request", "id": friendship.id, "from": asker, "hello": hello})
-        self._tell_account(asked, friendship.id)
+        self._world.tell(person_id, {"type": "friend_request", "id": friendship.id, "from": asker, "hello": hello})
+        self._tell_account(person_id, friendship.id)
         return friendship
 
     def pending_request(self, asker: str, asked: str) -> Friendship | None:

@@ -63,8 +63,8 @@ class Admins:
 
     def _share_code(self, session: Session) -> tuple[str, float]:
         """Return the code of another process if it is still valid, or else store this process's own."""
-        kept = session.get(Setting, CODE)
-        code, until = json.loads(kept.value) if kept else ("", 0.0)
+        stored = session.get(Setting, CODE)
+        code, until = json.loads(stored.value) if stored else ("", 0.0)
         if until > self._clock() + CODE_SECONDS / 2:
             return str(code), float(until)
         session.merge(Setting(key=CODE, value=json.dumps([self.code, self._code_until])))

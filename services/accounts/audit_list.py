@@ -26,17 +26,17 @@ class AuditFilter:
     ids: Sequence[str] = ()
 
 
-def list_actions(session: Session, wanted: AuditFilter, page: PageRequest) -> Page[Action]:
+def list_actions(session: Session, criteria: AuditFilter, page: PageRequest) -> Page[Action]:
     """Return a page of matching entries."""
     query = select(Action)
-    if wanted.kind:
-        query = query.where(Action.kind == wanted.kind)
-    if wanted.who:
-        query = query.where(Action.who == wanted.who)
-    if wanted.q:
-        query = query.where(_about(wanted.q, wanted.ids))
-    if wanted.since is not None:
-        first = _first_since(session, wanted.since)
+    if criteria.kind:
+        query = query.where(Action.kind == criteria.kind)
+    if criteria.who:
+        query = query.where(Action.who == criteria.who)
+    if criteria.q:
+        query = query.where(_about(criteria.q, criteria.ids))
+    if criteria.since is not None:
+        first = _first_since(session, criteria.since)
         if first is None:
             return Page([])
         query = query.where(col(Action.id) >= first)

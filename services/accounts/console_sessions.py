@@ -153,8 +153,8 @@ class ConsoleSessions:
     def end_all(self, session: Session, account: str, contact_id: str) -> int:
         """End every session and link of a person at their wish, inside a transaction; how many sessions there were."""
         session.connection().execute(delete(LoginLink).where(col(LoginLink.contact_id) == contact_id))
-        mine = delete(ConsoleSession).where(col(ConsoleSession.contact_id) == contact_id)
-        ended = session.connection().execute(mine).rowcount
+        statement = delete(ConsoleSession).where(col(ConsoleSession.contact_id) == contact_id)
+        ended = session.connection().execute(statement).rowcount
         self._audit.note(session, account, "console_logout", f"person:{contact_id}", contact_id, Outcome.DONE)
         return ended
 

@@ -21,8 +21,8 @@ class TlsSeen:
 
     async def load(self) -> None:
         """Load the stored endpoints."""
-        wanted = select(Setting.key).where(col(Setting.key).startswith(PREFIX))
-        self._endpoints |= {key.removeprefix(PREFIX) for key in await self._store.read(lambda s: s.exec(wanted).all())}
+        query = select(Setting.key).where(col(Setting.key).startswith(PREFIX))
+        self._endpoints |= {key.removeprefix(PREFIX) for key in await self._store.read(lambda s: s.exec(query).all())}
 
     def __contains__(self, endpoint: object) -> bool:
         return endpoint in self._endpoints

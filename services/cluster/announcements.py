@@ -39,10 +39,10 @@ class Announcements:
     async def take(self, most: int) -> dict[str, Any]:
         """Wait for something to notify, and return the payload, with at most `most` changes."""
         await self._there.wait()
-        some, self._changes = self._changes[:most], self._changes[most:]
+        taken, self._changes = self._changes[:most], self._changes[most:]
         if not self._changes:
             self._there.clear()
-        payload: dict[str, Any] = {"changes": some} if some else {}
+        payload: dict[str, Any] = {"changes": taken} if taken else {}
         if self._has_freed:
             payload["free"], self._has_freed = 1, False
         return payload

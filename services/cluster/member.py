@@ -92,11 +92,11 @@ class ClusterMember:
 
     async def join(self) -> str:
         """Join the cluster; return its secret."""
-        began = boot_time()
+        started = boot_time()
         secret = await self.call(self._leases.join)
         await self.call(self._leases.beat)
         self._clock.compare(self._leases.server_time)
-        self._renewed(began)
+        self._renewed(started)
         return secret
 
     async def run(self, known: Callable[[], Collection[str]], changed: Callable[[], Awaitable[None]]) -> None:
@@ -158,20 +158,20 @@ class ClusterMember:
 
     async def _run_once(self, known: Collection[str]) -> None:
         if boot_time() >= self._next_beat:
-            began = boot_time()
+            started = boot_time()
             self.held = await self.call(self._leases.beat)
             self._clock.compare(self._leases.server_time)
-            self._renewed(began)
+            self._renewed(started)
         if self._beating_since is not None and boot_time() - self._beating_since >= self._lease_seconds:
             await self._remove_dead()
         self.view = await self.call(self._leases.view, known)
         await self._take(known)
 
-    def _renewed(self, began: float) -> None:
-        self._deadline = began + self._lease_seconds - SAFETY
-        self._next_beat = began + self._lease_seconds / BEATS_PER_LEASE
+    def _renewed(self, started: float) -> None:
+        self._deadline = started + self._lease_seconds - SAFETY
+        self._next_beat = started + self._lease_seconds / BEATS_PER_LEASE
         if self._beating_since is None:
-            self._beating_since = began
+            self._beating_since = started
 
     async def _remove_dead(self) -> None:
         """Remove silent members.
@@ -179,9 +179,9 @@ class ClusterMember:
         A member that was cut off removes nobody until it has sent heartbeats for a whole lease: after a restart
         of PostgreSQL everybody looks silent.
         """
-        gone = await self.call(self._leases.remove_dead, self._lease_seconds)
-        self.takeovers += len(gone)
-        for member in gone:
+        removed = await self.call(self._leases.remove_dead, self._lease_seconds)
+        self.takeovers += len(removed)
+        for member in removed:
             log.warning("member %s was silent for %.1f s: its accounts are free", member, self._lease_seconds)
 
     async def _take(self, known: Collection[str]) -> None:
@@ -189,21 +189,21 @@ class ClusterMember:
             return
         if self.view.jobs_free:
             self.held |= await self.call(self._leases.claim, [GLOBAL], 1)
-        mine = len(self.held.keys() - {GLOBAL})
-        wanted = min(self.view.orphans, self.view.fair_share(self.id) - mine, self._capacity - mine)
-        if wanted > 0:
-            self.held |= await self.call(self._leases.claim, known, wanted)
+        held_count = len(self.held.keys() - {GLOBAL})
+        count = min(self.view.orphans, self.view.fair_share(self.id) - held_count, self._capacity - held_count)
+        if count > 0:
+            self.held |= await self.call(self._leases.claim, known, count)
 
     def surplus(self) -> list[str]:
         """Return the accounts to release now, because this process has more than its share and another one has far
         less.
         """
         view = self.view
-        mine = sorted(self.held.keys() - {GLOBAL})
-        too_many = len(mine) - view.fair_share(self.id)
+        own_accounts = sorted(self.held.keys() - {GLOBAL})
+        too_many = len(own_accounts) - view.fair_share(self.id)
         if self.draining or too_many <= 0 or view.orphans or not view.is_uneven:
             return []
-        return mine[-min(too_many, MOVED_AT_ONCE) :]
+        return own_accounts[-min(too_many, MOVED_AT_ONCE) :]
 
     def _lost(self, why: str) -> None:
         log.error("%s", why)

@@ -63,9 +63,9 @@ class Peers:
 
     async def holder(self, account: str, *, fresh: bool = False) -> str | None:
         """Return the address of an account's holder: "" if it has none, None if there is no such account."""
-        kept = self._holders.get(account)
-        if kept is not None and not fresh and time.monotonic() - kept[0] < FRESH:
-            return kept[1]
+        stored = self._holders.get(account)
+        if stored is not None and not fresh and time.monotonic() - stored[0] < FRESH:
+            return stored[1]
         found = await self._store.read(lambda s: _holder(s, account))
         if found:
             self._holders[account] = (time.monotonic(), found)

@@ -103,8 +103,8 @@ class SystemCaller:
         except (ValueError, RecursionError):
             answer = None
         if not 200 <= status < 300:
-            said = reason(answer)
-            raise CallFailed(said or fill(self._texts.flow_system_refused, system=name, status=status), refused=True)
+            message = reason(answer)
+            raise CallFailed(message or fill(self._texts.flow_system_refused, system=name, status=status), refused=True)
         if not isinstance(answer, dict):
             raise CallFailed(fill(self._texts.flow_bad_answer, system=name))
         return answer

@@ -110,10 +110,10 @@ class FlowRuns:
 
     async def open(self, account: str | None = None) -> list[FlowRun]:
         """Return the open runs of one account or of all, oldest first."""
-        wanted = select(FlowRun).where(col(FlowRun.state).in_(OPEN_STATES)).order_by(col(FlowRun.id))
+        query = select(FlowRun).where(col(FlowRun.state).in_(OPEN_STATES)).order_by(col(FlowRun.id))
         if account is not None:
-            wanted = wanted.where(FlowRun.account == account)
-        return list(await self._store.read(lambda s: s.exec(wanted).all()))
+            query = query.where(FlowRun.account == account)
+        return list(await self._store.read(lambda s: s.exec(query).all()))
 
     def cancel(self, session: Session, run_id: int, who: str) -> FlowRun:
         """Cancel a run and tell its person, inside a transaction; raise NotFound if it is not open."""

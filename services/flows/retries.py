@@ -24,8 +24,8 @@ def add_callbacks(session: Session, run: FlowRun, flow: FlowSettings, existing: 
 
 def last_failed(session: Session, account: str, person: str, now: float) -> FlowRun | None:
     """Return the person's newest run if it failed and can be retried."""
-    mine = select(FlowRun).where(FlowRun.account == account, FlowRun.person == person)
-    run = session.exec(mine.order_by(col(FlowRun.id).desc()).limit(1)).first()
+    query = select(FlowRun).where(FlowRun.account == account, FlowRun.person == person)
+    run = session.exec(query.order_by(col(FlowRun.id).desc()).limit(1)).first()
     return run if run is not None and run.retry_until is not None and run.retry_until > now else None
 
 

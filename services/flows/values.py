@@ -87,10 +87,10 @@ def reason(value: Any) -> str:
     """Return the `message` of a business system's response as one short line, or ""."""
     if not isinstance(value, dict):
         return ""
-    found = value.get("message") or value.get("error")
-    if isinstance(found, dict):
-        found = found.get("message")
-    return " ".join(_UNSENDABLE.sub("", found).split())[:LONGEST_REASON] if isinstance(found, str) else ""
+    message = value.get("message") or value.get("error")
+    if isinstance(message, dict):
+        message = message.get("message")
+    return " ".join(_UNSENDABLE.sub("", message).split())[:LONGEST_REASON] if isinstance(message, str) else ""
 
 
 def summary(value: Mapping[str, Any]) -> str:

@@ -20,10 +20,10 @@ class Blacklist:
 
     async def load(self, account: str | None = None) -> None:
         """Load the blacklist of one account, or the whole blacklist."""
-        wanted = select(MemberRecord.number, MemberRecord.contact_id).where(col(MemberRecord.blacklisted).is_(True))
+        query = select(MemberRecord.number, MemberRecord.contact_id).where(col(MemberRecord.blacklisted).is_(True))
         if account is not None:
-            wanted = wanted.where(col(MemberRecord.number).in_(select(Qun.number).where(Qun.account == account)))
-        self._people |= {(number, who) for number, who in await self._store.read(lambda s: s.exec(wanted).all())}
+            query = query.where(col(MemberRecord.number).in_(select(Qun.number).where(Qun.account == account)))
+        self._people |= {(number, who) for number, who in await self._store.read(lambda s: s.exec(query).all())}
 
     def drop(self, numbers: Collection[int]) -> None:
         """Forget that of these groups."""

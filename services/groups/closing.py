@@ -50,8 +50,8 @@ class GroupClosing:
         qun = session.get_one(Qun, number)
         if qun.state == QunState.CLOSED:
             return
-        wanted = select(Membership).where(Membership.number == number, col(Membership.state).in_(OPEN_STATES))
-        for row in session.exec(wanted).all():
+        query = select(Membership).where(Membership.number == number, col(Membership.state).in_(OPEN_STATES))
+        for row in session.exec(query).all():
             self._recorder.refused(session, qun, row, "group closed")
         for room in self._groups.all_rooms(qun):
             if room.state == QunState.ACTIVE and room.room_id:

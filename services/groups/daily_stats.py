@@ -57,10 +57,10 @@ class DailyStats:
         """Return the last `last` days of a group up to a day, by default today, including days without activity."""
         until = until or self._today()
         dates = [(until - timedelta(days=back)).isoformat() for back in reversed(range(last))]
-        wanted = select(DailyCount).where(
+        query = select(DailyCount).where(
             DailyCount.number == number, col(DailyCount.day) >= dates[0], col(DailyCount.day) <= dates[-1]
         )
-        rows = {row.day: row for row in await self._store.read(lambda s: s.exec(wanted).all())}
+        rows = {row.day: row for row in await self._store.read(lambda s: s.exec(query).all())}
         return [
             DayStats(date, row.joins, row.leaves, row.messages) if (row := rows.get(date)) else DayStats(date)
             for date in dates

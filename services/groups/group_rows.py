@@ -23,13 +23,13 @@ def named_group(session: Session, name: str | int) -> Qun:
     by_code = session.exec(select(Qun).where(Qun.code == name)).first() if isinstance(name, str) else None
     if by_code and by_number and by_code.number != by_number.number:
         raise InvalidParameter("one group's code is another one's number")
-    found = by_code or by_number
-    if found is None:
+    matching = by_code or by_number
+    if matching is None:
         raise NotFound(f"group {name}")
-    return found
+    return matching
 
 
 def active_rooms(session: Session, qun: Qun) -> list[str]:
     """Return the ids of a group's rooms that exist in WeChat, the first one first."""
-    mine = select(QunRoom.room_id).where(QunRoom.number == qun.number, QunRoom.state == QunState.ACTIVE)
-    return [room_id for room_id in session.exec(mine.order_by(col(QunRoom.ordinal))).all() if room_id]
+    query = select(QunRoom.room_id).where(QunRoom.number == qun.number, QunRoom.state == QunState.ACTIVE)
+    return [room_id for room_id in session.exec(query.order_by(col(QunRoom.ordinal))).all() if room_id]

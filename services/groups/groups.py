@@ -45,15 +45,15 @@ class Groups:
 
     def drop(self, account: str) -> list[int]:
         """Forget the groups of an account; return their numbers."""
-        gone = [qun for qun in self._quns.values() if qun.account == account]
-        for qun in gone:
+        dropped = [qun for qun in self._quns.values() if qun.account == account]
+        for qun in dropped:
             del self._quns[qun.number]
             self._rooms.pop(qun.number, None)
             self._by_code.pop(qun.code, None)
             self._by_token.pop(qun.token, None)
             self._by_public_id.pop(qun.public_id, None)
         self._by_room = {key: number for key, number in self._by_room.items() if key[0] != account}
-        return [qun.number for qun in gone]
+        return [qun.number for qun in dropped]
 
     def __iter__(self) -> Iterator[Qun]:
         return iter(list(self._quns.values()))

@@ -82,10 +82,10 @@ class JoinRequests:
         """Return the friend or member of this name; raise MemberAmbiguous."""
         crowds = [room.member_ids for room in self._groups.live_rooms(qun)]
         members = crowds[0] if len(crowds) == 1 else set().union(*crowds)  # hundreds need not be copied for each call
-        found = self._accounts.get(qun.account).directory.find(name, friends=True, also=members)
-        if len(found) > 1:
-            raise MemberAmbiguous(", ".join(contact.id for contact in found))
-        return found[0] if found else None
+        matching = self._accounts.get(qun.account).directory.find(name, friends=True, also=members)
+        if len(matching) > 1:
+            raise MemberAmbiguous(", ".join(contact.id for contact in matching))
+        return matching[0] if matching else None
 
     async def _is_in(self, qun: Qun, contact_id: str) -> bool:
         """Whether WeChat shows the person in the group; a leave that no event told of is recorded."""

@@ -146,12 +146,12 @@ class GroupLifecycle:
             if wechat.state is not State.ONLINE:
                 raise AssistantOffline(wechat.account, retry_after=RETRY_AFTER)
             await wechat.search_contacts(name)
-        found = wechat.directory.find(name, friends=True)
-        if not found:
+        matching = wechat.directory.find(name, friends=True)
+        if not matching:
             raise OwnerUnknown(name)
-        if len(found) > 1:
-            raise OwnerAmbiguous(", ".join(contact.id for contact in found))
-        return found[0]
+        if len(matching) > 1:
+            raise OwnerAmbiguous(", ".join(contact.id for contact in matching))
+        return matching[0]
 
     def _insert(self, session: Session, code: str, owner: str, account: str, person: Contact, companion: str) -> Qun:
         self._store.one_at_a_time(session, "wxbot group numbers")

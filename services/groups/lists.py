@@ -25,20 +25,23 @@ class QunFilter:
     q: str = ""
 
 
-def list_quns(session: Session, wanted: QunFilter, page: PageRequest) -> Page[Qun]:
+def list_quns(session: Session, criteria: QunFilter, page: PageRequest) -> Page[Qun]:
     """Return a page of matching groups."""
     query = select(Qun)
-    if wanted.account:
-        query = query.where(Qun.account == wanted.account)
-    if wanted.state is not None:
-        query = query.where(Qun.state == wanted.state)
-    if wanted.owner:
-        query = query.where(or_(col(Qun.owner) == wanted.owner, col(Qun.owner_id) == wanted.owner))
-    if wanted.tag:
-        query = query.join(QunTag, col(QunTag.number) == col(Qun.number)).where(QunTag.tag == wanted.tag)
-    if wanted.q:
+    if criteria.account:
+        query = query.where(Qun.account == criteria.account)
+    if criteria.state is not None:
+        query = query.where(Qun.state == criteria.state)
+    if criteria.owner:
+        query = query.where(or_(col(Qun.owner) == criteria.owner, col(Qun.owner_id) == criteria.owner))
+    if criteria.tag:
+        query = query.join(QunTag, col(QunTag.number) == col(Qun.number)).where(QunTag.tag == criteria.tag)
+    if criteria.q:
         query = query.where(
-            or_(col(Qun.topic).contains(wanted.q, autoescape=True), col(Qun.code).contains(wanted.q, autoescape=True))
+            or_(
+                col(Qun.topic).contains(criteria.q, autoescape=True),
+                col(Qun.code).contains(criteria.q, autoescape=True),
+            )
         )
     if page.before is not None:
         query = query.where(col(Qun.number) < page.bound)

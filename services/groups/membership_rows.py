@@ -84,9 +84,9 @@ def earlier_ids(session: Session, account: str, contact_id: str, weixin: str, na
         col(Membership.contact_id) != contact_id,
     )
     rows = session.exec(waiting).all()
-    sure = {id for id, _ in rows if id and id == weixin}
-    likely = {id for id, called in rows if id and id.endswith(STRANGER) and called and called == name}
-    return sure | (likely if len(likely) == 1 else set())
+    unique_ids = {id for id, _ in rows if id and id == weixin}
+    temporary_ids = {id for id, called in rows if id and id.endswith(STRANGER) and called and called == name}
+    return unique_ids | (temporary_ids if len(temporary_ids) == 1 else set())
 
 
 def reassign_request(session: Session, number: int, contact_id: str, *called: str) -> None:

@@ -113,19 +113,19 @@ class MembershipStates:
     async def former_members(self, qun: Qun) -> list[str]:
         """Return the ids of people who left the group or were removed."""
         gone = (MemberState.LEFT, MemberState.REMOVED)
-        wanted = select(Membership.who).where(Membership.number == qun.number, col(Membership.state).in_(gone))
-        return list(await self._store.read(lambda s: s.exec(wanted).all()))
+        query = select(Membership.who).where(Membership.number == qun.number, col(Membership.state).in_(gone))
+        return list(await self._store.read(lambda s: s.exec(query).all()))
 
     async def interrupted(self, account: str) -> Sequence[Membership]:
         """Return the interrupted or failed requests that are due for a retry, except those by REST, whose callers
         retry.
         """
-        wanted = select(Membership).where(
+        query = select(Membership).where(
             Membership.account == account,
             col(Membership.state).in_((MemberState.REQUESTED, MemberState.ADDING)),
             Membership.source != MembershipSource.REST,
         )
-        return [row for row in await self._store.read(lambda s: s.exec(wanted).all()) if self._is_due(row)]
+        return [row for row in await self._store.read(lambda s: s.exec(query).all()) if self._is_due(row)]
 
     def _is_due(self, row: Membership) -> bool:
         """Whether a failed request is retried: the wait equals the time since it was opened."""

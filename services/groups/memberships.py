@@ -87,8 +87,8 @@ class Memberships:
             if invited and not await self._roster.room_of(qun, person.id, invited.room_id):
                 return JoinResult(Approved.INVITED, qun.account, invited.id)
             self._blacklist.raise_if_listed(qun, person.id)
-            if (there := self._groups.room_of(qun, person.id)) is not None:
-                await self._states.joined(qun, there.id, person.id)
+            if (current_room := self._groups.room_of(qun, person.id)) is not None:
+                await self._states.joined(qun, current_room.id, person.id)
                 return JoinResult(Approved.OK, qun.account, await self._states.id_of(qun, person.id))
             if Capability.JOIN_BY_CODE in self._accounts.get(qun.account).capabilities:
                 invited = await self._states.invite_by_code(qun, person.name, person.id)

@@ -152,8 +152,8 @@ class GroupRecognition:
 
     def waiting(self, session: Session, account: str) -> list[tuple[RoomProposal, QunRoom]]:
         """Return the proposals that are neither confirmed nor rejected, each with the room that it is for."""
-        mine = (RoomProposal.account == account, RoomProposal.state == ProposalState.WAITING)
-        rows = session.exec(select(RoomProposal).where(*mine).order_by(col(RoomProposal.id))).all()
+        condition = (RoomProposal.account == account, RoomProposal.state == ProposalState.WAITING)
+        rows = session.exec(select(RoomProposal).where(*condition).order_by(col(RoomProposal.id))).all()
         return [(row, session.get_one(QunRoom, row.room)) for row in rows]
 
     def reject(self, session: Session, account: str, proposal_id: int) -> bool:
@@ -203,5 +203,5 @@ class GroupRecognition:
 
 
 def _members(session: Session, qun: Qun, room: QunRoom) -> Sequence[Membership]:
-    wanted = select(Membership).where(Membership.number == qun.number, Membership.state == MemberState.JOINED)
-    return session.exec(wanted.where(Membership.room_id == room.room_id)).all()
+    query = select(Membership).where(Membership.number == qun.number, Membership.state == MemberState.JOINED)
+    return session.exec(query.where(Membership.room_id == room.room_id)).all()

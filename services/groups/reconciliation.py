@@ -124,10 +124,10 @@ class Reconciler:
         if live is None or wechat.self_id not in live.member_ids:
             return
         self._presence.mark_found(session, qun.account, room_id)
-        there = set(live.member_ids) - {wechat.self_id}
+        present = set(live.member_ids) - {wechat.self_id}
         expected = self._known(session, qun, room_id)
-        self._recorder.joined(session, qun, room_id, *sorted(there - expected))
-        for contact_id in sorted(expected - there):
+        self._recorder.joined(session, qun, room_id, *sorted(present - expected))
+        for contact_id in sorted(expected - present):
             self._recorder.left(session, qun, room_id, contact_id)
 
     def _known(self, session: Session, qun: Qun, room_id: str) -> set[str]:
@@ -141,9 +141,9 @@ class Reconciler:
             Membership.account == account, Membership.state == MemberState.WAITING_FRIEND
         )
         directory = self._accounts.get(account).directory
-        found = []
+        new_friends = []
         for row in session.exec(waiting).all():
             friends = directory.find(row.contact_id or row.name, friends=True)
             if len(friends) == 1:
-                found.append(friends[0].id)
-        return found
+                new_friends.append(friends[0].id)
+        return new_friends

@@ -46,5 +46,5 @@ class RoomPresence:
         return qun, moved
 
     def _row(self, session: Session, account: str, room_id: str) -> QunRoom | None:
-        wanted = select(QunRoom).where(QunRoom.account == account, QunRoom.room_id == room_id)
-        return session.exec(wanted).first()
+        query = select(QunRoom).where(QunRoom.account == account, QunRoom.room_id == room_id)
+        return session.exec(query).first()

@@ -43,8 +43,8 @@ class RosterRefresh:
         """
         wechat = self._accounts.get(qun.account)
         async with self._looks[qun.number]:
-            likely = [room for room in self._groups.live_rooms(qun) if room.id == expected_in]
-            room = self._groups.room_of(qun, contact_id) or next(iter(likely), None)
+            expected = [room for room in self._groups.live_rooms(qun) if room.id == expected_in]
+            room = self._groups.room_of(qun, contact_id) or next(iter(expected), None)
             if room is None:
                 return None
             read, moved = wechat.directory.last_reported(room.id, contact_id)

@@ -163,10 +163,10 @@ class TokenJoins:
 
     async def drop(self, account: str) -> None:
         """Cancel the tasks of an account that another process serves from now on; the rows say where to resume."""
-        mine = [task for task, whose in self._tasks.items() if whose == account]
-        for task in mine:
+        own_tasks = [task for task, whose in self._tasks.items() if whose == account]
+        for task in own_tasks:
             task.cancel()
-        await asyncio.gather(*mine, return_exceptions=True)
+        await asyncio.gather(*own_tasks, return_exceptions=True)
 
     async def stop(self) -> None:
         """Cancel running tasks; the rows say where to resume."""

@@ -27,11 +27,11 @@ class TokenMisses:
 
     async def is_blocked(self, account: str, contact_id: str) -> bool:
         """Whether a person sent five wrong tokens within an hour, the last of them less than an hour ago."""
-        wanted = (
+        query = (
             select(TokenMiss.at)
             .where(TokenMiss.account == account, TokenMiss.contact_id == contact_id)
             .order_by(col(TokenMiss.at).desc())
             .limit(MAX_MISSES)
         )
-        last = await self._store.read(lambda s: s.exec(wanted).all())
+        last = await self._store.read(lambda s: s.exec(query).all())
         return len(last) == MAX_MISSES and last[0] - last[-1] < HOUR and self._clock() < last[0] + HOUR

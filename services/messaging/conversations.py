@@ -138,23 +138,23 @@ class Conversations:
     def last(self, session: Session, account: str, contact_id: str, limit: int, after: int = 0) -> list[Said]:
         """Return the newest messages of a conversation, oldest first; `after`: only those with a greater id."""
         write_bulk(session)
-        mine = select(Said).where(Said.account == account, Said.conversation == contact_id, ~col(Said.internal))
-        newest = mine.where(col(Said.id) > after).order_by(col(Said.id).desc()).limit(limit)
+        query = select(Said).where(Said.account == account, Said.conversation == contact_id, ~col(Said.internal))
+        newest = query.where(col(Said.id) > after).order_by(col(Said.id).desc()).limit(limit)
         return list(session.exec(newest).all())[::-1]
 
     def count(self, session: Session, account: str, contact_id: str, after: int) -> int:
         """Count the messages of a conversation with an id greater than `after`."""
         write_bulk(session)
-        mine = select(func.count(col(Said.id))).where(
+        query = select(func.count(col(Said.id))).where(
             Said.account == account, Said.conversation == contact_id, ~col(Said.internal), col(Said.id) > after
         )
-        return session.exec(mine).one()
+        return session.exec(query).one()
 
     def recalled(self, session: Session, account: str, contact_id: str, message_id: str) -> str:
         """Return a recalled message as one line, or "" if it is not stored."""
         write_bulk(session)
-        theirs = select(Said).where(Said.account == account, Said.conversation == contact_id)
-        row = session.exec(theirs.where(Said.message_id == message_id).limit(1)).first() if message_id else None
+        query = select(Said).where(Said.account == account, Said.conversation == contact_id)
+        row = session.exec(query.where(Said.message_id == message_id).limit(1)).first() if message_id else None
         return shown(row.kind, row.text) if row is not None else ""
 
     def first_of(self, session: Session, ticket: int) -> int:
@@ -171,7 +171,7 @@ class Conversations:
     def media_of(self, session: Session, account: str, message_id: str, kept: StoredFile) -> None:
         """Store where the file of a message was saved."""
         write_bulk(session)
-        theirs = update(Said).where(col(Said.account) == account, col(Said.message_id) == message_id)
-        session.connection().execute(theirs.values(media=kept.path, text=kept.name))
-        other = theirs.where(col(Said.kind) == MessageKind.OTHER)
+        statement = update(Said).where(col(Said.account) == account, col(Said.message_id) == message_id)
+        session.connection().execute(statement.values(media=kept.path, text=kept.name))
+        other = statement.where(col(Said.kind) == MessageKind.OTHER)
         session.connection().execute(other.values(kind=MessageKind.FILE))

@@ -69,10 +69,10 @@ class MediaStore:
         """Fetch and store the file of a message. A message of unknown kind with a file becomes a file message."""
         if not may_hold_file(message):
             return message, None
-        kept = await self.fetch(wechat, message.id, message.kind, message.contact_id)
-        if kept is not None and message.kind is MessageKind.OTHER:
-            return replace(message, kind=MessageKind.FILE), kept
-        return message, kept
+        stored = await self.fetch(wechat, message.id, message.kind, message.contact_id)
+        if stored is not None and message.kind is MessageKind.OTHER:
+            return replace(message, kind=MessageKind.FILE), stored
+        return message, stored
 
     async def fetch(self, wechat: WeChat, message_id: str, kind: str, contact_id: str) -> StoredFile | None:
         """Fetch and keep a message's file; None when it cannot be had, or is more than the person or the disk has left.
@@ -131,8 +131,8 @@ class MediaStore:
         """Raise MediaFull if a file of this size would leave too little space."""
         if self._used is None:
             self._used = sum(path.stat().st_size for path in self.folder.glob("*/*") if path.is_file())
-        there = next(place for place in (self.folder.absolute(), *self.folder.absolute().parents) if place.exists())
-        free = shutil.disk_usage(there).free
+        existing = next(place for place in (self.folder.absolute(), *self.folder.absolute().parents) if place.exists())
+        free = shutil.disk_usage(existing).free
         why = ""
         if self._used + size > self._limits.media_gigabytes * 1024 * MEGABYTE:
             why = "limits.media_gigabytes"

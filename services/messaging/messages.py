@@ -53,8 +53,8 @@ def _pieces(body: Body) -> list[Body]:
     if body["type"] != BodyType.TEXT or len(body["text"]) <= first:
         return [body]
     words = in_pieces(body["text"], LONGEST_TEXT, first)
-    bare = {name: value for name, value in body.items() if name not in ("mentions", "choices", "also", "text")}
-    made = [{**bare, "text": piece.strip("\n") or piece} for piece in words]
+    common = {name: value for name, value in body.items() if name not in ("mentions", "choices", "also", "text")}
+    made = [{**common, "text": piece.strip("\n") or piece} for piece in words]
     made[0] |= {"mentions": mentions} if mentions else {}
     made[-1] |= {name: body[name] for name in ("choices", "also") if name in body}
     return made

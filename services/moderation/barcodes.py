@@ -25,15 +25,15 @@ ImageFile.LOAD_TRUNCATED_IMAGES = True  # viewers show the beginning of an image
 
 def codes_in(data: bytes) -> list[str]:
     """Return the contents of the codes; [] if the data is not an image or is too large."""
-    found: list[str] = []
+    codes: list[str] = []
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             picture.draft("L", (EDGE, EDGE))
             for frame in _frames(picture):
-                found += _codes(frame)
+                codes += _codes(frame)
     except Exception as error:  # noqa: BLE001 - decoders raise many kinds of exceptions for broken images
         log.info("could not decode all of a picture of %d bytes: %s", len(data), type(error).__name__)
-    return found
+    return codes
 
 
 def _frames(picture: Image.Image) -> Iterator[Image.Image]:

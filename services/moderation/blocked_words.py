@@ -59,12 +59,12 @@ class BlockedWords:
 
     def filter(self, qun: Qun) -> WordFilter:
         """Return the filter for the words blocked in a group."""
-        found = self._filters.get(qun.number)
-        if found is None:
-            found = self._filters[qun.number] = WordFilter(
+        filter_ = self._filters.get(qun.number)
+        if filter_ is None:
+            filter_ = self._filters[qun.number] = WordFilter(
                 [*self.configured, *self.of(qun.account, None), *self.of(qun.account, qun.number)]
             )
-        return found
+        return filter_
 
     def of(self, account: str, number: int | None) -> list[str]:
         """Return the words added for a group, or (number None) for all groups of the account."""

@@ -31,8 +31,8 @@ class MemberRecords:
 
     async def blacklisted(self, qun: Qun) -> list[MemberRecord]:
         """The group's blacklist."""
-        wanted = select(MemberRecord).where(MemberRecord.number == qun.number, col(MemberRecord.blacklisted).is_(True))
-        return list(await self._store.read(lambda s: s.exec(wanted).all()))
+        query = select(MemberRecord).where(MemberRecord.number == qun.number, col(MemberRecord.blacklisted).is_(True))
+        return list(await self._store.read(lambda s: s.exec(query).all()))
 
     def of(self, session: Session, qun: Qun, contact_id: str) -> MemberRecord | None:
         """The record of a person in a group."""
@@ -59,5 +59,5 @@ class MemberRecords:
 
 def warnings_in(session: Session, number: int, contact_ids: Sequence[str]) -> dict[str, int]:
     """How many warnings each of these people has in a group; who has none is left out."""
-    wanted = select(MemberRecord).where(MemberRecord.number == number, col(MemberRecord.contact_id).in_(contact_ids))
-    return {row.contact_id: row.warnings for row in session.exec(wanted).all() if row.warnings}
+    query = select(MemberRecord).where(MemberRecord.number == number, col(MemberRecord.contact_id).in_(contact_ids))
+    return {row.contact_id: row.warnings for row in session.exec(query).all() if row.warnings}

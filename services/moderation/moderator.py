@@ -141,13 +141,13 @@ class Moderator:
         words, blocks_links = self._words.filter(qun), self._block.links and (event.kind in SPOKEN or event.typed)
         if not words and not blocks_links:
             return None
-        said = event.text[:MAX_JUDGED]
+        text = event.text[:MAX_JUDGED]
         if event.kind is MessageKind.TEXT and (event.quoted or event.text.startswith("「")):
-            said = self._quotes.own_words(event)[:MAX_JUDGED]
+            text = self._quotes.own_words(event)[:MAX_JUDGED]
         typed = event.typed[:MAX_JUDGED]
-        if any(words.hit(shown) is not None for shown in (said, typed, event.file_name)):
+        if any(words.hit(shown) is not None for shown in (text, typed, event.file_name)):
             return Offence.WORD
-        if blocks_links and any(foreign_link(shown, self._own) is not None for shown in (said, typed)):
+        if blocks_links and any(foreign_link(shown, self._own) is not None for shown in (text, typed)):
             return Offence.LINK
         return None
 

@@ -90,10 +90,10 @@ class WordFilter:
             return None
         shape = folded(plain(text))
         bare = letters(shape)
-        for word, given in self._words:
+        for word, original in self._words:
             if word in bare and _really(word, bare, shape):
-                return given
-        return next((given for sign, given in self._signs if sign in shape), None)
+                return original
+        return next((original for sign, original in self._signs if sign in shape), None)
 
 
 def _really(word: str, bare: str, shape: str) -> bool:
@@ -160,15 +160,15 @@ class FloodDetector:
         They must have arrived as fast as they were said: a gateway's clock may stand still, and what was said over a
         while comes all at once after a lost connection.
         """
-        said = self._said.get(speaker)
-        if said is None:
+        recent = self._said.get(speaker)
+        if recent is None:
             self._make_room(arrived)
-            said = self._said[speaker] = deque(maxlen=self._most + 1)
-        said.append((arrived, said_at))
-        first_arrived, first_said = said[0]
-        if len(said) <= self._most or max(arrived - first_arrived, said_at - first_said) > self._seconds:
+            recent = self._said[speaker] = deque(maxlen=self._most + 1)
+        recent.append((arrived, said_at))
+        first_arrived, first_said = recent[0]
+        if len(recent) <= self._most or max(arrived - first_arrived, said_at - first_said) > self._seconds:
             return False
-        said.clear()
+        recent.clear()
         return True
 
     def _make_room(self, now: float) -> None:

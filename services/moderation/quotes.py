@@ -30,10 +30,10 @@ class Quotes:
         """Return what the sender says, including what they quote of themselves."""
         reply, quote = without_quote(event.text)
         by, words = _parted(quote)
-        said = reply if quote and self._is_of_another(event, by, words) else event.text
+        own = reply if quote and self._is_of_another(event, by, words) else event.text
         if not event.quoted or self._is_of_another(event, event.quoted_by, event.quoted):
-            return said
-        return f"{said}\n{event.quoted}"
+            return own
+        return f"{own}\n{event.quoted}"
 
     def remember(self, event: GroupMessage) -> None:
         """Remember an offending text."""

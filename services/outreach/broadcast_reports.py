@@ -58,8 +58,8 @@ class BroadcastReports:
         self._messages.say(session, broadcast.account, broadcast.by, words, priority=Priority.NOTICE)
 
     def _topics(self, session: Session, numbers: list[int]) -> str:
-        wanted = select(Qun).where(col(Qun.number).in_(numbers[:MAX_TOPICS])).order_by(col(Qun.number))
-        lines = [f"{qun.number} {qun.topic}" for qun in session.exec(wanted).all()]
+        query = select(Qun).where(col(Qun.number).in_(numbers[:MAX_TOPICS])).order_by(col(Qun.number))
+        lines = [f"{qun.number} {qun.topic}" for qun in session.exec(query).all()]
         return "\n".join([*lines, "…"] if len(numbers) > MAX_TOPICS else lines)
 
 

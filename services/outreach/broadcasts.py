@@ -48,10 +48,10 @@ class Broadcasts:
 
     async def unconfirmed(self, account: str, by: str) -> Broadcast | None:
         """Return the admin's broadcast that waits for confirmation, even if it has expired."""
-        wanted = select(Broadcast).where(
+        query = select(Broadcast).where(
             Broadcast.account == account, Broadcast.by == by, Broadcast.state == BroadcastState.ASKED
         )
-        return await self._store.read(lambda s: s.exec(wanted.order_by(col(Broadcast.id).desc())).first())
+        return await self._store.read(lambda s: s.exec(query.order_by(col(Broadcast.id).desc())).first())
 
     def has_expired(self, broadcast: Broadcast) -> bool:
         """Whether the time for confirmation is over."""
@@ -70,9 +70,9 @@ class Broadcasts:
         return self._queue(session, broadcast, body, targets, f"person:{broadcast.by}")
 
     def _end(self, session: Session, account: str, by: str, state: BroadcastState) -> bool:
-        mine = (col(Broadcast.account) == account) & (col(Broadcast.by) == by)
+        condition = (col(Broadcast.account) == account) & (col(Broadcast.by) == by)
         still = col(Broadcast.state) == BroadcastState.ASKED
-        return session.connection().execute(update(Broadcast).where(mine, still).values(state=state)).rowcount > 0
+        return session.connection().execute(update(Broadcast).where(condition, still).values(state=state)).rowcount > 0
 
     # ---- by a business system, or in the console ----
 

@@ -28,22 +28,22 @@ TITLES: Final = {  # in characters that the font has
 def draw(days: Sequence[DayStats], language: Language = "zh") -> bytes:
     """Return a PNG with a bar chart each for messages, joins and leaves."""
     picture = Image.new("RGB", (WIDTH, HEIGHT), "white")
-    pen = ImageDraw.Draw(picture)
+    canvas = ImageDraw.Draw(picture)
     font = ImageFont.truetype(FONT, 18)
     height = (HEIGHT - MARGIN) / len(PANELS)
     for row, (what, colour) in enumerate(PANELS):
         values = [getattr(day, what) for day in days]
-        _bars(pen, font, row * height, height, f"{TITLES[language][what]} ({sum(values)})", values, colour)
+        _bars(canvas, font, row * height, height, f"{TITLES[language][what]} ({sum(values)})", values, colour)
     step = _step(days)
     for place, day in enumerate(days):
-        pen.text((MARGIN + (place + 0.5) * step, HEIGHT - MARGIN / 2), day.date[5:], "#333", font, "mm")
+        canvas.text((MARGIN + (place + 0.5) * step, HEIGHT - MARGIN / 2), day.date[5:], "#333", font, "mm")
     out = io.BytesIO()
     picture.save(out, "PNG")
     return out.getvalue()
 
 
 def _bars(
-    pen: ImageDraw.ImageDraw,
+    canvas: ImageDraw.ImageDraw,
     font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
     top: float,
     height: float,
@@ -53,15 +53,15 @@ def _bars(
 ) -> None:
     """Draw one bar chart: title, base line, and a labelled bar per day."""
     base, room = top + height - 14, height - 70
-    pen.text((MARGIN, top + 10), title, "#333", font)
-    pen.line((MARGIN, base, WIDTH - MARGIN, base), "#999")
+    canvas.text((MARGIN, top + 10), title, "#333", font)
+    canvas.line((MARGIN, base, WIDTH - MARGIN, base), "#999")
     step = _step(values)
     for place, value in enumerate(values):
         middle = MARGIN + (place + 0.5) * step
         tip = base - room * value / max(1, *values)
-        pen.rectangle((middle - step * 0.3, tip, middle + step * 0.3, base), colour)
+        canvas.rectangle((middle - step * 0.3, tip, middle + step * 0.3, base), colour)
         if value:
-            pen.text((middle, tip - 4), str(value), "#333", font, "ms")
+            canvas.text((middle, tip - 4), str(value), "#333", font, "ms")
 
 
 def _step(values: Sequence[object]) -> float:

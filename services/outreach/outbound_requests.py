@@ -78,17 +78,17 @@ class OutboundRequests:
         return await self._writing.run(key, lambda: self._submit_once(order, key), request=order)
 
     async def _submit_once(self, order: MessageRequest, key: str) -> int:
-        kept = await self._kept(key)
-        if kept is None:
+        stored = await self._kept(key)
+        if stored is None:
             try:
                 return (await self._write(order, key)).id
             except IntegrityError:  # at the same moment, by another process
-                kept = await self._kept(key)
-        if kept is None:
+                stored = await self._kept(key)
+        if stored is None:
             raise InvalidParameter("the Idempotency-Key")
-        if kept.fingerprint != order.fingerprint():
+        if stored.fingerprint != order.fingerprint():
             raise InvalidParameter("the Idempotency-Key was used for another message")
-        return kept.id
+        return stored.id
 
     async def _write(self, order: MessageRequest, key: str | None) -> Job:
         if order.to is not None:
@@ -172,8 +172,8 @@ class _StoredRequest(NamedTuple):
 def _kept(session: Session, keys: Collection[str]) -> dict[str, _StoredRequest]:
     """Return the requests stored under these keys."""
     item = OutboxItem
-    wanted = select(item.idempotency_key, item.id, item.fingerprint).where(col(item.idempotency_key).in_(keys))
-    return {str(key): _StoredRequest(id or 0, fingerprint) for key, id, fingerprint in session.exec(wanted)}
+    query = select(item.idempotency_key, item.id, item.fingerprint).where(col(item.idempotency_key).in_(keys))
+    return {str(key): _StoredRequest(id or 0, fingerprint) for key, id, fingerprint in session.exec(query)}
 
 
 def _parts(session: Session, message_id: int) -> list[OutboxItem]:

@@ -101,8 +101,8 @@ def _queued(session: Session, broadcast_id: int) -> tuple[Broadcast, Sequence[Br
     broadcast = session.get(Broadcast, broadcast_id)
     if broadcast is None or broadcast.state not in QUEUED:
         raise NotFound(f"broadcast {broadcast_id}")
-    wanted = select(BroadcastTarget).where(BroadcastTarget.broadcast == broadcast_id)
-    return broadcast, session.exec(wanted.order_by(col(BroadcastTarget.number))).all()
+    query = select(BroadcastTarget).where(BroadcastTarget.broadcast == broadcast_id)
+    return broadcast, session.exec(query.order_by(col(BroadcastTarget.number))).all()
 
 
 def _combined(states: set[str]) -> str:

@@ -18,18 +18,18 @@ _SPOKEN: Final = re.compile(
 
 def cron_of(words: str) -> tuple[str, str] | None:
     """Split a text that begins with a time into the crontab line and the rest; None without a time."""
-    found = _SPOKEN.fullmatch(_narrow(words.strip()))
-    if found is None:
+    match = _SPOKEN.fullmatch(_narrow(words.strip()))
+    if match is None:
         return None
-    hour, minute = int(found["hour"]), 30 if found["thirty"] else int(found["minute"] or 0)
-    later = _HALVES[found["half"]]
-    hour += later if hour + later < 24 and not (found["half"] == "中午" and hour >= 10) else 0
+    hour, minute = int(match["hour"]), 30 if match["thirty"] else int(match["minute"] or 0)
+    later = _HALVES[match["half"]]
+    hour += later if hour + later < 24 and not (match["half"] == "中午" and hour >= 10) else 0
     if hour > 23 or minute > 59:
         return None
-    weekdays = {"工作日": "1-5", "周末": "6,0"}.get(found["days"], "*")
-    if found["week"]:
-        weekdays = ",".join(dict.fromkeys(_DAYS[day] for day in found["week"] if day in _DAYS))
-    return f"{minute} {hour} {found['month'] or '*'} * {weekdays}", words.strip()[-len(found["text"]) :]
+    weekdays = {"工作日": "1-5", "周末": "6,0"}.get(match["days"], "*")
+    if match["week"]:
+        weekdays = ",".join(dict.fromkeys(_DAYS[day] for day in match["week"] if day in _DAYS))
+    return f"{minute} {hour} {match['month'] or '*'} * {weekdays}", words.strip()[-len(match["text"]) :]
 
 
 def _narrow(words: str) -> str:

@@ -54,8 +54,8 @@ class TimedMessages:
 
     async def of(self, qun: Qun) -> list[TimedMessage]:
         """Return the timed messages of a group."""
-        wanted = select(TimedMessage).where(TimedMessage.number == qun.number).order_by(col(TimedMessage.id))
-        return list(await self._store.read(lambda s: s.exec(wanted).all()))
+        query = select(TimedMessage).where(TimedMessage.number == qun.number).order_by(col(TimedMessage.id))
+        return list(await self._store.read(lambda s: s.exec(query).all()))
 
     def listed(self, session: Session, page: PageRequest) -> Page[TimedMessage]:
         """The timed messages of all groups, newest first."""
@@ -74,8 +74,8 @@ class TimedMessages:
             next_at = None
         if next_at is None:
             raise InvalidParameter("cron")
-        there = select(func.count()).select_from(TimedMessage).where(TimedMessage.number == qun.number)
-        if session.exec(there).one() >= MAX_PER_GROUP:
+        query = select(func.count()).select_from(TimedMessage).where(TimedMessage.number == qun.number)
+        if session.exec(query).one() >= MAX_PER_GROUP:
             raise TooManyTimed(str(qun.number))
         row = TimedMessage(number=qun.number, cron=cron, text=text, by=who, next_at=next_at, created_at=self._clock())
         session.add(row)
@@ -107,9 +107,9 @@ class TimedMessages:
         promised = 0
         for row in rows:
             qun, following = self._groups.by_number(row.number), self.next(row.cron)
-            mine = (col(TimedMessage.id) == row.id) & (col(TimedMessage.next_at) == row.next_at)
+            condition = (col(TimedMessage.id) == row.id) & (col(TimedMessage.next_at) == row.next_at)
             moved = session.connection().execute(
-                update(TimedMessage).where(mine).values(next_at=following if following is not None else 9e15)
+                update(TimedMessage).where(condition).values(next_at=following if following is not None else 9e15)
             )
             if moved.rowcount != 1 or qun is None:  # another run has queued it
                 continue
@@ -148,11 +148,11 @@ def wrong_parts(cron: str, zone: ZoneInfo) -> list[int]:
 
 def weekdays(field: str) -> str:
     """Convert weekday numbers to names, because APScheduler counts from Monday = 0, crontab from Sunday = 0."""
-    found = [_NUMBERS.fullmatch(part) for part in field.split(",")]
-    if field == "*" or not all(found):
+    matched = [_NUMBERS.fullmatch(part) for part in field.split(",")]
+    if field == "*" or not all(matched):
         return field.lower()
     days: dict[str, None] = {}
-    for match in found:
+    for match in matched:
         if match is not None:
             span, step = match[1], int(match[2] or 1)
             first, _, last = ("0-6" if span == "*" else span).partition("-")

@@ -61,8 +61,8 @@ class AgentDesk:
         self._note(session, ticket, agent, "ticket_reply")
         if room_id:
             words = shown(body["type"], body.get("text") or body.get("name") or "")
-            said = fill(self._texts.ticket_answered_in_console, number=number, staff=agent.name, words=words)
-            self._messages.say(session, ticket.account, room_id, relay(ticket, said))
+            announcement = fill(self._texts.ticket_answered_in_console, number=number, staff=agent.name, words=words)
+            self._messages.say(session, ticket.account, room_id, relay(ticket, announcement))
 
     def note(self, session: Session, number: int, agent: Agent, words: str) -> None:
         """Add a note that the customer does not see; closed tickets are allowed."""

@@ -30,8 +30,8 @@ class CannedReplies:
 
     async def load(self) -> None:
         """Read those that people added."""
-        wanted = select(CannedReply).order_by(col(CannedReply.name))
-        self._added = {row.name: row.text for row in await self._store.read(lambda s: s.exec(wanted).all())}
+        query = select(CannedReply).order_by(col(CannedReply.name))
+        self._added = {row.name: row.text for row in await self._store.read(lambda s: s.exec(query).all())}
 
     @property
     def all(self) -> dict[str, str]:

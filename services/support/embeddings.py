@@ -77,17 +77,17 @@ class EmbeddingClient:
         import numpy as np
 
         keys = [self._key(text) for text in texts]
-        kept = await self._store.read(partial(_kept, keys=keys))
-        missing = [(key, text) for key, text in dict(zip(keys, texts, strict=True)).items() if key not in kept]
+        stored = await self._store.read(partial(_kept, keys=keys))
+        missing = [(key, text) for key, text in dict(zip(keys, texts, strict=True)).items() if key not in stored]
         for at in range(0, len(missing), BATCH):
-            some = missing[at : at + BATCH]
-            vectors = await self._ask([text for _, text in some], TIMEOUT)
+            batch = missing[at : at + BATCH]
+            vectors = await self._ask([text for _, text in batch], TIMEOUT)
             if vectors is None:
                 return None
-            new = {key: vector.tobytes() for (key, _), vector in zip(some, vectors, strict=True)}
+            new = {key: vector.tobytes() for (key, _), vector in zip(batch, vectors, strict=True)}
             await self._store.write(partial(_keep, new=new, now=self._clock()))
-            kept |= new
-        rows = [np.frombuffer(kept[key], dtype="<f4") for key in keys]
+            stored |= new
+        rows = [np.frombuffer(stored[key], dtype="<f4") for key in keys]
         if len({len(row) for row in rows}) != 1:
             log.warning("the stored embeddings of this model differ in length")
             return None
@@ -127,11 +127,11 @@ class EmbeddingClient:
 
 
 def _kept(session: Session, keys: Sequence[str]) -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
+    vectors: dict[str, bytes] = {}
     for at in range(0, len(keys), 500):
         rows = session.exec(select(TextEmbedding).where(col(TextEmbedding.key).in_(keys[at : at + 500])))
-        found |= {row.key: row.vector for row in rows}
-    return found
+        vectors |= {row.key: row.vector for row in rows}
+    return vectors
 
 
 def _keep(session: Session, new: dict[str, bytes], now: float) -> None:

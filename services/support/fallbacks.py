@@ -42,10 +42,10 @@ class Fallbacks:
 
     async def load(self, account: str | None = None) -> None:
         """Load the recent replies of one account or of all."""
-        wanted = select(FallbackSaid).where(FallbackSaid.at > self._clock() - FALLBACK_SECONDS)
+        query = select(FallbackSaid).where(FallbackSaid.at > self._clock() - FALLBACK_SECONDS)
         if account is not None:
-            wanted = wanted.where(FallbackSaid.account == account)
-        for row in await self._store.read(lambda s: s.exec(wanted).all()):
+            query = query.where(FallbackSaid.account == account)
+        for row in await self._store.read(lambda s: s.exec(query).all()):
             self._recent[row.account, row.contact_id] = _Fallback(row.at, row.times)
 
     def drop(self, account: str) -> None:

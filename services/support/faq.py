@@ -131,8 +131,8 @@ class Faq:
         scores, best_row = self._words.scores(text)
         for at, share in self._bodies.shares(topic(text)).items():
             scores[at] = max(scores[at], BODY * share)
-        found = sorted((at for at, score in scores.items() if score > 0), key=lambda at: (-scores[at], at))
-        return [near(self._question(at, best_row.get(at, 0)), self.entries[at], scores[at]) for at in found[:number]]
+        ranking = sorted((at for at, score in scores.items() if score > 0), key=lambda at: (-scores[at], at))
+        return [near(self._question(at, best_row.get(at, 0)), self.entries[at], scores[at]) for at in ranking[:number]]
 
     def _question(self, at: int, number: int) -> str:
         return self.entries[at].questions[number]
@@ -149,12 +149,12 @@ class _Bodies:
 
     def shares(self, pieces: list[str]) -> dict[int, float]:
         """Return, by row, the weighted share of the question's pairs of characters that the passage contains."""
-        asked = _pairs(pieces)
-        total = sum(self._weight.get(gram, self._unknown) for gram in asked)
-        if len(asked) < 2 or not total:
+        pairs = _pairs(pieces)
+        total = sum(self._weight.get(gram, self._unknown) for gram in pairs)
+        if len(pairs) < 2 or not total:
             return {}
-        found = {row: sum(self._weight[gram] for gram in asked & grams) for row, grams in self._grams.items()}
-        return {row: weight / total for row, weight in found.items() if weight}
+        weights = {row: sum(self._weight[gram] for gram in pairs & grams) for row, grams in self._grams.items()}
+        return {row: weight / total for row, weight in weights.items() if weight}
 
 
 def _pairs(pieces: list[str]) -> set[str]:
@@ -190,11 +190,11 @@ class _Index:
 
     def scores(self, text: str) -> tuple[defaultdict[int, float], dict[int, int]]:
         """Return, by entry, its similarity (0–1) and its most similar question."""
-        asked = self._weighted(_question_grams(text))
-        norm, total = self._norm(asked), sum(asked.values()) or 1.0
+        query = self._weighted(_question_grams(text))
+        norm, total = self._norm(query), sum(query.values()) or 1.0
         like: defaultdict[int, float] = defaultdict(float)
         scores: defaultdict[int, float] = defaultdict(float)
-        for gram, weight in asked.items():
+        for gram, weight in query.items():
             for row, value in self._by_question.get(gram, ()):
                 like[row] += COSINE * weight / norm * value + (1 - COSINE) * weight / total
         nearest: dict[int, int] = {}
@@ -202,7 +202,7 @@ class _Index:
             at, number = self._rows[row]
             if at not in nearest:
                 nearest[at], scores[at] = number, like[row] / (1 + ANSWER)
-        for gram, weight in asked.items():
+        for gram, weight in query.items():
             for at in self._by_answer.get(gram, ()):
                 scores[at] += ANSWER / (1 + ANSWER) * weight / total
         return scores, nearest

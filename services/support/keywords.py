@@ -107,8 +107,8 @@ class Keywords:
         return session.exec(self._of(account, number).order_by(col(Keyword.id))).all()
 
     def _of(self, account: str, number: int | None) -> SelectOfScalar[Keyword]:
-        mine = col(Keyword.account) == account
-        return select(Keyword).where(mine, col(Keyword.number).is_not_distinct_from(number))
+        condition = col(Keyword.account) == account
+        return select(Keyword).where(condition, col(Keyword.number).is_not_distinct_from(number))
 
     def _remove(self, session: Session, row: Keyword) -> None:
         place, row_id = (row.account, row.number), row.id or 0

@@ -95,9 +95,9 @@ def chosen(content: str, entries: Sequence[Entry]) -> Entry | None:
     """Return the entry named in a response; for a malformed response, by its number or by its text. None if there is
     none.
     """
-    named = _ENTRY.findall(content)
-    if named:
-        return _numbered(named[-1], entries)  # models that reason aloud give their answer last
+    numbers = _ENTRY.findall(content)
+    if numbers:
+        return _numbered(numbers[-1], entries)  # models that reason aloud give their answer last
     return _numbered(content.strip(), entries) or _quoted(content, entries)
 
 

@@ -25,9 +25,9 @@ _AROUND = re.compile(r"^(?:我|对你们|对服务|服务|感觉|觉得|都|还)
 def mark_in(text: str) -> int | None:
     """Return the rating 1–5 of a text; None if it says anything else."""
     words = plain(text)
-    found = _NUMBER.fullmatch(words)
-    if found:
-        return _DIGITS[found[1]]
+    match = _NUMBER.fullmatch(words)
+    if match:
+        return _DIGITS[match[1]]
     return _BY_WORD.get(words) or _BY_WORD.get(_AROUND.sub("", words))
 
 

@@ -120,9 +120,9 @@ class Match:
     def _put(self, text: str) -> str:
         return _GROUP.sub(self._group, text)
 
-    def _group(self, found: re.Match[str]) -> str:
-        number = int(found[1])
-        return self.groups[number] if number < len(self.groups) else found[0]
+    def _group(self, match: re.Match[str]) -> str:
+        number = int(match[1])
+        return self.groups[number] if number < len(self.groups) else match[0]
 
 
 class PlacedRules:
@@ -140,15 +140,15 @@ class RuleSet:
     """The rules of one place."""
 
     def __init__(self, rules: Iterable[KeywordRule], where: str) -> None:
-        mine = [rule for rule in rules if rule.where in (where, "both")]
+        applicable = [rule for rule in rules if rule.where in (where, "both")]
         self._equals: dict[str, KeywordRule] = {}
         self._contains = WordIndex[KeywordRule]()
-        for rule in mine:
+        for rule in applicable:
             if rule.equals:
                 self._equals.setdefault(normal(rule.equals), rule)
             elif rule.contains:
                 self._contains.add(rule.contains, rule)
-        self._patterns = Patterns([rule for rule in mine if rule.regex])
+        self._patterns = Patterns([rule for rule in applicable if rule.regex])
 
     def find(self, text: str) -> Match | None:
         """Return the rule that matches a text."""

@@ -89,11 +89,11 @@ class MeaningIndex:
             return []
         return [one for one in ranked[:number] if one.score >= ranked[0].score - BEHIND]
 
-    def _ranked(self, text: str, asked: Vectors) -> list[Near]:
+    def _ranked(self, text: str, vector: Vectors) -> list[Near]:
         import numpy as np
 
-        by_question, by_answer = self._questions @ asked, self._answers @ asked
-        chatter = CHATTER_SHARE * float((self._chatter @ asked).max())
+        by_question, by_answer = self._questions @ vector, self._answers @ vector
+        chatter = CHATTER_SHARE * float((self._chatter @ vector).max())
         best = np.full(len(self._faq.entries), -1.0, dtype=np.float32)
         np.maximum.at(best, self._entry_of, by_question)
         shares = np.array([1.0 if entry.is_passage else ANSWERS for entry in self._faq.entries])

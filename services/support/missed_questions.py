@@ -44,12 +44,12 @@ def most_missed(
 ) -> list[tuple[str, int]]:
     """Return the most frequent unlisted questions as (question, times). `since`, `until`: days, YYYY-MM-DD."""
     times = func.sum(FaqMiss.count)
-    wanted = select(FaqMiss.question, times).group_by(col(FaqMiss.question))
+    query = select(FaqMiss.question, times).group_by(col(FaqMiss.question))
     if account:
-        wanted = wanted.where(FaqMiss.account == account)
+        query = query.where(FaqMiss.account == account)
     if since:
-        wanted = wanted.where(FaqMiss.day >= since)
+        query = query.where(FaqMiss.day >= since)
     if until:
-        wanted = wanted.where(FaqMiss.day <= until)
-    rows = session.exec(wanted.order_by(times.desc(), col(FaqMiss.question)).limit(number)).all()
+        query = query.where(FaqMiss.day <= until)
+    rows = session.exec(query.order_by(times.desc(), col(FaqMiss.question)).limit(number)).all()
     return [(question, int(count)) for question, count in rows]

@@ -35,10 +35,10 @@ class QuestionMenus:
 
     async def load(self, account: str | None = None) -> None:
         """Load the open menus of one account or of all."""
-        wanted = select(FaqMenu).where(FaqMenu.expires_at > self._clock())
+        query = select(FaqMenu).where(FaqMenu.expires_at > self._clock())
         if account is not None:
-            wanted = wanted.where(FaqMenu.account == account)
-        for row in await self._store.read(lambda s: s.exec(wanted).all()):
+            query = query.where(FaqMenu.account == account)
+        for row in await self._store.read(lambda s: s.exec(query).all()):
             self._menus[row.account, row.conversation, row.contact_id] = _Menu(tuple(row.questions), row.asked_at)
 
     def drop(self, account: str) -> None:

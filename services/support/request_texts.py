@@ -44,6 +44,6 @@ class RequestTexts:
 
     def _stored(self, session: Session, account: str, contact_id: str) -> str:
         since = self._clock() - VALID_SECONDS
-        mine = select(OutboxItem.body).where(OutboxItem.queue == f"{QUEUE}:{account}", OutboxItem.key == contact_id)
-        body = session.exec(mine.where(OutboxItem.created_at >= since).order_by(col(OutboxItem.id).desc())).first()
+        query = select(OutboxItem.body).where(OutboxItem.queue == f"{QUEUE}:{account}", OutboxItem.key == contact_id)
+        body = session.exec(query.where(OutboxItem.created_at >= since).order_by(col(OutboxItem.id).desc())).first()
         return str(json.loads(body).get("hello", "")) if body else ""

@@ -35,10 +35,10 @@ class StaffRooms:
 
     async def load(self, account: str | None = None) -> None:
         """Read the binding of one account, or all of them."""
-        wanted = select(Setting).where(col(Setting.key).startswith(PREFIX))
+        query = select(Setting).where(col(Setting.key).startswith(PREFIX))
         if account is not None:
-            wanted = select(Setting).where(Setting.key == PREFIX + account)
-        for row in await self._store.read(lambda s: s.exec(wanted).all()):
+            query = select(Setting).where(Setting.key == PREFIX + account)
+        for row in await self._store.read(lambda s: s.exec(query).all()):
             self._bound[row.key.removeprefix(PREFIX)] = row.value
 
     def of(self, account: str) -> Room | None:
@@ -46,12 +46,12 @@ class StaffRooms:
         rooms = self._accounts.get(account).directory.rooms
         if account in self._bound:
             return rooms.get(self._bound[account])
-        named = self._accounts.get(account).directory.room_by_topic(self.topic)
-        if len(named) != 1 or not self._accounts.is_admin(account, named[0].owner_id):
+        candidates = self._accounts.get(account).directory.room_by_topic(self.topic)
+        if len(candidates) != 1 or not self._accounts.is_admin(account, candidates[0].owner_id):
             return None
-        room_id = self._bound[account] = named[0].id
+        room_id = self._bound[account] = candidates[0].id
         self._store.write_soon(lambda s: self.bind(s, account, room_id, "automatic"))
-        return named[0]
+        return candidates[0]
 
     def bound_id(self, account: str) -> str:
         """Return the id of the bound room, or ""."""

@@ -72,8 +72,8 @@ def _named(text: str, names: Collection[str] = ()) -> StaffCommand | None:
     """Parse a text that is not a reply."""
     if _LIST.fullmatch(text):
         return StaffCommand(StaffVerb.LIST)
-    found = _LINE.fullmatch(text)
-    return _line(int(found[1]), found[2].strip(), names) if found else None
+    match = _LINE.fullmatch(text)
+    return _line(int(match[1]), match[2].strip(), names) if match else None
 
 
 def _line(number: int, words: str, names: Collection[str] = ()) -> StaffCommand:
@@ -86,9 +86,9 @@ def _line(number: int, words: str, names: Collection[str] = ()) -> StaffCommand:
     if literal := _LITERAL.fullmatch(words):
         return StaffCommand(StaffVerb.ANSWER, number, literal[1])
     for verb, pattern in ((StaffVerb.PASS, _PASS), (StaffVerb.NOTE, _NOTE), (StaffVerb.CANNED, _CANNED)):
-        found = pattern.fullmatch(words)
-        if found:
-            return StaffCommand(verb, number, found[1].strip())
+        match = pattern.fullmatch(words)
+        if match:
+            return StaffCommand(verb, number, match[1].strip())
     to = _TO_NAME.fullmatch(words)
     if _LIKE.fullmatch(words) or (to and to[1] in names):
         return StaffCommand(StaffVerb.MALFORMED, number, words)

@@ -154,8 +154,10 @@ class TicketActions:
     def last_addressed(self, account: str, staff_id: str, within: float) -> Ticket | None:
         """Return the ticket that a staff member addressed last, at most `within` seconds ago."""
         since = self._clock() - within
-        mine = [t for t in self.tickets if t.account == account and t.called_by == staff_id and t.called_at >= since]
-        return max(mine, key=lambda t: t.called_at, default=None)
+        addressed = [
+            t for t in self.tickets if t.account == account and t.called_by == staff_id and t.called_at >= since
+        ]
+        return max(addressed, key=lambda t: t.called_at, default=None)
 
     def listing(self, account: str) -> str:
         """Return the list of unfinished tickets for staff."""

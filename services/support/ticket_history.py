@@ -62,9 +62,9 @@ class TicketHistory:
         rows = session.exec(earlier.order_by(col(Ticket.id).desc()).limit(EARLIER)).all()
         named = "、".join(self._named(row) for row in rows)
         before = fill(self._texts.ticket_earlier, tickets=named) if named else ""
-        said = self._conversations.last(session, ticket.account, ticket.contact_id, TALK)
-        talk = [self.line(session, ticket, row) for row in said]
-        return [line for line in (before, self.notes(session, ticket), *talk) if line]
+        messages = self._conversations.last(session, ticket.account, ticket.contact_id, TALK)
+        message_lines = [self.line(session, ticket, row) for row in messages]
+        return [line for line in (before, self.notes(session, ticket), *message_lines) if line]
 
     def _named(self, row: Ticket) -> str:
         opened = datetime.fromtimestamp(row.opened_at, self._staffing.hours.zone)

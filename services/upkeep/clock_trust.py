@@ -58,9 +58,9 @@ class ClockTrust:
         if row is None:
             _keep(session, now, None)
             return True
-        kept = json.loads(row.value)
-        believed = Reading(**kept["believed"])
-        doubted = Reading(**kept["doubted"]) if kept["doubted"] else None
+        stored = json.loads(row.value)
+        believed = Reading(**stored["believed"])
+        doubted = Reading(**stored["doubted"]) if stored["doubted"] else None
         self.jumped_by = _gained(believed, now)
         if self.jumped_by == 0.0 or (doubted and not _gained(doubted, now) and _spent(doubted, now) > BELIEVED_AFTER):
             self.jumped_by = 0.0

@@ -43,12 +43,12 @@ class DailyTotals:
         """Count the days that have no row yet and the latest ones again; returns how many."""
         dates = self._dates(DAYS)
         stored_days = select(DayTotal.day).where(col(DayTotal.day) >= dates[0].isoformat())
-        there = set(await self._store.read(lambda s: s.exec(stored_days).all()))
-        wanted = [day for day in dates if day.isoformat() not in there or day in dates[-UNSETTLED:]]
-        for day in wanted:
+        stored = set(await self._store.read(lambda s: s.exec(stored_days).all()))
+        missing = [day for day in dates if day.isoformat() not in stored or day in dates[-UNSETTLED:]]
+        for day in missing:
             total = await self._store.read(partial(self._count, day=day))
             await self._store.write(partial(_keep, total=total))
-        return len(wanted)
+        return len(missing)
 
     async def note_pace(self) -> int:
         """Keep how much of its pace each account uses now, where that is more than before today."""
@@ -138,10 +138,10 @@ class DailyTotals:
     def _keep_peaks(self, session: Session, peaks: Sequence[PacePeak]) -> None:
         for peak in peaks:
             key = (peak.day, peak.account, peak.kind)
-            kept = session.get(PacePeak, key)
-            if kept is None or kept.ratio < peak.ratio:
+            stored = session.get(PacePeak, key)
+            if stored is None or stored.ratio < peak.ratio:
                 session.merge(peak)
-            self._peaks[key] = max(peak.ratio, kept.ratio if kept else 0.0)
+            self._peaks[key] = max(peak.ratio, stored.ratio if stored else 0.0)
 
 
 def _keep(session: Session, total: DayTotal) -> None:

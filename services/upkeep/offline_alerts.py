@@ -54,13 +54,13 @@ class OfflineAlerts:
         """Tell of those that have been away too long, and of those that are back; returns how many."""
         names = self._accounts.names()
         alerted = set(await self._store.read(self._alerted))
-        gone = [name for name in names if self.is_overdue(name) and name not in alerted]
+        overdue = [name for name in names if self.is_overdue(name) and name not in alerted]
         back = [name for name in names if self._accounts.is_online(name) and name in alerted]
-        for name in gone:
+        for name in overdue:
             await self._store.write(partial(self._report_offline, account=name))
         for name in back:
             await self._store.write(partial(self._report_online, account=name))
-        return len(gone) + len(back)
+        return len(overdue) + len(back)
 
     def _alerted(self, session: Session) -> list[str]:
         return [name for name in self._accounts.names() if session.get(Setting, PREFIX + name) is not None]
@@ -78,16 +78,16 @@ class OfflineAlerts:
         self._notify_admins(session, words)
 
     def _report_online(self, session: Session, account: str) -> None:
-        kept = session.get(Setting, PREFIX + account)
-        if kept is not None:
-            session.delete(kept)
+        stored = session.get(Setting, PREFIX + account)
+        if stored is not None:
+            session.delete(stored)
             self._notify_admins(session, fill(self._config.texts.assistant_back, account=account))
 
     def _notify_admins(self, session: Session, words: str) -> None:
         """Notify each admin once, by any online account of which they are a contact."""
-        told = set[str]()
+        notified = set[str]()
         for name in filter(self._accounts.is_online, self._accounts.names()):
             for admin in self._accounts.admins(name):
-                if admin not in told:
-                    told.add(admin)
+                if admin not in notified:
+                    notified.add(admin)
                     self._messages.say(session, name, admin, words, priority=Priority.NOTICE)

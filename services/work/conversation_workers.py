@@ -75,7 +75,7 @@ class ConversationWorkers:
             del self._queues[key]
 
     async def _handle_one(self, arrival: Arrival, event: Event) -> None:
-        began = time.perf_counter()
+        started = time.perf_counter()
         handler, result = "?", "failed"
         try:
             await self._progress.count_attempt(arrival)
@@ -85,7 +85,7 @@ class ConversationWorkers:
             log.exception("event %s %s failed", event.id, type(event).__name__)
             if not is_away(error):  # on a database failure nothing was changed: the event is handled after the restart
                 self._progress.end(arrival, "failed", EventState.FAILED)
-        self._progress.log(event.id, type(event).__name__, handler, result, began)
+        self._progress.log(event.id, type(event).__name__, handler, result, started)
 
     async def _handle_with_retries(self, event: Event, row: int) -> str:
         """Handle an event; retry while the database fails, since nothing was changed then."""

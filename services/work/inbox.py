@@ -153,10 +153,10 @@ class Inbox:
 
     async def _compare_repeated(self, raw: RawEvent) -> None:
         """Handle an event whose id was received before if its content is new."""
-        began = time.perf_counter()
+        started = time.perf_counter()
         async with self._reader.slots:
             other = await self._repeats.new_in(raw)
-        self._progress.log(raw.id, raw.kind, "-", "repeated" if other is None else "an id used again", began)
+        self._progress.log(raw.id, raw.kind, "-", "repeated" if other is None else "an id used again", started)
         self._leave()
         if other is not None:
             await self.take(other)

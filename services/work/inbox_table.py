@@ -82,10 +82,10 @@ class InboxRows:
     def forget_tries(self, session: Session) -> None:
         """Reset the attempts of open events when the process stops in an orderly way."""
         belongs_to(session, self._account)
-        mine = update(InboxEvent).where(col(InboxEvent.account) == self._account, col(InboxEvent.tries) > 0)
-        session.connection().execute(mine.where(col(InboxEvent.state) == EventState.NEW).values(tries=0))
+        statement = update(InboxEvent).where(col(InboxEvent.account) == self._account, col(InboxEvent.tries) > 0)
+        session.connection().execute(statement.where(col(InboxEvent.state) == EventState.NEW).values(tries=0))
 
     def open_rows(self, session: Session) -> list[InboxEvent]:
         """Return the unfinished events in order of arrival."""
-        mine = select(InboxEvent).where(InboxEvent.account == self._account, InboxEvent.state == EventState.NEW)
-        return list(session.exec(mine.order_by(col(InboxEvent.id))).all())
+        query = select(InboxEvent).where(InboxEvent.account == self._account, InboxEvent.state == EventState.NEW)
+        return list(session.exec(query.order_by(col(InboxEvent.id))).all())

@@ -279,6 +279,6 @@ class Outbox:
 
     async def mark_sending(self, job: Job) -> bool:
         """Mark a job as being sent before the call, for jobs that must not be repeated; False if it was cancelled."""
-        wanted = col(OutboxItem.id) == job.id, col(OutboxItem.state) != WorkState.CANCELLED
-        marked = update(OutboxItem).where(*wanted).values(state=WorkState.SENDING)
+        condition = col(OutboxItem.id) == job.id, col(OutboxItem.state) != WorkState.CANCELLED
+        marked = update(OutboxItem).where(*condition).values(state=WorkState.SENDING)
         return await self._store.write(lambda session: bool(session.connection().execute(marked).rowcount))

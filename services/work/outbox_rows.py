@@ -32,10 +32,10 @@ END: Final = (
 
 def open_items(session: Session, account: str | None) -> Sequence[OutboxItem]:
     """Return the open rows of one account, or of all, the oldest first."""
-    wanted = select(OutboxItem).where(col(OutboxItem.state).in_((WorkState.QUEUED, WorkState.SENDING)))
+    query = select(OutboxItem).where(col(OutboxItem.state).in_((WorkState.QUEUED, WorkState.SENDING)))
     if account is not None:
-        wanted = wanted.where(OutboxItem.account == account)
-    return session.exec(wanted.order_by(col(OutboxItem.id))).all()
+        query = query.where(OutboxItem.account == account)
+    return session.exec(query.order_by(col(OutboxItem.id))).all()
 
 
 def keep_body(session: Session, number: int, body: dict[str, Any]) -> None:
@@ -55,13 +55,13 @@ def joined_items(session: Session, job: Job) -> list[OutboxItem]:
 
 def cancel_items(session: Session, ids: Sequence[int], now: float) -> list[int]:
     """Cancel the rows that have not been attempted, and return their ids; those being sent now are not retried."""
-    these = col(OutboxItem.id).in_(ids)
-    queued = update(OutboxItem).where(these, col(OutboxItem.state) == WorkState.QUEUED)
+    condition = col(OutboxItem.id).in_(ids)
+    queued = update(OutboxItem).where(condition, col(OutboxItem.state) == WorkState.QUEUED)
     cancelled = queued.values(state=WorkState.CANCELLED, done_at=now).returning(col(OutboxItem.id))
-    found = [int(id) for (id,) in session.connection().execute(cancelled) if id is not None]
-    sending = update(OutboxItem).where(these, col(OutboxItem.state) == WorkState.SENDING)
+    cancelled_ids = [int(id) for (id,) in session.connection().execute(cancelled) if id is not None]
+    sending = update(OutboxItem).where(condition, col(OutboxItem.state) == WorkState.SENDING)
     session.connection().execute(sending.values(error=CANCEL_REQUESTED))
-    return found
+    return cancelled_ids
 
 
 def job_of(item: OutboxItem) -> Job:
@@ -82,8 +82,8 @@ def job_of(item: OutboxItem) -> Job:
 def sent_since(session: Session, queue: str, since: float) -> list[float]:
     """Return when the queue's jobs were done after `since`, in order, for its rate limiter."""
     when = col(OutboxItem.done_at)
-    wanted = select(when).where(OutboxItem.queue == queue, when > since).order_by(when)
-    return [at or 0.0 for at in session.exec(wanted).all()]
+    query = select(when).where(OutboxItem.queue == queue, when > since).order_by(when)
+    return [at or 0.0 for at in session.exec(query).all()]
 
 
 def last_sent(session: Session, queue: str, key: str, since: float) -> int:

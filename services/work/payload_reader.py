@@ -64,7 +64,7 @@ class PayloadReader:
 
     async def _read(self, arrival: Arrival) -> None:
         """Read an event's payload. The slot is released once the conversation is known."""
-        raw, holds_slot, began = arrival.raw, True, time.perf_counter()
+        raw, holds_slot, started = arrival.raw, True, time.perf_counter()
 
         def placed(conversation: str) -> None:
             nonlocal holds_slot
@@ -85,7 +85,7 @@ class PayloadReader:
                 self.slots.release()
         if event is None:
             self._progress.end(arrival, result, state)
-            self._progress.log(raw.id, raw.kind, "-", result, began)
+            self._progress.log(raw.id, raw.kind, "-", result, started)
         else:
             self._progress.store_payload(arrival, event)
             self._sequencer.place(arrival, event.conversation)

@@ -16,8 +16,8 @@ def begin(session: Session, account: str, epoch: int | None = None) -> tuple[int
     restored.
     """
     if epoch is None:
-        kept = session.get(Setting, _epoch_key(account))
-        epoch = max(int(kept.value) + 1 if kept else 1, int(time.time()))
+        stored = session.get(Setting, _epoch_key(account))
+        epoch = max(int(stored.value) + 1 if stored else 1, int(time.time()))
     session.merge(Setting(key=_epoch_key(account), value=str(epoch)))
     position = session.get(Setting, _key(account))
     return epoch, position.value if position else ""

@@ -38,7 +38,7 @@ class Clock:
 
 
 @dataclass
-class AccessControl:
+class ApiServer:
     """A running application and its container."""
 
     container: Container
@@ -78,7 +78,7 @@ async def _handle_nothing(_event: Event, _row: int) -> str:
     return "(no value)"
 
 
-async def open_door(stack: AsyncExitStack, folder: Path, **config: Any) -> AccessControl:
+async def start_api_server(stack: AsyncExitStack, folder: Path, **config: Any) -> ApiServer:
     """Build everything up to the listening socket; the stack closes it."""
     if not (folder / "wxbot.db").exists():
         make_sqlite(folder / "wxbot.db")
@@ -101,30 +101,30 @@ async def open_door(stack: AsyncExitStack, folder: Path, **config: Any) -> Acces
     stack.push_async_callback(runner.cleanup)
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     http = await stack.enter_async_context(aiohttp.ClientSession())
-    return AccessControl(container, wechat, clock, app, http, runner.addresses[0][1])
+    return ApiServer(container, wechat, clock, app, http, runner.addresses[0][1])
 
 
-OpenDoor = Callable[..., Awaitable[AccessControl]]
+StartServer = Callable[..., Awaitable[ApiServer]]
 
 
 @pytest.fixture
-async def opened(tmp_path: Path) -> AsyncIterator[OpenDoor]:
+async def start_server(tmp_path: Path) -> AsyncIterator[StartServer]:
     """Start APIs with the given config."""
     async with AsyncExitStack() as stack:
 
-        async def open_one(**config: Any) -> AccessControl:
-            return await open_door(stack, tmp_path, **config)
+        async def start(**config: Any) -> ApiServer:
+            return await start_api_server(stack, tmp_path, **config)
 
-        yield open_one
+        yield start
 
 
 @pytest.fixture
-async def door(opened: OpenDoor) -> AccessControl:
+async def server(start_server: StartServer) -> ApiServer:
     """The API with the default config."""
-    return await opened()
+    return await start_server()
 
 
-async def eventually(condition: Callable[[], Awaitable[bool]], within: float = SECONDS) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], within: float = SECONDS) -> None:
     """Wait until a condition holds; fail after a timeout."""
     async with asyncio.timeout(within):
         while True:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from api.body import MAX_CHARACTERS, MAX_LARGE_BYTES, line
 from errors import InvalidParameter
-from tests.api.conftest import QUN, AccessControl, error
+from tests.api.conftest import QUN, ApiServer, error
 from tests.waiting import SECONDS
 
 NOT_OBJECTS = [
@@ -61,13 +61,13 @@ BAD_VALUES: list[Any] = [
 
 @pytest.mark.parametrize("raw", NOT_OBJECTS)
 @pytest.mark.parametrize("path", ["/wxbot/qun", "/wxbot/qun/membership", "/wxbot/message"])
-async def test_no_json_object(door: AccessControl, path: str, raw: bytes) -> None:
-    assert (await door.call("POST", path, data=raw))[:2] == (400, error(1001))
-    assert door.wechat.calls == []
+async def test_non_object_body_returns_1001(server: ApiServer, path: str, raw: bytes) -> None:
+    assert (await server.call("POST", path, data=raw))[:2] == (400, error(1001))
+    assert server.wechat.calls == []
 
 
 @pytest.mark.parametrize("value", BAD_VALUES)
-async def test_bad_values(door: AccessControl, value: Any) -> None:
+async def test_invalid_value_returns_1001(server: ApiServer, value: Any) -> None:
     bodies: list[tuple[str, dict[str, Any]]] = [
         ("/wxbot/qun", QUN),
         ("/wxbot/qun/membership", {"token": "NTkxNjkwNzE4RDY2", "member": "黑旋风"}),
@@ -76,36 +76,36 @@ async def test_bad_values(door: AccessControl, value: Any) -> None:
     for path, body in bodies:
         for name in body:
             bad = {"text": "你好", **body, name: value}
-            answer = await door.call("POST", path, data=json.dumps(bad).encode())
+            answer = await server.call("POST", path, data=json.dumps(bad).encode())
             assert answer[:2] == (400, error(1001)), (path, name)
             del bad[name]
-            assert (await door.call("POST", path, json=bad))[:2] == (400, error(1001)), (path, name)
-    assert door.wechat.calls == []
+            assert (await server.call("POST", path, json=bad))[:2] == (400, error(1001)), (path, name)
+    assert server.wechat.calls == []
 
 
-async def test_whatever_the_content_type_says(door: AccessControl) -> None:
+async def test_content_type_header_is_ignored(server: ApiServer) -> None:
     for number, kind in enumerate(("text/plain", "application/x-www-form-urlencoded", "application/json; charset=gbk")):
         raw = json.dumps({**QUN, "code": f"c{number}", "extra": [1]}, ensure_ascii=False).encode()
-        assert (await door.call("POST", "/wxbot/qun", data=raw, headers={"Content-Type": kind}))[0] == 201
+        assert (await server.call("POST", "/wxbot/qun", data=raw, headers={"Content-Type": kind}))[0] == 201
 
 
-async def test_the_longest_values(door: AccessControl) -> None:
+async def test_longest_allowed_values_are_accepted(server: ApiServer) -> None:
     code = "群" * MAX_CHARACTERS
-    assert (await door.call("POST", "/wxbot/qun", json={**QUN, "code": code}))[0] == 201
-    assert (await door.call("GET", "/wxbot/qun", params={"code": code}))[0] == 200
+    assert (await server.call("POST", "/wxbot/qun", json={**QUN, "code": code}))[0] == 201
+    assert (await server.call("GET", "/wxbot/qun", params={"code": code}))[0] == 200
 
 
-async def test_compressed_bodies_are_not_unpacked(door: AccessControl) -> None:
+async def test_compressed_body_is_not_decompressed(server: ApiServer) -> None:
     headers = {"Content-Encoding": "gzip"}
     for raw in (gzip.compress(json.dumps(QUN).encode()), b"no gzip", gzip.compress(b" " * 10_000_000)):
-        assert (await door.call("POST", "/wxbot/qun", data=raw, headers=headers))[:2] == (400, error(1001))
-    assert door.wechat.calls == []
+        assert (await server.call("POST", "/wxbot/qun", data=raw, headers=headers))[:2] == (400, error(1001))
+    assert server.wechat.calls == []
 
 
 @pytest.mark.parametrize("rest", [b"", b"zz\r\n"])
-async def test_a_body_that_never_comes(door: AccessControl, monkeypatch: pytest.MonkeyPatch, rest: bytes) -> None:
+async def test_incomplete_body_times_out(server: ApiServer, monkeypatch: pytest.MonkeyPatch, rest: bytes) -> None:
     monkeypatch.setattr("api.body.READ_TIMEOUT", 0.2)
-    reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(b"POST /wxbot/qun HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n")
     await asyncio.sleep(0.05)  # sends the chunks one by one
     writer.write(rest)
@@ -116,13 +116,13 @@ async def test_a_body_that_never_comes(door: AccessControl, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("query", ["?code=", "?code=%20", "?code=a%0Ab", f"?code={'x' * 257}", "?code"])
-async def test_bad_queries(door: AccessControl, query: str) -> None:
-    assert (await door.call("GET", f"/wxbot/qun{query}"))[:2] == (400, error(1001))
+async def test_invalid_query_returns_1001(server: ApiServer, query: str) -> None:
+    assert (await server.call("GET", f"/wxbot/qun{query}"))[:2] == (400, error(1001))
 
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(st.characters(), min_size=0, max_size=300))
-def test_what_passes_can_be_carried_by_every_wire(value: str) -> None:
+def test_accepted_text_can_be_encoded_everywhere(value: str) -> None:
     try:
         passed = line("code", value)
     except InvalidParameter:
@@ -136,39 +136,39 @@ def test_what_passes_can_be_carried_by_every_wire(value: str) -> None:
 
 
 def padded(body: dict[str, Any], size: int) -> bytes:
-    """The object as JSON of exactly so many bytes; blanks may stand behind it."""
+    """Return the object as JSON, padded with blanks to exactly `size` bytes."""
     return json.dumps(body, ensure_ascii=False).encode().ljust(size)
 
 
 async def in_chunks(raw: bytes) -> AsyncIterator[bytes]:
-    """The body without its length said beforehand."""
+    """Send the body in chunks, without Content-Length."""
     for start in range(0, len(raw), 4000):
         yield raw[start : start + 4000]
 
 
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize(("size", "status"), [(65_535, 201), (65_536, 201), (65_537, 413)])
-async def test_a_body_may_have_64_kib_exactly(door: AccessControl, size: int, status: int, chunked: bool) -> None:
+async def test_body_limit_is_exactly_64_kib(server: ApiServer, size: int, status: int, chunked: bool) -> None:
     raw = padded(QUN, size)
-    answer = await door.call("POST", "/wxbot/qun", data=in_chunks(raw) if chunked else raw)
+    answer = await server.call("POST", "/wxbot/qun", data=in_chunks(raw) if chunked else raw)
     assert answer[0] == status, answer
     if status == 413:
         assert answer[1] == error(1006)
-        assert door.wechat.calls == []
+        assert server.wechat.calls == []
 
 
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize(("more", "status"), [(0, 202), (1, 413)])
-async def test_a_message_may_have_room_for_a_file(
-    door: AccessControl, monkeypatch: pytest.MonkeyPatch, more: int, status: int, chunked: bool
+async def test_message_body_limit_allows_a_file(
+    server: ApiServer, monkeypatch: pytest.MonkeyPatch, more: int, status: int, chunked: bool
 ) -> None:
     assert MAX_LARGE_BYTES == 20 * 1024 * 1024 * 4 // 3 + 65_536
     monkeypatch.setattr("api.body.MAX_LARGE_BYTES", 100_000)  # so that the test sends no 28 MB
     raw = padded({"assistant": "weimi1001", "to": "黑旋风", "text": "你好"}, 100_000 + more)
-    answer = await door.call("POST", "/wxbot/message", data=in_chunks(raw) if chunked else raw)
+    answer = await server.call("POST", "/wxbot/message", data=in_chunks(raw) if chunked else raw)
     assert answer[0] == status, answer
 
 
-async def test_other_bodies_may_not_be_as_large_as_a_message(door: AccessControl) -> None:
+async def test_large_body_is_accepted_for_messages_only(server: ApiServer) -> None:
     for path in ("/wxbot/qun", "/wxbot/qun/membership"):
-        assert (await door.call("POST", path, data=padded(QUN, 65_537)))[:2] == (413, error(1006))
+        assert (await server.call("POST", path, data=padded(QUN, 65_537)))[:2] == (413, error(1006))

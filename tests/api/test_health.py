@@ -11,25 +11,25 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from models.durable import Setting
-from tests.api.conftest import QUN, AccessControl, OpenDoor
+from tests.api.conftest import QUN, ApiServer, StartServer
 from wechat.interface import State
 from wechat.problems import Problem, Reason
 
 
-async def test_alive(door: AccessControl) -> None:
-    assert (await door.call("GET", "/healthz"))[:2] == (200, {"status": "ok"})
+async def test_healthz_returns_200(server: ApiServer) -> None:
+    assert (await server.call("GET", "/healthz"))[:2] == (200, {"status": "ok"})
 
 
-async def test_ready(door: AccessControl) -> None:
+async def test_readyz_returns_200_when_ready(server: ApiServer) -> None:
     wanted = {"ready": True, "database": "ok", "assistants": {"weimi1001": "online"}}
-    assert (await door.call("GET", "/readyz"))[:2] == (200, wanted)
+    assert (await server.call("GET", "/readyz"))[:2] == (200, wanted)
 
 
-async def test_not_ready_names_what_is_not(opened: OpenDoor) -> None:
-    door = await opened(assistants=[{"account": "weimi1001"}, {"account": "weimi1002"}])
+async def test_readyz_names_offline_assistants(start_server: StartServer) -> None:
+    server = await start_server(assistants=[{"account": "weimi1001"}, {"account": "weimi1002"}])
     for state in State:
-        door.wechat.state = state
-        status, body, _ = await door.call("GET", "/readyz")
+        server.wechat.state = state
+        status, body, _ = await server.call("GET", "/readyz")
         assert status == 503  # the other assistant is not connected
         assert body == {
             "ready": False,
@@ -38,64 +38,64 @@ async def test_not_ready_names_what_is_not(opened: OpenDoor) -> None:
         }
 
 
-async def test_problems_are_told_in_words(opened: OpenDoor) -> None:
-    door = await opened(assistants=[{"account": "weimi1001", "endpoint": "h:1"}])
-    door.wechat.state, door.wechat.reason = State.REFUSED, Reason(Problem.TOKEN_REFUSED)
-    status, body, _ = await door.call("GET", "/readyz")
+async def test_readyz_describes_problems(start_server: StartServer) -> None:
+    server = await start_server(assistants=[{"account": "weimi1001", "endpoint": "h:1"}])
+    server.wechat.state, server.wechat.reason = State.REFUSED, Reason(Problem.TOKEN_REFUSED)
+    status, body, _ = await server.call("GET", "/readyz")
     assert (status, body["problems"]["weimi1001"]) == (503, "网关不接受这个 token")
     assert "127.0.0.1" in body["problems"]["api.public_url"]
-    door.wechat.state, door.wechat.reason = State.ONLINE, None
-    status, body, _ = await door.call("GET", "/readyz")
+    server.wechat.state, server.wechat.reason = State.ONLINE, None
+    status, body, _ = await server.call("GET", "/readyz")
     assert (status, list(body["problems"])) == (200, ["api.public_url"])
-    door = await opened(
+    server = await start_server(
         assistants=[{"account": "weimi1001", "endpoint": "h:1"}], api={"public_url": "https://bot.example"}
     )
-    assert "problems" not in (await door.call("GET", "/readyz"))[1]
+    assert "problems" not in (await server.call("GET", "/readyz"))[1]
 
 
 @pytest.mark.parametrize(
     ("ahead", "words"), [(1200, "本机时钟比网关的快 20 分钟，请校准"), (-28800, "本机时钟比网关的慢 480 分钟，请校准")]
 )
-async def test_a_wrong_clock_is_told(door: AccessControl, ahead: float, words: str) -> None:
-    door.wechat.gateway_time = door.clock() - ahead
-    status, body, _ = await door.call("GET", "/readyz")
+async def test_readyz_reports_clock_skew(server: ApiServer, ahead: float, words: str) -> None:
+    server.wechat.gateway_time = server.clock() - ahead
+    status, body, _ = await server.call("GET", "/readyz")
     assert (status, body["problems"]) == (200, {"weimi1001": words})
-    text = (await door.call("GET", "/metrics"))[1]
+    text = (await server.call("GET", "/metrics"))[1]
     (skew,) = re.findall(r'wxbot_clock_skew_seconds\{assistant="weimi1001"\} (\S+)', text)
     assert float(skew) == pytest.approx(ahead, abs=5)
 
 
-async def test_a_clock_that_has_jumped_is_told(door: AccessControl) -> None:
-    await door.container.clock_trust.load()
-    door.clock.ahead = 400 * 86400
-    assert not await door.container.clock_trust.is_trusted()
-    assert "突然快了 400 天" in (await door.call("GET", "/readyz"))[1]["problems"]["clock"]
-    door.clock.ahead = 0
-    assert await door.container.clock_trust.is_trusted()
-    assert "problems" not in (await door.call("GET", "/readyz"))[1]
+async def test_readyz_reports_clock_jump(server: ApiServer) -> None:
+    await server.container.clock_trust.load()
+    server.clock.ahead = 400 * 86400
+    assert not await server.container.clock_trust.is_trusted()
+    assert "突然快了 400 天" in (await server.call("GET", "/readyz"))[1]["problems"]["clock"]
+    server.clock.ahead = 0
+    assert await server.container.clock_trust.is_trusted()
+    assert "problems" not in (await server.call("GET", "/readyz"))[1]
 
 
-async def test_no_database_no_readiness(door: AccessControl) -> None:
-    await door.container.store.close()
-    status, body, _ = await door.call("GET", "/readyz")
+async def test_readyz_fails_without_database(server: ApiServer) -> None:
+    await server.container.store.close()
+    status, body, _ = await server.call("GET", "/readyz")
     assert status == 503
     assert (body["ready"], body["database"]) == (False, "down")
-    assert (await door.call("GET", "/healthz"))[0] == 200
+    assert (await server.call("GET", "/healthz"))[0] == 200
 
 
-async def test_a_database_that_takes_no_write_is_not_ready(door: AccessControl) -> None:
+async def test_readyz_fails_when_database_rejects_writes(server: ApiServer) -> None:
     closed = [1]
-    event.listen(door.container.store.engine, "begin", lambda c: c.exec_driver_sql(f"PRAGMA query_only={closed[0]}"))
+    event.listen(server.container.store.engine, "begin", lambda c: c.exec_driver_sql(f"PRAGMA query_only={closed[0]}"))
     with pytest.raises(OperationalError, match="readonly"):
-        await door.container.store.write(lambda s: s.add(Setting(key="row", value="")))
-    status, body, _ = await door.call("GET", "/readyz")
+        await server.container.store.write(lambda s: s.add(Setting(key="row", value="")))
+    status, body, _ = await server.call("GET", "/readyz")
     assert (status, body["database"]) == (503, "down")
     closed[0] = 0
-    assert (await door.call("GET", "/readyz"))[0] == 200
+    assert (await server.call("GET", "/readyz"))[0] == 200
 
 
-async def _numbers(door: AccessControl) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    status, text, headers = await door.call("GET", "/metrics")
+async def _numbers(server: ApiServer) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    status, text, headers = await server.call("GET", "/metrics")
     assert status == 200
     assert headers["Content-Type"].startswith("text/plain; version=0.0.4")
     return {
@@ -105,15 +105,15 @@ async def _numbers(door: AccessControl) -> dict[tuple[str, frozenset[tuple[str, 
     }
 
 
-async def test_metrics(door: AccessControl) -> None:
-    await door.make_group()
-    await door.call("GET", "/nothing/at/all")
-    await door.call("GET", "/weiqun/one-address")
-    await door.call("GET", "/weiqun/another")
-    door.wechat.state = State.SYNCING
-    await door.call("POST", "/wxbot/message", json={"assistant": "weimi1001", "to": "黑旋风", "text": "你好"})
-    door.clock.ahead = 30
-    numbers = await _numbers(door)
+async def test_metrics_count_requests(server: ApiServer) -> None:
+    await server.make_group()
+    await server.call("GET", "/nothing/at/all")
+    await server.call("GET", "/weiqun/one-address")
+    await server.call("GET", "/weiqun/another")
+    server.wechat.state = State.SYNCING
+    await server.call("POST", "/wxbot/message", json={"assistant": "weimi1001", "to": "黑旋风", "text": "你好"})
+    server.clock.ahead = 30
+    numbers = await _numbers(server)
 
     def number(name: str, **labels: str) -> float:
         return numbers[name, frozenset(labels.items())]
@@ -131,34 +131,34 @@ async def test_metrics(door: AccessControl) -> None:
     assert number("process_resident_memory_bytes") > 0
 
 
-async def test_labels_do_not_grow_with_what_callers_make_up(door: AccessControl) -> None:
+async def test_metric_labels_are_bounded(server: ApiServer) -> None:
     async def lines() -> int:
-        return len({labels for name, labels in await _numbers(door) if name.startswith("wxbot_http")})
+        return len({labels for name, labels in await _numbers(server) if name.startswith("wxbot_http")})
 
-    await door.call("GET", "/a")
-    await door.call("PROPFIND", "/b")
-    await _numbers(door)
+    await server.call("GET", "/a")
+    await server.call("PROPFIND", "/b")
+    await _numbers(server)
     before = await lines()
     for number in range(20):
-        await door.call("GET", f"/{number}")
-        await door.call("GET", f"/weiqun/{number}/x")
+        await server.call("GET", f"/{number}")
+        await server.call("GET", f"/weiqun/{number}/x")
     for method in ("REPORT", "MKCOL", "LOCK"):
-        await door.call(method, "/b")
+        await server.call(method, "/b")
     assert await lines() == before
 
 
-async def test_metrics_show_no_secrets(opened: OpenDoor) -> None:
+async def test_metrics_contain_no_secrets(start_server: StartServer) -> None:
     hook = "http://user:pass@127.0.0.1:9/hook/very-secret?key=more-secret"
-    door = await opened(webhooks=[{"url": hook, "secret": "whsec_c2VjcmV0c2VjcmV0c2VjcmV0"}])
+    server = await start_server(webhooks=[{"url": hook, "secret": "whsec_c2VjcmV0c2VjcmV0c2VjcmV0"}])
     gone = asyncio.Event()
 
     async def never(_work: object) -> str:
         await gone.wait()
         return ""
 
-    door.container.outbox.serve("hook", never)
-    await door.call("POST", "/wxbot/qun", json=QUN)
-    text = (await door.call("GET", "/metrics"))[1]
+    server.container.outbox.serve("hook", never)
+    await server.call("POST", "/wxbot/qun", json=QUN)
+    text = (await server.call("GET", "/metrics"))[1]
     gone.set()
     assert 'wxbot_outbox_waiting{queue="hook:127.0.0.1"} 1.0' in text
     assert not re.search("secret|user:|pass@", text)

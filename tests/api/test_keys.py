@@ -11,7 +11,7 @@ import pytest
 from api.api_keys import scopes_for
 from api.app import ROUTES
 from config.settings import Scope
-from tests.api.conftest import QUN, OpenDoor, error
+from tests.api.conftest import QUN, StartServer, error
 
 
 def auth(key: str) -> dict[str, str]:
@@ -25,15 +25,15 @@ def keyed(**more: Any) -> dict[str, Any]:
     return {"name": "erp", "key": "key-of-erp-12345", **more}
 
 
-async def test_scopes(opened: OpenDoor) -> None:
+async def test_key_scope_limits_operations(start_server: StartServer) -> None:
     shop = {"name": "shop", "key": "key-of-shop-12345", "scopes": ["qun"]}
-    door = await opened(api={"keys": ["key-for-all-12345", keyed(scopes=["read"]), shop]})
-    assert (await door.call("POST", "/wxbot/qun", json=QUN, headers=auth("key-of-erp-12345")))[:2] == (
+    server = await start_server(api={"keys": ["key-for-all-12345", keyed(scopes=["read"]), shop]})
+    assert (await server.call("POST", "/wxbot/qun", json=QUN, headers=auth("key-of-erp-12345")))[:2] == (
         403,
         error(1002),
     )
-    assert (await door.call("POST", "/wxbot/qun", json=QUN, headers=auth("key-of-shop-12345")))[0] == 201
-    assert (await door.call("POST", "/wxbot/qun", json=QUN, headers=auth("key-for-all-12345")))[0] == 200
+    assert (await server.call("POST", "/wxbot/qun", json=QUN, headers=auth("key-of-shop-12345")))[0] == 201
+    assert (await server.call("POST", "/wxbot/qun", json=QUN, headers=auth("key-for-all-12345")))[0] == 200
     for key, path, status in (
         ("key-of-erp-12345", "/wxbot/qun", 200),
         ("key-of-erp-12345", "/wxbot/ticket", 200),
@@ -45,51 +45,51 @@ async def test_scopes(opened: OpenDoor) -> None:
         ("wrong", "/wxbot/qun", 401),
         ("", "/wxbot/qun", 401),
     ):
-        assert (await door.call("GET", path, headers=auth(key)))[0] == status, (key, path)
-    assert (await door.call("POST", "/wxbot/webhook/1/resend", headers=auth("key-of-erp-12345")))[:2] == (
+        assert (await server.call("GET", path, headers=auth(key)))[0] == status, (key, path)
+    assert (await server.call("POST", "/wxbot/webhook/1/resend", headers=auth("key-of-erp-12345")))[:2] == (
         403,
         error(1002),
     )
-    assert (await door.call("GET", "/wxbot/qun"))[:2] == (401, error(1003))
+    assert (await server.call("GET", "/wxbot/qun"))[:2] == (401, error(1003))
 
 
-async def test_the_audit_log_names_the_key(opened: OpenDoor) -> None:
-    door = await opened(api={"keys": [keyed(), "key-without-name-1"]})
-    await door.call("POST", "/wxbot/qun", json=QUN, headers=auth("key-of-erp-12345"))
-    await door.call("POST", "/wxbot/qun", json={**QUN, "code": "b"}, headers=auth("key-without-name-1"))
-    body = (await door.call("GET", "/wxbot/audit", headers=auth("key-of-erp-12345")))[1]
+async def test_audit_log_names_the_key(start_server: StartServer) -> None:
+    server = await start_server(api={"keys": [keyed(), "key-without-name-1"]})
+    await server.call("POST", "/wxbot/qun", json=QUN, headers=auth("key-of-erp-12345"))
+    await server.call("POST", "/wxbot/qun", json={**QUN, "code": "b"}, headers=auth("key-without-name-1"))
+    body = (await server.call("GET", "/wxbot/audit", headers=auth("key-of-erp-12345")))[1]
     assert [one["who"] for one in body["audit"]] == ["rest:127.0.0.1", "rest:erp"]
 
 
-async def test_so_many_calls_a_minute(opened: OpenDoor) -> None:
-    door = await opened(api={"keys": [keyed(per_minute=2), "another-key-12345"]})
+async def test_key_rate_limit_returns_429(start_server: StartServer) -> None:
+    server = await start_server(api={"keys": [keyed(per_minute=2), "another-key-12345"]})
     for _ in range(2):
-        assert (await door.call("GET", "/wxbot/qun", headers=auth("key-of-erp-12345")))[0] == 200
-    status, body, headers = await door.call("GET", "/wxbot/qun", headers=auth("key-of-erp-12345"))
+        assert (await server.call("GET", "/wxbot/qun", headers=auth("key-of-erp-12345")))[0] == 200
+    status, body, headers = await server.call("GET", "/wxbot/qun", headers=auth("key-of-erp-12345"))
     assert (status, body) == (429, error(1007))
     assert 1 <= int(headers["Retry-After"]) <= 60
-    assert (await door.call("GET", "/wxbot/qun", headers=auth("another-key-12345")))[0] == 200
-    door.clock.ahead = 61
-    assert (await door.call("GET", "/wxbot/qun", headers=auth("key-of-erp-12345")))[0] == 200
+    assert (await server.call("GET", "/wxbot/qun", headers=auth("another-key-12345")))[0] == 200
+    server.clock.ahead = 61
+    assert (await server.call("GET", "/wxbot/qun", headers=auth("key-of-erp-12345")))[0] == 200
 
 
-async def test_networks_of_a_key(opened: OpenDoor) -> None:
-    door = await opened(api={"trusted_proxies": ["127.0.0.1"], "keys": [keyed(networks=["10.1.0.0/16"])]})
+async def test_key_is_limited_to_its_networks(start_server: StartServer) -> None:
+    server = await start_server(api={"trusted_proxies": ["127.0.0.1"], "keys": [keyed(networks=["10.1.0.0/16"])]})
     for address, status in (("10.1.2.3", 200), ("10.2.0.1", 403), ("::1", 403)):
         headers = {**auth("key-of-erp-12345"), "X-Forwarded-For": address}
-        assert (await door.call("GET", "/wxbot/qun", headers=headers))[0] == status, address
+        assert (await server.call("GET", "/wxbot/qun", headers=headers))[0] == status, address
 
 
-async def test_two_keys_of_one_name_while_one_takes_the_place_of_the_other(opened: OpenDoor, tmp_path: Path) -> None:
+async def test_rotated_keys_of_one_name_both_work(start_server: StartServer, tmp_path: Path) -> None:
     secret = tmp_path / "new"
     secret.write_text("key-new-123456789\n")
-    door = await opened(api={"keys": [keyed(), keyed(key=f"file:{secret}")]})
+    server = await start_server(api={"keys": [keyed(), keyed(key=f"file:{secret}")]})
     for key, status in (("key-of-erp-12345", 200), ("key-new-123456789", 200), (f"file:{secret}", 401)):
-        assert (await door.call("GET", "/wxbot/qun", headers=auth(key)))[0] == status, key
+        assert (await server.call("GET", "/wxbot/qun", headers=auth(key)))[0] == status, key
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.path.startswith("/wxbot/")], ids=str)
-def test_every_route_needs_a_scope(route: Any) -> None:
+def test_every_route_has_a_scope(route: Any) -> None:
     """A route without a known prefix requires the admin scope."""
     needed = scopes_for(route.method, re.sub(r":[^{}]*(\{[^{}]*\})?\}", "}", route.path))
     assert needed

@@ -16,22 +16,22 @@ from PIL import Image
 from api.view_limit import MAX_VIEWS, ViewLimit
 from errors import WeChatRefused
 from models.groups import QunState
-from tests.api.conftest import QUN, AccessControl, OpenDoor
+from tests.api.conftest import QUN, ApiServer, StartServer
 from wechat.interface import State
 
 
-async def _page(door: AccessControl, code: str = "shop-1") -> tuple[int, str, Any]:
-    await door.make_group(code)
-    return await _page_of(door, code)
+async def _page(server: ApiServer, code: str = "shop-1") -> tuple[int, str, Any]:
+    await server.make_group(code)
+    return await _page_of(server, code)
 
 
-async def _page_of(door: AccessControl, code: str) -> tuple[int, str, Any]:
-    qun = door.container.groups.by_code(code)
+async def _page_of(server: ApiServer, code: str) -> tuple[int, str, Any]:
+    qun = server.container.groups.by_code(code)
     assert qun is not None
-    return await door.call("GET", f"/weiqun/{qun.public_id}")
+    return await server.call("GET", f"/weiqun/{qun.public_id}")
 
 
-def _reads(html: str) -> str:
+def decode_qr_code(html: str) -> str:
     """Return the content of the page's QR code."""
     picture = base64.b64decode(re.search(r'src="data:image/png;base64,([^"]+)"', html)[1])  # type: ignore[index]
     with tempfile.NamedTemporaryFile(suffix=".png") as file:
@@ -39,13 +39,13 @@ def _reads(html: str) -> str:
         return str(zxingcpp.read_barcodes(Image.open(file.name).convert("L"))[0].text)
 
 
-async def test_what_it_shows(door: AccessControl) -> None:
-    status, html, headers = await _page(door)
-    qun = await door.make_group()
+async def test_page_shows_group_and_token(server: ApiServer) -> None:
+    status, html, headers = await _page(server)
+    qun = await server.make_group()
     assert status == 200
     for shown in ("宋公明的群100001", "群主</span>宋公明", "3 人", qun["token"], "小微", "验证信息"):
         assert shown in html
-    assert _reads(html) == "https://u.wechat.com/MDtestCode"
+    assert decode_qr_code(html) == "https://u.wechat.com/MDtestCode"
     assert headers["Content-Type"] == "text/html; charset=utf-8"
     assert headers["Cache-Control"] == "no-store"
     assert headers["Referrer-Policy"] == "no-referrer"
@@ -53,125 +53,123 @@ async def test_what_it_shows(door: AccessControl) -> None:
     assert headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'sha256-")
 
 
-async def test_what_it_hides(door: AccessControl) -> None:
-    door.wechat.knows("wxid_song", "宋公明", weixin="songgm", alias="老宋")
-    html = (await _page(door, "secret-code"))[1]
+async def test_page_hides_code_and_members(server: ApiServer) -> None:
+    server.wechat.knows("wxid_song", "宋公明", weixin="songgm", alias="老宋")
+    html = (await _page(server, "secret-code"))[1]
     for hidden in ("secret-code", "wxid_", "songgm", "老宋", "智多星", "100001@", "weimi1001"):
         assert hidden not in html
 
 
-async def test_nothing_comes_from_outside(door: AccessControl) -> None:
-    html = (await _page(door))[1]
+async def test_page_loads_nothing_external(server: ApiServer) -> None:
+    html = (await _page(server))[1]
     assert not re.findall(r'(?:src|href)="(?!data:)', html)
     assert "@import" not in html
     assert "url(" not in html
 
 
-async def test_names_are_shown_as_they_are(opened: OpenDoor) -> None:
-    door = await opened(groups={"topic": '<b>{owner}</b>&"'})
-    door.wechat.knows("wxid_song", "<script>alert(1)</script>")
-    await door.call("POST", "/wxbot/qun", json={**QUN, "owner": "wxid_song"})
-    html = (await _page_of(door, "shop-1"))[1]
+async def test_names_are_escaped(start_server: StartServer) -> None:
+    server = await start_server(groups={"topic": '<b>{owner}</b>&"'})
+    server.wechat.knows("wxid_song", "<script>alert(1)</script>")
+    await server.call("POST", "/wxbot/qun", json={**QUN, "owner": "wxid_song"})
+    html = (await _page_of(server, "shop-1"))[1]
     assert "<script>alert" not in html
     assert "<b>" not in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
 
 
-async def test_an_owner_named_by_id_who_is_not_known_any_more(door: AccessControl) -> None:
-    await door.call("POST", "/wxbot/qun", json={**QUN, "owner": "wxid_song"})
-    door.wechat.directory.drop_contact("wxid_song")
-    status, html, _ = await _page_of(door, "shop-1")
+async def test_unknown_owner_id_is_not_shown(server: ApiServer) -> None:
+    await server.call("POST", "/wxbot/qun", json={**QUN, "owner": "wxid_song"})
+    server.wechat.directory.drop_contact("wxid_song")
+    status, html, _ = await _page_of(server, "shop-1")
     assert status == 200
     assert "wxid_song" not in html
 
 
 @pytest.mark.parametrize("path", ["none", "MTAwMTEx", "%00", "%F0%9F%92%A9", "a" * 2000])
-async def test_unknown(door: AccessControl, path: str) -> None:
-    status, html, headers = await door.call("GET", f"/weiqun/{path}")
+async def test_unknown_id_returns_404_page(server: ApiServer, path: str) -> None:
+    status, html, headers = await server.call("GET", f"/weiqun/{path}")
     assert (status, headers["Content-Type"]) == (404, "text/html; charset=utf-8")
     assert "没有找到这个群" in html
 
 
-async def test_a_group_that_was_never_finished(door: AccessControl) -> None:
-    door.wechat.fails["create_room"] = WeChatRefused("create_room", "no")
-    assert (await door.call("POST", "/wxbot/qun", json=QUN))[0] == 502
-    qun = door.container.groups.by_code("shop-1")
+async def test_unfinished_group_returns_404_page(server: ApiServer) -> None:
+    server.wechat.fails["create_room"] = WeChatRefused("create_room", "no")
+    assert (await server.call("POST", "/wxbot/qun", json=QUN))[0] == 502
+    qun = server.container.groups.by_code("shop-1")
     assert qun is not None
-    assert (await door.call("GET", f"/weiqun/{qun.public_id}"))[0] == 404
+    assert (await server.call("GET", f"/weiqun/{qun.public_id}"))[0] == 404
 
 
-async def test_head(door: AccessControl) -> None:
-    qun = await door.make_group()
-    assert (await door.call("HEAD", qun["url"].removeprefix("http://127.0.0.1:8080")))[0] == 200
-    assert (await door.call("HEAD", "/weiqun/none"))[0] == 404
+async def test_head_of_landing_page(server: ApiServer) -> None:
+    qun = await server.make_group()
+    assert (await server.call("HEAD", qun["url"].removeprefix("http://127.0.0.1:8080")))[0] == 200
+    assert (await server.call("HEAD", "/weiqun/none"))[0] == 404
 
 
-async def test_the_assistant_is_away(door: AccessControl) -> None:
-    await _page(door)
-    door.wechat.state = State.LOGGED_OUT
-    status, html, _ = await _page(door)
+async def test_page_without_qr_code_while_assistant_is_offline(server: ApiServer) -> None:
+    await _page(server)
+    server.wechat.state = State.LOGGED_OUT
+    status, html, _ = await _page(server)
     assert status == 200
     assert "助手正在休息" in html
     assert "<img" not in html
-    assert (await door.make_group())["token"] in html
+    assert (await server.make_group())["token"] in html
 
 
-async def test_the_code_is_asked_for_once_in_a_while(door: AccessControl) -> None:
-    door.wechat.holds["self_qr_code"] = asyncio.Event()
-    views = [asyncio.create_task(_page(door)) for _ in range(5)]
-    await door.wechat.reached("self_qr_code")
-    door.wechat.holds["self_qr_code"].set()
+async def test_qr_code_is_cached(server: ApiServer) -> None:
+    server.wechat.holds["self_qr_code"] = asyncio.Event()
+    views = [asyncio.create_task(_page(server)) for _ in range(5)]
+    await server.wechat.reached("self_qr_code")
+    server.wechat.holds["self_qr_code"].set()
     assert all("<img" in html for _, html, _ in await asyncio.gather(*views))
-    assert door.wechat.calls.count("self_qr_code") == 1
-    door.clock.ahead += 601
-    await _page(door)
-    assert door.wechat.calls.count("self_qr_code") == 2
+    assert server.wechat.calls.count("self_qr_code") == 1
+    server.clock.ahead += 601
+    await _page(server)
+    assert server.wechat.calls.count("self_qr_code") == 2
 
 
 @pytest.mark.parametrize("trouble", [WeChatRefused("qr", "no"), TimeoutError()])
-async def test_a_code_that_cannot_be_had(door: AccessControl, trouble: Exception) -> None:
-    door.wechat.fails["self_qr_code"] = trouble
+async def test_page_is_served_without_qr_code_on_failure(server: ApiServer, trouble: Exception) -> None:
+    server.wechat.fails["self_qr_code"] = trouble
     for _ in range(3):
-        status, html, _ = await _page(door)
+        status, html, _ = await _page(server)
         assert status == 200
         assert "二维码暂时取不到" in html
-    assert door.wechat.calls.count("self_qr_code") == 1
-    del door.wechat.fails["self_qr_code"]
-    door.clock.ahead += 16
-    assert "<img" in (await _page(door))[1]
+    assert server.wechat.calls.count("self_qr_code") == 1
+    del server.wechat.fails["self_qr_code"]
+    server.clock.ahead += 16
+    assert "<img" in (await _page(server))[1]
 
 
-async def test_a_gateway_that_hangs_does_not_hold_the_page(
-    door: AccessControl, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_hanging_gateway_does_not_delay_the_page(server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.qrcodes.TIMEOUT", 0.05)
-    door.wechat.holds["self_qr_code"] = asyncio.Event()
-    assert "二维码暂时取不到" in (await _page(door))[1]
+    server.wechat.holds["self_qr_code"] = asyncio.Event()
+    assert "二维码暂时取不到" in (await _page(server))[1]
 
 
-async def test_a_token_that_leads_nowhere(opened: OpenDoor) -> None:
-    door = await opened(groups={"token_days": 1, "capacity": 3})
-    token = (await door.make_group())["token"]
-    html = (await _page(door))[1]
+async def test_page_of_closed_token(start_server: StartServer) -> None:
+    server = await start_server(groups={"token_days": 1, "capacity": 3})
+    token = (await server.make_group())["token"]
+    html = (await _page(server))[1]
     assert "有效期至" in html
     assert "群人数已满" in html
-    door.clock.ahead = 86_401
-    html = (await _page(door))[1]
+    server.clock.ahead = 86_401
+    html = (await _page(server))[1]
     assert "入群令牌已过期" in html
     assert token not in html
-    await door.container.groups.change(100001, state=QunState.LOST)
-    html = (await _page(door))[1]
+    await server.container.groups.change(100001, state=QunState.LOST)
+    html = (await _page(server))[1]
     assert "这个群暂时不能加入" in html
     assert token not in html
 
 
-async def test_too_many_views(opened: OpenDoor) -> None:
-    door = await opened(api={"trusted_proxies": ["127.0.0.1/32"]})
-    door.http.headers["X-Forwarded-For"] = "10.0.0.1"
-    path = (await door.make_group())["url"].removeprefix("http://127.0.0.1:8080")
+async def test_too_many_views_return_429_page(start_server: StartServer) -> None:
+    server = await start_server(api={"trusted_proxies": ["127.0.0.1/32"]})
+    server.http.headers["X-Forwarded-For"] = "10.0.0.1"
+    path = (await server.make_group())["url"].removeprefix("http://127.0.0.1:8080")
 
     async def view(address: str) -> tuple[int, str, Any]:
-        return await door.call("GET", path, headers={"X-Forwarded-For": address})
+        return await server.call("GET", path, headers={"X-Forwarded-For": address})
 
     for _ in range(MAX_VIEWS):
         assert (await view("8.8.8.8"))[0] == 200
@@ -180,16 +178,16 @@ async def test_too_many_views(opened: OpenDoor) -> None:
     assert "打开得太频繁了" in html
     assert 1 <= int(headers["Retry-After"]) <= 60
     assert (await view("8.8.4.4"))[0] == 200
-    door.clock.ahead = 61
+    server.clock.ahead = 61
     assert (await view("8.8.8.8"))[0] == 200
 
 
-async def test_looking_for_pages_counts_too(door: AccessControl) -> None:
-    statuses = [(await door.call("GET", f"/weiqun/{number}"))[0] for number in range(MAX_VIEWS + 1)]
+async def test_views_of_unknown_pages_count(server: ApiServer) -> None:
+    statuses = [(await server.call("GET", f"/weiqun/{number}"))[0] for number in range(MAX_VIEWS + 1)]
     assert statuses == [404] * MAX_VIEWS + [429]
 
 
-def test_views_are_bounded_and_slide() -> None:
+def test_view_counters_are_bounded_and_slide() -> None:
     now = 0.0
     limit = ViewLimit(lambda: now, most_addresses=100)
     for number in range(1000):

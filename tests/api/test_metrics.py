@@ -17,7 +17,7 @@ from models.durable import Action, EventState, InboxEvent, Priority
 from models.support import Ticket, TicketState
 from services.work.delivery_results import LATE_SECONDS, DeliveryResults, Result
 from services.work.job import GiveUp, Job, Retry
-from tests.api.conftest import AccessControl, OpenDoor
+from tests.api.conftest import ApiServer, StartServer
 from tests.waiting import SECONDS
 from wechat.interface import State
 
@@ -25,8 +25,8 @@ Numbers = dict[tuple[str, frozenset[tuple[str, str]]], float]
 HOOK = {"url": "http://127.0.0.1:9/hook?key=secret", "secret": "whsec_c2VjcmV0c2VjcmV0c2VjcmV0"}
 
 
-async def _numbers(door: AccessControl) -> Numbers:
-    status, text, _ = await door.call("GET", "/metrics")
+async def _numbers(server: ApiServer) -> Numbers:
+    status, text, _ = await server.call("GET", "/metrics")
     assert status == 200
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
@@ -35,61 +35,61 @@ async def _numbers(door: AccessControl) -> Numbers:
     }
 
 
-def _of(numbers: Numbers, name: str, **labels: str) -> float:
+def value_of(numbers: Numbers, name: str, **labels: str) -> float:
     return numbers[name, frozenset(labels.items())]
 
 
-async def test_every_number_is_there_from_the_start(opened: OpenDoor) -> None:
+async def test_every_metric_exists_from_the_start(start_server: StartServer) -> None:
     """An alert on a metric without samples would never fire."""
-    numbers = await _numbers(await opened(webhooks=[HOOK]))
+    numbers = await _numbers(await start_server(webhooks=[HOOK]))
     for result in ("sent", "late", "failed"):
-        assert _of(numbers, "wxbot_messages_total", assistant="weimi1001", result=result) == 0
+        assert value_of(numbers, "wxbot_messages_total", assistant="weimi1001", result=result) == 0
     for result in ("delivered", "retried", "failed"):
-        assert _of(numbers, "wxbot_webhook_deliveries_total", webhook="127.0.0.1", result=result) == 0
+        assert value_of(numbers, "wxbot_webhook_deliveries_total", webhook="127.0.0.1", result=result) == 0
     for state in ("waiting", "open"):
-        assert _of(numbers, "wxbot_tickets", state=state) == 0
+        assert value_of(numbers, "wxbot_tickets", state=state) == 0
     for kind in ("message", "group", "add", "accept"):
-        assert _of(numbers, "wxbot_pace_used_ratio", assistant="weimi1001", kind=kind) == 0
-    assert _of(numbers, "wxbot_ticket_oldest_waiting_seconds") == 0
-    assert _of(numbers, "wxbot_assistant_up", assistant="weimi1001") == 1
-    assert _of(numbers, "wxbot_queue_oldest_seconds", queue="inbox:weimi1001") == 0
-    assert _of(numbers, "wxbot_event_loop_lag_seconds") >= 0
-    assert _of(numbers, "wxbot_database_seconds_count", operation="commit") == 0
-    assert _of(numbers, "wxbot_database_seconds_count", operation="read") > 0
-    assert _of(numbers, "wxbot_events_parked") == 0
+        assert value_of(numbers, "wxbot_pace_used_ratio", assistant="weimi1001", kind=kind) == 0
+    assert value_of(numbers, "wxbot_ticket_oldest_waiting_seconds") == 0
+    assert value_of(numbers, "wxbot_assistant_up", assistant="weimi1001") == 1
+    assert value_of(numbers, "wxbot_queue_oldest_seconds", queue="inbox:weimi1001") == 0
+    assert value_of(numbers, "wxbot_event_loop_lag_seconds") >= 0
+    assert value_of(numbers, "wxbot_database_seconds_count", operation="commit") == 0
+    assert value_of(numbers, "wxbot_database_seconds_count", operation="read") > 0
+    assert value_of(numbers, "wxbot_events_parked") == 0
 
 
-async def test_messages_are_counted_by_how_they_end(door: AccessControl) -> None:
+async def test_messages_are_counted_by_result(server: ApiServer) -> None:
     async def say(text: str) -> None:
-        await door.call("POST", "/wxbot/message", json={"assistant": "weimi1001", "to": "黑旋风", "text": text})
+        await server.call("POST", "/wxbot/message", json={"assistant": "weimi1001", "to": "黑旋风", "text": text})
 
     await say("你好")
     await asyncio.sleep(0.1)
-    door.wechat.state = State.CONNECTING
+    server.wechat.state = State.CONNECTING
     await say("再见")
-    numbers = await _numbers(door)
-    assert _of(numbers, "wxbot_messages_total", assistant="weimi1001", result="sent") == 1
-    assert _of(numbers, "wxbot_assistant_up", assistant="weimi1001") == 0
-    door.clock.ahead = 90
-    assert 80 < _of(await _numbers(door), "wxbot_queue_oldest_seconds", queue="wx:weimi1001") < 100
-    door.wechat.state = State.ONLINE
-    door.container.outbox.wake_account("weimi1001")
+    numbers = await _numbers(server)
+    assert value_of(numbers, "wxbot_messages_total", assistant="weimi1001", result="sent") == 1
+    assert value_of(numbers, "wxbot_assistant_up", assistant="weimi1001") == 0
+    server.clock.ahead = 90
+    assert 80 < value_of(await _numbers(server), "wxbot_queue_oldest_seconds", queue="wx:weimi1001") < 100
+    server.wechat.state = State.ONLINE
+    server.container.outbox.wake_account("weimi1001")
     await asyncio.sleep(0.1)
-    numbers = await _numbers(door)
-    assert _of(numbers, "wxbot_messages_total", assistant="weimi1001", result="late") == 1
-    assert _of(numbers, "wxbot_messages_total", assistant="weimi1001", result="sent") == 1
+    numbers = await _numbers(server)
+    assert value_of(numbers, "wxbot_messages_total", assistant="weimi1001", result="late") == 1
+    assert value_of(numbers, "wxbot_messages_total", assistant="weimi1001", result="sent") == 1
 
 
-async def test_webhooks_are_counted_by_how_they_end(opened: OpenDoor) -> None:
-    door = await opened(webhooks=[HOOK])
-    door.container.webhooks.give_up_after = 0
-    await door.make_group()
+async def test_webhook_deliveries_are_counted_by_result(start_server: StartServer) -> None:
+    server = await start_server(webhooks=[HOOK])
+    server.container.webhooks.give_up_after = 0
+    await server.make_group()
     await asyncio.sleep(0.3)
-    numbers = await _numbers(door)
-    assert _of(numbers, "wxbot_webhook_deliveries_total", webhook="127.0.0.1", result="failed") > 0
+    numbers = await _numbers(server)
+    assert value_of(numbers, "wxbot_webhook_deliveries_total", webhook="127.0.0.1", result="failed") > 0
 
 
-def test_late_is_after_a_minute_and_no_broadcast() -> None:
+def test_overdue_excludes_broadcasts_and_the_first_minute() -> None:
     results = DeliveryResults()
     late = LATE_SECONDS + 1
     results.count(Job(1, "wx:a", "k", {}, due_at=0), "msg", LATE_SECONDS)
@@ -105,8 +105,8 @@ def test_late_is_after_a_minute_and_no_broadcast() -> None:
     }
 
 
-async def test_what_waits_in_the_database(door: AccessControl) -> None:
-    now = door.clock()
+async def test_queue_metrics_are_read_from_the_database(server: ApiServer) -> None:
+    now = server.clock()
 
     def ticket(contact: str, state: str, ago: float, staff: str = "") -> Ticket:
         return Ticket(
@@ -122,44 +122,44 @@ async def test_what_waits_in_the_database(door: AccessControl) -> None:
         InboxEvent(account="weimi1001", event_id="2", kind="message", data="{}", state=EventState.PARKED),
         *(Action(account="weimi1001", kind="accept", who="guard", outcome="done") for _ in range(6)),
     ]
-    await door.container.store.write(lambda s: s.add_all(rows))
-    numbers = await _numbers(door)
-    assert _of(numbers, "wxbot_tickets", state="open") == 2
-    assert _of(numbers, "wxbot_tickets", state="waiting") == 1
-    assert 299 < _of(numbers, "wxbot_ticket_oldest_waiting_seconds") < 310
-    assert 49 < _of(numbers, "wxbot_queue_oldest_seconds", queue="inbox:weimi1001") < 60
-    assert _of(numbers, "wxbot_events_parked") == 1
-    assert _of(numbers, "wxbot_pace_used_ratio", assistant="weimi1001", kind="accept") == 0.1
+    await server.container.store.write(lambda s: s.add_all(rows))
+    numbers = await _numbers(server)
+    assert value_of(numbers, "wxbot_tickets", state="open") == 2
+    assert value_of(numbers, "wxbot_tickets", state="waiting") == 1
+    assert 299 < value_of(numbers, "wxbot_ticket_oldest_waiting_seconds") < 310
+    assert 49 < value_of(numbers, "wxbot_queue_oldest_seconds", queue="inbox:weimi1001") < 60
+    assert value_of(numbers, "wxbot_events_parked") == 1
+    assert value_of(numbers, "wxbot_pace_used_ratio", assistant="weimi1001", kind="accept") == 0.1
 
 
-async def test_the_pace_that_is_used(opened: OpenDoor) -> None:
-    door = await opened(pacing={"enabled": True, "groups_per_day": 4, "group_seconds": 0})
-    await door.make_group()
-    used = _of(await _numbers(door), "wxbot_pace_used_ratio", assistant="weimi1001", kind="group")
+async def test_pace_metric_shows_used_ratio(start_server: StartServer) -> None:
+    server = await start_server(pacing={"enabled": True, "groups_per_day": 4, "group_seconds": 0})
+    await server.make_group()
+    used = value_of(await _numbers(server), "wxbot_pace_used_ratio", assistant="weimi1001", kind="group")
     assert used == 0.25
 
 
 @pytest.fixture
-def hung(door: AccessControl) -> Iterator[None]:
+def hanging_database(server: ApiServer) -> Iterator[None]:
     """A database that accepts connections but never answers again."""
     goes_on = threading.Event()
-    event.listen(door.container.store.engine, "begin", lambda _connection: goes_on.wait(60))
+    event.listen(server.container.store.engine, "begin", lambda _connection: goes_on.wait(60))
     yield
     goes_on.set()
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/readyz"])
-async def test_both_answer_whatever_hangs(
-    door: AccessControl, hung: None, path: str, monkeypatch: pytest.MonkeyPatch
+async def test_probes_and_metrics_answer_while_database_hangs(
+    server: ApiServer, hanging_database: None, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert health.TIMEOUT < 2
     monkeypatch.setattr(health, "TIMEOUT", 0.2)
     for _ in range(6):  # more than the reader threads
-        status, body, _ = await door.call("GET", path)
+        status, body, _ = await server.call("GET", path)
         assert (status, body["database"]) == (503, "down") if path == "/readyz" else "wxbot_assistant_up" in body
 
 
-async def test_the_loop_s_lag_is_seen() -> None:
+async def test_event_loop_lag_is_measured() -> None:
     lag = LoopLag()
     measuring = asyncio.create_task(lag.run())
     await asyncio.sleep(0.05)

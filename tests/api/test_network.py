@@ -9,7 +9,7 @@ from aiohttp.test_utils import make_mocked_request
 
 from api.network import MAX_REMEMBERED, AccessControl
 from config.settings import ApiSettings
-from tests.api.conftest import OpenDoor, error
+from tests.api.conftest import StartServer, error
 
 INSIDE = ["10.0.0.0/8", "127.0.0.0/8", "::1/128", "fc00::/7"]
 
@@ -18,25 +18,25 @@ INSIDE = ["10.0.0.0/8", "127.0.0.0/8", "::1/128", "fc00::/7"]
     "path",
     ["/wxbot/qun?code=a", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/", "/weiqun", "//weiqun/x"],
 )
-async def test_outside_is_refused_everywhere(opened: OpenDoor, path: str) -> None:
-    door = await opened(api={"allowed_networks": ["10.0.0.0/8"]})
-    assert (await door.call("GET", path))[:2] == (403, error(1002))
+async def test_external_client_is_rejected(start_server: StartServer, path: str) -> None:
+    server = await start_server(api={"allowed_networks": ["10.0.0.0/8"]})
+    assert (await server.call("GET", path))[:2] == (403, error(1002))
 
 
-async def test_outside_may_open_the_landing_page_only(opened: OpenDoor) -> None:
-    door = await opened(api={"allowed_networks": ["10.0.0.0/8"]})
-    status, body, _ = await door.call("GET", "/weiqun/none")
+async def test_external_client_may_open_the_landing_page_only(start_server: StartServer) -> None:
+    server = await start_server(api={"allowed_networks": ["10.0.0.0/8"]})
+    status, body, _ = await server.call("GET", "/weiqun/none")
     assert status == 404
     assert "没有找到这个群" in body
-    assert (await door.call("GET", "/weiqun/none/more"))[0] == 403
-    assert (await door.call("POST", "/weiqun/none"))[0] == 403
+    assert (await server.call("GET", "/weiqun/none/more"))[0] == 403
+    assert (await server.call("POST", "/weiqun/none"))[0] == 403
 
 
-async def test_nothing_of_a_refused_call_is_done(opened: OpenDoor) -> None:
-    door = await opened(api={"allowed_networks": ["10.0.0.0/8"]})
+async def test_rejected_call_has_no_effect(start_server: StartServer) -> None:
+    server = await start_server(api={"allowed_networks": ["10.0.0.0/8"]})
     body = {"code": "shop-1", "owner": "宋公明", "assistant": "weimi1001"}
-    assert (await door.call("POST", "/wxbot/qun", json=body))[0] == 403
-    assert door.wechat.calls == []
+    assert (await server.call("POST", "/wxbot/qun", json=body))[0] == 403
+    assert server.wechat.calls == []
 
 
 @pytest.mark.parametrize(
@@ -61,13 +61,15 @@ async def test_nothing_of_a_refused_call_is_done(opened: OpenDoor) -> None:
         ([""], 400),
     ],
 )
-async def test_behind_a_trusted_proxy(opened: OpenDoor, forwarded: list[str], status: int) -> None:
-    door = await opened(api={"allowed_networks": INSIDE, "trusted_proxies": ["127.0.0.0/8"]})
+async def test_client_address_behind_trusted_proxy(
+    start_server: StartServer, forwarded: list[str], status: int
+) -> None:
+    server = await start_server(api={"allowed_networks": INSIDE, "trusted_proxies": ["127.0.0.0/8"]})
     headers = [("X-Forwarded-For", value) for value in forwarded]
-    answered, body, _ = await door.call("GET", "/docs", headers=headers)
+    answered, body, _ = await server.call("GET", "/docs", headers=headers)
     assert answered == status
     assert status == 200 or body == error(1002)
-    probed = (await door.call("GET", "/healthz", headers=headers))[0]
+    probed = (await server.call("GET", "/healthz", headers=headers))[0]
     assert probed == (403 if status == 403 else 200), "a load balancer's probe names nobody"
 
 
@@ -85,15 +87,15 @@ async def test_behind_a_trusted_proxy(opened: OpenDoor, forwarded: list[str], st
         ("proto=https", 400),
     ],
 )
-async def test_behind_a_proxy_that_sends_forwarded(opened: OpenDoor, forwarded: str, status: int) -> None:
-    door = await opened(api={"allowed_networks": INSIDE, "trusted_proxies": ["127.0.0.0/8"]})
-    assert (await door.call("GET", "/docs", headers={"Forwarded": forwarded}))[0] == status
+async def test_client_address_from_forwarded_header(start_server: StartServer, forwarded: str, status: int) -> None:
+    server = await start_server(api={"allowed_networks": INSIDE, "trusted_proxies": ["127.0.0.0/8"]})
+    assert (await server.call("GET", "/docs", headers={"Forwarded": forwarded}))[0] == status
 
 
-async def test_a_proxy_that_is_not_listed_is_mentioned_once(opened: OpenDoor, caplog: pytest.LogCaptureFixture) -> None:
-    door = await opened()
+async def test_untrusted_proxy_is_logged_once(start_server: StartServer, caplog: pytest.LogCaptureFixture) -> None:
+    server = await start_server()
     for _ in range(3):
-        assert (await door.call("GET", "/healthz", headers={"X-Forwarded-For": "8.8.8.8"}))[0] == 200
+        assert (await server.call("GET", "/healthz", headers={"X-Forwarded-For": "8.8.8.8"}))[0] == 200
     assert sum("not in api.trusted_proxies" in record.message for record in caplog.records) == 1
 
 
@@ -101,32 +103,32 @@ async def test_a_proxy_that_is_not_listed_is_mentioned_once(opened: OpenDoor, ca
 
 
 @pytest.mark.parametrize("path", ["/wxbot/qun?code=a", "/healthz", "/docs", "/weiqun/none", "/nothing"])
-async def test_a_name_that_somebody_else_may_have_pointed_here_is_refused(opened: OpenDoor, path: str) -> None:
+async def test_foreign_host_name_is_rejected(start_server: StartServer, path: str) -> None:
     """DNS rebinding: a page of evil.example, which resolves to 127.0.0.1."""
-    door = await opened()
-    assert (await door.call("GET", path, headers={"Host": f"evil.example:{door.port}"}))[:2] == (403, error(1002))
+    server = await start_server()
+    assert (await server.call("GET", path, headers={"Host": f"evil.example:{server.port}"}))[:2] == (403, error(1002))
 
 
-async def test_nothing_is_done_under_a_foreign_name(opened: OpenDoor) -> None:
-    door = await opened()
+async def test_call_with_foreign_host_name_has_no_effect(start_server: StartServer) -> None:
+    server = await start_server()
     body = {"code": "shop-1", "owner": "宋公明", "assistant": "weimi1001"}
-    assert (await door.call("POST", "/wxbot/qun", json=body, headers={"Host": "evil.example"}))[0] == 403
-    assert door.wechat.calls == []
+    assert (await server.call("POST", "/wxbot/qun", json=body, headers={"Host": "evil.example"}))[0] == 403
+    assert server.wechat.calls == []
 
 
 @pytest.mark.parametrize(
     "host", ["bot.example", "BOT.example:8080", "weiqun.example", "localhost:1", "10.0.0.1", "wxbot"]
 )
-async def test_names_of_its_own_are_served(opened: OpenDoor, host: str) -> None:
-    door = await opened(api={"public_url": "https://weiqun.example/wx", "hosts": ["Bot.example"]})
-    assert (await door.call("GET", "/healthz", headers={"Host": host}))[0] == 200
+async def test_configured_host_names_are_served(start_server: StartServer, host: str) -> None:
+    server = await start_server(api={"public_url": "https://weiqun.example/wx", "hosts": ["Bot.example"]})
+    assert (await server.call("GET", "/healthz", headers={"Host": host}))[0] == 200
 
 
-async def test_forwarded_for_is_not_believed_from_others(opened: OpenDoor) -> None:
-    door = await opened(api={"allowed_networks": ["10.0.0.0/8"], "trusted_proxies": ["10.9.9.9/32"]})
-    assert (await door.call("GET", "/healthz", headers={"X-Forwarded-For": "10.1.1.1"}))[0] == 403
-    door = await opened(api={"trusted_proxies": ["10.9.9.9/32"]})
-    assert (await door.call("GET", "/healthz", headers={"X-Forwarded-For": "8.8.8.8"}))[0] == 200
+async def test_forwarded_for_of_untrusted_client_is_ignored(start_server: StartServer) -> None:
+    server = await start_server(api={"allowed_networks": ["10.0.0.0/8"], "trusted_proxies": ["10.9.9.9/32"]})
+    assert (await server.call("GET", "/healthz", headers={"X-Forwarded-For": "10.1.1.1"}))[0] == 403
+    server = await start_server(api={"trusted_proxies": ["10.9.9.9/32"]})
+    assert (await server.call("GET", "/healthz", headers={"X-Forwarded-For": "8.8.8.8"}))[0] == 200
 
 
 class _Peer:
@@ -149,17 +151,17 @@ class _Peer:
         (None, False),
     ],
 )
-def test_every_kind_of_peer(peer: object, allowed: bool) -> None:
+def test_peer_addresses_of_all_kinds(peer: object, allowed: bool) -> None:
     request = make_mocked_request("GET", "/", transport=_Peer(peer))
     assert AccessControl(ApiSettings(allowed_networks=INSIDE)).client(request).allowed is allowed
 
 
-def test_what_is_remembered_is_bounded() -> None:
-    door = AccessControl(ApiSettings(allowed_networks=INSIDE, trusted_proxies=["10.0.0.0/8"]))
+def test_remembered_addresses_are_bounded() -> None:
+    server = AccessControl(ApiSettings(allowed_networks=INSIDE, trusted_proxies=["10.0.0.0/8"]))
     hops = ",".join(str(ip_address("10.0.0.0") + number) for number in range(MAX_REMEMBERED + 10))
     request = make_mocked_request("GET", "/", {"X-Forwarded-For": hops}, transport=_Peer(("10.0.0.1", 1)))
-    assert door.client(request).text == "10.0.0.0"
-    assert len(door._known) <= MAX_REMEMBERED
+    assert server.client(request).text == "10.0.0.0"
+    assert len(server._known) <= MAX_REMEMBERED
 
 
 # ---- web pages ----
@@ -168,20 +170,20 @@ def test_what_is_remembered_is_bounded() -> None:
 @pytest.mark.parametrize(
     "origin", ["https://evil.example", "null", "", "http://127.0.0.1:1", "http://weiqun.example.evil"]
 )
-async def test_a_page_of_somebody_else_has_nothing_done(opened: OpenDoor, origin: str) -> None:
-    door = await opened(api={"public_url": "https://weiqun.example/wx"})
+async def test_cross_origin_request_has_no_effect(start_server: StartServer, origin: str) -> None:
+    server = await start_server(api={"public_url": "https://weiqun.example/wx"})
     body = {"assistant": "weimi1001", "to": "宋公明", "text": "您好"}
     # a content type that pages may send without a preflight
     headers = {"Origin": origin, "Content-Type": "text/plain"}
-    status, answer, _ = await door.call("POST", "/wxbot/message", json=body, headers=headers)
+    status, answer, _ = await server.call("POST", "/wxbot/message", json=body, headers=headers)
     assert (status, answer) == (403, error(1002))
-    assert (await door.call("GET", "/healthz", headers=headers))[0] == 200
+    assert (await server.call("GET", "/healthz", headers=headers))[0] == 200
 
 
-async def test_pages_of_its_own_may_call(opened: OpenDoor) -> None:
-    door = await opened(api={"public_url": "https://weiqun.example/wx"})
-    for origin in (f"http://127.0.0.1:{door.port}", "https://weiqun.example"):
-        status, _, _ = await door.call("GET", "/wxbot/message/1", headers={"Origin": origin})
+async def test_same_origin_request_is_allowed(start_server: StartServer) -> None:
+    server = await start_server(api={"public_url": "https://weiqun.example/wx"})
+    for origin in (f"http://127.0.0.1:{server.port}", "https://weiqun.example"):
+        status, _, _ = await server.call("GET", "/wxbot/message/1", headers={"Origin": origin})
         assert status == 404
 
 
@@ -193,17 +195,17 @@ KEYS = {"keys": ["first-key-1234567", "second-key-123456"]}
 @pytest.mark.parametrize("given", [None, "", "first-key-1234567", "Basic first-key-1234567", "Bearer", "Bearer ",
                                    "Bearer first-key", "Bearer first-key-12345672",
                                    "Bearer ÿ", "Bearer 群"])  # fmt: skip
-async def test_without_a_key(opened: OpenDoor, given: str | None) -> None:
-    door = await opened(api=KEYS)
+async def test_request_without_key_is_rejected(start_server: StartServer, given: str | None) -> None:
+    server = await start_server(api=KEYS)
     headers = {} if given is None else {"Authorization": given}
-    status, body, answered = await door.call("GET", "/wxbot/qun?code=a", headers=headers)
+    status, body, answered = await server.call("GET", "/wxbot/qun?code=a", headers=headers)
     assert (status, body, answered["WWW-Authenticate"]) == (401, error(1003), "Bearer")
 
 
 @pytest.mark.parametrize("given", ["Bearer first-key-1234567", "bearer second-key-123456", "Bearer  first-key-1234567"])
-async def test_with_a_key(opened: OpenDoor, given: str) -> None:
-    door = await opened(api=KEYS)
-    status, body, _ = await door.call("GET", "/wxbot/qun?code=a", headers={"Authorization": given})
+async def test_request_with_key_is_accepted(start_server: StartServer, given: str) -> None:
+    server = await start_server(api=KEYS)
+    status, body, _ = await server.call("GET", "/wxbot/qun?code=a", headers={"Authorization": given})
     assert (status, body) == (404, error(1004))
 
 
@@ -218,12 +220,12 @@ async def test_with_a_key(opened: OpenDoor, given: str) -> None:
         ("GET", "/%77xbot/message/1"),
     ],
 )
-async def test_every_rest_call_wants_a_key(opened: OpenDoor, method: str, path: str) -> None:
-    door = await opened(api=KEYS)
-    assert (await door.call(method, path, json={}))[0] == 401
+async def test_every_rest_call_requires_a_key(start_server: StartServer, method: str, path: str) -> None:
+    server = await start_server(api=KEYS)
+    assert (await server.call(method, path, json={}))[0] == 401
 
 
-async def test_what_wants_no_key(opened: OpenDoor) -> None:
-    door = await opened(api=KEYS)
-    statuses = {path: (await door.call("GET", path))[0] for path in ("/healthz", "/readyz", "/docs", "/weiqun/none")}
+async def test_public_routes_require_no_key(start_server: StartServer) -> None:
+    server = await start_server(api=KEYS)
+    statuses = {path: (await server.call("GET", path))[0] for path in ("/healthz", "/readyz", "/docs", "/weiqun/none")}
     assert statuses == {"/healthz": 200, "/readyz": 200, "/docs": 200, "/weiqun/none": 404}

@@ -30,7 +30,7 @@ from api.events import EVENTS
 from api.openapi import all_errors
 from api.operations import OPERATIONS
 from config.business import EventType
-from tests.api.conftest import AccessControl, OpenDoor, open_door
+from tests.api.conftest import ApiServer, StartServer, start_api_server
 
 CHECKS = [
     not_a_server_error,
@@ -50,15 +50,15 @@ CHECKS = [
 UNTOLD = {(name, positive_data_acceptance) for name in ("sendMessage", "sendBroadcast")}
 
 
-async def test_every_route_is_described_and_every_description_has_a_route(door: AccessControl) -> None:
+async def test_routes_and_descriptions_correspond(server: ApiServer) -> None:
     routes = {(route.method.lower(), re.sub(r":[^{}]*(\{[^{}]*\})?\}", "}", route.path)) for route in ROUTES}
     assert routes == {(operation.method, operation.path) for operation in OPERATIONS}
-    paths = (await door.call("GET", "/openapi.json"))[1]["paths"]
+    paths = (await server.call("GET", "/openapi.json"))[1]["paths"]
     assert routes == {(method, path) for path, methods in paths.items() for method in methods}
 
 
-async def test_every_code_of_the_contract_is_described(door: AccessControl) -> None:
-    status, document, headers = await door.call("GET", "/openapi.json")
+async def test_every_error_code_is_described(server: ApiServer) -> None:
+    status, document, headers = await server.call("GET", "/openapi.json")
     assert (status, headers["Content-Type"]) == (200, "application/json; charset=utf-8")
     assert document["openapi"].startswith("3.1")
     described = {int(code) for code in re.findall(r"\b[1235]\d{3}\b(?= \S+！)", str(document["paths"]))}
@@ -66,18 +66,18 @@ async def test_every_code_of_the_contract_is_described(door: AccessControl) -> N
     assert "security" not in document["paths"]["/wxbot/qun"]["post"]
 
 
-async def test_keys_are_described_where_they_are_set(opened: OpenDoor) -> None:
-    door = await opened(api={"keys": ["k" * 16]})
-    document = (await door.call("GET", "/openapi.json"))[1]
+async def test_keys_are_described_when_configured(start_server: StartServer) -> None:
+    server = await start_server(api={"keys": ["k" * 16]})
+    document = (await server.call("GET", "/openapi.json"))[1]
     assert document["paths"]["/wxbot/qun"]["post"]["security"] == [{"key": []}]
     assert "401" in document["paths"]["/wxbot/qun"]["post"]["responses"]
     assert "security" not in document["paths"]["/healthz"]["get"]
 
 
-async def test_every_event_is_described(door: AccessControl) -> None:
-    document = (await door.call("GET", "/openapi.json"))[1]
+async def test_every_event_is_described(server: ApiServer) -> None:
+    document = (await server.call("GET", "/openapi.json"))[1]
     assert set(document["webhooks"]) == set(get_args(EventType))
-    html = (await door.call("GET", "/docs"))[1]
+    html = (await server.call("GET", "/docs"))[1]
     for kind, told in EVENTS.items():
         assert f"<code>{kind}</code>" in html
         item = document["webhooks"][kind]["$ref"].rpartition("/")[2]
@@ -87,9 +87,9 @@ async def test_every_event_is_described(door: AccessControl) -> None:
         assert schema["properties"]["data"]["required"] == list(told.data)
 
 
-async def test_docs_for_people(opened: OpenDoor) -> None:
-    door = await opened(api={"keys": ["top-secret-0123456789"], "public_url": "http://bot.example"})
-    status, html, _ = await door.call("GET", "/docs")
+async def test_docs_page_is_served(start_server: StartServer) -> None:
+    server = await start_server(api={"keys": ["top-secret-0123456789"], "public_url": "http://bot.example"})
+    status, html, _ = await server.call("GET", "/docs")
     assert status == 200
     for operation in OPERATIONS:
         assert operation.path in html
@@ -117,9 +117,9 @@ class _Served:
 
     async def _run(self) -> None:
         async with AsyncExitStack() as stack:
-            door = await open_door(stack, self._folder)
-            await door.make_group()
-            self.port = door.port
+            server = await start_api_server(stack, self._folder)
+            await server.make_group()
+            self.port = server.port
             self._stop = asyncio.Event()
             self._up.set()
             await self._stop.wait()
@@ -142,7 +142,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Served]:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-def test_the_description_is_true(served: _Served, operation: Any) -> None:
+def test_responses_match_the_document(served: _Served, operation: Any) -> None:
     base = f"http://127.0.0.1:{served.port}"
     schema = schemathesis.openapi.from_url(f"{base}/openapi.json")
     schema.config.update(base_url=base)

@@ -12,7 +12,7 @@ import zxingcpp
 from PIL import Image
 from playwright.async_api import Browser, Page, async_playwright
 
-from tests.api.conftest import AccessControl, OpenDoor
+from tests.api.conftest import ApiServer, StartServer
 
 pytestmark = pytest.mark.browser
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -53,10 +53,12 @@ async def _open(browser: Browser, url: str, complaints: list[str], scheme: str =
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_it_fits_a_phone_and_its_code_can_be_scanned(browser: Browser, door: AccessControl, scheme: str) -> None:
-    qun = await door.make_group()
+async def test_landing_page_fits_a_phone_and_qr_code_is_readable(
+    browser: Browser, server: ApiServer, scheme: str
+) -> None:
+    qun = await server.make_group()
     complaints: list[str] = []
-    page = await _open(browser, f"{door.url}/weiqun/{qun['url'].rpartition('/')[2]}", complaints, scheme)
+    page = await _open(browser, f"{server.url}/weiqun/{qun['url'].rpartition('/')[2]}", complaints, scheme)
     picture = Image.open(io.BytesIO(await page.screenshot(full_page=True))).convert("RGB")
     assert picture.width == PHONE["width"] * 2  # no horizontal overflow
     assert zxingcpp.read_barcodes(picture)[0].text == "https://u.wechat.com/MDtestCode"
@@ -67,36 +69,36 @@ async def test_it_fits_a_phone_and_its_code_can_be_scanned(browser: Browser, doo
 
 
 @pytest.mark.parametrize("width", [320, 360, 390])
-async def test_the_token_stands_in_one_line(browser: Browser, door: AccessControl, width: int) -> None:
-    qun = await door.make_group()
-    page = await _open(browser, f"{door.url}/weiqun/{qun['url'].rpartition('/')[2]}", [])
+async def test_token_is_on_one_line(browser: Browser, server: ApiServer, width: int) -> None:
+    qun = await server.make_group()
+    page = await _open(browser, f"{server.url}/weiqun/{qun['url'].rpartition('/')[2]}", [])
     await page.set_viewport_size({"width": width, "height": 740})
     lines = "r => { r.selectNodeContents(document.getElementById('token')); return r.getClientRects().length }"
     assert await page.evaluate(f"({lines})(document.createRange())") == 1
 
 
-async def test_the_copy_button(browser: Browser, door: AccessControl) -> None:
-    qun = await door.make_group()
-    page = await _open(browser, f"{door.url}/weiqun/{qun['url'].rpartition('/')[2]}", [])
+async def test_copy_button_copies_the_token(browser: Browser, server: ApiServer) -> None:
+    qun = await server.make_group()
+    page = await _open(browser, f"{server.url}/weiqun/{qun['url'].rpartition('/')[2]}", [])
     await page.click("text=复制")
     await page.wait_for_selector("button:has-text('已复制')")
     assert await page.evaluate("navigator.clipboard.readText()") == qun["token"]
     await page.wait_for_selector("button:text-is('复制')")
 
 
-async def test_the_copy_button_without_https(browser: Browser, opened: OpenDoor) -> None:
-    door = await opened(api={"hosts": ["plain.test"]})
-    qun = await door.make_group()
-    page = await _open(browser, f"http://plain.test:{door.port}/weiqun/{qun['url'].rpartition('/')[2]}", [])
+async def test_copy_button_works_without_https(browser: Browser, start_server: StartServer) -> None:
+    server = await start_server(api={"hosts": ["plain.test"]})
+    qun = await server.make_group()
+    page = await _open(browser, f"http://plain.test:{server.port}/weiqun/{qun['url'].rpartition('/')[2]}", [])
     assert await page.evaluate("window.isSecureContext") is False
     await page.click("text=复制")
     await page.wait_for_selector("button:has-text('已复制')")
-    await page.goto(f"{door.url}/weiqun/{qun['url'].rpartition('/')[2]}")
+    await page.goto(f"{server.url}/weiqun/{qun['url'].rpartition('/')[2]}")
     assert await page.evaluate("navigator.clipboard.readText()") == qun["token"]
 
 
-async def test_the_docs(browser: Browser, door: AccessControl) -> None:
+async def test_docs_page_renders(browser: Browser, server: ApiServer) -> None:
     complaints: list[str] = []
-    page = await _open(browser, f"{door.url}/docs", complaints)
+    page = await _open(browser, f"{server.url}/docs", complaints)
     assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     assert [text for text in complaints if not text.startswith("data:")] == []

@@ -9,59 +9,59 @@ from datetime import UTC, datetime
 
 from errors import CodeTaken, OwnerUnknown, WeChatOffline, WeChatRefused, WeChatTooFast
 from services.groups.membership_rows import membership_of
-from tests.api.conftest import QUN, AccessControl, OpenDoor, error
+from tests.api.conftest import QUN, ApiServer, StartServer, error
 from wechat.interface import State
 
 
-async def test_made_and_made_again(opened: OpenDoor) -> None:
-    door = await opened(api={"public_url": "http://yunmof.com/"})
-    status, first, headers = await door.call("POST", "/wxbot/qun", json=QUN)
+async def test_created_then_repeated_call_returns_same_url(start_server: StartServer) -> None:
+    server = await start_server(api={"public_url": "http://yunmof.com/"})
+    status, first, headers = await server.call("POST", "/wxbot/qun", json=QUN)
     url = first["qun_create_response"]["url"]
     assert (status, first, headers["Location"]) == (201, {"qun_create_response": {"url": url}}, url)
     public_id = re.fullmatch(r"http://yunmof\.com/weiqun/([A-Za-z0-9_-]{32})", url)
     assert public_id
     assert re.fullmatch(rb"[1-9]\d{23}", base64.urlsafe_b64decode(public_id[1]))
-    status, again, headers = await door.call("POST", "/wxbot/qun", json=QUN)
+    status, again, headers = await server.call("POST", "/wxbot/qun", json=QUN)
     assert (status, again) == (200, first)
     assert "Location" not in headers
-    assert door.wechat.calls.count("create_room") == 1
+    assert server.wechat.calls.count("create_room") == 1
 
 
-async def test_at_the_same_moment(door: AccessControl) -> None:
-    answers = await asyncio.gather(*(door.call("POST", "/wxbot/qun", json=QUN) for _ in range(20)))
+async def test_concurrent_calls_create_one_group(server: ApiServer) -> None:
+    answers = await asyncio.gather(*(server.call("POST", "/wxbot/qun", json=QUN) for _ in range(20)))
     assert sorted(status for status, _, _ in answers) == [200] * 19 + [201]
     assert len({body["qun_create_response"]["url"] for _, body, _ in answers}) == 1
-    assert door.wechat.calls.count("create_room") == 1
+    assert server.wechat.calls.count("create_room") == 1
 
 
-async def test_a_bad_call_at_the_same_moment_spoils_nothing(door: AccessControl) -> None:
+async def test_concurrent_invalid_call_does_not_affect_creation(server: ApiServer) -> None:
     bodies = [{**QUN, "owner": "nobody"}, QUN, {**QUN, "owner": "wxid_song"}, {**QUN, "owner": "智多星"}]
-    tasks = [door.container.group_lifecycle.create(b["code"], b["owner"], b["assistant"], "test") for b in bodies]
+    tasks = [server.container.group_lifecycle.create(b["code"], b["owner"], b["assistant"], "test") for b in bodies]
     answers = await asyncio.gather(*tasks, return_exceptions=True)
     assert isinstance(answers[0], OwnerUnknown)
     assert isinstance(answers[3], CodeTaken)
     assert [made for _, made in answers[1:3]] == [True, False]  # type: ignore[misc]
-    assert door.wechat.calls.count("create_room") == 1
+    assert server.wechat.calls.count("create_room") == 1
 
 
-async def test_a_caller_that_hangs_up_does_not_stop_it(door: AccessControl) -> None:
-    door.wechat.holds["create_room"] = asyncio.Event()
-    asking = asyncio.create_task(door.call("POST", "/wxbot/qun", json=QUN))
-    await door.wechat.reached("create_room")
+async def test_client_disconnect_does_not_stop_creation(server: ApiServer) -> None:
+    server.wechat.holds["create_room"] = asyncio.Event()
+    asking = asyncio.create_task(server.call("POST", "/wxbot/qun", json=QUN))
+    await server.wechat.reached("create_room")
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
-    door.wechat.holds["create_room"].set()
-    assert (await door.call("POST", "/wxbot/qun", json=QUN))[0] == 200
-    assert door.wechat.calls.count("create_room") == 1
+    server.wechat.holds["create_room"].set()
+    assert (await server.call("POST", "/wxbot/qun", json=QUN))[0] == 200
+    assert server.wechat.calls.count("create_room") == 1
 
 
-async def test_refusals_in_their_order(door: AccessControl) -> None:
-    door.wechat.knows("wxid_a", "同名")
-    door.wechat.knows("wxid_b", "同名")
-    door.wechat.knows("wxid_c", "路人", friend=False)
+async def test_errors_in_order_of_precedence(server: ApiServer) -> None:
+    server.wechat.knows("wxid_a", "同名")
+    server.wechat.knows("wxid_b", "同名")
+    server.wechat.knows("wxid_c", "路人", friend=False)
 
     async def code(**changes: str) -> int:
-        _, body, _ = await door.call("POST", "/wxbot/qun", json={**QUN, **changes})
+        _, body, _ = await server.call("POST", "/wxbot/qun", json={**QUN, **changes})
         code: int = body["error"]["code"]
         assert body == error(code)
         return code
@@ -71,50 +71,50 @@ async def test_refusals_in_their_order(door: AccessControl) -> None:
     assert await code(owner="nobody") == 2003
     assert await code(owner="路人") == 2003
     assert await code(owner="同名") == 2004
-    door.wechat.fails["create_room"] = WeChatRefused("create_room", "no")
+    server.wechat.fails["create_room"] = WeChatRefused("create_room", "no")
     assert await code() == 2006
-    door.wechat.fails["create_room"] = WeChatTooFast("create_room", "操作过于频繁")
+    server.wechat.fails["create_room"] = WeChatTooFast("create_room", "操作过于频繁")
     assert await code() == 1007
-    del door.wechat.fails["create_room"]
-    await door.make_group()
+    del server.wechat.fails["create_room"]
+    await server.make_group()
     assert await code(owner="智多星") == 2005
     assert await code(owner="nobody") == 2005
     assert await code(assistant="nobody") == 2005
-    door.wechat.state = State.LOGGED_OUT
+    server.wechat.state = State.LOGGED_OUT
     assert await code(code="shop-2", owner="nobody") == 2002
 
 
-async def test_another_companion_is_taken_when_the_first_one_will_not_do(opened: OpenDoor) -> None:
+async def test_other_companion_is_used_when_first_is_unavailable(start_server: StartServer) -> None:
     """An unfinished group is continued with an available companion; the original one is used only if there is no
     other.
     """
-    door = await opened(groups={"companions": ["智多星", "入云龙"]})
-    door.wechat.fails["create_room"] = WeChatRefused("create_room", "智多星 is no friend")
-    assert (await door.call("POST", "/wxbot/qun", json=QUN))[:2] == (502, error(2006))
-    door.wechat.knows("wxid_zhi", "智多星", friend=False)
-    assert (await door.call("POST", "/wxbot/qun", json=QUN))[:2] == (502, error(2006))
-    door.wechat.knows("wxid_gong", "入云龙")
-    del door.wechat.fails["create_room"]
-    qun = await door.make_group()
-    (room,) = door.wechat.directory.rooms.values()
+    server = await start_server(groups={"companions": ["智多星", "入云龙"]})
+    server.wechat.fails["create_room"] = WeChatRefused("create_room", "智多星 is no friend")
+    assert (await server.call("POST", "/wxbot/qun", json=QUN))[:2] == (502, error(2006))
+    server.wechat.knows("wxid_zhi", "智多星", friend=False)
+    assert (await server.call("POST", "/wxbot/qun", json=QUN))[:2] == (502, error(2006))
+    server.wechat.knows("wxid_gong", "入云龙")
+    del server.wechat.fails["create_room"]
+    qun = await server.make_group()
+    (room,) = server.wechat.directory.rooms.values()
     assert room.member_ids == {"wxid_bot", "wxid_song", "wxid_gong"}
-    kept = door.container.groups.by_number(qun["number"])
+    kept = server.container.groups.by_number(qun["number"])
     assert kept is not None
     assert kept.companion_id == "wxid_gong"
 
 
-async def test_offline_tells_when_to_come_back(door: AccessControl) -> None:
-    await door.make_group()
-    door.wechat.state = State.CONNECTING
-    status, body, headers = await door.call("POST", "/wxbot/qun", json={**QUN, "code": "shop-2"})
+async def test_offline_assistant_returns_retry_after(server: ApiServer) -> None:
+    await server.make_group()
+    server.wechat.state = State.CONNECTING
+    status, body, headers = await server.call("POST", "/wxbot/qun", json={**QUN, "code": "shop-2"})
     assert (status, body) == (503, error(2002))
     assert int(headers["Retry-After"]) >= 1
-    assert (await door.call("POST", "/wxbot/qun", json=QUN))[0] == 200  # existing groups are available offline
+    assert (await server.call("POST", "/wxbot/qun", json=QUN))[0] == 200  # existing groups are available offline
 
 
-async def test_looked_up_by_code_and_by_number(door: AccessControl) -> None:
-    await door.call("POST", "/wxbot/qun", json=QUN)
-    status, found, _ = await door.call("GET", "/wxbot/qun", params={"code": "shop-1"})
+async def test_group_is_found_by_code_and_number(server: ApiServer) -> None:
+    await server.call("POST", "/wxbot/qun", json=QUN)
+    status, found, _ = await server.call("GET", "/wxbot/qun", params={"code": "shop-1"})
     qun = found["qun"]
     assert status == 200
     assert re.fullmatch(rb"[0-9A-F]{12}", base64.b64decode(qun["token"]))
@@ -133,35 +133,35 @@ async def test_looked_up_by_code_and_by_number(door: AccessControl) -> None:
         "capacity": 500,
         "created_at": qun["created_at"],
     }
-    assert (await door.call("GET", "/wxbot/qun/100001"))[1] == found
-    assert (await door.call("GET", "/wxbot/qun/100002"))[:2] == (404, error(1004))
-    assert (await door.call("GET", "/wxbot/qun?code=shop-2"))[:2] == (404, error(1004))
+    assert (await server.call("GET", "/wxbot/qun/100001"))[1] == found
+    assert (await server.call("GET", "/wxbot/qun/100002"))[:2] == (404, error(1004))
+    assert (await server.call("GET", "/wxbot/qun?code=shop-2"))[:2] == (404, error(1004))
 
 
 # ---- memberships ----
 
 
-async def test_let_in_at_once(door: AccessControl) -> None:
-    qun = await door.make_group()
+async def test_friend_is_added_at_once(server: ApiServer) -> None:
+    qun = await server.make_group()
     body = {"token": qun["token"], "member": "黑旋风"}
     for _ in range(2):
-        status, answer, headers = await door.call("POST", "/wxbot/qun/membership", json=body)
+        status, answer, headers = await server.call("POST", "/wxbot/qun/membership", json=body)
         assert (status, answer) == (200, {"membership_join_response": {"approved": "ok"}})
-        assert (await door.call("GET", headers["Location"]))[1]["membership"]["state"] == "joined"
-    assert door.wechat.calls.count("add_member") == 1
+        assert (await server.call("GET", headers["Location"]))[1]["membership"]["state"] == "joined"
+    assert server.wechat.calls.count("add_member") == 1
 
 
-async def test_pending_until_they_are_friends(door: AccessControl) -> None:
-    qun = await door.make_group()
+async def test_stranger_is_pending_until_friend(server: ApiServer) -> None:
+    qun = await server.make_group()
     body = {"token": qun["token"], "member": "九纹龙"}
-    status, answer, headers = await door.call("POST", "/wxbot/qun/membership", json=body)
+    status, answer, headers = await server.call("POST", "/wxbot/qun/membership", json=body)
     assert (status, answer) == (
         202,
         {"membership_join_response": {"approved": "pending", "assistant": "weimi1001"}},
     )
-    again = await door.call("POST", "/wxbot/qun/membership", json=body)
+    again = await server.call("POST", "/wxbot/qun/membership", json=body)
     assert (again[0], again[1], again[2]["Location"]) == (202, answer, headers["Location"])
-    status, read, _ = await door.call("GET", headers["Location"])
+    status, read, _ = await server.call("GET", headers["Location"])
     row = read["membership"]
     assert (status, row) == (
         200,
@@ -179,111 +179,111 @@ async def test_pending_until_they_are_friends(door: AccessControl) -> None:
     assert 6.9 < waits.total_seconds() / 86400 < 7.1
 
 
-async def test_invited_when_the_group_is_large(opened: OpenDoor) -> None:
-    door = await opened(groups={"direct_add_limit": 3, "confirm_seconds": 0.1})
-    qun = await door.make_group()
-    door.wechat.only_invites = True
+async def test_member_of_large_group_is_invited(start_server: StartServer) -> None:
+    server = await start_server(groups={"direct_add_limit": 3, "confirm_seconds": 0.1})
+    qun = await server.make_group()
+    server.wechat.only_invites = True
     body = {"token": qun["token"], "member": "黑旋风"}
-    status, answer, headers = await door.call("POST", "/wxbot/qun/membership", json=body)
+    status, answer, headers = await server.call("POST", "/wxbot/qun/membership", json=body)
     assert (status, answer) == (202, {"membership_join_response": {"approved": "invited"}})
-    assert (await door.call("GET", headers["Location"]))[1]["membership"]["state"] == "invited"
-    assert (await door.call("POST", "/wxbot/qun/membership", json=body))[2]["Location"] == headers["Location"]
-    assert door.wechat.calls.count("add_member") == 1
+    assert (await server.call("GET", headers["Location"]))[1]["membership"]["state"] == "invited"
+    assert (await server.call("POST", "/wxbot/qun/membership", json=body))[2]["Location"] == headers["Location"]
+    assert server.wechat.calls.count("add_member") == 1
 
 
-async def test_an_invitation_is_noted_before_it_is_looked_for(opened: OpenDoor) -> None:
+async def test_invitation_is_stored_before_waiting_for_the_join(start_server: StartServer) -> None:
     """If the process is killed while waiting for the join, the repeated request does not invite again."""
-    door = await opened(groups={"direct_add_limit": 3})
-    qun = await door.make_group()
-    door.wechat.only_invites = True
-    door.wechat.holds["wait_member"] = asyncio.Event()
+    server = await start_server(groups={"direct_add_limit": 3})
+    qun = await server.make_group()
+    server.wechat.only_invites = True
+    server.wechat.holds["wait_member"] = asyncio.Event()
     body = {"token": qun["token"], "member": "黑旋风"}
-    asking = asyncio.create_task(door.call("POST", "/wxbot/qun/membership", json=body))
-    await door.wechat.reached("wait_member")
-    row = await door.container.store.read(lambda s: membership_of(s, qun["number"], "wxid_hei"))
+    asking = asyncio.create_task(server.call("POST", "/wxbot/qun/membership", json=body))
+    await server.wechat.reached("wait_member")
+    row = await server.container.store.read(lambda s: membership_of(s, qun["number"], "wxid_hei"))
     assert row is not None
     assert row.state == "invited"
-    door.wechat.holds["wait_member"].set()
+    server.wechat.holds["wait_member"].set()
     assert (await asking)[1] == {"membership_join_response": {"approved": "invited"}}
 
 
-async def test_taken_out(door: AccessControl) -> None:
-    qun = await door.make_group()
+async def test_member_is_removed(server: ApiServer) -> None:
+    qun = await server.make_group()
     body = {"token": qun["token"], "member": "黑旋风"}
-    path = (await door.call("POST", "/wxbot/qun/membership", json=body))[2]["Location"]
+    path = (await server.call("POST", "/wxbot/qun/membership", json=body))[2]["Location"]
     for _ in range(2):
-        status, body, _ = await door.call("DELETE", path)
+        status, body, _ = await server.call("DELETE", path)
         assert (status, body) == (204, "")
-    assert (await door.call("GET", path))[1]["membership"]["state"] == "removed"
-    assert door.wechat.calls.count("remove_member") == 1
-    assert (await door.call("DELETE", "/wxbot/qun/membership/999"))[:2] == (404, error(1004))
+    assert (await server.call("GET", path))[1]["membership"]["state"] == "removed"
+    assert server.wechat.calls.count("remove_member") == 1
+    assert (await server.call("DELETE", "/wxbot/qun/membership/999"))[:2] == (404, error(1004))
 
 
-async def test_a_member_s_own_name_goes_before_a_friend_s_nickname(door: AccessControl) -> None:
+async def test_alias_in_group_beats_friends_nickname(server: ApiServer) -> None:
     """Friends and members are searched together: the first tier with a match decides."""
-    qun = await door.make_group()
-    door.wechat.knows("wxid_m", "某人", friend=False, weixin="li01")
-    door.wechat.knows("wxid_f", "li01")
-    door.wechat.directory.rooms["room-1@chatroom"].member_ids.add("wxid_m")
+    qun = await server.make_group()
+    server.wechat.knows("wxid_m", "某人", friend=False, weixin="li01")
+    server.wechat.knows("wxid_f", "li01")
+    server.wechat.directory.rooms["room-1@chatroom"].member_ids.add("wxid_m")
     body = {"token": qun["token"], "member": "li01"}
-    status, answer, _ = await door.call("POST", "/wxbot/qun/membership", json=body)
+    status, answer, _ = await server.call("POST", "/wxbot/qun/membership", json=body)
     assert (status, answer) == (200, {"membership_join_response": {"approved": "ok"}})
-    assert "add_member" not in door.wechat.calls
-    door.wechat.knows("wxid_g", "别人", alias="甲", weixin="li01")
-    assert (await door.call("POST", "/wxbot/qun/membership", json=body))[:2] == (409, error(3003))
+    assert "add_member" not in server.wechat.calls
+    server.wechat.knows("wxid_g", "别人", alias="甲", weixin="li01")
+    assert (await server.call("POST", "/wxbot/qun/membership", json=body))[:2] == (409, error(3003))
 
 
-async def test_membership_refusals(opened: OpenDoor) -> None:
-    door = await opened(groups={"capacity": 4, "token_days": 1})
-    qun = await door.make_group()
+async def test_rejected_memberships(start_server: StartServer) -> None:
+    server = await start_server(groups={"capacity": 4, "token_days": 1})
+    qun = await server.make_group()
 
     async def code(member: str = "黑旋风", token: str = qun["token"]) -> int:
-        status, body, _ = await door.call("POST", "/wxbot/qun/membership", json={"token": token, "member": member})
+        status, body, _ = await server.call("POST", "/wxbot/qun/membership", json={"token": token, "member": member})
         assert status >= 400, body
         number: int = body["error"]["code"]
         assert body == error(number)
         return number
 
     assert await code(token="NTkxNjkwNzE4RDY2") == 3001
-    door.wechat.knows("wxid_a", "同名")
-    door.wechat.knows("wxid_b", "同名")
+    server.wechat.knows("wxid_a", "同名")
+    server.wechat.knows("wxid_b", "同名")
     assert await code("同名") == 3003
-    door.wechat.fails["add_member"] = WeChatRefused("add_member", "no")
+    server.wechat.fails["add_member"] = WeChatRefused("add_member", "no")
     assert await code() == 3006
-    door.wechat.directory.rooms["room-1@chatroom"].member_ids.add("wxid_x")
+    server.wechat.directory.rooms["room-1@chatroom"].member_ids.add("wxid_x")
     assert await code() == 3004
-    door.wechat.state = State.LOGGED_OUT
+    server.wechat.state = State.LOGGED_OUT
     assert await code() == 2002
-    door.clock.ahead = 86_401
+    server.clock.ahead = 86_401
     assert await code() == 3002
 
 
-async def test_a_blacklisted_stranger_is_refused_by_what_is_theirs_alone(door: AccessControl) -> None:
+async def test_blacklisted_stranger_is_rejected_by_unique_names_only(server: ApiServer) -> None:
     """By id and 微信号; with a nickname the request waits, because it may belong to someone else."""
-    qun = await door.make_group()
-    door.wechat.knows("wxid_lu", "陆谦", friend=False, weixin="luqian")
-    group = door.container.groups.by_number(qun["number"])
+    qun = await server.make_group()
+    server.wechat.knows("wxid_lu", "陆谦", friend=False, weixin="luqian")
+    group = server.container.groups.by_number(qun["number"])
     assert group is not None
-    await door.container.store.write(
-        lambda s: door.container.sanctions.blacklist(s, group, "wxid_lu", "陆谦", "spam", "person:wxid_song")
+    await server.container.store.write(
+        lambda s: server.container.sanctions.blacklist(s, group, "wxid_lu", "陆谦", "spam", "person:wxid_song")
     )
     for member, status in (("wxid_lu", 403), ("luqian", 403), ("陆谦", 202)):
         body = {"token": qun["token"], "member": member}
-        answer = await door.call("POST", "/wxbot/qun/membership", json=body)
+        answer = await server.call("POST", "/wxbot/qun/membership", json=body)
         assert answer[0] == status, member
         assert status == 202 or answer[1] == error(3005)
 
 
-async def test_a_connection_that_is_lost_on_the_way(door: AccessControl) -> None:
+async def test_lost_connection_returns_503_with_retry_after(server: ApiServer) -> None:
     """A call that did not reach WeChat returns 503 with Retry-After."""
-    qun = await door.make_group()
+    qun = await server.make_group()
     body = {"token": qun["token"], "member": "黑旋风"}
-    door.wechat.fails = {name: WeChatOffline(name) for name in ("create_room", "add_member", "remove_member")}
+    server.wechat.fails = {name: WeChatOffline(name) for name in ("create_room", "add_member", "remove_member")}
     calls = [("POST", "/wxbot/qun", {**QUN, "code": "2"}), ("POST", "/wxbot/qun/membership", body)]
     for method, path, sent in calls:
-        status, answer, headers = await door.call(method, path, json=sent)
+        status, answer, headers = await server.call(method, path, json=sent)
         assert (status, answer, headers["Retry-After"]) == (503, error(2002), "5"), path
-    door.wechat.fails = {}
-    path = (await door.call("POST", "/wxbot/qun/membership", json=body))[2]["Location"]
-    door.wechat.fails = {"remove_member": WeChatOffline("remove_member")}
-    assert (await door.call("DELETE", path))[:2] == (503, error(2002))
+    server.wechat.fails = {}
+    path = (await server.call("POST", "/wxbot/qun/membership", json=body))[2]["Location"]
+    server.wechat.fails = {"remove_member": WeChatOffline("remove_member")}
+    assert (await server.call("DELETE", path))[:2] == (503, error(2002))

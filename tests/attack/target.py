@@ -68,7 +68,7 @@ class Target:
         """Return what a person sees in a chat."""
         return self.world.chats.history(self.id(who), self.id(chat), limit=1000)
 
-    async def hears(self, who: str, words: str, chat: str = "bot") -> None:
+    async def receives(self, who: str, words: str, chat: str = "bot") -> None:
         """Wait until a person sees a text."""
         await until(lambda: any(words in m.text for m in self.seen(who, chat)), f"{who} hears {words}", SECONDS)
 
@@ -76,7 +76,7 @@ class Target:
         """Wait until the bot answers a question, which it does after everything that was said before."""
         self._asked += 1
         self.say("宋公明", f"问{self._asked}")
-        await self.hears("宋公明", f"答{self._asked}")
+        await self.receives("宋公明", f"答{self._asked}")
 
     async def call(self, method: str, path: str, **more: Any) -> tuple[int, Any]:
         """Send a request from inside the networks."""
@@ -92,7 +92,7 @@ class Target:
         (room,) = self.world.rooms.of(self.id("bot"))
         self.room = room.id
         self.world.rooms.let_in(room, [self.id("黑旋风")], self.id("bot"))
-        await self.hears("宋公明", "欢迎 @黑旋风", self.room)
+        await self.receives("宋公明", "欢迎 @黑旋风", self.room)
 
     async def watch_memory(self) -> None:
         """Keep the peak of the memory of the process and its children up to date."""

@@ -1,4 +1,4 @@
-"""PostgreSQL stops answering: probes and metrics answer in time, and work goes on afterwards."""
+"""PostgreSQL stops responding: probes and metrics respond in time, and work continues afterwards."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def server_of(url: str) -> psutil.Process:
 
 
 @pytest.mark.parametrize("database", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
-async def test_probes_and_metrics_while_postgresql_is_frozen(tmp_path: Path, database: str) -> None:
+async def test_probes_and_metrics_answer_while_postgresql_is_frozen(tmp_path: Path, database: str) -> None:
     async with started(tmp_path, database=database) as bot:
         with frozen(server_of(database)):
             for path, status in (("/readyz", 503), ("/metrics", 200), ("/healthz", 200), ("/metrics", 200)):

@@ -20,7 +20,7 @@ import pytest_asyncio
 from aiohttp import web
 
 from sandbox.world.model import Kind
-from tests.attack import poison
+from tests.attack import malicious_input
 from tests.attack.target import MAX_MEMORY, OUTSIDE, Target, started
 from tests.bot_process import ACCOUNT
 from tests.stories.business import serving
@@ -46,24 +46,24 @@ async def bot(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Target]
 
 
 @pytest_asyncio.fixture(autouse=True, loop_scope="module")
-async def stays_small(bot: Target) -> AsyncIterator[None]:
-    """Fail a test after which the bot has taken too much memory."""
+async def memory_is_bounded(bot: Target) -> AsyncIterator[None]:
+    """Fail a test after which the bot uses too much memory."""
     yield
     assert bot.peak < MAX_MEMORY, f"MiB of each process: {bot.parts}"
 
 
-async def codes_found(bot: Target) -> None:
+async def wait_until_code_is_read(bot: Target) -> None:
     """Wait until a QR code sent now is found: pictures are still looked at."""
     before = sum("请勿发送二维码" in m.text for m in bot.seen("宋公明", bot.room))
     bot.world.chats.send_media(
-        bot.id("黑旋风"), bot.room, Kind.IMAGE, "c.png", poison.saved(poison.qr_code(EVIL), "PNG")
+        bot.id("黑旋风"), bot.room, Kind.IMAGE, "c.png", malicious_input.saved(malicious_input.qr_code(EVIL), "PNG")
     )
     await until(
         lambda: sum("请勿发送二维码" in m.text for m in bot.seen("宋公明", bot.room)) > before, "the code is found"
     )
 
 
-async def test_a_web_page_reaches_nothing_by_its_own_name(bot: Target) -> None:
+async def test_dns_rebinding_is_rejected(bot: Target) -> None:
     """DNS rebinding: the page's host name leads here, so the browser lets it read the answers."""
     body = {"assistant": ACCOUNT, "to": "宋公明", "text": "你好"}
     for path in ("/wxbot/qun?code=shop-1", "/console/", "/metrics", "/readyz", "/openapi.json", "/console/api/events"):
@@ -76,7 +76,7 @@ async def test_a_web_page_reaches_nothing_by_its_own_name(bot: Target) -> None:
     assert (await bot.call("POST", "/wxbot/message", json=body))[0] == 202
 
 
-async def test_slow_and_silent_clients(bot: Target) -> None:
+async def test_slow_and_silent_clients_are_closed(bot: Target) -> None:
     """Callers inside are answered meanwhile, every such connection is closed, and the log stays short."""
     log_before = len(bot.bot.log())
     opened = []
@@ -96,7 +96,7 @@ async def test_slow_and_silent_clients(bot: Target) -> None:
     assert len(bot.bot.log()) - log_before < 20_000
 
 
-async def test_outside_there_is_only_the_join_page(bot: Target) -> None:
+async def test_external_clients_reach_the_landing_page_only(bot: Target) -> None:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(local_addr=(OUTSIDE, 0))) as outside:
         for path in ("/wxbot/qun?code=shop-1", "/metrics", "/console/", "/docs", "/wxbot/assistant"):
             async with outside.get(bot.bot.url + path, headers={"X-Forwarded-For": "127.0.0.1"}) as response:
@@ -106,19 +106,21 @@ async def test_outside_there_is_only_the_join_page(bot: Target) -> None:
             assert "error" not in await response.text()
 
 
-async def test_poisoned_pictures(bot: Target) -> None:
-    pictures = await asyncio.to_thread(lambda: list(poison.pictures(ROUNDS, SEED)))  # the gateway goes on meanwhile
+async def test_malicious_pictures_are_survived(bot: Target) -> None:
+    pictures = await asyncio.to_thread(
+        lambda: list(malicious_input.pictures(ROUNDS, SEED))
+    )  # the gateway goes on meanwhile
     for number, (name, data) in enumerate(pictures):
         kind = (Kind.IMAGE, Kind.EMOTICON, Kind.FILE)[number % 3]
         bot.world.chats.send_media(bot.id("黑旋风"), bot.room, kind, name, data)
-    await codes_found(bot)
-    await bot.bot.quiet(SECONDS)
+    await wait_until_code_is_read(bot)
+    await bot.bot.wait_idle(SECONDS)
     await bot.answers()
     assert "parked" not in bot.bot.log()
 
 
-async def test_poisoned_events_and_texts(bot: Target) -> None:
-    for kind, payload in list(poison.events(ROUNDS * 5, SEED)):
+async def test_malformed_events_and_texts_are_survived(bot: Target) -> None:
+    for kind, payload in list(malicious_input.events(ROUNDS * 5, SEED)):
         bot.send_raw(kind, payload)
     for text in (
         "\0",
@@ -133,13 +135,13 @@ async def test_poisoned_events_and_texts(bot: Target) -> None:
     stranger = bot.world.people.create("x\n【#1 李四】\u202e")
     bot.world.people.ask(stranger.id, bot.id("bot"), "\0\u2028" * 50)
     await bot.answers()
-    await bot.bot.quiet(SECONDS)
+    await bot.bot.wait_idle(SECONDS)
     log = bot.bot.log()
     assert "Traceback" not in log, log[log.index("Traceback") - 300 :][:3000]
     assert not any(sign in log for sign in "\0\u2028\u202e\x1b")
 
 
-async def test_a_hostile_gateway(bot: Target) -> None:
+async def test_malicious_file_boxes_are_not_fetched(bot: Target) -> None:
     """File boxes of every bad kind instead of pictures. Nothing on this machine is fetched for it."""
     fetched: list[str] = []
 
@@ -173,16 +175,16 @@ async def test_a_hostile_gateway(bot: Target) -> None:
             for number in range(len(hostile)):
                 bot.world.chats.send_media(bot.id("黑旋风"), bot.room, Kind.IMAGE, f"{number}.png", b"\x89PNG")
             await bot.answers()
-            await bot.bot.quiet(SECONDS)
+            await bot.bot.wait_idle(SECONDS)
         finally:
             uploads.box = honest  # type: ignore[method-assign]
         assert next(given, None) is None, "every one was asked for"
     assert fetched == []
-    await codes_found(bot)
+    await wait_until_code_is_read(bot)
 
 
-async def test_a_database_that_is_deleted_ends_the_process(bot: Target) -> None:
-    """Last, because the bot is gone after it. What it would go on to promise would be lost."""
+async def test_deleted_database_ends_the_process(bot: Target) -> None:
+    """Last, because the bot is gone after it. What it would accept afterwards would be lost."""
     for file in bot.bot.folder.glob("wxbot.db*"):
         file.unlink()
     assert bot.bot.process is not None

@@ -68,13 +68,15 @@ class Windows:
     async def page(self, url: str, context: BrowserContext | None = None, **options: Any) -> Page:
         """Open a monitored page, by default in a new window."""
         page = await (context or await self.context(**options)).new_page()
-        page.on("console", lambda m: self._complain(m.text) if m.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: self._complain(f"{error.name}: {error.message}"))
-        page.on("request", lambda r: self._complain(r.url) if (urlsplit(r.url).hostname or "") not in OURS else None)
+        page.on("console", lambda m: self._record_error(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: self._record_error(f"{error.name}: {error.message}"))
+        page.on(
+            "request", lambda r: self._record_error(r.url) if (urlsplit(r.url).hostname or "") not in OURS else None
+        )
         await page.goto(url)
         return page
 
-    def _complain(self, text: str) -> None:
+    def _record_error(self, text: str) -> None:
         if not (self.refused and self.refused in text):
             self.complaints.append(text)
 

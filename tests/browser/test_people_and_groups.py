@@ -27,7 +27,7 @@ async def find(page: Page, weixin: str) -> None:
     await page.get_by_role("button", name="查找").click()
 
 
-async def test_somebody_new(chat: Chat) -> None:
+async def test_create_person(chat: Chat) -> None:
     page = await chat.windows.page(chat.running.url)
     await expect(page.get_by_role("list", name="选择身份").get_by_role("listitem")).to_have_count(5)
     await page.get_by_label("昵称").fill("浪里白条")
@@ -40,7 +40,7 @@ async def test_somebody_new(chat: Chat) -> None:
     await expect(page.get_by_text("还没有聊天")).to_be_visible()
 
 
-async def test_a_name_that_is_taken_is_said(chat: Chat) -> None:
+async def test_taken_name_is_reported(chat: Chat) -> None:
     chat.windows.refused = "status of 400"
     page = await chat.windows.page(chat.running.url)
     await page.get_by_label("昵称").fill("又一个")
@@ -50,12 +50,12 @@ async def test_a_name_that_is_taken_is_said(chat: Chat) -> None:
     assert "as=" not in page.url
 
 
-async def test_nobody_of_that_id(chat: Chat) -> None:
+async def test_unknown_id_is_reported(chat: Chat) -> None:
     page = await chat.windows.page(f"{chat.running.url}/?as=wxid_nobody")
     await expect(page.get_by_role("list", name="选择身份")).to_be_visible()
 
 
-async def test_a_friend_request_accepted(chat: Chat) -> None:
+async def test_friend_request_is_accepted(chat: Chat) -> None:
     asker = await chat.open(WENLONG)
     owner = await chat.open(SONG)
     chat.world.people.forget(WENLONG, SONG)
@@ -76,7 +76,7 @@ async def test_a_friend_request_accepted(chat: Chat) -> None:
     assert chat.world.people.are_friends(WENLONG, SONG)
 
 
-async def test_a_friend_request_refused(chat: Chat) -> None:
+async def test_friend_request_is_refused(chat: Chat) -> None:
     stranger = chat.world.people.create("路人")
     owner = await chat.open(SONG)
     asked = chat.world.people.ask(stranger.id, SONG, "你好")
@@ -86,7 +86,7 @@ async def test_a_friend_request_refused(chat: Chat) -> None:
     assert (asked.state, chat.world.people.are_friends(stranger.id, SONG)) == ("refused", False)
 
 
-async def test_asking_a_friend_again_is_refused(chat: Chat) -> None:
+async def test_repeated_friend_request_is_rejected(chat: Chat) -> None:
     """The rejection is shown inside the dialog."""
     chat.windows.refused = "status of 400"
     page = await chat.open(SONG)
@@ -99,13 +99,13 @@ async def test_asking_a_friend_again_is_refused(chat: Chat) -> None:
     await expect(page.get_by_role("dialog").get_by_role("alert")).to_have_text("对方已经是你的好友")
 
 
-async def test_nobody_is_found(chat: Chat) -> None:
+async def test_unknown_weixin_is_reported(chat: Chat) -> None:
     page = await chat.open(SONG)
     await find(page, "没有这个号")
     await expect(page.get_by_role("alert").filter(has_text="没有找到“没有这个号”")).to_be_visible()
 
 
-async def test_a_token_from_the_address_goes_to_the_assistant(chat: Chat) -> None:
+async def test_token_in_the_address_is_sent_to_the_assistant(chat: Chat) -> None:
     """Without friendship it becomes the verification text, with it a message. The sandbox recognises tokens by
     format.
     """
@@ -123,7 +123,7 @@ async def test_a_token_from_the_address_goes_to_the_assistant(chat: Chat) -> Non
     assert chat.world.chats.history(BOT, WENLONG)[-1].text == TOKEN
 
 
-async def test_a_token_in_a_message_goes_to_the_assistant(chat: Chat) -> None:
+async def test_link_with_token_in_a_message_is_sent_to_the_assistant(chat: Chat) -> None:
     chat.world.chats.say(XUANFENG, SONG, f"令牌：{TOKEN}，不是令牌：AAAAAAAAAAAAAAAA")
     page = await chat.open(SONG, XUANFENG)
     bubble = page.get_by_role("article")
@@ -133,7 +133,7 @@ async def test_a_token_in_a_message_goes_to_the_assistant(chat: Chat) -> None:
     assert chat.world.chats.history(BOT, SONG)[-1].text == TOKEN
 
 
-async def test_a_group_is_made_and_changed(chat: Chat) -> None:
+async def test_group_is_created_and_changed(chat: Chat) -> None:
     page = await chat.open(SONG)
     await page.get_by_role("button", name="添加朋友或发起群聊").click()
     await page.get_by_role("button", name="发起群聊", exact=True).click()
@@ -168,7 +168,7 @@ async def test_a_group_is_made_and_changed(chat: Chat) -> None:
     await expect(page.get_by_role("log")).to_contain_text("群主已关闭群聊邀请确认")
 
 
-async def test_a_member_may_not_what_the_owner_may(chat: Chat) -> None:
+async def test_member_lacks_owner_permissions(chat: Chat) -> None:
     group = room(chat)
     page = await chat.open(XUANFENG, group.id)
     await details(page)
@@ -180,7 +180,7 @@ async def test_a_member_may_not_what_the_owner_may(chat: Chat) -> None:
     await expect(page.get_by_role("heading", name="谁都可以改名（3）")).to_be_visible()
 
 
-async def test_an_invitation_is_tapped(chat: Chat) -> None:
+async def test_invitation_is_accepted(chat: Chat) -> None:
     group = room(chat)
     chat.world.joins.add(SONG, group.id, ADMIN, card=True)
     page = await chat.open(ADMIN, SONG)
@@ -194,7 +194,7 @@ async def test_an_invitation_is_tapped(chat: Chat) -> None:
 
 
 @pytest.mark.parametrize(("answer", "inside"), [("同意", True), ("拒绝", False)])
-async def test_the_owner_decides(chat: Chat, answer: str, inside: bool) -> None:
+async def test_owner_confirms_or_rejects_a_join(chat: Chat, answer: str, inside: bool) -> None:
     group = room(chat)
     chat.world.rooms.set_confirm(SONG, group.id, True)
     chat.windows.refused = "status of 400"
@@ -212,7 +212,7 @@ async def test_the_owner_decides(chat: Chat, answer: str, inside: bool) -> None:
     assert (ADMIN in group.members) == inside
 
 
-async def test_leaving_and_being_taken_out(chat: Chat) -> None:
+async def test_member_leaves_or_is_removed(chat: Chat) -> None:
     group = room(chat)
     leaver = await chat.open(XUANFENG, group.id)
     taken = await chat.open(ZHIDUO, group.id)
@@ -232,14 +232,14 @@ async def test_leaving_and_being_taken_out(chat: Chat) -> None:
         await taken.reload()
 
 
-async def test_a_chat_that_is_not_there_is_closed(chat: Chat) -> None:
+async def test_unknown_chat_is_closed(chat: Chat) -> None:
     chat.windows.refused = "status of 404"
     page = await chat.open(SONG, "wxid_nobody")
     await expect(page.get_by_role("alert").filter(has_text="没有这个人：wxid_nobody")).to_be_visible()
     await expect(page.get_by_label("输入消息")).to_have_count(0)
 
 
-async def test_the_groups_qr_code_lets_in(chat: Chat) -> None:
+async def test_join_by_group_qr_code(chat: Chat) -> None:
     group = room(chat)
     owner = await chat.open(SONG, group.id)
     await details(owner)
@@ -253,7 +253,7 @@ async def test_the_groups_qr_code_lets_in(chat: Chat) -> None:
     assert WENLONG in group.members
 
 
-async def test_a_remark_and_forgetting(chat: Chat) -> None:
+async def test_remark_is_set_and_friend_deleted(chat: Chat) -> None:
     page = await chat.open(SONG)
     await page.get_by_role("button", name="通讯录").click()
     await page.get_by_role("list", name="朋友", exact=True).get_by_role("button", name="黑旋风").click()

@@ -32,11 +32,11 @@ async def put(url: str, body: dict[str, str], key: str, method: str = "POST") ->
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_a_late_answer_is_sent_from_the_page(systems: Systems, windows: Windows, scheme: str) -> None:
-    heard: list[object] = []
+async def test_callback_is_sent_from_the_page(systems: Systems, windows: Windows, scheme: str) -> None:
+    received: list[object] = []
 
     async def bot(request: web.Request) -> web.StreamResponse:
-        heard.append(await request.json())
+        received.append(await request.json())
         return web.json_response({"callback_response": {"received": "ok"}})
 
     async with serving(bot) as url:
@@ -56,10 +56,10 @@ async def test_a_late_answer_is_sent_from_the_page(systems: Systems, windows: Wi
         await expect(page.locator("summary").last).to_be_focused()
         await page.get_by_role("button", name="再回调一次").click()
         await expect(page.get_by_text("已回调失败")).to_be_visible()
-        assert heard[0] == {"status": "failed", "message": "门店拒绝了授权"}
+        assert received[0] == {"status": "failed", "message": "门店拒绝了授权"}
 
 
-async def test_how_it_answers_is_switched_on_the_page(systems: Systems, windows: Windows) -> None:
+async def test_response_mode_is_changed_on_the_page(systems: Systems, windows: Windows) -> None:
     page = await windows.page(systems.urls[HIPOS], size=PHONE)
     merchant = f"{systems.urls[HIPOS]}/merchants/%E6%A2%81%E5%B1%B1"
     assert await put(merchant, {"name": "梁山"}, "a", "PUT") == 200
@@ -70,7 +70,7 @@ async def test_how_it_answers_is_switched_on_the_page(systems: Systems, windows:
     assert await put(f"{systems.urls[YUNMALL]}/payments", {"merchant": "梁山", "payment": "x"}, "c") == 201
 
 
-async def test_another_site_s_page_cannot_press_the_buttons(systems: Systems) -> None:
+async def test_cross_origin_request_is_rejected(systems: Systems) -> None:
     url = f"{systems.urls[HIPOS]}/page/mode/hipos"
     async with aiohttp.ClientSession() as http:
         for origin, status in (("https://evil.example", 403), (systems.urls[HIPOS], 200)):

@@ -33,7 +33,7 @@ class Load:
 
     def start(self) -> None:
         """Start."""
-        work: list[Coroutine[Any, Any, None]] = [self._speak(), self._make_groups()]
+        work: list[Coroutine[Any, Any, None]] = [self._send_messages(), self._make_groups()]
         work += [self._call_messages(caller) for caller in range(3)]
         self._tasks = [asyncio.create_task(one) for one in work]
 
@@ -42,7 +42,7 @@ class Load:
         self._running = False
         await asyncio.gather(*self._tasks)
 
-    async def _speak(self) -> None:
+    async def _send_messages(self) -> None:
         while self._running:
             self.number += 1
             try:

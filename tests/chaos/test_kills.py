@@ -15,7 +15,7 @@ import pytest
 from app.lifecycle import GRACE
 from tests.bot_process import BotProcess
 from tests.chaos.load import OWNER, PEOPLE, Load
-from tests.chaos.verification import reckon
+from tests.chaos.verification import compare
 from tests.official import OfficialGateway, Start, official
 
 __all__ = ["official"]
@@ -26,7 +26,7 @@ SEED = int(os.environ.get("CHAOS_SEED", "0"))
 pytestmark = [pytest.mark.gateway, pytest.mark.timeout(300 + 60 * KILLS)]
 
 
-async def _town(official: Start, folder: Path) -> tuple[OfficialGateway, BotProcess]:
+async def _start_bot(official: Start, folder: Path) -> tuple[OfficialGateway, BotProcess]:
     gateway = await official(state=folder / "journal")
     await gateway.setup(contacts=PEOPLE)
     await gateway.contact("wxid_zdx", "智多星")
@@ -42,7 +42,7 @@ async def _kill_one(choice: random.Random, bot: BotProcess, gateway: OfficialGat
         await gateway.restart()
 
 
-async def _back(bot: BotProcess, gateway: OfficialGateway) -> int:
+async def _wait_until_ready(bot: BotProcess, gateway: OfficialGateway) -> int:
     """Wait until the bot is ready; return the number of gateway restarts needed.
 
     A client killed while its stream opens can leave the official gateway holding that stream forever. Then the gateway
@@ -59,8 +59,8 @@ async def _back(bot: BotProcess, gateway: OfficialGateway) -> int:
     return 0
 
 
-async def test_kill_9_at_any_moment(official: Start, tmp_path: Path) -> None:
-    gateway, bot = await _town(official, tmp_path)
+async def test_kill_9_under_load_loses_nothing(official: Start, tmp_path: Path) -> None:
+    gateway, bot = await _start_bot(official, tmp_path)
     choice = random.Random(SEED)
     load, by_hand = Load(bot, gateway), 0
     try:
@@ -71,13 +71,13 @@ async def test_kill_9_at_any_moment(official: Start, tmp_path: Path) -> None:
             await asyncio.sleep(choice.uniform(0.1, 2.5))
             await _kill_one(choice, bot, gateway)
             if kill % 3 == 2:  # otherwise the next kill may hit it while it starts
-                by_hand += await _back(bot, gateway)
-        by_hand += await _back(bot, gateway)
+                by_hand += await _wait_until_ready(bot, gateway)
+        by_hand += await _wait_until_ready(bot, gateway)
         await load.stop()
-        await bot.quiet()
+        await bot.wait_idle()
         code, _ = await bot.terminate()
         assert code == 0
-        result = reckon(bot.database, await gateway.sent(), await gateway.rooms())
+        result = compare(bot.database, await gateway.sent(), await gateway.rooms())
     finally:
         await bot.kill()
     print(  # noqa: T201
@@ -102,7 +102,7 @@ async def test_kill_9_at_any_moment(official: Start, tmp_path: Path) -> None:
 
 
 async def test_sigterm_under_load_loses_nothing(official: Start, tmp_path: Path) -> None:
-    gateway, bot = await _town(official, tmp_path)
+    gateway, bot = await _start_bot(official, tmp_path)
     load, in_time = Load(bot, gateway), True
     try:
         await bot.start()
@@ -117,8 +117,8 @@ async def test_sigterm_under_load_loses_nothing(official: Start, tmp_path: Path)
             await bot.start()
             await bot.ready(150)
         await load.stop()
-        await bot.quiet()
-        result = reckon(bot.database, await gateway.sent(), await gateway.rooms())
+        await bot.wait_idle()
+        result = compare(bot.database, await gateway.sent(), await gateway.rooms())
     finally:
         await bot.kill()
     assert result.stored > 100

@@ -11,7 +11,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Reckoning:
+class Comparison:
     """Differences; everything except `doubles` and `stored` must be empty."""
 
     stored: int  # events stored in the database
@@ -23,7 +23,7 @@ class Reckoning:
     doubles: int  # messages sent twice
 
 
-def reckon(database: Path, sent: list[dict[str, Any]], rooms: list[dict[str, Any]]) -> Reckoning:
+def compare(database: Path, sent: list[dict[str, Any]], rooms: list[dict[str, Any]]) -> Comparison:
     """Compare the database with the gateway's tables `sent` and `rooms`."""
     with sqlite3.connect(database) as connection:
         events = connection.execute("select event_id, kind, state, handler, body from inboxevent").fetchall()
@@ -34,19 +34,19 @@ def reckon(database: Path, sent: list[dict[str, Any]], rooms: list[dict[str, Any
     questions = [e for e in asked if e["text"].startswith("问")]
     answers = [(e["contact_id"], f"答{e['text'][1:]}") for e in questions]
     texts = {(key, json.loads(body)["text"]): id for id, key, body, _ in promised if json.loads(body)["type"] == "text"}
-    return Reckoning(
+    return Comparison(
         stored=len(events),
         not_acted_on=[f"{id} {kind} {state} {by}" for id, kind, state, by, _ in events if state != "done"],
         not_answered=[f"{to} {text}" for to, text in answers if not got[to, text]],
         not_sent=[f"{id} {state}" for id, _, _, state in promised if state != "sent"]
-        + [f"{to} {text}" for to, text in texts if "@" not in text and not _was_got(got, to, text)],
+        + [f"{to} {text}" for to, text in texts if "@" not in text and not _was_received(got, to, text)],
         out_of_order=_out_of_order(sent, texts),
         twins=[topic for topic, times in Counter(r["topic"] for r in rooms).items() if times > 1],
         doubles=sum(times - 1 for (_, text), times in got.items() if text[0] in "答知"),
     )
 
 
-def _was_got(got: Counter[tuple[str, str]], to: str, text: str) -> bool:
+def _was_received(got: Counter[tuple[str, str]], to: str, text: str) -> bool:
     # a mention may precede the text
     return got[to, text] > 0 or any(where == to and said.endswith(text) for where, said in got)
 

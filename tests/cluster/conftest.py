@@ -1,4 +1,4 @@
-"""A town whose accounts are shared by several bots on one real PostgreSQL, each with a REST door of its own."""
+"""Several bots that share accounts on one real PostgreSQL, each with its own REST API."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LEASE = 10.0  # seconds; all bots share one event loop here, which a busy machin
 Answer = tuple[int, Any, dict[str, str]]
 
 
-class ClusterTown:
+class ClusterEnvironment:
     """The bots of a cluster in this process, the WeChat of their accounts, and people in it."""
 
     def __init__(self, database: str, accounts: int, config: dict[str, Any]) -> None:
@@ -40,7 +40,7 @@ class ClusterTown:
         self.http: aiohttp.ClientSession
         self._stack = AsyncExitStack()
 
-    async def open(self, bots: int) -> ClusterTown:
+    async def open(self, bots: int) -> ClusterEnvironment:
         """Start WeChat, then the bots, one after the other."""
         self.sandbox = await sandbox.start(self.accounts, port=0, world=World.default(self.accounts, seed=1))
         self._stack.push_async_callback(self.sandbox.stop)
@@ -128,7 +128,7 @@ class ClusterTown:
         me, where = NAMES.get(who, who), self._chat(chat, account)
         return [m.text for m in self.sandbox.world.chats.history(me, where, limit=1000) if m.sender != me]
 
-    async def hears(self, who: str, words: str, account: str, chat: str = "bot", within: float = SECONDS) -> None:
+    async def receives(self, who: str, words: str, account: str, chat: str = "bot", within: float = SECONDS) -> None:
         """Wait until the person sees a text holding `words`."""
         await until(
             lambda: any(words in one for one in self.seen(who, account, chat)), f"{who} hears {words!r}", within
@@ -142,22 +142,22 @@ class ClusterTown:
         return self.sandbox.world.accounts.person(account).id
 
 
-MakeCluster = Callable[..., Awaitable[ClusterTown]]
+MakeCluster = Callable[..., Awaitable[ClusterEnvironment]]
 
 
 @pytest.fixture
 async def make_cluster(database: str) -> AsyncIterator[MakeCluster]:
     """Build a cluster: `await make_cluster(accounts=4, bots=2)`."""
-    towns: list[ClusterTown] = []
+    envs: list[ClusterEnvironment] = []
 
-    async def make(accounts: int = 4, bots: int = 2, **config: Any) -> ClusterTown:
-        town = ClusterTown(database, accounts, config)
-        towns.append(town)
-        return await town.open(bots)
+    async def make(accounts: int = 4, bots: int = 2, **config: Any) -> ClusterEnvironment:
+        env = ClusterEnvironment(database, accounts, config)
+        envs.append(env)
+        return await env.open(bots)
 
     yield make
-    for town in towns:
-        await town.close()
+    for env in envs:
+        await env.close()
 
 
 def now() -> float:

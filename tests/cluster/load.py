@@ -1,4 +1,4 @@
-"""What goes on while processes die: people speak, business systems call at any door until they are answered."""
+"""Load while processes die: people write, and business systems call any process until they are answered."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OWNER = "wxid_songgongming"
 
 
 class ClusterLoad:
-    """Everything that was said and accepted is counted here."""
+    """Generates load and counts what was sent and accepted."""
 
     def __init__(self, world: World, accounts: list[str], members: list[Member], per_second: float) -> None:
         self._world = world
@@ -27,7 +27,7 @@ class ClusterLoad:
         self._pause = 1 / per_second
         self._choice = random.Random(1)
         self.said = 0
-        self.accepted: list[tuple[str, str]] = []  # account, text: messages that a door has taken
+        self.accepted: list[tuple[str, str]] = []  # account, text: messages that a process has accepted
         self.broadcasts: list[str] = []
         self.groups: dict[str, str] = {}  # code -> account
         self.statuses: Counter[int] = Counter()
@@ -36,15 +36,20 @@ class ClusterLoad:
 
     def start(self) -> None:
         """Begin."""
-        work: list[Coroutine[Any, Any, None]] = [self._speak(), self._message(0), self._message(1), self._make_groups()]
+        work: list[Coroutine[Any, Any, None]] = [
+            self._send_messages(),
+            self._message(0),
+            self._message(1),
+            self._make_groups(),
+        ]
         self._tasks = [asyncio.create_task(one) for one in [*work, self._broadcast()]]
 
     async def stop(self) -> None:
-        """Ask for nothing new; what was begun is repeated until it is answered."""
+        """Stop new requests; running ones are repeated until they are answered."""
         self._running = False
         await asyncio.gather(*self._tasks)
 
-    async def _speak(self) -> None:
+    async def _send_messages(self) -> None:
         while self._running:
             self.said += 1
             account, speaker = self._choice.choice(self._accounts), self._choice.choice(SPEAKERS)
@@ -88,10 +93,10 @@ class ClusterLoad:
         self, http: aiohttp.ClientSession, path: str, body: Any, good: set[int], headers: dict[str, str] | None = None
     ) -> Any:
         while True:
-            door = self._choice.choice(self._members)
+            member = self._choice.choice(self._members)
             try:
                 async with http.post(
-                    door.url + path, json=body, headers=headers or {}, timeout=aiohttp.ClientTimeout(20)
+                    member.url + path, json=body, headers=headers or {}, timeout=aiohttp.ClientTimeout(20)
                 ) as response:
                     answer = await response.json()
                 self.statuses[response.status] += 1

@@ -1,4 +1,4 @@
-"""The processes of a cluster as operators run them: killed, frozen, stopped and started again."""
+"""Processes of a cluster that can be killed, frozen, stopped and restarted."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Member:
 
     @property
     def url(self) -> str:
-        """Where its REST door is, and where the others reach it."""
+        """Base URL of its REST API, and the address for the other processes."""
         return f"http://127.0.0.1:{self.port}"
 
     @property

@@ -1,4 +1,4 @@
-"""A TCP proxy that a test cuts, or freezes so that nothing passes and nothing is closed."""
+"""A TCP proxy whose connections can be cut or frozen."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ class Proxy:
             await asyncio.wait(self._tasks, timeout=10)
 
     def freeze(self) -> None:
-        """Let nothing pass."""
+        """Stop forwarding."""
         self._passes.clear()
 
     def cut(self) -> None:
-        """End all connections, and refuse new ones until `mend`."""
+        """Close all connections and refuse new ones until `restore`."""
         self._refuses = True
         for writer in self._writers:
             writer.transport.abort()
 
-    def mend(self) -> None:
-        """Let everything pass again."""
+    def restore(self) -> None:
+        """Resume forwarding."""
         self._refuses = False
         self._passes.set()
 

@@ -1,6 +1,7 @@
-"""Processes that are killed, frozen and restarted under load: nothing promised is lost, nothing happens twice.
+"""Processes that are killed, frozen and restarted under load: accepted work is done exactly once.
 
-CHAOS_CLUSTER_KILLS, _FREEZES, _CUTS, _ACCOUNTS and _MEMBERS say how many (`make chaos-cluster`); CHAOS_SEED repeats the
+CHAOS_CLUSTER_KILLS, _FREEZES, _CUTS, _ACCOUNTS and _MEMBERS set the numbers (`make chaos-cluster`);
+CHAOS_SEED repeats the
 choices, not the timing.
 """
 
@@ -15,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.chaos_town import ChaosTown
+from tests.cluster.chaos_cluster import ChaosCluster
 from tests.cluster.load import ClusterLoad
 from tests.cluster.processes import Member, percentile
-from tests.cluster.verification import Reckoning, reckon
+from tests.cluster.verification import Comparison, compare
 from tests.databases import restart_postgres
 
 KILLS = int(os.environ.get("CHAOS_CLUSTER_KILLS", "2"))
@@ -38,10 +39,10 @@ pytestmark = [
 
 
 def check(
-    result: Reckoning, town: ChaosTown, load: ClusterLoad, cut_off: int, without_gateway: Collection[str] = ()
+    result: Comparison, env: ChaosCluster, load: ClusterLoad, isolate_member: int, without_gateway: Collection[str] = ()
 ) -> None:
-    """What holds whatever was done to the processes. `without_gateway`: accounts whose gateway was cut off."""
-    lost_gateways = {town.sandbox.world.accounts.person(account).id for account in without_gateway}
+    """Check the invariants. `without_gateway`: accounts whose gateway was cut off."""
+    lost_gateways = {env.sandbox.world.accounts.person(account).id for account in without_gateway}
     assert result.stored > 50, "the load was too small to prove anything"
     assert result.not_acted_on == []
     assert result.not_answered == []
@@ -50,59 +51,59 @@ def check(
     assert [one for one in result.out_of_order if one.split()[0] not in lost_gateways] == []
     assert result.twins == []
     assert result.broadcast_twice == []
-    assert town.stale == [], "a process called with an epoch that was over"
-    world = town.sandbox.world
+    assert env.stale == [], "a process called with an epoch that was over"
+    world = env.sandbox.world
     said = {(m.sender, m.text) for m in world.state.messages.values()}
     lost = [(a, words) for a, words in load.accepted if (world.accounts.person(a).id, words) not in said]
-    assert lost == [], "messages that a door has taken"
+    assert lost == [], "messages that a process has accepted"
     groups = [room for room in world.state.rooms.values() if "的群" in room.topic]
     assert len(groups) == len(load.groups)
-    assert result.most_doubles <= 1 + cut_off
+    assert result.most_doubles <= 1 + isolate_member
 
 
-async def settled(town: ChaosTown, load: ClusterLoad) -> Reckoning:
-    """Let everybody come back and finish."""
-    for member in town.members:
+async def wait_until_idle(env: ChaosCluster, load: ClusterLoad) -> Comparison:
+    """Restart everything and wait until all work is done."""
+    for member in env.members:
         if member.process is None:
             await member.start()
-    await town.all_up()
-    await town.all_served(60)
+    await env.all_up()
+    await env.all_served(60)
     await load.stop()
-    await town.quiet()
-    return await asyncio.to_thread(reckon, town.database, town.sandbox.world, town.accounts, load.broadcasts)
+    await env.wait_idle()
+    return await asyncio.to_thread(compare, env.database, env.sandbox.world, env.accounts, load.broadcasts)
 
 
-async def cut_off(town: ChaosTown, number: int, *, freeze: bool) -> list[float]:
-    """Cut a process off from the database, or let nothing pass; after how long others served its accounts."""
-    member, proxy = town.members[number], town.to_database[number]
-    accounts = await town.held_by(member)
+async def isolate_member(env: ChaosCluster, number: int, *, freeze: bool) -> list[float]:
+    """Cut or freeze a process's database connection; return after how long others served its accounts."""
+    member, proxy = env.members[number], env.to_database[number]
+    accounts = await env.held_by(member)
     began, member.cut_off = time.monotonic(), True
     if freeze:
         proxy.freeze()
     else:
         proxy.cut()
-    took = await town.until_taken(accounts, began, LIMIT + 20)
-    proxy.mend()
+    took = await env.until_taken(accounts, began, LIMIT + 20)
+    proxy.restore()
     member.cut_off = False
     return took
 
 
-async def loss(town: ChaosTown, member: Member, freeze: float = 0.0) -> list[float]:
-    """Kill a process, or freeze it for so many seconds; after how long each of its accounts was served again."""
-    accounts = await town.held_by(member)
+async def fail_member(env: ChaosCluster, member: Member, freeze: float = 0.0) -> list[float]:
+    """Kill a process, or freeze it for some seconds; return after how long each of its accounts was served again."""
+    accounts = await env.held_by(member)
     began = time.monotonic()
     if freeze:
         member.freeze()
     else:
         await member.kill()
-    took = await town.until_taken(accounts, began, LIMIT + 20)
+    took = await env.until_taken(accounts, began, LIMIT + 20)
     if freeze:
         await asyncio.sleep(max(0.0, freeze - (time.monotonic() - began)))
         member.thaw()
     return took
 
 
-def told(what: str, took: list[float], load: ClusterLoad, result: Reckoning) -> None:
+def print_measurements(what: str, took: list[float], load: ClusterLoad, result: Comparison) -> None:
     """Print what was measured."""
     figures = " / ".join(f"{percentile(took, part):.2f}" for part in (0.5, 0.99, 1.0)) if took else "-"
     print(  # noqa: T201
@@ -114,77 +115,79 @@ def told(what: str, took: list[float], load: ClusterLoad, result: Reckoning) -> 
 
 async def test_kill_9_and_rolling_restarts(tmp_path: Path, database: str) -> None:
     choice = random.Random(SEED)
-    async with ChaosTown(tmp_path, database, ACCOUNTS, MEMBERS) as town:
-        load = ClusterLoad(town.sandbox.world, town.accounts, town.members, PER_SECOND)
+    async with ChaosCluster(tmp_path, database, ACCOUNTS, MEMBERS) as env:
+        load = ClusterLoad(env.sandbox.world, env.accounts, env.members, PER_SECOND)
         load.start()
         took: list[float] = []
         for _ in range(KILLS):
             await asyncio.sleep(choice.uniform(0.5, 3.0))
-            victim = choice.choice([member for member in town.members if member.is_up])
-            took += await loss(town, victim)
+            victim = choice.choice([member for member in env.members if member.is_up])
+            took += await fail_member(env, victim)
             await victim.start()
-            await town.all_up()  # or nobody is left when the next ones are killed
-            await town.all_served(60)
-        for member in town.members:  # an upgrade: one after the other
+            await env.all_up()  # or nobody is left when the next ones are killed
+            await env.all_served(60)
+        for member in env.members:  # an upgrade: one after the other
             code, seconds = await member.terminate()
             assert code == 0, f"exit {code} after {seconds:.1f} s\n{member.log()[-2000:]}"
             await member.start()
-            await town.all_up()
-            await town.all_served(60)
-        result = await settled(town, load)
-        told(f"{KILLS} kill -9 and {MEMBERS} restarts", took, load, result)
-        check(result, town, load, KILLS)
+            await env.all_up()
+            await env.all_served(60)
+        result = await wait_until_idle(env, load)
+        print_measurements(f"{KILLS} kill -9 and {MEMBERS} restarts", took, load, result)
+        check(result, env, load, KILLS)
         assert max(took, default=0) <= LIMIT
 
 
 async def test_frozen_processes_behind_relays(tmp_path: Path, database: str) -> None:
     choice = random.Random(SEED + 1)
-    async with ChaosTown(tmp_path, database, ACCOUNTS, MEMBERS, relayed=True) as town:
-        load = ClusterLoad(town.sandbox.world, town.accounts, town.members, PER_SECOND)
+    async with ChaosCluster(tmp_path, database, ACCOUNTS, MEMBERS, relayed=True) as env:
+        load = ClusterLoad(env.sandbox.world, env.accounts, env.members, PER_SECOND)
         load.start()
         took: list[float] = []
         for number in range(FREEZES + KILLS // 2):
             await asyncio.sleep(choice.uniform(0.5, 3.0))
-            victim = choice.choice([member for member in town.members if member.is_up])
+            victim = choice.choice([member for member in env.members if member.is_up])
             if number < FREEZES:
-                took += await loss(town, victim, choice.uniform(7, 15))
+                took += await fail_member(env, victim, choice.uniform(7, 15))
             else:
-                took += await loss(town, victim)
+                took += await fail_member(env, victim)
                 await victim.start()
-            await town.all_up()  # or nobody is left when the next ones are killed
-            await town.all_served(60)
-        result = await settled(town, load)
-        told(f"{FREEZES} SIGSTOP and {KILLS // 2} kill -9 behind relays", took, load, result)
-        check(result, town, load, KILLS + FREEZES)
-        answered = {m.text for m in town.sandbox.world.state.messages.values() if m.text.startswith("答")}
+            await env.all_up()  # or nobody is left when the next ones are killed
+            await env.all_served(60)
+        result = await wait_until_idle(env, load)
+        print_measurements(f"{FREEZES} SIGSTOP and {KILLS // 2} kill -9 behind relays", took, load, result)
+        check(result, env, load, KILLS + FREEZES)
+        answered = {m.text for m in env.sandbox.world.state.messages.values() if m.text.startswith("答")}
         assert [n for n in range(1, load.said + 1) if f"答{n}" not in answered] == [], "relays keep what is said"
         assert max(took, default=0) <= LIMIT
 
 
 @pytest.mark.skipif("CHAOS_CLUSTER_CUTS" not in os.environ, reason="takes minutes: make chaos-cluster")
-async def test_cut_connections_a_restart_of_postgres_and_a_wrong_clock(tmp_path: Path, database: str) -> None:
+async def test_cut_connections_postgres_restart_and_wrong_clock(tmp_path: Path, database: str) -> None:
     """The clock of the first process is an hour ahead, where libfaketime is installed."""
     choice = random.Random(SEED + 2)
-    async with ChaosTown(tmp_path, database, ACCOUNTS, MEMBERS, proxied=True) as town:
-        load = ClusterLoad(town.sandbox.world, town.accounts, town.members, PER_SECOND)
+    async with ChaosCluster(tmp_path, database, ACCOUNTS, MEMBERS, proxied=True) as env:
+        load = ClusterLoad(env.sandbox.world, env.accounts, env.members, PER_SECOND)
         load.start()
         took: list[float] = []
         cut: set[str] = set()
         for number in range(CUTS):
             await asyncio.sleep(choice.uniform(0.5, 2.0))
-            account = choice.choice(town.accounts)
+            account = choice.choice(env.accounts)
             cut.add(account)
-            gateway = town.to_gateway[account]
+            gateway = env.to_gateway[account]
             gateway.cut()
-            took += await cut_off(town, choice.randrange(MEMBERS), freeze=number % 2 == 1)
-            gateway.mend()
-            await town.all_up()
-            await town.all_served(60)
+            took += await isolate_member(env, choice.randrange(MEMBERS), freeze=number % 2 == 1)
+            gateway.restore()
+            await env.all_up()
+            await env.all_served(60)
         for _ in range(max(1, CUTS // 10)):
             await asyncio.sleep(choice.uniform(0.5, 2.0))
             await asyncio.to_thread(restart_postgres, database)
-            await town.all_served(60)
-        result = await settled(town, load)
-        told(f"{CUTS} cut connections and {max(1, CUTS // 10)} restarts of PostgreSQL", took, load, result)
-        check(result, town, load, 2 * CUTS + 1, cut)
+            await env.all_served(60)
+        result = await wait_until_idle(env, load)
+        print_measurements(
+            f"{CUTS} cut connections and {max(1, CUTS // 10)} restarts of PostgreSQL", took, load, result
+        )
+        check(result, env, load, 2 * CUTS + 1, cut)
         assert max(took, default=0) <= LIMIT

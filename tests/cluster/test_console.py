@@ -1,4 +1,4 @@
-"""The console at any process shows the accounts of all processes, and acts on them."""
+"""The console of any process shows and controls the accounts of all processes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 
 from app.lifecycle import Bot
 from services.cluster.peers import SECRET_HEADER
-from tests.cluster.conftest import ClusterTown, MakeCluster
-from tests.cluster.test_any_door import make_group
+from tests.cluster.conftest import ClusterEnvironment, MakeCluster
+from tests.cluster.test_any_process import make_group
 from tests.stories.conftest import until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("database", ["postgres"], indirect=True)]
@@ -27,11 +27,11 @@ async def browser() -> AsyncIterator[aiohttp.ClientSession]:
         yield http
 
 
-async def log_in(town: ClusterTown, browser: aiohttp.ClientSession) -> Call:
+async def log_in(env: ClusterEnvironment, browser: aiohttp.ClientSession) -> Call:
     """Log in as 店长; return a function that calls the console of a process."""
-    sessions, store = town.bots[0].container.console_sessions, town.bots[0].container.store
-    secret = await store.write(lambda s: sessions.link(s, town.accounts[0], "wxid_admin", "店长"))
-    async with browser.get(f"http://127.0.0.1:{town.bots[0].port}/console/login/{secret}") as response:
+    sessions, store = env.bots[0].container.console_sessions, env.bots[0].container.store
+    secret = await store.write(lambda s: sessions.link(s, env.accounts[0], "wxid_admin", "店长"))
+    async with browser.get(f"http://127.0.0.1:{env.bots[0].port}/console/login/{secret}") as response:
         assert response.status == 200
     headers: dict[str, str] = {}
 
@@ -41,39 +41,37 @@ async def log_in(town: ClusterTown, browser: aiohttp.ClientSession) -> Call:
             is_json = response.content_type == "application/json"
             return response.status, await response.json() if is_json else await response.text()
 
-    headers["X-CSRF-Token"] = (await call(town.bots[1], "GET", "/session"))[1]["session"]["csrf"]
+    headers["X-CSRF-Token"] = (await call(env.bots[1], "GET", "/session"))[1]["session"]["csrf"]
     return call
 
 
-async def test_every_process_shows_the_accounts_of_all(
-    make_cluster: MakeCluster, browser: aiohttp.ClientSession
-) -> None:
-    town = await make_cluster(accounts=2, bots=2)
-    call = await log_in(town, browser)
-    for bot in town.bots:
-        assert (await call(bot, "GET", "/session"))[1]["session"]["assistants"] == town.accounts
+async def test_every_process_shows_all_accounts(make_cluster: MakeCluster, browser: aiohttp.ClientSession) -> None:
+    env = await make_cluster(accounts=2, bots=2)
+    call = await log_in(env, browser)
+    for bot in env.bots:
+        assert (await call(bot, "GET", "/session"))[1]["session"]["assistants"] == env.accounts
         for path, name in (("/overview", "accounts"), ("/settings", "assistants")):
             shown = {one["account"]: (one["state"], one["holder"]) for one in (await call(bot, "GET", path))[1][name]}
-            assert shown == {one: ("online", town.holder(one).config.cluster.advertise) for one in town.accounts}
+            assert shown == {one: ("online", env.holder(one).config.cluster.advertise) for one in env.accounts}
         friends = (await call(bot, "GET", "/friend?q=黑旋风"))[1]["friends"]
-        assert sorted(one["assistant"] for one in friends) == town.accounts
+        assert sorted(one["assistant"] for one in friends) == env.accounts
         assert (await call(bot, "GET", "/connections"))[0] == (await call(bot, "GET", "/message"))[0] == 200
-        for account in town.accounts:
+        for account in env.accounts:
             assert (await call(bot, "GET", f"/blocked-word?assistant={account}"))[0] == 200
             assert (await call(bot, "GET", f"/assistant/{account}/room"))[0] == 200
-        assert (await town.call(bot, "GET", "/cluster/console/accounts"))[0] == 403
+        assert (await env.call(bot, "GET", "/cluster/console/accounts"))[0] == 403
         secret = {SECRET_HEADER: "guessed"}
-        assert (await town.call(bot, "GET", "/cluster/console/accounts", headers=secret))[0] == 403
+        assert (await env.call(bot, "GET", "/cluster/console/accounts", headers=secret))[0] == 403
 
 
-async def test_actions_reach_the_holder_and_names_come_from_it(
+async def test_actions_and_names_are_passed_to_the_holder(
     make_cluster: MakeCluster, browser: aiohttp.ClientSession
 ) -> None:
-    town = await make_cluster(accounts=2, bots=2)
-    call = await log_in(town, browser)
-    account = town.accounts[0]
-    wrong = town.other(account)
-    qun = await make_group(town, wrong, account, "code-1")
+    env = await make_cluster(accounts=2, bots=2)
+    call = await log_in(env, browser)
+    account = env.accounts[0]
+    wrong = env.other(account)
+    qun = await make_group(env, wrong, account, "code-1")
     receivers = {"quns": [qun["number"]], "friends": [{"assistant": account, "contact_id": "wxid_heixuanfeng"}]}
     order = {"key": "k", "text": "明天放假", "at": wrong.container.clock() + 3600, **receivers}
     status, answer = await call(wrong, "POST", "/broadcast", order)
@@ -83,12 +81,12 @@ async def test_actions_reach_the_holder_and_names_come_from_it(
     assert (shown["groups"][0]["topic"], shown["friends"][0]["name"]) == (qun["topic"], "黑旋风")
     assert (await call(wrong, "POST", f"{path}/cancel", {}))[1] == {"cancelled": 2}
     queue = f"wx:{account}"
-    await until(lambda: not town.holder(account).container.outbox.waiting().get(queue), "its holder has dropped it")
+    await until(lambda: not env.holder(account).container.outbox.waiting().get(queue), "its holder has dropped it")
     assert (await call(wrong, "GET", path))[1]["broadcast"]["state"] == "cancelled"
     targets = [one["target_name"] for one in (await call(wrong, "GET", "/audit?kind=group"))[1]["actions"]]
     assert targets == [qun["topic"]]
     assert (await call(wrong, "POST", "/canned", {"name": "地址", "text": "一号"}))[0] == 200
-    replies = town.holder(account).container.canned_replies
+    replies = env.holder(account).container.canned_replies
     await until(lambda: replies.all.get("地址") == "一号", "known at the other process")
     assert (await call(wrong, "POST", f"/assistant/{account}/logout", {}))[0] == 204
     for _ in range(100):

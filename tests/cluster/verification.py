@@ -1,4 +1,4 @@
-"""After the kills: what the database promised against what the gateways' own record shows."""
+"""Compares the database with what the gateways recorded after the kills."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROMISED = text(
 
 
 @dataclass(frozen=True, slots=True)
-class Reckoning:
+class Comparison:
     """All lists are to be empty; `doubles` at most one for each conversation that was cut off."""
 
     stored: int
@@ -34,7 +34,7 @@ class Reckoning:
     most_doubles: int  # of one answer
 
 
-def reckon(database: str, world: World, accounts: list[str], broadcasts: list[str]) -> Reckoning:
+def compare(database: str, world: World, accounts: list[str], broadcasts: list[str]) -> Comparison:
     """Compare."""
     events, promised = _rows(database)
     ids = {account: world.accounts.person(account).id for account in accounts}
@@ -46,7 +46,7 @@ def reckon(database: str, world: World, accounts: list[str], broadcasts: list[st
         if str(event.get("text", "")).startswith("问") and event.get("is") == "PrivateMessage":
             questions.append((ids[account], event["contact_id"], f"答{event['text'][1:]}"))
     topics = Counter(room.topic for room in world.state.rooms.values())
-    return Reckoning(
+    return Comparison(
         stored=len(events),
         not_acted_on=[f"{a} {kind} {state}" for a, kind, state, _, _ in events if state != "done"],
         not_answered=[f"{sender} {to} {words}" for sender, to, words in questions if not got[sender, to, words]],
@@ -73,26 +73,26 @@ def _rows(database: str) -> tuple[list[Any], list[Any]]:
 
 
 def _not_sent(promised: list[Any], ids: dict[str, str], got: Counter[tuple[str, str, str]]) -> list[str]:
-    """Promises that are open, failed, or called sent while nobody got them. A broadcast that was cut off is unknown."""
+    """Messages that are open or failed, or sent without a recipient. An interrupted broadcast is unknown."""
     missing = []
     for account, key, body, state, priority, error, _ in promised:
         words = json.loads(body).get("text", "")
         cut_off = state == "unknown" and priority == "c-broadcast"
         if state != "sent" and not cut_off:
             missing.append(f"{account} {key} {words} {state} {error}")
-        elif state == "sent" and words and "@" not in words and not _was_got(got, ids[account], key, words):
-            missing.append(f"{account} {key} {words} called sent")
+        elif state == "sent" and words and "@" not in words and not _was_received(got, ids[account], key, words):
+            missing.append(f"{account} {key} {words} marked as sent")
     return missing
 
 
-def _was_got(got: Counter[tuple[str, str, str]], sender: str, to: str, words: str) -> bool:
+def _was_received(got: Counter[tuple[str, str, str]], sender: str, to: str, words: str) -> bool:
     return got[sender, to, words] > 0 or any(
         (by, where) == (sender, to) and said.endswith(words) for by, where, said in got
     )
 
 
 def _out_of_order(said: list[ChatMessage]) -> list[str]:
-    """First deliveries of an answer that came after the answer to a later question of the same conversation."""
+    """First deliveries of an answer after the answer to a later question of the same conversation."""
     latest: defaultdict[tuple[str, str], int] = defaultdict(int)
     seen: set[tuple[str, str, str]] = set()
     wrong = []

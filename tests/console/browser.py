@@ -12,7 +12,7 @@ from playwright.async_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import Windows, browser, windows
 from tests.console.conftest import SETTINGS, login_link
-from tests.stories.conftest import Town
+from tests.stories.conftest import BotEnvironment
 from tests.stories.service import known, staff_room
 
 __all__ = ["browser", "shop", "windows"]
@@ -23,27 +23,29 @@ SCREENSHOTS = os.environ.get("WXBOT_SCREENSHOTS", "")
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def shop(tmp_path: Path, windows: Windows) -> AsyncIterator[Town]:
+async def shop(tmp_path: Path, windows: Windows) -> AsyncIterator[BotEnvironment]:
     """A bot with groups, a ticket, an unanswered question, and an undeliverable webhook."""
     secret = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
     hooks = [{"name": "订单系统", "url": "http://127.0.0.1:9/hook", "secret": secret}]
-    town = await Town(tmp_path, **{**SETTINGS, "webhooks": hooks}).open()
-    await known(town, staff_room(town))
+    env = await BotEnvironment(tmp_path, **{**SETTINGS, "webhooks": hooks}).open()
+    await known(env, staff_room(env))
     for code in ("shop-1", "shop-2", "shop-3"):
-        await town.make_group(code)
-    town.say("黑旋风", "你们周末营业吗")
-    await town.hears("黑旋风", "抱歉")
-    town.say("黑旋风", "人工")
-    await town.hears("黑旋风", town.bot.config.texts.handoff[:4])
-    yield town
+        await env.make_group(code)
+    env.say("黑旋风", "你们周末营业吗")
+    await env.receives("黑旋风", "抱歉")
+    env.say("黑旋风", "人工")
+    await env.receives("黑旋风", env.bot.config.texts.handoff[:4])
+    yield env
     await windows.close()  # a page would log errors after the server is gone
-    await town.close()
+    await env.close()
 
 
-async def open_console(windows: Windows, town: Town, who: str = "店长", **options: Any) -> tuple[BrowserContext, Page]:
+async def open_console(
+    windows: Windows, env: BotEnvironment, who: str = "店长", **options: Any
+) -> tuple[BrowserContext, Page]:
     """Open the console after logging in by a link."""
     context = await windows.context(**options)
-    page = await windows.page(town.url + await login_link(town, who), context)
+    page = await windows.page(env.url + await login_link(env, who), context)
     await page.locator("main[data-live=true]").wait_for()
     return context, page
 
@@ -55,7 +57,7 @@ async def go(page: Page, name: str) -> None:
     await expect(page.locator("[aria-busy=true]")).to_have_count(0)
 
 
-async def shoot(page: Page, name: str) -> None:
+async def take_screenshot(page: Page, name: str) -> None:
     """Save a screenshot, if requested."""
     if SCREENSHOTS:
         await page.wait_for_timeout(300)

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.stories.conftest import ACCOUNT, Town, until
+from tests.stories.conftest import ACCOUNT, BotEnvironment, until
 from tests.stories.service import known, staff_room
 
 SETTINGS: dict[str, Any] = {
@@ -38,19 +38,19 @@ class Person:
             return response.status, await response.json() if is_json else await response.text()
 
 
-async def login_link(town: Town, who: str) -> str:
+async def login_link(env: BotEnvironment, who: str) -> str:
     """Request a login link in WeChat and return its path."""
-    before = len(town.seen(who))
-    town.say(who, "/登录")
-    said = await until(lambda: "".join(m.text for m in town.seen(who)[before:]), f"{who} is answered")
+    before = len(env.seen(who))
+    env.say(who, "/登录")
+    said = await until(lambda: "".join(m.text for m in env.seen(who)[before:]), f"{who} is answered")
     found = re.search(r"/console/login/[\w-]+", said)
     assert found, said
     return found[0]
 
 
-async def log_in(town: Town, path: str) -> Person:
+async def log_in(env: BotEnvironment, path: str) -> Person:
     """Open a login link like a browser."""
-    url = f"http://127.0.0.1:{town.bot.port}"
+    url = f"http://127.0.0.1:{env.bot.port}"
     http = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
     async with http.get(url + path) as response:
         assert response.status == 200, await response.text()
@@ -61,26 +61,26 @@ async def log_in(town: Town, path: str) -> Person:
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
+async def env(tmp_path: Path) -> AsyncIterator[BotEnvironment]:
     """A bot with one assistant; 店长 is its admin."""
-    town = await Town(tmp_path, **SETTINGS).open()
-    await known(town, staff_room(town))
-    yield town
-    await town.close()
+    env = await BotEnvironment(tmp_path, **SETTINGS).open()
+    await known(env, staff_room(env))
+    yield env
+    await env.close()
 
 
 @pytest.fixture
-async def admin(town: Town) -> AsyncIterator[Person]:
+async def admin(env: BotEnvironment) -> AsyncIterator[Person]:
     """店长, logged in as admin."""
-    person = await log_in(town, await login_link(town, "店长"))
+    person = await log_in(env, await login_link(env, "店长"))
     yield person
     await person.http.close()
 
 
 @pytest.fixture
-async def agent(town: Town) -> AsyncIterator[Person]:
+async def agent(env: BotEnvironment) -> AsyncIterator[Person]:
     """宋公明, a member of the staff room, logged in as agent."""
-    person = await log_in(town, await login_link(town, "宋公明"))
+    person = await log_in(env, await login_link(env, "宋公明"))
     yield person
     await person.http.close()
 

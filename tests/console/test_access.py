@@ -13,7 +13,7 @@ from console.routes import ROUTES, Route
 from models.console import ConsoleSession, LoginLink
 from services.accounts.console_sessions import IDLE_SECONDS, LINK_SECONDS, Role
 from tests.console.conftest import SETTINGS, Person, log_in, login_link
-from tests.stories.conftest import Town
+from tests.stories.conftest import BotEnvironment
 
 API_ROUTES = [route for route in ROUTES if route.role is not None]
 STREAM = "/console/api/events"
@@ -45,12 +45,12 @@ async def _ask(http: aiohttp.ClientSession, url: str, route: Route, **headers: s
         return response.status, await response.json() if is_json else None
 
 
-async def test_nobody_gets_past_the_login(town: Town) -> None:
+async def test_every_route_requires_login(env: BotEnvironment) -> None:
     for route in API_ROUTES:
-        assert await _ask(town.http, town.url, route) == (401, MISSING), route
+        assert await _ask(env.http, env.url, route) == (401, MISSING), route
 
 
-async def test_an_agent_changes_tickets_only_and_an_admin_everything(admin: Person, agent: Person) -> None:
+async def test_roles_limit_changes(admin: Person, agent: Person) -> None:
     for route in API_ROUTES:
         if route.path.endswith("/logout"):
             continue
@@ -63,7 +63,7 @@ async def test_an_agent_changes_tickets_only_and_an_admin_everything(admin: Pers
         assert status not in (401, 403, 500), route
 
 
-async def test_a_change_needs_the_csrf_header_and_the_consoles_own_page(admin: Person) -> None:
+async def test_change_requires_csrf_header_and_same_origin(admin: Person) -> None:
     for route in API_ROUTES:
         own = {"X-CSRF-Token": admin.csrf}
         for foreign in (
@@ -78,7 +78,7 @@ async def test_a_change_needs_the_csrf_header_and_the_consoles_own_page(admin: P
             assert await _ask(admin.http, admin.url, route, **wrong) == (403, FORBIDDEN), route
 
 
-async def test_nothing_is_served_outside_the_networks(admin: Person) -> None:
+async def test_external_client_is_rejected(admin: Person) -> None:
     """Behind the trusted proxy, the client is taken from its header."""
     connector = aiohttp.TCPConnector(local_addr=("127.0.0.2", 0))
     async with aiohttp.ClientSession(connector=connector, cookie_jar=admin.http.cookie_jar) as http:
@@ -89,96 +89,96 @@ async def test_nothing_is_served_outside_the_networks(admin: Person) -> None:
                 assert (response.status, await response.json()) == (403, FORBIDDEN), route
 
 
-async def test_a_link_works_once_and_five_minutes(town: Town) -> None:
-    link = await login_link(town, "店长")
-    person = await log_in(town, link)
-    async with town.http.get(town.url + link) as response:
+async def test_login_link_works_once_within_five_minutes(env: BotEnvironment) -> None:
+    link = await login_link(env, "店长")
+    person = await log_in(env, link)
+    async with env.http.get(env.url + link) as response:
         assert response.status == 410
     await person.http.close()
-    link = await login_link(town, "店长")
-    town.ahead = LINK_SECONDS + 1
-    async with town.http.get(town.url + link) as response:
+    link = await login_link(env, "店长")
+    env.ahead = LINK_SECONDS + 1
+    async with env.http.get(env.url + link) as response:
         assert response.status == 410
 
 
-async def test_a_newer_link_ends_the_older_one(town: Town) -> None:
-    older = await login_link(town, "店长")
-    newer = await login_link(town, "店长")
-    async with town.http.get(town.url + older) as response:
+async def test_newer_link_invalidates_the_older_one(env: BotEnvironment) -> None:
+    older = await login_link(env, "店长")
+    newer = await login_link(env, "店长")
+    async with env.http.get(env.url + older) as response:
         assert response.status == 410
-    await (await log_in(town, newer)).http.close()
+    await (await log_in(env, newer)).http.close()
 
 
-async def test_a_preview_does_not_use_the_link_up(town: Town) -> None:
-    link = await login_link(town, "店长")
-    async with town.http.head(town.url + link, allow_redirects=False) as response:
+async def test_link_preview_does_not_use_up_the_link(env: BotEnvironment) -> None:
+    link = await login_link(env, "店长")
+    async with env.http.head(env.url + link, allow_redirects=False) as response:
         assert response.status == 405
-    await (await log_in(town, link)).http.close()
+    await (await log_in(env, link)).http.close()
 
 
-async def test_the_cookie_is_kept_from_scripts_and_other_sites(town: Town) -> None:
-    link = await login_link(town, "店长")
-    async with town.http.get(town.url + link, allow_redirects=False) as response:
+async def test_session_cookie_is_http_only_and_same_site(env: BotEnvironment) -> None:
+    link = await login_link(env, "店长")
+    async with env.http.get(env.url + link, allow_redirects=False) as response:
         assert response.status == 303 and response.headers["Location"] == "/console/"
         cookie = response.headers["Set-Cookie"]
     assert cookie.startswith("wxbot_session=")
     assert {"HttpOnly", "SameSite=Strict", "Path=/console/"} <= {part.strip() for part in cookie.split(";")}
 
 
-async def test_only_hashes_are_kept(town: Town, admin: Person) -> None:
+async def test_only_hashes_are_stored(env: BotEnvironment, admin: Person) -> None:
     cookie = next(one.value for one in admin.http.cookie_jar if one.key == "wxbot_session")
-    store = town.bot.container.store
+    store = env.bot.container.store
     rows = await store.read(lambda s: [*s.exec(select(ConsoleSession)).all(), *s.exec(select(LoginLink)).all()])
     assert rows and all(cookie not in row.model_dump_json() for row in rows)
 
 
-async def test_customers_are_given_no_link(town: Town) -> None:
-    town.say("黑旋风", "/登录")
-    await town.hears("黑旋风", town.bot.config.texts.not_allowed)
+async def test_customers_get_no_link(env: BotEnvironment) -> None:
+    env.say("黑旋风", "/登录")
+    await env.receives("黑旋风", env.bot.config.texts.not_allowed)
 
 
-async def test_log_out_in_wechat_ends_every_session(town: Town, admin: Person) -> None:
-    town.say("店长", "/登出")
-    await town.hears("店长", "1 个会话")
+async def test_logout_in_wechat_ends_every_session(env: BotEnvironment, admin: Person) -> None:
+    env.say("店长", "/登出")
+    await env.receives("店长", "1 个会话")
     assert (await admin.call("GET", "/session"))[0] == 401
 
 
-async def test_log_out_at_the_page_ends_this_session(admin: Person) -> None:
+async def test_logout_on_the_page_ends_this_session(admin: Person) -> None:
     assert (await admin.call("POST", "/logout"))[0] == 200
     assert (await admin.call("GET", "/session"))[0] == 401
 
 
-async def test_a_session_ends_after_twelve_idle_hours(town: Town, admin: Person) -> None:
-    town.ahead = IDLE_SECONDS - 60
+async def test_session_expires_after_twelve_idle_hours(env: BotEnvironment, admin: Person) -> None:
+    env.ahead = IDLE_SECONDS - 60
     assert (await admin.call("GET", "/session"))[0] == 200
-    town.ahead += IDLE_SECONDS + 61
+    env.ahead += IDLE_SECONDS + 61
     assert (await admin.call("GET", "/session"))[0] == 401
 
 
-async def test_who_leaves_the_staff_room_is_out_at_once(town: Town, agent: Person) -> None:
+async def test_leaving_the_staff_room_ends_the_session(env: BotEnvironment, agent: Person) -> None:
     assert (await agent.call("GET", "/session"))[1]["session"]["role"] == Role.AGENT
-    room = town.bot.container.staff_rooms.of("weimi1001")
+    room = env.bot.container.staff_rooms.of("weimi1001")
     assert room is not None
-    room.member_ids.discard(town.id("宋公明"))
+    room.member_ids.discard(env.id("宋公明"))
     assert (await agent.call("GET", "/session"))[0] == 401
 
 
-async def test_an_agent_sees_no_secrets(town: Town, admin: Person, agent: Person) -> None:
-    qun = await town.make_group()
+async def test_agent_sees_no_secrets(env: BotEnvironment, admin: Person, agent: Person) -> None:
+    qun = await env.make_group()
     assert (await admin.call("GET", f"/qun/{qun['number']}"))[1]["qun"]["token"] == qun["token"]
     for path in ("/qun", f"/qun/{qun['number']}", "/overview", "/audit", "/message"):
         assert qun["token"] not in str((await agent.call("GET", path))[1]), path
 
 
-async def test_the_config_shows_no_secret(town: Town, admin: Person) -> None:
+async def test_config_page_shows_no_secret(env: BotEnvironment, admin: Person) -> None:
     status, body = await admin.call("GET", "/settings")
     assert status == 200 and body["config"]["assistants"][0]["account"] == "weimi1001"
-    assert town.sandbox.token not in str(body)
+    assert env.sandbox.token not in str(body)
 
 
 @pytest.mark.parametrize("path", ["/console/", "/console/page/app.js", "/console/page/style/base.css"])
-async def test_pages_have_a_strict_policy(town: Town, path: str) -> None:
-    async with town.http.get(town.url + path) as response:
+async def test_pages_have_a_strict_content_security_policy(env: BotEnvironment, path: str) -> None:
+    async with env.http.get(env.url + path) as response:
         assert response.status == 200
         policy = response.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy and "unsafe" not in policy
@@ -187,28 +187,28 @@ async def test_pages_have_a_strict_policy(town: Town, path: str) -> None:
 @pytest.mark.parametrize(
     "name", ["../routes.py", "..%2froutes.py", "vendor/../../routes.py", "/etc/passwd", "nothing.js"]
 )
-async def test_no_other_file_is_served(town: Town, name: str) -> None:
-    async with town.http.get(f"{town.url}/console/page/{name}") as response:
+async def test_other_files_are_not_served(env: BotEnvironment, name: str) -> None:
+    async with env.http.get(f"{env.url}/console/page/{name}") as response:
         assert response.status == 404
 
 
-async def test_a_file_that_the_browser_has_is_not_sent_again(town: Town) -> None:
-    url = f"{town.url}/console/page/app.js"
-    async with town.http.get(url) as response:
+async def test_cached_file_is_not_sent_again(env: BotEnvironment) -> None:
+    url = f"{env.url}/console/page/app.js"
+    async with env.http.get(url) as response:
         assert response.status == 200 and response.headers["Content-Encoding"] == "gzip"
         tag, text = response.headers["ETag"], await response.text()
-    async with town.http.get(url, headers={"If-None-Match": tag}) as response:
+    async with env.http.get(url, headers={"If-None-Match": tag}) as response:
         assert (response.status, await response.read()) == (304, b"")
         assert "default-src 'none'" in response.headers["Content-Security-Policy"]
-    async with town.http.get(url, headers={"If-None-Match": '"other"', "Accept-Encoding": "identity"}) as response:
+    async with env.http.get(url, headers={"If-None-Match": '"other"', "Accept-Encoding": "identity"}) as response:
         assert (response.status, await response.text(), "Content-Encoding" in response.headers) == (200, text, False)
 
 
 @pytest.mark.parametrize(("language", "lang"), [("zh", b'<html lang="zh-CN">'), ("en", b'<html lang="en">')])
-async def test_the_page_begins_in_the_language_of_the_config(tmp_path: Path, language: str, lang: bytes) -> None:
-    town = await Town(tmp_path, **{**SETTINGS, "language": language}).open()
+async def test_page_uses_the_configured_language(tmp_path: Path, language: str, lang: bytes) -> None:
+    env = await BotEnvironment(tmp_path, **{**SETTINGS, "language": language}).open()
     try:
-        async with town.http.get(f"{town.url}/console/") as response:
+        async with env.http.get(f"{env.url}/console/") as response:
             assert lang in await response.read()
     finally:
-        await town.close()
+        await env.close()

@@ -1,4 +1,4 @@
-"""What people write is never markup: in every name, topic, text, word and file name, on every page."""
+"""User content is never interpreted as HTML: names, topics, texts, words and file names, on every page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from playwright.async_api import Page, expect
 from tests.browser.conftest import Windows
 from tests.console.browser import PAGES, browser, go, open_console, shop, windows
 from tests.console.conftest import Person, log_in, login_link
-from tests.stories.conftest import Town, until
+from tests.stories.conftest import BotEnvironment, until
 
 __all__ = ["browser", "shop", "windows"]
 
@@ -38,16 +38,16 @@ VIEWS = {
 }  # fmt: skip
 
 
-async def _fill(town: Town, person: Person) -> int:
-    """Put the corpus wherever people can write; the number of a ticket."""
-    number = next(iter(town.bot.container.groups)).number
-    name = town.newcomer(SHORT)
-    town.say(name, ALL)
-    await town.hears(name, "抱歉")
-    town.say(name, "人工")
-    await until(lambda: len(list(town.bot.container.tickets)) == 2, "a second ticket")
-    ticket = max(one.id or 0 for one in town.bot.container.tickets)
-    town.say(name, ALL)
+async def _fill(env: BotEnvironment, person: Person) -> int:
+    """Store the corpus in every field of user content; return a ticket's number."""
+    number = next(iter(env.bot.container.groups)).number
+    name = env.add_person(SHORT)
+    env.say(name, ALL)
+    await env.receives(name, "抱歉")
+    env.say(name, "人工")
+    await until(lambda: len(list(env.bot.container.tickets)) == 2, "a second ticket")
+    ticket = max(one.id or 0 for one in env.bot.container.tickets)
+    env.say(name, ALL)
     page = {
         "name": f"{CORPUS[2]}.html".replace("/", ""),
         "base64": base64.b64encode(b"<script>alert(1)</script>").decode(),
@@ -78,7 +78,7 @@ async def _is_text_only(page: Page, where: str) -> None:
     assert await page.locator(PLANTED).count() == 0, where
 
 
-async def test_what_people_write_is_never_markup(windows: Windows, shop: Town) -> None:
+async def test_user_content_is_escaped_on_every_page(windows: Windows, shop: BotEnvironment) -> None:
     person = await log_in(shop, await login_link(shop, "店长"))
     ticket = await _fill(shop, person)
     await person.http.close()
@@ -103,7 +103,7 @@ async def test_what_people_write_is_never_markup(windows: Windows, shop: Town) -
     assert asked == [] and await page.title() != "stolen"
 
 
-async def test_a_file_of_a_customer_is_never_a_page(windows: Windows, shop: Town) -> None:
+async def test_customer_file_is_not_served_as_html(windows: Windows, shop: BotEnvironment) -> None:
     person = await log_in(shop, await login_link(shop, "店长"))
     ticket = await _fill(shop, person)
     talk = (await person.call("GET", f"/ticket/{ticket}"))[1]["messages"]
@@ -116,7 +116,7 @@ async def test_a_file_of_a_customer_is_never_a_page(windows: Windows, shop: Town
     await person.http.close()
 
 
-async def test_login_pages_are_limited_per_address(shop: Town) -> None:
+async def test_login_attempts_are_limited_per_address(shop: BotEnvironment) -> None:
     async with aiohttp.ClientSession() as http:
         answers = []
         for number in range(70):

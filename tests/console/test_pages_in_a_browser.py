@@ -12,8 +12,8 @@ from playwright.async_api import Page, expect
 
 from console.page_files import FOLDER, SHARED
 from tests.browser.conftest import Windows
-from tests.console.browser import PAGES, PHONE, browser, go, open_console, shoot, shop, windows
-from tests.stories.conftest import Town, until
+from tests.console.browser import PAGES, PHONE, browser, go, open_console, shop, take_screenshot, windows
+from tests.stories.conftest import BotEnvironment, until
 
 __all__ = ["browser", "shop", "windows"]
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -29,7 +29,7 @@ async def _check(page: Page, name: str) -> None:
 
 
 @pytest.mark.parametrize(("language", "scheme"), [("zh", "light"), ("zh", "dark"), ("en", "light"), ("en", "dark")])
-async def test_every_page_is_readable_for_everybody(windows: Windows, shop: Town, language: str, scheme: Any) -> None:
+async def test_every_page_is_accessible(windows: Windows, shop: BotEnvironment, language: str, scheme: Any) -> None:
     _, page = await open_console(windows, shop, color_scheme=scheme)
     await page.evaluate("(language) => localStorage.setItem('wxbot-language', language)", language)
     await page.reload()
@@ -37,7 +37,7 @@ async def test_every_page_is_readable_for_everybody(windows: Windows, shop: Town
     ticket = next(iter(shop.bot.container.tickets)).id
     for name in (*PAGES, f"groups/{number}", f"tickets/{ticket}"):
         await go(page, name)
-        await shoot(page, f"{name.replace('/', '-')}-{language}-{scheme}")
+        await take_screenshot(page, f"{name.replace('/', '-')}-{language}-{scheme}")
         await _check(page, f"{name} {language} {scheme}")
         if language == "en":
             shown = await page.locator("nav, th, h2, main button, label > span").all_inner_texts()
@@ -45,12 +45,12 @@ async def test_every_page_is_readable_for_everybody(windows: Windows, shop: Town
             assert [words for words in chinese if not re.search("黑旋风|店长|宋公明", words)] == [], name
 
 
-async def test_a_phone_of_360_pixels_shows_every_page_without_sideways_scrolling(windows: Windows, shop: Town) -> None:
+async def test_every_page_fits_a_360_pixel_phone(windows: Windows, shop: BotEnvironment) -> None:
     _, page = await open_console(windows, shop, size=PHONE, is_mobile=True, has_touch=True)
     ticket = next(iter(shop.bot.container.tickets)).id
     for name in (*PAGES, f"tickets/{ticket}", f"groups/{next(iter(shop.bot.container.groups)).number}"):
         await go(page, name)
-        await shoot(page, f"{name.replace('/', '-')}-phone")
+        await take_screenshot(page, f"{name.replace('/', '-')}-phone")
         wide = await page.evaluate(
             "(width) => document.documentElement.scrollWidth <= width ? [] : [...document.querySelectorAll('main *')]"
             ".filter((one) => one.getBoundingClientRect().right > width).map((one) => one.outerHTML.slice(0, 90))",
@@ -60,7 +60,7 @@ async def test_a_phone_of_360_pixels_shows_every_page_without_sideways_scrolling
         await _check(page, f"{name} phone")
 
 
-async def test_an_agent_answers_a_customer_by_keyboard(windows: Windows, shop: Town) -> None:
+async def test_agent_answers_by_keyboard(windows: Windows, shop: BotEnvironment) -> None:
     _, page = await open_console(windows, shop, "宋公明")
     await expect(page.get_by_role("link", name="设置")).to_have_count(0)
     await page.get_by_role("link", name="客服").focus()
@@ -69,13 +69,13 @@ async def test_an_agent_answers_a_customer_by_keyboard(windows: Windows, shop: T
     await page.keyboard.press("Enter")
     await page.get_by_label("回复", exact=True).fill("您好，周末 9 点开门。")
     await page.keyboard.press("Control+Enter")
-    await shop.hears("黑旋风", "周末 9 点开门")
+    await shop.receives("黑旋风", "周末 9 点开门")
     await expect(page.locator(".bubble.ours", has_text="周末 9 点开门").locator(".state")).to_have_text("已发送")
     shop.say("黑旋风", "谢谢！")
     await expect(page.locator(".bubble", has_text="谢谢！")).to_be_visible()
 
 
-async def test_two_agents_at_one_ticket_see_each_other_and_each_others_answers(windows: Windows, shop: Town) -> None:
+async def test_two_agents_see_each_others_answers(windows: Windows, shop: BotEnvironment) -> None:
     _, first = await open_console(windows, shop, "店长")
     _, second = await open_console(windows, shop, "宋公明")
     ticket = next(iter(shop.bot.container.tickets)).id
@@ -89,7 +89,7 @@ async def test_two_agents_at_one_ticket_see_each_other_and_each_others_answers(w
     await expect(first.locator(".talk-head")).to_contain_text("由 宋公明 接待")
 
 
-async def test_what_was_missed_while_the_bot_was_down_is_read_again(windows: Windows, shop: Town) -> None:
+async def test_missed_changes_are_loaded_after_reconnect(windows: Windows, shop: BotEnvironment) -> None:
     _, page = await open_console(windows, shop)
     ticket = next(iter(shop.bot.container.tickets)).id
     await go(page, f"tickets/{ticket}")
@@ -106,7 +106,7 @@ async def test_what_was_missed_while_the_bot_was_down_is_read_again(windows: Win
     await expect(page.get_by_label("回复", exact=True)).to_have_value("写到一半")
 
 
-async def test_an_answer_from_the_staff_room_appears_at_once(windows: Windows, shop: Town) -> None:
+async def test_answer_from_the_staff_room_appears_at_once(windows: Windows, shop: BotEnvironment) -> None:
     _, page = await open_console(windows, shop)
     ticket = next(iter(shop.bot.container.tickets)).id
     await go(page, f"tickets/{ticket}")
@@ -119,7 +119,7 @@ async def test_an_answer_from_the_staff_room_appears_at_once(windows: Windows, s
     await expect(page.locator(".talk-head")).to_contain_text("由 宋公明 接待")
 
 
-async def test_what_is_not_saved_is_shown_and_asked_about(windows: Windows, shop: Town) -> None:
+async def test_unsaved_changes_ask_for_confirmation(windows: Windows, shop: BotEnvironment) -> None:
     _, page = await open_console(windows, shop)
     number = next(iter(shop.bot.container.groups)).number
     await go(page, f"groups/{number}")
@@ -138,7 +138,7 @@ async def test_what_is_not_saved_is_shown_and_asked_about(windows: Windows, shop
     await expect(page.get_by_label("群名")).to_have_value(topic)
 
 
-async def test_an_account_that_is_away_for_long_is_on_every_page(windows: Windows, shop: Town) -> None:
+async def test_long_offline_account_is_shown_on_every_page(windows: Windows, shop: BotEnvironment) -> None:
     shop.world.accounts.logout("weimi1001")
     await until(lambda: not shop.bot.container.accounts.is_online("weimi1001"), "it is away")
     shop.bot.container.config.adopt(shop.bot.container.config.model_copy(update={"offline_alert_minutes": 1e-6}))
@@ -158,15 +158,15 @@ async def test_an_account_that_is_away_for_long_is_on_every_page(windows: Window
     await expect(page.get_by_role("alert")).to_have_count(0)
 
 
-async def test_the_modules_are_loaded_at_once() -> None:
-    """Not one after the other, as they import each other; the charts' library only where there is a chart."""
+async def test_modules_are_preloaded() -> None:
+    """They are not loaded one after the other; the chart library is loaded only for charts."""
     index = (FOLDER / "index.html").read_text(encoding="utf-8")
     loaded = set(re.findall(r'(?:modulepreload" href|script (?:type="module" )?src)="/console/page/([^"]+)"', index))
     own = {str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.js")} - {"vendor/uplot.js"}
     assert loaded == own | {name for name in SHARED if name.endswith(".js")}
 
 
-async def test_a_page_weighs_little() -> None:
+async def test_page_weight_is_limited() -> None:
     own = [path for path in FOLDER.rglob("*") if path.suffix in (".js", ".css", ".html", ".svg")]
     files = [*own, *SHARED.values()]
     assert sum(len(gzip.compress(path.read_bytes())) for path in files) < MAX_BYTES

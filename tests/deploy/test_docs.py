@@ -19,7 +19,7 @@ READ_FIRST = ("index.md", "start/first-run.md", "start/tutorial.md")
 JARGON = re.compile(r"API\b|JSON|puppet|gRPC|PostgreSQL|systemd|webhook|Prometheus|TLS", re.IGNORECASE)
 
 
-def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+def test_site_builds_without_warnings(tmp_path: Path) -> None:
     """No broken links or missing pictures; no external resources."""
     done = subprocess.run(
         [sys.executable, "-m", "docs.build", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
@@ -35,11 +35,11 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("path", "text"), list(pages()), ids=lambda one: str(one) if isinstance(one, Path) else "")
-def test_a_generated_page_is_current(path: Path, text: str) -> None:
+def test_generated_page_is_current(path: Path, text: str) -> None:
     assert (DOCS / path).read_text() == text, "run `make reference`"
 
 
-def test_both_languages_have_the_same_pages_and_headings() -> None:
+def test_languages_have_the_same_pages_and_headings() -> None:
     english = sorted(path.relative_to(DOCS / "en") for path in (DOCS / "en").rglob("*.md"))
     assert english == WRITTEN
     for path in WRITTEN:
@@ -50,7 +50,7 @@ def test_both_languages_have_the_same_pages_and_headings() -> None:
 
 
 @pytest.mark.parametrize("page", READ_FIRST)
-def test_the_first_pages_are_for_everybody(page: str) -> None:
+def test_first_pages_avoid_technical_terms(page: str) -> None:
     """Technical terms come later."""
     prose = re.sub(r"```.*?```|`[^`]*`|\|.*\|", "", (DOCS / "zh" / page).read_text(), flags=re.DOTALL)
     assert JARGON.findall(prose) == []
@@ -72,12 +72,12 @@ QUESTIONS = [
 
 
 @pytest.mark.parametrize(("question", "page", "answer"), QUESTIONS, ids=[one[0] for one in QUESTIONS])
-def test_what_operators_ask_is_answered(question: str, page: str, answer: str) -> None:
+def test_common_questions_are_answered(question: str, page: str, answer: str) -> None:
     assert answer in (DOCS / "zh" / page).read_text(), question
 
 
 @pytest.mark.parametrize("problem", sorted(set(Problem) - {Problem.STOPPED}))
-def test_what_keeps_an_account_offline_is_explained(problem: Problem) -> None:
+def test_offline_problems_are_explained(problem: Problem) -> None:
     """The longest literal part of each text is found in the runbook or on the troubleshooting page."""
     text = (DOCS / "zh/operations/troubleshooting.md").read_text() + (DOCS / "zh/operations/alerts.md").read_text()
     general = {Problem.TLS, Problem.STREAM_ENDED, Problem.STREAM_FAILED, Problem.UNFORESEEN, Problem.CANNOT_START}

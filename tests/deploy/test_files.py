@@ -33,12 +33,12 @@ def _run(*command: str | Path, cwd: Path = ROOT) -> str:
     return done.stdout + done.stderr
 
 
-def test_the_container_files_have_no_complaints() -> None:
+def test_dockerfiles_pass_the_linter() -> None:
     hadolint = Path(sys.executable).with_name("hadolint")
     _run(hadolint, "deploy/Dockerfile", "deploy/gateway/Dockerfile")
 
 
-def test_the_compose_file_has_no_complaints() -> None:
+def test_compose_file_passes_the_linter() -> None:
     linter = HOME / "lint/node_modules/.bin/dclint"
     if not linter.exists():
         (pytest.fail if os.environ.get("CI") else pytest.skip)("needs `npm ci` in deploy/lint")
@@ -50,14 +50,14 @@ def _compose() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ["gateway", "relay", "wxbot"])
-def test_our_containers_may_do_little(name: str) -> None:
+def test_containers_have_minimal_privileges(name: str) -> None:
     service = _compose()["services"][name]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
 
 
-def test_every_file_that_the_compose_file_names_is_there_after_prepare(tmp_path: Path) -> None:
+def test_files_of_compose_exist_after_prepare(tmp_path: Path) -> None:
     shutil.copytree(HOME, tmp_path / "deploy", ignore=shutil.ignore_patterns("node_modules", "secrets"))
     for name in ("config.yaml", "faq.yaml"):
         shutil.copy(ROOT / name, tmp_path)
@@ -77,7 +77,7 @@ def test_every_file_that_the_compose_file_names_is_there_after_prepare(tmp_path:
     assert (folder / "secrets").stat().st_mode & 0o077 == 0
 
 
-def test_the_relay_takes_its_configuration() -> None:
+def test_relay_config_is_accepted() -> None:
     command = (sys.executable, "-m", "relay", "--check", "--config", "deploy/relay.yaml")
     environment = os.environ | {"WECHATY_TOKEN": "insecure_0123456789"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
@@ -85,13 +85,13 @@ def test_the_relay_takes_its_configuration() -> None:
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
-def test_a_unit_is_well_shut(unit: Path) -> None:
+def test_unit_has_low_exposure(unit: Path) -> None:
     """At most 1.5 of systemd's 10 exposure points."""
     said = _run("systemd-analyze", "security", "--offline=true", "--threshold=15", unit)
     assert re.search(r"Overall exposure level for \S+: 1\.[0-5] ", said), said
 
 
-def test_the_units_are_understood(tmp_path: Path) -> None:
+def test_units_are_valid(tmp_path: Path) -> None:
     """With a dummy program at the expected path, so that only real problems are reported."""
     program = tmp_path / "wxbot"
     program.write_text("#!/bin/sh\n")
@@ -103,7 +103,7 @@ def test_the_units_are_understood(tmp_path: Path) -> None:
     assert "wxbot" not in said, said
 
 
-def test_the_service_is_watched_and_reloaded() -> None:
+def test_service_uses_watchdog_and_reload() -> None:
     unit = configparser.ConfigParser(strict=False, interpolation=None)
     unit.optionxform = str  # type: ignore[assignment,method-assign]
     unit.read(HOME / "systemd/wxbot.service")
@@ -114,7 +114,7 @@ def test_the_service_is_watched_and_reloaded() -> None:
     assert service["RestartPreventExitStatus"] == "2"
 
 
-def test_the_version_is_said_once() -> None:
+def test_version_is_defined_once() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert "version" in project["dynamic"]
     assert re.fullmatch(r"\d+\.\d+\.\d+", VERSION)
@@ -122,7 +122,7 @@ def test_the_version_is_said_once() -> None:
     assert "version" not in json.loads((HOME / "gateway/package.json").read_text())
 
 
-def test_the_image_and_the_wheel_are_given_all_of_the_program() -> None:
+def test_image_and_wheel_contain_all_packages() -> None:
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     sent = {line.removeprefix("!") for line in lines if line.startswith("!")}

@@ -17,7 +17,7 @@ import pytest_asyncio
 
 from tests.bot_process import free_port
 from tests.waiting import SECONDS
-from tests.wechat.recording_listener import QUICK, Heard, RecordingListener, eventually, settings
+from tests.wechat.recording_listener import QUICK, RecordedAccount, RecordingListener, settings, until
 from wechat.assistant import Assistant
 from wechat.interface import State
 
@@ -84,7 +84,7 @@ class Gateway:
 
     async def listens(self) -> None:
         """Wait until it reports that it is listening."""
-        await eventually(lambda: "listens on" in self.log() or self.process.returncode is not None, SECONDS)
+        await until(lambda: "listens on" in self.log() or self.process.returncode is not None, SECONDS)
         assert self.process.returncode is None, self.log()
 
     async def healthy(self) -> bool:
@@ -118,15 +118,15 @@ async def launch(tmp_path: Path) -> AsyncIterator[Launch]:
 
 
 @pytest_asyncio.fixture
-async def connect() -> AsyncIterator[Callable[..., Awaitable[Heard]]]:
+async def connect() -> AsyncIterator[Callable[..., Awaitable[RecordedAccount]]]:
     running: list[Assistant] = []
 
-    async def start(gateway: Gateway, token: str = TOKEN) -> Heard:
+    async def start(gateway: Gateway, token: str = TOKEN) -> RecordedAccount:
         listener = RecordingListener()
         assistant = Assistant(settings(f"127.0.0.1:{gateway.port}", token), listener, QUICK)
         running.append(assistant)
         await assistant.start()
-        return Heard(assistant, listener)
+        return RecordedAccount(assistant, listener)
 
     yield start
     for assistant in running:
@@ -142,59 +142,63 @@ def account(tmp_path: Path) -> Path:
     return module
 
 
-async def test_wxbot_is_online_over_it(launch: Launch, connect: Callable[..., Awaitable[Heard]], account: Path) -> None:
+async def test_wxbot_connects_through_the_gateway(
+    launch: Launch, connect: Callable[..., Awaitable[RecordedAccount]], account: Path
+) -> None:
     scanned = account.with_name("scanned")
     gateway = await launch(WECHATY_PUPPET=str(account), SCANNED=str(scanned))
-    await eventually(lambda: "the puppet is started" in gateway.log(), SECONDS)
+    await until(lambda: "the puppet is started" in gateway.log(), SECONDS)
     await asyncio.sleep(0.5)  # the scan is requested before a client is connected
-    heard = await connect(gateway)
-    await heard.listener.state(State.LOGGED_OUT)
-    await eventually(lambda: "code-1" in heard.assistant.qr_code)  # and is told to who comes later
+    received = await connect(gateway)
+    await received.listener.state(State.LOGGED_OUT)
+    await until(lambda: "code-1" in received.assistant.qr_code)  # and is told to who comes later
     scanned.touch()
-    await heard.online()
-    assert heard.assistant.self_id == "wxid_bot"
+    await received.online()
+    assert received.assistant.self_id == "wxid_bot"
 
 
-async def test_it_takes_its_own_token_only_and_writes_none(
-    launch: Launch, connect: Callable[..., Awaitable[Heard]]
+async def test_only_its_own_token_is_accepted_and_none_is_logged(
+    launch: Launch, connect: Callable[..., Awaitable[RecordedAccount]]
 ) -> None:
     gateway = await launch(WECHATY_LOG="silly", WECHATY_PUPPET_PADLOCAL_TOKEN="puppet_padlocal_secret")
     await gateway.listens()
-    heard = await connect(gateway, "insecure_somebody-else")
-    await heard.listener.state(State.REFUSED)
-    heard = await connect(gateway)
-    await heard.listener.state(State.LOGGED_OUT)
+    received = await connect(gateway, "insecure_somebody-else")
+    await received.listener.state(State.REFUSED)
+    received = await connect(gateway)
+    await received.listener.state(State.LOGGED_OUT)
     log = gateway.log()
     assert len(log.splitlines()) > 100  # long enough to contain the token if it were logged
     assert TOKEN not in log
     assert "***" in log
 
 
-async def test_secrets_come_from_files(
-    launch: Launch, connect: Callable[..., Awaitable[Heard]], tmp_path: Path
+async def test_secrets_are_read_from_files(
+    launch: Launch, connect: Callable[..., Awaitable[RecordedAccount]], tmp_path: Path
 ) -> None:
     (tmp_path / "token").write_text(f"{TOKEN}\n")
     gateway = await launch(WECHATY_TOKEN="", WECHATY_TOKEN_FILE=str(tmp_path / "token"))
     await gateway.listens()
-    heard = await connect(gateway)
-    await heard.listener.state(State.LOGGED_OUT)
+    received = await connect(gateway)
+    await received.listener.state(State.LOGGED_OUT)
 
 
-async def test_it_calls_nobody(launch: Launch, connect: Callable[..., Awaitable[Heard]], tmp_path: Path) -> None:
+async def test_no_outgoing_connections(
+    launch: Launch, connect: Callable[..., Awaitable[RecordedAccount]], tmp_path: Path
+) -> None:
     (tmp_path / "watch.mjs").write_text(WATCH)
     watched = tmp_path / "watched"
     watched.touch()
     gateway = await launch(NODE_OPTIONS=f"--import={(tmp_path / 'watch.mjs').as_uri()}", WATCHED=str(watched))
     await gateway.listens()
-    heard = await connect(gateway)
-    await heard.listener.state(State.LOGGED_OUT)
+    received = await connect(gateway)
+    await received.listener.state(State.LOGGED_OUT)
     await asyncio.sleep(1)
     lines = watched.read_text().splitlines()
     assert "lookup localhost" in lines
     assert [line for line in lines if not re.search(r'lookup (localhost|0\.0\.0\.0)$|"path":"?/', line)] == []
 
 
-async def test_healthy_while_it_answers(launch: Launch) -> None:
+async def test_health_check_follows_responses(launch: Launch) -> None:
     gateway = await launch()
     await gateway.listens()
     assert await gateway.healthy()
@@ -206,7 +210,7 @@ async def test_healthy_while_it_answers(launch: Launch) -> None:
     assert not await gateway.healthy()
 
 
-async def test_plaintext_where_it_is_asked_for(launch: Launch) -> None:
+async def test_plaintext_on_request(launch: Launch) -> None:
     gateway = await launch(WECHATY_PUPPET_SERVICE_NO_TLS_INSECURE_SERVER="true")
     await gateway.listens()
     assert await gateway.healthy()
@@ -222,7 +226,7 @@ async def test_plaintext_where_it_is_asked_for(launch: Launch) -> None:
         ({"WECHATY_PUPPET": "wechaty-puppet"}, "wechaty-puppet exports no puppet"),
     ],
 )
-async def test_what_is_wrong_is_one_line(launch: Launch, environment: dict[str, str], says: str) -> None:
+async def test_config_error_is_one_line(launch: Launch, environment: dict[str, str], says: str) -> None:
     gateway = await launch(**environment)
     assert await asyncio.wait_for(gateway.process.wait(), SECONDS) == 2
     (line,) = gateway.log().splitlines()
@@ -230,7 +234,7 @@ async def test_what_is_wrong_is_one_line(launch: Launch, environment: dict[str, 
     assert says in line
 
 
-def test_the_lock_names_what_the_package_wants() -> None:
+def test_lock_file_matches_package_json() -> None:
     package = json.loads((HOME / "package.json").read_text())
     lock = json.loads((HOME / "package-lock.json").read_text())
     assert lock["packages"][""]["dependencies"] == package["dependencies"]

@@ -49,7 +49,7 @@ class Builder:
         return done
 
 
-def _borrowed() -> list[str]:
+def pip_environment() -> list[str]:
     """The certificates and pip settings with which this machine reaches PyPI."""
     options = ["--volume=/etc/ssl/certs:/etc/ssl/certs:ro"]
     if wheels := os.environ.get("PIP_FIND_LINKS", ""):
@@ -71,7 +71,7 @@ def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
     build("rm", empty)
     base.unlink()
     options = ("--pull-never", "--build-arg", "BASE=localhost/base", "--format", "docker", "-f", "deploy/Dockerfile")
-    build("bud", *options, *_borrowed(), "-t", "localhost/wxbot", ".")
+    build("bud", *options, *pip_environment(), "-t", "localhost/wxbot", ".")
     yield build
     build("rm", "--all", check=False)
     shutil.rmtree(folder, ignore_errors=True)
@@ -97,11 +97,11 @@ def gateway(builder: Builder) -> str:
     npm_settings = [
         f"--env={name}={value}" for name, value in os.environ.items() if name.lower().startswith("npm_config")
     ]
-    builder("bud", *options, *_borrowed(), *npm_settings, "-t", "localhost/wxbot-gateway", "deploy/gateway")
+    builder("bud", *options, *pip_environment(), *npm_settings, "-t", "localhost/wxbot-gateway", "deploy/gateway")
     return builder("from", "--pull-never", "localhost/wxbot-gateway").stdout.strip()
 
 
-def test_the_gateway_s_image_serves_and_is_healthy(builder: Builder, gateway: str, tmp_path: Path) -> None:
+def test_gateway_image_serves_and_is_healthy(builder: Builder, gateway: str, tmp_path: Path) -> None:
     port = free_port()
     variables = (
         f"--env=PORT={port}",
@@ -134,7 +134,7 @@ def _config(builder: Builder) -> dict[str, Any]:
     return dict(inspected["Docker"]["config"])
 
 
-def test_what_the_image_says_of_itself(builder: Builder) -> None:
+def test_image_metadata(builder: Builder) -> None:
     config: dict[str, Any] = json.loads(builder("inspect", "--type", "image", "localhost/wxbot").stdout)["Docker"][
         "config"
     ]
@@ -145,7 +145,7 @@ def test_what_the_image_says_of_itself(builder: Builder) -> None:
     assert not [one for one in config["Env"] if "TOKEN" in one or "PASSWORD" in one]
 
 
-def test_it_holds_the_program_and_nothing_else(builder: Builder, container: str) -> None:
+def test_image_contains_the_program_only(builder: Builder, container: str) -> None:
     shown = builder("run", container, "--", "python", "-m", "wxbot", "--version")
     assert shown.stdout.strip() == f"wxbot {VERSION}"
     listed = builder("run", container, "--", "ls", "/opt/wxbot").stdout.split()
@@ -153,13 +153,13 @@ def test_it_holds_the_program_and_nothing_else(builder: Builder, container: str)
     assert not {"tests", ".git", "deploy", "node_modules", "requirements-dev.lock"} & set(listed)
 
 
-def test_the_program_s_own_files_cannot_be_changed_by_it(builder: Builder, container: str) -> None:
+def test_program_files_are_read_only(builder: Builder, container: str) -> None:
     refused = builder("run", "--user", "10001", container, "--", "touch", "/opt/wxbot/bot.py", check=False)
     assert refused.returncode != 0
     assert builder("run", "--user", "10001", container, "--", "id", "-u").stdout.strip() == "10001"
 
 
-def test_it_runs_and_stops(builder: Builder, container: str, tmp_path: Path) -> None:
+def test_image_runs_and_stops(builder: Builder, container: str, tmp_path: Path) -> None:
     port = free_port()
     settings = {
         "WXBOT_API__PORT": str(port),

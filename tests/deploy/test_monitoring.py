@@ -18,9 +18,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from docs.metric_list import metric_list
 from relay.metrics import RelayMetrics
-from tests.api.conftest import OpenDoor, opened
+from tests.api.conftest import StartServer, start_server
 
-__all__ = ["opened"]
+__all__ = ["start_server"]
 
 ROOT = Path(__file__).parents[2]
 HOME = ROOT / "deploy/monitoring"
@@ -47,11 +47,11 @@ def _queries() -> list[str]:
     return asked + [rule["expr"] for rule in _rules()]
 
 
-async def _exported(opened: OpenDoor) -> dict[str, set[str]]:
+async def _exported(start_server: StartServer) -> dict[str, set[str]]:
     """Return the exported sample names with their labels, of a bot with an assistant, a webhook and a group."""
-    door = await opened(webhooks=[HOOK])
-    await door.make_group()
-    text = (await door.call("GET", "/metrics"))[1]
+    server = await start_server(webhooks=[HOOK])
+    await server.make_group()
+    text = (await server.call("GET", "/metrics"))[1]
     names: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(text):
         names.setdefault(family.name, set())  # metrics without samples yet
@@ -68,16 +68,16 @@ def _relay_families() -> list[Any]:
     return list(RelayMetrics([]).collect())
 
 
-async def test_every_query_names_numbers_that_are_exported(opened: OpenDoor) -> None:
-    exported = await _exported(opened)
+async def test_queries_use_exported_metrics(start_server: StartServer) -> None:
+    exported = await _exported(start_server)
     for query in _queries():
         assert set(NAME.findall(query)) <= exported.keys() | FROM_PROMETHEUS, query
     asked = set(NAME.findall(" ".join(_queries())))
     assert len(asked) > 15  # check that names are found at all
 
 
-async def test_every_query_uses_labels_that_are_there(opened: OpenDoor) -> None:
-    exported = await _exported(opened)
+async def test_queries_use_existing_labels(start_server: StartServer) -> None:
+    exported = await _exported(start_server)
     scraped = {"job", "instance"}
     for query in _queries():
         for name, matchers in SELECTOR.findall(query):
@@ -88,7 +88,7 @@ async def test_every_query_uses_labels_that_are_there(opened: OpenDoor) -> None:
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_every_alert_has_its_section_in_the_runbook(language: str) -> None:
+def test_every_alert_has_a_runbook_section(language: str) -> None:
     page = (ROOT / f"docs/{language}/operations/alerts.md").read_text()
     headings = re.findall(r"^## (\w+)$", page, re.MULTILINE)
     assert headings == [rule["alert"] for rule in _rules()]
@@ -97,7 +97,7 @@ def test_every_alert_has_its_section_in_the_runbook(language: str) -> None:
         assert rule["labels"]["severity"] in ("critical", "warning")
 
 
-def test_every_alert_is_tested() -> None:
+def test_every_alert_has_a_test() -> None:
     tested = (HOME / "wxbot.rules.test.yml").read_text()
     for rule in _rules():
         assert tested.count(rule["alert"]) > 1, rule["alert"]  # both silent and firing
@@ -110,26 +110,26 @@ def _promtool(*arguments: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_rules_fire_when_they_should() -> None:
+def test_rules_fire_as_intended() -> None:
     _promtool("test", "rules", "wxbot.rules.test.yml")
 
 
-def test_the_configuration_is_one_of_prometheus() -> None:
+def test_prometheus_config_is_valid() -> None:
     _promtool("check", "config", "--lint-fatal", "prometheus.yml")
 
 
-async def test_the_exposition_is_well_made(opened: OpenDoor) -> None:
+async def test_exposition_format_is_valid(start_server: StartServer) -> None:
     if shutil.which("promtool") is None:
         pytest.skip("needs promtool")
-    door = await opened(webhooks=[HOOK])
-    text = (await door.call("GET", "/metrics"))[1]
+    server = await start_server(webhooks=[HOOK])
+    text = (await server.call("GET", "/metrics"))[1]
     check = partial(subprocess.run, ["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
     done = await asyncio.to_thread(check)
     complaints = [line for line in done.stderr.splitlines() if line.startswith("wxbot_")]
     assert complaints == []
 
 
-def test_the_panels_are_laid_out() -> None:
+def test_dashboard_panels_do_not_overlap() -> None:
     panels = _dashboard()["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
     places = [tuple(panel["gridPos"][key] for key in "xywh") for panel in panels]

@@ -73,7 +73,7 @@ def _proxies() -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if k.lower().endswith("_proxy") or k.startswith(("PIP_", "SSL_"))}
 
 
-def test_it_brings_all_that_the_program_reads(wheel: Path) -> None:
+def test_wheel_contains_data_files(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     for wanted in (
         "config.yaml",
@@ -93,7 +93,7 @@ def test_it_brings_all_that_the_program_reads(wheel: Path) -> None:
     assert not [name for name in names if "tests/" in name or name.endswith(".pyc")]
 
 
-def test_it_asks_for_the_libraries_of_the_source(wheel: Path) -> None:
+def test_wheel_requires_the_same_libraries(wheel: Path) -> None:
     archive = zipfile.ZipFile(wheel)
     metadata = archive.read(f"wxbot-{VERSION}.dist-info/METADATA").decode()
     asked = {Requirement(line.partition(": ")[2]) for line in metadata.splitlines() if line.startswith("Requires-Dist")}
@@ -114,7 +114,7 @@ def test_version_and_help(wxbot: Path, tmp_path: Path) -> None:
         assert f"wxbot {word}" in shown.stdout or "usage" in shown.stdout
 
 
-def test_processes_that_it_starts_find_the_program_too(wxbot: Path, tmp_path: Path) -> None:
+def test_child_processes_find_the_installed_package(wxbot: Path, tmp_path: Path) -> None:
     code = (
         "import subprocess, sys; from wxbot.command import main; main(['--version']); "
         "sys.exit(subprocess.run([sys.executable, '-c', 'import services.moderation.picture_worker']).returncode)"
@@ -123,7 +123,7 @@ def test_processes_that_it_starts_find_the_program_too(wxbot: Path, tmp_path: Pa
     assert done.returncode == 0, done.stderr
 
 
-def test_a_secret_comes_from_a_file(wxbot: Path, tmp_path: Path) -> None:
+def test_secret_is_read_from_a_file(wxbot: Path, tmp_path: Path) -> None:
     (tmp_path / "address").write_text("postgresql://wxbot:s3cret@127.0.0.1:1/wxbot\n")
     (tmp_path / "config.yaml").write_text("language: en\nsystems: {}\nflows: []\nsandbox: {port: 0}\napi: {port: 0}\n")
     started = _run(wxbot, "run", cwd=tmp_path, WXBOT_DATABASE_FILE=str(tmp_path / "address"))
@@ -133,7 +133,7 @@ def test_a_secret_comes_from_a_file(wxbot: Path, tmp_path: Path) -> None:
     assert (missing.returncode, missing.stderr.count("\n")) == (2, 1)
 
 
-def test_a_config_that_is_there_is_not_touched(wxbot: Path, tmp_path: Path) -> None:
+def test_existing_config_is_not_changed(wxbot: Path, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("nonsense: 1\n")
     started = _run(wxbot, "run", cwd=tmp_path)
     assert started.returncode == 2
@@ -149,7 +149,7 @@ async def _status(http: aiohttp.ClientSession, url: str) -> int:
     return 0
 
 
-async def test_it_runs_from_an_empty_folder(wxbot: Path, tmp_path: Path) -> None:
+async def test_runs_in_an_empty_folder(wxbot: Path, tmp_path: Path) -> None:
     port, page = free_port(), free_port()
     environment = {
         "PATH": os.environ["PATH"],

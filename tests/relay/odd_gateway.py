@@ -1,4 +1,4 @@
-"""A gateway with calls that no version of the protocol knows: what they carry must pass as bytes."""
+"""A gateway with calls unknown to the protocol, whose messages must be forwarded as bytes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Bytes(CodecBase):
 
 
 class OddGateway:
-    """Its calls: Echo (what was sent, in both directions), Total (of what was streamed), Flood, Refuse, Hang, Facts."""
+    """Calls: Echo (bidirectional), Total (client streaming), Flood, Refuse, Hang, Facts."""
 
     def __init__(self) -> None:
         self.token, self.tls, self.port = "insecure_odd", False, 0
@@ -53,7 +53,7 @@ class OddGateway:
         return {SERVICE + call.__name__: Handler(call, Cardinality.STREAM_STREAM, bytes, bytes) for call in calls}
 
     async def Event(self, stream: Any) -> None:
-        """Nothing ever happens."""
+        """A stream without events."""
         await stream.send_message(pb.EventResponse(type=pb.EVENT_HEARTBEAT, payload="{}").SerializeToString())
         await asyncio.Event().wait()
 
@@ -62,31 +62,31 @@ class OddGateway:
         await stream.send_message(b"")
 
     async def Version(self, stream: Any) -> None:
-        """It is alive."""
+        """Respond at once."""
         await stream.send_message(b"")
 
     async def Echo(self, stream: Any) -> None:
-        """Each message comes back at once."""
+        """Send each message back."""
         await stream.send_initial_metadata(metadata={"began": stream.metadata.get("asks", "nothing")})
         async for message in stream:
             await stream.send_message(message)
         await stream.send_trailing_metadata(metadata={"ended": "yes"})
 
     async def Total(self, stream: Any) -> None:
-        """The bytes of all messages."""
+        """Return the total size of all messages."""
         total = 0
         async for message in stream:
             total += len(message)
         await stream.send_message(str(total).encode())
 
     async def Flood(self, stream: Any) -> None:
-        """More than anybody wants at once."""
+        """Send more than fits into the windows."""
         await stream.recv_message()
         for _ in range(MANY):
             await stream.send_message(bytes(64 * 1024))
 
     async def Refuse(self, stream: Any) -> None:
-        """An error with words that are not ASCII."""
+        """Fail with a non-ASCII message."""
         raise GRPCError(Status.RESOURCE_EXHAUSTED, "操作过于频繁")
 
     async def Hang(self, stream: Any) -> None:
@@ -98,14 +98,14 @@ class OddGateway:
             self.cancelled.set()
 
     async def Facts(self, stream: Any) -> None:
-        """The caller's metadata and the seconds it waits."""
+        """Return the caller's metadata and deadline."""
         left = stream.deadline.time_remaining() if stream.deadline else None
         await stream.send_message(json.dumps([dict(stream.metadata), left]).encode())
 
 
 @asynccontextmanager
 async def odd_gateway() -> AsyncIterator[OddGateway]:
-    """One that runs; it ends without a word."""
+    """A running gateway, which is closed abruptly at the end."""
     gateway = OddGateway()
     server = Server([gateway], codec=Bytes())
     await server.start("127.0.0.1", 0)

@@ -140,5 +140,5 @@ class RelayClient(Client):
 
 
 def _event(message: Any) -> Any:
-    """A message of the stream's own type, which grpclib does not tell."""
+    """Cast to the stream's own message type, which grpclib does not declare."""
     return message

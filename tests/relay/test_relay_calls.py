@@ -1,4 +1,4 @@
-"""Calls through the relay: also those it has never heard of, at the pace of the slower side."""
+"""Calls through the relay, including unknown ones, at the pace of the slower side."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def _running(relays: Relays) -> Any:
         client.channel.close()
 
 
-async def test_an_unknown_call_passes_in_both_directions(relays: Relays) -> None:
+async def test_unknown_call_streams_in_both_directions(relays: Relays) -> None:
     async with _running(relays) as (_, _, client), client.open("Echo", asks="什么".encode().hex()) as stream:
         await stream.send_request()
         await stream.recv_initial_metadata()
@@ -74,12 +74,12 @@ async def test_an_unknown_call_passes_in_both_directions(relays: Relays) -> None
         assert stream.trailing_metadata["ended"] == "yes"
 
 
-async def test_a_call_that_streams_to_the_gateway_passes(relays: Relays) -> None:
+async def test_client_streaming_call_is_forwarded(relays: Relays) -> None:
     async with _running(relays) as (_, _, client):
         assert await client.ask("Total", *[bytes(100_000)] * 50) == [b"5000000"]
 
 
-async def test_metadata_and_deadline_reach_the_gateway_and_the_relays_own_do_not(relays: Relays) -> None:
+async def test_metadata_and_deadline_are_forwarded_without_the_relays_own(relays: Relays) -> None:
     async with _running(relays) as (gateway, _, client):
         (answer,) = await client.ask("Facts", EMPTY, more="yes", relay_epoch="3", relay_acknowledged="ab:1")
     metadata, seconds = json.loads(answer)
@@ -89,14 +89,14 @@ async def test_metadata_and_deadline_reach_the_gateway_and_the_relays_own_do_not
     assert 15 < seconds <= 20
 
 
-async def test_an_error_passes_as_it_is(relays: Relays) -> None:
+async def test_error_is_forwarded_unchanged(relays: Relays) -> None:
     async with _running(relays) as (_, _, client):
         with pytest.raises(GRPCError) as refused:
             await client.ask("Refuse", EMPTY)
     assert (refused.value.status, refused.value.message) == (Status.RESOURCE_EXHAUSTED, "操作过于频繁")
 
 
-async def test_a_call_that_the_gateway_does_not_know_is_refused_by_it(official: Start, relays: Relays) -> None:
+async def test_call_unknown_to_the_gateway_is_unimplemented(official: Start, relays: Relays) -> None:
     relay = await relays(await official())
     client = ByteClient(relay)
     with pytest.raises(GRPCError) as refused:
@@ -105,7 +105,7 @@ async def test_a_call_that_the_gateway_does_not_know_is_refused_by_it(official: 
     client.channel.close()
 
 
-async def test_a_call_that_the_client_gives_up_is_given_up_at_the_gateway(relays: Relays) -> None:
+async def test_cancelled_call_is_cancelled_at_the_gateway(relays: Relays) -> None:
     async with _running(relays) as (gateway, _, client):
         async with client.open("Hang") as stream:
             await stream.send_message(EMPTY)
@@ -115,7 +115,7 @@ async def test_a_call_that_the_client_gives_up_is_given_up_at_the_gateway(relays
         assert await client.ask("Version", EMPTY) == [EMPTY]
 
 
-async def test_a_call_whose_gateway_vanishes_is_unavailable(official: Start, relays: Relays) -> None:
+async def test_call_fails_as_unavailable_when_the_gateway_dies(official: Start, relays: Relays) -> None:
     gateway = await official()
     relay = await relays(gateway)
     client = RelayClient(relay)
@@ -133,7 +133,7 @@ async def test_a_call_whose_gateway_vanishes_is_unavailable(official: Start, rel
     client.close()
 
 
-async def test_a_client_that_reads_slowly_costs_no_memory_and_holds_up_nobody(relays: Relays) -> None:
+async def test_slow_reader_uses_no_memory_and_blocks_nobody(relays: Relays) -> None:
     async with _running(relays) as (_, relay, client):
         process = psutil.Process(relay.process.pid)
         slow = ByteClient(relay)
@@ -148,7 +148,7 @@ async def test_a_client_that_reads_slowly_costs_no_memory_and_holds_up_nobody(re
         slow.channel.close()
 
 
-async def test_what_is_no_grpc_is_refused(relays: Relays, tmp_path: Path) -> None:
+async def test_non_grpc_request_is_rejected(relays: Relays, tmp_path: Path) -> None:
     async with _running(relays) as (_, relay, client):
         process = await asyncio.create_subprocess_exec(
             "curl", "-s", "-o", str(tmp_path / "answer"), "-w", "%{http_code}", "--http2-prior-knowledge",

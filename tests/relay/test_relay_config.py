@@ -26,7 +26,7 @@ def _file(folder: Path, text: str) -> Path:
     return file
 
 
-def test_the_documented_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_documented_config_is_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RELAY_TEST_TOKEN", "secret")
     config = load(_file(tmp_path, GOOD))
     (relay,) = config.relays
@@ -50,7 +50,9 @@ def test_the_documented_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         ("relays:", "relay: [", "not YAML"),
     ],
 )
-def test_a_mistake_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, says: str) -> None:
+def test_config_error_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, says: str
+) -> None:
     monkeypatch.setenv("RELAY_TEST_TOKEN", "secret")
     with pytest.raises(RelayConfigError) as refused:
         load(_file(tmp_path, GOOD.replace(old, new)))
@@ -59,13 +61,13 @@ def test_a_mistake_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     assert "secret" not in str(refused.value)
 
 
-def test_two_relays_on_one_port_are_refused(tmp_path: Path) -> None:
+def test_two_relays_on_one_port_are_rejected(tmp_path: Path) -> None:
     one = "{ listen: 127.0.0.1:9010, endpoint: 127.0.0.1:9009, token: a }"
     with pytest.raises(RelayConfigError, match="the same listen"):
         load(_file(tmp_path, f"relays: [{one}, {one.replace('9009', '9008')}]"))
 
 
-def test_the_command_line_says_it_on_one_line_and_ends_with_2(tmp_path: Path) -> None:
+def test_command_prints_one_line_and_exits_with_2(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "relay", "--config", str(tmp_path / "none.yaml")]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=SECONDS)
     assert ended.returncode == 2

@@ -28,7 +28,7 @@ async def _gateway(official: Start, **options: object) -> OfficialGateway:
 
 
 @pytest.mark.parametrize("tls", [True, False])
-async def test_live_events_and_calls_pass(official: Start, relays: Relays, tls: bool) -> None:
+async def test_events_and_calls_are_forwarded(official: Start, relays: Relays, tls: bool) -> None:
     gateway = await _gateway(official)
     relay = await relays(gateway)
     client = RelayClient(relay, tls=tls)
@@ -41,7 +41,7 @@ async def test_live_events_and_calls_pass(official: Start, relays: Relays, tls: 
     client.close()
 
 
-async def test_what_is_said_while_no_client_is_there_comes_first(official: Start, relays: Relays) -> None:
+async def test_events_without_a_client_are_delivered_first(official: Start, relays: Relays) -> None:
     gateway = await _gateway(official)
     relay = await relays(gateway)
     waiting = [await gateway.say("c0", f"{i}") for i in range(5)]
@@ -53,7 +53,7 @@ async def test_what_is_said_while_no_client_is_there_comes_first(official: Start
     client.close()
 
 
-async def test_a_stock_client_misses_nothing_over_its_restarts(official: Start, relays: Relays) -> None:
+async def test_stock_client_misses_nothing_across_restarts(official: Start, relays: Relays) -> None:
     gateway = await _gateway(official)
     relay = await relays(gateway)
     said: list[str] = []
@@ -70,7 +70,7 @@ async def test_a_stock_client_misses_nothing_over_its_restarts(official: Start, 
     assert got == said
 
 
-async def test_what_a_stock_client_did_not_read_is_told_again(official: Start, relays: Relays) -> None:
+async def test_events_unread_by_a_stock_client_are_redelivered(official: Start, relays: Relays) -> None:
     gateway = await _gateway(official)
     relay = await relays(gateway)
     first, second = await gateway.say("c0", "1"), await gateway.say("c0", "2")
@@ -83,7 +83,7 @@ async def test_what_a_stock_client_did_not_read_is_told_again(official: Start, r
         await relay.until("relay_client_connected", 0)
 
 
-async def test_numbers_acknowledgement_and_resume(official: Start, relays: Relays) -> None:
+async def test_numbering_acknowledgement_and_resume(official: Start, relays: Relays) -> None:
     gateway = await _gateway(official)
     relay = await relays(gateway)
     said = [await gateway.say("c0", f"{i}") for i in range(4)]
@@ -110,7 +110,7 @@ async def test_numbers_acknowledgement_and_resume(official: Start, relays: Relay
     again.close()
 
 
-async def test_kill_9_of_the_relay_keeps_what_was_heard(official: Start, relays: Relays) -> None:
+async def test_kill_9_of_the_relay_keeps_stored_events(official: Start, relays: Relays) -> None:
     gateway = await _gateway(official)
     relay = await relays(gateway)
     said = [await gateway.say("c0", f"{i}") for i in range(20)]
@@ -123,8 +123,8 @@ async def test_kill_9_of_the_relay_keeps_what_was_heard(official: Start, relays:
     client.close()
 
 
-async def test_a_relay_that_waits_takes_over_at_once(official: Start, relays: Relays) -> None:
-    """What is said while no relay is there, nobody hears: an upgrade must leave but a moment."""
+async def test_standby_relay_takes_over_at_once(official: Start, relays: Relays) -> None:
+    """Messages are lost while no relay runs, so an upgrade must be brief."""
     gateway = await _gateway(official)
     relay = await relays(gateway)
     second = await relay.spawn()
@@ -152,7 +152,7 @@ async def test_a_relay_that_waits_takes_over_at_once(official: Start, relays: Re
     client.close()
 
 
-async def test_payloads_survive_the_gateways_restart(official: Start, relays: Relays) -> None:
+async def test_payloads_survive_gateway_restart(official: Start, relays: Relays) -> None:
     gateway = await _gateway(official)
     relay = await relays(gateway)
     said = await gateway.say("c0", "记得我")
@@ -168,7 +168,7 @@ async def test_payloads_survive_the_gateways_restart(official: Start, relays: Re
     client.close()
 
 
-async def test_the_stream_stays_open_over_a_gateways_restart(official: Start, relays: Relays) -> None:
+async def test_stream_stays_open_during_gateway_restart(official: Start, relays: Relays) -> None:
     gateway = await _gateway(official)
     relay = await relays(gateway)
     client = RelayClient(relay)
@@ -181,7 +181,9 @@ async def test_the_stream_stays_open_over_a_gateways_restart(official: Start, re
     client.close()
 
 
-async def test_a_full_disk_is_reported_and_live_events_pass(official: Start, tmp_path: object, relays: Relays) -> None:
+async def test_full_disk_is_reported_and_live_events_are_forwarded(
+    official: Start, tmp_path: object, relays: Relays
+) -> None:
     gateway = await _gateway(official)
     relay = await relays(gateway)
     await relay.terminate()
@@ -207,7 +209,7 @@ async def test_a_full_disk_is_reported_and_live_events_pass(official: Start, tmp
     client.close()
 
 
-async def test_a_file_that_must_be_downloaded_survives_the_gateways_restart(official: Start, relays: Relays) -> None:
+async def test_downloaded_file_survives_gateway_restart(official: Start, relays: Relays) -> None:
     gateway = await _gateway(official)
     relay = await relays(gateway)
     data = random.Random(1).randbytes(300_000)
@@ -223,7 +225,7 @@ async def test_a_file_that_must_be_downloaded_survives_the_gateways_restart(offi
     client.close()
 
 
-async def test_a_file_above_the_limit_is_left_to_the_gateway(official: Start, relays: Relays) -> None:
+async def test_file_above_the_limit_is_not_stored(official: Start, relays: Relays) -> None:
     gateway = await _gateway(official)
     relay = await relays(gateway, media_mb=0.1)
     file = {"name": "a.zip", "base64": base64.b64encode(bytes(1_000_000)).decode()}
@@ -241,7 +243,7 @@ async def test_a_file_above_the_limit_is_left_to_the_gateway(official: Start, re
     client.close()
 
 
-async def test_what_is_older_than_keep_days_is_deleted_and_numbers_go_on(official: Start, relays: Relays) -> None:
+async def test_events_older_than_keep_days_are_deleted(official: Start, relays: Relays) -> None:
     gateway = await _gateway(official)
     relay = await relays(gateway, keep_days=1 / 86400)
     for i in range(3):
@@ -258,7 +260,7 @@ async def test_what_is_older_than_keep_days_is_deleted_and_numbers_go_on(officia
     client.close()
 
 
-async def test_a_client_that_stops_reading_costs_no_memory_and_misses_nothing(official: Start, relays: Relays) -> None:
+async def test_client_that_stops_reading_uses_no_memory_and_misses_nothing(official: Start, relays: Relays) -> None:
     gateway = await _gateway(official)
     relay = await relays(gateway)
     assert relay.process is not None
@@ -279,7 +281,7 @@ async def test_a_client_that_stops_reading_costs_no_memory_and_misses_nothing(of
     client.close()
 
 
-async def test_a_wrong_token_is_refused(official: Start, relays: Relays) -> None:
+async def test_wrong_token_is_rejected(official: Start, relays: Relays) -> None:
     relay = await relays(await _gateway(official))
     client = RelayClient(relay)
     client.metadata["authorization"] = "Wechaty wrong"

@@ -53,7 +53,7 @@ async def _status(client: RelayClient, **fields: str) -> Status:
     return refused.value.status
 
 
-async def test_a_higher_epoch_ends_the_older_stream_and_its_calls(official: Start, relays: Relays) -> None:
+async def test_higher_epoch_ends_the_older_stream_and_its_calls(official: Start, relays: Relays) -> None:
     gateway, relay = await _relay(official, relays)
     old = RelayClient(relay, relay_epoch="3", relay_resume="new")
     new = RelayClient(relay, relay_epoch="4", relay_resume="new")
@@ -75,7 +75,7 @@ async def test_a_higher_epoch_ends_the_older_stream_and_its_calls(official: Star
     new.close()
 
 
-async def test_the_epoch_survives_kill_9_of_the_relay(official: Start, relays: Relays) -> None:
+async def test_epoch_survives_kill_9_of_the_relay(official: Start, relays: Relays) -> None:
     _, relay = await _relay(official, relays)
     new, old = RelayClient(relay, relay_epoch="9"), RelayClient(relay, relay_epoch="8")
     await new.call("Version")
@@ -85,7 +85,7 @@ async def test_the_epoch_survives_kill_9_of_the_relay(official: Start, relays: R
     old.close()
 
 
-async def test_a_second_client_without_an_epoch_waits(official: Start, relays: Relays) -> None:
+async def test_second_client_without_epoch_waits(official: Start, relays: Relays) -> None:
     gateway, relay = await _relay(official, relays)
     first, second = RelayClient(relay), RelayClient(relay)
     async with first.stream() as following:
@@ -104,7 +104,7 @@ async def test_a_second_client_without_an_epoch_waits(official: Start, relays: R
     second.close()
 
 
-async def test_the_same_epoch_replaces_its_own_lost_connection(official: Start, relays: Relays) -> None:
+async def test_same_epoch_replaces_its_lost_connection(official: Start, relays: Relays) -> None:
     gateway, relay = await _relay(official, relays)
     first, second = RelayClient(relay, relay_epoch="5"), RelayClient(relay, relay_epoch="5")
     with pytest.raises(GRPCError) as ended:
@@ -119,7 +119,7 @@ async def test_the_same_epoch_replaces_its_own_lost_connection(official: Start, 
 
 
 @pytest.mark.parametrize("epoch", ["-1", "x", "9" * 30])
-async def test_an_odd_epoch_is_refused(official: Start, relays: Relays, epoch: str) -> None:
+async def test_invalid_epoch_is_rejected(official: Start, relays: Relays, epoch: str) -> None:
     _, relay = await _relay(official, relays)
     client = RelayClient(relay, relay_epoch=epoch)
     assert await _status(client, conversation_id="c0", text="x") is Status.INVALID_ARGUMENT
@@ -127,7 +127,7 @@ async def test_an_odd_epoch_is_refused(official: Start, relays: Relays, epoch: s
 
 
 async def _holder(relay: RelayProcess, epoch: str) -> asyncio.subprocess.Process:
-    """A client in a process of its own, which sends all the time."""
+    """A client in its own process that sends continuously."""
     holder = await asyncio.create_subprocess_exec(
         sys.executable, "-c", HOLDER, str(relay.port), relay.token, epoch,
         cwd=ROOT, stdout=asyncio.subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(ROOT)},
@@ -137,7 +137,7 @@ async def _holder(relay: RelayProcess, epoch: str) -> asyncio.subprocess.Process
     return holder
 
 
-async def test_what_a_frozen_stock_client_never_read_is_told_to_the_next(official: Start, relays: Relays) -> None:
+async def test_events_unread_by_a_frozen_client_go_to_the_next(official: Start, relays: Relays) -> None:
     gateway, relay = await _relay(official, relays)
     holder = await _holder(relay, "")
     try:
@@ -158,8 +158,8 @@ async def test_what_a_frozen_stock_client_never_read_is_told_to_the_next(officia
     client.close()
 
 
-async def test_a_client_whose_machine_is_gone_is_let_go(official: Start, relays: Relays) -> None:
-    """Frozen, so that its connection stands and nothing answers: it must not keep a client without an epoch out."""
+async def test_client_on_a_dead_machine_is_disconnected(official: Start, relays: Relays) -> None:
+    """Frozen, so that its connection stays open: it must not block a client without an epoch."""
     _, relay = await _relay(official, relays)
     holder = await _holder(relay, "")
     try:
@@ -174,7 +174,7 @@ async def test_a_client_whose_machine_is_gone_is_let_go(official: Start, relays:
         await holder.wait()
 
 
-async def test_a_frozen_holder_is_replaced_at_once_and_sends_nothing_more(official: Start, relays: Relays) -> None:
+async def test_frozen_holder_is_replaced_and_fenced(official: Start, relays: Relays) -> None:
     gateway, relay = await _relay(official, relays)
     holder = await _holder(relay, "1")
     assert holder.stdout is not None

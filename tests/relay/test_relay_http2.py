@@ -1,4 +1,4 @@
-"""The relay's HTTP/2 against h2, an implementation of others: flow control, header blocks, and what is refused."""
+"""The relay's HTTP/2 against h2: flow control, header blocks, and violations."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SETTINGS = frame(frames.SETTINGS, 0, 0)
 
 
 class Echo:
-    """Answers every request with its own data, or keeps it unread."""
+    """Echoes every request's data, or leaves it unread."""
 
     def __init__(self, stream: Stream, headers: Headers, *, reads: bool = True) -> None:
         self.stream, self.headers, self.reads = stream, headers, reads
@@ -57,7 +57,7 @@ class Peer:
         self.events: list[Any] = []
 
     async def more(self) -> None:
-        """Send what is prepared, and wait for something to come."""
+        """Flush, and wait for more data."""
         self.flush()
         data = await asyncio.wait_for(self.reader.read(65536), 10)
         if not data:
@@ -115,7 +115,7 @@ async def serving() -> AsyncIterator[tuple[Server, Peer]]:
         listening.close()
 
 
-async def test_much_data_passes_both_ways_within_the_windows() -> None:
+async def test_large_data_respects_flow_control() -> None:
     async with serving() as (_, peer):
         ids = [peer.request() for _ in range(3)]
         data = bytes(range(256)) * 4096  # a megabyte: 16 times a window
@@ -135,7 +135,7 @@ async def test_much_data_passes_both_ways_within_the_windows() -> None:
             assert b"".join(got) == data
 
 
-async def test_headers_longer_than_a_frame_pass_both_ways() -> None:
+async def test_headers_longer_than_a_frame_are_split() -> None:
     async with serving() as (_, peer):
         value = "v" * 40_000
         id = peer.request(("long", value), end=True)
@@ -143,7 +143,7 @@ async def test_headers_longer_than_a_frame_pass_both_ways() -> None:
         assert dict(answer.headers)[b"long"] == value.encode()
 
 
-async def test_what_nobody_reads_is_given_back_to_the_connection_at_the_end_of_a_stream() -> None:
+async def test_unread_data_is_credited_to_the_connection_at_stream_end() -> None:
     async with serving() as (server, peer):
         server.reads = False
         for _ in range(5):
@@ -160,7 +160,7 @@ async def test_what_nobody_reads_is_given_back_to_the_connection_at_the_end_of_a
         assert [call.codes for call in server.calls] == [[ErrorCodes.CANCEL]] * 5
 
 
-async def test_more_calls_at_once_than_allowed_are_refused_and_the_others_go_on() -> None:
+async def test_streams_above_the_limit_are_refused() -> None:
     async with serving() as (_, peer):
         ids = [peer.request() for _ in range(MAX_STREAMS)]
         await peer.until(h2.events.ResponseReceived, ids[-1])
@@ -173,7 +173,7 @@ async def test_more_calls_at_once_than_allowed_are_refused_and_the_others_go_on(
 
 
 @pytest.mark.parametrize(("name", "value"), [("Upper", "x"), ("connection", "close"), ("a", "b\nc"), (":path", "/2")])
-async def test_headers_that_another_peer_would_reject_end_only_their_call(name: str, value: str) -> None:
+async def test_invalid_headers_end_only_their_stream(name: str, value: str) -> None:
     async with serving() as (_, peer):
         peer.h2.config.validate_outbound_headers = peer.h2.config.normalize_outbound_headers = False
         id = peer.request((name, value))
@@ -219,7 +219,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("what", FAULTS)
-async def test_who_breaks_the_protocol_is_told_and_disconnected(what: str) -> None:
+async def test_protocol_violation_closes_the_connection(what: str) -> None:
     async with serving() as (server, peer):
         server.reads = False
         data, code = FAULTS[what]
@@ -232,7 +232,7 @@ async def test_who_breaks_the_protocol_is_told_and_disconnected(what: str) -> No
 
 
 @given(st.lists(st.integers(1, 200), max_size=30))
-def test_frames_are_the_same_wherever_the_bytes_are_split(sizes: list[int]) -> None:
+def test_frames_are_parsed_for_any_split(sizes: list[int]) -> None:
     whole = frames.PREFACE + SETTINGS + frame(frames.HEADERS, 4, 1, block(("a", "b"))) + frame(frames.DATA, 1, 1, b"z")
     expected, reader, at, got = list(FrameReader(frames.PREFACE).feed(whole)), FrameReader(frames.PREFACE), 0, []
     for size in [*sizes, len(whole)]:
@@ -247,12 +247,12 @@ FIELDS = st.lists(st.tuples(NAMES, st.binary(max_size=300)), max_size=6)
 
 
 @given(FIELDS)
-def test_every_header_block_is_read_as_it_was_meant(fields: list[tuple[bytes, bytes]]) -> None:
+def test_header_block_round_trip(fields: list[tuple[bytes, bytes]]) -> None:
     assert [tuple(one) for one in Decoder().decode(frames.encode(tuple(fields)), raw=True)] == fields
 
 
 @given(st.lists(st.tuples(FIELDS, st.booleans()), max_size=12), st.lists(st.integers(0, 4096), max_size=3))
-def test_remembered_header_blocks_follow_the_peers_table(
+def test_cached_header_blocks_follow_the_dynamic_table(
     calls: list[tuple[list[tuple[bytes, bytes]], bool]], sizes: list[int]
 ) -> None:
     encoder, decoder = Encoder(), HeaderDecoder()
@@ -263,14 +263,14 @@ def test_remembered_header_blocks_follow_the_peers_table(
             assert list(decoder.decode(encoder.encode(fields))) == fields
 
 
-def test_a_table_larger_than_agreed_is_refused() -> None:
+def test_oversized_header_table_is_rejected() -> None:
     encoder, decoder = Encoder(), HeaderDecoder()
     encoder.header_table_size = 2**20
     with pytest.raises(ProtocolFault):
         decoder.decode(encoder.encode([(b"a", b"b")]))
 
 
-def test_a_stream_takes_one_window() -> None:
+def test_stream_is_limited_to_one_window() -> None:
     stream = Stream(None, 1, WINDOW)  # type: ignore[arg-type]
     assert stream.received(WINDOW)
     assert not stream.received(1)

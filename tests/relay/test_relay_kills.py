@@ -31,16 +31,16 @@ PEOPLE = 6
 pytestmark = [pytest.mark.gateway, pytest.mark.timeout(300 + 60 * KILLS)]
 
 
-class Talk:
+class MessageLoad:
     """People who write continuously."""
 
     def __init__(self, gateway: OfficialGateway) -> None:
         self._gateway = gateway
         self._going = True
         self.said: list[str] = []
-        self._task = asyncio.create_task(self._speak())
+        self._task = asyncio.create_task(self._send_messages())
 
-    async def _speak(self) -> None:
+    async def _send_messages(self) -> None:
         while self._going:
             number = len(self.said)
             self.said.append(await self._gateway.say(f"c{number % PEOPLE}", f"问{number}"))
@@ -85,7 +85,7 @@ async def test_kill_9_of_bot_and_relay_loses_nothing(official: Start, relays: Re
     try:
         await bot.start()
         await bot.ready()
-        talk = Talk(gateway)
+        talk = MessageLoad(gateway)
         for _ in range(KILLS):
             await asyncio.sleep(choice.uniform(0.1, 1.0))
             await bot.kill()
@@ -99,7 +99,7 @@ async def test_kill_9_of_bot_and_relay_loses_nothing(official: Start, relays: Re
                 while set(talk.said) - _journal(relay) - set(_inbox(bot.database)):  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
             await relay.restart()
-            talk_before, talk = talk.said, Talk(gateway)
+            talk_before, talk = talk.said, MessageLoad(gateway)
             talk.said[:0] = talk_before
         await bot.ready()
         await talk.stop()

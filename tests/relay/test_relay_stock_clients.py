@@ -30,7 +30,7 @@ async def _relay(official: Start, relays: Relays) -> tuple[OfficialGateway, Rela
 
 
 @pytest.mark.parametrize("name", ["node", "python"])
-async def test_it_works_and_misses_nothing_over_its_restarts(
+async def test_stock_client_misses_nothing_across_restarts(
     official: Start, relays: Relays, tmp_path: Path, name: str
 ) -> None:
     gateway, relay = await _relay(official, relays)

@@ -32,7 +32,7 @@ async def _resetting() -> AsyncIterator[tuple[ResettingServer, int]]:
 
 
 async def _first_bytes(folder: Path, host: str, *, seen: str = "", **more: str) -> list[bytes]:
-    """What a resetting gateway under this name hears of four connections. `seen`: where the journal says TLS was."""
+    """Return what a resetting gateway receives in four connections. `seen`: where the journal records TLS."""
     async with _resetting() as (server, port):
         settings = RelaySettings(listen=f"127.0.0.1:{free_port()}", endpoint=f"{host}:{port}", token="t", **more)
         journal = Journal(folder / f"{settings.title}.db")
@@ -42,23 +42,23 @@ async def _first_bytes(folder: Path, host: str, *, seen: str = "", **more: str) 
         relay = Relay(settings, folder, QUICK)
         await relay.start()
         try:
-            return [await asyncio.wait_for(server.heard.get(), SECONDS) for _ in range(4)]
+            return [await asyncio.wait_for(server.received.get(), SECONDS) for _ in range(4)]
         finally:
             await relay.stop()
 
 
-async def test_not_where_tls_was_seen_however_often_the_connection_is_lost(tmp_path: Path) -> None:
-    heard = await _first_bytes(tmp_path, "gateway.test", seen="gateway.test:{port}")
-    assert not [data for data in heard if data.startswith(PLAINTEXT)]
+async def test_no_plaintext_once_tls_was_seen(tmp_path: Path) -> None:
+    received = await _first_bytes(tmp_path, "gateway.test", seen="gateway.test:{port}")
+    assert not [data for data in received if data.startswith(PLAINTEXT)]
 
 
-async def test_not_with_a_ca(tmp_path: Path) -> None:
+async def test_no_plaintext_with_a_ca(tmp_path: Path) -> None:
     ca = tmp_path / "ca.pem"
     ca.write_text(WECHATY_CA)
-    heard = await _first_bytes(tmp_path, "127.0.0.1", tls_ca=str(ca))
-    assert not [data for data in heard if data.startswith(PLAINTEXT)]
+    received = await _first_bytes(tmp_path, "127.0.0.1", tls_ca=str(ca))
+    assert not [data for data in received if data.startswith(PLAINTEXT)]
 
 
 @pytest.mark.parametrize(("host", "seen"), [("127.0.0.1", "127.0.0.1:{port}"), ("gateway.test", "other.test:{port}")])
-async def test_but_on_this_machine_and_where_it_was_never_seen(tmp_path: Path, host: str, seen: str) -> None:
+async def test_plaintext_on_loopback_or_where_tls_was_never_seen(tmp_path: Path, host: str, seen: str) -> None:
     assert [data for data in await _first_bytes(tmp_path, host, seen=seen) if data.startswith(PLAINTEXT)]

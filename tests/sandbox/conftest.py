@@ -26,7 +26,7 @@ class Clock:
 
 
 class EventRecorder:
-    """The events of an assistant, as they were told."""
+    """Records the events of an assistant."""
 
     def __init__(self) -> None:
         self.all: list[tuple[str, dict[str, Any], float]] = []

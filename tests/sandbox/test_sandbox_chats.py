@@ -9,7 +9,7 @@ from sandbox.world.world import ADMIN, SONG, WENLONG, XUANFENG, ZHIDUO, World
 from tests.sandbox.conftest import ACCOUNT, BOT, Clock, EventRecorder
 
 
-def test_a_text_reaches_the_account_by_an_id_of_its_own(world: World, recorder: EventRecorder) -> None:
+def test_message_ids_are_specific_to_the_account(world: World, recorder: EventRecorder) -> None:
     said = world.chats.say(SONG, BOT, "你好")
     [told] = recorder.of("message")
     assert world.chats.by_wire_id(ACCOUNT, told["messageId"]) is said
@@ -18,12 +18,12 @@ def test_a_text_reaches_the_account_by_an_id_of_its_own(world: World, recorder: 
         world.chats.by_wire_id("weimi1002", told["messageId"])
 
 
-def test_own_messages_echo(world: World, recorder: EventRecorder) -> None:
+def test_own_messages_are_echoed(world: World, recorder: EventRecorder) -> None:
     said = world.chats.say(BOT, SONG, "您好")
     assert recorder.of("message") == [{"messageId": world.chats.wire_id(ACCOUNT, said)}]
 
 
-def test_strangers_and_the_deleted_cannot_be_written_to(world: World, recorder: EventRecorder) -> None:
+def test_message_to_stranger_or_deleted_friend_is_rejected(world: World, recorder: EventRecorder) -> None:
     with pytest.raises(Refused, match="不是你的好友"):
         world.chats.say(WENLONG, BOT, "喂")
     world.people.forget(SONG, BOT)
@@ -34,7 +34,7 @@ def test_strangers_and_the_deleted_cannot_be_written_to(world: World, recorder: 
     assert recorder.of("message") == []
 
 
-def test_odd_sendings_are_refused(world: World) -> None:
+def test_invalid_messages_are_rejected(world: World) -> None:
     with pytest.raises(Refused, match="空白"):
         world.chats.say(SONG, BOT, "")
     with pytest.raises(NotThere):
@@ -49,7 +49,7 @@ def test_odd_sendings_are_refused(world: World) -> None:
         world.chats.by_wire_id(ACCOUNT, "²³")
 
 
-def test_a_room_hears_its_members_only(world: World, recorder: EventRecorder) -> None:
+def test_room_messages_reach_members_only(world: World, recorder: EventRecorder) -> None:
     room = world.rooms.create(SONG, [ZHIDUO, XUANFENG], "无助手")
     world.chats.say(SONG, room.id, "悄悄话")
     assert recorder.of("message", "room-join") == []
@@ -57,7 +57,7 @@ def test_a_room_hears_its_members_only(world: World, recorder: EventRecorder) ->
         world.chats.say(BOT, room.id, "我也来")
 
 
-def test_mentions_are_members_and_get_their_at(world: World) -> None:
+def test_mentions_must_be_members_and_add_an_at(world: World) -> None:
     room = world.rooms.create(SONG, [ZHIDUO, BOT], "群")
     said = world.chats.say(SONG, room.id, "在吗", [BOT, WENLONG, BOT])
     assert said.mentions == [BOT]
@@ -65,7 +65,7 @@ def test_mentions_are_members_and_get_their_at(world: World) -> None:
     assert world.chats.say(SONG, room.id, "@weimi1001 在吗", [BOT]).text == "@weimi1001 在吗"
 
 
-def test_recalling_is_for_two_minutes_ones_own_and_once(world: World, recorder: EventRecorder, clock: Clock) -> None:
+def test_recall_is_limited_to_own_messages_and_two_minutes(world: World, recorder: EventRecorder, clock: Clock) -> None:
     said = world.chats.say(SONG, BOT, "说错了")
     with pytest.raises(Refused, match="自己"):
         world.chats.recall(BOT, said.seq)
@@ -82,7 +82,7 @@ def test_recalling_is_for_two_minutes_ones_own_and_once(world: World, recorder: 
         world.chats.recall(ADMIN, late.seq)
 
 
-def test_forwarding_takes_all_kinds_but_recalled_ones(world: World) -> None:
+def test_forward_rejects_recalled_messages(world: World) -> None:
     picture = world.chats.send_media(SONG, BOT, Kind.IMAGE, "a.png", b"png")
     sent = world.chats.forward(BOT, picture, ADMIN)
     assert (sent.kind, sent.media, sent.to) == (Kind.IMAGE, picture.media, ADMIN)
@@ -91,7 +91,7 @@ def test_forwarding_takes_all_kinds_but_recalled_ones(world: World) -> None:
         world.chats.forward(BOT, picture, ADMIN)
 
 
-def test_history_unread_and_the_list_of_chats(world: World) -> None:
+def test_history_unread_counts_and_chat_list(world: World) -> None:
     for n in range(5):
         world.chats.say(BOT, SONG, f"第{n}条")
     world.chats.say(ADMIN, SONG, "另一个聊天")
@@ -106,7 +106,7 @@ def test_history_unread_and_the_list_of_chats(world: World) -> None:
     assert world.chats.unread(SONG, BOT) == 0
 
 
-def test_who_comes_later_sees_no_earlier_messages(world: World) -> None:
+def test_new_member_sees_no_earlier_messages(world: World) -> None:
     room = world.rooms.create(SONG, [ZHIDUO, BOT], "群")
     before = world.chats.say(SONG, room.id, "以前")
     world.joins.add(SONG, room.id, XUANFENG)

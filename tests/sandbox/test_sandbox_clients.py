@@ -128,7 +128,7 @@ async def check_it_hears_its_own_removal(world: World, bot: Bot, room_id: str) -
     assert (left["room"], left["who"]) == (room_id, [BOT])
 
 
-async def test_the_stock_python_client(world: World, server: PuppetServer, tmp_path: Path) -> None:
+async def test_stock_python_client_works(world: World, server: PuppetServer, tmp_path: Path) -> None:
     async with running(server, tmp_path, sys.executable, str(HERE / "python_client.py")) as bot:
         room_id = await check_the_basics(world, bot)
         assert await sent_file(world) == ("hello.txt", b"hello")
@@ -136,7 +136,7 @@ async def test_the_stock_python_client(world: World, server: PuppetServer, tmp_p
 
 
 @pytest.mark.gateway
-async def test_the_official_node_client(world: World, server: PuppetServer, tmp_path: Path, modules: Path) -> None:
+async def test_official_node_client_works(world: World, server: PuppetServer, tmp_path: Path, modules: Path) -> None:
     insecure = {"MODULES": str(modules.parent), "WECHATY_PUPPET_SERVICE_NO_TLS_INSECURE_CLIENT": "true"}
     async with running(server, tmp_path, "node", str(HERE / "node_client.mjs"), **insecure) as bot:
         room_id = await check_the_basics(world, bot)

@@ -73,7 +73,7 @@ async def page() -> AsyncIterator[Page]:
     await running.stop()
 
 
-async def test_state_names_all_there_is_but_no_token(page: Page) -> None:
+async def test_state_contains_everything_except_tokens(page: Page) -> None:
     state = await page("GET", "/state")
     [account] = state["accounts"]
     assert (account["name"], account["id"], account["online"], account["connected"]) == (ACCOUNT, BOT, True, False)
@@ -82,7 +82,7 @@ async def test_state_names_all_there_is_but_no_token(page: Page) -> None:
     assert "insecure_x" not in json.dumps(state)
 
 
-async def test_talking_with_the_assistant(page: Page) -> None:
+async def test_chat_with_the_assistant(page: Page) -> None:
     client = Client(page.running.servers[ACCOUNT].port, token="insecure_x")
     async with client.events() as events, page.live(f"/events?person={SONG}") as live:
         await events.ready()
@@ -105,7 +105,7 @@ async def test_talking_with_the_assistant(page: Page) -> None:
     assert older["messages"][-1]["text"] == "你好"
 
 
-async def test_a_new_person_asks_and_is_accepted(page: Page) -> None:
+async def test_new_persons_friend_request_is_accepted(page: Page) -> None:
     made = await page("POST", "/people", {"name": "扈三娘"}, status=201)
     await page("POST", "/people", {"name": "又一个", "id": made["id"]}, status=400)
     path = f"/people/{made['id']}"
@@ -125,7 +125,7 @@ async def test_a_new_person_asks_and_is_accepted(page: Page) -> None:
     assert (await page("POST", f"{path}/friends", {"to": ZHIDUO, "now": True}, status=201))["state"] == "accepted"
 
 
-async def test_a_group_from_end_to_end(page: Page) -> None:
+async def test_group_lifecycle(page: Page) -> None:
     path = f"/people/{SONG}/rooms"
     await page("POST", path, {"members": [BOT], "topic": "x"}, status=400)
     made = await page("POST", path, {"members": [ZHIDUO, BOT], "topic": "梁山"}, status=201)
@@ -175,7 +175,7 @@ async def test_invitations_confirmations_and_qr_codes(page: Page) -> None:
     assert asked["state"] == "waiting"
 
 
-async def test_what_else_can_be_said(page: Page) -> None:
+async def test_other_message_kinds(page: Page) -> None:
     path = f"/people/{SONG}/chats/{BOT}/messages"
     kinds = [
         (await page("POST", path, given, status=201))["kind"]
@@ -289,7 +289,9 @@ async def test_faults_limits_rules_and_sessions(page: Page) -> None:
         ("POST", f"/people/{SONG}/messages/x/recall", None, 400),
     ],
 )
-async def test_errors_have_one_shape(page: Page, method: str, path: str, data: str | bytes | None, status: int) -> None:
+async def test_errors_have_one_format(
+    page: Page, method: str, path: str, data: str | bytes | None, status: int
+) -> None:
     await page(method, path, data=data, status=status, headers={"Content-Type": "application/json"} if data else {})
 
 
@@ -300,20 +302,20 @@ async def test_errors_have_one_shape(page: Page, method: str, path: str, data: s
         (b'--x\r\nContent-Disposition: form-data; name="file"; filename="\xcd\xbc.png"\r\n\r\npng\r\n--x--\r\n', 201),
     ],
 )
-async def test_a_form_from_elsewhere(page: Page, form: bytes, status: int) -> None:
+async def test_form_uploads_are_validated(page: Page, form: bytes, status: int) -> None:
     """An invalid form is rejected; a file name in another encoding does not prevent saving the world."""
     kind = {"Content-Type": "multipart/form-data; boundary=x"}
     await page("POST", f"/people/{SONG}/chats/{BOT}/messages", data=form, headers=kind, status=status)
     assert json.dumps(snapshot(page.running.world.state), ensure_ascii=False).encode()
 
 
-async def test_another_sites_page_may_not_play(page: Page) -> None:
+async def test_cross_origin_request_is_rejected(page: Page) -> None:
     host = page.running.url
     await page("POST", "/people", {"name": "甲"}, status=403, headers={"Origin": "http://evil.example"})
     await page("POST", "/people", {"name": "甲"}, status=201, headers={"Origin": host})
 
 
-async def test_stopping_ends_what_is_live() -> None:
+async def test_stop_ends_live_streams() -> None:
     running = await sandbox.start([ACCOUNT], port=0, seed=1)
     async with aiohttp.ClientSession() as session, Page(running, session).live(f"/events?person={SONG}") as live:
         running.world.chats.say(BOT, SONG, "最后一条")

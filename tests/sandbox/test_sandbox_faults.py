@@ -12,7 +12,7 @@ from sandbox.world.world import SONG, World
 from tests.sandbox.conftest import BOT, Clock, EventRecorder
 
 
-def test_the_same_seed_throws_the_same_dice() -> None:
+def test_same_seed_gives_same_faults() -> None:
     def thrown(seed: int) -> list[list[float]]:
         faults = Faults(seed)
         faults.event("*", twice=0.3, late=0.3, late_ms=50, lost=0.3)
@@ -24,7 +24,7 @@ def test_the_same_seed_throws_the_same_dice() -> None:
     assert any(0.05 in plan for plan in plans)
 
 
-def test_twice_late_and_lost_reach_the_account_so(world: World, recorder: EventRecorder) -> None:
+def test_duplicated_delayed_and_dropped_events(world: World, recorder: EventRecorder) -> None:
     world.faults.event("message", twice=1, late=1, late_ms=20)
     world.chats.say(SONG, BOT, "两次")
     assert [(event, delay) for event, _, delay in recorder.all] == [("message", 0.02)] * 2
@@ -36,14 +36,14 @@ def test_twice_late_and_lost_reach_the_account_so(world: World, recorder: EventR
     assert len(recorder.all) == 3
 
 
-def test_late_and_slow_say_something_by_themselves() -> None:
+def test_delay_fault_has_a_default_duration() -> None:
     faults = Faults(1)
     faults.event("message", late=1)
     assert faults.plan_event("message") == [1.0]
     assert faults.call("RoomAdd", "slow").ms == 1000
 
 
-def test_a_kinds_own_fault_comes_before_the_one_for_all() -> None:
+def test_fault_of_a_kind_precedes_the_general_one() -> None:
     faults = Faults(1)
     faults.event("*", lost=1)
     faults.event("message", lost=0)
@@ -53,7 +53,7 @@ def test_a_kinds_own_fault_comes_before_the_one_for_all() -> None:
     assert faults.plan_event("room-join") == [0.0]
 
 
-def test_calls_fail_by_name_by_chance_and_by_count() -> None:
+def test_calls_fail_by_name_probability_and_count() -> None:
     faults = Faults(1)
     faults.call("RoomCreate", "lose", count=2)
     faults.call("*", "fail", probability=0.5)
@@ -66,17 +66,17 @@ def test_calls_fail_by_name_by_chance_and_by_count() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"effect": "explode"}, {"probability": 2}, {"count": 0}, {"ms": -1}])
-def test_a_wrong_fault_is_refused(wrong: dict[str, Any]) -> None:
+def test_invalid_fault_is_rejected(wrong: dict[str, Any]) -> None:
     with pytest.raises(Refused):
         Faults(1).call("RoomCreate", **{"effect": "fail", **wrong})
 
 
-def test_a_wrong_chance_is_refused() -> None:
+def test_invalid_probability_is_rejected() -> None:
     with pytest.raises(Refused):
         Faults(1).event("message", lost=1.5)
 
 
-def test_too_fast_is_refused_until_the_time_is_over() -> None:
+def test_rate_limit_is_enforced_until_it_expires() -> None:
     clock = Clock()
     limits = Limits(clock)
     limits.take("a", "message")

@@ -28,7 +28,7 @@ def told(world: World, sent_seq: int) -> str:
     return world.chats.wire_id(ACCOUNT, world.state.messages[sent_seq])
 
 
-async def test_a_small_file_comes_within_the_answer_a_large_one_by_uuid(client: Client, world: World) -> None:
+async def test_small_file_is_inline_and_large_file_by_uuid(client: Client, world: World) -> None:
     small = world.chats.send_media(SONG, BOT, Kind.IMAGE, "a.png", PNG)
     got = json.loads((await client("MessageImage", id=told(world, small.seq), type=3)).file_box)
     assert got["type"] == got["boxType"]
@@ -43,14 +43,14 @@ async def test_a_small_file_comes_within_the_answer_a_large_one_by_uuid(client: 
     assert b"".join(piece.chunk for piece in pieces) == BIG
 
 
-async def test_the_older_stream_of_a_file(client: Client, world: World) -> None:
+async def test_legacy_file_stream(client: Client, world: World) -> None:
     said = world.chats.send_media(SONG, BOT, Kind.FILE, "b.bin", BIG)
     first, *rest = await client.receive("MessageFileStream", id=told(world, said.seq))
     assert first.file_box_chunk.name == "b.bin"
     assert b"".join(piece.file_box_chunk.data for piece in rest) == BIG
 
 
-async def test_a_text_holds_no_file_and_an_unknown_uuid_is_an_error(client: Client, world: World) -> None:
+async def test_text_has_no_file_and_unknown_uuid_fails(client: Client, world: World) -> None:
     said = world.chats.say(SONG, BOT, "不是文件")
     with pytest.raises(GRPCError, match="不是文件消息"):
         await client("MessageFile", id=told(world, said.seq))
@@ -59,7 +59,7 @@ async def test_a_text_holds_no_file_and_an_unknown_uuid_is_an_error(client: Clie
     assert (await client("Version")).version
 
 
-async def test_uuids_die_with_the_gateway(world: World) -> None:
+async def test_uuids_are_lost_with_the_gateway(world: World) -> None:
     server = PuppetServer(world, ACCOUNT, TOKEN)
     client = Client(await server.start())
     made = await client.send("Upload", [pb.Chunk(chunk=b"abc")])
@@ -72,7 +72,7 @@ async def test_uuids_die_with_the_gateway(world: World) -> None:
     await server.stop()
 
 
-async def test_sending_by_base64_by_uuid_and_in_pieces(client: Client, world: World) -> None:
+async def test_send_file_inline_by_uuid_and_streamed(client: Client, world: World) -> None:
     await client(
         "MessageSendFile",
         conversation_id=SONG,
@@ -96,12 +96,12 @@ async def test_sending_by_base64_by_uuid_and_in_pieces(client: Client, world: Wo
     assert sent.id == sent.id_wrapped.value
 
 
-async def test_the_older_key_of_a_box_is_known(client: Client, world: World) -> None:
+async def test_legacy_file_box_key_is_accepted(client: Client, world: World) -> None:
     await client("MessageSendFile", conversation_id=SONG, file_box=box(boxType=1, base64="aGk=", name="a.txt"))
     assert world.chats.history(SONG, BOT)[-1].filename == "a.txt"
 
 
-async def test_sending_a_qr_code_and_a_url(client: Client, world: World) -> None:
+async def test_send_qr_code_and_url_boxes(client: Client, world: World) -> None:
     await client("MessageSendFile", conversation_id=SONG, file_box=box(type=3, qrCode="你好", name="qr.png"))
     said = world.chats.history(SONG, BOT)[-1]
     assert world.state.media[said.media].data.startswith(b"\x89PNG")
@@ -115,19 +115,19 @@ async def test_sending_a_qr_code_and_a_url(client: Client, world: World) -> None
     "odd",
     ["", "[]", "{", '{"type": 1, "base64": "§"}', '{"type": 1}', '{"type": 99}', '{"type": 7, "uuid": "x"}', "{}"],
 )
-async def test_odd_boxes_are_refused(client: Client, world: World, odd: str) -> None:
+async def test_invalid_file_boxes_are_rejected(client: Client, world: World, odd: str) -> None:
     before = len(world.state.messages)
     with pytest.raises(GRPCError, match=r"file box|没有这个文件"):
         await client("MessageSendFile", conversation_id=SONG, file_box=odd)
     assert len(world.state.messages) == before
 
 
-async def test_a_stream_without_a_conversation_is_refused(client: Client) -> None:
+async def test_stream_without_conversation_is_rejected(client: Client) -> None:
     with pytest.raises(GRPCError, match="no conversation id"):
         await client.send("MessageSendFileStream", [pb.MessageSendFileStreamRequest()])
 
 
-async def test_cards_links_and_mini_programs_both_ways(client: Client, world: World) -> None:
+async def test_cards_links_and_mini_programs_in_both_directions(client: Client, world: World) -> None:
     card = world.chats.send_card(SONG, BOT, ZHIDUO)
     assert (await client("MessageContact", id=told(world, card.seq))).id == ZHIDUO
     await client("MessageSendContact", conversation_id=SONG, contact_id=ZHIDUO)
@@ -159,7 +159,7 @@ async def test_cards_links_and_mini_programs_both_ways(client: Client, world: Wo
         await client("MessageSendMiniProgram", conversation_id=SONG, mini_program_json="nonsense")
 
 
-async def test_a_recalled_message_names_the_one_it_took_back(client: Client, world: World) -> None:
+async def test_recall_names_the_recalled_message(client: Client, world: World) -> None:
     said = world.chats.say(SONG, BOT, "说错了")
     recalled = world.chats.recall(SONG, said.seq)
     got = await client("MessagePayload", id=told(world, recalled.seq))
@@ -170,13 +170,13 @@ async def test_a_recalled_message_names_the_one_it_took_back(client: Client, wor
         await client("MessageRecall", id=sent.id)
 
 
-async def test_a_message_is_forwarded(client: Client, world: World) -> None:
+async def test_message_is_forwarded(client: Client, world: World) -> None:
     said = world.chats.send_media(SONG, BOT, Kind.FILE, "合同.pdf", b"pdf")
     await client("MessageForward", message_id=told(world, said.seq), conversation_id=ZHIDUO)
     assert world.chats.history(ZHIDUO, BOT)[-1].filename == "合同.pdf"
 
 
-async def test_avatars_are_pictures_of_the_name(client: Client, world: World) -> None:
+async def test_avatars_are_generated_from_the_name(client: Client, world: World) -> None:
     got = await client("ContactAvatar", id=SONG)
     drawn = json.loads(got.file_box)
     assert got.file_box_wrapped.value == got.file_box
@@ -185,7 +185,7 @@ async def test_avatars_are_pictures_of_the_name(client: Client, world: World) ->
     assert "&lt;" in base64.b64decode(json.loads((await client("RoomAvatar", id=room.id)).file_box)["base64"]).decode()
 
 
-def test_media_survive_a_save(world: World, tmp_path: Path) -> None:
+def test_media_survive_save_and_load(world: World, tmp_path: Path) -> None:
     said = world.chats.send_media(SONG, BOT, Kind.FILE, "b.bin", BIG)
     world.save(tmp_path / "world.json")
     again = World.load(tmp_path / "world.json")

@@ -23,7 +23,7 @@ from tests.waiting import SECONDS
 GONE = (StreamTerminatedError, ConnectionError, EOFError, AttributeError)
 
 
-async def test_stopped_and_started_again_on_the_same_port(world: World) -> None:
+async def test_restart_on_the_same_port(world: World) -> None:
     server = PuppetServer(world, ACCOUNT, TOKEN)
     port = await server.start()
     with pytest.raises(RuntimeError, match="already"):
@@ -43,7 +43,7 @@ async def test_stopped_and_started_again_on_the_same_port(world: World) -> None:
     await server.stop()
 
 
-async def test_killed_it_is_gone_at_once_and_comes_back(world: World) -> None:
+async def test_kill_disconnects_at_once_and_restart_works(world: World) -> None:
     server = PuppetServer(world, ACCOUNT, TOKEN)
     port = await server.start()
     for _ in range(2):
@@ -64,9 +64,7 @@ async def test_killed_it_is_gone_at_once_and_comes_back(world: World) -> None:
     await server.stop()
 
 
-async def test_frozen_it_takes_calls_and_answers_none_until_thawed(
-    world: World, server: PuppetServer, client: Client
-) -> None:
+async def test_frozen_gateway_answers_after_thaw(world: World, server: PuppetServer, client: Client) -> None:
     async with client.events() as events:
         await events.ready()
         server.freeze()
@@ -83,7 +81,7 @@ async def test_frozen_it_takes_calls_and_answers_none_until_thawed(
         newcomer.close()
 
 
-async def test_frozen_it_can_be_stopped_and_killed(world: World) -> None:
+async def test_frozen_gateway_can_be_stopped_and_killed(world: World) -> None:
     server = PuppetServer(world, ACCOUNT, TOKEN)
     for end in ("stop", "kill"):
         client = Client(await server.start())
@@ -124,7 +122,7 @@ def certificate(folder: Path, name: str) -> tuple[Path, Path]:
     return paths
 
 
-async def test_with_tls_plaintext_and_strangers_certificates_fail(world: World, tmp_path: Path) -> None:
+async def test_tls_rejects_plaintext_and_unknown_certificates(world: World, tmp_path: Path) -> None:
     cert, key = certificate(tmp_path, "insecure")
     server = PuppetServer(world, ACCOUNT, TOKEN, ssl=tls_context(cert, key))
     port = await server.start()
@@ -148,7 +146,7 @@ async def test_with_tls_plaintext_and_strangers_certificates_fail(world: World, 
     await server.stop()
 
 
-async def test_a_call_fails_so_many_times_and_then_works(client: Client, world: World) -> None:
+async def test_call_fails_a_number_of_times(client: Client, world: World) -> None:
     world.faults.call("ContactPayload", "fail", count=2, text="操作过于频繁")
     for _ in range(2):
         with pytest.raises(GRPCError, match="操作过于频繁"):
@@ -157,7 +155,7 @@ async def test_a_call_fails_so_many_times_and_then_works(client: Client, world: 
     assert world.faults.calls == []
 
 
-async def test_a_lost_answer_is_a_done_deed(client: Client, world: World) -> None:
+async def test_call_with_lost_response_has_its_effect(client: Client, world: World) -> None:
     world.faults.call("RoomCreate", "lose", count=1)
     with pytest.raises(StreamTerminatedError):
         await client("RoomCreate", contact_ids=[SONG, ZHIDUO], topic="半个群")
@@ -167,7 +165,7 @@ async def test_a_lost_answer_is_a_done_deed(client: Client, world: World) -> Non
 
 
 @pytest.mark.parametrize(("effect", "made"), [("hang", 0), ("lose_silently", 1)])
-async def test_a_call_that_never_answers(
+async def test_hanging_call_never_answers(
     client: Client, world: World, effect: str, made: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tests.sandbox.client.SECONDS", 1.0)
@@ -177,7 +175,7 @@ async def test_a_call_that_never_answers(
     assert len(world.rooms.of(BOT)) == made
 
 
-async def test_a_slow_call_answers_in_the_end(client: Client, world: World) -> None:
+async def test_slow_call_answers_after_its_delay(client: Client, world: World) -> None:
     world.faults.call("*", "slow", ms=100, count=1)
     began = asyncio.get_running_loop().time()
     await client("Version")
@@ -197,9 +195,7 @@ async def test_late_events_arrive_and_lost_ones_do_not(client: Client, world: Wo
     assert told == [world.chats.wire_id(ACCOUNT, prompt), world.chats.wire_id(ACCOUNT, late)]
 
 
-async def test_late_events_of_a_broken_stream_are_not_told_to_the_next(
-    server: PuppetServer, client: Client, world: World
-) -> None:
+async def test_delayed_events_end_with_their_stream(server: PuppetServer, client: Client, world: World) -> None:
     world.faults.event("message", late=1, late_ms=100)
     async with client.events() as events:
         await events.ready()

@@ -21,7 +21,7 @@ def grow(world: World, room: WorldRoom, size: int) -> None:
         world.rooms.let_in(room, [person.id], SONG)
 
 
-def test_a_friend_is_added_at_once_and_only_once(world: World, room: WorldRoom, recorder: EventRecorder) -> None:
+def test_friend_is_added_once(world: World, room: WorldRoom, recorder: EventRecorder) -> None:
     assert world.joins.add(BOT, room.id, XUANFENG) is None
     assert XUANFENG in room.members
     assert world.joins.add(BOT, room.id, XUANFENG) is None
@@ -29,7 +29,7 @@ def test_a_friend_is_added_at_once_and_only_once(world: World, room: WorldRoom, 
     assert joins == [([XUANFENG], BOT)]
 
 
-def test_strangers_and_outsiders_are_refused(world: World, room: WorldRoom) -> None:
+def test_adding_strangers_or_by_outsiders_is_rejected(world: World, room: WorldRoom) -> None:
     with pytest.raises(Refused, match="不是你的好友"):
         world.joins.add(BOT, room.id, WENLONG)
     with pytest.raises(NotThere):
@@ -37,7 +37,7 @@ def test_strangers_and_outsiders_are_refused(world: World, room: WorldRoom) -> N
     assert WENLONG not in room.members
 
 
-def test_the_fortieth_is_added_the_next_one_gets_a_card(world: World, room: WorldRoom, recorder: EventRecorder) -> None:
+def test_member_above_the_direct_limit_is_invited(world: World, room: WorldRoom, recorder: EventRecorder) -> None:
     grow(world, room, 39)
     assert world.joins.add(BOT, room.id, XUANFENG) is None
     assert len(room.members) == 40
@@ -51,7 +51,7 @@ def test_the_fortieth_is_added_the_next_one_gets_a_card(world: World, room: Worl
     assert recorder.of("room-join")[-1]["inviteeIdList"] == [WENLONG]
 
 
-def test_a_card_is_for_one_person_and_for_once(world: World, room: WorldRoom, recorder: EventRecorder) -> None:
+def test_invitation_is_personal_and_single_use(world: World, room: WorldRoom, recorder: EventRecorder) -> None:
     card = world.joins.add(BOT, room.id, XUANFENG, card=True)
     assert card is not None
     assert world.joins.add(BOT, room.id, XUANFENG, card=True) is card
@@ -66,7 +66,7 @@ def test_a_card_is_for_one_person_and_for_once(world: World, room: WorldRoom, re
         world.joins.tap(XUANFENG, card.id)
 
 
-def test_a_card_dies_with_its_inviters_membership(world: World, room: WorldRoom) -> None:
+def test_invitation_is_invalid_after_its_inviter_left(world: World, room: WorldRoom) -> None:
     card = world.joins.add(BOT, room.id, XUANFENG, card=True)
     assert card is not None
     world.rooms.leave(BOT, room.id)
@@ -74,7 +74,7 @@ def test_a_card_dies_with_its_inviters_membership(world: World, room: WorldRoom)
         world.joins.tap(XUANFENG, card.id)
 
 
-def test_an_assistant_is_invited(world: World, recorder: EventRecorder) -> None:
+def test_assistant_is_invited(world: World, recorder: EventRecorder) -> None:
     room = world.rooms.create(SONG, [ZHIDUO, XUANFENG], "别人的群")
     card = world.joins.add(SONG, room.id, BOT, card=True)
     assert card is not None
@@ -84,7 +84,7 @@ def test_an_assistant_is_invited(world: World, recorder: EventRecorder) -> None:
     assert recorder.of("room-join")[-1]["inviteeIdList"] == [BOT]
 
 
-def test_the_owners_confirmation(world: World, room: WorldRoom, recorder: EventRecorder) -> None:
+def test_owner_confirms_join(world: World, room: WorldRoom, recorder: EventRecorder) -> None:
     world.rooms.set_confirm(SONG, room.id, True)
     for _ in range(2):
         with pytest.raises(Refused, match="群主已启用群聊邀请确认") as refused:
@@ -106,7 +106,7 @@ def test_the_owners_confirmation(world: World, room: WorldRoom, recorder: EventR
         world.joins.decide(SONG, "confirm_nothing", True)
 
 
-def test_a_refusing_owner_and_a_second_try(world: World, room: WorldRoom) -> None:
+def test_owner_rejects_join_then_confirms_the_next(world: World, room: WorldRoom) -> None:
     world.rooms.set_confirm(SONG, room.id, True)
     with pytest.raises(Refused):
         world.joins.add(BOT, room.id, XUANFENG)
@@ -118,7 +118,7 @@ def test_a_refusing_owner_and_a_second_try(world: World, room: WorldRoom) -> Non
     assert len(world.state.confirmations) == 2
 
 
-def test_the_owner_needs_no_confirmation_and_only_managers_switch_it(world: World, room: WorldRoom) -> None:
+def test_owner_needs_no_confirmation_and_managers_switch_it(world: World, room: WorldRoom) -> None:
     with pytest.raises(Refused, match="群主或管理员"):
         world.rooms.set_confirm(BOT, room.id, True)
     world.rooms.set_confirm(SONG, room.id, True)
@@ -126,7 +126,7 @@ def test_the_owner_needs_no_confirmation_and_only_managers_switch_it(world: Worl
     assert XUANFENG in room.members
 
 
-def test_a_card_tapped_in_a_confirming_group_waits_for_the_owner(world: World, room: WorldRoom) -> None:
+def test_accepted_invitation_waits_for_owner_confirmation(world: World, room: WorldRoom) -> None:
     card = world.joins.add(BOT, room.id, XUANFENG, card=True)
     assert card is not None
     world.rooms.set_confirm(SONG, room.id, True)
@@ -136,7 +136,7 @@ def test_a_card_tapped_in_a_confirming_group_waits_for_the_owner(world: World, r
     assert XUANFENG in room.members
 
 
-def test_a_large_confirming_group_wants_the_owner_then_the_person(world: World, room: WorldRoom) -> None:
+def test_large_confirming_group_requires_owner_then_person(world: World, room: WorldRoom) -> None:
     grow(world, room, 40)
     world.rooms.set_confirm(SONG, room.id, True)
     with pytest.raises(Refused, match="-2028"):
@@ -148,7 +148,7 @@ def test_a_large_confirming_group_wants_the_owner_then_the_person(world: World, 
     assert world.joins.tap(XUANFENG, card.id) is True
 
 
-def test_five_hundred_is_full_for_every_way_in(world: World, room: WorldRoom) -> None:
+def test_full_group_rejects_every_kind_of_join(world: World, room: WorldRoom) -> None:
     card = world.joins.add(BOT, room.id, XUANFENG, card=True)
     assert card is not None
     grow(world, room, 500)
@@ -162,7 +162,7 @@ def test_five_hundred_is_full_for_every_way_in(world: World, room: WorldRoom) ->
     assert len(room.members) == 500
 
 
-def test_a_qr_code_lives_seven_days(world: World, room: WorldRoom, clock: Clock, recorder: EventRecorder) -> None:
+def test_qr_code_expires_after_seven_days(world: World, room: WorldRoom, clock: Clock, recorder: EventRecorder) -> None:
     code = world.joins.qr_code(BOT, room.id)
     assert world.joins.qr_code(BOT, room.id) != code
     clock.now += 7 * 86400 - 1
@@ -177,7 +177,7 @@ def test_a_qr_code_lives_seven_days(world: World, room: WorldRoom, clock: Clock,
         world.joins.qr_code(XUANFENG, room.id)
 
 
-def test_a_qr_code_is_closed_by_confirmation_and_from_two_hundred_on(world: World, room: WorldRoom) -> None:
+def test_qr_code_is_disabled_by_confirmation_and_from_200_members(world: World, room: WorldRoom) -> None:
     code = world.joins.qr_code(BOT, room.id)
     world.rooms.set_confirm(SONG, room.id, True)
     with pytest.raises(Refused, match="扫码"):

@@ -15,7 +15,7 @@ def basic(password: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("host", "password"), [("0.0.0.0", ""), ("127.0.0.1", "given-password")])
-async def test_with_a_password(host: str, password: str) -> None:
+async def test_page_requires_its_password(host: str, password: str) -> None:
     running = await sandbox.start(["weimi1001"], host=host, port=0, password=password)
     try:
         assert len(running.password) >= 14
@@ -31,7 +31,7 @@ async def test_with_a_password(host: str, password: str) -> None:
         await running.stop()
 
 
-async def test_without_one_on_this_machine() -> None:
+async def test_loopback_needs_no_password() -> None:
     running = await sandbox.start(["weimi1001"], port=0)
     async with aiohttp.request("GET", f"{running.url}/api/state") as answer:
         assert answer.status == 200

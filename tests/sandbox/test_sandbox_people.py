@@ -29,7 +29,7 @@ def test_ids_and_weixin_are_unique(world: World) -> None:
         world.people.create(" ")
 
 
-def test_a_request_is_told_accepted_and_confirmed(world: World, recorder: EventRecorder) -> None:
+def test_friend_request_emits_request_and_confirmation(world: World, recorder: EventRecorder) -> None:
     asked = world.people.ask(WENLONG, BOT, "我要入群")
     assert recorder.of("friendship") == [{"friendshipId": asked.id}]
     assert not world.people.are_friends(WENLONG, BOT)
@@ -41,7 +41,7 @@ def test_a_request_is_told_accepted_and_confirmed(world: World, recorder: EventR
     assert stale in recorder.of("dirty")
 
 
-def test_accepting_twice_changes_nothing(world: World, recorder: EventRecorder) -> None:
+def test_repeated_accept_has_no_effect(world: World, recorder: EventRecorder) -> None:
     asked = world.people.ask(WENLONG, BOT, "")
     world.people.accept(BOT, asked.id)
     told = len(recorder.all)
@@ -49,7 +49,7 @@ def test_accepting_twice_changes_nothing(world: World, recorder: EventRecorder) 
     assert len(recorder.all) == told
 
 
-def test_asking_again_is_told_again_with_the_newer_words(world: World, recorder: EventRecorder) -> None:
+def test_repeated_request_updates_its_text_and_notifies_again(world: World, recorder: EventRecorder) -> None:
     first = world.people.ask(WENLONG, BOT, "一")
     second = world.people.ask(WENLONG, BOT, "二")
     assert first is second
@@ -57,7 +57,7 @@ def test_asking_again_is_told_again_with_the_newer_words(world: World, recorder:
     assert recorder.of("friendship") == [{"friendshipId": first.id}] * 2
 
 
-def test_what_is_refused(world: World) -> None:
+def test_invalid_requests_are_rejected(world: World) -> None:
     with pytest.raises(Refused, match="已经是你的好友"):
         world.people.ask(SONG, BOT, "")
     with pytest.raises(Refused, match="自己"):
@@ -71,7 +71,7 @@ def test_what_is_refused(world: World) -> None:
         world.people.accept(WENLONG, asked.id)
 
 
-def test_a_refused_request_stays_refused_and_a_new_one_may_follow(world: World) -> None:
+def test_refused_request_is_final_and_a_new_one_is_allowed(world: World) -> None:
     asked = world.people.ask(WENLONG, BOT, "")
     world.people.refuse(BOT, asked.id)
     with pytest.raises(Refused, match="拒绝"):
@@ -79,7 +79,7 @@ def test_a_refused_request_stays_refused_and_a_new_one_may_follow(world: World) 
     assert world.people.ask(WENLONG, BOT, "再来").id != asked.id
 
 
-def test_the_bot_asks_a_person(world: World, recorder: EventRecorder) -> None:
+def test_assistant_sends_friend_request(world: World, recorder: EventRecorder) -> None:
     asked = world.people.ask(BOT, WENLONG, "我是小助手")
     assert recorder.of("friendship") == []
     world.people.accept(WENLONG, asked.id)
@@ -87,7 +87,7 @@ def test_the_bot_asks_a_person(world: World, recorder: EventRecorder) -> None:
     assert world.people.are_friends(BOT, WENLONG)
 
 
-def test_who_deleted_the_bot_is_taken_back_without_asking(world: World) -> None:
+def test_request_to_a_person_who_still_has_the_asker_is_accepted_at_once(world: World) -> None:
     world.people.forget(SONG, BOT)
     assert SONG in world.people.get(BOT).friends
     asked = world.people.ask(SONG, BOT, "")
@@ -95,20 +95,20 @@ def test_who_deleted_the_bot_is_taken_back_without_asking(world: World) -> None:
     assert world.people.are_friends(SONG, BOT)
 
 
-def test_deleting_is_one_sided_and_not_twice(world: World) -> None:
+def test_deleting_a_friend_is_one_sided(world: World) -> None:
     world.people.forget(SONG, BOT)
     with pytest.raises(Refused, match="不是你的好友"):
         world.people.forget(SONG, BOT)
 
 
-def test_a_new_nickname_makes_the_account_forget_the_old(world: World, recorder: EventRecorder) -> None:
+def test_rename_invalidates_the_cached_contact(world: World, recorder: EventRecorder) -> None:
     world.people.rename(SONG, "呼保义")
     assert {"payloadType": 2, "payloadId": SONG} in recorder.of("dirty")
     world.people.rename(WENLONG, "史进")
     assert {"payloadType": 2, "payloadId": WENLONG} not in recorder.of("dirty")
 
 
-def test_remarks_are_the_viewers_own_and_for_friends_only(world: World) -> None:
+def test_remarks_belong_to_the_viewer_and_need_friendship(world: World) -> None:
     world.people.set_alias(BOT, SONG, "群主")
     assert world.people.get(BOT).aliases == {SONG: "群主"}
     world.people.set_alias(BOT, SONG, "")
@@ -117,7 +117,7 @@ def test_remarks_are_the_viewers_own_and_for_friends_only(world: World) -> None:
         world.people.set_alias(BOT, WENLONG, "x")
 
 
-def test_two_assistants_have_their_own_friends(world: World) -> None:
+def test_assistants_have_separate_friends(world: World) -> None:
     world.ensure(["weimi1002"])
     asked = world.people.ask(WENLONG, "wxid_weimi1002", "")
     world.people.accept("wxid_weimi1002", asked.id)

@@ -29,7 +29,7 @@ async def start(*arguments: str) -> tuple[asyncio.subprocess.Process, str]:
     return process, b"".join(lines).decode()
 
 
-async def test_it_says_where_it_is_and_keeps_its_world(tmp_path: Path) -> None:
+async def test_program_prints_addresses_and_saves_state(tmp_path: Path) -> None:
     state = tmp_path / "world.json"
     process, told = await start("--token", "insecure_t", "--state", str(state))
     found = re.search(r"(http://\S+)/api/state\ntoken +insecure_t\ngateway +127\.0\.0\.1:(\d+)  \(weimi1001", told)
@@ -66,7 +66,7 @@ async def test_it_says_where_it_is_and_keeps_its_world(tmp_path: Path) -> None:
         (("--port", "99999"), "port must be 0-65535"),
     ],
 )
-async def test_what_keeps_it_from_starting_is_said_in_a_line(arguments: tuple[str, ...], why: str) -> None:
+async def test_start_error_is_one_line(arguments: tuple[str, ...], why: str) -> None:
     command = (sys.executable, "-m", "sandbox", "--port", "0", *arguments)
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stderr=asyncio.subprocess.PIPE)
     _, said = await asyncio.wait_for(process.communicate(), SECONDS)

@@ -15,7 +15,7 @@ def room(world: World) -> WorldRoom:
     return world.rooms.create(SONG, [ZHIDUO, BOT], "梁山")
 
 
-def test_three_make_a_group_and_its_maker_owns_it(world: World, recorder: EventRecorder, clock: Clock) -> None:
+def test_room_of_three_is_created_and_owned_by_creator(world: World, recorder: EventRecorder, clock: Clock) -> None:
     room = world.rooms.create(BOT, [SONG, ZHIDUO], "宋公明的群100001")
     assert (room.owner, set(room.members)) == (BOT, {BOT, SONG, ZHIDUO})
     assert room.id.endswith("@chatroom")
@@ -31,27 +31,29 @@ def test_three_make_a_group_and_its_maker_owns_it(world: World, recorder: EventR
 @pytest.mark.parametrize(
     ("others", "why"), [([SONG], "三个人"), ([SONG, SONG, BOT], "三个人"), ([SONG, WENLONG], "好友")]
 )
-def test_no_group_of_two_or_of_strangers(world: World, recorder: EventRecorder, others: list[str], why: str) -> None:
+def test_room_of_two_or_with_strangers_is_rejected(
+    world: World, recorder: EventRecorder, others: list[str], why: str
+) -> None:
     with pytest.raises(Refused, match=why):
         world.rooms.create(BOT, others, "x")
     assert world.state.rooms == {}
     assert recorder.of("room-join") == []
 
 
-def test_the_same_call_twice_makes_two_groups(world: World) -> None:
+def test_repeated_create_makes_two_rooms(world: World) -> None:
     """WeChat has no idempotency: two calls create two groups."""
     made = {world.rooms.create(BOT, [SONG, ZHIDUO], "同名").id for _ in range(2)}
     assert len(made) == 2
 
 
-def test_making_a_group_of_more_than_forty_sends_cards(world: World) -> None:
+def test_creating_a_room_above_the_direct_limit_sends_invitations(world: World) -> None:
     crowd = [person.id for person in world.crowd(ACCOUNT, 45)]
     room = world.rooms.create(BOT, crowd, "大群")
     assert len(room.members) == 40
     assert len(world.state.invitations) == 6
 
 
-def test_anybody_inside_may_rename_but_the_same_name_is_no_news(
+def test_any_member_may_rename_and_same_topic_emits_nothing(
     world: World, room: WorldRoom, recorder: EventRecorder
 ) -> None:
     world.rooms.set_topic(BOT, room.id, "水泊")
@@ -64,7 +66,7 @@ def test_anybody_inside_may_rename_but_the_same_name_is_no_news(
         world.rooms.set_topic(ADMIN, room.id, "x")
 
 
-def test_the_announcement_is_the_owners_and_the_admins(world: World, room: WorldRoom, recorder: EventRecorder) -> None:
+def test_announcement_requires_owner_or_admin(world: World, room: WorldRoom, recorder: EventRecorder) -> None:
     with pytest.raises(Refused, match="群主"):
         world.rooms.announce(BOT, room.id, "我说")
     world.rooms.announce(SONG, room.id, "今晚集合")
@@ -76,7 +78,7 @@ def test_the_announcement_is_the_owners_and_the_admins(world: World, room: World
     assert room.announcement == "管理员说"
 
 
-def test_only_owner_and_admins_remove(world: World, room: WorldRoom, recorder: EventRecorder) -> None:
+def test_remove_requires_owner_or_admin(world: World, room: WorldRoom, recorder: EventRecorder) -> None:
     world.joins.add(SONG, room.id, XUANFENG)
     with pytest.raises(Refused, match="群主或管理员"):
         world.rooms.remove(BOT, room.id, XUANFENG)
@@ -93,17 +95,17 @@ def test_only_owner_and_admins_remove(world: World, room: WorldRoom, recorder: E
         world.rooms.remove(BOT, room.id, BOT)
 
 
-def test_the_removed_assistant_is_told_and_is_out(world: World, room: WorldRoom, recorder: EventRecorder) -> None:
+def test_removed_assistant_is_notified(world: World, room: WorldRoom, recorder: EventRecorder) -> None:
     world.rooms.remove(SONG, room.id, BOT)
     assert recorder.of("room-leave")[-1]["removeeIdList"] == [BOT]
-    heard = len(recorder.all)
+    received = len(recorder.all)
     world.chats.say(SONG, room.id, "他走了")
-    assert len(recorder.all) == heard
+    assert len(recorder.all) == received
     with pytest.raises(NotThere):
         world.rooms.seen_by(BOT, room.id)
 
 
-def test_when_the_owner_leaves_the_eldest_member_owns(world: World, room: WorldRoom, recorder: EventRecorder) -> None:
+def test_oldest_member_inherits_ownership(world: World, room: WorldRoom, recorder: EventRecorder) -> None:
     world.rooms.leave(SONG, room.id)
     assert room.owner == ZHIDUO
     assert recorder.of("room-leave")[-1]["removerId"] == SONG
@@ -111,13 +113,13 @@ def test_when_the_owner_leaves_the_eldest_member_owns(world: World, room: WorldR
         world.rooms.leave(SONG, room.id)
 
 
-def test_the_last_one_out(world: World, room: WorldRoom) -> None:
+def test_room_is_empty_after_last_leave(world: World, room: WorldRoom) -> None:
     for who in (ZHIDUO, SONG, BOT):
         world.rooms.leave(who, room.id)
     assert room.members == {}
 
 
-def test_ownership_goes_from_the_owner_to_a_member(world: World) -> None:
+def test_ownership_is_transferred_to_a_member(world: World) -> None:
     room = world.rooms.create(BOT, [SONG, ZHIDUO], "x")
     with pytest.raises(Refused, match="只有群主"):
         world.rooms.transfer(SONG, room.id, SONG)
@@ -129,7 +131,7 @@ def test_ownership_goes_from_the_owner_to_a_member(world: World) -> None:
         world.rooms.transfer(BOT, room.id, BOT)
 
 
-def test_three_admins_at_most_all_members_named_by_the_owner(world: World, room: WorldRoom) -> None:
+def test_at_most_three_admins_set_by_the_owner(world: World, room: WorldRoom) -> None:
     with pytest.raises(Refused, match="只有群主"):
         world.rooms.set_admins(BOT, room.id, [BOT])
     with pytest.raises(Refused, match="管理员"):
@@ -138,7 +140,7 @@ def test_three_admins_at_most_all_members_named_by_the_owner(world: World, room:
     assert room.admins == {BOT}
 
 
-def test_the_group_alias_is_ones_own(world: World, room: WorldRoom) -> None:
+def test_room_alias_belongs_to_the_member(world: World, room: WorldRoom) -> None:
     world.rooms.set_alias(ZHIDUO, room.id, "军师")
     assert world.called_in(room.id, ZHIDUO) == "军师"
     assert world.people.get(ZHIDUO).name == "智多星"

@@ -19,14 +19,14 @@ from tests.sandbox.conftest import ACCOUNT, BOT, Clock
 GONE = (StreamTerminatedError, ConnectionError, EOFError)
 
 
-async def test_the_token_opens_by_metadata_or_authority(server: PuppetServer) -> None:
+async def test_token_is_accepted_in_metadata_or_authority(server: PuppetServer) -> None:
     for client in (Client(server.port), Client(server.port, token="", authority=TOKEN)):
         assert (await client("Version")).version
         client.close()
 
 
 @pytest.mark.parametrize(("token", "authority"), [("wrong", ""), ("wrong", TOKEN), ("", "wrong"), ("", "")])
-async def test_without_it_nothing_opens(server: PuppetServer, token: str, authority: str) -> None:
+async def test_missing_or_wrong_token_is_rejected(server: PuppetServer, token: str, authority: str) -> None:
     client = Client(server.port, token=token, authority=authority)
     with pytest.raises(GRPCError) as refused:
         await client("Version")
@@ -40,7 +40,7 @@ async def test_without_it_nothing_opens(server: PuppetServer, token: str, author
     client.close()
 
 
-async def test_another_scheme_or_a_made_up_authority_does_not_open(server: PuppetServer) -> None:
+async def test_malformed_authorization_is_rejected(server: PuppetServer) -> None:
     client = Client(server.port, token="")
     for metadata in ({"authorization": f"Bearer {TOKEN}"}, {"x-authority": TOKEN}):
         client.metadata = metadata
@@ -50,7 +50,7 @@ async def test_another_scheme_or_a_made_up_authority_does_not_open(server: Puppe
     client.close()
 
 
-async def test_the_stream_begins_with_heartbeat_login_ready(client: Client) -> None:
+async def test_stream_starts_with_heartbeat_login_ready(client: Client) -> None:
     async with client.events() as events:
         assert [await events.next() for _ in range(3)] == [
             ("heartbeat", {"data": "Wechaty Puppet gRPC stream connect successfully"}),
@@ -59,7 +59,7 @@ async def test_the_stream_begins_with_heartbeat_login_ready(client: Client) -> N
         ]
 
 
-async def test_it_beats_when_there_is_nothing_to_tell(world: World) -> None:
+async def test_heartbeats_are_sent_while_idle(world: World) -> None:
     server = PuppetServer(world, ACCOUNT, TOKEN, heartbeat=0.05)
     client = Client(await server.start())
     async with client.events() as events:
@@ -69,9 +69,7 @@ async def test_it_beats_when_there_is_nothing_to_tell(world: World) -> None:
     await server.stop()
 
 
-async def test_a_second_listener_is_turned_away_and_the_first_undisturbed(
-    server: PuppetServer, client: Client, world: World
-) -> None:
+async def test_second_subscriber_is_rejected(server: PuppetServer, client: Client, world: World) -> None:
     second = Client(server.port)
     async with client.events() as events:
         await events.ready()
@@ -84,7 +82,7 @@ async def test_a_second_listener_is_turned_away_and_the_first_undisturbed(
     second.close()
 
 
-async def test_a_broken_stream_frees_its_place(server: PuppetServer, client: Client) -> None:
+async def test_broken_stream_can_be_reopened(server: PuppetServer, client: Client) -> None:
     async with client.events() as events:
         await events.ready()
     await until(lambda: not server.listening)
@@ -98,7 +96,7 @@ async def test_a_broken_stream_frees_its_place(server: PuppetServer, client: Cli
         await events.ready()
 
 
-async def test_stop_ends_the_stream_and_it_may_be_opened_again(client: Client) -> None:
+async def test_stop_ends_the_stream_and_it_can_be_reopened(client: Client) -> None:
     async with client.events() as events:
         await events.ready()
         await client("Stop")
@@ -109,7 +107,7 @@ async def test_stop_ends_the_stream_and_it_may_be_opened_again(client: Client) -
         await events.ready()
 
 
-async def test_logged_out_calls_are_refused_until_the_login(client: Client, world: World) -> None:
+async def test_calls_are_rejected_while_logged_out(client: Client, world: World) -> None:
     async with client.events() as events:
         await events.ready()
         await client("Logout")
@@ -123,14 +121,14 @@ async def test_logged_out_calls_are_refused_until_the_login(client: Client, worl
         assert BOT in (await client("ContactList")).ids
 
 
-async def test_a_stream_opened_while_logged_out_begins_with_scan(client: Client, world: World) -> None:
+async def test_stream_starts_with_scan_while_logged_out(client: Client, world: World) -> None:
     world.accounts.logout(ACCOUNT)
     world.accounts.logout(ACCOUNT)
     async with client.events() as events:
         assert [(await events.next())[0] for _ in range(2)] == ["heartbeat", "scan"]
 
 
-async def test_ding_and_dirty_come_back_as_events(client: Client) -> None:
+async def test_ding_and_dirty_are_returned_as_events(client: Client) -> None:
     async with client.events() as events:
         await events.ready()
         await client("Ding", data="hello")
@@ -145,7 +143,7 @@ async def test_unknown_calls_are_unimplemented(client: Client) -> None:
     assert refused.value.status is Status.UNIMPLEMENTED
 
 
-async def test_text_in_and_out_in_both_layouts(client: Client, world: World) -> None:
+async def test_text_in_both_message_layouts(client: Client, world: World) -> None:
     async with client.events() as events:
         await events.ready()
         world.chats.say(SONG, BOT, "你好")
@@ -161,7 +159,7 @@ async def test_text_in_and_out_in_both_layouts(client: Client, world: World) -> 
     assert refused.value.status is Status.UNKNOWN
 
 
-async def test_contacts_as_the_account_sees_them(client: Client) -> None:
+async def test_contacts_are_seen_by_the_account(client: Client) -> None:
     assert set((await client("ContactList")).ids) == {BOT, SONG, XUANFENG, ZHIDUO, "wxid_admin"}
     friend = await client("ContactPayload", id=SONG)
     assert (friend.name, friend.weixin, friend.friend, friend.type) == ("宋公明", "jishiyu", True, 1)
@@ -174,7 +172,7 @@ async def test_contacts_as_the_account_sees_them(client: Client) -> None:
     assert (await client("FriendshipSearchHandle", weixin="nobody")).contact_id == ""
 
 
-async def test_the_alias_is_set_by_presence_in_either_layout(client: Client) -> None:
+async def test_alias_is_set_when_present_in_either_layout(client: Client) -> None:
     assert (await client("ContactAlias", id=SONG)).alias == ""
     await client("ContactAlias", id=SONG, alias="群主")
     got = await client("ContactAlias", id=SONG)
@@ -187,7 +185,7 @@ async def test_the_alias_is_set_by_presence_in_either_layout(client: Client) -> 
         await client("ContactAlias", id=WENLONG, alias="x")
 
 
-async def test_a_friend_request_is_read_and_accepted(client: Client, world: World) -> None:
+async def test_friend_request_is_read_and_accepted(client: Client, world: World) -> None:
     async with client.events() as events:
         await events.ready()
         world.people.ask(WENLONG, BOT, "NTkxNjkwNzE4RDY2")
@@ -202,7 +200,7 @@ async def test_a_friend_request_is_read_and_accepted(client: Client, world: Worl
         await client("FriendshipAccept", id="fs_nothing")
 
 
-async def test_a_group_from_end_to_end(client: Client, world: World) -> None:
+async def test_group_lifecycle(client: Client, world: World) -> None:
     async with client.events() as events:
         await events.ready()
         room_id = (await client("RoomCreate", contact_ids=[SONG, ZHIDUO], topic="一号群")).id
@@ -239,7 +237,7 @@ async def test_a_group_from_end_to_end(client: Client, world: World) -> None:
             await client(call, id=others.id)
 
 
-async def test_refusals_come_as_errors_with_wechats_words(client: Client, world: World) -> None:
+async def test_rejections_carry_wechats_text(client: Client, world: World) -> None:
     room = world.rooms.create(SONG, [ZHIDUO, BOT], "梁山")
     world.rooms.set_confirm(SONG, room.id, True)
     refused: dict[str, tuple[dict[str, Any], str]] = {
@@ -256,7 +254,7 @@ async def test_refusals_come_as_errors_with_wechats_words(client: Client, world:
         assert error.value.status is Status.UNKNOWN
 
 
-async def test_an_invitation_is_read_and_accepted(client: Client, world: World) -> None:
+async def test_invitation_is_read_and_accepted(client: Client, world: World) -> None:
     room = world.rooms.create(SONG, [ZHIDUO, XUANFENG], "别人的群")
     async with client.events() as events:
         await events.ready()
@@ -270,7 +268,7 @@ async def test_an_invitation_is_read_and_accepted(client: Client, world: World) 
         await client("RoomInvitationAccept", id="invite_none")
 
 
-async def test_tags(client: Client) -> None:
+async def test_tags_are_added_and_removed(client: Client) -> None:
     await client("TagContactAdd", id="VIP", contact_id=SONG)
     await client("TagContactAdd", id="VIP", contact_id=SONG)
     assert (await client("TagContactList", contact_id=SONG)).ids == ["VIP"]
@@ -282,7 +280,7 @@ async def test_tags(client: Client) -> None:
         await client("TagContactDelete", id="VIP")
 
 
-async def test_two_accounts_share_a_world_and_nothing_else(world: World, server: PuppetServer, client: Client) -> None:
+async def test_two_accounts_share_only_the_world(world: World, server: PuppetServer, client: Client) -> None:
     world.ensure(["weimi1002"])
     other = PuppetServer(world, "weimi1002", "insecure_other")
     stranger = Client(await other.start(), token="insecure_other")
@@ -300,27 +298,27 @@ async def test_two_accounts_share_a_world_and_nothing_else(world: World, server:
     await other.stop()
 
 
-async def test_only_loopback_and_never_without_a_token(world: World) -> None:
+async def test_non_loopback_or_missing_token_is_rejected(world: World) -> None:
     with pytest.raises(ValueError, match="loopback"):
         PuppetServer(world, ACCOUNT, TOKEN, host="0.0.0.0")
     with pytest.raises(ValueError, match="token"):
         PuppetServer(world, ACCOUNT, "")
 
 
-async def test_four_megabytes_are_too_much_for_one_message(client: Client) -> None:
+async def test_message_above_four_megabytes_is_rejected(client: Client) -> None:
     with pytest.raises(GRPCError) as refused:
         await client("MessageSendText", conversation_id=SONG, text="x" * (4 * 1024 * 1024))
     assert refused.value.status is Status.RESOURCE_EXHAUSTED
 
 
-async def test_an_odd_event_is_passed_on_as_it_is(server: PuppetServer, client: Client) -> None:
+async def test_raw_event_is_sent_unchanged(server: PuppetServer, client: Client) -> None:
     async with client.events() as events:
         await events.ready()
         server.send_raw(pb.EventResponse(type=pb.EVENT_LOGOUT, payload="{}"))
         assert await events.next() == ("logout", {})
 
 
-async def test_the_trace_tells_what_was_told_and_called(client: Client, world: World) -> None:
+async def test_trace_contains_events_and_calls(client: Client, world: World) -> None:
     async with client.events() as events:
         await events.ready()
         world.chats.say(SONG, BOT, "你好")
@@ -336,7 +334,7 @@ async def test_the_trace_tells_what_was_told_and_called(client: Client, world: W
     ]
 
 
-async def test_in_a_shared_group_each_account_has_ids_of_its_own(client: Client, world: World) -> None:
+async def test_message_ids_differ_between_accounts_of_a_shared_group(client: Client, world: World) -> None:
     world.ensure(["weimi1002"])
     room = world.rooms.create(SONG, [BOT, "wxid_weimi1002"], "两个助手")
     said = world.chats.say(SONG, room.id, "大家好")
@@ -346,7 +344,7 @@ async def test_in_a_shared_group_each_account_has_ids_of_its_own(client: Client,
         await client("MessagePayload", id=theirs)
 
 
-async def test_too_fast_is_refused_per_kind_of_action(client: Client, world: World, clock: Clock) -> None:
+async def test_rate_limits_are_separate_per_action(client: Client, world: World, clock: Clock) -> None:
     world.limits.set("message", 1, 60)
     world.limits.set("room_create", 0)
     await client("MessageSendText", conversation_id=SONG, text="一")

@@ -14,7 +14,7 @@ from tests.sandbox.client import Client, until
 from tests.sandbox.conftest import ACCOUNT, BOT
 
 
-def test_all_there_is_comes_back(world: World, tmp_path: Path) -> None:
+def test_complete_state_survives_save_and_load(world: World, tmp_path: Path) -> None:
     path = tmp_path / "deep" / "world.json"
     room = world.rooms.create(SONG, [ZHIDUO, BOT], "梁山")
     world.rooms.set_admins(SONG, room.id, [ZHIDUO])
@@ -38,7 +38,7 @@ def test_all_there_is_comes_back(world: World, tmp_path: Path) -> None:
     assert again.people.by_weixin("jishiyu") is again.people.get(SONG)
 
 
-def test_new_things_get_new_ids_after_a_load(tmp_path: Path) -> None:
+def test_new_ids_after_load_are_unused(tmp_path: Path) -> None:
     world = World.default([ACCOUNT], seed=1)
     first = world.rooms.create(SONG, [ZHIDUO, BOT], "一")
     said = world.chats.say(SONG, BOT, "一")
@@ -49,14 +49,14 @@ def test_new_things_get_new_ids_after_a_load(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", '{"format": 99}', "nonsense"])
-def test_a_strange_file_is_refused(tmp_path: Path, content: str) -> None:
+def test_invalid_file_is_rejected(tmp_path: Path, content: str) -> None:
     path = tmp_path / "w.json"
     path.write_text(content)
     with pytest.raises(OSError, match="to start with a new world"):
         World.load(path)
 
 
-async def test_what_was_delivered_is_readable_after_a_restart(tmp_path: Path) -> None:
+async def test_delivered_messages_are_readable_after_restart(tmp_path: Path) -> None:
     path = tmp_path / "world.json"
     first = await sandbox.start([ACCOUNT], port=0, state=path, token="insecure_x")
     client = Client(first.servers[ACCOUNT].port, token="insecure_x")
@@ -75,7 +75,7 @@ async def test_what_was_delivered_is_readable_after_a_restart(tmp_path: Path) ->
     await second.stop()
 
 
-async def test_changes_are_on_disk_soon_without_a_stop(tmp_path: Path) -> None:
+async def test_changes_are_saved_without_stop(tmp_path: Path) -> None:
     path = tmp_path / "world.json"
     running = await sandbox.start([ACCOUNT], port=0, state=path)
     for n in range(3):
@@ -84,7 +84,7 @@ async def test_changes_are_on_disk_soon_without_a_stop(tmp_path: Path) -> None:
     await running.stop()
 
 
-async def test_a_taken_port_closes_all_that_was_opened(tmp_path: Path) -> None:
+async def test_taken_port_closes_opened_servers(tmp_path: Path) -> None:
     running = await sandbox.start([ACCOUNT], port=0)
     taken = int(running.url.rpartition(":")[2])
     with pytest.raises(OSError):
@@ -93,7 +93,7 @@ async def test_a_taken_port_closes_all_that_was_opened(tmp_path: Path) -> None:
     await running.stop()
 
 
-def test_a_crowd_is_made_quickly_and_keeps_to_the_rules() -> None:
+def test_crowd_is_created_quickly_within_the_rules() -> None:
     world = World.default([ACCOUNT], seed=1)
     crowd = world.crowd(ACCOUNT, 5000)
     rooms = [world.hall(BOT, [person.id for person in crowd[n * 16 : n * 16 + 16]], f"群{n}") for n in range(300)]
@@ -104,9 +104,7 @@ def test_a_crowd_is_made_quickly_and_keeps_to_the_rules() -> None:
     assert len(rooms[0].members) == 18
 
 
-async def test_a_state_that_cannot_be_kept_fails_no_stop(
-    world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_failed_save_does_not_fail_stop(world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "folder" / "world.json"
     keeper = StateStore(world.state, path)
     keeper.start()
@@ -115,8 +113,8 @@ async def test_a_state_that_cannot_be_kept_fails_no_stop(
     assert "could not be kept" in caplog.text
 
 
-async def test_a_killed_sandbox_has_forgotten_nothing_it_told(tmp_path: Path) -> None:
-    """Whatever is told, by an event or an answer, is there after a kill -9: message ids never begin anew."""
+async def test_kill_9_loses_nothing_that_was_notified(tmp_path: Path) -> None:
+    """Everything reported by an event or a response survives kill -9; message ids are never reused."""
     path = tmp_path / "world.json"
     world = World.default([ACCOUNT], seed=1)
     store = StateStore(world.state, path)
@@ -134,7 +132,7 @@ async def test_a_killed_sandbox_has_forgotten_nothing_it_told(tmp_path: Path) ->
     assert World.load(path).state.messages == world.state.messages
 
 
-async def test_a_torn_line_ends_the_journal(tmp_path: Path) -> None:
+async def test_torn_line_ends_the_journal(tmp_path: Path) -> None:
     path = tmp_path / "world.json"
     world = World.default([ACCOUNT], seed=1)
     store = StateStore(world.state, path)

@@ -8,7 +8,7 @@ from protocol import puppet_pb2 as pb
 from sandbox.gateway.event_stream import EventBacklog
 
 
-async def test_it_is_bounded_and_keeps_its_order() -> None:
+async def test_backlog_is_bounded_and_ordered() -> None:
     outbox = EventBacklog(bound=2)
     for n in range(5):
         outbox.tell("message", {"messageId": str(n)})
@@ -19,7 +19,7 @@ async def test_it_is_bounded_and_keeps_its_order() -> None:
     assert told[2] is None
 
 
-async def test_what_is_late_comes_after_what_is_prompt_and_never_when_closed() -> None:
+async def test_delayed_events_follow_prompt_ones_and_end_at_close() -> None:
     outbox = EventBacklog()
     outbox.tell("message", {"messageId": "late"}, 0.02)
     outbox.tell("message", {"messageId": "prompt"})

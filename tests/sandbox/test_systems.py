@@ -21,7 +21,7 @@ async def ask(url: str, body: Any, key: str = "k", method: str = "POST") -> tupl
         return response.status, await response.json()
 
 
-async def test_the_same_key_gets_the_same_answer() -> None:
+async def test_same_key_gets_same_response() -> None:
     systems = await start_systems(ports=(0, 0))
     url = f"{systems.urls[HIPOS]}/devices/authorizations"
     first = await ask(url, {"store": "一店", "callback": "http://127.0.0.1:1/"})
@@ -43,13 +43,13 @@ async def test_the_same_key_gets_the_same_answer() -> None:
         (HIPOS, "POST", "/devices/authorizations", {"store": "a"}, (400, {"message": "缺少 callback"})),
     ],
 )
-async def test_what_is_incomplete_is_refused(system: str, method: str, path: str, body: Any, answer: Any) -> None:
+async def test_incomplete_request_is_rejected(system: str, method: str, path: str, body: Any, answer: Any) -> None:
     systems = await start_systems(ports=(0, 0))
     assert await ask(systems.urls[system] + path, body, method=method) == answer
     await systems.stop()
 
 
-async def test_what_they_owe_outlives_a_restart(tmp_path: Path) -> None:
+async def test_pending_callbacks_survive_restart(tmp_path: Path) -> None:
     systems = await start_systems(ports=(0, 0), state=tmp_path / "systems")
     url = f"{systems.urls[HIPOS]}/devices/authorizations"
     _, answer = await ask(url, {"store": "一店", "callback": "http://127.0.0.1:1/"})
@@ -62,7 +62,7 @@ async def test_what_they_owe_outlives_a_restart(tmp_path: Path) -> None:
     await again.stop()
 
 
-async def test_a_callback_cut_off_by_the_end_can_be_sent_again(tmp_path: Path) -> None:
+async def test_interrupted_callback_can_be_sent_again(tmp_path: Path) -> None:
     systems = await start_systems(ports=(0, 0), state=tmp_path / "systems")
     url = f"{systems.urls[HIPOS]}/devices/authorizations"
     await ask(url, {"store": "一店", "callback": "http://127.0.0.1:1/"})
@@ -74,14 +74,14 @@ async def test_a_callback_cut_off_by_the_end_can_be_sent_again(tmp_path: Path) -
     await again.stop()
 
 
-async def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+async def test_damaged_file_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "systems"
     path.write_text("{")
     with pytest.raises(OSError, match="systems is damaged"):
         await start_systems(ports=(0, 0), state=path)
 
 
-async def test_a_port_that_is_taken_is_said_and_the_other_one_serves() -> None:
+async def test_taken_port_is_reported_and_the_other_server_starts() -> None:
     first = await start_systems(ports=(0, 0))
     taken = int(first.urls[YUNMALL].rpartition(":")[2])
     second = await start_systems(ports=(taken, 0))

@@ -1,5 +1,5 @@
-"""The services over a real database, with one account in memory and a clock that a test moves. Nothing is sent: what is
-promised stays in the outbox, where a test reads it."""
+"""The services over a real database, with one in-memory account and a clock set by the test. Nothing is sent: queued
+jobs stay in the outbox, where the test reads them."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ PEOPLE = {SONG: "宋公明", ZHI: "智多星", XUAN: "黑旋风", STAFF: "店长
 T = TypeVar("T")
 
 
-class Promised(NamedTuple):
-    """A row of the outbox: for whom it is, and what it holds."""
+class QueuedJob(NamedTuple):
+    """A row of the outbox."""
 
     queue: str
     key: str
@@ -38,7 +38,7 @@ class Promised(NamedTuple):
 
 @dataclass
 class Parts:
-    """The container and what stands around it."""
+    """The container with its account and clock."""
 
     container: Container
     wechat: InMemoryWeChat
@@ -50,18 +50,18 @@ class Parts:
     async def write(self, fn: Callable[[Session], T]) -> T:
         return await self.container.store.write(fn)
 
-    async def promised(self, queue: str = "wx") -> list[Promised]:
-        """What was promised on the queues of this kind, in order."""
+    async def queued(self, queue: str = "wx") -> list[QueuedJob]:
+        """The jobs of the queues with this prefix, in order."""
         items = await self.read(lambda s: s.exec(select(OutboxItem).order_by(col(OutboxItem.id))).all())
         return [
-            Promised(item.queue, item.key, json.loads(item.body), item.run_at)
+            QueuedJob(item.queue, item.key, json.loads(item.body), item.run_at)
             for item in items
             if item.queue.partition(":")[0] == queue
         ]
 
-    async def said(self, to: str) -> list[str]:
-        """The texts promised to a person or a group, in order."""
-        return [one.body["text"] for one in await self.promised() if one.key == to and one.body["type"] == "text"]
+    async def queued_texts(self, to: str) -> list[str]:
+        """The texts queued for a person or a group, in order."""
+        return [one.body["text"] for one in await self.queued() if one.key == to and one.body["type"] == "text"]
 
     async def group(self, code: str = "1") -> Qun:
         """A group of 宋公明's, with 智多星."""
@@ -88,7 +88,7 @@ OpenParts = Callable[..., Awaitable[Parts]]
 
 @pytest.fixture
 async def open_parts(tmp_path: Path, clock: Clock) -> AsyncIterator[OpenParts]:
-    """Opens the services with the given sections of the config; again for a restart on the same database."""
+    """Return a function that opens the services with a config; a second call is a restart on the same database."""
     opened: list[Container] = []
     if not (tmp_path / "wxbot.db").exists():
         make_sqlite(tmp_path / "wxbot.db")

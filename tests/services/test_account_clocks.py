@@ -1,4 +1,4 @@
-"""What is too old to be answered, and how far the clocks differ, whichever of them is wrong."""
+"""Old messages and clock skew, with either clock wrong."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MINUTE = 60.0
 
 
 class Machine:
-    """A machine whose clock is `ahead` of the true time, and gateways `a` and `b` that tell their time or do not."""
+    """A machine whose clock is `ahead` of the true time, and gateways `a` and `b` that may report their time."""
 
     def __init__(self) -> None:
         self.passed = 0.0
@@ -36,7 +36,7 @@ class Machine:
         self.gateways["a"].gateway_time = NOW + self.passed - behind
 
     def is_old(self, ago: float, behind: float = 0.0) -> bool:
-        """Whether what was said so long ago, by a gateway's clock that is so far behind, is old."""
+        """Whether a message sent `ago` seconds ago is old, by a gateway's clock that is `behind`."""
         return self.clocks.is_old("a", NOW + self.passed - ago - behind)
 
 
@@ -45,7 +45,7 @@ def machine() -> Machine:
     return Machine()
 
 
-def test_what_was_said_ten_minutes_before_the_login_is_old(machine: Machine) -> None:
+def test_message_ten_minutes_before_login_is_old(machine: Machine) -> None:
     machine.passed = HOUR  # the account comes online long after the start
     machine.online()
     assert not machine.is_old(9 * MINUTE)
@@ -55,7 +55,7 @@ def test_what_was_said_ten_minutes_before_the_login_is_old(machine: Machine) -> 
     assert machine.is_old(16 * MINUTE)
 
 
-def test_a_lost_connection_is_no_login_and_a_logout_is_the_end_of_one(machine: Machine) -> None:
+def test_reconnect_keeps_the_login_time_and_logout_resets_it(machine: Machine) -> None:
     machine.online()
     machine.passed = HOUR
     machine.clocks.state_changed("a", State.CONNECTING)
@@ -67,7 +67,7 @@ def test_a_lost_connection_is_no_login_and_a_logout_is_the_end_of_one(machine: M
 
 
 @pytest.mark.parametrize("ahead", [20 * MINUTE, 400 * 24 * HOUR])
-def test_a_machine_that_is_ahead_answers(machine: Machine, ahead: float) -> None:
+def test_machine_ahead_still_answers(machine: Machine, ahead: float) -> None:
     machine.ahead = ahead
     machine.tells()
     machine.online()
@@ -77,7 +77,7 @@ def test_a_machine_that_is_ahead_answers(machine: Machine, ahead: float) -> None
     assert not machine.is_old(0)
 
 
-def test_a_gateway_that_is_behind_is_answered(machine: Machine) -> None:
+def test_gateway_behind_is_answered(machine: Machine) -> None:
     machine.tells(behind=8 * HOUR)
     machine.online()
     assert not machine.is_old(0, behind=8 * HOUR)
@@ -86,7 +86,7 @@ def test_a_gateway_that_is_behind_is_answered(machine: Machine) -> None:
     assert not machine.is_old(0)
 
 
-def test_a_gateway_whose_clock_is_set_back_is_answered(machine: Machine) -> None:
+def test_gateway_clock_set_back_is_answered(machine: Machine) -> None:
     machine.tells()
     machine.online()
     assert not machine.is_old(0)
@@ -95,7 +95,7 @@ def test_a_gateway_whose_clock_is_set_back_is_answered(machine: Machine) -> None
     assert not machine.is_old(0, behind=8 * HOUR)
 
 
-def test_without_a_gateways_time_a_few_live_messages_tell(machine: Machine) -> None:
+def test_skew_is_estimated_from_live_messages(machine: Machine) -> None:
     machine.ahead = 20 * MINUTE
     machine.online()
     answered = []
@@ -107,14 +107,14 @@ def test_without_a_gateways_time_a_few_live_messages_tell(machine: Machine) -> N
     assert answered == [False, False, True, True, True]
 
 
-def test_what_a_gateway_brings_at_the_login_tells_no_time(machine: Machine) -> None:
+def test_backlog_at_login_does_not_set_the_skew(machine: Machine) -> None:
     machine.online()
     for number in range(5):
         machine.clocks.record_message("a", NOW - HOUR + number, NOW)
     assert machine.is_old(HOUR)
 
 
-def test_the_skew_is_the_gateways_or_that_of_the_fastest_message(machine: Machine) -> None:
+def test_skew_comes_from_gateway_time_or_fastest_message(machine: Machine) -> None:
     assert dict(machine.clocks.skews()) == {}
     for delay in (3600.0, 2.5, 0.4, 30.0):  # an old one, and some that were slow
         machine.clocks.record_message("a", 1000.0, 1000.0 + delay)
@@ -128,7 +128,7 @@ def test_the_skew_is_the_gateways_or_that_of_the_fastest_message(machine: Machin
     assert machine.clocks.skew("b") == 0.0
 
 
-def test_a_wrong_clock_is_logged_once_and_again_when_it_is_right(
+def test_wrong_clock_is_logged_once_and_again_when_corrected(
     machine: Machine, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)

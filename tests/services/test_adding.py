@@ -1,4 +1,4 @@
-"""Adding one person to a room: what WeChat shows decides, and for how long it is waited for."""
+"""Adding a person to a room: the result is what WeChat shows within a time limit."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from wechat.interface import State
 ROOM = "room@chatroom"
 
 
-class Watched(InMemoryWeChat):
-    """Adds nobody; `shows` says whether the next look sees them in, `grows_to` how many are in the room by then."""
+class ScriptedWeChat(InMemoryWeChat):
+    """Adds nobody; `shows`: whether the next reading has the person, `grows_to`: the size of the room by then."""
 
     def __init__(self) -> None:
         super().__init__(ACCOUNT)
@@ -52,8 +52,8 @@ class Watched(InMemoryWeChat):
         return self.shows
 
 
-async def made(open_parts: OpenParts, members: int = 3, **groups: Any) -> tuple[Parts, Watched, Room]:
-    wechat = Watched()
+async def made(open_parts: OpenParts, members: int = 3, **groups: Any) -> tuple[Parts, ScriptedWeChat, Room]:
+    wechat = ScriptedWeChat()
     parts = await open_parts(wechat, groups={"direct_add_limit": 5, "confirm_seconds": 8, **groups})
     room = Room(ROOM, "群", "", (), {f"m{number}" for number in range(members)})
     wechat.directory.put_room(room)
@@ -90,7 +90,7 @@ async def outcomes(parts: Parts) -> list[tuple[str, str]]:
     return [(action.outcome, action.seen) for action in actions]
 
 
-async def test_who_is_seen_in_the_room_has_joined(open_parts: OpenParts) -> None:
+async def test_person_seen_in_room_has_joined(open_parts: OpenParts) -> None:
     parts, wechat, room = await made(open_parts)
     wechat.shows = True
     assert await add(parts, room) is AddResult.JOINED
@@ -99,7 +99,7 @@ async def test_who_is_seen_in_the_room_has_joined(open_parts: OpenParts) -> None
     assert await outcomes(parts) == [("done", "joined")]
 
 
-async def test_who_is_not_seen_in_a_small_room_was_not_let_in(open_parts: OpenParts) -> None:
+async def test_person_not_seen_in_small_room_is_an_error(open_parts: OpenParts) -> None:
     parts, _, room = await made(open_parts, members=4)
     with pytest.raises(InviteFailed, match=f"{XUAN} not seen in {ROOM}"):
         await add(parts, room)
@@ -107,8 +107,8 @@ async def test_who_is_not_seen_in_a_small_room_was_not_let_in(open_parts: OpenPa
 
 
 @pytest.mark.parametrize(("grown", "invited"), [(4, False), (5, True), (6, True)])
-async def test_the_room_grew_meanwhile(open_parts: OpenParts, grown: int, invited: bool) -> None:
-    """It was below the limit when the call began; WeChat asks the person by the size that it has then."""
+async def test_room_grown_meanwhile_uses_its_new_size(open_parts: OpenParts, grown: int, invited: bool) -> None:
+    """It was below the limit when the call began; WeChat decides by its current size."""
     parts, wechat, room = await made(open_parts, members=4)
     wechat.grows_to = grown
     if not invited:
@@ -119,7 +119,7 @@ async def test_the_room_grew_meanwhile(open_parts: OpenParts, grown: int, invite
     assert await outcomes(parts) == [("invited", "invited")]
 
 
-async def test_a_room_that_has_gone_meanwhile_counts_as_it_was(open_parts: OpenParts) -> None:
+async def test_room_gone_meanwhile_uses_its_old_size(open_parts: OpenParts) -> None:
     parts, wechat, room = await made(open_parts, members=4)
 
     async def gone(*_given: object) -> bool:
@@ -132,16 +132,14 @@ async def test_a_room_that_has_gone_meanwhile_counts_as_it_was(open_parts: OpenP
 
 
 @pytest.mark.parametrize(("confirm", "waited"), [(8, 2.0), (2.5, 2.0), (1.5, 1.5)])
-async def test_a_large_room_is_looked_at_for_the_lower_of_the_two_limits(
-    open_parts: OpenParts, confirm: float, waited: float
-) -> None:
+async def test_large_room_is_checked_from_the_lower_limit(open_parts: OpenParts, confirm: float, waited: float) -> None:
     parts, wechat, room = await made(open_parts, members=5, confirm_seconds=confirm)
     assert await add(parts, room) is AddResult.INVITED
     assert wechat.waits == [waited]
     assert await state_of(parts) == MemberState.INVITED, "noted before the look, in case of a crash"
 
 
-async def test_a_large_room_may_take_the_person_in_directly(open_parts: OpenParts) -> None:
+async def test_large_room_may_add_directly(open_parts: OpenParts) -> None:
     parts, wechat, room = await made(open_parts, members=5)
     wechat.shows = True
     assert await add(parts, room) is AddResult.JOINED
@@ -155,7 +153,7 @@ async def test_a_large_room_may_take_the_person_in_directly(open_parts: OpenPart
         ("需要对方确认", AddResult.INVITED),
     ],
 )
-async def test_who_must_confirm(open_parts: OpenParts, words: str, result: AddResult) -> None:
+async def test_confirmation_by_person_or_owner(open_parts: OpenParts, words: str, result: AddResult) -> None:
     parts, wechat, room = await made(open_parts)
     wechat.fails["add_member"] = WeChatNeedsConfirmation("RoomAdd", words)
     assert await add(parts, room) is result
@@ -164,7 +162,7 @@ async def test_who_must_confirm(open_parts: OpenParts, words: str, result: AddRe
 
 
 @pytest.mark.parametrize("shown", [True, False])
-async def test_a_lost_answer_is_settled_by_a_look(open_parts: OpenParts, shown: bool) -> None:
+async def test_lost_response_is_settled_by_reading_back(open_parts: OpenParts, shown: bool) -> None:
     parts, wechat, room = await made(open_parts)
     wechat.fails["add_member"] = WeChatUnknown("RoomAdd", "no answer in time")
     wechat.shows = shown
@@ -186,7 +184,7 @@ async def test_a_lost_answer_is_settled_by_a_look(open_parts: OpenParts, shown: 
         (WeChatRefused("RoomAdd", "你无权拉人"), InviteFailed, None),
     ],
 )
-async def test_what_a_refusal_is_to_a_caller(
+async def test_rejection_maps_to_api_error(
     open_parts: OpenParts, error: WeChatError, raised: type[Exception], retry_after: float | None
 ) -> None:
     parts, wechat, room = await made(open_parts)
@@ -200,7 +198,7 @@ async def test_what_a_refusal_is_to_a_caller(
     assert [outcome for outcome, _ in await outcomes(parts)] == ["failed"]
 
 
-async def test_an_account_that_is_away_tries_nothing(open_parts: OpenParts) -> None:
+async def test_offline_account_attempts_nothing(open_parts: OpenParts) -> None:
     parts, wechat, room = await made(open_parts)
     wechat.state = State.CONNECTING
     with pytest.raises(AssistantOffline):
@@ -213,8 +211,8 @@ async def test_an_account_that_is_away_tries_nothing(open_parts: OpenParts) -> N
 PACE = {"enabled": True, "add_seconds": 0.2, "request_seconds": 0.1}
 
 
-async def paced(open_parts: OpenParts, **pacing: Any) -> tuple[Parts, Watched, Room]:
-    wechat = Watched()
+async def paced(open_parts: OpenParts, **pacing: Any) -> tuple[Parts, ScriptedWeChat, Room]:
+    wechat = ScriptedWeChat()
     wechat.shows = True
     parts = await open_parts(wechat, pacing={**PACE, **pacing})
     room = Room(ROOM, "群", "", (), {"m"})
@@ -224,7 +222,7 @@ async def paced(open_parts: OpenParts, **pacing: Any) -> tuple[Parts, Watched, R
     return parts, wechat, room
 
 
-async def test_a_request_that_would_wait_too_long_is_refused(open_parts: OpenParts) -> None:
+async def test_request_with_too_long_a_wait_is_rejected(open_parts: OpenParts) -> None:
     parts, wechat, room = await paced(open_parts)
     with pytest.raises(TooManyRequests) as caught:
         await add(parts, room)
@@ -232,19 +230,19 @@ async def test_a_request_that_would_wait_too_long_is_refused(open_parts: OpenPar
     assert wechat.calls.count("add_member") == 1
 
 
-async def test_a_request_waits_exactly_as_long_as_it_may(open_parts: OpenParts) -> None:
+async def test_request_waits_up_to_the_limit(open_parts: OpenParts) -> None:
     parts, wechat, room = await paced(open_parts, add_seconds=0.125, request_seconds=0.125)
     assert await add(parts, room) is AddResult.JOINED
     assert wechat.calls.count("add_member") == 2
 
 
-async def test_who_does_not_wait_for_an_answer_waits_for_the_turn(open_parts: OpenParts) -> None:
+async def test_background_request_waits_for_its_turn(open_parts: OpenParts) -> None:
     parts, wechat, room = await paced(open_parts)
     assert await add(parts, room, patient=True) is AddResult.JOINED
     assert wechat.calls.count("add_member") == 2
 
 
-async def test_what_was_taken_back_while_it_waited_is_not_done(open_parts: OpenParts) -> None:
+async def test_withdrawn_request_is_not_executed(open_parts: OpenParts) -> None:
     parts, wechat, room = await paced(open_parts)
     with pytest.raises(InviteFailed, match="taken back"):
         await add(parts, room, MemberState.REFUSED, patient=True)

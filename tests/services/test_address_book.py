@@ -35,7 +35,7 @@ async def _saved_at(store: Store) -> float:
     return row.saved_at if row else 0.0
 
 
-async def test_what_was_known_is_known_after_a_restart(store: Store, clock: Clock) -> None:
+async def test_directory_is_restored_after_restart(store: Store, clock: Clock) -> None:
     await AddressBook(store, _known().whole(), clock).save()
     again = _fresh()
     book = AddressBook(store, again.whole(), clock)
@@ -48,7 +48,7 @@ async def test_what_was_known_is_known_after_a_restart(store: Store, clock: Cloc
     await book.stop()
 
 
-async def test_an_empty_book_leaves_an_empty_directory(store: Store, clock: Clock) -> None:
+async def test_empty_address_book_restores_empty_directory(store: Store, clock: Clock) -> None:
     wechat = _fresh()
     book = AddressBook(store, wechat.whole(), clock)
     await book.load()
@@ -57,13 +57,15 @@ async def test_an_empty_book_leaves_an_empty_directory(store: Store, clock: Cloc
     assert await _saved_at(store) == 0, "nobody has logged in: there is nothing to keep"
 
 
-async def test_a_stop_does_not_fail_for_it(sqlite_store: Store, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+async def test_failed_save_does_not_fail_stop(
+    sqlite_store: Store, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
     await sqlite_store.close()
     await AddressBook(sqlite_store, _known().whole(), clock).stop()
     assert "could not store" in caplog.text
 
 
-async def test_it_is_written_only_when_something_changed(sqlite_store: Store, clock: Clock) -> None:
+async def test_saved_only_when_changed(sqlite_store: Store, clock: Clock) -> None:
     wechat = _known()
     book = AddressBook(sqlite_store, wechat.whole(), clock)
     await book.save()
@@ -78,7 +80,7 @@ async def test_it_is_written_only_when_something_changed(sqlite_store: Store, cl
 
 
 @pytest.mark.parametrize("change", ["contact", "gone", "left", "topic", "room", "room gone"])
-def test_every_change_shows(change: str) -> None:
+def test_every_change_is_noticed(change: str) -> None:
     directory = _known().directory
     before, now = directory.version, datetime.now(UTC)
     {

@@ -1,4 +1,4 @@
-"""What one person may cause within an hour."""
+"""Limits per person and hour."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Clock:
         return self.now
 
 
-def test_an_hour_slides_and_everybody_has_their_own() -> None:
+def test_budget_slides_per_person() -> None:
     clock = Clock()
     budgets = Budgets(LimitSettings(tickets=2), clock)
     verdicts = []
@@ -30,7 +30,7 @@ def test_an_hour_slides_and_everybody_has_their_own() -> None:
     assert [budgets.spend(Budget.TICKETS, "a", "one") for _ in range(3)] == [ALLOWED, EXCEEDED, SILENT]
 
 
-def test_a_clock_that_is_set_back_silences_nobody() -> None:
+def test_clock_set_back_does_not_block() -> None:
     clock = Clock()
     budgets = Budgets(LimitSettings(tickets=1), clock)
     assert budgets.spend(Budget.TICKETS, "a", "one") is ALLOWED
@@ -38,7 +38,7 @@ def test_a_clock_that_is_set_back_silences_nobody() -> None:
     assert budgets.spend(Budget.TICKETS, "a", "one") is ALLOWED
 
 
-def test_the_same_sentence_however_written() -> None:
+def test_equal_texts_in_any_form_share_a_budget() -> None:
     clock = Clock()
     budgets = Budgets(LimitSettings(repeats=2), clock)
     said = [budgets.repeat("a", "one", words) for words in ("ABC", "abc ", "ＡＢＣ", "别的", "abc")]
@@ -47,7 +47,7 @@ def test_the_same_sentence_however_written() -> None:
     assert budgets.repeat("a", "one", "abc") is ALLOWED
 
 
-def test_bytes_count_by_their_number() -> None:
+def test_bytes_count_by_size() -> None:
     clock = Clock()
     budgets = Budgets(LimitSettings(megabytes=2), clock)
     assert budgets.has_left(Budget.BYTES, "a", "one")

@@ -17,7 +17,7 @@ RULES = """
 """
 
 
-def test_it_shows_which_rule_answers(tmp_path: Path) -> None:
+def test_command_shows_the_matching_rule(tmp_path: Path) -> None:
     """End to end, as called by `make keywords`."""
     path = tmp_path / "rules.yaml"
     path.write_text(RULES, encoding="utf-8")
@@ -28,7 +28,7 @@ def test_it_shows_which_rule_answers(tmp_path: Path) -> None:
     assert "private: rule 3, regex '订单(\\\\d+)' -> 订单 42 收到 | 请稍候" in done.stdout
 
 
-def test_a_whole_config_and_the_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_whole_config_and_context_are_accepted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "config.yaml"
     indented = RULES.replace("\n-", "\n    -")
     path.write_text(f"customer_service:\n  keywords:{indented}", encoding="utf-8")
@@ -49,7 +49,7 @@ def test_a_whole_config_and_the_place(tmp_path: Path, capsys: pytest.CaptureFixt
         ("- {equals: a, reply: [{image: none.png}]}", "file not found: 'none.png'"),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], rules: str, says: str) -> None:
+def test_rule_error_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str], rules: str, says: str) -> None:
     path = tmp_path / "rules.yaml"
     path.write_text(rules, encoding="utf-8")
     assert main([str(path)]) == 1
@@ -57,15 +57,13 @@ def test_what_is_wrong_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert says in printed.out + printed.err
 
 
-def test_a_missing_file_and_a_wrong_call(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_file_and_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path / "none.yaml")]) == 1
     assert "none.yaml" in capsys.readouterr().err
     assert main([]) == 2
 
 
-def test_a_config_says_from_which_nearness_on_questions_are_offered(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_menu_threshold_of_config_is_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     faq = "- {questions: [怎么退货], answer: 七天内凭小票。}\n- {questions: [运费多少], answer: 十元。}\n"
     (tmp_path / "faq.yaml").write_text(faq, encoding="utf-8")
     path = tmp_path / "config.yaml"

@@ -1,4 +1,4 @@
-"""When the clock is believed."""
+"""When the clock is trusted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOW = 1_700_000_000.0
 
 
 class Machine:
-    """What the machine says of itself, in files as Linux has them."""
+    """A machine's uptime and boot id, in files as on Linux."""
 
     def __init__(self, folder: Path, store: Store) -> None:
         self.uptime, self.boot = folder / "uptime", folder / "boot"
@@ -28,7 +28,7 @@ class Machine:
         self.boot.write_text(f"{boot}\n")
 
     async def is_trusted(self) -> bool:
-        """Asked of a new process each time."""
+        """Evaluated in a new process each time."""
         trust = ClockTrust(self.store, lambda: self.now)
         await trust.load()
         return await trust.is_trusted()
@@ -42,7 +42,7 @@ async def machine(tmp_path: Path, sqlite_store: Store, monkeypatch: pytest.Monke
     return machine
 
 
-async def test_a_clock_that_runs_evenly(machine: Machine) -> None:
+async def test_steady_clock_is_trusted(machine: Machine) -> None:
     assert await machine.is_trusted()
     machine.is_at(1000.0 + 30 * DAY)
     machine.now += 30 * DAY + 600
@@ -51,7 +51,7 @@ async def test_a_clock_that_runs_evenly(machine: Machine) -> None:
     assert await machine.is_trusted(), "set back: less is old than there is"
 
 
-async def test_a_jump_while_the_machine_runs(machine: Machine) -> None:
+async def test_jump_while_running_is_not_trusted(machine: Machine) -> None:
     await machine.is_trusted()
     machine.is_at(1060.0)
     machine.now += 400 * DAY
@@ -61,7 +61,7 @@ async def test_a_jump_while_the_machine_runs(machine: Machine) -> None:
     assert await machine.is_trusted(), "set right"
 
 
-async def test_a_jump_that_was_right_is_believed_after_a_week(machine: Machine) -> None:
+async def test_jumped_clock_is_trusted_after_a_week(machine: Machine) -> None:
     await machine.is_trusted()
     machine.now += 400 * DAY
     believed = []
@@ -72,7 +72,7 @@ async def test_a_jump_that_was_right_is_believed_after_a_week(machine: Machine) 
     assert believed == [False] * 8 + [True] * 2
 
 
-async def test_a_second_jump_begins_the_week_anew(machine: Machine) -> None:
+async def test_second_jump_restarts_the_week(machine: Machine) -> None:
     await machine.is_trusted()
     machine.now += 400 * DAY
     assert not await machine.is_trusted()
@@ -82,7 +82,7 @@ async def test_a_second_jump_begins_the_week_anew(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(("days", "believed"), [(3, True), (60, False)])
-async def test_a_machine_that_was_off(machine: Machine, days: int, believed: bool) -> None:
+async def test_trust_after_power_off(machine: Machine, days: int, believed: bool) -> None:
     await machine.is_trusted()
     machine.is_at(10.0, "two")
     machine.now += days * DAY

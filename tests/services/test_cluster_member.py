@@ -1,4 +1,4 @@
-"""The membership of a process: what is held when heartbeats are late, hang, or cross a hand-over."""
+"""The membership of a process with late, hanging and concurrent heartbeats."""
 
 from __future__ import annotations
 
@@ -63,9 +63,7 @@ async def nothing() -> None:
 
 
 @on_postgres
-async def test_a_write_about_an_account_that_was_given_up_is_refused_alone(
-    database: str, store: Store, stack: AsyncExitStack
-) -> None:
+async def test_write_about_a_released_account_fails_alone(database: str, store: Store, stack: AsyncExitStack) -> None:
     mine = leases(database, stack)
     mine.join()
     mine.register_accounts(["a", "b"])
@@ -82,9 +80,7 @@ async def test_a_write_about_an_account_that_was_given_up_is_refused_alone(
 
 
 @on_postgres
-async def test_a_release_waits_for_a_commit_about_the_account(
-    database: str, store: Store, stack: AsyncExitStack
-) -> None:
+async def test_release_waits_for_a_running_commit(database: str, store: Store, stack: AsyncExitStack) -> None:
     mine = leases(database, stack)
     mine.join()
     mine.register_accounts(["a"])
@@ -110,9 +106,7 @@ async def test_a_release_waits_for_a_commit_about_the_account(
 
 
 @on_postgres
-async def test_accounts_that_nobody_knows_any_more_do_not_count(
-    database: str, store: Store, stack: AsyncExitStack
-) -> None:
+async def test_unknown_accounts_do_not_count(database: str, store: Store, stack: AsyncExitStack) -> None:
     mine = leases(database, stack)
     mine.join()
     mine.register_accounts(["a", "removed"])
@@ -123,7 +117,7 @@ async def test_accounts_that_nobody_knows_any_more_do_not_count(
 
 
 @on_postgres
-async def test_the_lease_of_a_removed_account_goes_with_its_last_holder(
+async def test_lease_of_a_removed_account_ends_with_its_holder(
     database: str, store: Store, stack: AsyncExitStack
 ) -> None:
     mine = leases(database, stack)
@@ -141,9 +135,7 @@ async def test_the_lease_of_a_removed_account_goes_with_its_last_holder(
 
 
 @on_postgres
-async def test_a_heartbeat_that_hangs_ends_the_leases_in_time_and_is_not_waited_for(
-    database: str, store: Store, stack: AsyncExitStack
-) -> None:
+async def test_hanging_heartbeat_ends_the_leases_in_time(database: str, store: Store, stack: AsyncExitStack) -> None:
     connect, through = to_postgres(database)
     proxy = await stack.enter_async_context(Proxy(connect))
     member = ClusterMember(leases(through(proxy.port), stack), ClusterClock(Clock()), 10, LEASE)
@@ -155,13 +147,13 @@ async def test_a_heartbeat_that_hangs_ends_the_leases_in_time_and_is_not_waited_
     await until(lambda: "a" in member.held, "the account is taken")
     proxy.freeze()
     await until(lambda: not member.valid() and not member.held, "the leases have run out")
-    proxy.mend()
+    proxy.restore()
     await until(lambda: member.valid() and "a" in member.held, "a new connection renews them")
     assert not running.done()
 
 
 class SlowLeases:
-    """A heartbeat that has read what is held, and whose answer comes after the release."""
+    """Leases whose heartbeat returns an outdated result after a release."""
 
     member = "m1"
     server_time = 0.0
@@ -183,7 +175,7 @@ class SlowLeases:
         return View((), 0, 0, jobs_free=False)
 
 
-async def test_a_heartbeat_under_way_does_not_bring_a_released_account_back() -> None:
+async def test_running_heartbeat_does_not_restore_a_released_account() -> None:
     slow = SlowLeases()
     member = ClusterMember(cast("Leases", slow), ClusterClock(Clock()), 10, LEASE)
     running = asyncio.create_task(member.run(lambda: ["a"], nothing))
@@ -196,7 +188,7 @@ async def test_a_heartbeat_under_way_does_not_bring_a_released_account_back() ->
     running.cancel()
 
 
-async def test_a_wrong_clock_is_corrected_and_a_small_difference_is_not() -> None:
+async def test_clock_offset_is_corrected_above_a_threshold() -> None:
     local = Clock()
     clock = ClusterClock(local)
     clock.compare(local.now + 0.4)
@@ -208,13 +200,13 @@ async def test_a_wrong_clock_is_corrected_and_a_small_difference_is_not() -> Non
     assert clock() == local.now
 
 
-async def test_changes_of_a_later_version_are_skipped_and_the_known_ones_are_not() -> None:
-    heard, woken = ChangeFeed(), asyncio.Event()
+async def test_unknown_changes_of_a_later_version_are_skipped() -> None:
+    received, woken = ChangeFeed(), asyncio.Event()
     member = cast("Any", type("", (), {"id": "me", "wake": woken.set})())
     parts = cast("ClusterParts", type("", (), {"leases": None, "member": member, "announcements": None})())
-    news = ClusterNews("postgresql://x/y", parts, heard, lambda _kind: nothing())
+    news = ClusterNews("postgresql://x/y", parts, received, lambda _kind: nothing())
     news._received('{"from":"other","changes":[["of a later version",{}],["ticket",{"id":1}]],"free":1}')
-    assert [one.kind for one in heard._changes] == [ChangeKind.TICKET]
+    assert [one.kind for one in received._changes] == [ChangeKind.TICKET]
     assert woken.is_set()
 
 
@@ -229,7 +221,7 @@ async def test_released_accounts_share_one_notification() -> None:
 
 
 @on_postgres
-async def test_a_read_whose_connection_postgres_closes_is_repeated(database: str, store: Store) -> None:
+async def test_read_is_repeated_after_closed_connection(database: str, store: Store) -> None:
     ran: list[int] = []
 
     def read(session: Session) -> int:
@@ -256,7 +248,7 @@ async def test_a_read_whose_connection_postgres_closes_is_repeated(database: str
 
 
 @on_postgres
-async def test_a_slow_read_of_a_member_is_not_ended(database: str, stack: AsyncExitStack) -> None:
+async def test_slow_read_of_a_member_is_not_cancelled(database: str, stack: AsyncExitStack) -> None:
     shared = Store(database, member="m1")
     await shared.open()
     stack.push_async_callback(shared.close)

@@ -34,7 +34,7 @@ def times(cron: str, start: datetime, hours: float, zone: ZoneInfo = BERLIN) -> 
         ("30 2 29 3 *", ["29 03:00+02"]),
     ],
 )
-def test_put_forward(cron: str, due: list[str]) -> None:
+def test_clock_put_forward(cron: str, due: list[str]) -> None:
     assert times(cron, datetime(2026, 3, 28, 0, 0, tzinfo=UTC), 60) == due
 
 
@@ -46,15 +46,15 @@ def test_put_forward(cron: str, due: list[str]) -> None:
         ("0,30 2 25 10 *", ["25 02:00+02", "25 02:30+02"]),
     ],
 )
-def test_put_back(cron: str, due: list[str]) -> None:
+def test_clock_put_back(cron: str, due: list[str]) -> None:
     assert times(cron, datetime(2026, 10, 24, 0, 0, tzinfo=UTC), 60) == due
 
 
-def test_within_the_hour_that_comes_again_it_was_due_already() -> None:
+def test_repeated_hour_is_due_once() -> None:
     assert times("30 2 * * *", datetime(2026, 10, 25, 1, 10, tzinfo=UTC), 30) == ["26 02:30+01"]
 
 
-def test_every_hour_is_every_hour_that_comes() -> None:
+def test_hourly_job_runs_in_each_repeated_hour() -> None:
     forward = times("0 * * * *", datetime(2026, 3, 29, 0, 0, tzinfo=UTC), 3)
     assert forward == ["29 01:00+01", "29 03:00+02", "29 04:00+02"]
     back = times("0 * * * *", datetime(2026, 10, 25, 0, 0, tzinfo=UTC), 3)
@@ -63,11 +63,11 @@ def test_every_hour_is_every_hour_that_comes() -> None:
     assert len(times("*/5 * * * *", datetime(2026, 3, 28, 20, 0, tzinfo=UTC), 10)) == 120
 
 
-def test_a_shift_of_half_an_hour() -> None:
+def test_half_hour_shift() -> None:
     start = datetime(2026, 4, 4, 13, 0, tzinfo=UTC)
     assert times("45 1 * * *", start, 24, LORD_HOWE) == ["05 01:45+11"]
     assert len(times("*/5 * * * *", start, 5, LORD_HOWE)) == 60
 
 
-def test_never_is_none() -> None:
+def test_impossible_date_returns_none() -> None:
     assert times("0 9 30 2 *", datetime(2026, 1, 1, tzinfo=UTC), 10) == []

@@ -69,7 +69,7 @@ def _sent(at: datetime, queue: str = "wx:a", state: str = WorkState.SENT) -> Out
     return OutboxItem(queue=queue, key="k", body="{}", state=state, done_at=at.timestamp())
 
 
-async def test_days_are_rolled_up_and_today_is_live(store: Store) -> None:
+async def test_past_days_are_stored_and_today_is_live(store: Store) -> None:
     clock = Clock()
     totals = _totals(store, clock)
     yesterday, minute = NOON - timedelta(days=1), timedelta(minutes=1)
@@ -93,7 +93,7 @@ async def test_days_are_rolled_up_and_today_is_live(store: Store) -> None:
     assert [(day.messages, day.tickets) for day in (await store.read(totals.read))[-1:]] == [(7, 2)]
 
 
-async def test_only_unsettled_days_are_counted_again(store: Store) -> None:
+async def test_only_unsettled_days_are_recounted(store: Store) -> None:
     clock = Clock()
     totals = _totals(store, clock)
     old = NOON - timedelta(days=10)
@@ -110,7 +110,7 @@ async def test_only_unsettled_days_are_counted_again(store: Store) -> None:
     assert len(await store.read(totals.read)) == 30
 
 
-async def test_the_peak_of_the_pace_is_kept_per_day(store: Store) -> None:
+async def test_daily_peak_of_pace_is_kept(store: Store) -> None:
     clock = Clock()
     totals = _totals(store, clock)
     governor = totals._accounts.governor("a")

@@ -1,4 +1,4 @@
-"""One queue by itself: what goes first, what waits, and for how long."""
+"""A single queue: order, priorities and waits."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class SetPace:
         self.spent.append(key)
 
 
-class Bench:
-    """A queue whose deliveries end when and as a test says; a body is {"n": NAME}."""
+class QueueHarness:
+    """A queue whose deliveries are controlled by the test; a body is {"n": NAME}."""
 
     def __init__(self, clock: Clock, concurrency: int = 16) -> None:
         self.pace = SetPace()
@@ -75,54 +75,54 @@ class Bench:
 
 
 @pytest.fixture
-async def make(clock: Clock) -> AsyncIterator[Callable[..., Bench]]:
-    benches: list[Bench] = []
+async def make(clock: Clock) -> AsyncIterator[Callable[..., QueueHarness]]:
+    benches: list[QueueHarness] = []
 
-    def made(**how: Any) -> Bench:
-        benches.append(Bench(clock, **how))
+    def made(**how: Any) -> QueueHarness:
+        benches.append(QueueHarness(clock, **how))
         return benches[-1]
 
     yield made
-    for bench in benches:
-        await bench.queue.stop(0)
+    for harness in benches:
+        await harness.queue.stop(0)
 
 
-async def turns(number: int = 20) -> None:
-    """Let the loop go round, so that all that may begin has begun."""
+async def run_loop(number: int = 20) -> None:
+    """Run the event loop a few times, so that every job that may start has started."""
     for _ in range(number):
         await asyncio.sleep(0)
 
 
-async def test_nothing_goes_before_the_start_or_while_it_is_closed(make: Callable[..., Bench]) -> None:
-    bench = make()
-    bench.push("one")
-    bench.queue.wake()
-    await turns()
-    assert bench.began == []
-    bench.is_open = False
-    bench.queue.start()
-    await turns()
-    assert bench.began == []
-    bench.is_open = True
-    bench.queue.wake()
-    await until(lambda: bench.ended == [("one", "done")])
-    assert len(bench.queue) == 0
+async def test_nothing_runs_before_start_or_while_closed(make: Callable[..., QueueHarness]) -> None:
+    harness = make()
+    harness.push("one")
+    harness.queue.wake()
+    await run_loop()
+    assert harness.began == []
+    harness.is_open = False
+    harness.queue.start()
+    await run_loop()
+    assert harness.began == []
+    harness.is_open = True
+    harness.queue.wake()
+    await until(lambda: harness.ended == [("one", "done")])
+    assert len(harness.queue) == 0
 
 
-async def test_no_more_than_so_many_at_once(make: Callable[..., Bench]) -> None:
-    bench = make(concurrency=2)
+async def test_concurrency_is_limited(make: Callable[..., QueueHarness]) -> None:
+    harness = make(concurrency=2)
     for name in "abc":
-        bench.gates[name] = asyncio.Event()
-        bench.push(name, key=name)
-    bench.queue.start()
-    await turns()
-    assert bench.began == ["a", "b"]
-    assert len(bench.queue) == 3
-    bench.gates["b"].set()
-    await until(lambda: bench.began == ["a", "b", "c"])
+        harness.gates[name] = asyncio.Event()
+        harness.push(name, key=name)
+    harness.queue.start()
+    await run_loop()
+    assert harness.began == ["a", "b"]
+    assert len(harness.queue) == 3
+    harness.gates["b"].set()
+    await until(lambda: harness.began == ["a", "b", "c"])
 
 
-async def test_sixteen_at_once_unless_told_otherwise(clock: Clock) -> None:
+async def test_default_concurrency_is_sixteen(clock: Clock) -> None:
     gate, began = asyncio.Event(), 0
 
     async def deliver(_work: Job) -> str:
@@ -136,151 +136,153 @@ async def test_sixteen_at_once_unless_told_otherwise(clock: Clock) -> None:
     queue.start()
     for number in range(20):
         queue.push(Job(number, "wx:a", str(number), {}))
-    await turns(50)
+    await run_loop(50)
     assert began == 16
     gate.set()
     await until(lambda: began == 20)
     await queue.stop(1)
 
 
-async def test_what_runs_is_not_begun_again(make: Callable[..., Bench]) -> None:
-    """Whoever asks to try now what waits: what is being sent does not wait, nor does what comes behind it."""
-    bench = make()
-    bench.gates["one"] = asyncio.Event()
-    work = bench.push("one")
-    bench.push("two")
-    bench.queue.start()
-    bench.queue.wake()
-    await turns()
+async def test_running_job_is_not_started_again(make: Callable[..., QueueHarness]) -> None:
+    """retry_now() affects neither the running job nor the jobs behind it."""
+    harness = make()
+    harness.gates["one"] = asyncio.Event()
+    work = harness.push("one")
+    harness.push("two")
+    harness.queue.start()
+    harness.queue.wake()
+    await run_loop()
     assert work.state == WorkState.SENDING
     for _ in range(3):
-        bench.queue.retry_now()
-        bench.queue.wake()
-        await turns()
-    assert bench.began == ["one"]
-    bench.gates["one"].set()
-    await until(lambda: bench.began == ["one", "two"])
+        harness.queue.retry_now()
+        harness.queue.wake()
+        await run_loop()
+    assert harness.began == ["one"]
+    harness.gates["one"].set()
+    await until(lambda: harness.began == ["one", "two"])
     assert work.state == WorkState.QUEUED, "its end is the outbox's to say"
 
 
-async def test_work_is_being_sent_before_its_task_runs(make: Callable[..., Bench]) -> None:
-    bench = make()
-    work = bench.push("one")
-    bench.queue.start()
-    bench.queue._start_what_may_go()
-    assert (work.state, bench.began) == (WorkState.SENDING, [])
-    bench.queue.retry_now()
-    await turns()
-    assert bench.began == ["one"]
+async def test_job_counts_as_sending_before_its_task_runs(make: Callable[..., QueueHarness]) -> None:
+    harness = make()
+    work = harness.push("one")
+    harness.queue.start()
+    harness.queue._start_what_may_go()
+    assert (work.state, harness.began) == (WorkState.SENDING, [])
+    harness.queue.retry_now()
+    await run_loop()
+    assert harness.began == ["one"]
 
 
-async def test_what_waits_for_its_next_try_can_be_tried_now(make: Callable[..., Bench], clock: Clock) -> None:
-    bench = make()
-    bench.answers["one"] = [Retry(1000, "away"), Retry(1000, "away", counts=False)]
-    work = bench.push("one")
-    bench.push("two")
-    bench.queue.start()
-    await until(lambda: len(bench.ended) == 1)
+async def test_waiting_retry_can_be_run_now(make: Callable[..., QueueHarness], clock: Clock) -> None:
+    harness = make()
+    harness.answers["one"] = [Retry(1000, "away"), Retry(1000, "away", counts=False)]
+    work = harness.push("one")
+    harness.push("two")
+    harness.queue.start()
+    await until(lambda: len(harness.ended) == 1)
     assert (work.attempts, work.run_at) == (1, clock.now + 1000)
-    await turns()
-    assert bench.began == ["one"], "what is behind it waits, too"
-    bench.queue.retry_now()
-    await until(lambda: len(bench.ended) == 2)
+    await run_loop()
+    assert harness.began == ["one"], "what is behind it waits, too"
+    harness.queue.retry_now()
+    await until(lambda: len(harness.ended) == 2)
     assert work.attempts == 1, "this one did not count"
-    bench.queue.retry_now()
-    await until(lambda: bench.began == ["one", "one", "one", "two"])
+    harness.queue.retry_now()
+    await until(lambda: harness.began == ["one", "one", "one", "two"])
 
 
-async def test_work_for_later_is_not_tried_by_retrying(make: Callable[..., Bench], clock: Clock) -> None:
-    bench = make()
-    bench.queue.start()
-    bench.push("later", run_at=clock.now + 1000)
-    assert len(bench.queue) == 0, "it is not due"
-    bench.queue.retry_now()
-    bench.push("now")
-    await until(lambda: bench.ended)
-    await turns()
-    assert bench.began == ["now"]
+async def test_scheduled_job_is_not_run_by_retry(make: Callable[..., QueueHarness], clock: Clock) -> None:
+    harness = make()
+    harness.queue.start()
+    harness.push("later", run_at=clock.now + 1000)
+    assert len(harness.queue) == 0, "it is not due"
+    harness.queue.retry_now()
+    harness.push("now")
+    await until(lambda: harness.ended)
+    await run_loop()
+    assert harness.began == ["now"]
 
 
-async def test_a_try_of_before_a_restart_keeps_its_place_and_its_time(make: Callable[..., Bench], clock: Clock) -> None:
-    bench = make()
-    bench.queue.start()
-    bench.push("tried", run_at=clock.now + 0.15, attempts=1)
-    bench.push("behind")
-    assert len(bench.queue) == 2
-    await turns()
-    assert bench.began == []
-    await until(lambda: bench.began == ["tried", "behind"])
+async def test_retry_from_before_restart_keeps_place_and_time(make: Callable[..., QueueHarness], clock: Clock) -> None:
+    harness = make()
+    harness.queue.start()
+    harness.push("tried", run_at=clock.now + 0.15, attempts=1)
+    harness.push("behind")
+    assert len(harness.queue) == 2
+    await run_loop()
+    assert harness.began == []
+    await until(lambda: harness.began == ["tried", "behind"])
 
 
-async def test_the_pace_of_the_queue_and_of_a_key(make: Callable[..., Bench]) -> None:
-    bench = make()
-    bench.pace.keys["slow"] = 0.1
-    bench.push("slow", key="slow")
-    bench.push("quick", key="quick")
-    bench.queue.start()
-    await until(lambda: bench.began == ["quick"])
-    bench.pace.keys.clear()
-    await until(lambda: bench.began == ["quick", "slow"])
-    assert bench.pace.spent == ["quick", "slow"]
-    bench.pace.queue = 0.1
-    bench.push("last")
-    await turns()
-    assert len(bench.began) == 2
-    bench.pace.queue = 0
-    await until(lambda: len(bench.began) == 3)
+async def test_queue_and_key_delays_apply(make: Callable[..., QueueHarness]) -> None:
+    harness = make()
+    harness.pace.keys["slow"] = 0.1
+    harness.push("slow", key="slow")
+    harness.push("quick", key="quick")
+    harness.queue.start()
+    await until(lambda: harness.began == ["quick"])
+    harness.pace.keys.clear()
+    await until(lambda: harness.began == ["quick", "slow"])
+    assert harness.pace.spent == ["quick", "slow"]
+    harness.pace.queue = 0.1
+    harness.push("last")
+    await run_loop()
+    assert len(harness.began) == 2
+    harness.pace.queue = 0
+    await until(lambda: len(harness.began) == 3)
 
 
-async def test_a_key_that_must_wait_less_than_a_second_waits(make: Callable[..., Bench]) -> None:
-    bench = make()
-    bench.pace.keys["k"] = 0.5
-    bench.push("one")
-    bench.queue.start()
-    await turns()
-    assert bench.began == []
+async def test_key_delay_below_a_second_applies(make: Callable[..., QueueHarness]) -> None:
+    harness = make()
+    harness.pace.keys["k"] = 0.5
+    harness.push("one")
+    harness.queue.start()
+    await run_loop()
+    assert harness.began == []
 
 
-async def test_the_urgency_of_a_line_is_that_of_what_is_left_in_it(make: Callable[..., Bench]) -> None:
-    """Once the reply behind a notice is sent, the line is as urgent as a notice again."""
-    bench = make(concurrency=1)
-    bench.gates["first"] = asyncio.Event()
-    bench.push("first", key="x")
-    bench.queue.start()
-    await turns()
-    bench.push("a reply", key="a", priority=Priority.REPLY)
-    bench.push("a notice", key="a", priority=Priority.NOTICE)
-    bench.push("b reply", key="b", priority=Priority.REPLY)
-    bench.gates["first"].set()
-    await until(lambda: len(bench.began) == 4)
-    assert bench.began == ["first", "a reply", "b reply", "a notice"]
+async def test_priority_of_a_line_is_that_of_its_remaining_jobs(make: Callable[..., QueueHarness]) -> None:
+    """Once the reply behind a notice is sent, the line has the notice's priority again."""
+    harness = make(concurrency=1)
+    harness.gates["first"] = asyncio.Event()
+    harness.push("first", key="x")
+    harness.queue.start()
+    await run_loop()
+    harness.push("a reply", key="a", priority=Priority.REPLY)
+    harness.push("a notice", key="a", priority=Priority.NOTICE)
+    harness.push("b reply", key="b", priority=Priority.REPLY)
+    harness.gates["first"].set()
+    await until(lambda: len(harness.began) == 4)
+    assert harness.began == ["first", "a reply", "b reply", "a notice"]
 
 
-async def test_broadcasts_have_a_line_of_their_own(make: Callable[..., Bench]) -> None:
-    bench = make(concurrency=1)
-    bench.push("broadcast 1", priority=Priority.BROADCAST)
-    bench.push("broadcast 2", priority=Priority.BROADCAST)
-    bench.push("notice", priority=Priority.NOTICE)
-    bench.push("reply", priority=Priority.REPLY)
-    bench.queue.start()
-    await until(lambda: len(bench.began) == 4)
-    assert bench.began == ["notice", "reply", "broadcast 1", "broadcast 2"]
+async def test_broadcasts_have_their_own_line(make: Callable[..., QueueHarness]) -> None:
+    harness = make(concurrency=1)
+    harness.push("broadcast 1", priority=Priority.BROADCAST)
+    harness.push("broadcast 2", priority=Priority.BROADCAST)
+    harness.push("notice", priority=Priority.NOTICE)
+    harness.push("reply", priority=Priority.REPLY)
+    harness.queue.start()
+    await until(lambda: len(harness.began) == 4)
+    assert harness.began == ["notice", "reply", "broadcast 1", "broadcast 2"]
 
 
-async def test_a_delivery_that_breaks_is_given_up_by_its_kind_of_error(make: Callable[..., Bench]) -> None:
-    bench = make()
+async def test_failed_delivery_records_the_error_type(make: Callable[..., QueueHarness]) -> None:
+    harness = make()
 
     async def broken(_work: Job) -> str:
         raise LookupError("bug")
 
-    bench.queue._deliver = broken
-    bench.push("one")
-    bench.queue.start()
-    await until(lambda: bench.ended == [("one", GiveUp("LookupError"))])
+    harness.queue._deliver = broken
+    harness.push("one")
+    harness.queue.start()
+    await until(lambda: harness.ended == [("one", GiveUp("LookupError"))])
 
 
-async def test_waits_of_days_are_cut_into_days(make: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch) -> None:
-    bench, waits = make(), []
+async def test_long_waits_are_split_into_days(
+    make: Callable[..., QueueHarness], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness, waits = make(), []
     loop = asyncio.get_running_loop()
     later = loop.call_later
 
@@ -290,22 +292,22 @@ async def test_waits_of_days_are_cut_into_days(make: Callable[..., Bench], monke
 
     monkeypatch.setattr(loop, "call_later", call_later)
     rung: list[bool] = []
-    bench.queue._after(2.5 * DAY, lambda: rung.append(True))
-    await turns(200)
+    harness.queue._after(2.5 * DAY, lambda: rung.append(True))
+    await run_loop(200)
     assert waits == [DAY, DAY, 0.5 * DAY]
     assert rung == [True]
-    assert bench.queue._timers == set(), "what has rung is forgotten"
+    assert harness.queue._timers == set(), "what has rung is forgotten"
 
 
-async def test_a_stop_lets_nothing_begin(make: Callable[..., Bench], clock: Clock) -> None:
-    bench = make()
-    bench.queue.start()
-    bench.push("later", run_at=clock.now + 0.05)
-    bench.pace.queue = 0.05
-    bench.push("paced")
-    await turns()
-    await bench.queue.stop(0)
-    bench.pace.queue = 0
-    bench.queue.wake()
+async def test_stop_starts_no_further_jobs(make: Callable[..., QueueHarness], clock: Clock) -> None:
+    harness = make()
+    harness.queue.start()
+    harness.push("later", run_at=clock.now + 0.05)
+    harness.pace.queue = 0.05
+    harness.push("paced")
+    await run_loop()
+    await harness.queue.stop(0)
+    harness.pace.queue = 0
+    harness.queue.wake()
     await asyncio.sleep(0.1)
-    assert bench.began == []
+    assert harness.began == []

@@ -1,4 +1,4 @@
-"""A question asked again costs no request to the embedding server."""
+"""Repeated questions are answered from the embedding cache."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from services.messaging.http_client import HttpClient
 from services.support.embeddings import EmbeddingClient
 
 
-async def test_a_question_asked_again_is_not_requested_again(store: Store) -> None:
+async def test_repeated_question_uses_the_cache(store: Store) -> None:
     asked: list[str] = []
 
     async def answer(request: web.Request) -> web.Response:

@@ -1,4 +1,4 @@
-"""A reload of the config and the events that are being handled."""
+"""Config reloads concurrent with event handling."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LONG = 60.0
 
 
 class Settings:
-    """Two settings that always change together; an event reads one, waits, and reads the other."""
+    """Two settings that change together; an event reads one, waits, and reads the other."""
 
     def __init__(self, max_wait: float = LONG) -> None:
         self.gate = EventGate(max_wait)
@@ -30,7 +30,7 @@ class Settings:
             self.first = self.second = 2
 
 
-async def test_an_event_sees_the_settings_before_or_after_a_reload() -> None:
+async def test_event_sees_settings_before_or_after_a_reload() -> None:
     settings = Settings()
     running = asyncio.create_task(settings.event())
     await settings.began.wait()
@@ -46,7 +46,7 @@ async def test_an_event_sees_the_settings_before_or_after_a_reload() -> None:
     assert await later == (2, 2)
 
 
-async def test_an_event_that_hangs_does_not_stop_a_reload() -> None:
+async def test_hanging_event_does_not_block_a_reload() -> None:
     settings = Settings(max_wait=0.01)
     running = asyncio.create_task(settings.event())
     await settings.began.wait()
@@ -56,7 +56,7 @@ async def test_an_event_that_hangs_does_not_stop_a_reload() -> None:
     await running
 
 
-async def test_an_event_may_ask_for_a_reload() -> None:
+async def test_event_may_reload() -> None:
     settings = Settings()
     async with settings.gate.event():
         await settings.reload()

@@ -17,7 +17,7 @@ ENTRIES = [
 ]
 
 
-def test_a_listed_question_however_it_is_written() -> None:
+def test_listed_question_matches_in_any_form() -> None:
     faq = Faq(ENTRIES)
     for text in ("怎么开发票", " 怎么 开发票？！", "请问怎么开发票呢", "您好，请问怎么开发票，谢谢您"):
         entry = faq.exact(text)
@@ -27,7 +27,7 @@ def test_a_listed_question_however_it_is_written() -> None:
     assert faq.exact("？") is None
 
 
-def test_the_nearest_are_of_different_entries() -> None:
+def test_nearest_questions_are_of_different_entries() -> None:
     faq = Faq([*ENTRIES, Entry(questions=["怎么开门", "怎么关门"], answer="用钥匙。")])
     found = faq.nearest("怎么开")
     assert len({id(near.entry) for near in found}) == len(found)
@@ -37,7 +37,7 @@ def test_the_nearest_are_of_different_entries() -> None:
     assert Faq([]).nearest("怎么开", least=0.0) == []
 
 
-def test_only_what_a_question_is_about_makes_it_near() -> None:
+def test_only_distinctive_words_make_a_question_near() -> None:
     """Words of any question are shared by all of them; what shares nothing else is not in the menu."""
     faq = Faq([*ENTRIES, Entry(questions=["下单后几天发货", "你们几点开好"], answer="明天。")])
     for chatter in ("今天天气怎么样", "在吗", "你好", "什么时候可以"):
@@ -46,13 +46,13 @@ def test_only_what_a_question_is_about_makes_it_near() -> None:
     assert [one.question for one in near] == ["运费怎么算"]
 
 
-def test_a_question_of_common_words_only_can_still_be_listed() -> None:
+def test_question_of_common_words_can_be_listed() -> None:
     faq = Faq([*ENTRIES, Entry(questions=["你们在哪里"], answer="人民路。")])
     assert faq.nearest("你们都在哪里呀")[0].question == "你们在哪里"
 
 
 @pytest.mark.parametrize(("name", "menu", "off_topic"), [("shop", 0.75, 0.2), ("hotel", 0.4, 0.1), ("gym", 0.2, 0.1)])
-async def test_the_threshold_is_the_measured_one(name: str, menu: float, off_topic: float) -> None:
+async def test_threshold_gives_the_measured_quality(name: str, menu: float, off_topic: float) -> None:
     """On the questions in the repository: far more right menus than wrong ones, and most chatter gets none."""
     asked = read(name)
     shares = await measure(asked, by_words(asked.faq))
@@ -61,7 +61,7 @@ async def test_the_threshold_is_the_measured_one(name: str, menu: float, off_top
     assert shares["off_topic"] <= off_topic
 
 
-def test_a_missing_file_is_no_faq(tmp_path: Path) -> None:
+def test_missing_file_is_an_empty_faq(tmp_path: Path) -> None:
     assert load("") == []
     assert load(str(tmp_path / "none.yaml")) == []
     (tmp_path / "empty.yaml").touch()
@@ -79,7 +79,7 @@ def test_a_missing_file_is_no_faq(tmp_path: Path) -> None:
         ("\x00", "invalid YAML"),
     ],
 )
-def test_a_broken_file_stops_the_start_and_names_the_place(tmp_path: Path, content: str, names: str) -> None:
+def test_invalid_file_is_reported_with_its_line(tmp_path: Path, content: str, names: str) -> None:
     path = tmp_path / "faq.yaml"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
@@ -109,6 +109,6 @@ def test_a_broken_file_stops_the_start_and_names_the_place(tmp_path: Path, conte
         ("null", None),
     ],
 )
-def test_a_model_chooses_an_entry_and_words_nothing(content: str, answer: str | None) -> None:
+def test_model_chooses_an_entry_without_wording(content: str, answer: str | None) -> None:
     entry = chosen(content, ENTRIES)
     assert (entry.answer if entry else None) == answer

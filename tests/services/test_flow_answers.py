@@ -1,4 +1,4 @@
-"""What answers to a flow's questions bring, and which do not do."""
+"""Parsing and validation of answers in flows."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ PLAN = Choice.model_validate({"question": "哪种？", "options": {"月付": "mo
         (" 3年 ", 36),
     ],
 )
-def test_an_option_is_named_by_number_or_by_its_words(words: str, value: Any) -> None:
+def test_option_is_chosen_by_number_or_text(words: str, value: Any) -> None:
     assert parse_answer(PLAN, words, TEXTS) == value
 
 
 @pytest.mark.parametrize("words", ["0", "4", "10", "月", "年付吧？不要", "", "1 2", "十"])
-def test_what_is_no_option_is_told(words: str) -> None:
+def test_unknown_option_is_reported(words: str) -> None:
     with pytest.raises(InvalidAnswer, match="1 到 3 之间"):
         parse_answer(PLAN, words, TEXTS)
 
 
-def test_an_option_that_is_a_number_goes_before_its_position() -> None:
+def test_numeric_option_precedes_its_position() -> None:
     months = Choice.model_validate({"question": "几个月？", "options": [3, 1, 2]})
     assert [parse_answer(months, words, TEXTS) for words in ("1", "2", "3", "第1个")] == [1, 2, 3, 3]
 
@@ -50,23 +50,23 @@ def number(**how: Any) -> Question:
 @pytest.mark.parametrize(
     ("words", "value"), [("1", 1), ("20", 20), ("２０", 20), ("1.5", 1.5), (" 7 ", 7), ("+7", 7), ("007", 7)]
 )
-def test_a_number_in_the_range_is_brought_as_a_number(words: str, value: Any) -> None:
+def test_number_within_range_is_returned_as_number(words: str, value: Any) -> None:
     brought = parse_answer(number(min=1, max=20), words, TEXTS)
     assert (brought, type(brought)) == (value, type(value))
 
 
 @pytest.mark.parametrize("words", ["0", "20.1", "-1", "1e1", "nan", "inf", "五", "3台", "", "٣", "9" * 5000])
-def test_what_is_no_number_in_the_range_is_told_in_the_checks_words(words: str) -> None:
+def test_number_outside_range_is_reported_with_the_configured_text(words: str) -> None:
     with pytest.raises(InvalidAnswer, match=r"^1 到 20。$"):
         parse_answer(number(min=1, max=20), words, TEXTS)
 
 
-def test_a_range_may_be_open() -> None:
+def test_range_may_be_open_ended() -> None:
     assert parse_answer(number(min=0), "99999", TEXTS) == 99999
     assert parse_answer(number(max=0), "-5", TEXTS) == -5
 
 
-def test_a_pattern_fits_the_whole_answer() -> None:
+def test_pattern_matches_the_whole_answer() -> None:
     phone = number(regex=r"1\d{10}")
     assert parse_answer(phone, "13800138000", TEXTS) == "13800138000"
     for words in ("138001380001", "a13800138000", "1380013800", ""):
@@ -74,7 +74,7 @@ def test_a_pattern_fits_the_whole_answer() -> None:
             parse_answer(phone, words, TEXTS)
 
 
-def test_choices_can_be_tapped_where_they_fit() -> None:
+def test_short_choices_become_buttons() -> None:
     asked = question_body(PLAN, "哪种？", TEXTS)
     assert asked["text"] == "哪种？\n1. 月付\n2. 年付\n3. 3 年\n请回复前面的数字。"
     assert asked["choices"] == ["月付", "年付", "3 年"]

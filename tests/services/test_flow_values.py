@@ -28,5 +28,5 @@ from services.flows.values import matches
         ({"list": [1, 2]}, {"list": [1]}, False),
     ],
 )
-def test_what_meets_an_expectation(value: dict[str, Any], expect: dict[str, Any], met: bool) -> None:
+def test_expectation_matches_value(value: dict[str, Any], expect: dict[str, Any], met: bool) -> None:
     assert matches(value, expect) is met

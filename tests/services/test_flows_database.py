@@ -17,7 +17,7 @@ from errors import NotFound
 from models.durable import OutboxItem
 from models.flows import FlowCallback, FlowRun
 from tests.services.conftest import until
-from tests.stories.business import forever, runs, serving
+from tests.stories.business import never_respond, runs, serving
 from tests.waiting import SECONDS
 
 ACCOUNT, PERSON, ADMIN = "weimi1001", "wxid_heixuanfeng", "wxid_admin"
@@ -27,7 +27,7 @@ STEPS = [
     {"wait": {"callback": "result", "hours": 1, "expect": {"status": "success"}}},
     {"say": "好了{result.n}"},
 ]
-MakeHouse = Callable[[], Awaitable[Container]]
+MakeContainer = Callable[[], Awaitable[Container]]
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ async def asked() -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-async def make_house(database: str, asked: list[dict[str, Any]]) -> AsyncIterator[MakeHouse]:
+async def make_container(database: str, asked: list[dict[str, Any]]) -> AsyncIterator[MakeContainer]:
     """The container on the database, as in a process; nothing is sent, because no account is online."""
     houses: list[Container] = []
 
@@ -61,14 +61,14 @@ async def make_house(database: str, asked: list[dict[str, Any]]) -> AsyncIterato
             await container.store.close()
 
 
-async def hear(container: Container, words: str, person: str = PERSON) -> None:
+async def handle_message(container: Container, words: str, person: str = PERSON) -> None:
     """Process a message of a person."""
     decision = await container.flows.handle(ACCOUNT, person, words)
     if decision is not None and decision.write is not None:
         await container.store.write(decision.write)
 
 
-async def called_back(container: Container, secret: str, result: dict[str, Any]) -> None:
+async def receive_callback(container: Container, secret: str, result: dict[str, Any]) -> None:
     """Process a callback of a system."""
     await container.flow_runs.receive_callback(await container.flow_runs.callback(secret), result)
 
@@ -79,22 +79,20 @@ async def said(container: Container) -> list[str]:
     return [json.loads(item.body)["text"] for item in items]
 
 
-async def waiting(container: Container, asked: list[dict[str, Any]]) -> str:
+async def run_to_waiting_step(container: Container, asked: list[dict[str, Any]]) -> str:
     """Run a flow up to its waiting step; return the secret of its callback."""
-    await hear(container, "开始")
-    await hear(container, "一店")
+    await handle_message(container, "开始")
+    await handle_message(container, "一店")
     await until(lambda: container.flow_runs.open_counts()["waiting"] == 1, "it waits")
     return str(asked[0]["callback"]).rpartition("/")[2]
 
 
-async def test_one_callback_counts_though_twenty_come_at_once(
-    make_house: MakeHouse, asked: list[dict[str, Any]]
-) -> None:
-    container = await make_house()
+async def test_concurrent_callbacks_count_once(make_container: MakeContainer, asked: list[dict[str, Any]]) -> None:
+    container = await make_container()
     await container.flow_runs.start()
-    secret = await waiting(container, asked)
+    secret = await run_to_waiting_step(container, asked)
     results = [{"status": "success", "n": n} for n in range(20)]
-    await asyncio.gather(*(called_back(container, secret, result) for result in results))
+    await asyncio.gather(*(receive_callback(container, secret, result) for result in results))
     assert len([line for line in await said(container) if line.startswith("好了")]) == 1
     assert await runs(container) == ["finished"]
     assert container.flow_runs.open_counts() == {"asking": 0, "calling": 0, "waiting": 0}
@@ -102,94 +100,94 @@ async def test_one_callback_counts_though_twenty_come_at_once(
         await container.flow_runs.callback("x" * 32)
 
 
-async def test_what_a_run_was_told_is_forgotten_when_it_is_over(
-    make_house: MakeHouse, asked: list[dict[str, Any]]
+async def test_callback_data_is_deleted_after_the_run(
+    make_container: MakeContainer, asked: list[dict[str, Any]]
 ) -> None:
-    container = await make_house()
+    container = await make_container()
     await container.flow_runs.start()
-    secret = await waiting(container, asked)
+    secret = await run_to_waiting_step(container, asked)
     run = (await container.flow_runs.open())[0]
     assert run.values["store"] == "一店"
-    await called_back(container, secret, {"status": "success", "n": 1})
+    await receive_callback(container, secret, {"status": "success", "n": 1})
     over = await container.store.read(lambda s: s.get_one(FlowRun, run.id))
     kept = await container.store.read(lambda s: s.exec(select(FlowCallback)).one())
     assert (over.state, over.values, kept.body) == ("finished", {}, "{}")
-    await called_back(container, secret, {"status": "success", "n": 2})
+    await receive_callback(container, secret, {"status": "success", "n": 2})
     assert [line for line in await said(container) if line.startswith("好了")] == ["好了1"]
 
 
-async def test_a_callback_and_the_end_of_its_wait_at_once_have_one_outcome(
-    make_house: MakeHouse, asked: list[dict[str, Any]]
+async def test_concurrent_callback_and_timeout_have_one_outcome(
+    make_container: MakeContainer, asked: list[dict[str, Any]]
 ) -> None:
-    container = await make_house()
+    container = await make_container()
     await container.flow_runs.start()
-    secret = await waiting(container, asked)
+    secret = await run_to_waiting_step(container, asked)
     run = (await container.flow_runs.open())[0]
     await asyncio.gather(
-        called_back(container, secret, {"status": "success", "n": 1}),
+        receive_callback(container, secret, {"status": "success", "n": 1}),
         container.store.write(lambda s: container.flow_runs.cancel(s, run.id or 0, "test")),
-        hear(container, "取消"),
+        handle_message(container, "取消"),
     )
     ends = [line for line in await said(container) if line != "哪家？"]
     assert len(ends) == 1
     assert len(await runs(container)) == 1
 
 
-async def test_one_person_has_one_flow_open(make_house: MakeHouse) -> None:
+async def test_one_person_has_one_open_run(make_container: MakeContainer) -> None:
     """People may not start flows without limit; admins may."""
-    container = await make_house()
+    container = await make_container()
     await container.flow_runs.start()
-    await asyncio.gather(*(hear(container, "开始", f"wxid_{n}") for n in range(5)))
+    await asyncio.gather(*(handle_message(container, "开始", f"wxid_{n}") for n in range(5)))
     for n in range(5):
-        await hear(container, "开始", f"wxid_{n}")
+        await handle_message(container, "开始", f"wxid_{n}")
     assert len(await container.flow_runs.open()) == 5
     for _ in range(40):
-        await hear(container, "取消", "wxid_0")
-        await hear(container, "开始", "wxid_0")
+        await handle_message(container, "取消", "wxid_0")
+        await handle_message(container, "开始", "wxid_0")
     assert (await said(container))[-1] == "您发起的流程太多了，请过一会儿再试。"
     started = await container.store.read(lambda s: s.exec(select(FlowRun).where(FlowRun.person == "wxid_0")).all())
     assert len(started) == 30
     for _ in range(31):
-        await hear(container, "取消", ADMIN)
-        await hear(container, "开始", ADMIN)
+        await handle_message(container, "取消", ADMIN)
+        await handle_message(container, "开始", ADMIN)
     assert (await said(container))[-1] == "哪家？"
 
 
-async def test_a_call_that_was_cut_off_is_made_again_with_its_key(
-    make_house: MakeHouse, asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+async def test_interrupted_call_is_repeated_with_its_key(
+    make_container: MakeContainer, asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = await make_house()
+    first = await make_container()
     monkeypatch.setattr(first.flow_runs._calls, "begin", lambda _run_id: None)  # as in a crash right after the commit
-    await hear(first, "开始")
-    await hear(first, "一店")
+    await handle_message(first, "开始")
+    await handle_message(first, "一店")
     run = (await first.flow_runs.open())[0]
     assert (run.state, asked) == ("calling", [])
-    second = await make_house()
+    second = await make_container()
     await second.flow_runs.start()
     await until(lambda: second.flow_runs.open_counts()["waiting"] == 1, "it waits")
     assert [one["key"] for one in asked] == [f"{run.key}-1"]
 
 
-async def test_a_call_that_takes_too_long_at_the_end_is_left_to_the_next_start(
-    make_house: MakeHouse, asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+async def test_slow_call_at_stop_is_resumed_at_next_start(
+    make_container: MakeContainer, asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = await make_house()
-    monkeypatch.setattr(first.system_caller, "call", forever)
+    first = await make_container()
+    monkeypatch.setattr(first.system_caller, "call", never_respond)
     await first.flow_runs.start()
-    await hear(first, "开始")
-    await hear(first, "一店")
+    await handle_message(first, "开始")
+    await handle_message(first, "一店")
     async with asyncio.timeout(SECONDS):
         await first.flow_runs.stop(0.05)
-    second = await make_house()
+    second = await make_container()
     assert [run.state for run in await second.flow_runs.open()] == ["calling"]
     await second.flow_runs.start()
     await until(lambda: second.flow_runs.open_counts()["waiting"] == 1, "it waits")
 
 
-async def test_a_call_whose_end_cannot_be_written_is_made_again_with_its_key(
-    make_house: MakeHouse, asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+async def test_call_with_unstored_result_is_repeated_with_its_key(
+    make_container: MakeContainer, asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    container = await make_house()
+    container = await make_container()
     monkeypatch.setattr("services.flows.running_calls.CALL_AGAIN", 0.05)
     take_response = container.flows._steps.take_response
 
@@ -200,6 +198,6 @@ async def test_a_call_whose_end_cannot_be_written_is_made_again_with_its_key(
 
     monkeypatch.setattr(container.flows._steps, "take_response", away_once)
     await container.flow_runs.start()
-    await waiting(container, asked)
+    await run_to_waiting_step(container, asked)
     assert len(asked) == 2
     assert asked[0]["key"] == asked[1]["key"]

@@ -31,7 +31,7 @@ def encoded(database: str) -> Encoded:
     return make
 
 
-async def refusal(url: str) -> str:
+async def open_error(url: str) -> str:
     store = Store(url)
     try:
         with pytest.raises(UnusableDatabase) as refused:
@@ -44,14 +44,14 @@ async def refusal(url: str) -> str:
 @pytest.mark.postgres
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
 @pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1", "EUC_CN"])
-async def test_another_encoding(encoded: Encoded, encoding: str) -> None:
-    line = await refusal(encoded(encoding))
+async def test_wrong_encoding_is_rejected(encoded: Encoded, encoding: str) -> None:
+    line = await open_error(encoded(encoding))
     assert line == f"its encoding is {encoding}; create one with ENCODING 'UTF8' TEMPLATE template0"
 
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
-async def test_the_clients_encoding_is_set(database: str) -> None:
+async def test_client_encoding_is_set(database: str) -> None:
     """Whatever the server would choose for its clients."""
     engine = create_engine(parse(database), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
@@ -80,10 +80,10 @@ async def test_the_clients_encoding_is_set(database: str) -> None:
         ),
     ],
 )  # fmt: skip
-async def test_the_tables_of_others(database: str, statements: list[str], line: str) -> None:
+async def test_foreign_tables_are_rejected(database: str, statements: list[str], line: str) -> None:
     engine = create_engine(parse(database))
     with engine.begin() as connection:
         for statement in statements:
             connection.execute(text(statement))
     engine.dispose()
-    assert await refusal(database) == line
+    assert await open_error(database) == line

@@ -1,4 +1,4 @@
-"""Accepting friend requests: one after the other, so many a day, whatever the clock does."""
+"""Accepting friend requests: spacing, daily limit and clock changes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def accepted(parts: Parts) -> int:
 # ---- one after the other ----
 
 
-async def test_the_next_waits_a_human_like_while(open_parts: OpenParts) -> None:
+async def test_next_acceptance_waits_a_random_delay(open_parts: OpenParts) -> None:
     parts = await opened(open_parts)
     assert await deliver(parts, job("wxid_1")) == ""
     put_off = await deliver(parts, job("wxid_2"))
@@ -58,8 +58,8 @@ async def test_the_next_waits_a_human_like_while(open_parts: OpenParts) -> None:
     assert accepted(parts) == 2
 
 
-async def test_a_clock_that_was_set_back_holds_nobody_up(open_parts: OpenParts) -> None:
-    """The next turn seems hours away: more than any turn can be."""
+async def test_clock_set_back_does_not_block(open_parts: OpenParts) -> None:
+    """The next turn seems hours away, more than is possible."""
     parts = await opened(open_parts)
     assert await deliver(parts, job("wxid_1")) == ""
     parts.clock.now -= 3600
@@ -69,7 +69,7 @@ async def test_a_clock_that_was_set_back_holds_nobody_up(open_parts: OpenParts) 
 
 
 @pytest.mark.parametrize(("back", "waits"), [(0.0, True), (0.5, False)])
-async def test_a_wait_is_never_longer_than_the_longest(open_parts: OpenParts, back: float, waits: bool) -> None:
+async def test_wait_is_at_most_the_longest_delay(open_parts: OpenParts, back: float, waits: bool) -> None:
     parts = await opened(open_parts, 10, 10)
     await deliver(parts, job("wxid_1"))
     parts.clock.now -= back
@@ -78,12 +78,12 @@ async def test_a_wait_is_never_longer_than_the_longest(open_parts: OpenParts, ba
     ) is waits
 
 
-async def test_without_a_delay_nobody_waits(open_parts: OpenParts) -> None:
+async def test_zero_delay_waits_for_nothing(open_parts: OpenParts) -> None:
     parts = await opened(open_parts, 0, 0)
     assert [await deliver(parts, job(f"wxid_{number}")) for number in range(3)] == ["", "", ""]
 
 
-async def test_accounts_take_turns_each_for_itself(open_parts: OpenParts) -> None:
+async def test_accounts_take_turns_separately(open_parts: OpenParts) -> None:
     parts = await opened(open_parts)
     parts.container.acceptance_policy._next_at["weimi1002"] = parts.clock.now + 10
     assert await deliver(parts) == ""
@@ -100,7 +100,7 @@ async def done(parts: Parts, *ats: float, account: str = ACCOUNT, outcome: str =
     )
 
 
-async def test_the_day_s_requests_are_used_up(open_parts: OpenParts) -> None:
+async def test_daily_limit_is_enforced(open_parts: OpenParts) -> None:
     parts = await opened(open_parts, 0, 0, max_per_day=2)
     now = parts.clock.now
     await done(parts, now - 10)
@@ -120,7 +120,7 @@ async def test_the_day_s_requests_are_used_up(open_parts: OpenParts) -> None:
 
 
 @pytest.mark.parametrize(("before_midnight", "left"), [(0.0, False), (1.0, True)])
-async def test_the_day_begins_at_midnight(open_parts: OpenParts, before_midnight: float, left: bool) -> None:
+async def test_day_starts_at_midnight(open_parts: OpenParts, before_midnight: float, left: bool) -> None:
     parts = await opened(open_parts, 0, 0, max_per_day=1)
     now = datetime.fromtimestamp(parts.clock.now, parts.container.zone)
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
@@ -131,45 +131,45 @@ async def test_the_day_begins_at_midnight(open_parts: OpenParts, before_midnight
 # ---- what WeChat says ----
 
 
-async def test_a_new_friend_is_greeted_once_and_told_what_is_to_be_said(open_parts: OpenParts) -> None:
+async def test_new_friend_is_greeted_once(open_parts: OpenParts) -> None:
     parts = await opened(open_parts)
     told: list[tuple[str, str]] = []
     parts.container.friend_requests._on_accepted = lambda account, who: told.append((account, who))
     assert await deliver(parts, job(words="令牌无效")) == ""
-    greeting, words = await parts.said(NEW)
+    greeting, words = await parts.queued_texts(NEW)
     assert greeting.startswith("您好，我是小微") and words == "令牌无效"
     await parts.write(lambda s: parts.container.greetings.greet(s, ACCOUNT, NEW))
-    assert len(await parts.said(NEW)) == 2
+    assert len(await parts.queued_texts(NEW)) == 2
     assert told == [(ACCOUNT, NEW)]
     assert await outcomes(parts) == ["done"]
 
 
-async def test_who_is_a_friend_by_now_is_not_accepted_again(open_parts: OpenParts) -> None:
+async def test_existing_friend_is_not_accepted_again(open_parts: OpenParts) -> None:
     parts = await opened(open_parts)
     assert await deliver(parts, job(XUAN)) == ""
     assert accepted(parts) == 0
-    assert len(await parts.said(XUAN)) == 1
+    assert len(await parts.queued_texts(XUAN)) == 1
     assert await deliver(parts, job(XUAN, friend_before=True)) == "", "who deleted the assistant asks anew"
     assert accepted(parts) == 1
 
 
-async def test_nobody_greets_official_accounts_and_assistants(open_parts: OpenParts) -> None:
+async def test_official_accounts_and_assistants_are_not_greeted(open_parts: OpenParts) -> None:
     parts = await opened(open_parts)
     paper = parts.wechat.knows("gh_paper", "早报")
     parts.wechat.directory.put_contact(type(paper)(**{**_fields(paper), "official": True}))
     for who in ("gh_paper", parts.wechat.self_id):
         await parts.write(partial(parts.container.greetings.greet, account=ACCOUNT, contact_id=who))
-        assert await parts.said(who) == []
+        assert await parts.queued_texts(who) == []
 
 
 def _fields(contact: Any) -> dict[str, Any]:
     return {name: getattr(contact, name) for name in type(contact).__dataclass_fields__}
 
 
-async def test_without_a_greeting_nothing_is_said(open_parts: OpenParts) -> None:
+async def test_empty_greeting_sends_nothing(open_parts: OpenParts) -> None:
     parts = await open_parts(customer_service={"faq": "", "greeting": ""})
     await parts.write(lambda s: parts.container.greetings.greet(s, ACCOUNT, XUAN))
-    assert await parts.said(XUAN) == []
+    assert await parts.queued_texts(XUAN) == []
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ async def test_without_a_greeting_nothing_is_said(open_parts: OpenParts) -> None
         (WeChatUnknown("Accept", "no answer"), 4, GiveUp("")),
     ],
 )
-async def test_what_fails_is_tried_again_or_not(
+async def test_failed_acceptance_is_retried_or_given_up(
     open_parts: OpenParts, error: WeChatError, attempts: int, result: Retry | GiveUp
 ) -> None:
     parts = await opened(open_parts)
@@ -194,10 +194,10 @@ async def test_what_fails_is_tried_again_or_not(
         assert (answer.again_in, answer.counts) == (result.again_in, result.counts)
     assert await outcomes(parts) == ["failed"]
     assert parts.container.accounts.governor(ACCOUNT).factor == (2 if isinstance(error, WeChatTooFast) else 1)
-    assert await parts.said(NEW) == []
+    assert await parts.queued_texts(NEW) == []
 
 
-async def test_an_error_of_a_call_that_worked_is_no_failure(open_parts: OpenParts) -> None:
+async def test_error_after_success_is_not_a_failure(open_parts: OpenParts) -> None:
     parts = await opened(open_parts)
     parts.wechat.fails["accept_friend"] = WeChatUnknown("Accept", "no answer")
 
@@ -210,7 +210,7 @@ async def test_an_error_of_a_call_that_worked_is_no_failure(open_parts: OpenPart
     assert await outcomes(parts) == ["done"]
 
 
-async def test_who_cannot_be_read_after_a_failure_is_no_friend(open_parts: OpenParts) -> None:
+async def test_unreadable_contact_after_failure_is_not_a_friend(open_parts: OpenParts) -> None:
     parts = await opened(open_parts)
     parts.wechat.fails |= {"accept_friend": WeChatRefused("A", "no"), "contact": WeChatRefused("C", "no")}
     assert isinstance(await deliver(parts), Retry)
@@ -219,18 +219,18 @@ async def test_who_cannot_be_read_after_a_failure_is_no_friend(open_parts: OpenP
 # ---- the promise ----
 
 
-async def test_a_request_is_accepted_a_while_later(open_parts: OpenParts) -> None:
+async def test_acceptance_is_delayed(open_parts: OpenParts) -> None:
     parts = await opened(open_parts)
     await parts.write(lambda s: parts.container.friend_requests.accept_soon(s, ACCOUNT, "fs_1", NEW, "你好"))
     await parts.write(lambda s: parts.container.friend_requests.accept_soon(s, ACCOUNT, "fs_2", XUAN))
-    first, second = await parts.promised("accept")
+    first, second = await parts.queued("accept")
     assert first.queue == f"accept:{ACCOUNT}" and first.key == NEW
     assert first.body == {"friendship": "fs_1", "contact": NEW, "words": "你好", "hello": "", "friend_before": False}
     assert second.body["friend_before"] is True
     assert all(5 <= one.run_at - parts.clock.now <= 15 for one in (first, second))
 
 
-async def test_which_requests_are_accepted(open_parts: OpenParts) -> None:
+async def test_acceptance_policy(open_parts: OpenParts) -> None:
     assert (await opened(open_parts)).container.acceptance_policy.allows("whatever")
     some = await opened(open_parts, words=["加群", "POS"])
     assert [some.container.acceptance_policy.allows(hello) for hello in ("我想加群", "ｐｏｓ机", "认识一下")] == [

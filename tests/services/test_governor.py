@@ -25,7 +25,7 @@ def governor(clock: Clock) -> Governor:
     return Governor(SETTINGS, clock, random.Random(1))
 
 
-def test_forty_messages_a_minute(governor: Governor, clock: Clock) -> None:
+def test_forty_messages_per_minute(governor: Governor, clock: Clock) -> None:
     for i in range(40):
         assert governor.queue_delay() == 0
         governor.spend(f"k{i}")
@@ -35,7 +35,7 @@ def test_forty_messages_a_minute(governor: Governor, clock: Clock) -> None:
     assert governor.queue_delay() == 0
 
 
-def test_one_a_second_and_a_bit_to_each_conversation(governor: Governor, clock: Clock) -> None:
+def test_one_message_per_conversation_and_interval(governor: Governor, clock: Clock) -> None:
     waits = set()
     for _ in range(20):
         governor.spend("k")
@@ -48,7 +48,7 @@ def test_one_a_second_and_a_bit_to_each_conversation(governor: Governor, clock: 
     assert len(waits) > 10, "no two waits are alike"
 
 
-def test_groups_thirty_seconds_apart_and_ten_a_day(governor: Governor, clock: Clock) -> None:
+def test_groups_are_limited_per_interval_and_day(governor: Governor, clock: Clock) -> None:
     first = clock.now
     for i in range(10):
         assert governor.group_delay() == (0 if i == 0 else 30)
@@ -59,7 +59,7 @@ def test_groups_thirty_seconds_apart_and_ten_a_day(governor: Governor, clock: Cl
     assert governor.group_delay() == 0
 
 
-def test_adding_waits_its_turn_and_takes_none_when_that_is_too_far(governor: Governor) -> None:
+def test_adding_waits_unless_the_wait_is_too_long(governor: Governor) -> None:
     assert [governor.reserve_add(None) for _ in range(3)] == [0, 15, 30]
     assert governor.reserve_add(10) == 45
     assert governor.reserve_add(10) == 45, "what was too far away took no turn"
@@ -67,7 +67,7 @@ def test_adding_waits_its_turn_and_takes_none_when_that_is_too_far(governor: Gov
     assert governor.reserve_add(None) == 60
 
 
-def test_a_complaint_halves_every_pace_for_an_hour(clock: Clock) -> None:
+def test_wechat_rate_limit_halves_the_pace_for_an_hour(clock: Clock) -> None:
     slow_downs: list[float] = []
     governor = Governor(SETTINGS, clock, random.Random(1), on_slow=slow_downs.append)
     governor.slow_down()
@@ -87,7 +87,7 @@ def test_a_complaint_halves_every_pace_for_an_hour(clock: Clock) -> None:
     assert governor.key_delay("k") <= 1.3
 
 
-def test_pacing_that_is_off_never_waits(clock: Clock) -> None:
+def test_disabled_pacing_never_waits(clock: Clock) -> None:
     governor = Governor(PacingSettings(enabled=False), clock)
     for _ in range(1000):
         governor.spend("k")
@@ -97,7 +97,7 @@ def test_pacing_that_is_off_never_waits(clock: Clock) -> None:
 
 
 @given(st.lists(st.floats(0, 30), max_size=200), st.integers(1, 50), st.booleans())
-def test_no_minute_ever_holds_more_than_allowed(pauses: list[float], most: int, slow: bool) -> None:
+def test_no_minute_exceeds_its_limit(pauses: list[float], most: int, slow: bool) -> None:
     clock = Clock()
     governor = Governor(PacingSettings(messages_per_minute=most), clock)
     if slow:
@@ -113,7 +113,7 @@ def test_no_minute_ever_holds_more_than_allowed(pauses: list[float], most: int, 
     assert all(b - a > 59.999 for a, b in zip(sent, sent[allowed:], strict=False))
 
 
-def test_a_clock_that_is_set_back_stops_nothing(governor: Governor, clock: Clock) -> None:
+def test_clock_set_back_does_not_block(governor: Governor, clock: Clock) -> None:
     for _ in range(10):
         governor.spend_group()
         clock.now += 40
@@ -141,7 +141,7 @@ async def _recalled(store: Store, clock: Clock) -> Governor:
     return governor
 
 
-async def test_counters_survive_a_restart(store: Store, clock: Clock) -> None:
+async def test_counters_survive_restart(store: Store, clock: Clock) -> None:
     audit, now = Audit(store, clock), clock.now
 
     def write(session: Session) -> None:
@@ -169,7 +169,7 @@ async def test_counters_survive_a_restart(store: Store, clock: Clock) -> None:
     assert (await _recalled(store, clock)).reserve_add(None) == pytest.approx(5)
 
 
-async def test_counters_of_a_clock_that_was_ahead_stop_nothing(store: Store, clock: Clock) -> None:
+async def test_counters_from_the_future_do_not_block(store: Store, clock: Clock) -> None:
     governors, audit = Governors(store, clock), Audit(store, clock)
     governors.create("a", SETTINGS).slow_down()
     await governors.drain()
@@ -189,7 +189,7 @@ async def test_counters_of_a_clock_that_was_ahead_stop_nothing(store: Store, clo
     assert (again.queue_delay(), again.group_delay(), again.reserve_add(1), again.factor) == (0, 0, 0, 1)
 
 
-async def test_a_complaint_is_heeded_after_a_restart(store: Store, clock: Clock) -> None:
+async def test_slow_down_survives_restart(store: Store, clock: Clock) -> None:
     governors = Governors(store, clock)
     governor = governors.create("a", SETTINGS)
     governor.slow_down()
@@ -206,7 +206,7 @@ async def test_a_complaint_is_heeded_after_a_restart(store: Store, clock: Clock)
 # ---- what is used, and limits at their edges ----
 
 
-def test_how_much_of_the_pace_is_used(governor: Governor, clock: Clock) -> None:
+def test_used_ratio(governor: Governor, clock: Clock) -> None:
     assert governor.used() == {"message": 0.0, "group": 0.0, "add": 0.0}
     for _ in range(10):
         governor.spend("k")
@@ -225,7 +225,7 @@ def test_how_much_of_the_pace_is_used(governor: Governor, clock: Clock) -> None:
     assert governor.used() == {"message": 0.0, "group": 0.0, "add": 0.0}
 
 
-def test_without_pacing_nothing_is_used_and_nothing_waits(clock: Clock) -> None:
+def test_disabled_pacing_has_zero_ratio(clock: Clock) -> None:
     governor = Governor(PacingSettings(enabled=False), clock)
     for _ in range(100):
         governor.spend("k")
@@ -235,13 +235,13 @@ def test_without_pacing_nothing_is_used_and_nothing_waits(clock: Clock) -> None:
     assert governor.used() == {"message": 0.0, "group": 0.0, "add": 0.0}
 
 
-def test_without_a_pause_between_adds_none_is_used(clock: Clock) -> None:
+def test_zero_pause_between_adds_has_zero_ratio(clock: Clock) -> None:
     governor = Governor(PacingSettings(add_seconds=0), clock)
     governor.reserve_add(None)
     assert governor.used()["add"] == 0.0
 
 
-def test_a_halved_pace_still_lets_one_through(clock: Clock) -> None:
+def test_halved_limit_is_at_least_one(clock: Clock) -> None:
     governor = Governor(PacingSettings(messages_per_minute=1, groups_per_day=1), clock)
     governor.slow_down()
     assert governor.queue_delay() == governor.group_delay() == 0
@@ -252,7 +252,7 @@ def test_a_halved_pace_still_lets_one_through(clock: Clock) -> None:
     assert governor.group_delay() == 86400
 
 
-def test_a_halved_pace_is_half_as_many(governor: Governor, clock: Clock) -> None:
+def test_halved_limit_is_half(governor: Governor, clock: Clock) -> None:
     governor.slow_down()
     for number in range(20):
         assert governor.queue_delay() == 0
@@ -264,7 +264,7 @@ def test_a_halved_pace_is_half_as_many(governor: Governor, clock: Clock) -> None
     assert governor.group_delay() > 80_000, "five a day"
 
 
-def test_messages_leave_the_minute_one_by_one(governor: Governor, clock: Clock) -> None:
+def test_messages_leave_the_window_one_by_one(governor: Governor, clock: Clock) -> None:
     for number in range(40):
         governor.spend(str(number))
         clock.now += 1
@@ -285,15 +285,13 @@ def test_groups_leave_the_day_one_by_one(governor: Governor, clock: Clock) -> No
 
 
 @pytest.mark.parametrize(("back", "follows"), [(1.0, False), (1.5, True)])
-def test_a_clock_may_go_back_a_second_without_having_been_set(
-    governor: Governor, clock: Clock, back: float, follows: bool
-) -> None:
+def test_small_clock_step_back_is_tolerated(governor: Governor, clock: Clock, back: float, follows: bool) -> None:
     governor.reserve_add(None)
     clock.now -= back
     assert governor.reserve_add(100) == 15 + (0 if follows else back)
 
 
-def test_what_was_done_before_a_restart_counts(governor: Governor, clock: Clock) -> None:
+def test_usage_before_restart_counts(governor: Governor, clock: Clock) -> None:
     governor.recall("message", [clock.now - 1] * 40)
     assert governor.queue_delay() == 59
     governor.recall("group", [clock.now - 10])
@@ -304,7 +302,7 @@ def test_what_was_done_before_a_restart_counts(governor: Governor, clock: Clock)
     assert governor.group_delay() == 30, "a time that is still to come is now"
 
 
-def test_conversations_that_may_hear_again_are_forgotten(governor: Governor, clock: Clock) -> None:
+def test_idle_conversations_are_forgotten(governor: Governor, clock: Clock) -> None:
     for number in range(1001):
         governor.spend(str(number))
     assert len(governor._next_for) == 1001

@@ -1,4 +1,4 @@
-"""Writes that deadlock with another process are done again, a few times."""
+"""Writes that deadlock with another process are retried a limited number of times."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from models.group_commit import ATTEMPTS
 
 
 def failing(times: int, error: Exception) -> tuple[list[int], object]:
-    """A write that is thrown out so often before it goes through; and how often it ran."""
+    """Return a write that fails `times` times before it succeeds, and its number of runs."""
     runs: list[int] = []
 
     def write(session: Session) -> str:
@@ -35,14 +35,14 @@ async def keys(store: Store) -> list[str]:
 
 # Once with the others of its commit, then ATTEMPTS times alone.
 @pytest.mark.parametrize("times", range(ATTEMPTS + 1))
-async def test_a_deadlocked_write_is_done_again(sqlite_store: Store, times: int) -> None:
+async def test_deadlocked_write_is_retried(sqlite_store: Store, times: int) -> None:
     runs, write = failing(times, psycopg.errors.DeadlockDetected())
     assert await sqlite_store.write(write) == "done"  # type: ignore[arg-type]
     assert len(runs) == times + 1
     assert await keys(sqlite_store) == [f"k{times + 1}"], "nothing stays of the tries before"
 
 
-async def test_not_for_ever(sqlite_store: Store) -> None:
+async def test_retries_are_limited(sqlite_store: Store) -> None:
     runs, write = failing(99, psycopg.errors.DeadlockDetected())
     with pytest.raises(OperationalError):
         await sqlite_store.write(write)  # type: ignore[arg-type]
@@ -51,14 +51,14 @@ async def test_not_for_ever(sqlite_store: Store) -> None:
 
 
 @pytest.mark.parametrize("error", [psycopg.errors.LockNotAvailable(), psycopg.OperationalError(), ValueError()])
-async def test_other_failures_are_told_at_once(sqlite_store: Store, error: Exception) -> None:
+async def test_other_errors_are_raised_at_once(sqlite_store: Store, error: Exception) -> None:
     runs, write = failing(99, error)
     with pytest.raises(OperationalError):
         await sqlite_store.write(write)  # type: ignore[arg-type]
     assert len(runs) == 2, "with the others of its commit, then alone"
 
 
-async def test_a_deadlock_takes_no_neighbour_down(sqlite_store: Store) -> None:
+async def test_deadlock_does_not_fail_other_writes(sqlite_store: Store) -> None:
     runs, write = failing(2, psycopg.errors.DeadlockDetected())
     writes = [sqlite_store.write_soon(lambda s: s.add(Setting(key="before", value=""))), sqlite_store.write_soon(write)]  # type: ignore[arg-type]
     for one in writes:

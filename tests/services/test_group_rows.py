@@ -52,7 +52,7 @@ async def many(container: Container, write: Any, times: int = 12) -> list[Any]:
     return list(await asyncio.gather(*(container.store.write(write) for _ in range(times))))
 
 
-async def test_a_join_and_a_leave_are_told_once(container: Container) -> None:
+async def test_join_and_leave_are_reported_once(container: Container) -> None:
     qun = await group(container)
     room = container.groups.rooms(qun)[0].room_id or ""
     told = await many(container, lambda s: container.recorder.joined(s, qun, room, XUAN))
@@ -66,7 +66,7 @@ async def test_a_join_and_a_leave_are_told_once(container: Container) -> None:
     assert (today.joins, today.leaves) == (1, 1)
 
 
-async def test_warnings_are_all_counted(container: Container) -> None:
+async def test_all_warnings_are_counted(container: Container) -> None:
     qun = await group(container)
     limit = container.config.groups.warn_limit
     counts = await many(container, lambda s: container.sanctions.warn(s, qun, "room", XUAN, "黑旋风", "理由", "test"))
@@ -81,7 +81,7 @@ async def test_warnings_are_all_counted(container: Container) -> None:
     assert (kept.warnings, kept.blacklisted, kept.name) == (0, False, "黑旋风")
 
 
-async def test_a_group_is_lost_and_found_once(container: Container) -> None:
+async def test_group_is_lost_and_found_once(container: Container) -> None:
     qun = await group(container)
     room = container.groups.rooms(qun)[0].room_id or ""
     await many(container, lambda s: container.room_presence.mark_lost(s, qun.account, room))
@@ -95,7 +95,7 @@ async def test_a_group_is_lost_and_found_once(container: Container) -> None:
     assert container.groups.is_active(qun.account, room)
 
 
-async def test_a_broadcast_is_sent_once(container: Container) -> None:
+async def test_broadcast_is_queued_once(container: Container) -> None:
     await group(container)
     await container.store.write(lambda s: container.broadcasts.ask(s, "weimi1001", SONG, "一"))
     await container.store.write(lambda s: container.broadcasts.ask(s, "weimi1001", SONG, "二"))
@@ -109,7 +109,7 @@ async def test_a_broadcast_is_sent_once(container: Container) -> None:
     assert [row.state for row in kept] == ["cancelled", "sent"]
 
 
-async def test_a_timed_message_is_promised_once(container: Container) -> None:
+async def test_timed_message_is_queued_once(container: Container) -> None:
     qun = await group(container)
     added = await container.store.write(
         lambda s: container.timed_messages.add(s, qun, "* * * * *", "到点了", f"person:{SONG}")
@@ -122,7 +122,7 @@ async def test_a_timed_message_is_promised_once(container: Container) -> None:
     assert row.next_at > container.clock()
 
 
-async def test_messages_are_gathered(container: Container) -> None:
+async def test_message_counts_are_batched(container: Container) -> None:
     qun = await group(container)
     for _ in range(500):
         container.daily_stats.message(qun.number)

@@ -16,7 +16,7 @@ from models.durable import EventState, InboxEvent
 from models.fence import accounts_of
 from services.work.inbox_table import InboxRows, end_event
 from tests.services.conftest import until
-from tests.services.test_inbox import Desk, on_disk
+from tests.services.test_inbox import InboxHarness, wait_until_stored
 from wechat.events import REUSED, RawEvent
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -67,48 +67,48 @@ async def _tries(store: Store) -> dict[str, int]:
 
 async def test_an_id_used_again_for_something_else_is_handled(sqlite_store: Store) -> None:
     """Some gateways number their messages anew after a restart."""
-    desk = Desk(sqlite_store)
-    await desk.inbox.start()
-    await desk.inbox.take(raw("x-1", "one"))
-    await until(lambda: desk.handled == ["x-1"])
-    await on_disk(desk)
+    harness = InboxHarness(sqlite_store)
+    await harness.inbox.start()
+    await harness.inbox.take(raw("x-1", "one"))
+    await until(lambda: harness.handled == ["x-1"])
+    await wait_until_stored(harness)
     for words in ("one", "other", "other"):
-        await desk.inbox.take(raw("x-1", words))
-        await until(lambda: len(desk.inbox) == 0, "compared")
-    assert len(desk.handled) == 2
-    assert desk.handled[1].startswith(f"x-1{REUSED}")
-    await desk.inbox.stop(1)
+        await harness.inbox.take(raw("x-1", words))
+        await until(lambda: len(harness.inbox) == 0, "compared")
+    assert len(harness.handled) == 2
+    assert harness.handled[1].startswith(f"x-1{REUSED}")
+    await harness.inbox.stop(1)
 
 
 async def test_a_batch_is_stored_with_what_belongs_to_it_or_not_at_all(sqlite_store: Store) -> None:
-    desk = Desk(sqlite_store)
-    await desk.inbox.start()
+    harness = InboxHarness(sqlite_store)
+    await harness.inbox.start()
     done: list[str] = []
 
     def fails(_session: Session) -> None:
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        await desk.inbox.take_all([raw("x-1"), raw("x-2")], fails)
-    assert (len(desk.inbox), await desk.states()) == (0, {})
-    await desk.inbox.take_all([raw("x-1"), raw("x-2")], lambda _session: done.append("both"))
-    await until(lambda: desk.handled == ["x-1", "x-2"])
-    await desk.inbox.take_all([], lambda _session: done.append("none"))
-    await until(lambda: len(desk.inbox) == 0)
+        await harness.inbox.take_all([raw("x-1"), raw("x-2")], fails)
+    assert (len(harness.inbox), await harness.states()) == (0, {})
+    await harness.inbox.take_all([raw("x-1"), raw("x-2")], lambda _session: done.append("both"))
+    await until(lambda: harness.handled == ["x-1", "x-2"])
+    await harness.inbox.take_all([], lambda _session: done.append("none"))
+    await until(lambda: len(harness.inbox) == 0)
     assert done == ["both", "none"]
-    await desk.inbox.stop(1)
+    await harness.inbox.stop(1)
 
 
 async def test_a_batch_waits_while_the_inbox_is_full(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.work.inbox.MAX_IN_MEMORY", 1)
-    desk = Desk(sqlite_store)
-    gate = desk.slow_handler["x-1"] = asyncio.Event()
-    await desk.inbox.start()
-    await desk.inbox.take(raw("x-1"))
-    batch = asyncio.create_task(desk.inbox.take_all([raw("x-2")], lambda _session: None))
-    await until(lambda: desk.rows_seen, "the first is being handled")
-    assert (len(desk.inbox), batch.done()) == (1, False)
+    harness = InboxHarness(sqlite_store)
+    gate = harness.slow_handler["x-1"] = asyncio.Event()
+    await harness.inbox.start()
+    await harness.inbox.take(raw("x-1"))
+    batch = asyncio.create_task(harness.inbox.take_all([raw("x-2")], lambda _session: None))
+    await until(lambda: harness.rows_seen, "the first is being handled")
+    assert (len(harness.inbox), batch.done()) == (1, False)
     gate.set()
     await batch
-    await until(lambda: desk.handled == ["x-1", "x-2"])
-    await desk.inbox.stop(1)
+    await until(lambda: harness.handled == ["x-1", "x-2"])
+    await harness.inbox.stop(1)

@@ -31,7 +31,7 @@ def never() -> None:
     pytest.fail("the lock was lost")
 
 
-async def test_the_second_is_refused_until_the_first_is_gone(database: str) -> None:
+async def test_second_holder_is_refused_until_release(database: str) -> None:
     first = await acquire_instance_lock(database, never)
     with pytest.raises(DatabaseInUse, match="another wxbot"):
         await acquire_instance_lock(database, never, patience=0.1)
@@ -39,7 +39,7 @@ async def test_the_second_is_refused_until_the_first_is_gone(database: str) -> N
     (await acquire_instance_lock(database, never, patience=0.1)).close()
 
 
-async def test_a_lock_is_released_with_its_process(database: str) -> None:
+async def test_lock_is_released_with_its_process(database: str) -> None:
     other = await asyncio.create_subprocess_exec(
         sys.executable, "-c", HOLD, database, cwd=ROOT, stdout=asyncio.subprocess.PIPE
     )
@@ -54,7 +54,7 @@ async def test_a_lock_is_released_with_its_process(database: str) -> None:
     (await acquire_instance_lock(database, never, patience=10)).close()
 
 
-async def test_a_database_by_another_name_is_the_same(tmp_path: Path) -> None:
+async def test_another_path_to_the_database_is_the_same_lock(tmp_path: Path) -> None:
     (tmp_path / "link.db").symlink_to(tmp_path / "wxbot.db")
     first = await acquire_instance_lock(f"sqlite:///{tmp_path}/wxbot.db", never)
     with pytest.raises(DatabaseInUse, match=r"process [0-9]+"):
@@ -64,9 +64,7 @@ async def test_a_database_by_another_name_is_the_same(tmp_path: Path) -> None:
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
-async def test_a_lost_connection_is_made_anew_or_the_loss_is_told(
-    database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_lost_connection_is_restored_or_reported(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(instance_lock, "WATCH_EVERY", 0.05)
     lost = asyncio.Event()
     first = await acquire_instance_lock(database, lost.set)

@@ -1,4 +1,4 @@
-"""Files as passages: split by heading, with the headings above, and nothing in them changed."""
+"""Files as passages: split by heading, with the parent headings, and unchanged."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def folder(tmp_path: Path, **files: str) -> str:
     return str(tmp_path)
 
 
-def test_a_passage_is_what_stands_below_a_heading(tmp_path: Path) -> None:
+def test_passage_is_the_text_below_a_heading(tmp_path: Path) -> None:
     passages = {one.title: one for one in load(folder(tmp_path, guide_md=GUIDE))}
     assert list(passages) == [
         "门店手册",
@@ -68,7 +68,7 @@ def test_a_passage_is_what_stands_below_a_heading(tmp_path: Path) -> None:
     assert "title: not shown" not in str(passages)
 
 
-def test_other_files_go_by_their_name(tmp_path: Path) -> None:
+def test_other_files_are_named_by_file_name(tmp_path: Path) -> None:
     files = {
         "停车_txt": "地下停车场免费。\n\n出口在北门。",
         "sub__早餐_markdown": "七点到十点。\n\n## 地点\n二楼。\n",
@@ -87,7 +87,7 @@ def test_other_files_go_by_their_name(tmp_path: Path) -> None:
     }
 
 
-def test_what_does_not_fit_into_a_message_is_divided_and_whole(tmp_path: Path) -> None:
+def test_long_passage_is_split_without_loss(tmp_path: Path) -> None:
     paragraphs = [f"第{n}段" + "字" * 400 for n in range(9)]
     table = "| a | b |\n| - | - |\n" + "\n".join(f"| {n} | {'值' * 50} |" for n in range(60))
     text = "# 长文\n\n" + "\n\n".join([*paragraphs, table, "末" * 4000])
@@ -100,8 +100,8 @@ def test_what_does_not_fit_into_a_message_is_divided_and_whole(tmp_path: Path) -
 
 
 @given(st.text(alphabet="ab好 \n#-=|`*>1.<!", max_size=200))
-def test_nothing_that_is_written_is_lost_or_changed(text: str) -> None:
-    """Each line of a passage stands in the file as it is; a line that is in none is a heading, a rule or a comment."""
+def test_passages_contain_every_line_unchanged(text: str) -> None:
+    """Each line of a passage is in the file; the other lines are headings, rules or comments."""
     lines = text.splitlines()
     for section in split_markdown(text, "文件"):
         assert section.headings
@@ -109,7 +109,7 @@ def test_nothing_that_is_written_is_lost_or_changed(text: str) -> None:
             assert block.strip("\n") in "\n".join(lines)
 
 
-def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_unreadable_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="folder not found"):
         load(str(tmp_path / "nowhere"))
     (tmp_path / "latin.md").write_bytes(b"caf\xe9")
@@ -118,7 +118,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert load("") == []
 
 
-def test_a_passage_is_found_by_its_words(tmp_path: Path) -> None:
+def test_passage_is_found_by_words(tmp_path: Path) -> None:
     faq = Faq(list(load(folder(tmp_path, guide_md=GUIDE, 停车_txt="地下停车场对住客免费，出口在北门。"))))
     assert [one.question for one in faq.nearest("运费由谁承担")][:1] == ["门店手册 › 退货 › 运费"]
     assert [one.question for one in faq.nearest("停车场的出口在哪")][:1] == ["停车"]
@@ -128,7 +128,7 @@ def test_a_passage_is_found_by_its_words(tmp_path: Path) -> None:
     assert entry.answer == "质量问题由我们承担运费。"
 
 
-def test_a_heading_of_several_sections_names_none_of_them(tmp_path: Path) -> None:
+def test_heading_of_several_sections_matches_none(tmp_path: Path) -> None:
     text = "# 甲\n## 步骤\n先开机。\n# 乙\n## 步骤\n先关机。\n"
     faq = Faq(list(load(folder(tmp_path, a_md=text))))
     assert faq.exact("步骤") is None

@@ -1,4 +1,4 @@
-"""Leases on a real PostgreSQL: who holds what, who is taken for dead, and what a dead one can still write."""
+"""Leases on a real PostgreSQL: holders, dead members, and fenced writes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def members(store: Store, database: str) -> AsyncIterator[list[Leases]]:
 
 
 def silent(database: str, member: str, seconds: float) -> None:
-    """Let a member have beaten so long ago."""
+    """Set a member's last heartbeat to so many seconds ago."""
     engine = create_engine(parse(database))
     with engine.begin() as connection:
         connection.execute(text(f"UPDATE member SET seen = seen - {seconds} WHERE id = :id"), {"id": member})
@@ -52,7 +52,7 @@ def _put(session: Session, key: str) -> None:
     session.merge(Setting(key=key, value="1"))
 
 
-async def test_each_account_has_one_holder_and_shares_are_fair(members: list[Leases]) -> None:
+async def test_each_account_has_one_holder_and_fair_shares(members: list[Leases]) -> None:
     secrets = {one.join() for one in members}
     assert len(secrets) == 1
     members[0].register_accounts(ACCOUNTS)
@@ -66,7 +66,7 @@ async def test_each_account_has_one_holder_and_shares_are_fair(members: list[Lea
     assert members[0].claim(ACCOUNTS, 10) == {}
 
 
-async def test_processes_that_claim_at_once_never_get_the_same_account(members: list[Leases]) -> None:
+async def test_concurrent_claims_get_different_accounts(members: list[Leases]) -> None:
     for one in members:
         one.join()
     members[0].register_accounts(ACCOUNTS)
@@ -75,7 +75,7 @@ async def test_processes_that_claim_at_once_never_get_the_same_account(members: 
     assert len(names) == len(set(names))
 
 
-async def test_the_epoch_grows_at_a_hand_over_and_stays_at_a_beat(members: list[Leases], database: str) -> None:
+async def test_epoch_grows_on_handover_only(members: list[Leases], database: str) -> None:
     first, second, _ = members
     first.join()
     second.join()
@@ -87,9 +87,7 @@ async def test_the_epoch_grows_at_a_hand_over_and_stays_at_a_beat(members: list[
     assert second.claim(ACCOUNTS, 1)["a0"] > epoch
 
 
-async def test_who_is_silent_for_a_lease_loses_its_accounts_and_can_write_nothing(
-    members: list[Leases], store: Store, database: str
-) -> None:
+async def test_silent_member_loses_accounts_and_is_fenced(members: list[Leases], store: Store, database: str) -> None:
     first, second, _ = members
     first.join()
     second.join()
@@ -111,7 +109,7 @@ async def test_who_is_silent_for_a_lease_loses_its_accounts_and_can_write_nothin
     assert fence.refused > 0
 
 
-async def test_a_commit_under_way_is_waited_for_and_a_beat_is_not_held_up_by_it(
+async def test_running_commit_delays_takeover_but_not_heartbeat(
     members: list[Leases], store: Store, database: str
 ) -> None:
     first, second, _ = members
@@ -139,7 +137,7 @@ async def test_a_commit_under_way_is_waited_for_and_a_beat_is_not_held_up_by_it(
 
 
 @pytest.mark.parametrize("pipelined", [False, True])
-async def test_a_process_frozen_in_a_transaction_is_given_up(
+async def test_process_frozen_in_a_transaction_is_terminated(
     members: list[Leases], database: str, *, pipelined: bool
 ) -> None:
     first, second, _ = members

@@ -84,7 +84,7 @@ def queries(store: Store) -> Iterator[list[str]]:
         event.remove(store.engine, "before_cursor_execute", note)
 
 
-async def test_groups_by_all_that_they_are_looked_for(store: Store) -> None:
+async def test_groups_are_filtered_by_every_field(store: Store) -> None:
     await put(
         store,
         qun(1, owner="黑旋风", owner_id="wxid_hei"),
@@ -112,7 +112,7 @@ async def test_groups_by_all_that_they_are_looked_for(store: Store) -> None:
         assert await numbers(store, partial(_filtered, list_quns, which)) == found, which
 
 
-async def test_a_list_is_stable_while_rows_are_added(store: Store) -> None:
+async def test_list_is_stable_while_rows_are_added(store: Store) -> None:
     await put(store, *(qun(number) for number in range(1, 6)))
     first = await store.read(lambda s: list_quns(s, QunFilter(), PageRequest(2)))
     await put(store, qun(6), qun(7))
@@ -120,7 +120,7 @@ async def test_a_list_is_stable_while_rows_are_added(store: Store) -> None:
     assert [[row.number for row in page.rows] for page in (first, second)] == [[5, 4], [3, 2]]
 
 
-async def test_members_of_one_group_in_one_state(store: Store) -> None:
+async def test_members_are_filtered_by_group_and_state(store: Store) -> None:
     await put(store, qun(1), qun(2))
 
     def member(number: int, who: str, state: str) -> Membership:
@@ -138,7 +138,7 @@ async def test_members_of_one_group_in_one_state(store: Store) -> None:
     assert await numbers(store, lambda s, p: list_members(s, 3, MemberState.JOINED, p)) == []
 
 
-async def test_tickets_and_what_was_said_in_one(store: Store) -> None:
+async def test_tickets_and_their_messages(store: Store) -> None:
     def ticket(account: str, who: str, state: str) -> Ticket:
         return Ticket(account=account, contact_id=who, state=state, opened_at=1, last_at=1)
 
@@ -166,7 +166,7 @@ async def test_tickets_and_what_was_said_in_one(store: Store) -> None:
     assert await store.read(lambda s: read_ticket(s, 9, PageRequest())) is None
 
 
-async def test_the_audit_log_by_time_kind_and_actor(store: Store) -> None:
+async def test_audit_log_is_filtered_by_time_kind_and_actor(store: Store) -> None:
     for at, kind, who in (
         (10, "add", "rest:erp"),
         (20, "group", "guard"),
@@ -186,7 +186,7 @@ async def test_the_audit_log_by_time_kind_and_actor(store: Store) -> None:
         assert await numbers(store, partial(_filtered, list_actions, wanted)) == found, wanted
 
 
-async def test_deliveries_are_no_messages(store: Store) -> None:
+async def test_deliveries_are_not_listed_as_messages(store: Store) -> None:
     await put(
         store,
         hook(1, "hook:erp"),
@@ -200,7 +200,7 @@ async def test_deliveries_are_no_messages(store: Store) -> None:
     assert await numbers(store, lambda s, p: list_deliveries(s, "", WorkState.SENT, p)) == [5]
 
 
-async def test_a_page_is_at_most_three_queries(store: Store) -> None:
+async def test_page_takes_at_most_three_queries(store: Store) -> None:
     await put(store, *(qun(number) for number in range(1, 9)), Action(at=1, account="a", kind="k", who="w"))
     reads: tuple[Read, ...] = (
         lambda s, p: list_quns(s, QunFilter(owner="宋公明", q="群"), p),
@@ -219,6 +219,6 @@ async def test_a_page_is_at_most_three_queries(store: Store) -> None:
 @pytest.mark.parametrize(
     ("limit", "after"), [("0", None), ("201", None), ("x", None), ("", None), ("-1", None), ("5", "x"), ("5", "9" * 20)]
 )
-def test_what_is_no_page(limit: str, after: str | None) -> None:
+def test_invalid_page_is_rejected(limit: str, after: str | None) -> None:
     with pytest.raises(InvalidParameter):
         PageRequest.parse(limit, after)

@@ -115,52 +115,52 @@ def rows(session: Session) -> int:
     return len(session.exec(select(Setting).where(col(Setting.key).startswith("row-"))).all())
 
 
-def telling(heard: list[str], name: str) -> Callable[[Session], Any]:
+def recording_write(received: list[str], name: str) -> Callable[[Session], Any]:
     def write(session: Session) -> None:
         put(session)
-        after_commit(session, lambda: heard.append(name))
+        after_commit(session, lambda: received.append(name))
 
     return write
 
 
 @pytest.mark.parametrize("end", ENDS)
-async def test_every_write_is_done_once(database: str, end: str) -> None:
-    heard: list[str] = []
+async def test_every_write_is_executed_once(database: str, end: str) -> None:
+    received: list[str] = []
     async with behind_proxy(database) as (store, proxy):
         await store.write(put)
         proxy.how = end
-        lost = [store.write_soon(telling(heard, f"lost {number}")) for number in range(3)]
+        lost = [store.write_soon(recording_write(received, f"lost {number}")) for number in range(3)]
         await until(lambda: proxy.cut, "the commit is cut off")
         for _ in range(2):
             with pytest.raises(DBAPIError):  # and not before or instead of earlier writes
-                await store.write(telling(heard, "away"))
+                await store.write(recording_write(received, "away"))
         assert not any(one.done() and one.exception() is None for one in lost)
         proxy.how, proxy.is_open = "", True
         results = await asyncio.gather(*lost, return_exceptions=True)
-        await store.write(telling(heard, "later"))
+        await store.write(recording_write(received, "later"))
         done = [name for name, result in zip(("lost 0", "lost 1", "lost 2"), results, strict=True) if result is None]
         assert "lost 0" in done
-        assert heard == [*done, "later"]
-        assert await store.read(rows) == 1 + len(heard)
+        assert received == [*done, "later"]
+        assert await store.read(rows) == 1 + len(received)
 
 
 @pytest.mark.parametrize("end", ENDS)
-async def test_it_may_be_lost_again(database: str, end: str) -> None:
-    heard: list[str] = []
+async def test_second_loss_is_survived(database: str, end: str) -> None:
+    received: list[str] = []
     async with behind_proxy(database) as (store, proxy):
         proxy.how = end
-        lost = store.write_soon(telling(heard, "lost"))
+        lost = store.write_soon(recording_write(received, "lost"))
         await until(lambda: proxy.cut, "the commit is cut off")
         proxy.is_open = True
         if end != "after":  # there the commit is found to be done
             await until(lambda: proxy.cut == 2, "and again")
         proxy.how, proxy.is_open = "", True
         await lost
-        assert heard == ["lost"]
+        assert received == ["lost"]
         assert await store.read(rows) == 1
 
 
-async def test_whoever_waits_is_told_when_the_store_closes(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_waiting_writes_fail_when_the_store_closes(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(db, "ASK_AGAIN", 60.0)
     async with behind_proxy(database) as (store, proxy):
         proxy.how = "after"
@@ -172,7 +172,7 @@ async def test_whoever_waits_is_told_when_the_store_closes(database: str, monkey
         await closing
 
 
-async def test_a_server_whose_machine_is_gone_is_not_waited_for_for_hours(database: str) -> None:
+async def test_unreachable_server_is_given_up_early(database: str) -> None:
     url = make_url(database).update_query_dict({"keepalives_idle": "7"})
     store = Store(url.render_as_string(hide_password=False))
     with store.engine.connect() as connection:

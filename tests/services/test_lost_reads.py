@@ -29,7 +29,7 @@ def end_session(database: str, session: Session) -> None:
     engine.dispose()
 
 
-async def test_a_read_is_repeated_on_another_connection(database: str, store: Store) -> None:
+async def test_read_is_repeated_on_another_connection(database: str, store: Store) -> None:
     await store.write(lambda s: s.merge(Setting(key="kept", value="1")))
     attempts = 0
 
@@ -44,7 +44,7 @@ async def test_a_read_is_repeated_on_another_connection(database: str, store: St
     assert attempts == 2
 
 
-async def test_a_read_waits_for_a_server_that_restarts(database: str) -> None:
+async def test_read_waits_for_a_restarting_server(database: str) -> None:
     async with behind_proxy(database) as (store, proxy):
         loop, attempts = asyncio.get_running_loop(), 0
         lost = asyncio.Event()
@@ -66,7 +66,7 @@ async def test_a_read_waits_for_a_server_that_restarts(database: str) -> None:
         assert attempts > 2
 
 
-async def test_a_read_fails_when_the_server_stays_away(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_read_fails_when_the_server_stays_away(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(db, "READ_AGAIN", 0.2)
     async with behind_proxy(database) as (store, proxy):
 
@@ -79,7 +79,7 @@ async def test_a_read_fails_when_the_server_stays_away(database: str, monkeypatc
             await store.read(read)
 
 
-async def test_other_errors_of_a_read_are_not_repeated(store: Store) -> None:
+async def test_other_read_errors_are_not_repeated(store: Store) -> None:
     attempts = threading.Semaphore(1)  # a second attempt would not get it
 
     def read(session: Session) -> None:

@@ -28,5 +28,5 @@ from services.support.marks import mark_in
         ("", None),
     ],
 )
-def test_what_counts_as_a_mark(text: str, mark: int | None) -> None:
+def test_mark_is_parsed(text: str, mark: int | None) -> None:
     assert mark_in(text) == mark

@@ -19,7 +19,7 @@ WORD = st.text(LETTERS, min_size=1, max_size=5).filter(lambda w: bool(w.strip())
 SENTENCE = st.text(LETTERS, max_size=30)
 
 
-def plainly(rules: list[KeywordRule], text: str) -> KeywordRule | None:
+def reference_match(rules: list[KeywordRule], text: str) -> KeywordRule | None:
     """Reference implementation: equals, then contains (the longest), then regex; the first among equals."""
     said = normal(text)
     for rule in rules:
@@ -32,7 +32,7 @@ def plainly(rules: list[KeywordRule], text: str) -> KeywordRule | None:
 
 
 @st.composite
-def some_rules(draw: st.DrawFn) -> list[KeywordRule]:
+def rule_lists(draw: st.DrawFn) -> list[KeywordRule]:
     made = []
     for n in range(draw(st.integers(0, 12))):
         kind = draw(st.sampled_from(["equals", "contains", "regex"]))
@@ -42,16 +42,16 @@ def some_rules(draw: st.DrawFn) -> list[KeywordRule]:
 
 
 @settings(max_examples=400, deadline=None)
-@given(some_rules(), SENTENCE)
-def test_the_same_rule_as_a_plain_reading(rules: list[KeywordRule], text: str) -> None:
+@given(rule_lists(), SENTENCE)
+def test_same_rule_as_reference_implementation(rules: list[KeywordRule], text: str) -> None:
     found = RuleSet(rules, "private").find(text)
-    expected = plainly(rules, text)
+    expected = reference_match(rules, text)
     assert (found.rule if found else None) is expected
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(st.booleans(), WORD), max_size=20), SENTENCE)
-def test_words_come_and_go(changes: list[tuple[bool, str]], text: str) -> None:
+def test_rules_are_added_and_removed(changes: list[tuple[bool, str]], text: str) -> None:
     words, known = WordIndex[str](), dict[str, None]()
     for add, word in changes:
         if add:
@@ -65,7 +65,7 @@ def test_words_come_and_go(changes: list[tuple[bool, str]], text: str) -> None:
     assert len(words.find(normal(text)) or "") == max(map(len, held), default=0)
 
 
-def test_the_order_of_the_kinds_and_the_place() -> None:
+def test_order_of_kinds_and_places() -> None:
     rules = [
         KeywordRule(regex="发票", reply="regex"),
         KeywordRule(contains="票", reply="short"),
@@ -102,7 +102,7 @@ def test_captured_groups_fill_texts_and_links() -> None:
     assert rest.text == "其余  不变"
 
 
-def test_no_pattern_hangs_and_a_bad_one_is_refused() -> None:
+def test_patterns_run_in_linear_time_and_invalid_ones_are_rejected() -> None:
     rules = RuleSet([KeywordRule(regex="(a+)+$", reply="x"), KeywordRule(regex="b", reply="y")], "private")
     began = time.perf_counter()
     assert rules.find("a" * 3000 + "c") is None
@@ -113,7 +113,7 @@ def test_no_pattern_hangs_and_a_bad_one_is_refused() -> None:
         KeywordRule(regex="(a)\\1", reply="x")
 
 
-def test_many_rules_are_no_slower() -> None:
+def test_lookup_time_is_independent_of_the_number_of_rules() -> None:
     """With 100 000 words, a lookup takes less than a millisecond even on a busy machine."""
     rules = [KeywordRule(contains=f"词{n:06d}", reply="x") for n in range(100_000)]
     built = RuleSet(rules, "private")
@@ -137,5 +137,5 @@ def test_many_rules_are_no_slower() -> None:
         ("a@b.com 在吗", "a@b.com 在吗"),
     ],
 )
-def test_the_at_is_taken_off(text: str, words: str) -> None:
+def test_leading_mention_is_removed(text: str, words: str) -> None:
     assert without_mention(text, "小助手") == words

@@ -70,14 +70,14 @@ async def near(store: Store, clock: Clock, url: str, question: str) -> list[str]
     return found
 
 
-async def test_other_words_find_the_entry(store: Store, server: str) -> None:
+async def test_synonyms_find_the_entry(store: Store, server: str) -> None:
     import time
 
     assert (await near(store, time.time, server, "我家狗狗能一起住不"))[:1] == ["可以带宠物吗"]
     assert (await near(store, time.time, server, "开车来车放哪儿"))[:1] == ["有停车场吗"]
 
 
-async def test_without_the_server_words_decide(store: Store) -> None:
+async def test_words_are_used_without_the_server(store: Store) -> None:
     import time
 
     assert (await near(store, time.time, "http://127.0.0.1:9/v1", "能带宠物吗"))[:1] == ["可以带宠物吗"]

@@ -1,4 +1,4 @@
-"""Files are kept while there is room for them."""
+"""Limits of the media store."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def store(folder: Path, **limits: Any) -> MediaStore:
 
 
 class Sender(InMemoryWeChat):
-    """Whose every message has a file of half a megabyte, each another one."""
+    """An account whose messages each have a different file of half a megabyte."""
 
     fetched = 0
 
@@ -34,7 +34,7 @@ class Sender(InMemoryWeChat):
         return Media(f"{self.fetched}.bin", bytes([self.fetched]) * (MEGABYTE // 2))
 
 
-async def test_all_files_together(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_total_size_is_limited(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     files = store(tmp_path, media_gigabytes=1.5 / 1024)
     await files.keep(Media("a", b"a" * MEGABYTE))
     for _ in range(2):
@@ -52,7 +52,7 @@ async def test_all_files_together(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     assert again.full == ""
 
 
-async def test_a_full_disk(tmp_path: Path) -> None:
+async def test_full_disk_is_survived(tmp_path: Path) -> None:
     files = store(tmp_path, free_megabytes=10**9)
     files.check()
     assert files.full == "limits.free_megabytes"
@@ -61,7 +61,7 @@ async def test_a_full_disk(tmp_path: Path) -> None:
     assert not files.folder.exists()
 
 
-async def test_the_files_of_one_person(tmp_path: Path) -> None:
+async def test_files_per_person_are_limited(tmp_path: Path) -> None:
     files, sender = store(tmp_path, megabytes=1), Sender()
     kept = [await files.fetch(sender, f"m{n}", MessageKind.FILE, "one") for n in range(5)]  # type: ignore[arg-type]
     assert [one is not None for one in kept] == [True, True, False, False, False]

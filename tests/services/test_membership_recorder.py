@@ -1,4 +1,4 @@
-"""Joins and leaves: each is counted, told and welcomed once, whoever caused it and however often it is seen."""
+"""Joins and leaves: each is counted, reported and welcomed once, whatever its origin or repetitions."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def crowd(parts: Parts, many: int) -> list[str]:
 
 
 async def told(parts: Parts) -> list[tuple[str, Any]]:
-    """What business systems are told: the type, and whom it is about."""
-    return [(one.body["type"], one.body["data"].get("contact_id")) for one in await parts.promised("hook")]
+    """The events for business systems: type and person."""
+    return [(one.body["type"], one.body["data"].get("contact_id")) for one in await parts.queued("hook")]
 
 
 async def counted(parts: Parts, qun: Qun) -> tuple[int, int]:
@@ -45,69 +45,69 @@ async def counted(parts: Parts, qun: Qun) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize(("many", "messages"), [(1, 1), (4, 4), (5, 5), (6, 1), (7, 1)])
-async def test_more_than_five_at_once_are_welcomed_together(parts: Parts, many: int, messages: int) -> None:
+async def test_more_than_five_joins_are_welcomed_together(parts: Parts, many: int, messages: int) -> None:
     qun = await parts.group()
     people = crowd(parts, many)
     assert await joined(parts, qun, *people) == people
-    said = [one for one in await parts.promised() if one.key == parts.room_id(qun)]
+    said = [one for one in await parts.queued() if one.key == parts.room_id(qun)]
     assert len(said) == messages
     assert [who for one in said for who in one.body["mentions"]] == people
     names = [f"@路人{number}\u2005" for number in range(many)]
     assert [name for name in names if any(name in one.body["text"] for one in said)] == names
 
 
-async def test_those_who_are_in_already_do_not_make_a_crowd(parts: Parts) -> None:
-    """Six are seen, one of them is known: five are welcomed, each by themselves."""
+async def test_known_members_do_not_count_as_joins(parts: Parts) -> None:
+    """Six are reported and one is known already: five are welcomed individually."""
     qun = await parts.group()
     people = crowd(parts, 6)
     await joined(parts, qun, people[0])
     assert await joined(parts, qun, *people) == people[1:]
-    assert len(await parts.said(parts.room_id(qun))) == 6
+    assert len(await parts.queued_texts(parts.room_id(qun))) == 6
 
 
-async def test_a_person_without_a_name_is_not_named(parts: Parts) -> None:
+async def test_nameless_person_is_not_named(parts: Parts) -> None:
     qun = await parts.group()
     await joined(parts, qun, *crowd(parts, 5), "wxid_nobody_knows")
-    (welcome,) = await parts.said(parts.room_id(qun))
+    (welcome,) = await parts.queued_texts(parts.room_id(qun))
     assert welcome == "欢迎 " + "".join(f"@路人{number}\u2005" for number in range(5)) + "加入宋公明的群100001！"
 
 
-async def test_the_group_s_own_welcome_and_none(parts: Parts) -> None:
+async def test_welcome_text_of_group_and_disabled_welcome(parts: Parts) -> None:
     qun = await parts.group()
     for welcome in ("{member}你好", ""):
         await parts.container.groups.change(qun.number, welcome=welcome)
         kept = parts.container.groups.by_number(qun.number)
         assert kept is not None
         await joined(parts, kept, XUAN if welcome else "wxid_later")
-    assert await parts.said(parts.room_id(qun)) == ["@黑旋风\u2005你好"]
+    assert await parts.queued_texts(parts.room_id(qun)) == ["@黑旋风\u2005你好"]
 
 
-async def test_a_welcome_names_the_room_as_it_is_called_now(parts: Parts) -> None:
+async def test_welcome_uses_the_current_topic(parts: Parts) -> None:
     qun = await parts.group()
     parts.wechat.directory.set_topic_of(parts.room_id(qun), "新名字")
     await joined(parts, qun, XUAN)
-    assert await parts.said(parts.room_id(qun)) == ["欢迎 @黑旋风\u2005加入新名字！"]
+    assert await parts.queued_texts(parts.room_id(qun)) == ["欢迎 @黑旋风\u2005加入新名字！"]
 
 
-async def test_who_is_blacklisted_is_not_welcomed_but_taken_out(parts: Parts) -> None:
+async def test_blacklisted_person_is_removed_without_welcome(parts: Parts) -> None:
     qun = await parts.group()
     await parts.write(lambda s: s.add(MemberRecord(number=qun.number, contact_id=XUAN, blacklisted=True)))
     assert await joined(parts, qun, XUAN, *crowd(parts, 5)) == [XUAN, *(f"wxid_{n}" for n in range(5))]
-    assert [one.body["contact"] for one in await parts.promised("remove")] == [XUAN]
-    assert len(await parts.said(parts.room_id(qun))) == 5, "the five are no crowd of six"
+    assert [one.body["contact"] for one in await parts.queued("remove")] == [XUAN]
+    assert len(await parts.queued_texts(parts.room_id(qun))) == 5, "the five are no crowd of six"
 
 
-async def test_who_has_offended_but_is_not_blacklisted_is_welcome(parts: Parts) -> None:
+async def test_warned_person_is_welcomed(parts: Parts) -> None:
     qun = await parts.group()
     await parts.write(lambda s: s.add(MemberRecord(number=qun.number, contact_id=XUAN, blacklisted=False)))
     await joined(parts, qun, XUAN)
-    assert len(await parts.said(parts.room_id(qun))) == 1
+    assert len(await parts.queued_texts(parts.room_id(qun))) == 1
 
 
 # ---- joins ----
 
 
-async def test_a_join_is_told_and_counted_once(open_parts: OpenParts) -> None:
+async def test_join_is_reported_and_counted_once(open_parts: OpenParts) -> None:
     parts = await open_parts(webhooks=[HOOK])
     qun = await parts.group()
     for _ in range(2):
@@ -116,37 +116,37 @@ async def test_a_join_is_told_and_counted_once(open_parts: OpenParts) -> None:
     assert row is not None and (row.state, row.name, row.room_id) == (MemberState.JOINED, "黑旋风", parts.room_id(qun))
     assert await told(parts) == [("qun.created", None), ("member.joined", XUAN)]
     assert await counted(parts, qun) == (1, 0)
-    (event,) = [one.body["data"] for one in await parts.promised("hook") if one.body["type"] == "member.joined"]
+    (event,) = [one.body["data"] for one in await parts.queued("hook") if one.body["type"] == "member.joined"]
     assert event == {
         "assistant": ACCOUNT, "number": qun.number, "code": "1",
         "membership": row.id, "member": "黑旋风", "contact_id": XUAN,
     }  # fmt: skip
 
 
-async def test_a_join_seen_in_another_room_moves_the_row(parts: Parts) -> None:
+async def test_join_in_another_room_moves_the_row(parts: Parts) -> None:
     qun = await parts.group()
     await joined(parts, qun, XUAN)
     again = await parts.write(lambda s: parts.container.recorder.joined(s, qun, "room-2@chatroom", XUAN))
     row = await parts.membership(qun, XUAN)
     assert again == [] and row is not None and row.room_id == "room-2@chatroom"
-    assert len(await parts.said(parts.room_id(qun))) == 1
+    assert len(await parts.queued_texts(parts.room_id(qun))) == 1
 
 
-async def test_a_group_begins_with_those_it_was_made_with(open_parts: OpenParts) -> None:
+async def test_initial_members_are_recorded(open_parts: OpenParts) -> None:
     parts = await open_parts(webhooks=[HOOK])
     qun = await parts.group()
     for who in (SONG, ZHI):
         row = await parts.membership(qun, who)
         assert row is not None and (row.state, row.source, row.room_id) == ("joined", "event", parts.room_id(qun))
     assert await parts.membership(qun, parts.wechat.self_id) is None
-    assert await parts.said(parts.room_id(qun)) == [], "they are not welcomed"
-    (event,) = await parts.promised("hook")
+    assert await parts.queued_texts(parts.room_id(qun)) == [], "they are not welcomed"
+    (event,) = await parts.queued("hook")
     assert event.body["type"] == "qun.created"
     assert (event.body["data"]["topic"], event.body["data"]["owner"]) == (qun.topic, "宋公明")
     assert event.body["data"]["url"] == parts.container.groups.url(qun)
 
 
-async def test_a_second_room_is_no_second_group(open_parts: OpenParts) -> None:
+async def test_second_room_creates_no_second_group(open_parts: OpenParts) -> None:
     parts = await open_parts(webhooks=[HOOK])
     qun = await parts.group()
     await joined(parts, qun, XUAN)
@@ -157,7 +157,7 @@ async def test_a_second_room_is_no_second_group(open_parts: OpenParts) -> None:
 # ---- leaves ----
 
 
-async def test_a_leave_is_told_and_counted_once(open_parts: OpenParts) -> None:
+async def test_leave_is_reported_and_counted_once(open_parts: OpenParts) -> None:
     parts = await open_parts(webhooks=[HOOK])
     qun = await parts.group()
     await joined(parts, qun, XUAN)
@@ -168,7 +168,7 @@ async def test_a_leave_is_told_and_counted_once(open_parts: OpenParts) -> None:
     assert row is not None and (row.state, row.name) == (MemberState.LEFT, "黑旋风")
 
 
-async def test_who_is_taken_out_was_removed(open_parts: OpenParts) -> None:
+async def test_removed_person_has_state_removed(open_parts: OpenParts) -> None:
     parts = await open_parts(webhooks=[HOOK])
     qun = await parts.group()
     await joined(parts, qun, XUAN, ZHI)
@@ -181,7 +181,7 @@ async def test_who_is_taken_out_was_removed(open_parts: OpenParts) -> None:
     assert row is not None and row.state == MemberState.REMOVED
 
 
-async def test_after_a_removal_a_leave_is_a_leave(parts: Parts) -> None:
+async def test_leave_after_an_earlier_removal_is_a_leave(parts: Parts) -> None:
     qun = await parts.group()
     with pytest.raises(RuntimeError), parts.container.recorder.removing(qun, XUAN):
         raise RuntimeError
@@ -191,7 +191,7 @@ async def test_after_a_removal_a_leave_is_a_leave(parts: Parts) -> None:
     assert row is not None and row.state == MemberState.LEFT
 
 
-async def test_a_leave_of_somebody_nobody_knew(parts: Parts) -> None:
+async def test_leave_of_unknown_person_is_ignored(parts: Parts) -> None:
     qun = await parts.group()
     assert await left(parts, qun)
     row = await parts.membership(qun, XUAN)
@@ -199,7 +199,7 @@ async def test_a_leave_of_somebody_nobody_knew(parts: Parts) -> None:
     assert await left(parts, qun, "wxid_nobody_knows")
 
 
-async def test_who_leaves_one_room_and_is_in_another_is_still_a_member(parts: Parts) -> None:
+async def test_member_of_another_room_stays_a_member(parts: Parts) -> None:
     qun = await parts.group()
     await parts.container.group_lifecycle.open_next_room(qun, "test")
     second = parts.container.groups.rooms(qun)[1].room_id or ""
@@ -212,9 +212,7 @@ async def test_who_leaves_one_room_and_is_in_another_is_still_a_member(parts: Pa
 
 
 @pytest.mark.parametrize(("reported_at", "ends"), [(-1.0, False), (0.0, True), (1.0, True)])
-async def test_a_leave_from_before_the_next_way_in_does_not_end_it(
-    parts: Parts, reported_at: float, ends: bool
-) -> None:
+async def test_leave_before_the_next_request_does_not_end_it(parts: Parts, reported_at: float, ends: bool) -> None:
     qun = await parts.group()
     now = parts.clock.now
     await parts.write(lambda s: put_membership(s, qun, now, name="黑旋风", contact_id=XUAN, state=MemberState.INVITED))
@@ -223,7 +221,7 @@ async def test_a_leave_from_before_the_next_way_in_does_not_end_it(
     assert row is not None and row.state == (MemberState.LEFT if ends else MemberState.INVITED)
 
 
-async def test_a_leave_told_late_still_ends_a_membership(parts: Parts) -> None:
+async def test_late_leave_event_ends_the_membership(parts: Parts) -> None:
     qun = await parts.group()
     await joined(parts, qun, XUAN)
     assert await left(parts, qun, reported_at=parts.clock.now - 5)
@@ -232,7 +230,7 @@ async def test_a_leave_told_late_still_ends_a_membership(parts: Parts) -> None:
 # ---- what owners and people are told ----
 
 
-async def test_a_lost_and_a_found_room_are_told(open_parts: OpenParts) -> None:
+async def test_lost_and_found_rooms_are_reported(open_parts: OpenParts) -> None:
     parts = await open_parts(webhooks=[HOOK])
     qun = await parts.group()
     room, notices = parts.container.groups.rooms(qun)[0], parts.container.recorder._notices
@@ -240,8 +238,8 @@ async def test_a_lost_and_a_found_room_are_told(open_parts: OpenParts) -> None:
     await parts.write(lambda s: notices.lost(s, qun, room))
     await parts.write(lambda s: notices.found(s, qun, room))
     facts = {"topic": room.topic, "number": qun.number}
-    assert await parts.said(SONG) == [texts.group_lost.format(**facts), texts.group_found.format(**facts)]
-    events = [one.body for one in await parts.promised("hook")][-2:]
+    assert await parts.queued_texts(SONG) == [texts.group_lost.format(**facts), texts.group_found.format(**facts)]
+    events = [one.body for one in await parts.queued("hook")][-2:]
     assert [event["type"] for event in events] == ["qun.lost", "qun.found"]
     data = {"assistant": ACCOUNT, "number": qun.number, "code": "1", "topic": room.topic, "state": "active"}
     assert [event["data"] for event in events] == [data, data]
@@ -255,14 +253,14 @@ async def test_a_lost_and_a_found_room_are_told(open_parts: OpenParts) -> None:
         (InviteFailed("no"), "join_failed"),
     ],
 )
-async def test_why_somebody_was_not_let_in(parts: Parts, error: Exception, text: str) -> None:
+async def test_reason_text_of_failed_join(parts: Parts, error: Exception, text: str) -> None:
     qun = await parts.group()
     await parts.write(lambda s: parts.container.recorder._notices.notify_outcome(s, qun, XUAN, error))
-    assert await parts.said(XUAN) == [getattr(parts.container.config.texts, text).format(topic=qun.topic)]
+    assert await parts.queued_texts(XUAN) == [getattr(parts.container.config.texts, text).format(topic=qun.topic)]
 
 
 @pytest.mark.parametrize(("reason", "text"), [("owner", "waiting_owner"), ("", "invited")])
-async def test_who_is_invited_is_told_what_to_do(open_parts: OpenParts, reason: str, text: str) -> None:
+async def test_invited_person_is_told_what_to_do(open_parts: OpenParts, reason: str, text: str) -> None:
     parts = await open_parts(groups={"pending_days": 4})
     qun = await parts.group()
     now = parts.clock.now
@@ -270,10 +268,12 @@ async def test_who_is_invited_is_told_what_to_do(open_parts: OpenParts, reason: 
         lambda s: put_membership(s, qun, now, name="", contact_id=XUAN, state=MemberState.INVITED, error=reason)
     )
     await parts.write(lambda s: parts.container.recorder._notices.notify_outcome(s, qun, XUAN, None))
-    assert await parts.said(XUAN) == [getattr(parts.container.config.texts, text).format(topic=qun.topic, days=4)]
+    assert await parts.queued_texts(XUAN) == [
+        getattr(parts.container.config.texts, text).format(topic=qun.topic, days=4)
+    ]
 
 
-async def test_a_refusal_is_kept_and_told_with_its_reason(open_parts: OpenParts) -> None:
+async def test_refusal_is_stored_and_reported_with_its_reason(open_parts: OpenParts) -> None:
     parts = await open_parts(webhooks=[HOOK])
     qun = await parts.group()
     now = parts.clock.now
@@ -287,5 +287,5 @@ async def test_a_refusal_is_kept_and_told_with_its_reason(open_parts: OpenParts)
     kept = await parts.membership(qun, XUAN)
     assert kept is not None
     assert (kept.state, kept.error, kept.expires_at, kept.updated_at) == ("refused", "too late", None, now + 5)
-    event = (await parts.promised("hook"))[-1].body
+    event = (await parts.queued("hook"))[-1].body
     assert (event["type"], event["data"]["reason"], event["data"]["contact_id"]) == ("member.refused", "too late", XUAN)

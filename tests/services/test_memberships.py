@@ -1,4 +1,4 @@
-"""Requests to let a person in: what is answered, what is kept, and what a failure leaves."""
+"""Requests to add a person: responses, stored rows, and failures."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def state(parts: Parts, qun: Qun, who: str = XUAN) -> tuple[str, str]:
 # ---- the token ----
 
 
-async def test_which_group_a_token_leads_into(parts: Parts) -> None:
+async def test_token_resolves_to_its_group(parts: Parts) -> None:
     qun = await parts.group()
     of = parts.container.groups.joinable_by
     assert of(qun.token).number == qun.number
@@ -67,7 +67,7 @@ async def test_which_group_a_token_leads_into(parts: Parts) -> None:
 # ---- by REST ----
 
 
-async def test_a_friend_is_let_in_and_the_repeat_says_the_same(parts: Parts) -> None:
+async def test_repeated_request_of_member_returns_ok(parts: Parts) -> None:
     qun = await parts.group()
     first = await request(parts, qun)
     assert first.approved is Approved.OK and first.account == ACCOUNT and first.id
@@ -76,7 +76,7 @@ async def test_a_friend_is_let_in_and_the_repeat_says_the_same(parts: Parts) -> 
     assert await state(parts, qun) == (MemberState.JOINED, "")
 
 
-async def test_who_is_invited_is_not_invited_twice_until_it_has_run_out(open_parts: OpenParts) -> None:
+async def test_invited_person_is_not_invited_again_until_expiry(open_parts: OpenParts) -> None:
     parts = await open_parts(webhooks=[HOOK], groups={"pending_days": 2})
     qun = await parts.group()
     parts.wechat.fails["add_member"] = WeChatNeedsConfirmation("RoomAdd", "需要群主确认")
@@ -87,14 +87,14 @@ async def test_who_is_invited_is_not_invited_twice_until_it_has_run_out(open_par
     assert row is not None and row.expires_at == parts.clock.now + 2 * DAY
     assert await request(parts, qun) == first
     assert parts.wechat.calls.count("add_member") == 1
-    events = [one.body["type"] for one in await parts.promised("hook")]
+    events = [one.body["type"] for one in await parts.queued("hook")]
     assert events.count("member.invited") == 1
     parts.clock.now += 2 * DAY
     await request(parts, qun)
     assert parts.wechat.calls.count("add_member") == 2
 
 
-async def test_a_stranger_waits_and_is_asked_for_once(open_parts: OpenParts) -> None:
+async def test_stranger_is_pending_and_recorded_once(open_parts: OpenParts) -> None:
     parts = await open_parts(groups={"pending_days": 2})
     qun = await parts.group()
     parts.wechat.knows("wxid_new", "九纹龙", friend=False)
@@ -109,7 +109,7 @@ async def test_a_stranger_waits_and_is_asked_for_once(open_parts: OpenParts) -> 
     assert row is not None and row.expires_at == parts.clock.now + 2 * DAY, "it waits anew"
 
 
-async def test_a_name_that_two_friends_have(parts: Parts) -> None:
+async def test_ambiguous_name_is_rejected(parts: Parts) -> None:
     qun = await parts.group()
     parts.wechat.knows("wxid_other", "黑旋风")
     with pytest.raises(MemberAmbiguous):
@@ -117,7 +117,7 @@ async def test_a_name_that_two_friends_have(parts: Parts) -> None:
 
 
 @pytest.mark.parametrize("later", [False, True])
-async def test_who_is_blacklisted_is_refused(parts: Parts, later: bool) -> None:
+async def test_blacklisted_person_is_rejected(parts: Parts, later: bool) -> None:
     qun = await parts.group()
     await parts.write(lambda s: s.add(MemberRecord(number=qun.number, contact_id=XUAN, blacklisted=True)))
     await parts.container.blacklist.load()
@@ -127,7 +127,7 @@ async def test_who_is_blacklisted_is_refused(parts: Parts, later: bool) -> None:
     assert "add_member" not in parts.wechat.calls
 
 
-async def test_an_account_that_is_away_lets_nobody_in(parts: Parts) -> None:
+async def test_offline_account_adds_nobody(parts: Parts) -> None:
     qun = await parts.group()
     parts.wechat.state = State.CONNECTING
     with pytest.raises(AssistantOffline):
@@ -137,7 +137,7 @@ async def test_an_account_that_is_away_lets_nobody_in(parts: Parts) -> None:
 # ---- for callers that do not wait ----
 
 
-async def test_a_request_that_does_not_wait_is_queued_once(open_parts: OpenParts) -> None:
+async def test_background_request_is_queued_once(open_parts: OpenParts) -> None:
     parts = await open_parts(groups={"pending_days": 3})
     qun = await parts.group()
     parts.wechat.state = State.CONNECTING  # nothing of it needs WeChat now
@@ -154,7 +154,7 @@ async def test_a_request_that_does_not_wait_is_queued_once(open_parts: OpenParts
     ("kept", "left", "approved"),
     [(MemberState.INVITED, DAY, "invited"), (MemberState.ADDING, DAY, "queued"), (MemberState.INVITED, 0.0, "queued")],
 )
-async def test_an_open_way_in_is_left_to_itself(parts: Parts, kept: str, left: float, approved: str) -> None:
+async def test_open_request_is_answered_from_its_row(parts: Parts, kept: str, left: float, approved: str) -> None:
     qun = await parts.group()
     number = await keep(parts, qun, kept, expires_at=parts.clock.now + left)
     answer = await request(parts, qun, later=True)
@@ -162,7 +162,7 @@ async def test_an_open_way_in_is_left_to_itself(parts: Parts, kept: str, left: f
     assert (await state(parts, qun))[0] == (kept if left else MemberState.REQUESTED)
 
 
-async def test_who_is_in_already_is_answered_at_once(parts: Parts) -> None:
+async def test_existing_member_returns_ok_at_once(parts: Parts) -> None:
     qun = await parts.group()
     parts.members(qun).add(XUAN)
     assert (await request(parts, qun, later=True)).approved is Approved.OK
@@ -178,7 +178,7 @@ async def test_who_is_in_already_is_answered_at_once(parts: Parts) -> None:
         ("你无权拉人", InviteFailed, (MemberState.REQUESTED, "RoomAdd: 你无权拉人")),
     ],
 )
-async def test_what_is_tried_again_and_what_is_not(
+async def test_retryable_and_final_errors(
     parts: Parts, words: str, raised: type[Exception], left: tuple[str, str]
 ) -> None:
     qun = await parts.group()
@@ -190,7 +190,7 @@ async def test_what_is_tried_again_and_what_is_not(
     assert left[1].split(" ")[-1] in why
 
 
-async def test_a_gateway_that_goes_away_is_no_fault_of_the_request(parts: Parts) -> None:
+async def test_gateway_loss_does_not_end_the_request(parts: Parts) -> None:
     qun = await parts.group()
     parts.wechat.fails["add_member"] = WeChatOffline("RoomAdd")
     with pytest.raises(AssistantOffline):
@@ -198,15 +198,15 @@ async def test_a_gateway_that_goes_away_is_no_fault_of_the_request(parts: Parts)
     assert await state(parts, qun) == (MemberState.REQUESTED, "")
 
 
-async def test_who_has_deleted_the_assistant_waits_to_be_a_friend_again(parts: Parts) -> None:
+async def test_person_who_deleted_the_assistant_is_pending(parts: Parts) -> None:
     qun = await parts.group()
     parts.wechat.fails["add_member"] = WeChatRefused("RoomAdd", "对方不是你的好友")
     assert (await request(parts, qun)).approved is Approved.PENDING
     assert (await state(parts, qun))[0] == MemberState.WAITING_FRIEND
 
 
-async def test_who_turns_out_to_be_no_friend_waits_too(parts: Parts) -> None:
-    """WeChat said nothing, and did nothing; the person read anew is a stranger."""
+async def test_person_found_to_be_a_stranger_is_pending(parts: Parts) -> None:
+    """The call had no effect and no error; reading the person again shows a stranger."""
     qun = await parts.group()
     parts.wechat.fails["add_member"] = WeChatRefused("RoomAdd", "失败")
 
@@ -220,7 +220,7 @@ async def test_who_turns_out_to_be_no_friend_waits_too(parts: Parts) -> None:
 # ---- going on ----
 
 
-async def test_a_new_friend_is_let_into_all_they_were_approved_for(parts: Parts) -> None:
+async def test_new_friend_is_added_to_every_approved_group(parts: Parts) -> None:
     first, second = await parts.group("1"), await parts.group("2")
     parts.wechat.knows("wxid_new", "九纹龙", friend=False)
     for qun in (first, second):
@@ -232,7 +232,7 @@ async def test_a_new_friend_is_let_into_all_they_were_approved_for(parts: Parts)
         assert (await state(parts, qun, "wxid_new"))[0] == MemberState.JOINED
 
 
-async def test_nobody_is_let_in_by_a_name_that_others_have_too(parts: Parts) -> None:
+async def test_ambiguous_pending_name_adds_nobody(parts: Parts) -> None:
     qun = await parts.group()
     await request(parts, qun, "九纹龙")
     parts.wechat.knows("wxid_new", "九纹龙")
@@ -253,33 +253,31 @@ async def go_on(parts: Parts, qun: Qun, **values: Any) -> JoinResult | None:
 @pytest.mark.parametrize(
     ("values", "told"), [({}, True), ({"source": "async"}, False), ({"error": "failed before"}, False)]
 )
-async def test_who_asked_themselves_is_told_once_that_it_failed(
-    parts: Parts, values: dict[str, Any], told: bool
-) -> None:
+async def test_requester_is_notified_once_of_the_failure(parts: Parts, values: dict[str, Any], told: bool) -> None:
     qun = await parts.group()
     parts.wechat.fails["add_member"] = WeChatRefused("RoomAdd", "你无权拉人")
     assert await go_on(parts, qun, **values) is None
     words = parts.container.config.texts.join_failed.format(topic=qun.topic)
-    assert await parts.said(XUAN) == ([words] if told else [])
+    assert await parts.queued_texts(XUAN) == ([words] if told else [])
 
 
 @pytest.mark.parametrize(("source", "told"), [("message", True), ("async", False)])
-async def test_who_asked_themselves_is_told_of_the_invitation(parts: Parts, source: str, told: bool) -> None:
+async def test_requester_is_notified_of_the_invitation(parts: Parts, source: str, told: bool) -> None:
     qun = await parts.group()
     parts.wechat.fails["add_member"] = WeChatNeedsConfirmation("RoomAdd", "需要对方确认")
     answer = await go_on(parts, qun, source=source)
     assert answer is not None and answer.approved is Approved.INVITED
-    assert len(await parts.said(XUAN)) == told
+    assert len(await parts.queued_texts(XUAN)) == told
 
 
-async def test_while_the_gateway_is_away_nobody_is_told_anything(parts: Parts) -> None:
+async def test_nobody_is_notified_while_gateway_is_offline(parts: Parts) -> None:
     qun = await parts.group()
     parts.wechat.fails["add_member"] = WeChatOffline("RoomAdd")
     assert await go_on(parts, qun) is None
-    assert await parts.said(XUAN) == []
+    assert await parts.queued_texts(XUAN) == []
 
 
-async def test_a_lost_group_is_not_gone_on_with(parts: Parts) -> None:
+async def test_request_for_a_lost_group_is_not_continued(parts: Parts) -> None:
     qun = await parts.group()
     await parts.container.groups.change(qun.number, state=QunState.LOST)
     assert await go_on(parts, qun) is None
@@ -290,7 +288,7 @@ async def test_a_lost_group_is_not_gone_on_with(parts: Parts) -> None:
 
 
 @pytest.mark.parametrize("overflow", [False, True])
-async def test_a_full_room_leads_to_the_next_where_there_may_be_one(open_parts: OpenParts, overflow: bool) -> None:
+async def test_full_room_overflows_where_allowed(open_parts: OpenParts, overflow: bool) -> None:
     parts = await open_parts(groups={"capacity": 4, "overflow": overflow})
     qun = await parts.group()
     parts.members(qun).add("wxid_somebody")
@@ -307,7 +305,7 @@ async def test_a_full_room_leads_to_the_next_where_there_may_be_one(open_parts: 
 # ---- ends ----
 
 
-async def test_what_took_too_long_ends(parts: Parts) -> None:
+async def test_expired_requests_end(parts: Parts) -> None:
     qun = await parts.group()
     await keep(parts, qun, MemberState.INVITED, expires_at=parts.clock.now)
     await keep(parts, qun, MemberState.INVITED, "wxid_later", expires_at=parts.clock.now + 1)

@@ -58,17 +58,17 @@ def child_memory(reader: QrReader) -> int:
     return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
 
-async def test_a_code_is_read(reader: QrReader) -> None:
+async def test_qr_code_is_read(reader: QrReader) -> None:
     assert await reader.read(qr_code()) == [CODE]
     assert await reader.read(qr_code(format="JPEG")) == [CODE]
 
 
 @pytest.mark.parametrize("format", ["GIF", "TIFF", "BMP", "WEBP"])
-async def test_a_code_in_another_format_is_read(reader: QrReader, format: str) -> None:
+async def test_qr_code_is_read_in_every_format(reader: QrReader, format: str) -> None:
     assert await reader.read(qr_code(format=format)) == [CODE]
 
 
-async def test_a_code_in_a_later_frame_is_read(reader: QrReader) -> None:
+async def test_qr_code_in_a_later_frame_is_read(reader: QrReader) -> None:
     plain = [Image.new("L", (300, 300), shade) for shade in (255, 200, 100)]
     code = Image.open(io.BytesIO(qr_code())).convert("L").resize((300, 300))
     animation = io.BytesIO()
@@ -76,7 +76,7 @@ async def test_a_code_in_a_later_frame_is_read(reader: QrReader) -> None:
     assert CODE in await reader.read(animation.getvalue())
 
 
-async def test_a_code_in_the_middle_of_a_long_animation_is_read(reader: QrReader) -> None:
+async def test_qr_code_in_the_middle_of_a_long_animation_is_read(reader: QrReader) -> None:
     plain = [Image.new("L", (240, 240), shade) for shade in range(60)]
     plain[37] = Image.open(io.BytesIO(qr_code())).convert("L").resize((240, 240))
     animation = io.BytesIO()
@@ -84,14 +84,14 @@ async def test_a_code_in_the_middle_of_a_long_animation_is_read(reader: QrReader
     assert await reader.read(animation.getvalue()) == [CODE]
 
 
-async def test_a_page_that_is_too_large_hides_no_other_page(reader: QrReader) -> None:
+async def test_oversized_page_does_not_hide_other_pages(reader: QrReader) -> None:
     code = Image.open(io.BytesIO(qr_code())).convert("1")
     document = io.BytesIO()
     code.save(document, format="TIFF", save_all=True, append_images=[Image.new("1", (6000, 6000)), code])
     assert await reader.read(document.getvalue()) == [CODE, CODE]
 
 
-async def test_a_code_in_a_picture_that_is_cut_off_is_read(reader: QrReader) -> None:
+async def test_qr_code_in_a_truncated_picture_is_read(reader: QrReader) -> None:
     whole = Image.effect_noise((400, 900), 90)
     whole.paste(Image.open(io.BytesIO(qr_code())).convert("L"), (20, 20))
     picture = io.BytesIO()
@@ -99,7 +99,7 @@ async def test_a_code_in_a_picture_that_is_cut_off_is_read(reader: QrReader) -> 
     assert await reader.read(picture.getvalue()[: picture.tell() * 2 // 3]) == [CODE]
 
 
-async def test_a_code_in_a_large_grey_picture_is_read_in_the_same_memory(reader: QrReader) -> None:
+async def test_qr_code_in_a_large_grey_picture_needs_no_more_memory(reader: QrReader) -> None:
     large = io.BytesIO()
     code = Image.open(io.BytesIO(qr_code())).convert("L").resize((5000, 5000), Image.Resampling.NEAREST)
     code.save(large, format="PNG", compress_level=1)
@@ -107,11 +107,11 @@ async def test_a_code_in_a_large_grey_picture_is_read_in_the_same_memory(reader:
     assert child_memory(reader) < 200 * 2**20
 
 
-async def test_a_code_with_other_bytes_behind_it_is_read(reader: QrReader) -> None:
+async def test_qr_code_before_trailing_bytes_is_read(reader: QrReader) -> None:
     assert await reader.read(qr_code() + os.urandom(5000)) == [CODE]
 
 
-async def test_a_bomb_costs_no_memory_and_the_next_picture_is_read(reader: QrReader) -> None:
+async def test_decompression_bomb_uses_no_memory(reader: QrReader) -> None:
     data = bomb()
     assert len(data) < 400_000
     assert await reader.read(data) == []
@@ -120,12 +120,12 @@ async def test_a_bomb_costs_no_memory_and_the_next_picture_is_read(reader: QrRea
 
 
 @pytest.mark.parametrize("data", [b"", b"no picture", b"\x89PNG\r\n\x1a\n", b"GIF89a" + bytes(50)])
-async def test_what_is_no_picture_shows_no_code(reader: QrReader, data: bytes) -> None:
+async def test_non_picture_has_no_code(reader: QrReader, data: bytes) -> None:
     assert await reader.read(data) == []
     assert await reader.read(qr_code()) == [CODE]
 
 
-async def test_a_child_that_dies_is_replaced(reader: QrReader) -> None:
+async def test_dead_child_is_replaced(reader: QrReader) -> None:
     assert await reader.read(qr_code()) == [CODE]
     assert reader._child is not None
     reader._child.send_signal(signal.SIGKILL)
@@ -134,7 +134,7 @@ async def test_a_child_that_dies_is_replaced(reader: QrReader) -> None:
     assert await reader.read(qr_code()) == [CODE]
 
 
-async def test_a_child_that_hangs_is_killed() -> None:
+async def test_hanging_child_is_killed() -> None:
     reader = QrReader(seconds=20.0)
     try:
         assert await reader.read(qr_code()) == [CODE]
@@ -150,7 +150,7 @@ async def test_a_child_that_hangs_is_killed() -> None:
         await reader.close()
 
 
-async def test_an_idle_child_ends() -> None:
+async def test_idle_child_ends() -> None:
     reader = QrReader(seconds=20.0, idle_seconds=0.05)
     try:
         assert await reader.read(qr_code()) == [CODE]
@@ -168,6 +168,6 @@ def frames() -> Iterator[bytes]:
         yield data[:cut] + b"\xff" + data[cut + 1 :]
 
 
-def test_broken_pictures_raise_nothing() -> None:
+def test_damaged_pictures_raise_nothing() -> None:
     for data in frames():
         assert codes_in(data) in ([], [CODE])

@@ -1,4 +1,4 @@
-"""Questions that no keyword answers: listed ones, menus, and how often somebody is told they were not understood."""
+"""Questions without a matching keyword: listed ones, menus and fallbacks."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def fallbacks(parts: Parts) -> Fallbacks:
 
 
 async def ask(parts: Parts, text: str) -> Decision | None:
-    """What a question that is not listed gets, its transaction done."""
+    """Return the reply to an unlisted question, after its transaction."""
     decision = await questions(parts).unlisted(WHO, text)
     if decision is not None and decision.write is not None:
         await parts.write(decision.write)
@@ -78,12 +78,12 @@ async def misses(parts: Parts) -> dict[str, int]:
 # ---- the menu ----
 
 
-async def test_a_listed_question_is_answered(shop: Parts) -> None:
+async def test_listed_question_is_answered(shop: Parts) -> None:
     assert questions(shop).listed(WHO, "请问怎么开通会员？") == "绑定手机号即可。"
     assert questions(shop).listed(WHO, "今天天气真好") is None
 
 
-async def test_a_near_question_gets_a_menu_and_its_numbers_answer(shop: Parts) -> None:
+async def test_near_question_gets_a_menu_with_working_numbers(shop: Parts) -> None:
     decision = await ask(shop, "开通会员要钱吗")
     assert decision is not None
     first, second = decision.choices[:2]
@@ -99,7 +99,7 @@ async def test_a_near_question_gets_a_menu_and_its_numbers_answer(shop: Parts) -
         assert questions(shop).listed(WHO, text) is None, text
 
 
-async def test_a_number_beyond_the_menu_is_none_of_it(shop: Parts) -> None:
+async def test_number_outside_the_menu_is_not_a_choice(shop: Parts) -> None:
     menus(shop)._menus[WHO] = _Menu(("怎么开通会员", "会员多少钱一年"), shop.clock.now)
     assert questions(shop).listed(WHO, "2") == "一年 99 元。"
     assert questions(shop).listed(WHO, "3") is None
@@ -108,7 +108,7 @@ async def test_a_number_beyond_the_menu_is_none_of_it(shop: Parts) -> None:
 
 
 @pytest.mark.parametrize(("after", "waits"), [(599.0, True), (600.0, False)])
-async def test_a_menu_waits_for_ten_minutes_also_over_a_restart(
+async def test_menu_expires_after_ten_minutes_also_across_restart(
     open_parts: OpenParts, tmp_path: Path, after: float, waits: bool
 ) -> None:
     shop = await opened(open_parts, tmp_path)
@@ -124,7 +124,7 @@ async def test_a_menu_waits_for_ten_minutes_also_over_a_restart(
     assert (menus(again).offered_at(WHO) > 0) is waits, "one that had run out was not read"
 
 
-async def test_the_next_menu_replaces_the_one_before(shop: Parts) -> None:
+async def test_new_menu_replaces_the_old_one(shop: Parts) -> None:
     await ask(shop, "开通会员要钱吗")
     shop.clock.now += 300
     await ask(shop, "你们门店的地址")
@@ -133,12 +133,12 @@ async def test_the_next_menu_replaces_the_one_before(shop: Parts) -> None:
     assert (row.asked_at, row.expires_at) == (shop.clock.now, shop.clock.now + 600)
 
 
-async def test_nothing_near_is_no_menu(shop: Parts) -> None:
+async def test_no_menu_without_near_questions(shop: Parts) -> None:
     assert await ask(shop, "xyz") is None
     assert await misses(shop) == {}
 
 
-async def test_memory_of_menus_is_bounded(shop: Parts) -> None:
+async def test_menu_memory_is_bounded(shop: Parts) -> None:
     cached = menus(shop)
     for number in range(10_000):
         cached._remember((ACCOUNT, str(number), "x"), _Menu((), shop.clock.now))
@@ -150,7 +150,7 @@ async def test_memory_of_menus_is_bounded(shop: Parts) -> None:
 # ---- the fallback ----
 
 
-async def test_a_person_is_told_once_in_ten_minutes(shop: Parts) -> None:
+async def test_fallback_is_sent_once_per_ten_minutes(shop: Parts) -> None:
     assert await misunderstood(shop) == FALLBACK
     assert await misunderstood(shop, "还是天气") == Texts().fallback_again
     assert await misunderstood(shop, who="wxid_zhi") == FALLBACK, "each for themselves"
@@ -164,7 +164,7 @@ async def test_a_person_is_told_once_in_ten_minutes(shop: Parts) -> None:
 
 
 @pytest.mark.parametrize(("after", "told"), [(599.0, Texts().fallback_again), (600.0, FALLBACK)])
-async def test_a_restart_does_not_tell_the_same_again(
+async def test_fallback_is_not_repeated_after_restart(
     open_parts: OpenParts, tmp_path: Path, after: float, told: str
 ) -> None:
     shop = await opened(open_parts, tmp_path)
@@ -173,14 +173,14 @@ async def test_a_restart_does_not_tell_the_same_again(
     assert await misunderstood(await opened(open_parts, tmp_path)) == told
 
 
-async def test_without_a_fallback_the_question_is_still_counted(open_parts: OpenParts, tmp_path: Path) -> None:
+async def test_missed_question_is_counted_without_fallback(open_parts: OpenParts, tmp_path: Path) -> None:
     shop = await opened(open_parts, tmp_path, fallback="")
     assert await misunderstood(shop) == ""
     assert await misses(shop) == {"今天天气真好": 1}
     assert await shop.read(lambda s: s.exec(select(FallbackSaid)).all()) == []
 
 
-async def test_memory_of_fallbacks_is_bounded(shop: Parts) -> None:
+async def test_fallback_memory_is_bounded(shop: Parts) -> None:
     cached = fallbacks(shop)
     for number in range(10_000):
         cached._remember((ACCOUNT, str(number)), _Fallback(shop.clock.now, 1))
@@ -194,12 +194,12 @@ async def test_memory_of_fallbacks_is_bounded(shop: Parts) -> None:
 @pytest.mark.parametrize(
     ("text", "counted"), [("问" * 100, True), ("问" * 101, False), ("？！", False), ("问？", True)]
 )
-async def test_what_is_counted_as_a_question(shop: Parts, text: str, counted: bool) -> None:
+async def test_countable_questions(shop: Parts, text: str, counted: bool) -> None:
     await shop.write(lambda s: shop.container.missed_questions.count(s, ACCOUNT, text))
     assert bool(await misses(shop)) is counted
 
 
-async def test_the_questions_asked_most(shop: Parts) -> None:
+async def test_most_missed_questions_are_listed(shop: Parts) -> None:
     zone = shop.container.zone
     first_day = datetime.fromtimestamp(shop.clock.now, zone).date().isoformat()
     for question, times in (("甲", 2), ("乙", 3), ("丙", 2)):
@@ -221,7 +221,7 @@ async def prune(parts: Parts, before: float) -> None:
         await parts.write(partial(records.prune, before=before))
 
 
-async def test_old_questions_menus_and_fallbacks_are_forgotten(shop: Parts) -> None:
+async def test_old_questions_menus_and_fallbacks_are_pruned(shop: Parts) -> None:
     await ask(shop, "开通会员要钱吗")
     await misunderstood(shop)
     shop.clock.now += 600

@@ -12,8 +12,8 @@ from models.db import Store
 from services.work.read_batcher import ReadBatcher
 
 
-class Shelf:
-    """The data, and the keys requested."""
+class RecordingReader:
+    """Reads from a mapping and records the requested keys."""
 
     def __init__(self) -> None:
         self.reads: list[list[str]] = []
@@ -26,30 +26,30 @@ class Shelf:
         return {key: len(key) for key in keys if "x" not in key}
 
 
-async def test_what_is_asked_meanwhile_shares_the_next_read(sqlite_store: Store) -> None:
-    shelf = Shelf()
-    lookup = ReadBatcher(sqlite_store, shelf.read)
+async def test_concurrent_lookups_share_the_next_read(sqlite_store: Store) -> None:
+    reader = RecordingReader()
+    lookup = ReadBatcher(sqlite_store, reader.read)
     names = ["a", "bb", "xx", "a", *(f"k{i}" for i in range(100))]
     found = await asyncio.gather(*(lookup(name) for name in names))
     assert found[:4] == [1, 2, None, 1]
-    assert [key for read in shelf.reads for key in read] == list(dict.fromkeys(names)), "each once"
-    assert len(shelf.reads) <= 2
+    assert [key for read in reader.reads for key in read] == list(dict.fromkeys(names)), "each once"
+    assert len(reader.reads) <= 2
     assert await lookup("a") == 1
-    assert shelf.reads[-1] == ["a"], "asked again, it is read again"
+    assert reader.reads[-1] == ["a"], "asked again, it is read again"
 
 
-async def test_a_read_that_fails_is_told_to_all_who_asked_and_the_next_one_is_made(sqlite_store: Store) -> None:
-    shelf = Shelf()
-    lookup = ReadBatcher(sqlite_store, shelf.read)
-    shelf.broken = True
+async def test_failed_read_reaches_all_callers_and_the_next_succeeds(sqlite_store: Store) -> None:
+    reader = RecordingReader()
+    lookup = ReadBatcher(sqlite_store, reader.read)
+    reader.broken = True
     results = await asyncio.gather(lookup("a"), lookup("b"), return_exceptions=True)
     assert [type(result) for result in results] == [OSError, OSError]
-    shelf.broken = False
+    reader.broken = False
     assert await lookup("a") == 1
 
 
-async def test_who_goes_away_takes_nobody_elses_answer_along(sqlite_store: Store) -> None:
-    lookup = ReadBatcher(sqlite_store, Shelf().read)
+async def test_cancelled_caller_does_not_cancel_others(sqlite_store: Store) -> None:
+    lookup = ReadBatcher(sqlite_store, RecordingReader().read)
     first, second = asyncio.create_task(lookup("a")), asyncio.create_task(lookup("a"))
     await asyncio.sleep(0)
     first.cancel()

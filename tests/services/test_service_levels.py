@@ -26,7 +26,7 @@ def ticket(number: int, row: tuple[float, float | None, float | None, str, int |
     )  # fmt: skip
 
 
-async def test_figures_in_all_and_per_person(store: Store) -> None:
+async def test_levels_in_total_and_per_member_of_staff(store: Store) -> None:
     await store.write(lambda s: s.add_all([ticket(n, row) for n, row in enumerate(TICKETS)]))
     rows = await store.read(lambda s: opened_between(s, "weimi1001", 0, 2000))
     assert described(rows, Texts()).splitlines() == [

@@ -1,4 +1,4 @@
-"""Times as people write them."""
+"""Parsing of times in natural language."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from services.outreach.spoken_times import cron_of
     ("每月1号 9点 交租", "0 9 1 * *", "交租"),
     ("星期日 ２０:００ 晚安", "0 20 * * 0", "晚安"),
 ])  # fmt: skip
-def test_times_are_understood(words: str, cron: str, text: str) -> None:
+def test_times_are_parsed(words: str, cron: str, text: str) -> None:
     assert cron_of(words) == (cron, text)
 
 
 @pytest.mark.parametrize("words", ["", "每天", "每天25点 x", "每天9点70 x", "0 9 * * * 早上好", "明天9点 x", "每天9点"])
-def test_what_is_no_time(words: str) -> None:
+def test_invalid_times_are_rejected(words: str) -> None:
     assert cron_of(words) is None

@@ -50,7 +50,7 @@ def hours(days: str, begin: str, end: str) -> OfficeHours:
         ("mon-sun", "09:00", "09:00", "2026-01-05 03:00", True),
     ],
 )
-def test_when_somebody_is_there(days: str, begin: str, end: str, moment: str, there: bool) -> None:
+def test_office_is_open(days: str, begin: str, end: str, moment: str, there: bool) -> None:
     assert hours(days, begin, end).is_open(at(moment)) is there
 
 
@@ -63,12 +63,12 @@ def test_when_somebody_is_there(days: str, begin: str, end: str, moment: str, th
         ("2026-01-11 10:00", "明天 09:00"),
     ],
 )
-def test_when_somebody_is_back(moment: str, when: str) -> None:
+def test_next_opening_time(moment: str, when: str) -> None:
     assert hours("mon-fri", "09:00", "18:00").when(at(moment)) == when
 
 
 @given(st.sampled_from(["mon-fri", "sat", "fri-mon", "mon-sun"]), st.integers(0, 23), st.integers(0, 23), st.integers())
-def test_it_opens_when_it_says(days: str, begin: int, end: int, minute: int) -> None:
+def test_opening_time_is_consistent(days: str, begin: int, end: int, minute: int) -> None:
     office = hours(days, f"{begin:02}:00", f"{end:02}:00")
     now = at("2026-01-05 00:00") + minute % (14 * 1440) * 60
     if not office.is_open(now):
@@ -119,17 +119,17 @@ QUOTE = "「助手：【#12 张三】在吗」\n- - - - - - - - - - - - - - -\n"
         ("", None),
     ],
 )
-def test_what_staff_write(text: str, line: StaffCommand | None) -> None:
+def test_staff_lines_are_parsed(text: str, line: StaffCommand | None) -> None:
     assert parse(text) == line
 
 
 @given(st.text())
-def test_no_text_is_too_odd(text: str) -> None:
+def test_any_text_is_parsed(text: str) -> None:
     parse(text)
 
 
 @given(st.lists(st.text(max_size=2 * LONGEST), max_size=8))
-def test_lines_are_packed_whole(lines: list[str]) -> None:
+def test_lines_are_joined_without_splitting(lines: list[str]) -> None:
     made = join_lines(lines)
     assert made
     assert all(len(part) <= LONGEST for part in made)
@@ -157,14 +157,14 @@ def test_lines_are_packed_whole(lines: list[str]) -> None:
         ("", False),
     ],
 )
-def test_which_sentences_ask_for_a_person(text: str, asks: bool) -> None:
+def test_requests_for_a_person_are_recognised(text: str, asks: bool) -> None:
     pattern = request_pattern(("人工", "转人工"))
     assert pattern is not None
     assert (pattern.fullmatch(normal(text)) is not None) == asks
     assert request_pattern(()) is None
 
 
-def test_what_goes_round_is_let_go_after_a_while() -> None:
+def test_looping_messages_are_ignored_after_a_while() -> None:
     now = [1000.0]
     loop_detector = LoopDetector(lambda: now[0])
     assert [loop_detector.is_looping("a", "c", "c", "x") for _ in range(ROUNDS + 1)] == [False] * ROUNDS + [True]
@@ -182,7 +182,7 @@ def test_what_goes_round_is_let_go_after_a_while() -> None:
     assert not loop_detector.is_echo("b", "c", "您好")
 
 
-def test_every_part_of_what_was_said_last_is_an_echo() -> None:
+def test_every_part_of_the_last_reply_is_an_echo() -> None:
     """Otherwise a bot that echoes everything would be answered forever."""
     loop_detector = LoopDetector(lambda: 0.0)
     for words in ("开发票请发抬头", "谢谢"):
@@ -195,7 +195,7 @@ def test_every_part_of_what_was_said_last_is_an_echo() -> None:
     assert not loop_detector.is_echo("a", "wxid_bot", "谢谢")
 
 
-def test_what_is_no_text_is_named() -> None:
+def test_non_text_messages_are_named() -> None:
     assert shown(MessageKind.TEXT, "<b>") == "<b>"
     assert shown(MessageKind.FILE, "合同.pdf") == "[文件] 合同.pdf"
     assert shown(MessageKind.LINK, "<msg>…</msg>") == "[链接]"

@@ -37,12 +37,12 @@ async def keys(store: Store) -> list[str]:
     return sorted(await store.read(lambda s: s.exec(select(Setting.key)).all()))
 
 
-async def test_a_write_returns_its_value_once_a_reader_sees_it(store: Store) -> None:
+async def test_write_returns_after_it_is_visible(store: Store) -> None:
     assert await store.write(lambda s: put(s, "a")) == "a"
     assert await keys(store) == ["a"]
 
 
-async def test_a_failed_write_is_undone_and_told(store: Store) -> None:
+async def test_failed_write_is_rolled_back_and_raised(store: Store) -> None:
     def fail(session: Session) -> None:
         put(session, "half")
         raise ValueError("no")
@@ -52,7 +52,7 @@ async def test_a_failed_write_is_undone_and_told(store: Store) -> None:
     assert await keys(store) == []
 
 
-async def test_one_failing_job_takes_none_of_its_neighbours_down(store: Store) -> None:
+async def test_failing_write_does_not_fail_its_group(store: Store) -> None:
     await store.write(lambda s: put(s, "taken"))
     told: list[str] = []
 
@@ -88,7 +88,7 @@ def leave(session: Session, key: str, told: list[str]) -> str:
     return key
 
 
-async def test_rows_left_in_bulk_are_written_together_and_told_in_order(sqlite_store: Store) -> None:
+async def test_bulk_rows_are_written_together_in_order(sqlite_store: Store) -> None:
     inserts: list[str] = []
     event.listen(sqlite_store.engine, "before_cursor_execute", lambda _c, _k, sql, *_rest: inserts.append(sql[:6]))
     told: list[str] = []
@@ -98,7 +98,7 @@ async def test_rows_left_in_bulk_are_written_together_and_told_in_order(sqlite_s
     assert inserts.count("INSERT") <= 40
 
 
-async def test_a_row_left_by_a_write_that_fails_is_not_written(store: Store) -> None:
+async def test_bulk_row_of_a_failed_write_is_not_written(store: Store) -> None:
     told: list[str] = []
 
     def fail(session: Session) -> None:
@@ -112,7 +112,7 @@ async def test_a_row_left_by_a_write_that_fails_is_not_written(store: Store) -> 
     assert set(told) == {"a"}
 
 
-async def test_a_row_that_cannot_be_written_takes_only_its_own_write_down(store: Store) -> None:
+async def test_invalid_bulk_row_fails_only_its_write(store: Store) -> None:
     await store.write(lambda s: put(s, "taken"))
     names = ["a", "taken", "b"]
     writes = (store.write(partial(leave, key=key, told=[])) for key in names)
@@ -122,7 +122,7 @@ async def test_a_row_that_cannot_be_written_takes_only_its_own_write_down(store:
     assert await keys(store) == ["a", "b", "taken"]
 
 
-async def test_a_row_left_in_bulk_is_seen_by_who_asks_for_it_to_be_written(store: Store) -> None:
+async def test_flushed_bulk_row_is_visible_to_its_write(store: Store) -> None:
     def job(session: Session) -> list[int]:
         seen = []
         leave(session, "a", [])
@@ -136,7 +136,7 @@ async def test_a_row_left_in_bulk_is_seen_by_who_asks_for_it_to_be_written(store
     assert await keys(store) == ["a"], "and is not written twice"
 
 
-async def test_statements_of_every_size_do_not_pile_up(sqlite_store: Store) -> None:
+async def test_prepared_statements_are_bounded(sqlite_store: Store) -> None:
     """The driver keeps prepared statements, so there must be few different ones."""
     statements: set[str] = set()
     event.listen(sqlite_store.engine, "before_cursor_execute", lambda _c, _k, sql, *_rest: statements.add(sql))
@@ -150,7 +150,7 @@ async def test_statements_of_every_size_do_not_pile_up(sqlite_store: Store) -> N
     assert len(statements) <= 40
 
 
-async def test_a_caller_that_goes_away_takes_nothing_back(store: Store) -> None:
+async def test_cancelled_caller_does_not_undo_the_write(store: Store) -> None:
     caller = asyncio.create_task(store.write(lambda s: put(s, "a")))
     await asyncio.sleep(0)
     caller.cancel()
@@ -162,7 +162,7 @@ async def test_a_caller_that_goes_away_takes_nothing_back(store: Store) -> None:
     pytest.fail("the write was taken back")
 
 
-async def test_an_error_of_the_database_does_not_say_what_people_wrote(store: Store) -> None:
+async def test_database_error_contains_no_parameters(store: Store) -> None:
     """Such errors are logged."""
     await store.write(lambda s: put(s, "a"))
     with pytest.raises(IntegrityError) as caught:
@@ -171,7 +171,7 @@ async def test_an_error_of_the_database_does_not_say_what_people_wrote(store: St
     assert "a secret said" not in str(caught.value)
 
 
-async def test_what_follows_a_commit_may_fail_without_harm(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+async def test_failing_after_commit_hook_does_no_harm(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     def job(session: Session) -> str:
         after_commit(session, lambda: 1 / 0)
         return put(session, "a")
@@ -181,7 +181,7 @@ async def test_what_follows_a_commit_may_fail_without_harm(store: Store, caplog:
     assert "a callback after a commit failed" in caplog.text
 
 
-async def test_closing_finishes_what_waits_and_refuses_what_comes_later(open_store: OpenStore) -> None:
+async def test_close_finishes_waiting_writes_and_rejects_later_ones(open_store: OpenStore) -> None:
     store = await open_store()
     waiting = [store.write_soon(partial(put, key=f"k{i:02}")) for i in range(20)]
     closing = asyncio.create_task(store.close())
@@ -193,7 +193,7 @@ async def test_closing_finishes_what_waits_and_refuses_what_comes_later(open_sto
     assert await keys(await open_store()) == [f"k{i:02}" for i in range(20)]
 
 
-async def test_two_who_deadlock_both_get_through(store: Store) -> None:
+async def test_two_deadlocked_writes_both_succeed(store: Store) -> None:
     """On PostgreSQL one of them is aborted and repeated; on SQLite they cannot conflict."""
     await store.write(lambda s: (put(s, "a"), put(s, "b")))
 
@@ -245,7 +245,7 @@ def _plain(part: Any) -> Any:
     return {key: _plain(value) for key, value in part.items()} if isinstance(part, dict) else str(part)
 
 
-def test_tables_made_at_once_are_those_that_the_migrations_make(database: str) -> None:
+def test_created_tables_equal_migrated_tables(database: str) -> None:
     shapes = []
     for make in (schema.create, schema.migrate):
         store = Store(database)
@@ -261,7 +261,7 @@ def test_tables_made_at_once_are_those_that_the_migrations_make(database: str) -
     assert len(shapes[0]) > 20
 
 
-async def test_an_older_database_is_migrated(database: str, open_store: OpenStore) -> None:
+async def test_older_database_is_migrated(database: str, open_store: OpenStore) -> None:
     """Without a recorded version, all migrations are pending."""
     older = Store(database)
     with older.engine.begin() as connection:
@@ -272,14 +272,14 @@ async def test_an_older_database_is_migrated(database: str, open_store: OpenStor
     assert await keys(store) == ["a"]
 
 
-async def test_a_second_start_changes_nothing(open_store: OpenStore) -> None:
+async def test_second_start_changes_nothing(open_store: OpenStore) -> None:
     first = await open_store()
     await first.write(lambda s: put(s, "kept"))
     await first.close()
     assert await keys(await open_store()) == ["kept"]
 
 
-async def test_a_start_cut_off_in_its_migration_leaves_nothing_half_made(database: str, open_store: OpenStore) -> None:
+async def test_interrupted_migration_is_rolled_back(database: str, open_store: OpenStore) -> None:
     broken = Store(database)
     tables = 0
 

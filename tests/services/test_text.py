@@ -9,7 +9,7 @@ from services.messaging.messages import LONGEST_TEXT, _pieces
 from services.text import in_pieces
 
 
-def test_the_best_place_is_cut() -> None:
+def test_text_is_cut_at_the_best_place() -> None:
     assert in_pieces("一二三四五。六七八九十", 8) == ["一二三四五。", "六七八九十"]
     assert in_pieces("一二三四五\n六七。八九十", 9) == ["一二三四五\n", "六七。八九十"]
     assert in_pieces("一二三四五六七", 3) == ["一二三", "四五六", "七"]
@@ -17,7 +17,7 @@ def test_the_best_place_is_cut() -> None:
 
 
 @given(st.text(alphabet="一二。！\n ,a", max_size=300), st.integers(4, 40), st.integers(0, 40))
-def test_nothing_is_lost_and_no_piece_is_too_long(text: str, longest: int, first: int) -> None:
+def test_pieces_are_complete_and_within_the_limit(text: str, longest: int, first: int) -> None:
     pieces = in_pieces(text, longest, first)
     assert "".join(pieces) == text
     assert len(pieces[0]) <= (first or longest)

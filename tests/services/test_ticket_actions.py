@@ -1,4 +1,4 @@
-"""What the staff does with tickets, and what customer and staff are told of it."""
+"""Staff actions on tickets, and the resulting messages."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def answered(parts: Parts, ticket: Ticket, staff: str = STAFF, words: str 
 # ---- answers ----
 
 
-async def test_the_first_answer_takes_the_ticket(parts: Parts) -> None:
+async def test_first_answer_assigns_the_ticket(parts: Parts) -> None:
     ticket = await opened(parts, state=TicketState.WAITING, room_id="", quiet_seconds=9, refusals=2)
     parts.clock.now += 10
     await answered(parts, ticket)
@@ -51,53 +51,53 @@ async def test_the_first_answer_takes_the_ticket(parts: Parts) -> None:
     assert (now.staff_id, now.staff_name, now.state, now.room_id) == (STAFF, "店长", TicketState.OPEN, ROOM)
     assert (now.answered_at, now.last_at, now.called_at) == (parts.clock.now,) * 3
     assert (now.called_by, now.quiet_seconds, now.refusals) == (STAFF, 0, 0)
-    assert await parts.said(XUAN) == ["您好"]
-    assert await parts.said(ROOM) == ["#1 由 店长 接待"]
+    assert await parts.queued_texts(XUAN) == ["您好"]
+    assert await parts.queued_texts(ROOM) == ["#1 由 店长 接待"]
     first_answer = parts.clock.now
     parts.clock.now += 10
     await answered(parts, ticket, SONG, "我来补充")
     now = ticket_of(parts, ticket)
     assert (now.staff_id, now.called_by) == (STAFF, SONG)
     assert (now.answered_at, now.last_at) == (first_answer, first_answer + 10)
-    assert await parts.said(XUAN) == ["您好", "我来补充"]
-    assert len(await parts.said(ROOM)) == 1
+    assert await parts.queued_texts(XUAN) == ["您好", "我来补充"]
+    assert len(await parts.queued_texts(ROOM)) == 1
 
 
-async def test_an_answer_names_who_said_it_and_for_which_ticket(parts: Parts) -> None:
+async def test_answer_names_its_author_and_ticket(parts: Parts) -> None:
     ticket = await opened(parts)
     await answered(parts, ticket)
-    body = (await parts.promised())[0].body
+    body = (await parts.queued())[0].body
     assert (body["staff"], body["ticket"]) == (STAFF, ticket.id)
     assert body["key"].startswith("ticket:1:") and len(body["key"]) == len("ticket:1:") + 32
     await parts.write(
         lambda s: actions(parts).answer(s, ticket_of(parts, ticket), STAFF, "店长", text("再见"), ROOM, "console-1")
     )
-    assert (await parts.promised())[-1].body["key"] == "console-1"
+    assert (await parts.queued())[-1].body["key"] == "console-1"
 
 
-async def test_an_answer_from_the_page_says_nothing_in_a_room_that_is_not_there(parts: Parts) -> None:
+async def test_console_answer_without_room_sends_no_room_message(parts: Parts) -> None:
     ticket = await opened(parts, room_id="")
     await answered(parts, ticket, room="")
-    assert [one.key for one in await parts.promised()] == [XUAN]
+    assert [one.key for one in await parts.queued()] == [XUAN]
 
 
 @pytest.mark.parametrize(("room", "told"), [(ROOM, True), ("", False)])
-async def test_an_answer_to_a_ticket_that_was_closed_meanwhile(parts: Parts, room: str, told: bool) -> None:
+async def test_answer_to_a_closed_ticket_is_rejected(parts: Parts, room: str, told: bool) -> None:
     ticket = await opened(parts)
     before = Ticket(**ticket.model_dump())
     await parts.write(lambda s: actions(parts).close(s, ticket, STAFF, "closed"))
-    closing = len(await parts.promised())
+    closing = len(await parts.queued())
     await parts.write(lambda s: actions(parts).answer(s, before, STAFF, "店长", text("您好"), room))
-    assert "您好" not in await parts.said(XUAN)
-    assert len(await parts.promised()) == closing + told
-    assert any("没有进行中的 #1" in words for words in await parts.said(ROOM)) is told
+    assert "您好" not in await parts.queued_texts(XUAN)
+    assert len(await parts.queued()) == closing + told
+    assert any("没有进行中的 #1" in words for words in await parts.queued_texts(ROOM)) is told
 
 
 # ---- whom a picture, or a line without a number, is for ----
 
 
 @pytest.mark.parametrize(("after", "found"), [(0.0, True), (119.0, True), (120.0, True), (120.5, False)])
-async def test_the_ticket_named_last_counts_for_so_many_seconds(parts: Parts, after: float, found: bool) -> None:
+async def test_last_named_ticket_is_remembered_for_a_while(parts: Parts, after: float, found: bool) -> None:
     ticket = await opened(parts)
     await answered(parts, ticket)
     parts.clock.now += after
@@ -105,7 +105,7 @@ async def test_the_ticket_named_last_counts_for_so_many_seconds(parts: Parts, af
     assert (called is not None and called.id == ticket.id) is found
 
 
-async def test_of_several_tickets_the_one_named_last(parts: Parts) -> None:
+async def test_last_named_of_several_tickets_is_used(parts: Parts) -> None:
     first, second = await opened(parts), await opened(parts, ZHI, "智多星")
     for ticket in (first, second, first):
         parts.clock.now += 1
@@ -115,10 +115,10 @@ async def test_of_several_tickets_the_one_named_last(parts: Parts) -> None:
     assert actions(parts).last_addressed(ACCOUNT, SONG, 120) is None, "each of the staff for themselves"
     assert actions(parts).last_addressed("weimi1002", STAFF, 120) is None
     texts = parts.container.config.texts
-    assert (await parts.said(ROOM))[0] == texts.ticket_called.format(number=1, name="黑旋风")
+    assert (await parts.queued_texts(ROOM))[0] == texts.ticket_called.format(number=1, name="黑旋风")
 
 
-async def test_a_line_without_a_number_is_asked_about_once(parts: Parts) -> None:
+async def test_line_without_number_is_asked_about_once(parts: Parts) -> None:
     ticket = await opened(parts)
     assert actions(parts).ask_recipient(ACCOUNT, STAFF, 120) is None, "nobody was named"
     await answered(parts, ticket)
@@ -129,7 +129,7 @@ async def test_a_line_without_a_number_is_asked_about_once(parts: Parts) -> None
     assert actions(parts).ask_recipient(ACCOUNT, SONG, 120) is not None, "another one is asked, too"
 
 
-async def test_who_was_asked_is_not_remembered_for_ever(parts: Parts) -> None:
+async def test_asked_senders_are_forgotten(parts: Parts) -> None:
     ticket = await opened(parts)
     await answered(parts, ticket)
     asked = actions(parts)
@@ -145,30 +145,30 @@ async def test_who_was_asked_is_not_remembered_for_ever(parts: Parts) -> None:
 # ---- passing on, notes, lists ----
 
 
-async def test_a_colleague_is_given_the_ticket_with_its_notes(parts: Parts) -> None:
+async def test_transferred_ticket_includes_its_notes(parts: Parts) -> None:
     ticket = await opened(parts)
     await parts.write(lambda s: actions(parts).note(s, ticket, STAFF, "老客户"))
     await parts.write(lambda s: actions(parts).assign(s, ticket, SONG, "宋公明", ROOM))
     now = ticket_of(parts, ticket)
     assert (now.staff_id, now.staff_name) == (SONG, "宋公明")
-    (told,) = await parts.promised()
+    (told,) = await parts.queued()
     assert told.key == ROOM and told.body["mentions"] == [SONG] and told.body["relays"] == ticket.id
     first, second = told.body["text"].split("\n")
     assert first == "#1 由 宋公明 接待" and "老客户" in second
 
 
-async def test_a_ticket_is_given_away_without_a_room_and_not_once_it_is_closed(parts: Parts) -> None:
+async def test_transfer_without_room_and_of_a_closed_ticket(parts: Parts) -> None:
     ticket = await opened(parts)
     await parts.write(lambda s: actions(parts).assign(s, ticket, SONG, "宋公明", ""))
     assert ticket_of(parts, ticket).staff_id == SONG
-    assert await parts.promised() == []
+    assert await parts.queued() == []
     await parts.write(lambda s: actions(parts).close(s, ticket, STAFF, "closed"))
-    before = len(await parts.promised())
+    before = len(await parts.queued())
     await parts.write(lambda s: actions(parts).assign(s, ticket, STAFF, "店长", ROOM))
-    assert len(await parts.promised()) == before
+    assert len(await parts.queued()) == before
 
 
-async def test_the_list_of_tickets(parts: Parts) -> None:
+async def test_ticket_list(parts: Parts) -> None:
     texts = parts.container.config.texts
     assert actions(parts).listing(ACCOUNT) == texts.ticket_none
     second = await opened(parts, ZHI, "智多星")
@@ -182,16 +182,16 @@ async def test_the_list_of_tickets(parts: Parts) -> None:
     assert actions(parts).listing("weimi1002") == texts.ticket_none
 
 
-async def test_earlier_talk_is_shown_in_the_room(parts: Parts) -> None:
+async def test_earlier_messages_are_shown_in_the_room(parts: Parts) -> None:
     ticket = await opened(parts)
     await parts.write(lambda s: actions(parts).note(s, ticket, STAFF, "老客户"))
     await parts.write(lambda s: actions(parts).show_history(s, ticket, ROOM))
-    (shown,) = await parts.promised()
+    (shown,) = await parts.queued()
     assert shown.key == ROOM and shown.body["relays"] == ticket.id
     assert "#1 黑旋风 的记录" in shown.body["text"] and "老客户" in shown.body["text"]
 
 
-async def test_words_for_what_is_no_command(open_parts: OpenParts) -> None:
+async def test_invalid_command_replies(open_parts: OpenParts) -> None:
     parts = await open_parts(customer_service={"faq": "", "handoff": {"canned": {"发票": "请发抬头"}}})
     texts = parts.container.config.texts
     assert actions(parts).malformed(3, "转") == texts.ticket_malformed.format(number=3, words="转")
@@ -208,10 +208,10 @@ def gone(parts: Parts, body: dict[str, Any]) -> Job:
 
 async def undelivered(parts: Parts, body: dict[str, Any]) -> list[str]:
     await parts.write(lambda s: actions(parts).delivery_failed(s, gone(parts, body), GiveUp("refused")))
-    return await parts.said(ROOM)
+    return await parts.queued_texts(ROOM)
 
 
-async def test_an_answer_that_did_not_arrive_is_told_to_the_staff(parts: Parts) -> None:
+async def test_undelivered_answer_is_reported_to_staff(parts: Parts) -> None:
     ticket = await opened(parts)
     told = parts.container.config.texts.ticket_undelivered
     long = "您" * 61
@@ -227,13 +227,13 @@ async def test_an_answer_that_did_not_arrive_is_told_to_the_staff(parts: Parts) 
         ({"type": "file", "path": "/tmp/a.png", "name": "a.png"}, "a.png"),
     ],
 )
-async def test_other_kinds_are_named(parts: Parts, body: dict[str, Any], words: str) -> None:
+async def test_other_message_kinds_are_named(parts: Parts, body: dict[str, Any], words: str) -> None:
     ticket = await opened(parts)
     (said,) = await undelivered(parts, {**body, "staff": STAFF, "ticket": ticket.id})
     assert words in said
 
 
-async def test_a_customer_s_file_that_did_not_arrive(parts: Parts) -> None:
+async def test_undelivered_customer_file_is_reported(parts: Parts) -> None:
     ticket = await opened(parts)
     (said,) = await undelivered(parts, {"type": "file", "path": "/a.png", "name": "a.png", "relays": ticket.id})
     lost = parts.container.config.texts.ticket_relay_lost
@@ -241,12 +241,12 @@ async def test_a_customer_s_file_that_did_not_arrive(parts: Parts) -> None:
 
 
 @pytest.mark.parametrize("body", [text("您好"), {**text("您好"), "ticket": 1}, {**text("您好"), "relays": 1}])
-async def test_what_is_no_answer_of_the_staff_is_not_told(parts: Parts, body: dict[str, Any]) -> None:
+async def test_other_failed_messages_are_not_reported(parts: Parts, body: dict[str, Any]) -> None:
     await opened(parts)
     assert await undelivered(parts, body) == []
 
 
-async def test_without_a_ticket_or_a_room_nobody_is_told(parts: Parts) -> None:
+async def test_nothing_is_reported_without_ticket_or_room(parts: Parts) -> None:
     ticket = await opened(parts, room_id="")
     assert await undelivered(parts, {**text("您好"), "staff": STAFF, "ticket": ticket.id}) == []
     assert await undelivered(parts, {**text("您好"), "staff": STAFF, "ticket": 99}) == []
@@ -255,7 +255,7 @@ async def test_without_a_ticket_or_a_room_nobody_is_told(parts: Parts) -> None:
 # ---- ends ----
 
 
-async def test_a_closed_ticket_asks_for_a_mark_and_is_told(open_parts: OpenParts) -> None:
+async def test_closed_ticket_requests_a_rating_and_emits_an_event(open_parts: OpenParts) -> None:
     parts = await open_parts(webhooks=[HOOK])
     ticket = await opened(parts)
     parts.clock.now += 5
@@ -263,35 +263,35 @@ async def test_a_closed_ticket_asks_for_a_mark_and_is_told(open_parts: OpenParts
     assert not await parts.write(lambda s: actions(parts).close(s, ticket, STAFF, "#1 已结束")), "it is closed"
     row = await parts.read(lambda s: s.get_one(Ticket, ticket.id))
     assert (row.state, row.closed_at, row.closed_by) == (TicketState.CLOSED, parts.clock.now, STAFF)
-    asked, told = await parts.promised()
+    asked, told = await parts.queued()
     assert asked.key == XUAN and asked.body["choices"] == ["5分", "4分", "3分", "2分", "1分"]
     assert asked.body["text"] == parts.container.config.texts.handoff_closed
     assert (told.key, told.body["text"], told.body["relays"]) == (ROOM, "#1 已结束", ticket.id)
-    (event,) = await parts.promised("hook")
+    (event,) = await parts.queued("hook")
     assert event.body["type"] == "ticket.closed" and event.key == "ticket 1"
     assert event.body["data"]["closed_by"] == STAFF
 
 
 @pytest.mark.parametrize(("room", "told"), [("", []), ("other@chatroom", ["#1 已结束"])])
-async def test_a_ticket_that_was_shown_nowhere_is_told_where_it_was_closed(
+async def test_close_of_an_unannounced_ticket_is_reported_where_it_happened(
     parts: Parts, room: str, told: list[str]
 ) -> None:
     ticket = await opened(parts, room_id="")
     await parts.write(lambda s: actions(parts).close(s, ticket, STAFF, "#1 已结束", room))
-    assert await parts.said("other@chatroom") == told
-    assert len(await parts.promised()) == 1 + len(told)
+    assert await parts.queued_texts("other@chatroom") == told
+    assert len(await parts.queued()) == 1 + len(told)
 
 
 @pytest.mark.parametrize("room", [ROOM, ""])
-async def test_a_mark_is_thanked_for_and_shown_once(parts: Parts, room: str) -> None:
+async def test_rating_is_thanked_for_and_shown_once(parts: Parts, room: str) -> None:
     ticket = await opened(parts, room_id=room)
     await parts.write(lambda s: actions(parts).close(s, ticket, STAFF, "closed"))
     asked = parts.container.tickets.mark_asked(ACCOUNT, XUAN)
     assert asked is not None
-    before = len(await parts.promised())
+    before = len(await parts.queued())
     for _ in range(2):
         await parts.write(lambda s: actions(parts).rate(s, ACCOUNT, XUAN, asked, 5))
-    thanks, *shown = (await parts.promised())[before:]
+    thanks, *shown = (await parts.queued())[before:]
     assert (thanks.key, thanks.body["text"]) == (XUAN, parts.container.config.texts.handoff_marked)
     expected = parts.container.config.texts.ticket_marked.format(number=1, name="黑旋风", mark=5)
     assert [(one.key, one.body["text"], one.body["relays"]) for one in shown] == ([(ROOM, expected, 1)] if room else [])

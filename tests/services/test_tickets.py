@@ -1,4 +1,4 @@
-"""Tickets in memory and in the database, and for how long a mark may be given."""
+"""Tickets in memory and in the database, and the rating period."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def restarted(store: Store, clock: Clock) -> Tickets:
     return tickets
 
 
-async def test_a_mark_may_be_given_for_24_hours(sqlite_store: Store, tickets: Tickets, clock: Clock) -> None:
+async def test_rating_is_accepted_for_24_hours(sqlite_store: Store, tickets: Tickets, clock: Clock) -> None:
     number = await opened(sqlite_store, tickets, room_id="room")
     assert tickets.mark_asked("a", "x") is None, "not before it is closed"
     began = clock.now
@@ -53,7 +53,7 @@ async def test_a_mark_may_be_given_for_24_hours(sqlite_store: Store, tickets: Ti
 
 
 @pytest.mark.parametrize(("after", "asked"), [(DAY - 1, True), (DAY, False), (DAY + 1, False)])
-async def test_the_24_hours_go_on_over_a_restart(
+async def test_rating_period_continues_after_restart(
     sqlite_store: Store, tickets: Tickets, clock: Clock, after: float, asked: bool
 ) -> None:
     began = clock.now
@@ -66,7 +66,7 @@ async def test_the_24_hours_go_on_over_a_restart(
     assert (again.mark_asked("a", "x") is not None) is asked
 
 
-async def test_one_mark_for_the_newest_ticket(sqlite_store: Store, tickets: Tickets, clock: Clock) -> None:
+async def test_rating_goes_to_the_newest_ticket(sqlite_store: Store, tickets: Tickets, clock: Clock) -> None:
     first = await opened(sqlite_store, tickets)
     await closed(sqlite_store, tickets, clock, first)
     clock.now += 60
@@ -82,7 +82,7 @@ async def test_one_mark_for_the_newest_ticket(sqlite_store: Store, tickets: Tick
     assert (await restarted(sqlite_store, clock)).mark_asked("a", "x") is None, "the first is not asked for again"
 
 
-async def test_of_two_tickets_closed_at_once_the_later_gets_the_mark(
+async def test_rating_goes_to_the_later_of_two_closed_together(
     sqlite_store: Store, tickets: Tickets, clock: Clock
 ) -> None:
     numbers = []
@@ -93,7 +93,7 @@ async def test_of_two_tickets_closed_at_once_the_later_gets_the_mark(
     assert asked is not None and asked.ticket == numbers[1]
 
 
-async def test_memory_and_rows_say_the_same(sqlite_store: Store, tickets: Tickets, clock: Clock) -> None:
+async def test_memory_equals_rows(sqlite_store: Store, tickets: Tickets, clock: Clock) -> None:
     waiting = await opened(sqlite_store, tickets, state=TicketState.WAITING)
     other = await opened(sqlite_store, tickets, contact_id="y")
     gone = await opened(sqlite_store, tickets, contact_id="z")
@@ -108,7 +108,7 @@ async def test_memory_and_rows_say_the_same(sqlite_store: Store, tickets: Ticket
         assert (shown.has_open("a", "x"), shown.has_open("a", "y"), shown.has_open("a", "z")) == (False, True, False)
 
 
-async def test_a_change_is_in_memory_and_in_the_row(sqlite_store: Store, tickets: Tickets, clock: Clock) -> None:
+async def test_change_updates_memory_and_row(sqlite_store: Store, tickets: Tickets, clock: Clock) -> None:
     number = await opened(sqlite_store, tickets)
     assert await sqlite_store.write(lambda s: tickets.change(s, number, staff_id="w", quiet_seconds=7))
     ticket = tickets.get(number)
@@ -119,14 +119,14 @@ async def test_a_change_is_in_memory_and_in_the_row(sqlite_store: Store, tickets
     assert (await sqlite_store.read(lambda s: s.get_one(Ticket, number))).staff_id == "w"
 
 
-async def test_a_transaction_that_fails_leaves_memory_as_it_was(sqlite_store: Store, tickets: Tickets) -> None:
+async def test_failed_transaction_leaves_memory_unchanged(sqlite_store: Store, tickets: Tickets) -> None:
     await opened(sqlite_store, tickets)
     with pytest.raises(IntegrityError):
         await opened(sqlite_store, tickets)
     assert len(list(tickets)) == 1
 
 
-async def test_a_closed_ticket_is_opened_again(sqlite_store: Store, tickets: Tickets, clock: Clock) -> None:
+async def test_closed_ticket_is_reopened(sqlite_store: Store, tickets: Tickets, clock: Clock) -> None:
     number = await opened(sqlite_store, tickets, staff_id="w", answered_at=1.0, reminders=3, quiet_seconds=9)
     assert not await sqlite_store.write(lambda s: tickets.reopen(s, number)), "it is open"
     assert not await sqlite_store.write(lambda s: tickets.reopen(s, 99)), "there is none"
@@ -143,7 +143,7 @@ async def test_a_closed_ticket_is_opened_again(sqlite_store: Store, tickets: Tic
     assert tickets.mark_asked("a", "x") is None
 
 
-async def test_a_ticket_stays_closed_while_its_person_has_another(
+async def test_ticket_is_not_reopened_while_person_has_another(
     sqlite_store: Store, tickets: Tickets, clock: Clock
 ) -> None:
     number = await opened(sqlite_store, tickets)
@@ -153,7 +153,7 @@ async def test_a_ticket_stays_closed_while_its_person_has_another(
     assert (await sqlite_store.read(lambda s: s.get_one(Ticket, number))).state == TicketState.CLOSED
 
 
-async def test_pages_are_told_of_every_change(sqlite_store: Store, clock: Clock) -> None:
+async def test_every_change_notifies_pages(sqlite_store: Store, clock: Clock) -> None:
     changes = ChangeFeed()
     tickets = Tickets(sqlite_store, changes, clock)
     number = await opened(sqlite_store, tickets)
@@ -167,8 +167,8 @@ async def test_pages_are_told_of_every_change(sqlite_store: Store, clock: Clock)
     assert told == [("ticket", {"id": number})] * 5
 
 
-async def test_memory_of_marks_is_bounded(sqlite_store: Store, tickets: Tickets, clock: Clock) -> None:
-    """Those who may give none any more are forgotten once there are ten thousand."""
+async def test_rating_memory_is_bounded(sqlite_store: Store, tickets: Tickets, clock: Clock) -> None:
+    """Expired entries are dropped from ten thousand on."""
     for person in range(10_000):
         tickets._ask_mark(Ticket(id=person, contact_id=f"old{person}", **_rest()), clock.now)
     assert len(tickets._marks) == 10_000

@@ -1,4 +1,4 @@
-"""A join token that a person sends: what they are told, what is kept, and who is not heard any more."""
+"""Join tokens sent by people: replies, stored requests, and blocking after wrong tokens."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BAD = "入群令牌无效，请核对后重新发送。"
 
 
 async def sent(parts: Parts, token: str, who: str = XUAN, account: str = ACCOUNT) -> Decision:
-    """Decide about a token, and do what an event's transaction does."""
+    """Pass a token to the service and commit its decision."""
     decision = await parts.container.token_joins.token_sent(account, who, token)
     if decision.write is not None:
         await parts.write(decision.write)
@@ -36,7 +36,7 @@ async def requested(parts: Parts, token: str, who: str = XUAN) -> Decision:
 
 
 async def wrong(parts: Parts, *ages: float, who: str = XUAN, account: str = ACCOUNT) -> None:
-    """Wrong tokens of so many seconds ago."""
+    """Record wrong tokens sent so many seconds ago."""
     now = parts.clock.now
     await parts.write(lambda s: s.add_all([TokenMiss(account=account, contact_id=who, at=now - age) for age in ages]))
 
@@ -44,7 +44,7 @@ async def wrong(parts: Parts, *ages: float, who: str = XUAN, account: str = ACCO
 # ---- five wrong tokens within an hour ----
 
 
-async def test_the_fifth_wrong_token_is_the_last_that_is_answered(parts: Parts) -> None:
+async def test_fifth_wrong_token_is_the_last_one_answered(parts: Parts) -> None:
     qun = await parts.group()
     for _ in range(5):
         assert (await sent(parts, new_token())).words == BAD
@@ -56,45 +56,45 @@ async def test_the_fifth_wrong_token_is_the_last_that_is_answered(parts: Parts) 
 
 
 @pytest.mark.parametrize(
-    ("between", "heard"),
+    ("between", "answered"),
     [(HOUR - 1, False), (HOUR, True), (HOUR + 1, True)],
 )
-async def test_five_that_took_an_hour_or_longer_are_forgiven(parts: Parts, between: float, heard: bool) -> None:
+async def test_five_wrong_tokens_over_an_hour_do_not_block(parts: Parts, between: float, answered: bool) -> None:
     await wrong(parts, between, 300, 200, 100, 0)
-    assert ((await sent(parts, new_token())).words == BAD) is heard
+    assert ((await sent(parts, new_token())).words == BAD) is answered
 
 
-async def test_the_last_five_count(parts: Parts) -> None:
+async def test_last_five_wrong_tokens_count(parts: Parts) -> None:
     await wrong(parts, 5 * HOUR, 4 * HOUR, 400, 300, 200, 100, 0)
     assert (await sent(parts, new_token())).words == ""
 
 
-@pytest.mark.parametrize(("after", "heard"), [(HOUR - 1, False), (HOUR, True)])
-async def test_nothing_is_heard_for_an_hour_after_the_fifth(parts: Parts, after: float, heard: bool) -> None:
+@pytest.mark.parametrize(("after", "answered"), [(HOUR - 1, False), (HOUR, True)])
+async def test_block_lasts_an_hour(parts: Parts, after: float, answered: bool) -> None:
     qun = await parts.group()
     await wrong(parts, 40, 30, 20, 10, 0)
     parts.clock.now += after
-    assert bool((await sent(parts, qun.token)).words) is heard
-    assert bool((await requested(parts, qun.token)).opens) is heard
+    assert bool((await sent(parts, qun.token)).words) is answered
+    assert bool((await requested(parts, qun.token)).opens) is answered
 
 
-async def test_four_are_no_reason(parts: Parts) -> None:
+async def test_four_wrong_tokens_do_not_block(parts: Parts) -> None:
     await wrong(parts, 3, 2, 1, 0)
     assert (await sent(parts, new_token())).words == BAD
 
 
-async def test_another_account_counts_for_itself(parts: Parts) -> None:
+async def test_accounts_are_counted_separately(parts: Parts) -> None:
     await wrong(parts, 4, 3, 2, 1, 0, account="weimi1002")
     assert (await sent(parts, new_token())).words == BAD
 
 
-async def test_a_wrong_token_in_a_friend_request_counts_too(parts: Parts) -> None:
+async def test_wrong_token_in_friend_request_counts(parts: Parts) -> None:
     await wrong(parts, 4, 3, 2, 1)
     assert (await requested(parts, new_token())).words == BAD
     assert (await sent(parts, new_token())).words == ""
 
 
-async def test_an_expired_or_closed_token_is_no_wrong_one(parts: Parts) -> None:
+async def test_expired_or_closed_token_does_not_count(parts: Parts) -> None:
     qun = await parts.group()
     await wrong(parts, 4, 3, 2, 1)
     await parts.container.groups.change(qun.number, token_expires_at=1.0)
@@ -110,7 +110,7 @@ async def test_an_expired_or_closed_token_is_no_wrong_one(parts: Parts) -> None:
 # ---- a token from a friend ----
 
 
-async def test_a_friend_is_let_in_after_the_answer(parts: Parts) -> None:
+async def test_friend_is_added_after_the_reply(parts: Parts) -> None:
     qun = await parts.group()
     assert "正在拉您进群“宋公明的群100001”" in (await sent(parts, qun.token)).words
     await until(lambda: not parts.container.token_joins._tasks, "added")
@@ -119,7 +119,7 @@ async def test_a_friend_is_let_in_after_the_answer(parts: Parts) -> None:
     assert row is not None and (row.state, row.source, row.name) == (MemberState.JOINED, "message", "黑旋风")
 
 
-async def test_before_the_commit_nothing_is_done(parts: Parts) -> None:
+async def test_nothing_happens_before_the_commit(parts: Parts) -> None:
     qun = await parts.group()
     decision = await parts.container.token_joins.token_sent(ACCOUNT, XUAN, qun.token)
     assert decision.write is not None and decision.then is not None
@@ -129,7 +129,7 @@ async def test_before_the_commit_nothing_is_done(parts: Parts) -> None:
     assert row is not None and (row.state, row.expires_at) == (MemberState.REQUESTED, None)
 
 
-async def test_a_group_of_another_account_is_no_group(parts: Parts) -> None:
+async def test_group_of_another_account_is_not_found(parts: Parts) -> None:
     qun = await parts.group()
     kept = parts.container.groups.by_number(qun.number)
     assert kept is not None
@@ -137,14 +137,14 @@ async def test_a_group_of_another_account_is_no_group(parts: Parts) -> None:
     assert (await sent(parts, qun.token)).words == BAD
 
 
-async def test_who_is_in_already_is_told_so(parts: Parts) -> None:
+async def test_existing_member_is_told(parts: Parts) -> None:
     qun = await parts.group()
     parts.members(qun).add(XUAN)
     assert (await sent(parts, qun.token)).words == "您已经在“宋公明的群100001”里了。"
     assert (await requested(parts, qun.token)).opens
 
 
-async def test_who_is_blacklisted_is_told_so_and_not_accepted(parts: Parts) -> None:
+async def test_blacklisted_person_is_told_and_not_accepted(parts: Parts) -> None:
     qun = await parts.group()
     await parts.write(lambda s: s.add(MemberRecord(number=qun.number, contact_id=XUAN, blacklisted=True)))
     await parts.container.blacklist.load()
@@ -171,7 +171,7 @@ async def invite(parts: Parts, qun: Qun, expires_in: float, error: str = "") -> 
 
 
 @pytest.mark.parametrize(("left", "days"), [(3 * DAY, "3"), (1.6 * DAY, "2"), (1.0, "1")])
-async def test_who_is_invited_already_is_told_for_how_long(parts: Parts, left: float, days: str) -> None:
+async def test_invited_person_is_told_the_remaining_days(parts: Parts, left: float, days: str) -> None:
     qun = await parts.group()
     await invite(parts, qun, left)
     texts = parts.container.config.texts
@@ -179,20 +179,20 @@ async def test_who_is_invited_already_is_told_for_how_long(parts: Parts, left: f
     assert parts.wechat.calls.count("add_member") == 0
 
 
-async def test_who_waits_for_the_owner_is_told_so(parts: Parts) -> None:
+async def test_person_waiting_for_the_owner_is_told(parts: Parts) -> None:
     qun = await parts.group()
     await invite(parts, qun, DAY, "owner")
     assert (await sent(parts, qun.token)).words == parts.container.config.texts.waiting_owner.format(topic=qun.topic)
 
 
 @pytest.mark.parametrize("left", [0.0, -1.0])
-async def test_an_invitation_that_has_run_out_is_made_again(parts: Parts, left: float) -> None:
+async def test_expired_invitation_is_renewed(parts: Parts, left: float) -> None:
     qun = await parts.group()
     await invite(parts, qun, left)
     assert "正在拉您进群" in (await sent(parts, qun.token)).words
 
 
-async def test_an_open_way_in_that_is_no_invitation_begins_again(parts: Parts) -> None:
+async def test_other_open_request_restarts(parts: Parts) -> None:
     qun = await parts.group()
     assert (await requested(parts, qun.token)).words == ""
     assert "正在拉您进群" in (await sent(parts, qun.token)).words
@@ -201,7 +201,7 @@ async def test_an_open_way_in_that_is_no_invitation_begins_again(parts: Parts) -
 # ---- a token in a friend request ----
 
 
-async def test_a_request_with_a_token_is_kept_until_they_are_a_friend(open_parts: OpenParts) -> None:
+async def test_request_is_kept_until_friend(open_parts: OpenParts) -> None:
     parts = await open_parts(groups={"pending_days": 3})
     qun = await parts.group()
     decision = await requested(parts, qun.token, "wxid_new")
@@ -211,9 +211,7 @@ async def test_a_request_with_a_token_is_kept_until_they_are_a_friend(open_parts
     assert (row.state, row.expires_at) == (MemberState.WAITING_FRIEND, parts.clock.now + 3 * DAY)
 
 
-async def test_a_new_friend_is_let_in_once_wechat_shows_them_as_one(
-    parts: Parts, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_new_friend_is_added_once_wechat_shows_friendship(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     """It may take seconds; the directory is asked first, then WeChat itself."""
     pauses: list[float] = []
 
@@ -232,7 +230,7 @@ async def test_a_new_friend_is_let_in_once_wechat_shows_them_as_one(
     assert "wxid_new" in parts.members(qun)
 
 
-async def test_who_never_shows_as_a_friend_is_tried_all_the_same(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_person_never_shown_as_friend_is_tried_anyway(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
 
     async def sleep(seconds: float) -> None:
@@ -261,7 +259,7 @@ async def keep(parts: Parts, qun: Qun, state: str, who: str = XUAN) -> int:
 
 
 @pytest.mark.parametrize("state", [MemberState.REQUESTED, MemberState.ADDING])
-async def test_what_a_crash_left_open_is_gone_on_with(parts: Parts, state: str) -> None:
+async def test_requests_left_by_a_crash_are_continued(parts: Parts, state: str) -> None:
     qun = await parts.group()
     await keep(parts, qun, state)
     parts.clock.now += 3600
@@ -269,7 +267,7 @@ async def test_what_a_crash_left_open_is_gone_on_with(parts: Parts, state: str) 
     await until(lambda: XUAN in parts.members(qun), "added")
 
 
-async def test_an_account_that_is_away_is_not_resumed(parts: Parts) -> None:
+async def test_offline_account_is_not_resumed(parts: Parts) -> None:
     qun = await parts.group()
     await keep(parts, qun, MemberState.REQUESTED)
     parts.clock.now += 3600
@@ -278,14 +276,14 @@ async def test_an_account_that_is_away_is_not_resumed(parts: Parts) -> None:
 
 
 @pytest.mark.parametrize(("state", "added"), [(MemberState.REQUESTED, True), (MemberState.REFUSED, False)])
-async def test_only_a_kept_request_is_gone_on_with(parts: Parts, state: str, added: bool) -> None:
+async def test_only_stored_requests_are_continued(parts: Parts, state: str, added: bool) -> None:
     qun = await parts.group()
     number = await keep(parts, qun, state)
     await parts.container.token_joins._resume_one(number)
     assert (XUAN in parts.members(qun)) is added
 
 
-async def test_a_failure_is_logged_and_stops_nothing(parts: Parts, caplog: pytest.LogCaptureFixture) -> None:
+async def test_failure_is_logged_and_stops_nothing(parts: Parts, caplog: pytest.LogCaptureFixture) -> None:
     qun = await parts.group()
     parts.wechat.fails["contact"] = ValueError("bug")
     number = await keep(parts, qun, MemberState.REQUESTED)
@@ -294,7 +292,7 @@ async def test_a_failure_is_logged_and_stops_nothing(parts: Parts, caplog: pytes
     assert not parts.container.token_joins._tasks
 
 
-async def test_a_stop_ends_what_runs(parts: Parts) -> None:
+async def test_stop_cancels_running_joins(parts: Parts) -> None:
     joins: TokenJoins = parts.container.token_joins
     joins.became_friend_soon(ACCOUNT, XUAN)
     await joins.stop()

@@ -1,4 +1,4 @@
-"""The tries of one webhook event: how long between them, until when, and what counts as received."""
+"""Delivery attempts of a webhook event: waits, expiry, and accepted responses."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def http_client() -> AsyncIterator[HttpClient]:
 
 
 class Receiver:
-    """Answers with what it is told to."""
+    """A receiver with configurable responses."""
 
     def __init__(self) -> None:
         self.status = 500
@@ -62,14 +62,16 @@ def job(clock: Clock, attempts: int = 0, age: float = 0, name: str = "erp") -> J
     return Job(1, f"hook:{name}", "100001", body, created_at=clock.now - age, attempts=attempts)
 
 
-async def test_the_waits_grow_and_the_last_repeats(delivery: WebhookDelivery, clock: Clock) -> None:
+async def test_waits_grow_and_the_last_repeats(delivery: WebhookDelivery, clock: Clock) -> None:
     answers = [await delivery._deliver(job(clock, attempts)) for attempts in range(len(WAITS))]
     assert answers == [Retry(wait, "HTTP 500") for wait in WAITS]
 
 
 @pytest.mark.parametrize(("left", "again"), [(5.0, True), (4.9, False)])
-async def test_it_is_tried_for_three_days(delivery: WebhookDelivery, clock: Clock, left: float, again: bool) -> None:
-    """Given up when the next try would come after them."""
+async def test_delivery_is_retried_for_three_days(
+    delivery: WebhookDelivery, clock: Clock, left: float, again: bool
+) -> None:
+    """It is given up when the next attempt would be later."""
     answer = await delivery._deliver(job(clock, 0, 3 * DAY - left))
     assert answer == (Retry(5.0, "HTTP 500") if again else GiveUp("HTTP 500"))
 
@@ -77,14 +79,14 @@ async def test_it_is_tried_for_three_days(delivery: WebhookDelivery, clock: Cloc
 @pytest.mark.parametrize(
     ("status", "received"), [(200, True), (204, True), (299, True), (199 + 101, False), (304, False), (400, False)]
 )
-async def test_any_2xx_is_received(
+async def test_any_2xx_counts_as_delivered(
     delivery: WebhookDelivery, clock: Clock, receiver: Receiver, status: int, received: bool
 ) -> None:
     receiver.status = status
     assert await delivery._deliver(job(clock)) == (f"HTTP {status}" if received else Retry(5.0, f"HTTP {status}"))
 
 
-async def test_redirects_on_the_same_host_are_followed_three_times(
+async def test_at_most_three_redirects_on_the_same_host(
     delivery: WebhookDelivery, clock: Clock, receiver: Receiver
 ) -> None:
     receiver.status, receiver.headers = 307, {"Location": "/other"}
@@ -94,7 +96,7 @@ async def test_redirects_on_the_same_host_are_followed_three_times(
     assert await delivery._deliver(job(clock)) == Retry(5.0, "HTTP 307 redirect to another host")
 
 
-async def test_a_webhook_that_is_gone_from_the_config(delivery: WebhookDelivery, clock: Clock) -> None:
+async def test_webhook_removed_from_config_is_given_up(delivery: WebhookDelivery, clock: Clock) -> None:
     answer = await delivery._deliver(job(clock, name="old"))
     assert answer == GiveUp("no webhook with this name is configured")
     assert delivery.address_of("old") == "old"

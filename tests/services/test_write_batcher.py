@@ -27,7 +27,7 @@ async def keys(store: Store) -> set[str]:
     return set(await store.read(lambda s: s.exec(select(Setting.key)).all()))
 
 
-async def test_what_comes_meanwhile_is_written_together_and_in_order(sqlite_store: Store) -> None:
+async def test_items_written_together_keep_their_order(sqlite_store: Store) -> None:
     batches: list[list[str]] = []
 
     def write(session: Session, items: list[str]) -> None:
@@ -45,7 +45,7 @@ async def test_what_comes_meanwhile_is_written_together_and_in_order(sqlite_stor
     assert len(await keys(sqlite_store)) == 1200
 
 
-async def test_an_item_that_cannot_be_written_goes_alone(sqlite_store: Store, caplog: pytest.LogCaptureFixture) -> None:
+async def test_unwritable_item_is_written_alone(sqlite_store: Store, caplog: pytest.LogCaptureFixture) -> None:
     lost: list[str] = []
     gathered = WriteBatcher[str](sqlite_store, put, lost.append)
     for item in ("first", "a", "bad", "b", "bad", "c"):
@@ -56,7 +56,7 @@ async def test_an_item_that_cannot_be_written_goes_alone(sqlite_store: Store, ca
     assert "could not write an item" in caplog.text
 
 
-async def test_a_database_that_is_away_is_waited_for(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unavailable_database_is_waited_for(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(write_batcher, "FIRST_WAIT", 0.01)
     tries = 0
 
@@ -74,9 +74,7 @@ async def test_a_database_that_is_away_is_waited_for(sqlite_store: Store, monkey
     assert await keys(sqlite_store) == {"a", "b"}
 
 
-async def test_nothing_is_thrown_away_for_a_damaged_database(
-    sqlite_store: Store, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_damaged_database_discards_nothing(sqlite_store: Store, caplog: pytest.LogCaptureFixture) -> None:
     await sqlite_store.write(lambda s: put(s, [f"k{number}" for number in range(1000)]))
     damage(sqlite_store)
     lost: list[str] = []
@@ -103,7 +101,7 @@ async def _error(store: Store) -> BaseException | None:
     return (await asyncio.gather(store.write(lambda s: put(s, ["b"])), return_exceptions=True))[0]
 
 
-async def test_a_drain_does_not_wait_for_ever(sqlite_store: Store, caplog: pytest.LogCaptureFixture) -> None:
+async def test_drain_is_bounded_in_time(sqlite_store: Store, caplog: pytest.LogCaptureFixture) -> None:
     def away(_session: Session, _items: list[str]) -> None:
         raise OperationalError("INSERT", {}, sqlite3.OperationalError("disk full"))
 
@@ -113,9 +111,7 @@ async def test_a_drain_does_not_wait_for_ever(sqlite_store: Store, caplog: pytes
     assert "could not write 1 items" in caplog.text
 
 
-async def test_what_is_abandoned_while_the_database_is_away_is_not_written_later(
-    sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_abandoned_items_are_not_written_later(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(write_batcher, "FIRST_WAIT", 0.01)
     is_away, tried = True, asyncio.Event()
     loop = asyncio.get_running_loop()

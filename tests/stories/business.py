@@ -21,7 +21,7 @@ from app.container import Container
 from models.flows import FlowRun
 from sandbox.systems import Systems, start_systems
 from sandbox.world.model import Kind
-from tests.stories.conftest import Town
+from tests.stories.conftest import BotEnvironment
 
 ROOT = Path(__file__).parent.parent.parent
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLw0hBc7Bqyj8ZCY="
@@ -41,14 +41,14 @@ async def runs(container: Container) -> list[str]:
     return list(await container.store.read(lambda s: s.exec(select(FlowRun.state)).all()))
 
 
-def shipped(systems: Systems, port: int) -> dict[str, Any]:
+def shipped_config(systems: Systems, port: int) -> dict[str, Any]:
     """Return the config of the shipped flows with these stand-ins, for a bot whose REST API uses `port`."""
     config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     named = {name: {**section, "base_url": systems.urls[name]} for name, section in config["systems"].items()}
-    return {"systems": named, "flows": config["flows"], "api": at(port)}
+    return {"systems": named, "flows": config["flows"], "api": api_section(port)}
 
 
-def at(port: int) -> dict[str, Any]:
+def api_section(port: int) -> dict[str, Any]:
     """Return the `api` section of a bot whose URLs are reachable."""
     return {"port": port, "public_url": f"http://127.0.0.1:{port}"}
 
@@ -129,12 +129,12 @@ async def receiving(secret: str | bytes = SECRET) -> AsyncIterator[Receiver]:
         yield receiver
 
 
-async def forever(*_given: object) -> int:
+async def never_respond(*_given: object) -> int:
     """Never respond."""
     await asyncio.Event().wait()
     return 500
 
 
-def told(town: Town, who: str = "店长") -> list[str]:
+def told(env: BotEnvironment, who: str = "店长") -> list[str]:
     """Return all messages of the assistant to a person."""
-    return [message.text for message in town.seen(who) if message.kind is Kind.TEXT]
+    return [message.text for message in env.seen(who) if message.kind is Kind.TEXT]

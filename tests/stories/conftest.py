@@ -48,7 +48,7 @@ async def until(condition: Callable[..., Any], what: str = "", within: float = S
     return value
 
 
-class Town:
+class BotEnvironment:
     """A bot, its WeChat and its people, who are named by nickname or id."""
 
     def __init__(self, folder: Path, accounts: Iterable[str] = (ACCOUNT,), **config: Any) -> None:
@@ -65,7 +65,7 @@ class Town:
 
     # ---- start and stop ----
 
-    async def open(self) -> Town:
+    async def open(self) -> BotEnvironment:
         """Start WeChat and the bot, and wait until it is ready."""
         if not (self.folder / "wxbot.db").exists():
             await asyncio.to_thread(make_sqlite, self.folder / "wxbot.db")
@@ -162,7 +162,7 @@ class Town:
             return self.world.accounts.person(who).id
         return NAMES.get(who, who)
 
-    def newcomer(self, name: str, *, friend: bool = True, account: str = "") -> str:
+    def add_person(self, name: str, *, friend: bool = True, account: str = "") -> str:
         """Create a person; return their WeChat id."""
         person = self.world.people.create(name)
         if friend:
@@ -182,20 +182,20 @@ class Town:
         me, where = self.id(who), self.id(chat)
         return [m for m in self.world.chats.history(me, where, limit=1000) if m.sender != me]
 
-    async def hears(self, who: str, words: str, chat: str = "bot", within: float = SECONDS) -> ChatMessage:
+    async def receives(self, who: str, words: str, chat: str = "bot", within: float = SECONDS) -> ChatMessage:
         """Wait until the person sees a text with `words` in a chat; return the message."""
         found: ChatMessage = await until(
             lambda: next((m for m in self.seen(who, chat) if words in m.text), None), f"{who} hears {words!r}", within
         )
         return found
 
-    async def quiet(self) -> None:
+    async def wait_idle(self) -> None:
         """Wait until the bot has handled all messages: no unhandled events, no unsent messages."""
         for account in self.accounts:
-            await self._last_word(account)
-        await until(self._is_quiet, "the bot is quiet")
+            await self._flush_events(account)
+        await until(self._is_idle, "the bot is quiet")
 
-    async def _last_word(self, account: str) -> None:
+    async def _flush_events(self, account: str) -> None:
         """Send the bot an event without effect and wait until it is stored; then all earlier ones are stored."""
         self._words += 1
         topic = f"last word {self._words}"
@@ -208,7 +208,7 @@ class Town:
             assert time.monotonic() < deadline, "the bot does not hear"
             await asyncio.sleep(0.01)
 
-    def _is_quiet(self) -> bool:
+    def _is_idle(self) -> bool:
         idle = all(len(listener.inbox) == 0 for listener in self.bot.listeners)
         return idle and not any(self.bot.container.outbox.waiting().values())
 
@@ -221,7 +221,7 @@ def _merge(base: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-MakeTown = Callable[..., Awaitable[Town]]
+MakeEnv = Callable[..., Awaitable[BotEnvironment]]
 
 
 @pytest.fixture(autouse=True)
@@ -231,23 +231,23 @@ def quick_calls(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def make_town(tmp_path: Path) -> AsyncIterator[MakeTown]:
+async def make_env(tmp_path: Path) -> AsyncIterator[MakeEnv]:
     """Return a function that builds a bot with other settings: `await make_town(groups={"overflow": True})`."""
-    towns: list[Town] = []
+    envs: list[BotEnvironment] = []
 
-    async def make(accounts: Iterable[str] = (ACCOUNT,), **config: Any) -> Town:
-        folder = tmp_path / f"town{len(towns)}"
+    async def make(accounts: Iterable[str] = (ACCOUNT,), **config: Any) -> BotEnvironment:
+        folder = tmp_path / f"env{len(envs)}"
         folder.mkdir()
-        town = Town(folder, accounts, **config)
-        towns.append(town)
-        return await town.open()
+        env = BotEnvironment(folder, accounts, **config)
+        envs.append(env)
+        return await env.open()
 
     yield make
-    for town in towns:
-        await town.close()
+    for env in envs:
+        await env.close()
 
 
 @pytest.fixture
-async def town(make_town: MakeTown) -> Town:
+async def env(make_env: MakeEnv) -> BotEnvironment:
     """A bot with the default settings."""
-    return await make_town()
+    return await make_env()

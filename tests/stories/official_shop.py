@@ -16,7 +16,7 @@ from config import Config
 from models.durable import OutboxItem, WorkState
 from models.support import Ticket
 from sandbox.wecom.service import KfService
-from tests.stories.conftest import MakeTown, Town, until
+from tests.stories.conftest import BotEnvironment, MakeEnv, until
 from tests.stories.service import service, words
 from tests.waiting import SECONDS
 from tests.wecom.documented import CheckedServer
@@ -134,12 +134,12 @@ class Shop:
     def seen(self, who: str) -> list[str]:
         return [text(one) for one in self.service.customer(who).seen]
 
-    async def hears(self, who: str, *texts: str) -> None:
+    async def receives(self, who: str, *texts: str) -> None:
         try:
             await until(lambda: self.seen(who) == list(texts))
         except AssertionError:
-            heard = [words[:40] for words in self.seen(who)]
-            raise AssertionError(f"{who} hears {heard}, not {[words[:40] for words in texts]}") from None
+            received = [words[:40] for words in self.seen(who)]
+            raise AssertionError(f"{who} hears {received}, not {[words[:40] for words in texts]}") from None
 
 
 def text(message: dict[str, Any]) -> str:
@@ -163,24 +163,26 @@ def rules(folder: Path, **handoff: Any) -> dict[str, Any]:
     return {"keywords": RULES, "faq": str(faq), "handoff": {**service()["handoff"], **handoff}}
 
 
-class Puppet:
+class GatewayChannel:
     """The channel over a Wechaty gateway."""
 
-    def __init__(self, town: Town) -> None:
-        self.town = town
+    def __init__(self, env: BotEnvironment) -> None:
+        self.env = env
 
     async def say(self, who: str, text: str) -> None:
-        self.town.say(who, text)
+        self.env.say(who, text)
 
     def seen(self, who: str) -> list[str]:
-        return words(self.town.seen(who))
+        return words(self.env.seen(who))
 
 
 @pytest.fixture(params=["puppet", "official"])
-async def road(request: pytest.FixtureRequest, make_town: MakeTown, tmp_path: Path) -> AsyncIterator[Puppet | Shop]:
+async def channel(
+    request: pytest.FixtureRequest, make_env: MakeEnv, tmp_path: Path
+) -> AsyncIterator[GatewayChannel | Shop]:
     """A bot on either channel."""
     if request.param == "puppet":
-        yield Puppet(await make_town(customer_service=rules(tmp_path)))
+        yield GatewayChannel(await make_env(customer_service=rules(tmp_path)))
         return
     shop = await Shop(tmp_path).open(**rules(tmp_path))
     yield shop

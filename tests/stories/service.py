@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sandbox.world.model import ChatMessage, Kind
-from tests.stories.conftest import MakeTown, Town, until
+from tests.stories.conftest import BotEnvironment, MakeEnv, until
 from tests.waiting import SECONDS
 
 STAFF_ROOM = "客服值班群"
@@ -20,18 +20,18 @@ def words(messages: list[ChatMessage]) -> list[str]:
     return [m.text if m.kind is Kind.TEXT else f"<{m.kind}>" for m in messages if m.kind is not Kind.NOTE]
 
 
-async def answers(town: Town, who: str, say: str | None = None, chat: str = "bot") -> list[str]:
+async def replies_to(env: BotEnvironment, who: str, say: str | None = None, chat: str = "bot") -> list[str]:
     """Send a message and return all replies to it, up to the reply to a marker sent right after it."""
-    before = len(words(town.seen(who, chat)))
+    before = len(words(env.seen(who, chat)))
     mentions = ["bot"] if chat != "bot" else []
     if say is not None:
-        town.say(who, say, chat, mentions)
-    town.say(who, "好了吗", chat, mentions)
-    await until(lambda: any("好了。" in w for w in words(town.seen(who, chat))[before:]), f"{who} hears the marker")
-    return [w for w in words(town.seen(who, chat))[before:] if "好了。" not in w]
+        env.say(who, say, chat, mentions)
+    env.say(who, "好了吗", chat, mentions)
+    await until(lambda: any("好了。" in w for w in words(env.seen(who, chat))[before:]), f"{who} hears the marker")
+    return [w for w in words(env.seen(who, chat))[before:] if "好了。" not in w]
 
 
-async def until_done(do: Callable[[], Awaitable[Any]], what: str) -> Any:
+async def repeat_until(do: Callable[[], Awaitable[Any]], what: str) -> Any:
     """Repeat until the result is true; return it."""
     deadline = time.monotonic() + SECONDS
     while True:
@@ -41,15 +41,15 @@ async def until_done(do: Callable[[], Awaitable[Any]], what: str) -> Any:
         await asyncio.sleep(0.05)
 
 
-def staff_room(town: Town, topic: str = STAFF_ROOM) -> str:
+def staff_room(env: BotEnvironment, topic: str = STAFF_ROOM) -> str:
     """Create a staff room of 店长 (an admin) with 宋公明 and the bot; return its id."""
-    room = town.world.rooms.create(town.id("店长"), [town.id("宋公明"), town.id("bot")], topic)
+    room = env.world.rooms.create(env.id("店长"), [env.id("宋公明"), env.id("bot")], topic)
     return str(room.id)
 
 
-async def known(town: Town, room_id: str) -> None:
+async def known(env: BotEnvironment, room_id: str) -> None:
     """Wait until the bot knows a group and its topic."""
-    directory = town.bot.container.accounts.get(town.accounts[0]).directory
+    directory = env.bot.container.accounts.get(env.accounts[0]).directory
     await until(lambda: directory.rooms.get(room_id) and directory.rooms[room_id].topic, "the bot knows the group")
 
 
@@ -59,17 +59,17 @@ def service(**more: Any) -> dict[str, Any]:
     return {"keywords": [MARKER], "handoff": {"hours": always, **more.pop("handoff", {})}, **more}
 
 
-async def with_staff_room(make_town: MakeTown, **more: Any) -> tuple[Town, str]:
+async def with_staff_room(make_env: MakeEnv, **more: Any) -> tuple[BotEnvironment, str]:
     """Start a bot with a staff room and an office that is always open; return the room's id with it."""
-    town = await make_town(customer_service=service(**more))
-    room = staff_room(town)
-    await known(town, room)
-    return town, room
+    env = await make_env(customer_service=service(**more))
+    room = staff_room(env)
+    await known(env, room)
+    return env, room
 
 
-async def with_ticket(make_town: MakeTown, **more: Any) -> tuple[Town, str]:
+async def with_ticket(make_env: MakeEnv, **more: Any) -> tuple[BotEnvironment, str]:
     """Do the same, and open ticket #1 of 黑旋风."""
-    town, room = await with_staff_room(make_town, **more)
-    town.say("黑旋风", "人工")
-    await town.hears("宋公明", "【#1 黑旋风】请求人工服务", room)
-    return town, room
+    env, room = await with_staff_room(make_env, **more)
+    env.say("黑旋风", "人工")
+    await env.receives("宋公明", "【#1 黑旋风】请求人工服务", room)
+    return env, room

@@ -19,7 +19,7 @@ from config.texts import Texts
 from sandbox.systems import Systems, call_back
 from sandbox.world.model import Kind
 from sandbox.world.world import ADMIN, World
-from tests.stories.business import ROOT, Receiver, free_port, receiving, shipped, stand_ins
+from tests.stories.business import ROOT, Receiver, free_port, receiving, shipped_config, stand_ins
 from tests.stories.conftest import ACCOUNT, until
 from tests.waiting import SECONDS
 
@@ -61,13 +61,13 @@ class Process:
             await self._process.wait()
             self._process = None
 
-    async def die(self) -> None:
+    async def kill_and_restart(self) -> None:
         """Kill the process and start a new one."""
         await self.kill()
         await self.start()
 
 
-class Story:
+class FlowScenario:
     """店长 talking to a bot that is killed repeatedly."""
 
     def __init__(self, world: World, systems: Systems, receiver: Receiver, bot: Process, database: Path) -> None:
@@ -84,7 +84,7 @@ class Story:
         texts = dict.fromkeys(m.text for m in lines if m.kind is Kind.TEXT)
         return [text for text in texts if text != STILL_CALLING]
 
-    async def hears(self, words: str) -> None:
+    async def receives(self, words: str) -> None:
         await until(lambda: any(words in line for line in self.told()), f"店长 hears {words!r}")
 
     def release(self) -> None:
@@ -115,14 +115,14 @@ class Story:
 
 
 @pytest.fixture
-async def story(tmp_path: Path) -> AsyncIterator[Story]:
+async def scenario(tmp_path: Path) -> AsyncIterator[FlowScenario]:
     async with stand_ins() as systems, receiving() as receiver:
         world = World.default([ACCOUNT], seed=1)
         wechat = await sandbox.start([ACCOUNT], port=0, world=world)
         port = free_port()
         gateway = {"account": ACCOUNT, "endpoint": wechat.endpoints[ACCOUNT], "token": wechat.token, "tls": False}
         config = {
-            **shipped(systems, port),
+            **shipped_config(systems, port),
             "assistants": [gateway],
             "database": f"sqlite:///{tmp_path}/wxbot.db",
             "admins": [ADMIN],
@@ -135,61 +135,61 @@ async def story(tmp_path: Path) -> AsyncIterator[Story]:
         bot = Process(file, port)
         try:
             await bot.start()
-            yield Story(world, systems, receiver, bot, tmp_path / "wxbot.db")
+            yield FlowScenario(world, systems, receiver, bot, tmp_path / "wxbot.db")
         finally:
             systems.book.open.set()
             await bot.kill()
             await wechat.stop()
 
 
-async def test_merchant_settings_survive_a_kill_at_every_step(story: Story) -> None:
-    story.say("商户设置")
-    await story.hears("请问商户名称？")
-    await story.bot.die()
-    story.say("梁山酒店")
-    await story.hears("请发送支付设置")
-    await story.bot.die()
-    story.systems.book.open.clear()
-    story.say("微信支付 1900000001")
-    await story.hears("请核对商户设置")
-    await story.bot.die()
-    story.say("确认")
+async def test_merchant_flow_survives_kill_9_at_every_step(scenario: FlowScenario) -> None:
+    scenario.say("商户设置")
+    await scenario.receives("请问商户名称？")
+    await scenario.bot.kill_and_restart()
+    scenario.say("梁山酒店")
+    await scenario.receives("请发送支付设置")
+    await scenario.bot.kill_and_restart()
+    scenario.systems.book.open.clear()
+    scenario.say("微信支付 1900000001")
+    await scenario.receives("请核对商户设置")
+    await scenario.bot.kill_and_restart()
+    scenario.say("确认")
     for number in (1, 2, 3):
-        await story.killed_in_call(number)
-    await story.hears("商户设置完成：梁山酒店")
-    await story.bot.die()
-    await until(lambda: story.receiver.events, "told")
-    paths = [(one.system, one.method, one.path) for one in story.systems.book.asked]
+        await scenario.killed_in_call(number)
+    await scenario.receives("商户设置完成：梁山酒店")
+    await scenario.bot.kill_and_restart()
+    await until(lambda: scenario.receiver.events, "told")
+    paths = [(one.system, one.method, one.path) for one in scenario.systems.book.asked]
     assert paths == [
         ("yunmall", "POST", "/payments"),
         ("hipos", "PUT", "/merchants/梁山酒店"),
         ("hipos", "PUT", "/merchants/梁山酒店/payment"),
     ]
-    assert len(story.told()) == 4
-    assert {event["id"] for event in story.receiver.events} == {story.receiver.events[0]["id"]}
-    assert story.receiver.of("flow.finished")[0]["state"] == "finished"
+    assert len(scenario.told()) == 4
+    assert {event["id"] for event in scenario.receiver.events} == {scenario.receiver.events[0]["id"]}
+    assert scenario.receiver.of("flow.finished")[0]["state"] == "finished"
 
 
-async def test_a_device_survives_a_kill_at_every_step(story: Story) -> None:
-    story.say("增加POS机")
-    await story.stored(1)
-    await story.bot.kill()  # probably before it has replied: the message is stored first
-    await story.bot.start()
-    await story.hears("请问哪家门店？")
-    await story.bot.die()
-    story.systems.book.open.clear()
-    story.say("忠义堂")
-    await story.killed_in_call(1)
-    await story.hears("正在等待授权结果")
-    story.systems.book.open.set()
-    (asked,) = story.systems.book.asked
-    await story.bot.kill()
-    assert not await call_back(story.systems.book, asked, "success")  # the bot is down
-    await story.bot.start()
-    assert await call_back(story.systems.book, asked, "success")
-    await story.bot.kill()  # after the 200, the flow must continue
-    await story.bot.start()
-    await story.hears("增加POS机成功：忠义堂")
-    assert await call_back(story.systems.book, asked, "failed")  # a repeat after all that
-    await until(lambda: story.receiver.events, "told")
-    assert [line.split("：")[0] for line in story.told()] == ["请问哪家门店？", "设备授权码", "增加POS机成功"]
+async def test_device_flow_survives_kill_9_at_every_step(scenario: FlowScenario) -> None:
+    scenario.say("增加POS机")
+    await scenario.stored(1)
+    await scenario.bot.kill()  # probably before it has replied: the message is stored first
+    await scenario.bot.start()
+    await scenario.receives("请问哪家门店？")
+    await scenario.bot.kill_and_restart()
+    scenario.systems.book.open.clear()
+    scenario.say("忠义堂")
+    await scenario.killed_in_call(1)
+    await scenario.receives("正在等待授权结果")
+    scenario.systems.book.open.set()
+    (asked,) = scenario.systems.book.asked
+    await scenario.bot.kill()
+    assert not await call_back(scenario.systems.book, asked, "success")  # the bot is down
+    await scenario.bot.start()
+    assert await call_back(scenario.systems.book, asked, "success")
+    await scenario.bot.kill()  # after the 200, the flow must continue
+    await scenario.bot.start()
+    await scenario.receives("增加POS机成功：忠义堂")
+    assert await call_back(scenario.systems.book, asked, "failed")  # a repeat after all that
+    await until(lambda: scenario.receiver.events, "told")
+    assert [line.split("：")[0] for line in scenario.told()] == ["请问哪家门店？", "设备授权码", "增加POS机成功"]

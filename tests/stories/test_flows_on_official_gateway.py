@@ -10,7 +10,7 @@ from config.texts import Texts
 from sandbox.systems import call_back
 from tests.bot_process import ACCOUNT, BotProcess
 from tests.official import OfficialGateway, Start, official  # noqa: F401 - a fixture
-from tests.stories.business import receiving, shipped, stand_ins
+from tests.stories.business import receiving, shipped_config, stand_ins
 from tests.stories.conftest import until
 
 pytestmark = pytest.mark.gateway
@@ -27,11 +27,11 @@ async def received(gateway: OfficialGateway, answer: str) -> list[str]:
         count = len(sent)
 
 
-async def test_a_device_is_added(official: Start, tmp_path: Path) -> None:  # noqa: F811
+async def test_device_flow_completes(official: Start, tmp_path: Path) -> None:  # noqa: F811
     gateway = await official()
     await gateway.contact(ADMIN, "店长", friend=False)
     async with stand_ins() as systems, receiving() as receiver:
-        config = {name: section for name, section in shipped(systems, 0).items() if name != "api"}
+        config = {name: section for name, section in shipped_config(systems, 0).items() if name != "api"}
         bot = BotProcess(tmp_path, gateway, admins=[ADMIN], webhooks=[receiver.config], **config)
         try:
             await bot.start()
@@ -39,7 +39,7 @@ async def test_a_device_is_added(official: Start, tmp_path: Path) -> None:  # no
             for words, answer in (("增加POS机", "请问哪家门店？"), ("忠义堂", "设备授权码")):
                 await gateway.say(ADMIN, words)
                 await received(gateway, answer)
-            await bot.quiet()  # otherwise it could send a message twice after the kill
+            await bot.wait_idle()  # otherwise it could send a message twice after the kill
             await bot.kill()
             await bot.start()
             await bot.ready()

@@ -10,9 +10,9 @@ import pytest
 import stamina
 from aiohttp import web
 
-from tests.stories.business import at, free_port, runs, serving, told
-from tests.stories.conftest import MakeTown, Town, until
-from tests.stories.group_life import bring, hand_over
+from tests.stories.business import api_section, free_port, runs, serving, told
+from tests.stories.conftest import BotEnvironment, MakeEnv, until
+from tests.stories.group_life import add_members, transfer_group
 from tests.stories.service import known, service, staff_room
 
 Reply = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -62,64 +62,64 @@ HAND_OUT = {"call": {"system": "shop", "path": "/orders", "body": {"callback": "
 def with_shop(shop: Shop, *flows: dict[str, Any], **section: Any) -> dict[str, Any]:
     """Return a config with these flows and the shop as their system."""
     systems = {"shop": {"title": "商店", "base_url": shop.url, "timeout": 2, **section}}
-    return {"systems": systems, "flows": list(flows), "api": at(free_port())}
+    return {"systems": systems, "flows": list(flows), "api": api_section(free_port())}
 
 
 # ---- people ----
 
 
-async def test_who_may_start_what(make_town: MakeTown, shop: Shop) -> None:
+async def test_permissions_to_start_flows(make_env: MakeEnv, shop: Shop) -> None:
     flows = [
         {**flow({"say": "一"}), "name": "甲", "start": ["甲"], "allow": "admins"},
         {**flow({"say": "二"}), "name": "乙", "start": ["乙"], "allow": "owners"},
         {**flow({"say": "三"}), "name": "丙", "start": ["丙"], "allow": "everyone"},
     ]
-    town = await make_town(**with_shop(shop, *flows))
-    qun = await town.make_group()  # 宋公明 owns it
+    env = await make_env(**with_shop(shop, *flows))
+    qun = await env.make_group()  # 宋公明 owns it
 
-    async def hears(who: str, word: str, heard: str) -> None:
-        before = len(told(town, who))
-        town.say(who, word)
-        await until(lambda: len(told(town, who)) > before, f"{who} says {word}")
-        assert heard in told(town, who)[-1], (who, word)
+    async def check_start(who: str, word: str, reply: str) -> None:
+        before = len(told(env, who))
+        env.say(who, word)
+        await until(lambda: len(told(env, who)) > before, f"{who} says {word}")
+        assert reply in told(env, who)[-1], (who, word)
 
     for who, says in (
         ("黑旋风", ["没有权限", "没有权限", "三"]),
         ("宋公明", ["没有权限", "二", "三"]),
         ("店长", ["一", "二", "三"]),
     ):
-        for word, heard in zip("甲乙丙", says, strict=True):
-            await hears(who, word, heard)
-    bring(town, qun, "黑旋风")
-    await hand_over(town, qun, "黑旋风")
-    await hears("宋公明", "乙", "没有权限")
-    await hears("黑旋风", "乙", "二")
+        for word, reply in zip("甲乙丙", says, strict=True):
+            await check_start(who, word, reply)
+    add_members(env, qun, "黑旋风")
+    await transfer_group(env, qun, "黑旋风")
+    await check_start("宋公明", "乙", "没有权限")
+    await check_start("黑旋风", "乙", "二")
 
 
-async def test_one_at_a_time_and_cancelled_anywhere(make_town: MakeTown, shop: Shop) -> None:
+async def test_one_flow_at_a_time_and_cancel_at_any_step(make_env: MakeEnv, shop: Shop) -> None:
     other = {**flow({"say": "好"}), "name": "另一个", "start": ["另一个"]}
-    town = await make_town(**with_shop(shop, flow({"ask": {"a": "甲？"}}, HAND_OUT, WAIT), other))
-    town.say("黑旋风", "开始")
-    await town.hears("黑旋风", "甲？")
-    town.say("黑旋风", "另一个")  # a start word does not count as an answer
-    await town.hears("黑旋风", "您的流程“试”还没有完成（正在等您回答）")
-    town.say("黑旋风", "一")
+    env = await make_env(**with_shop(shop, flow({"ask": {"a": "甲？"}}, HAND_OUT, WAIT), other))
+    env.say("黑旋风", "开始")
+    await env.receives("黑旋风", "甲？")
+    env.say("黑旋风", "另一个")  # a start word does not count as an answer
+    await env.receives("黑旋风", "您的流程“试”还没有完成（正在等您回答）")
+    env.say("黑旋风", "一")
     await until(lambda: shop.asked, "the shop is asked")
-    await town.quiet()
-    town.say("黑旋风", "开始")
-    await town.hears("黑旋风", "还没有完成（正在等待结果）")
-    town.say("黑旋风", "取消")
-    await town.hears("黑旋风", "已取消流程“试”。")
-    town.say("黑旋风", "另一个")
-    await town.hears("黑旋风", "好")
-    status, _, _ = await town.call("POST", shop.asked[0][2]["callback"].removeprefix(town.url), {"status": "success"})
+    await env.wait_idle()
+    env.say("黑旋风", "开始")
+    await env.receives("黑旋风", "还没有完成（正在等待结果）")
+    env.say("黑旋风", "取消")
+    await env.receives("黑旋风", "已取消流程“试”。")
+    env.say("黑旋风", "另一个")
+    await env.receives("黑旋风", "好")
+    status, _, _ = await env.call("POST", shop.asked[0][2]["callback"].removeprefix(env.url), {"status": "success"})
     assert status == 200
-    await town.quiet()
-    assert told(town, "黑旋风")[-1] == "好"
-    assert sorted(await runs(town.bot.container)) == ["cancelled", "finished"]
+    await env.wait_idle()
+    assert told(env, "黑旋风")[-1] == "好"
+    assert sorted(await runs(env.bot.container)) == ["cancelled", "finished"]
 
 
-async def test_a_slow_system_does_not_hold_up_its_person(make_town: MakeTown, shop: Shop) -> None:
+async def test_slow_system_does_not_block_its_person(make_env: MakeEnv, shop: Shop) -> None:
     release = asyncio.Event()
 
     async def slowly(_request: web.Request) -> web.StreamResponse:
@@ -127,79 +127,79 @@ async def test_a_slow_system_does_not_hold_up_its_person(make_town: MakeTown, sh
         return web.json_response({})
 
     shop.answer = slowly
-    town = await make_town(**with_shop(shop, flow(CALL, {"say": "做完了"}), timeout=10))
-    town.say("黑旋风", "开始")
+    env = await make_env(**with_shop(shop, flow(CALL, {"say": "做完了"}), timeout=10))
+    env.say("黑旋风", "开始")
     await until(lambda: shop.asked, "the shop is asked")
-    town.say("黑旋风", "开始")
-    await town.hears("黑旋风", "还没有完成（正在处理）")
-    town.say("黑旋风", "取消")
-    await town.hears("黑旋风", "已取消流程“试”。")
+    env.say("黑旋风", "开始")
+    await env.receives("黑旋风", "还没有完成（正在处理）")
+    env.say("黑旋风", "取消")
+    await env.receives("黑旋风", "已取消流程“试”。")
     release.set()
-    await town.quiet()
-    assert "做完了" not in told(town, "黑旋风")
+    await env.wait_idle()
+    assert "做完了" not in told(env, "黑旋风")
 
 
-async def test_an_answer_is_a_text_and_people_stay_reachable(make_town: MakeTown, shop: Shop) -> None:
-    town = await make_town(**with_shop(shop, flow({"ask": {"a": "甲？", "b": "乙，{a}？"}}, {"say": "{a}、{b}"})))
-    town.say("黑旋风", "开始")
-    await town.hears("黑旋风", "甲？")
-    town.world.chats.send_card(town.id("黑旋风"), town.id("bot"), town.id("宋公明"))
-    await town.hears("黑旋风", "请用文字回答，或回复“取消”结束。")
-    town.say("黑旋风", "  {flow}\n第二行  ")  # braces in an answer are kept
-    await town.hears("黑旋风", "乙，{flow}\n第二行？")
-    town.say("黑旋风", "「助手：乙，{flow}\n第二行？」\n- - - - - - - - - - - - - - -\n好")
-    await town.hears("黑旋风", "{flow}\n第二行、好")
+async def test_texts_are_answers_and_support_stays_reachable(make_env: MakeEnv, shop: Shop) -> None:
+    env = await make_env(**with_shop(shop, flow({"ask": {"a": "甲？", "b": "乙，{a}？"}}, {"say": "{a}、{b}"})))
+    env.say("黑旋风", "开始")
+    await env.receives("黑旋风", "甲？")
+    env.world.chats.send_card(env.id("黑旋风"), env.id("bot"), env.id("宋公明"))
+    await env.receives("黑旋风", "请用文字回答，或回复“取消”结束。")
+    env.say("黑旋风", "  {flow}\n第二行  ")  # braces in an answer are kept
+    await env.receives("黑旋风", "乙，{flow}\n第二行？")
+    env.say("黑旋风", "「助手：乙，{flow}\n第二行？」\n- - - - - - - - - - - - - - -\n好")
+    await env.receives("黑旋风", "{flow}\n第二行、好")
 
 
-async def test_a_person_is_reached_in_the_middle_of_a_flow(make_town: MakeTown, shop: Shop) -> None:
-    town = await make_town(**with_shop(shop, flow({"ask": {"a": "甲？"}}, CALL)))
-    town.say("黑旋风", "开始")
-    await town.hears("黑旋风", "甲？")
-    town.say("黑旋风", "人工")
-    await until(lambda: len(told(town, "黑旋风")) == 2, "answered")
-    await town.quiet()
+async def test_person_is_requested_during_a_flow(make_env: MakeEnv, shop: Shop) -> None:
+    env = await make_env(**with_shop(shop, flow({"ask": {"a": "甲？"}}, CALL)))
+    env.say("黑旋风", "开始")
+    await env.receives("黑旋风", "甲？")
+    env.say("黑旋风", "人工")
+    await until(lambda: len(told(env, "黑旋风")) == 2, "answered")
+    await env.wait_idle()
     assert not shop.asked
 
 
-async def test_a_mark_is_no_answer_and_an_answer_no_mark(make_town: MakeTown, shop: Shop) -> None:
+async def test_rating_and_answer_are_told_apart(make_env: MakeEnv, shop: Shop) -> None:
     """A customer who was handed over during a flow is asked for a rating afterwards: the last question counts."""
     asking = flow({"ask": {"a": "甲？"}}, {"say": "甲是{a}"})
-    town = await make_town(customer_service=service(), **with_shop(shop, asking))
-    room = staff_room(town)
-    await known(town, room)
-    town.say("黑旋风", "开始")
-    await town.hears("黑旋风", "甲？")
+    env = await make_env(customer_service=service(), **with_shop(shop, asking))
+    room = staff_room(env)
+    await known(env, room)
+    env.say("黑旋风", "开始")
+    await env.receives("黑旋风", "甲？")
     for number in (1, 2):
-        town.say("黑旋风", "您好，我要转人工客服")
-        await town.hears("店长", f"【#{number} 黑旋风】请求人工服务", room)
-        town.say("店长", f"#{number} 结束", room)
-        await town.hears("店长", f"#{number} 黑旋风 已结束", room)
-        await town.quiet()
+        env.say("黑旋风", "您好，我要转人工客服")
+        await env.receives("店长", f"【#{number} 黑旋风】请求人工服务", room)
+        env.say("店长", f"#{number} 结束", room)
+        await env.receives("店长", f"#{number} 黑旋风 已结束", room)
+        await env.wait_idle()
         if number == 1:
-            town.say("黑旋风", "5")
-            await town.hears("店长", "#1 黑旋风 评分：5", room)
-            town.say("黑旋风", "一楼")
-            await town.hears("黑旋风", "甲是一楼")
-    town.say("黑旋风", "开始")
-    await until(lambda: told(town, "黑旋风").count("甲？") == 2, "asked")
-    town.say("黑旋风", "4")
-    await town.hears("黑旋风", "甲是4")
+            env.say("黑旋风", "5")
+            await env.receives("店长", "#1 黑旋风 评分：5", room)
+            env.say("黑旋风", "一楼")
+            await env.receives("黑旋风", "甲是一楼")
+    env.say("黑旋风", "开始")
+    await until(lambda: told(env, "黑旋风").count("甲？") == 2, "asked")
+    env.say("黑旋风", "4")
+    await env.receives("黑旋风", "甲是4")
 
 
-async def test_old_and_group_messages_start_nothing(make_town: MakeTown, shop: Shop) -> None:
-    town = await make_town(**with_shop(shop, flow(CALL)))
-    qun = await town.make_group()
-    town.say("宋公明", "开始", to=qun["room"])
-    town.say("宋公明", "开始吧")
-    await town.quiet()
+async def test_old_and_group_messages_start_no_flow(make_env: MakeEnv, shop: Shop) -> None:
+    env = await make_env(**with_shop(shop, flow(CALL)))
+    qun = await env.make_group()
+    env.say("宋公明", "开始", to=qun["room"])
+    env.say("宋公明", "开始吧")
+    await env.wait_idle()
     assert not shop.asked
-    assert await runs(town.bot.container) == []
+    assert await runs(env.bot.container) == []
 
 
 # ---- systems ----
 
 
-async def test_values_go_out_as_they_came_in(make_town: MakeTown, shop: Shop) -> None:
+async def test_values_are_sent_unchanged(make_env: MakeEnv, shop: Shop) -> None:
     answer = {"n": 3, "deep": {"list": [True, None, "x"]}, "name": "a/b c?d=宋"}
 
     async def reply(_request: web.Request) -> web.StreamResponse:
@@ -217,9 +217,9 @@ async def test_values_go_out_as_they_came_in(make_town: MakeTown, shop: Shop) ->
         "call": {"system": "shop", "method": "PUT", "path": "/x/{order.name}?n={order.n}", "body": body, "into": "b"}
     }
     third = {"call": {"system": "shop", "method": "GET", "path": "/last"}}
-    town = await make_town(**with_shop(shop, flow(CALL, second, third, {"say": "{order.deep}"})))
-    town.say("黑旋风", "开始")
-    await town.hears("黑旋风", '{"list": [true, null, "x"]}')
+    env = await make_env(**with_shop(shop, flow(CALL, second, third, {"say": "{order.deep}"})))
+    env.say("黑旋风", "开始")
+    await env.receives("黑旋风", '{"list": [true, null, "x"]}')
     assert shop.asked[1:] == [
         (
             "PUT",
@@ -231,41 +231,41 @@ async def test_values_go_out_as_they_came_in(make_town: MakeTown, shop: Shop) ->
 
 
 @pytest.mark.parametrize("name", [".", ".."])
-async def test_a_value_cannot_change_which_path_is_called(make_town: MakeTown, shop: Shop, name: str) -> None:
+async def test_value_cannot_change_the_path(make_env: MakeEnv, shop: Shop, name: str) -> None:
     call = {"call": {"system": "shop", "method": "PUT", "path": "/a/{name}/b"}}
-    town = await make_town(**with_shop(shop, flow({"ask": {"name": "谁？"}}, call)))
-    town.say("黑旋风", "开始")
-    await town.hears("黑旋风", "谁？")
-    town.say("黑旋风", name)
-    await town.hears("黑旋风", "试失败：缺少name")
+    env = await make_env(**with_shop(shop, flow({"ask": {"name": "谁？"}}, call)))
+    env.say("黑旋风", "开始")
+    await env.receives("黑旋风", "谁？")
+    env.say("黑旋风", name)
+    await env.receives("黑旋风", "试失败：缺少name")
     assert not shop.asked
 
 
-async def test_trouble_is_tried_again_with_the_same_key(make_town: MakeTown, shop: Shop) -> None:
+async def test_failed_call_is_retried_with_the_same_key(make_env: MakeEnv, shop: Shop) -> None:
     async def third_time(_request: web.Request) -> web.StreamResponse:
         return web.json_response({}, status=503 if len(shop.keys) < 4 else 200)
 
     shop.answer = third_time
-    town = await make_town(**with_shop(shop, flow(CALL, CALL, {"say": "好了"})))
-    town.say("黑旋风", "开始")
-    await town.hears("黑旋风", "好了")
+    env = await make_env(**with_shop(shop, flow(CALL, CALL, {"say": "好了"})))
+    env.say("黑旋风", "开始")
+    await env.receives("黑旋风", "好了")
     assert len(shop.keys) == 5
     assert len(set(shop.keys[:4])) == 1
     assert shop.keys[4] != shop.keys[3]
 
 
-async def test_a_system_that_is_down_is_given_up(make_town: MakeTown, shop: Shop) -> None:
+async def test_call_to_a_failing_system_is_given_up(make_env: MakeEnv, shop: Shop) -> None:
     async def down(_request: web.Request) -> web.StreamResponse:
         return web.json_response({}, status=500)
 
     shop.answer = down
-    town = await make_town(**with_shop(shop, flow(CALL)))
-    town.say("黑旋风", "开始")
-    await town.hears("黑旋风", "试失败：商店暂时没有应答，请稍后再试")
+    env = await make_env(**with_shop(shop, flow(CALL)))
+    env.say("黑旋风", "开始")
+    await env.receives("黑旋风", "试失败：商店暂时没有应答，请稍后再试")
     assert len(shop.keys) == 4
 
 
-async def test_nobody_there_and_nobody_answering(make_town: MakeTown, shop: Shop) -> None:
+async def test_unreachable_and_unresponsive_systems(make_env: MakeEnv, shop: Shop) -> None:
     async def never(_request: web.Request) -> web.StreamResponse:
         await asyncio.sleep(30)
         return web.Response()
@@ -275,12 +275,12 @@ async def test_nobody_there_and_nobody_answering(make_town: MakeTown, shop: Shop
     config["systems"]["gone"] = {"base_url": f"http://127.0.0.1:{free_port()}", "timeout": 1}
     nobody = {"call": {"system": "gone", "path": "/"}}
     config["flows"].append({**flow(nobody), "name": "空", "start": ["空"]})
-    town = await make_town(**config)
-    town.say("黑旋风", "开始")
-    await town.hears("黑旋风", "试失败：商店暂时没有应答，请稍后再试")
+    env = await make_env(**config)
+    env.say("黑旋风", "开始")
+    await env.receives("黑旋风", "试失败：商店暂时没有应答，请稍后再试")
     assert len(shop.keys) == 4
-    town.say("黑旋风", "空")
-    await town.hears("黑旋风", "空失败：gone暂时没有应答，请稍后再试")
+    env.say("黑旋风", "空")
+    await env.receives("黑旋风", "空失败：gone暂时没有应答，请稍后再试")
 
 
 @pytest.mark.parametrize(
@@ -300,101 +300,99 @@ async def test_nobody_there_and_nobody_answering(make_town: MakeTown, shop: Shop
         (200, '{"code": null}', "缺少order.code"),
     ],
 )
-async def test_what_is_no_good_answer_ends_the_flow(
-    make_town: MakeTown, shop: Shop, status: int, body: str, says: str
-) -> None:
+async def test_invalid_response_ends_the_flow(make_env: MakeEnv, shop: Shop, status: int, body: str, says: str) -> None:
     async def reply(_request: web.Request) -> web.StreamResponse:
         headers = {"Location": "/elsewhere"} if status == 302 else {}
         return web.Response(status=status, text=body, content_type="application/json", headers=headers)
 
     shop.answer = reply
-    town = await make_town(**with_shop(shop, flow(CALL, {"say": "{order.code}"})))
-    town.say("黑旋风", "开始")
-    await town.hears("黑旋风", f"试失败：{says}")
+    env = await make_env(**with_shop(shop, flow(CALL, {"say": "{order.code}"})))
+    env.say("黑旋风", "开始")
+    await env.receives("黑旋风", f"试失败：{says}")
     assert len(shop.keys) == 1
 
 
-async def test_text_that_no_database_takes(make_town: MakeTown, shop: Shop) -> None:
+async def test_unstorable_text_ends_the_flow(make_env: MakeEnv, shop: Shop) -> None:
     async def reply(_request: web.Request) -> web.StreamResponse:
         return web.Response(text='{"code": "a\\u0000b\\ud800c"}', content_type="application/json")
 
     shop.answer = reply
-    town = await make_town(**with_shop(shop, flow(CALL, {"say": "码：{order.code}"})))
-    town.say("黑旋风", "开始")
-    await town.hears("黑旋风", "码：abc")
+    env = await make_env(**with_shop(shop, flow(CALL, {"say": "码：{order.code}"})))
+    env.say("黑旋风", "开始")
+    await env.receives("黑旋风", "码：abc")
 
 
 # ---- callbacks ----
 
 
-async def test_a_callback_before_the_wait_is_kept(make_town: MakeTown, shop: Shop) -> None:
+async def test_early_callback_is_kept(make_env: MakeEnv, shop: Shop) -> None:
     """The system calls back before it has answered the call."""
-    town: Town
+    env: BotEnvironment
 
     async def early(request: web.Request) -> web.StreamResponse:
         body = await request.json()
         endless = b'{"status": "success", "code": 1e999}'  # written out again it would be Infinity, which is no JSON
-        async with town.http.post(body["callback"], data=endless) as response:
+        async with env.http.post(body["callback"], data=endless) as response:
             assert response.status == 400
-        async with town.http.post(body["callback"], json={"status": "success", "code": 7}) as response:
+        async with env.http.post(body["callback"], json={"status": "success", "code": 7}) as response:
             assert response.status == 200
         return web.json_response({})
 
     shop.answer = early
-    town = await make_town(**with_shop(shop, flow(HAND_OUT, WAIT, {"say": "码{result.code}"})))
-    town.say("黑旋风", "开始")
-    await town.hears("黑旋风", "码7")
+    env = await make_env(**with_shop(shop, flow(HAND_OUT, WAIT, {"say": "码{result.code}"})))
+    env.say("黑旋风", "开始")
+    await env.receives("黑旋风", "码7")
 
 
-async def test_a_callback_whose_call_then_fails_is_not_hushed_up(make_town: MakeTown, shop: Shop) -> None:
+async def test_callback_of_a_failed_call_is_reported(make_env: MakeEnv, shop: Shop) -> None:
     """The system executes the call and calls back, but its response is always lost."""
-    town: Town
+    env: BotEnvironment
 
     async def lost(request: web.Request) -> web.StreamResponse:
         body = await request.json()
-        await town.http.post(body["callback"], json={"status": "success", "message": "已授权"})
+        await env.http.post(body["callback"], json={"status": "success", "message": "已授权"})
         return web.json_response({}, status=502)
 
     shop.answer = lost
-    town = await make_town(**with_shop(shop, flow(HAND_OUT, WAIT, {"say": "成了"})))
-    town.say("黑旋风", "开始")
-    await town.hears("黑旋风", "已经结束，但收到了结果：已授权")
+    env = await make_env(**with_shop(shop, flow(HAND_OUT, WAIT, {"say": "成了"})))
+    env.say("黑旋风", "开始")
+    await env.receives("黑旋风", "已经结束，但收到了结果：已授权")
     assert len(shop.keys) == 4
-    await town.quiet()
-    words = told(town, "黑旋风")
+    await env.wait_idle()
+    words = told(env, "黑旋风")
     assert words[0] == "试失败：商店暂时没有应答，请稍后再试\n回复“重试”从出错的这一步继续。"
     assert len(words) == 2
 
 
-async def test_each_wait_has_its_own_address(make_town: MakeTown, shop: Shop) -> None:
+async def test_each_wait_has_its_own_callback_url(make_env: MakeEnv, shop: Shop) -> None:
     wait = {"wait": {"callback": "again", "expect": {"ok": True}}}
     steps = (HAND_OUT, WAIT, HAND_OUT, wait, {"say": "{result.n}{again.n}"})
-    town = await make_town(**with_shop(shop, flow(*steps, failed="没成：{error}")))
-    town.say("黑旋风", "开始")
+    env = await make_env(**with_shop(shop, flow(*steps, failed="没成：{error}")))
+    env.say("黑旋风", "开始")
     await until(lambda: len(shop.asked) == 1, "the first call")
     first = shop.asked[0][2]["callback"]
     for _ in range(2):  # the second one is a repeat, not the result of the next step
-        await town.call("POST", first.removeprefix(town.url), {"status": "success", "n": 1})
+        await env.call("POST", first.removeprefix(env.url), {"status": "success", "n": 1})
     await until(lambda: len(shop.asked) == 2, "the second call")
     second = shop.asked[1][2]["callback"]
     assert second != first
-    await town.quiet()
-    await town.call("POST", second.removeprefix(town.url), {"ok": 1, "n": 2})  # 1 is not true
-    await town.hears("黑旋风", "没成：对方没有说明原因")
+    await env.wait_idle()
+    await env.call("POST", second.removeprefix(env.url), {"ok": 1, "n": 2})  # 1 is not true
+    await env.receives("黑旋风", "没成：对方没有说明原因")
 
 
-async def test_an_admin_sees_and_ends_what_is_under_way(make_town: MakeTown, shop: Shop) -> None:
-    town = await make_town(**with_shop(shop, flow({"ask": {"a": "甲？"}})))
-    town.say("店长", "/流程")
-    await town.hears("店长", "没有进行中的流程。")
-    town.say("黑旋风", "开始")
-    await town.hears("黑旋风", "甲？")
-    town.say("店长", "/流程")
-    await town.hears("店长", "#1 试 黑旋风，正在等您回答")
-    town.say("店长", "/流程 结束 9")
-    await town.hears("店长", "没有编号为 9 的进行中流程。")
-    town.say("店长", "/流程 结束 1")
-    await town.hears("店长", "已结束流程 #1“试”。")
-    await town.hears("黑旋风", "管理员结束了您的流程“试”。")
-    town.say("黑旋风", "/流程")
-    await town.hears("黑旋风", "您没有权限执行此命令。")
+async def test_admin_lists_and_ends_runs(make_env: MakeEnv, shop: Shop) -> None:
+    env = await make_env(**with_shop(shop, flow({"ask": {"a": "甲？"}})))
+    env.say("店长", "/流程")
+    await env.receives("店长", "没有进行中的流程。")
+    env.say("黑旋风", "开始")
+    await env.receives("黑旋风", "甲？")
+    env.say("店长", "/流程")
+    await env.receives("店长", "#1 试 黑旋风，正在等您回答")
+    env.say("店长", "/流程 结束 9")
+    await env.receives("店长", "没有编号为 9 的进行中流程。")
+    env.say("店长", "/流程 结束 1")
+    await env.receives("店长", "已结束流程 #1“试”。")
+    await env.receives("黑旋风", "管理员结束了您的流程“试”。")
+    env.say("黑旋风", "/流程")
+    await env.receives("黑旋风", "您没有权限执行此命令。")

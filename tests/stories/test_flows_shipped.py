@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 
 from sandbox.systems import Asked, Systems, call_back
-from tests.stories.business import Receiver, free_port, receiving, runs, shipped, stand_ins, told
-from tests.stories.conftest import MakeTown, Town, until
+from tests.stories.business import Receiver, free_port, receiving, runs, shipped_config, stand_ins, told
+from tests.stories.conftest import BotEnvironment, MakeEnv, until
 
 
 @pytest.fixture
@@ -25,36 +25,36 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 @pytest.fixture
-async def town(make_town: MakeTown, systems: Systems, receiver: Receiver) -> Town:
-    return await make_town(webhooks=[receiver.config], **shipped(systems, free_port()))
+async def env(make_env: MakeEnv, systems: Systems, receiver: Receiver) -> BotEnvironment:
+    return await make_env(webhooks=[receiver.config], **shipped_config(systems, free_port()))
 
 
-async def asked_for(town: Town, systems: Systems, store: str) -> Asked:
+async def start_device_flow(env: BotEnvironment, systems: Systems, store: str) -> Asked:
     """Start the device flow as 店长; return the request to HiPOS 云, once 店长 has the code."""
-    town.say("店长", "增加POS机")
-    await town.hears("店长", "请问哪家门店？")
-    town.say("店长", store)
-    message = await town.hears("店长", "设备授权码：")
+    env.say("店长", "增加POS机")
+    await env.receives("店长", "请问哪家门店？")
+    env.say("店长", store)
+    message = await env.receives("店长", "设备授权码：")
     asked = next(one for one in systems.book.asked if one.body["store"] == store)
     assert message.text == f"设备授权码：{asked.answer['code']}，正在等待授权结果。"
     return asked
 
 
-async def test_merchant_and_payment_settings(town: Town, systems: Systems, receiver: Receiver) -> None:
+async def test_merchant_and_payment_settings(env: BotEnvironment, systems: Systems, receiver: Receiver) -> None:
     """商户资料及支付设置: questions, one call to 云商城, two to HiPOS 云, and the final message."""
-    town.say("店长", " 商户设置 ")
-    await town.hears("店长", "请问商户名称？")
-    town.say("店长", "梁山酒店/一号 100%")
-    await town.hears("店长", "请发送支付设置")
-    town.say("店长", "6222021234567890")  # as long as a join token
-    summary = await town.hears("店长", "请核对商户设置：\n商户名称：梁山酒店/一号 100%\n支付设置：6222021234567890")
+    env.say("店长", " 商户设置 ")
+    await env.receives("店长", "请问商户名称？")
+    env.say("店长", "梁山酒店/一号 100%")
+    await env.receives("店长", "请发送支付设置")
+    env.say("店长", "6222021234567890")  # as long as a join token
+    summary = await env.receives("店长", "请核对商户设置：\n商户名称：梁山酒店/一号 100%\n支付设置：6222021234567890")
     assert summary.text.endswith("回复“确认”继续，回复“取消”结束。")
-    town.say("店长", "好")
-    await town.hears("店长", "请回复“确认”继续")
-    await town.quiet()
+    env.say("店长", "好")
+    await env.receives("店长", "请回复“确认”继续")
+    await env.wait_idle()
     assert not systems.book.asked
-    town.say("店长", "确认")
-    await town.hears("店长", "商户设置完成：梁山酒店/一号 100%")
+    env.say("店长", "确认")
+    await env.receives("店长", "商户设置完成：梁山酒店/一号 100%")
     name, payment = "梁山酒店/一号 100%", "6222021234567890"
     assert [(one.system, one.method, one.path, one.body) for one in systems.book.asked] == [
         ("yunmall", "POST", "/payments", {"merchant": name, "payment": payment}),
@@ -63,123 +63,123 @@ async def test_merchant_and_payment_settings(town: Town, systems: Systems, recei
     ]
     assert len({one.key for one in systems.book.asked}) == 3
     assert [one.repeats for one in systems.book.asked] == [0, 0, 0]
-    await town.quiet()
-    assert len(told(town)) == 5
+    await env.wait_idle()
+    assert len(told(env)) == 5
     finished = (await until(lambda: receiver.of("flow.finished"), "told"))[0]
     assert (finished["flow"], finished["state"]) == ("商户资料及支付设置", "finished")
     assert (finished["contact_id"], finished["assistant"]) == ("wxid_admin", "weimi1001")
 
 
-async def test_a_device_is_added_when_the_system_calls_back(town: Town, systems: Systems) -> None:
-    asked = await asked_for(town, systems, "忠义堂一号店")
-    assert asked.body["callback"].startswith(f"{town.url}/wxbot/callback/")
+async def test_device_is_added_by_callback(env: BotEnvironment, systems: Systems) -> None:
+    asked = await start_device_flow(env, systems, "忠义堂一号店")
+    assert asked.body["callback"].startswith(f"{env.url}/wxbot/callback/")
     assert await call_back(systems.book, asked, "success")
-    await town.hears("店长", "增加POS机成功：忠义堂一号店")
+    await env.receives("店长", "增加POS机成功：忠义堂一号店")
 
 
-async def test_a_refused_device_is_told_with_its_reason(town: Town, systems: Systems, receiver: Receiver) -> None:
-    asked = await asked_for(town, systems, "断金亭")
+async def test_rejected_device_is_reported_with_its_reason(
+    env: BotEnvironment, systems: Systems, receiver: Receiver
+) -> None:
+    asked = await start_device_flow(env, systems, "断金亭")
     await call_back(systems.book, asked, "failed")
-    await town.hears("店长", "增加POS机失败：门店拒绝了授权")
+    await env.receives("店长", "增加POS机失败：门店拒绝了授权")
     finished = (await until(lambda: receiver.of("flow.finished"), "told"))[0]
     assert (finished["state"], finished["error"]) == ("failed", "门店拒绝了授权")
 
 
-async def test_a_repeated_callback_has_no_effect(town: Town, systems: Systems) -> None:
-    asked = await asked_for(town, systems, "一店")
+async def test_repeated_callback_has_no_effect(env: BotEnvironment, systems: Systems) -> None:
+    asked = await start_device_flow(env, systems, "一店")
     for result in ("success", "failed", "success"):
-        async with town.http.post(asked.callback, json={"status": result}) as response:
+        async with env.http.post(asked.callback, json={"status": result}) as response:
             assert response.status == 200
             assert await response.json() == {"callback_response": {"received": "ok"}}
-    await town.hears("店长", "增加POS机成功：一店")
-    await town.quiet()
-    assert [words for words in told(town) if "成功" in words or "失败" in words] == ["增加POS机成功：一店"]
+    await env.receives("店长", "增加POS机成功：一店")
+    await env.wait_idle()
+    assert [words for words in told(env) if "成功" in words or "失败" in words] == ["增加POS机成功：一店"]
 
 
-async def test_callbacks_that_are_none(town: Town, systems: Systems) -> None:
-    asked = await asked_for(town, systems, "一店")
+async def test_invalid_callbacks_are_rejected(env: BotEnvironment, systems: Systems) -> None:
+    asked = await start_device_flow(env, systems, "一店")
     bodies: list[object] = [{"status": "success"}, [], "x" * 70_000, None]
     for body in bodies:
-        status, answer, _ = await town.call("POST", "/wxbot/callback/" + "A" * 32, body)
+        status, answer, _ = await env.call("POST", "/wxbot/callback/" + "A" * 32, body)
         assert (status, answer["error"]["code"]) == (404, 1004), str(body)[:20]
-    path = asked.callback.removeprefix(town.url)
+    path = asked.callback.removeprefix(env.url)
     no_objects: list[object] = [[], "success", 1, None]
     for body in no_objects:
-        status, answer, _ = await town.call("POST", path, body)
+        status, answer, _ = await env.call("POST", path, body)
         assert (status, answer["error"]["code"]) == (400, 1001), body
-    status, answer, _ = await town.call("POST", path, {"status": "x" * 70_000})
+    status, answer, _ = await env.call("POST", path, {"status": "x" * 70_000})
     assert (status, answer["error"]["code"]) == (413, 1006)
-    status, answer, _ = await town.call("GET", path)
+    status, answer, _ = await env.call("GET", path)
     assert (status, answer["error"]["code"]) == (405, 1005)
-    status, _, _ = await town.call("POST", path, {"status": "success"})  # the flow still waits
+    status, _, _ = await env.call("POST", path, {"status": "success"})  # the flow still waits
     assert status == 200
-    await town.hears("店长", "增加POS机成功：一店")
+    await env.receives("店长", "增加POS机成功：一店")
 
 
-async def test_a_callback_from_outside_the_network_is_refused(make_town: MakeTown, systems: Systems) -> None:
-    config = shipped(systems, free_port())
+async def test_callback_from_outside_the_network_is_rejected(make_env: MakeEnv, systems: Systems) -> None:
+    config = shipped_config(systems, free_port())
     config["api"] |= {"allowed_networks": ["10.0.0.0/8"]}
-    town = await make_town(**config)
-    asked = await asked_for(town, systems, "一店")
+    env = await make_env(**config)
+    asked = await start_device_flow(env, systems, "一店")
     assert not await call_back(systems.book, asked, "success")
     async with aiohttp.ClientSession() as http, http.post(asked.callback, json={}) as response:
         assert (response.status, (await response.json())["error"]["code"]) == (403, 1002)
-    assert await runs(town.bot.container) == ["waiting"]
+    assert await runs(env.bot.container) == ["waiting"]
 
 
-async def test_the_wait_outlives_restarts(town: Town, systems: Systems) -> None:
-    asked = await asked_for(town, systems, "一店")
-    await town.stop_bot()
+async def test_wait_survives_restarts(env: BotEnvironment, systems: Systems) -> None:
+    asked = await start_device_flow(env, systems, "一店")
+    await env.stop_bot()
     assert not await call_back(systems.book, asked, "success")
-    await town.start_bot()
+    await env.start_bot()
     assert await call_back(systems.book, asked, "success")
-    await town.hears("店长", "增加POS机成功：一店")
+    await env.receives("店长", "增加POS机成功：一店")
 
 
-async def test_who_waits_too_long_is_told_and_hears_of_a_late_result(
-    make_town: MakeTown, systems: Systems, receiver: Receiver
-) -> None:
-    config = shipped(systems, free_port())
+async def test_timeout_is_reported_and_late_result_too(make_env: MakeEnv, systems: Systems, receiver: Receiver) -> None:
+    config = shipped_config(systems, free_port())
     config["flows"][1]["steps"][3]["wait"]["hours"] = 1 / 3600
-    town = await make_town(webhooks=[receiver.config], **config)
-    asked = await asked_for(town, systems, "一店")
-    await town.hears("店长", "增加POS机失败：等待结果超时")
+    env = await make_env(webhooks=[receiver.config], **config)
+    asked = await start_device_flow(env, systems, "一店")
+    await env.receives("店长", "增加POS机失败：等待结果超时")
     for _ in range(2):
         assert await call_back(systems.book, asked, "success")
-    heard = await town.hears("店长", "但收到了结果")
-    assert heard.text.endswith('发起的流程“增加POS机”已经结束，但收到了结果：{"status": "success"}')
+    received = await env.receives("店长", "但收到了结果")
+    assert received.text.endswith('发起的流程“增加POS机”已经结束，但收到了结果：{"status": "success"}')
     await until(lambda: receiver.of("flow.late"), "told")
-    await town.quiet()
+    await env.wait_idle()
     (late,) = receiver.of("flow.late")
     assert (late["flow"], late["state"], late["result"]) == ("增加POS机", "failed", '{"status": "success"}')
-    assert [words for words in told(town) if "结果：" in words] == [heard.text]
+    assert [words for words in told(env) if "结果：" in words] == [received.text]
 
 
-async def test_who_cancelled_is_not_told_of_the_result(town: Town, systems: Systems, receiver: Receiver) -> None:
-    asked = await asked_for(town, systems, "一店")
-    town.say("店长", "“取消”")
-    await town.hears("店长", "已取消流程“增加POS机”。")
+async def test_result_after_cancel_is_not_reported(env: BotEnvironment, systems: Systems, receiver: Receiver) -> None:
+    asked = await start_device_flow(env, systems, "一店")
+    env.say("店长", "“取消”")
+    await env.receives("店长", "已取消流程“增加POS机”。")
     assert await call_back(systems.book, asked, "failed")
     (late,) = await until(lambda: receiver.of("flow.late"), "told")
     assert (late["state"], late["result"]) == ("cancelled", "门店拒绝了授权")
-    await town.quiet()
-    assert told(town)[-1] == "已取消流程“增加POS机”。"
+    await env.wait_idle()
+    assert told(env)[-1] == "已取消流程“增加POS机”。"
 
 
 @pytest.mark.parametrize("words", ["增加pos机", "增加 POS机", "增加ＰＯＳ机。", "“增加POS机”。"])
-async def test_a_start_word_is_known_however_it_is_typed(town: Town, words: str) -> None:
-    town.say("店长", words)
-    await town.hears("店长", "请问哪家门店？")
+async def test_start_word_matches_in_any_form(env: BotEnvironment, words: str) -> None:
+    env.say("店长", words)
+    await env.receives("店长", "请问哪家门店？")
 
 
-async def test_a_system_in_trouble_ends_the_flow_with_its_reason(town: Town, systems: Systems) -> None:
+async def test_failing_system_ends_the_flow_with_its_reason(env: BotEnvironment, systems: Systems) -> None:
     systems.book.modes["hipos"] = "refuse"
-    town.say("店长", "增加POS机")
-    await town.hears("店长", "请问哪家门店？")
-    town.say("店长", "一店")
-    await town.hears("店长", "增加POS机失败：资料未通过审核")
+    env.say("店长", "增加POS机")
+    await env.receives("店长", "请问哪家门店？")
+    env.say("店长", "一店")
+    await env.receives("店长", "增加POS机失败：资料未通过审核")
     systems.book.modes["hipos"] = "garbage"
-    town.say("店长", "增加POS机")
-    await until(lambda: len(told(town)) == 3, "asked again")
-    town.say("店长", "二店")
-    await town.hears("店长", "增加POS机失败：HiPOS 云的应答无法识别")
+    env.say("店长", "增加POS机")
+    await until(lambda: len(told(env)) == 3, "asked again")
+    env.say("店长", "二店")
+    await env.receives("店长", "增加POS机失败：HiPOS 云的应答无法识别")

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.gateway
 ACCOUNT = "weimi1001"
 
 
-class Street:
+class GatewayEnvironment:
     """A bot with an official gateway, and its REST API."""
 
     def __init__(self, gateway: OfficialGateway, folder: Path, tls: Any, **service: Any) -> None:
@@ -59,121 +59,121 @@ class Street:
 
 
 @pytest.fixture(params=["tls", "auto", "plain"])
-async def street(request: pytest.FixtureRequest, official: Start, tmp_path: Path) -> AsyncIterator[Street]:  # noqa: F811
+async def env(request: pytest.FixtureRequest, official: Start, tmp_path: Path) -> AsyncIterator[GatewayEnvironment]:  # noqa: F811
     """With TLS (configured, and detected) and without."""
     gateway = await official(tls=request.param != "plain")
     for id, name in (("wxid_song", "宋公明"), ("wxid_xuan", "黑旋风"), ("wxid_zhi", "智多星")):
         await gateway.contact(id, name, friend=True)
     await gateway.contact("wxid_wen", "九纹龙", friend=False)
-    street = Street(gateway, tmp_path, {"tls": True, "plain": False}.get(request.param, "auto"))
-    await street.bot.start()
-    await until(lambda: street.bot.container.accounts.is_online(ACCOUNT), "online")
-    yield street
-    await street.bot.stop()
+    env = GatewayEnvironment(gateway, tmp_path, {"tls": True, "plain": False}.get(request.param, "auto"))
+    await env.bot.start()
+    await until(lambda: env.bot.container.accounts.is_online(ACCOUNT), "online")
+    yield env
+    await env.bot.stop()
 
 
-async def test_a_group_its_members_and_its_welcome(street: Street) -> None:
+async def test_group_members_and_welcome(env: GatewayEnvironment) -> None:
     """Created once, topic set, a friend added and welcomed, a stranger pending until they are a friend."""
-    qun = await street.group()
-    rooms = await street.gateway.rooms()
+    qun = await env.group()
+    rooms = await env.gateway.rooms()
     assert [room["topic"] for room in rooms] == ["宋公明的群100001"]
     assert sorted(rooms[0]["memberIdList"]) == ["wxid_bot", "wxid_song", "wxid_zhi"]
     body = {"code": "1", "owner": "宋公明", "assistant": ACCOUNT}
-    assert (await street.call("POST", "/wxbot/qun", body))[0] == 200
+    assert (await env.call("POST", "/wxbot/qun", body))[0] == 200
 
     join = {"token": qun["token"], "member": "黑旋风"}
-    assert await street.call("POST", "/wxbot/qun/membership", join) == (
+    assert await env.call("POST", "/wxbot/qun/membership", join) == (
         200,
         {"membership_join_response": {"approved": "ok"}},
     )
-    sent = await street.gateway.wait_sent(1, rooms[0]["id"])
+    sent = await env.gateway.wait_sent(1, rooms[0]["id"])
     assert "欢迎 @黑旋风\u2005加入宋公明的群100001！" in sent[0]["text"]
     assert sent[0]["mentions"] == ["wxid_xuan"]
-    assert await street.call("POST", "/wxbot/qun/membership", join) == (
+    assert await env.call("POST", "/wxbot/qun/membership", join) == (
         200,
         {"membership_join_response": {"approved": "ok"}},
     )
 
-    status, answer = await street.call("POST", "/wxbot/qun/membership", join | {"member": "九纹龙"})
+    status, answer = await env.call("POST", "/wxbot/qun/membership", join | {"member": "九纹龙"})
     assert (status, answer["membership_join_response"]["approved"]) == (202, "pending")
-    await street.gateway.friend_request("wxid_wen", "你好")
-    sent = await street.gateway.wait_sent(2, rooms[0]["id"])
+    await env.gateway.friend_request("wxid_wen", "你好")
+    sent = await env.gateway.wait_sent(2, rooms[0]["id"])
     assert "欢迎 @九纹龙" in sent[1]["text"]
-    assert len(await street.gateway.rooms()) == 1
+    assert len(await env.gateway.rooms()) == 1
 
 
-async def test_twenty_at_once_and_a_lost_answer(street: Street) -> None:
+async def test_concurrent_creates_and_lost_response_make_one_group(env: GatewayEnvironment) -> None:
     """One group for twenty simultaneous requests, and for a repeated one after a lost response."""
     body = {"code": "many", "owner": "宋公明", "assistant": ACCOUNT}
-    answers = await asyncio.gather(*(street.call("POST", "/wxbot/qun", body) for _ in range(20)))
+    answers = await asyncio.gather(*(env.call("POST", "/wxbot/qun", body) for _ in range(20)))
     assert sorted(status for status, _ in answers) == [200] * 19 + [201]
-    assert len(await street.gateway.rooms()) == 1
+    assert len(await env.gateway.rooms()) == 1
 
-    await street.gateway.fault("roomCreate", "lose", times=1)
+    await env.gateway.fault("roomCreate", "lose", times=1)
     lost = body | {"code": "lost"}
-    first, _ = await street.call("POST", "/wxbot/qun", lost, timeout=aiohttp.ClientTimeout(40))
-    second, _ = await street.call("POST", "/wxbot/qun", lost)
+    first, _ = await env.call("POST", "/wxbot/qun", lost, timeout=aiohttp.ClientTimeout(40))
+    second, _ = await env.call("POST", "/wxbot/qun", lost)
     assert (first, second) in ((201, 200), (502, 201))
-    assert len(await street.gateway.rooms()) == 2
+    assert len(await env.gateway.rooms()) == 2
 
 
-async def test_what_wechat_does_not_do_is_no_success(street: Street) -> None:
+async def test_call_without_effect_is_an_error(env: GatewayEnvironment) -> None:
     """A call that succeeds without effect is an error; from forty members on, people are invited."""
-    await street.gateway.fault("roomCreate", "throw", times=1, text="too bad")
+    await env.gateway.fault("roomCreate", "throw", times=1, text="too bad")
     body = {"code": "1", "owner": "宋公明", "assistant": ACCOUNT}
-    assert (await street.call("POST", "/wxbot/qun", body))[1]["error"]["code"] == 2006
-    qun = await street.group()
+    assert (await env.call("POST", "/wxbot/qun", body))[1]["error"]["code"] == 2006
+    qun = await env.group()
     join = {"token": qun["token"], "member": "黑旋风"}
-    await street.gateway.fault("roomAdd", "ignore", times=1)
-    assert (await street.call("POST", "/wxbot/qun/membership", join))[1]["error"]["code"] == 3006
-    await street.gateway.fault("roomAdd", "throw", times=1, text="-2028 群主已启用群聊邀请确认")
-    assert (await street.call("POST", "/wxbot/qun/membership", join))[1] == {
+    await env.gateway.fault("roomAdd", "ignore", times=1)
+    assert (await env.call("POST", "/wxbot/qun/membership", join))[1]["error"]["code"] == 3006
+    await env.gateway.fault("roomAdd", "throw", times=1, text="-2028 群主已启用群聊邀请确认")
+    assert (await env.call("POST", "/wxbot/qun/membership", join))[1] == {
         "membership_join_response": {"approved": "invited"}
     }
 
 
-async def test_who_deleted_the_assistant_is_waited_for(street: Street) -> None:
+async def test_person_who_deleted_the_assistant_is_pending(env: GatewayEnvironment) -> None:
     """Pending once, however often it is requested, until they are friends again."""
-    qun = await street.group()
-    await street.gateway.unfriend("wxid_xuan")
+    qun = await env.group()
+    await env.gateway.unfriend("wxid_xuan")
     join = {"token": qun["token"], "member": "黑旋风"}
     for _ in range(3):
-        status, answer = await street.call("POST", "/wxbot/qun/membership", join)
+        status, answer = await env.call("POST", "/wxbot/qun/membership", join)
         assert (status, answer["membership_join_response"]["approved"]) == (202, "pending")
     waiting = select(Membership).where(Membership.state == MemberState.WAITING_FRIEND)
-    assert len(await street.bot.container.store.read(lambda s: s.exec(waiting).all())) == 1
-    await street.gateway.befriend("wxid_xuan")
-    room = (await street.gateway.rooms())[0]["id"]
-    await street.gateway.wait_sent(1, room)
-    assert await street.bot.container.store.read(lambda s: s.exec(waiting).all()) == []
+    assert len(await env.bot.container.store.read(lambda s: s.exec(waiting).all())) == 1
+    await env.gateway.befriend("wxid_xuan")
+    room = (await env.gateway.rooms())[0]["id"]
+    await env.gateway.wait_sent(1, room)
+    assert await env.bot.container.store.read(lambda s: s.exec(waiting).all()) == []
 
 
-async def test_an_admin_brings_the_assistant_into_a_group(street: Street) -> None:
+async def test_admins_invitation_is_accepted(env: GatewayEnvironment) -> None:
     """An admin's invitation is accepted, a stranger's is not."""
-    gateway = street.gateway
+    gateway = env.gateway
     await gateway.contact("wxid_admin", "店长", friend=True)
     await gateway.room("a@chatroom", "店里", members=["wxid_admin", "wxid_song"])
     await gateway.room("b@chatroom", "街上", members=["wxid_xuan", "wxid_song"])
     await gateway.invite_bot("b@chatroom", "wxid_xuan")
     await gateway.invite_bot("a@chatroom", "wxid_admin")
-    await until(lambda: "a@chatroom" in street.bot.assistants[0].directory.rooms, "in the admin's group")
+    await until(lambda: "a@chatroom" in env.bot.assistants[0].directory.rooms, "in the admin's group")
     members = {room["id"]: room["memberIdList"] for room in await gateway.rooms()}
     assert "wxid_bot" in members["a@chatroom"]
     assert "wxid_bot" not in members["b@chatroom"]
 
 
-async def test_a_gateway_that_spoke_tls_is_remembered(official: Start, tmp_path: Path) -> None:  # noqa: F811
+async def test_tls_use_is_remembered(official: Start, tmp_path: Path) -> None:  # noqa: F811
     """Also across a restart: `auto` does not try plaintext any more."""
     gateway = await official(tls=True)
     for _ in range(2):
-        street = Street(gateway, tmp_path, "auto")
-        await street.bot.start()
+        env = GatewayEnvironment(gateway, tmp_path, "auto")
+        await env.bot.start()
         try:
-            seen = street.bot.container.tls_seen
+            seen = env.bot.container.tls_seen
             await until(lambda seen=seen: gateway.endpoint in seen, "TLS was seen")
         finally:
-            await street.bot.stop()
-    kept = Street(gateway, tmp_path, "auto").bot.config.database_file
+            await env.bot.stop()
+    kept = GatewayEnvironment(gateway, tmp_path, "auto").bot.config.database_file
     assert kept is not None
     row = sqlite3.connect(kept).execute("SELECT value FROM setting WHERE key = ?", (f"tls_seen:{gateway.endpoint}",))
     assert row.fetchall() == [("1",)]

@@ -88,7 +88,7 @@ async def shop(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[
     await shop.close()
 
 
-async def test_a_group_of_the_pool_is_bound_once_and_its_page_shows_the_join_code(shop: GroupShop) -> None:
+async def test_pool_group_is_bound_once_and_page_shows_join_code(shop: GroupShop) -> None:
     qun = await shop.qun()
     assert (qun["topic"], qun["state"], qun["members"]) == ("梁山一群", "active", 1)
     assert (await shop.request("POST", "/wxbot/qun", code="c1", owner="宋公明", assistant=ACCOUNT))[0] == 200
@@ -103,7 +103,7 @@ async def test_a_group_of_the_pool_is_bound_once_and_its_page_shows_the_join_cod
     assert (status, answer["error"]["code"]) == (404, 2003)
 
 
-async def test_who_is_let_in_is_invited_and_in_once_the_list_shows_them(shop: GroupShop) -> None:
+async def test_invited_person_is_joined_once_listed(shop: GroupShop) -> None:
     qun = await shop.qun()
     body = {"token": qun["token"], "member": "黑旋风"}
     for _ in range(2):
@@ -124,7 +124,7 @@ async def test_who_is_let_in_is_invited_and_in_once_the_list_shows_them(shop: Gr
     assert (await shop.request("POST", "/wxbot/qun/membership", **body))[0] == 202
 
 
-async def test_a_token_said_to_the_assistant_is_answered_with_the_page(shop: GroupShop) -> None:
+async def test_token_message_is_answered_with_the_page(shop: GroupShop) -> None:
     qun = await shop.qun()
     await shop.say("黑旋风", qun["token"])
     await until(lambda: shop.seen("黑旋风"), "an answer")
@@ -132,7 +132,7 @@ async def test_a_token_said_to_the_assistant_is_answered_with_the_page(shop: Gro
 
 
 @pytest.mark.parametrize("shop", [True], indirect=True)
-async def test_the_next_group_opens_by_itself_and_belongs_to_the_same_qun(shop: GroupShop) -> None:
+async def test_next_group_opens_automatically_for_the_same_qun(shop: GroupShop) -> None:
     await shop.qun()
     chats = {shop.groups.scan(shop.way(), f"wm_{n}", f"人{n}") for n in range(3)}
     assert len(chats) == 2
@@ -141,7 +141,7 @@ async def test_the_next_group_opens_by_itself_and_belongs_to_the_same_qun(shop: 
     await shop.until_members(4)
 
 
-async def test_what_is_said_to_a_group_is_sent_once_staff_confirm_it(shop: GroupShop) -> None:
+async def test_group_message_is_sent_once_staff_confirm(shop: GroupShop) -> None:
     qun = await shop.qun()
     _, answer = await shop.request("POST", "/wxbot/broadcast", quns=[qun["number"]], text="今晚开会")
     path = f"/wxbot/broadcast/{answer['broadcast']['id']}"
@@ -156,7 +156,7 @@ async def test_what_is_said_to_a_group_is_sent_once_staff_confirm_it(shop: Group
     assert len(shop.groups.tasks) == 1
 
 
-async def test_what_the_platform_does_not_send_has_failed(shop: GroupShop) -> None:
+async def test_message_not_sent_by_the_platform_is_failed(shop: GroupShop) -> None:
     qun = await shop.qun()
     _, answer = await shop.request("POST", "/wxbot/message", assistant=ACCOUNT, qun=qun["code"], text="第五次")
     await until(lambda: shop.groups.tasks, "a task")
@@ -166,7 +166,7 @@ async def test_what_the_platform_does_not_send_has_failed(shop: GroupShop) -> No
     await shop.until_shown(path, "message", lambda shown: shown["state"] == "failed")
 
 
-async def test_what_groups_cannot_do_is_501(shop: GroupShop) -> None:
+async def test_unsupported_group_calls_return_501(shop: GroupShop) -> None:
     qun = await shop.qun()
     await shop.request("POST", "/wxbot/qun/membership", token=qun["token"], member="黑旋风")
     shop.groups.scan(shop.way(), "wm_heixuanfeng", "黑旋风")
@@ -185,7 +185,7 @@ async def test_what_groups_cannot_do_is_501(shop: GroupShop) -> None:
     await until(lambda: not shop.groups.ways, "nobody joins any more")
 
 
-async def test_a_restart_finds_groups_codes_and_tasks_again(shop: GroupShop) -> None:
+async def test_groups_codes_and_tasks_survive_restart(shop: GroupShop) -> None:
     qun = await shop.qun()
     await shop.request("POST", "/wxbot/message", assistant=ACCOUNT, qun=qun["code"], text="明天见")
     await until(lambda: shop.groups.tasks, "a task")
@@ -210,7 +210,7 @@ async def test_a_restart_finds_groups_codes_and_tasks_again(shop: GroupShop) -> 
         "/拉黑 {number} 黑旋风",
     ],
 )
-async def test_a_command_that_the_channel_cannot_do_says_so(shop: GroupShop, command: str) -> None:
+async def test_unsupported_command_is_reported(shop: GroupShop, command: str) -> None:
     qun = await shop.qun()
     shop.groups.scan(shop.way(), "wm_heixuanfeng", "黑旋风")
     await shop.changed(shop.pool[0])

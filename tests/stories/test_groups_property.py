@@ -13,7 +13,7 @@ from sqlmodel import select
 
 from models.groups import Membership, MemberState
 from sandbox.world.model import Refused
-from tests.stories.conftest import Town
+from tests.stories.conftest import BotEnvironment
 from tests.stories.group_life import holds, members
 
 PEOPLE = ("甲", "乙", "丙", "丁")
@@ -25,12 +25,12 @@ STEPS = st.one_of(
 )
 
 
-class Life:
+class GroupModel:
     """A bot with one group, and random actions."""
 
     def __init__(self, folder: Path) -> None:
         # invitations from five members on; two actions swap names
-        self.town = Town(folder, groups={"direct_add_limit": 5, "confirm_seconds": 0.5})
+        self.env = BotEnvironment(folder, groups={"direct_add_limit": 5, "confirm_seconds": 0.5})
         self.ids: dict[str, str] = {}
         self.qun: dict[str, Any] = {}
         self.runs = True
@@ -39,29 +39,29 @@ class Life:
 
     async def begin(self) -> None:
         """Make everybody a friend of the assistant, and create the group with its first three members."""
-        await self.town.open()
-        self.town.world.rules.direct_limit = 5
-        self.qun = await self.town.make_group()
-        self.ids = {name: self.town.newcomer(name) for name in PEOPLE}
+        await self.env.open()
+        self.env.world.rules.direct_limit = 5
+        self.qun = await self.env.make_group()
+        self.ids = {name: self.env.add_person(name) for name in PEOPLE}
         for one in self.ids.values():  # also 智多星, who adds them
-            self.town.world.people.befriend(one, self.town.id("智多星"))
-        await self.town.quiet()
+            self.env.world.people.befriend(one, self.env.id("智多星"))
+        await self.env.wait_idle()
 
     async def step(self, what: str, who: str) -> None:
         """Execute one action; actions rejected by WeChat are skipped."""
-        world, room, one = self.town.world, self.qun["room"], self.ids.get(who, "")
+        world, room, one = self.env.world, self.qun["room"], self.ids.get(who, "")
         try:
             if what == "token":
-                self.town.say(one, self.qun["token"])
+                self.env.say(one, self.qun["token"])
             elif what == "rest" and self.runs:
-                await self.town.join(self.qun["token"], one)
+                await self.env.join(self.qun["token"], one)
             elif what == "brought":
-                world.joins.add(self.town.id("智多星"), room, one)
+                world.joins.add(self.env.id("智多星"), room, one)
             elif what == "leaves":
                 world.rooms.leave(one, room)
                 self.left.add(one)
             elif what == "removed":
-                world.rooms.remove(self.town.id("bot"), room, one)
+                world.rooms.remove(self.env.id("bot"), room, one)
                 self.left.add(one)
             elif what == "taps":
                 card = next(c for c in world.state.invitations.values() if c.invitee == one and c.state == "open")
@@ -75,7 +75,7 @@ class Life:
             return
 
     async def _bot(self, what: str) -> None:
-        faults = self.town.world.faults
+        faults = self.env.world.faults
         if what == "deaf":
             faults.event("*", lost=0.5, late=0.5, late_ms=30)
         elif what == "hears again":
@@ -83,36 +83,34 @@ class Life:
         elif what == "twice":
             faults.event("room-join", twice=1.0)
         elif what in ("stop", "restart") and self.runs:
-            await self.town.stop_bot()
+            await self.env.stop_bot()
             self.runs = False
         if what in ("start", "restart") and not self.runs:
-            await self.town.start_bot()
+            await self.env.start_bot()
             self.runs = True
 
     async def settle(self) -> None:
         """Wait for all events and jobs, and run the drift check once."""
-        self.town.world.faults.clear()
+        self.env.world.faults.clear()
         await self._bot("start")
         await asyncio.sleep(0.1)  # for delayed events
-        await self.town.quiet()
+        await self.env.wait_idle()
         await holds(self._idle, lambda: "the ways in go on")
         await holds(self._agrees, lambda: "readings agree on who is gone")
-        await self.town.quiet()
+        await self.env.wait_idle()
 
     async def _agrees(self) -> bool:
-        await self.town.bot.container.group_policy.check()
-        return await members(self.town, self.qun) == set(self.town.room(self.qun["room"]).members) - {
-            self.town.id("bot")
-        }
+        await self.env.bot.container.group_policy.check()
+        return await members(self.env, self.qun) == set(self.env.room(self.qun["room"]).members) - {self.env.id("bot")}
 
     async def _idle(self) -> bool:
-        return not self.town.bot.container.token_joins._tasks
+        return not self.env.bot.container.token_joins._tasks
 
     async def check(self) -> None:
         """Check that the database equals the world."""
-        there = set(self.town.room(self.qun["room"]).members) - {self.town.id("bot")}
-        assert await members(self.town, self.qun) == there
-        store = self.town.bot.container.store
+        there = set(self.env.room(self.qun["room"]).members) - {self.env.id("bot")}
+        assert await members(self.env, self.qun) == there
+        store = self.env.bot.container.store
         rows = {row.contact_id: row for row in await store.read(lambda s: s.exec(select(Membership)).all())}
         assert len(rows) == len(set(rows)), "a person has one row"
         for one in self.ids.values():
@@ -124,13 +122,13 @@ class Life:
                 assert one in self.left
 
     def _has_card(self, one: str) -> bool:
-        return any(card.invitee == one for card in self.town.world.state.invitations.values())
+        return any(card.invitee == one for card in self.env.world.state.invitations.values())
 
 
-async def live(steps: list[tuple[str, str]]) -> None:
+async def run_steps(steps: list[tuple[str, str]]) -> None:
     """Run a sequence of actions, and check the result, also after a restart."""
     with tempfile.TemporaryDirectory() as folder:
-        life = Life(Path(folder))
+        life = GroupModel(Path(folder))
         await life.begin()
         try:
             for what, who in steps:
@@ -138,15 +136,15 @@ async def live(steps: list[tuple[str, str]]) -> None:
             await life.settle()
             await life.check()
             await life._bot("restart")
-            await life.town.quiet()
+            await life.env.wait_idle()
             await life.check()
         finally:
             if not life.runs:
-                await life.town.start_bot()
-            await life.town.close()
+                await life.env.start_bot()
+            await life.env.close()
 
 
 @settings(max_examples=12, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(STEPS, min_size=8, max_size=30))
-def test_the_database_equals_the_world(steps: list[tuple[str, str]]) -> None:
-    asyncio.run(live(steps))
+def test_database_equals_the_world(steps: list[tuple[str, str]]) -> None:
+    asyncio.run(run_steps(steps))

@@ -1,4 +1,4 @@
-"""Files that never come hold up nobody: not the customer, not the staff, not the group's rules."""
+"""Files that cannot be fetched delay neither customers, staff nor moderation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from tests.official import Start, official  # noqa: F401 - a fixture
 from tests.stories.conftest import until
-from tests.stories.test_groups_on_official_gateway import ACCOUNT, Street
+from tests.stories.test_groups_on_official_gateway import ACCOUNT, GatewayEnvironment
 
 pytestmark = pytest.mark.gateway
 STAFF_ROOM = "staff@chatroom"
@@ -20,7 +20,7 @@ PICTURE = {"name": "a.png", "base64": base64.b64encode(b"picture").decode()}
 
 
 @pytest.fixture
-async def street(official: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Street]:  # noqa: F811
+async def env(official: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[GatewayEnvironment]:  # noqa: F811
     """A customer, and one member of the staff; a file may take five seconds instead of fifteen."""
     monkeypatch.setattr("services.support.file_relay.TIMEOUT", 5.0)
     monkeypatch.setattr("services.moderation.moderator.SECONDS", 600.0)
@@ -31,15 +31,15 @@ async def street(official: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     me = (await gateway.status())["self"]
     await gateway.room(STAFF_ROOM, "客服值班群", [me, "wxid_song", "wxid_admin"], owner="wxid_admin")
     hours = {"days": "mon-sun", "from": "00:00", "to": "24:00"}
-    street = Street(gateway, tmp_path, False, handoff={"hours": hours})
-    await street.bot.start()
-    await until(lambda: street.bot.container.accounts.is_online(ACCOUNT), "online")
-    yield street
-    await street.bot.stop()
+    env = GatewayEnvironment(gateway, tmp_path, False, handoff={"hours": hours})
+    await env.bot.start()
+    await until(lambda: env.bot.container.accounts.is_online(ACCOUNT), "online")
+    yield env
+    await env.bot.stop()
 
 
-async def test_two_pictures_that_never_come_and_a_person_asked_for(street: Street) -> None:
-    gateway = street.gateway
+async def test_lost_pictures_do_not_delay_a_request_for_a_person(env: GatewayEnvironment) -> None:
+    gateway = env.gateway
     await gateway.fault("messageFile", "hang")
     for _ in range(2):
         await gateway.say("wxid_xuan", kind="image", file=PICTURE)
@@ -53,8 +53,8 @@ async def test_two_pictures_that_never_come_and_a_person_asked_for(street: Stree
     assert missing == ["【#1 黑旋风】[图片]（没能取得）"] * 3
 
 
-async def test_a_picture_that_comes_late_follows(street: Street) -> None:
-    gateway = street.gateway
+async def test_late_picture_is_relayed(env: GatewayEnvironment) -> None:
+    gateway = env.gateway
     await gateway.say("wxid_xuan", "人工")
     await gateway.wait_sent(1, STAFF_ROOM)
     await gateway.fault("messageFile", "late", ms=1200)
@@ -66,8 +66,8 @@ async def test_a_picture_that_comes_late_follows(street: Street) -> None:
 
 
 @pytest.mark.parametrize("mode", ["hang", "late"])
-async def test_a_colleagues_picture_does_not_stop_the_staff_room(street: Street, mode: str) -> None:
-    gateway = street.gateway
+async def test_slow_picture_of_staff_does_not_block_the_room(env: GatewayEnvironment, mode: str) -> None:
+    gateway = env.gateway
     await gateway.say("wxid_xuan", "人工")
     await gateway.wait_sent(1, STAFF_ROOM)
     await gateway.fault("messageFile", mode, **({"ms": 1200} if mode == "late" else {}))
@@ -82,9 +82,9 @@ async def test_a_colleagues_picture_does_not_stop_the_staff_room(street: Street,
     assert "图片" in told
 
 
-async def test_pictures_do_not_keep_a_group_from_its_rules(street: Street) -> None:
-    gateway = street.gateway
-    qun = await street.group()
+async def test_slow_pictures_do_not_block_moderation(env: GatewayEnvironment) -> None:
+    gateway = env.gateway
+    qun = await env.group()
     room = (await gateway.rooms())[-1]["id"]
     await gateway.join(room, "wxid_xuan")
     await gateway.wait_sent(1, room)

@@ -14,7 +14,7 @@ from services.messaging.messages import text
 from services.support.agent_desk import Agent
 from tests.stories.conftest import until
 from tests.stories.official_shop import Shop, rules, shop
-from tests.stories.service import until_done
+from tests.stories.service import repeat_until
 
 __all__ = ["shop"]
 CONNECTING = "正在为您转接人工客服，请稍候。"
@@ -38,7 +38,7 @@ async def until_ticket(shop: Shop, **wanted: Any) -> None:
         row = await shop.ticket()
         return all(getattr(row, name) == value for name, value in wanted.items())
 
-    await until_done(is_so, f"ticket 1 is {wanted}")
+    await repeat_until(is_so, f"ticket 1 is {wanted}")
 
 
 async def queued(shop: Shop) -> None:
@@ -55,11 +55,11 @@ async def test_staff_serve_a_customer_in_their_own_client(client_shop: Shop) -> 
     shop.service.answer("黑旋风", "您好，我是吴用。")
     await shop.call_back()
     await until_ticket(shop, state=TicketState.OPEN, staff_id="WuYong", staff_name="WuYong")
-    await until_done(lambda: is_answered(shop), "the answer is noted")
+    await repeat_until(lambda: is_answered(shop), "the answer is noted")
     await shop.say("黑旋风", "营业时间")  # the assistant keeps silent
     shop.service.finish("黑旋风")
     await shop.call_back()
-    await shop.hears("黑旋风", CONNECTING, "您好，我是吴用。", MARK)
+    await shop.receives("黑旋风", CONNECTING, "您好，我是吴用。", MARK)
     assert shop.service.customer("黑旋风").seen[-1]["msgtype"] == "msgmenu"
     assert shop.server.corp.calls.count("kf/send_msg_on_event") == 1, "the mark is asked for by the session's code"
     await shop.tap("黑旋风", 1)
@@ -68,7 +68,7 @@ async def test_staff_serve_a_customer_in_their_own_client(client_shop: Shop) -> 
     await until(lambda: "我们每天 9:00-18:00 营业。" in shop.seen("黑旋风"), "the assistant answers again")
 
 
-async def test_who_is_in_the_queue_already_is_not_put_there_again(client_shop: Shop) -> None:
+async def test_queued_customer_is_not_queued_again(client_shop: Shop) -> None:
     """As after a crash between the call and the note of its success."""
     await queued(client_shop)
     wechat = client_shop.bot.container.accounts.get("kefu1")
@@ -76,12 +76,12 @@ async def test_who_is_in_the_queue_already_is_not_put_there_again(client_shop: S
     assert client_shop.server.corp.calls.count("kf/service_state/trans") == 1
 
 
-async def test_a_queue_that_refuses_is_told_and_tried_again(client_shop: Shop) -> None:
+async def test_refused_queueing_is_reported_and_retried(client_shop: Shop) -> None:
     shop = client_shop
     shop.service.has_staff = False
     await shop.say("黑旋风", "人工")
     await until_done_refused(shop)
-    await shop.hears("黑旋风", CONNECTING, AWAY)
+    await shop.receives("黑旋风", CONNECTING, AWAY)
     await until_ticket(shop, state=TicketState.WAITING, refusals=1)
     shop.service.has_staff = True
     shop.ahead += 601
@@ -96,22 +96,22 @@ async def until_done_refused(shop: Shop) -> None:
         shop.due()
         return AWAY in shop.seen("黑旋风")
 
-    await until_done(is_told, "the customer is told")
+    await repeat_until(is_told, "the customer is told")
 
 
-async def test_staff_who_answer_on_their_own_account_silence_the_assistant(shop: Shop) -> None:
+async def test_staff_session_silences_the_assistant(shop: Shop) -> None:
     """Whatever `handoff` says: with a member of staff in the session, the API cannot send."""
     await shop.say("黑旋风", "营业时间")
-    await shop.hears("黑旋风", "我们每天 9:00-18:00 营业。")
+    await shop.receives("黑旋风", "我们每天 9:00-18:00 营业。")
     shop.service.take("黑旋风", "WuYong")
     shop.service.answer("黑旋风", "您好，我是吴用。")
     await shop.call_back()
-    await until_done(lambda: has_ticket(shop), "a ticket")
+    await repeat_until(lambda: has_ticket(shop), "a ticket")
     await until_ticket(shop, state=TicketState.OPEN, staff_id="WuYong")
     await shop.say("黑旋风", "营业时间")
     shop.service.finish("黑旋风")
     await shop.call_back()
-    await shop.hears("黑旋风", "我们每天 9:00-18:00 营业。", "您好，我是吴用。", MARK)
+    await shop.receives("黑旋风", "我们每天 9:00-18:00 营业。", "您好，我是吴用。", MARK)
 
 
 async def is_answered(shop: Shop) -> bool:
@@ -124,21 +124,21 @@ async def has_ticket(shop: Shop) -> bool:
 
 async def test_staff_serve_a_customer_in_the_console(shop: Shop) -> None:
     await shop.say("黑旋风", "人工")
-    await shop.hears("黑旋风", CONNECTING)
+    await shop.receives("黑旋风", CONNECTING)
     container = shop.bot.container
     await until_ticket(shop, state=TicketState.OPEN, room_id="")
     await shop.say("黑旋风", "发票")  # the assistant keeps silent
     await container.store.write(lambda s: container.agent_desk.reply(s, 1, AGENT, text("您好，请讲。"), "k1"))
-    await shop.hears("黑旋风", CONNECTING, "您好，请讲。")
+    await shop.receives("黑旋风", CONNECTING, "您好，请讲。")
     await container.store.write(lambda s: container.agent_desk.close(s, 1, AGENT))
-    await shop.hears("黑旋风", CONNECTING, "您好，请讲。", MARK)
+    await shop.receives("黑旋风", CONNECTING, "您好，请讲。", MARK)
     assert shop.service.customer("黑旋风").state is SessionState.ENDED
     await shop.say("黑旋风", "4分")
     await until_ticket(shop, mark=4)
 
 
-async def test_an_answer_from_the_console_fails_while_staff_have_the_session(client_shop: Shop) -> None:
-    """It is told at once and not sent when the session has long ended; what the assistant says waits."""
+async def test_console_answer_fails_during_a_staff_session(client_shop: Shop) -> None:
+    """The failure is reported at once and the answer is not sent later; other messages wait."""
     shop = client_shop
     await queued(shop)
     container = shop.bot.container
@@ -158,14 +158,14 @@ async def test_an_answer_from_the_console_fails_while_staff_have_the_session(cli
     assert "从后台说。" not in shop.seen("黑旋风")
 
 
-async def test_a_ticket_that_is_silent_is_closed_by_the_clock(shop: Shop) -> None:
+async def test_silent_ticket_is_closed_by_the_job(shop: Shop) -> None:
     await shop.say("黑旋风", "人工")
-    await shop.hears("黑旋风", CONNECTING)
+    await shop.receives("黑旋风", CONNECTING)
     container = shop.bot.container
     await container.store.write(lambda s: container.agent_desk.reply(s, 1, AGENT, text("您好，请讲。"), "k1"))
-    await shop.hears("黑旋风", CONNECTING, "您好，请讲。")
+    await shop.receives("黑旋风", CONNECTING, "您好，请讲。")
     for _ in range(8):
         await container.idle_tickets.close()
         shop.ahead += 300
     await until_ticket(shop, state=TicketState.CLOSED, closed_by="idle")
-    await shop.hears("黑旋风", CONNECTING, "您好，请讲。", MARK)
+    await shop.receives("黑旋风", CONNECTING, "您好，请讲。", MARK)

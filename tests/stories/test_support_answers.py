@@ -12,8 +12,8 @@ from config.customer_service import KeywordRule
 from sandbox.world.model import Kind
 from services.support.missed_questions import most_missed
 from tests.command_line import RunBot, run_bot
-from tests.stories.conftest import MakeTown, Town, until
-from tests.stories.service import MARKER, answers, words
+from tests.stories.conftest import BotEnvironment, MakeEnv, until
+from tests.stories.service import MARKER, replies_to, words
 
 __all__ = ["run_bot"]
 FALLBACK = "抱歉，我没听懂。回复“人工”转人工客服。"
@@ -39,7 +39,7 @@ FAQ = """
 
 
 @pytest.fixture
-async def shop(make_town: MakeTown, tmp_path: Path) -> Town:
+async def shop(make_env: MakeEnv, tmp_path: Path) -> BotEnvironment:
     faq = tmp_path / "faq.yaml"
     faq.write_text(FAQ, encoding="utf-8")
     picture = tmp_path / "map.png"
@@ -50,19 +50,19 @@ async def shop(make_town: MakeTown, tmp_path: Path) -> Town:
         {"link": {"title": "导航", "url": "https://map.example/{1}"}},
     ]
     keywords = [*KEYWORDS, {"regex": "怎么去(\\S+)店", "reply": several}]
-    return await make_town(customer_service={"keywords": keywords, "faq": str(faq)})
+    return await make_env(customer_service={"keywords": keywords, "faq": str(faq)})
 
 
-async def test_keywords_in_private(shop: Town) -> None:
+async def test_keywords_in_private(shop: BotEnvironment) -> None:
     """Equals, contains (the longest word), regex with a group; group-only rules are not used."""
-    assert await answers(shop, "黑旋风", " 营业时间 ") == ["我们每天 9:00-18:00 营业。"]
-    assert await answers(shop, "黑旋风", "请问发票怎么开") == ["开发票请发抬头和税号。"]
-    assert await answers(shop, "黑旋风", "要电子发票") == ["电子发票发到邮箱。"]
-    assert await answers(shop, "黑旋风", "我的订单 1234 呢") == ["订单 1234 已收到，请稍候。"]
-    assert await answers(shop, "黑旋风", "群规") == [FALLBACK]
+    assert await replies_to(shop, "黑旋风", " 营业时间 ") == ["我们每天 9:00-18:00 营业。"]
+    assert await replies_to(shop, "黑旋风", "请问发票怎么开") == ["开发票请发抬头和税号。"]
+    assert await replies_to(shop, "黑旋风", "要电子发票") == ["电子发票发到邮箱。"]
+    assert await replies_to(shop, "黑旋风", "我的订单 1234 呢") == ["订单 1234 已收到，请稍候。"]
+    assert await replies_to(shop, "黑旋风", "群规") == [FALLBACK]
 
 
-async def test_a_reply_of_several_parts(shop: Town) -> None:
+async def test_reply_of_several_parts(shop: BotEnvironment) -> None:
     shop.say("黑旋风", "怎么去人民路店")
     await until(lambda: len(words(shop.seen("黑旋风"))) == 3, "three parts")
     text, picture, link = [m for m in shop.seen("黑旋风") if m.kind is not Kind.NOTE]
@@ -71,38 +71,38 @@ async def test_a_reply_of_several_parts(shop: Town) -> None:
     assert link.data["url"] == "https://map.example/%E4%BA%BA%E6%B0%91%E8%B7%AF"
 
 
-async def test_keywords_in_a_group_only_when_called(shop: Town) -> None:
+async def test_keywords_in_a_group_need_a_mention(shop: BotEnvironment) -> None:
     room = (await shop.make_group())["room"]
     await shop.join((await shop.make_group())["token"], "黑旋风")
-    await shop.hears("宋公明", "欢迎 @黑旋风", room)
+    await shop.receives("宋公明", "欢迎 @黑旋风", room)
     shop.say("黑旋风", "群规是什么", room)  # nobody was called
-    heard = await answers(shop, "黑旋风", "群规是什么", room)
-    assert heard == ["@黑旋风\u2005请文明发言。"]
-    assert await answers(shop, "黑旋风", "发票", room) == []  # private only; and no fallback in groups
+    received = await replies_to(shop, "黑旋风", "群规是什么", room)
+    assert received == ["@黑旋风\u2005请文明发言。"]
+    assert await replies_to(shop, "黑旋风", "发票", room) == []  # private only; and no fallback in groups
 
 
-async def test_fallback_once_in_ten_minutes_and_over_a_restart(shop: Town) -> None:
+async def test_fallback_is_limited_also_across_restart(shop: BotEnvironment) -> None:
     """The second time a person is offered in other words, the third time nothing is said."""
-    assert await answers(shop, "黑旋风", "今天天气真好") == [FALLBACK]
+    assert await replies_to(shop, "黑旋风", "今天天气真好") == [FALLBACK]
     await shop.restart_bot()
-    assert await answers(shop, "黑旋风", "你听见了吗") == [AGAIN]
+    assert await replies_to(shop, "黑旋风", "你听见了吗") == [AGAIN]
     await shop.restart_bot()
-    assert await answers(shop, "黑旋风", "听见我说话没有") == []
+    assert await replies_to(shop, "黑旋风", "听见我说话没有") == []
     shop.ahead = 601
-    assert await answers(shop, "黑旋风", "唱首歌吧") == [FALLBACK]
-    assert await answers(shop, "黑旋风", "再唱一首") == [AGAIN]
-    assert await answers(shop, "宋公明", "今天天气真好") == [FALLBACK]  # per person
+    assert await replies_to(shop, "黑旋风", "唱首歌吧") == [FALLBACK]
+    assert await replies_to(shop, "黑旋风", "再唱一首") == [AGAIN]
+    assert await replies_to(shop, "宋公明", "今天天气真好") == [FALLBACK]  # per person
     misses = await shop.bot.container.store.read(lambda s: most_missed(s, 3))
     assert misses[0] == ("今天天气真好", 2)
 
 
-async def test_a_listed_question_is_answered_however_it_is_written(shop: Town) -> None:
-    assert await answers(shop, "黑旋风", "会员，怎么办理？") == ["绑定手机号即可。"]
-    assert await answers(shop, "黑旋风", "请问 会员怎么办理 呢") == ["绑定手机号即可。"]
+async def test_listed_question_matches_in_any_form(shop: BotEnvironment) -> None:
+    assert await replies_to(shop, "黑旋风", "会员，怎么办理？") == ["绑定手机号即可。"]
+    assert await replies_to(shop, "黑旋风", "请问 会员怎么办理 呢") == ["绑定手机号即可。"]
 
 
-async def test_a_near_question_gets_a_menu_whose_number_answers_after_a_restart(shop: Town) -> None:
-    (menu,) = await answers(shop, "黑旋风", "会员怎么弄呀")
+async def test_menu_number_answers_after_restart(shop: BotEnvironment) -> None:
+    (menu,) = await replies_to(shop, "黑旋风", "会员怎么弄呀")
     lines = menu.splitlines()
     assert lines[0] == "您是不是想问："
     offered = [line.partition(". ")[2] for line in lines if line[:1] in "123"]
@@ -111,49 +111,49 @@ async def test_a_near_question_gets_a_menu_whose_number_answers_after_a_restart(
     await shop.restart_bot()
     known = {"怎么开通会员": "绑定手机号即可。", "会员怎么办理": "绑定手机号即可。", "会员积分怎么查": "在“我的”里查。"}
     known |= {"会员卡丢了怎么办": "不用实体卡。"}
-    assert await answers(shop, "黑旋风", "2") == [known[offered[1]]]
-    assert await answers(shop, "黑旋风", "①") == [known[offered[0]]]
-    assert await answers(shop, "黑旋风", "回复 2") == [known[offered[1]]]
-    assert await answers(shop, "黑旋风", "第三个") == [known[offered[2]]]
-    assert await answers(shop, "黑旋风", "4") == [FALLBACK]
-    assert await answers(shop, "宋公明", "1") == [FALLBACK]  # the menu was offered to someone else
+    assert await replies_to(shop, "黑旋风", "2") == [known[offered[1]]]
+    assert await replies_to(shop, "黑旋风", "①") == [known[offered[0]]]
+    assert await replies_to(shop, "黑旋风", "回复 2") == [known[offered[1]]]
+    assert await replies_to(shop, "黑旋风", "第三个") == [known[offered[2]]]
+    assert await replies_to(shop, "黑旋风", "4") == [FALLBACK]
+    assert await replies_to(shop, "宋公明", "1") == [FALLBACK]  # the menu was offered to someone else
 
 
-async def test_what_is_quoted_is_not_said(shop: Town) -> None:
+async def test_quoted_text_is_ignored(shop: BotEnvironment) -> None:
     """Phones put the quote into the text; only the text below it counts."""
     under = "「助手：{}」\n- - - - - - - - - - - - - - -\n{}"
-    (menu,) = await answers(shop, "黑旋风", "会员怎么弄呀")
-    said = await answers(shop, "黑旋风", under.format(menu, "1"))
+    (menu,) = await replies_to(shop, "黑旋风", "会员怎么弄呀")
+    said = await replies_to(shop, "黑旋风", under.format(menu, "1"))
     assert said in (["绑定手机号即可。"], ["在“我的”里查。"], ["不用实体卡。"])
-    assert await answers(shop, "黑旋风", under.format("开发票请发抬头和税号。", "营业时间")) == [
+    assert await replies_to(shop, "黑旋风", under.format("开发票请发抬头和税号。", "营业时间")) == [
         "我们每天 9:00-18:00 营业。"
     ]
-    assert await answers(shop, "黑旋风", under.format("开发票请发抬头和税号。", "好吧")) == [FALLBACK]
-    assert await answers(shop, "黑旋风", under.format(FALLBACK, "人工")) != []
+    assert await replies_to(shop, "黑旋风", under.format("开发票请发抬头和税号。", "好吧")) == [FALLBACK]
+    assert await replies_to(shop, "黑旋风", under.format(FALLBACK, "人工")) != []
 
 
-async def test_its_own_words_coming_back_are_not_answered(shop: Town) -> None:
+async def test_echo_of_its_own_reply_is_not_answered(shop: BotEnvironment) -> None:
     """A bot that echoes everything gets no second reply."""
     shop.say("黑旋风", "发票")
-    reply = await shop.hears("黑旋风", "开发票请发抬头")
-    assert await answers(shop, "黑旋风", reply.text) == []
+    reply = await shop.receives("黑旋风", "开发票请发抬头")
+    assert await replies_to(shop, "黑旋风", reply.text) == []
 
 
-async def test_two_bots_that_answer_each_other_fall_silent(shop: Town) -> None:
+async def test_reply_loop_between_two_bots_stops(shop: BotEnvironment) -> None:
     """A bot whose reply contains a keyword would be answered forever."""
     for _ in range(30):
         shop.say("黑旋风", "您的发票正在处理")
     shop.say("黑旋风", "营业时间")
-    await shop.hears("黑旋风", "9:00-18:00")
+    await shop.receives("黑旋风", "9:00-18:00")
     assert sum("抬头" in w for w in words(shop.seen("黑旋风"))) == 20
 
 
-async def test_official_accounts_are_kept_and_never_answered(shop: Town) -> None:
+async def test_official_accounts_are_stored_and_not_answered(shop: BotEnvironment) -> None:
     paper = shop.world.people.create("早报", official=True)
     shop.world.people.befriend(paper.id, shop.id("bot"))
     shop.say(paper.id, "营业时间")
     shop.say("黑旋风", "营业时间")
-    await shop.hears("黑旋风", "9:00-18:00")
+    await shop.receives("黑旋风", "9:00-18:00")
     container = shop.bot.container
     await until(lambda: all(len(r.inbox) == 0 for r in shop.bot.listeners))
     kept = await container.store.read(lambda s: container.conversations.last(s, shop.accounts[0], paper.id, 5))
@@ -161,39 +161,39 @@ async def test_official_accounts_are_kept_and_never_answered(shop: Town) -> None
     assert "9:00" not in "".join(words(shop.seen(paper.id)))
 
 
-async def test_keywords_of_chat_come_first_and_outlive_a_restart(shop: Town) -> None:
+async def test_keywords_by_chat_come_first_and_survive_restart(shop: BotEnvironment) -> None:
     container, account = shop.bot.container, shop.accounts[0]
     rule = KeywordRule(contains="营业", reply="今天休息。")
     await container.store.write(lambda s: container.keywords.put(s, account, None, rule, shop.id("店长")))
-    assert await answers(shop, "黑旋风", "营业时间") == ["今天休息。"]
+    assert await replies_to(shop, "黑旋风", "营业时间") == ["今天休息。"]
     await shop.restart_bot()
-    assert await answers(shop, "黑旋风", "营业时间") == ["今天休息。"]
+    assert await replies_to(shop, "黑旋风", "营业时间") == ["今天休息。"]
     container = shop.bot.container
     assert await container.store.write(lambda s: container.keywords.drop(s, account, None, "营业"))
     assert not await container.store.write(lambda s: container.keywords.drop(s, account, None, "营业"))
-    assert await answers(shop, "黑旋风", "营业时间") == ["我们每天 9:00-18:00 营业。"]
+    assert await replies_to(shop, "黑旋风", "营业时间") == ["我们每天 9:00-18:00 营业。"]
 
 
-async def test_the_faq_in_a_group_when_called(shop: Town) -> None:
+async def test_faq_in_a_group_needs_a_mention(shop: BotEnvironment) -> None:
     qun = await shop.make_group()
     await shop.join(qun["token"], "黑旋风")
-    await shop.hears("宋公明", "欢迎 @黑旋风", qun["room"])
-    assert await answers(shop, "黑旋风", "门店地址在哪里？", qun["room"]) == ["@黑旋风\u2005人民路 1 号。"]
-    (menu,) = await answers(shop, "黑旋风", "会员怎么弄呀", qun["room"])
+    await shop.receives("宋公明", "欢迎 @黑旋风", qun["room"])
+    assert await replies_to(shop, "黑旋风", "门店地址在哪里？", qun["room"]) == ["@黑旋风\u2005人民路 1 号。"]
+    (menu,) = await replies_to(shop, "黑旋风", "会员怎么弄呀", qun["room"])
     assert menu.startswith("@黑旋风\u2005您是不是想问：\n1. ")
-    (answer,) = await answers(shop, "黑旋风", "1", qun["room"])
+    (answer,) = await replies_to(shop, "黑旋风", "1", qun["room"])
     assert answer.startswith("@黑旋风")
-    assert await answers(shop, "宋公明", "1", qun["room"]) == []  # the menu was offered to someone else
-    assert await answers(shop, "黑旋风", "1") == [FALLBACK]  # the menu was offered in the group
-    (told,) = await answers(shop, "黑旋风", "转人工", qun["room"])
+    assert await replies_to(shop, "宋公明", "1", qun["room"]) == []  # the menu was offered to someone else
+    assert await replies_to(shop, "黑旋风", "1") == [FALLBACK]  # the menu was offered in the group
+    (told,) = await replies_to(shop, "黑旋风", "转人工", qun["room"])
     assert "请私聊我发送“人工”" in told
 
 
-async def test_a_voice_message_is_not_met_with_silence(shop: Town) -> None:
+async def test_voice_message_gets_a_reply(shop: BotEnvironment) -> None:
     shop.world.chats.send_media(shop.id("黑旋风"), shop.id("bot"), Kind.AUDIO, "voice.mp3", b"ID3 voice")
-    await shop.hears("黑旋风", FALLBACK)
+    await shop.receives("黑旋风", FALLBACK)
     shop.world.chats.send_media(shop.id("宋公明"), shop.id("bot"), Kind.EMOTICON, "smile.gif", b"GIF89a smile")
-    assert await answers(shop, "宋公明") == []
+    assert await replies_to(shop, "宋公明") == []
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ async def test_a_voice_message_is_not_met_with_silence(shop: Town) -> None:
         ({"keywords": [{"regex": "(", "reply": "b"}]}, "customer_service.keywords.1.regex"),
     ],
 )
-def test_a_broken_file_stops_the_start_with_one_line(
+def test_invalid_file_stops_the_start_with_one_line(
     run_bot: RunBot, tmp_path: Path, section: dict[str, Any], names: str
 ) -> None:
     (tmp_path / "broken.yaml").write_text("- questions: [a]", encoding="utf-8")

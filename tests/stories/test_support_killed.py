@@ -70,14 +70,14 @@ class Process:
 
 
 @pytest.mark.parametrize("hanging", ["*", "MessageSendText", "MessageFile", "MessageSendFile"])
-async def test_nothing_is_lost(tmp_path: Path, hanging: str) -> None:
+async def test_kill_9_during_relaying_loses_nothing(tmp_path: Path, hanging: str) -> None:
     """The bot is killed during a WeChat call: reading a message, fetching a picture, or sending."""
     world = World.default([ACCOUNT], seed=1)
-    town = await sandbox.start([ACCOUNT], port=0, world=world)
+    env = await sandbox.start([ACCOUNT], port=0, world=world)
     try:
         bot = world.accounts.person(ACCOUNT).id
         room = world.rooms.create(OTHER, [STAFF, bot], STAFF_ROOM).id
-        process = Process(tmp_path, town.endpoints[ACCOUNT], town.token)
+        process = Process(tmp_path, env.endpoints[ACCOUNT], env.token)
 
         def staff_sees() -> list[str]:
             return words([m for m in world.chats.history(STAFF, room, limit=500) if m.sender == bot])
@@ -104,11 +104,11 @@ async def test_nothing_is_lost(tmp_path: Path, hanging: str) -> None:
             await until(lambda: "【#1 黑旋风】最后一句" in staff_sees(), "the staff has heard it all", SECONDS)
             await until(lambda: "答复二" in customer_sees(), "the customer has heard it all", SECONDS)
     finally:
-        await town.stop()
+        await env.stop()
     relayed = [w for w in staff_sees() if w.startswith("【#1 黑旋风】") and "句" in w]
     assert list(dict.fromkeys(relayed)) == [f"【#1 黑旋风】{w}" for w in ("第0句", "第1句", "第2句", "最后一句")]
     assert "<image>" in staff_sees()
-    answers = [w for w in customer_sees() if w.startswith("答复")]
-    assert list(dict.fromkeys(answers)) == ["答复一", "答复二"]
+    replies_to = [w for w in customer_sees() if w.startswith("答复")]
+    assert list(dict.fromkeys(replies_to)) == ["答复一", "答复二"]
     # messages not yet recorded as sent are sent again
-    assert max(map([*relayed, *answers].count, relayed + answers)) <= 2
+    assert max(map([*relayed, *replies_to].count, relayed + replies_to)) <= 2

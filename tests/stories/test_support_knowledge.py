@@ -10,8 +10,8 @@ import pytest
 from aiohttp import web
 
 from tests.stories.business import serving
-from tests.stories.conftest import MakeTown, Town, until
-from tests.stories.service import MARKER, answers
+from tests.stories.conftest import BotEnvironment, MakeEnv, until
+from tests.stories.service import MARKER, replies_to
 from tests.stories.test_support_llm import Model
 
 FALLBACK = "抱歉，我没听懂。回复“人工”转人工客服。"
@@ -43,58 +43,58 @@ def service(guide: Path, **more: Any) -> dict[str, Any]:
     return {"keywords": [MARKER], "faq": faq, "knowledge": str(guide.parent), **more}
 
 
-async def test_a_near_passage_is_quoted_word_for_word(make_town: MakeTown, guide: Path) -> None:
-    town = await make_town(customer_service=service(guide))
-    assert await answers(town, "黑旋风", "请问运费由谁承担") == [SHIPPING]
-    assert await answers(town, "黑旋风", "运费") == [SHIPPING]  # its heading
-    assert await answers(town, "黑旋风", "地球有多大") == [FALLBACK]
+async def test_near_passage_is_quoted_verbatim(make_env: MakeEnv, guide: Path) -> None:
+    env = await make_env(customer_service=service(guide))
+    assert await replies_to(env, "黑旋风", "请问运费由谁承担") == [SHIPPING]
+    assert await replies_to(env, "黑旋风", "运费") == [SHIPPING]  # its heading
+    assert await replies_to(env, "黑旋风", "地球有多大") == [FALLBACK]
 
 
-async def test_what_else_is_near_is_offered_below(make_town: MakeTown, guide: Path) -> None:
-    town = await make_town(customer_service=service(guide))
-    (heard,) = await answers(town, "黑旋风", "停车场出口在哪，停车要钱么")
-    assert "停车要钱吗" in heard
-    (heard,) = await answers(town, "黑旋风", "停车场的出口")
-    assert heard.startswith(PARKING)
-    if "还可以看" in heard:
-        assert await answers(town, "黑旋风", "1") == ["不要。"]
+async def test_other_near_passages_are_offered(make_env: MakeEnv, guide: Path) -> None:
+    env = await make_env(customer_service=service(guide))
+    (received,) = await replies_to(env, "黑旋风", "停车场出口在哪，停车要钱么")
+    assert "停车要钱吗" in received
+    (received,) = await replies_to(env, "黑旋风", "停车场的出口")
+    assert received.startswith(PARKING)
+    if "还可以看" in received:
+        assert await replies_to(env, "黑旋风", "1") == ["不要。"]
 
 
-async def test_a_passage_in_a_menu_is_chosen_by_its_number(make_town: MakeTown, guide: Path) -> None:
-    town = await make_town(customer_service=service(guide))
-    (menu,) = await answers(town, "黑旋风", "停车需要交钱吗")
+async def test_passage_is_chosen_by_its_number(make_env: MakeEnv, guide: Path) -> None:
+    env = await make_env(customer_service=service(guide))
+    (menu,) = await replies_to(env, "黑旋风", "停车需要交钱吗")
     assert menu.startswith("您是不是想问：\n1. 停车要钱吗\n2. 门店手册 › 停车\n")
-    await town.restart_bot()
-    assert await answers(town, "黑旋风", "2") == [PARKING]
+    await env.restart_bot()
+    assert await replies_to(env, "黑旋风", "2") == [PARKING]
 
 
 def rewrite(guide: Path, content: bytes) -> None:
     guide.write_bytes(content)
 
 
-async def test_a_reload_takes_the_folder_in(make_town: MakeTown, guide: Path) -> None:
-    town = await make_town(customer_service=service(guide))
-    status, answer, _ = await town.call("POST", "/wxbot/config/reload")
+async def test_folder_is_loaded_by_reload(make_env: MakeEnv, guide: Path) -> None:
+    env = await make_env(customer_service=service(guide))
+    status, answer, _ = await env.call("POST", "/wxbot/config/reload")
     assert (status, answer["changed"]) == (200, [])
     rewrite(guide, "# 手册\n## 保修\n整机保修两年。\n".encode())
-    _, answer, _ = await town.call("POST", "/wxbot/config/reload")
+    _, answer, _ = await env.call("POST", "/wxbot/config/reload")
     assert answer["changed"] == ["customer_service.knowledge"]
-    assert await answers(town, "黑旋风", "保修") == ["整机保修两年。\n\n—— 摘自“手册 › 保修”"]
-    assert await answers(town, "黑旋风", "请问运费由谁承担") == [FALLBACK]
+    assert await replies_to(env, "黑旋风", "保修") == ["整机保修两年。\n\n—— 摘自“手册 › 保修”"]
+    assert await replies_to(env, "黑旋风", "请问运费由谁承担") == [FALLBACK]
     rewrite(guide, b"\xff\xfe\xfa")
-    status, answer, _ = await town.call("POST", "/wxbot/config/reload")
+    status, answer, _ = await env.call("POST", "/wxbot/config/reload")
     assert status == 400
     assert "guide.md" in answer["error"]["message"]
-    assert await answers(town, "黑旋风", "保修") == ["整机保修两年。\n\n—— 摘自“手册 › 保修”"]
+    assert await replies_to(env, "黑旋风", "保修") == ["整机保修两年。\n\n—— 摘自“手册 › 保修”"]
 
 
-async def test_a_model_only_chooses_a_passage(make_town: MakeTown, guide: Path) -> None:
+async def test_model_only_chooses_a_passage(make_env: MakeEnv, guide: Path) -> None:
     model = Model()
     async with model.server:
         llm = {"base_url": str(model.server.make_url("/v1")), "model": "small"}
-        town = await make_town(customer_service=service(guide, llm=llm))
+        env = await make_env(customer_service=service(guide, llm=llm))
         model.will_say('{"entry": 3, "answer": "运费全免！"}')
-        assert await answers(town, "黑旋风", "车能停哪儿") == [PARKING]
+        assert await replies_to(env, "黑旋风", "车能停哪儿") == [PARKING]
         assert "门店手册 › 停车" in model.asked[0]["messages"][0]["content"]
 
 
@@ -128,26 +128,26 @@ async def embeddings() -> AsyncIterator[Embeddings]:
         yield server
 
 
-async def built(town: Town) -> None:
-    near = town.bot.container.near_questions
-    await until(lambda: near._ready(town.bot.container.faq.faq), "the texts are embedded")
+async def built(env: BotEnvironment) -> None:
+    near = env.bot.container.near_questions
+    await until(lambda: near._ready(env.bot.container.faq.faq), "the texts are embedded")
 
 
-async def test_a_passage_is_found_by_meaning(make_town: MakeTown, guide: Path, embeddings: Embeddings) -> None:
+async def test_passage_is_found_by_meaning(make_env: MakeEnv, guide: Path, embeddings: Embeddings) -> None:
     settings = {"base_url": embeddings.url, "model": "m", "timeout": 5}
-    town = await make_town(customer_service=service(guide, embeddings=settings))
-    await built(town)
-    assert await answers(town, "黑旋风", "邮费谁出") == [SHIPPING]
+    env = await make_env(customer_service=service(guide, embeddings=settings))
+    await built(env)
+    assert await replies_to(env, "黑旋风", "邮费谁出") == [SHIPPING]
 
 
-async def test_another_model_is_taken_in_by_a_reload(make_town: MakeTown, guide: Path, embeddings: Embeddings) -> None:
-    town = await make_town(customer_service=service(guide))
-    assert await answers(town, "黑旋风", "邮费谁出") == [FALLBACK]
+async def test_embedding_model_is_changed_by_reload(make_env: MakeEnv, guide: Path, embeddings: Embeddings) -> None:
+    env = await make_env(customer_service=service(guide))
+    assert await replies_to(env, "黑旋风", "邮费谁出") == [FALLBACK]
     for model in ("one", "two"):
         settings = {"base_url": embeddings.url, "model": model, "timeout": 5}
-        town.extra["customer_service"]["embeddings"] = settings
-        _, answer, _ = await town.call("POST", "/wxbot/config/reload")
+        env.extra["customer_service"]["embeddings"] = settings
+        _, answer, _ = await env.call("POST", "/wxbot/config/reload")
         assert any(key.startswith("customer_service.embeddings") for key in answer["changed"])
-        await built(town)
+        await built(env)
         assert embeddings.models[-1] == model
-        assert await answers(town, "黑旋风", "邮费谁出") == [SHIPPING]
+        assert await replies_to(env, "黑旋风", "邮费谁出") == [SHIPPING]

@@ -11,7 +11,7 @@ import pytest
 
 from tests.official import OfficialGateway, Start, official  # noqa: F401 - a fixture
 from tests.stories.conftest import until
-from tests.stories.test_groups_on_official_gateway import ACCOUNT, Street
+from tests.stories.test_groups_on_official_gateway import ACCOUNT, GatewayEnvironment
 
 pytestmark = pytest.mark.gateway
 STAFF_ROOM = "staff@chatroom"
@@ -28,14 +28,14 @@ async def gateway(official: Start, tmp_path: Path) -> AsyncIterator[OfficialGate
     me = (await gateway.status())["self"]
     await gateway.room(STAFF_ROOM, "客服值班群", [me, "wxid_song", "wxid_admin"], owner="wxid_admin")
     hours = {"days": "mon-sun", "from": "00:00", "to": "24:00"}
-    street = Street(gateway, tmp_path, False, handoff={"hours": hours})
-    await street.bot.start()
-    await until(lambda: street.bot.container.accounts.is_online(ACCOUNT), "online")
+    env = GatewayEnvironment(gateway, tmp_path, False, handoff={"hours": hours})
+    await env.bot.start()
+    await until(lambda: env.bot.container.accounts.is_online(ACCOUNT), "online")
     yield gateway
-    await street.bot.stop()
+    await env.bot.stop()
 
 
-async def test_who_counts_as_a_friend_already_is_accepted_once(gateway: OfficialGateway) -> None:
+async def test_request_of_a_reported_friend_is_accepted_once(gateway: OfficialGateway) -> None:
     """A person who had deleted the assistant asks again; and some gateways report everybody as a friend."""
     await gateway.contact("wxid_wen", "九纹龙", friend=True)
     await gateway.friend_request("wxid_wen", "又是我", times=2)
@@ -46,7 +46,7 @@ async def test_who_counts_as_a_friend_already_is_accepted_once(gateway: Official
     assert len(await gateway.calls("friendshipAccept")) == 1
 
 
-async def test_pictures_and_links_reach_the_other_side_as_they_were_sent(gateway: OfficialGateway) -> None:
+async def test_pictures_and_links_are_relayed_unchanged(gateway: OfficialGateway) -> None:
     """In both directions; PuppetMock invents the picture that MessageImage returns."""
     pictures = [f"picture {n}".encode() for n in range(2)]
     boxes = [{"name": "a.png", "base64": base64.b64encode(data).decode()} for data in (*pictures, b"made up")]
@@ -66,7 +66,7 @@ async def test_pictures_and_links_reach_the_other_side_as_they_were_sent(gateway
     assert (link["url"]["title"], link["url"]["url"]) == ("说明书", "https://shop.example/manual")
 
 
-async def test_the_staff_may_call_the_assistant_by_whatever_it_is_called_there(gateway: OfficialGateway) -> None:
+async def test_staff_may_address_the_assistant_by_any_of_its_names(gateway: OfficialGateway) -> None:
     """By its name in the staff room, too; a message to a colleague is not a command."""
     me = (await gateway.status())["self"]
     await gateway.room(STAFF_ROOM, aliases={me: "客服 小微"})
@@ -76,11 +76,11 @@ async def test_the_staff_may_call_the_assistant_by_whatever_it_is_called_there(g
     await gateway.say("wxid_song", "@客服 小微\u2005#1 一", room=STAFF_ROOM, mentions=[me])
     await gateway.say("wxid_song", "@客服 小微\u2005＃1\n二", room=STAFF_ROOM)
     await gateway.say("wxid_song", "@客服 小微 # 1，三 @四 #五", room=STAFF_ROOM)
-    answers = await gateway.wait_sent(4, "wxid_xuan")
-    assert [sent["text"] for sent in answers][1:] == ["一", "二", "三 @四 #五"]
+    replies_to = await gateway.wait_sent(4, "wxid_xuan")
+    assert [sent["text"] for sent in replies_to][1:] == ["一", "二", "三 @四 #五"]
 
 
-async def test_places_and_mini_programs_are_named(gateway: OfficialGateway) -> None:
+async def test_locations_and_mini_programs_are_named(gateway: OfficialGateway) -> None:
     """By what WeChat provides; otherwise the kind is named."""
     await gateway.say("wxid_xuan", "人工")
     await gateway.wait_sent(1, STAFF_ROOM)
@@ -94,7 +94,7 @@ async def test_places_and_mini_programs_are_named(gateway: OfficialGateway) -> N
     assert shown == ["[位置] 梁山泊 水泊路 1 号", "[小程序] 我的订单", "[位置]", "[小程序]", "[表情]"]
 
 
-async def test_the_staff_sees_what_was_taken_back(gateway: OfficialGateway) -> None:
+async def test_recalled_messages_are_shown_to_staff(gateway: OfficialGateway) -> None:
     """Recalls before and after 人工 show the recalled text, if it is known."""
     before = await gateway.say("wxid_xuan", "我要退货")
     await gateway.wait_sent(1, "wxid_xuan")
@@ -110,7 +110,7 @@ async def test_the_staff_sees_what_was_taken_back(gateway: OfficialGateway) -> N
     assert told == ["【#1 黑旋风】[撤回了一条消息]：地址是人民路 1 号", "【#1 黑旋风】[撤回了一条消息]"]
 
 
-async def test_a_staff_room_that_nobody_told_of_is_found(gateway: OfficialGateway) -> None:
+async def test_staff_room_without_event_is_found(gateway: OfficialGateway) -> None:
     """A room created while the bot runs, without an event; the old one has another topic."""
     me = (await gateway.status())["self"]
     await gateway.topic(STAFF_ROOM, "别的群", "wxid_song")
@@ -120,7 +120,7 @@ async def test_a_staff_room_that_nobody_told_of_is_found(gateway: OfficialGatewa
     assert shown["text"].startswith("【#1 黑旋风】请求人工服务")
 
 
-async def test_documents_of_an_unknown_kind_are_files(gateway: OfficialGateway) -> None:
+async def test_documents_of_unknown_kind_are_files(gateway: OfficialGateway) -> None:
     """As reported by PuppetMock; unknown messages without a file are only named."""
     file = {"name": "合同.pdf", "base64": base64.b64encode(b"%PDF").decode()}
     await gateway.say("wxid_xuan", "人工")
@@ -137,7 +137,7 @@ async def test_documents_of_an_unknown_kind_are_files(gateway: OfficialGateway) 
     assert (await gateway.wait_sent(7, STAFF_ROOM))[6]["text"] == "#1 黑旋风：文件已转给客户"
 
 
-async def test_accounts_that_are_no_people_are_not_answered(gateway: OfficialGateway) -> None:
+async def test_non_personal_accounts_are_not_answered(gateway: OfficialGateway) -> None:
     """Recognised by type, or by id alone."""
     await gateway.contact("wxid_paper", "早报", type=2)
     await gateway.contact("gh_0123456789ab", "晚报")

@@ -10,11 +10,11 @@ import pytest
 from models.durable import WorkState
 from models.wecom import WecomAccountRow
 from tests.stories.conftest import until
-from tests.stories.official_shop import ACCOUNT, FALLBACK, LONG_PARTS, Puppet, Shop, road, shop
-from tests.stories.service import until_done
+from tests.stories.official_shop import ACCOUNT, FALLBACK, LONG_PARTS, GatewayChannel, Shop, channel, shop
+from tests.stories.service import repeat_until
 from wechat.interface import State
 
-__all__ = ["road", "shop"]
+__all__ = ["channel", "shop"]
 CONNECTING = "正在为您转接人工客服，请稍候。"
 AWAY = "暂时联系不上人工客服，已记下您的请求，会尽快回复您。"
 
@@ -28,22 +28,22 @@ AWAY = "暂时联系不上人工客服，已记下您的请求，会尽快回复
         ("今天天气真好", FALLBACK),
     ],
 )
-async def test_a_customer_is_answered(road: Puppet | Shop, said: str, answer: str) -> None:
-    await road.say("黑旋风", said)
-    await until(lambda: answer in road.seen("黑旋风"), f"{said} is answered")
+async def test_customer_is_answered(channel: GatewayChannel | Shop, said: str, answer: str) -> None:
+    await channel.say("黑旋风", said)
+    await until(lambda: answer in channel.seen("黑旋风"), f"{said} is answered")
 
 
-async def test_who_asks_for_a_person_is_told(road: Puppet | Shop) -> None:
+async def test_request_for_a_person_is_answered(channel: GatewayChannel | Shop) -> None:
     """Over a gateway there is no staff room here; on the official channel staff use the console."""
-    await road.say("黑旋风", "转人工")
-    expected = CONNECTING if isinstance(road, Shop) else AWAY
-    await until(lambda: road.seen("黑旋风") == [expected], "the customer is told")
+    await channel.say("黑旋风", "转人工")
+    expected = CONNECTING if isinstance(channel, Shop) else AWAY
+    await until(lambda: channel.seen("黑旋风") == [expected], "the customer is told")
 
 
 # ---- the official channel ----
 
 
-async def test_the_address_is_checked_and_forgeries_are_refused(shop: Shop) -> None:
+async def test_callback_signatures_are_verified(shop: Shop) -> None:
     url = f"http://127.0.0.1:{shop.bot.port}/wecom/callback/{ACCOUNT}"
     echo, signature = shop.server.crypto.seal(b"4711", "1", "n")
     query = {"msg_signature": signature, "timestamp": "1", "nonce": "n", "echostr": echo}
@@ -65,43 +65,43 @@ async def test_more_than_five_texts_are_joined(shop: Shop) -> None:
     """One of the five messages is kept for what is said next."""
     await shop.say("黑旋风", "八条")
     joined = ("第1条", "第2条", "第3条", "第4条\n第5条\n第6条\n第7条\n第8条")
-    await shop.hears("黑旋风", *joined)
-    await until_done(lambda: shop.all_sent(8), "all eight are noted as sent")
+    await shop.receives("黑旋风", *joined)
+    await repeat_until(lambda: shop.all_sent(8), "all eight are noted as sent")
     await shop.say("黑旋风", "营业时间")
-    await shop.hears("黑旋风", *joined, "我们每天 9:00-18:00 营业。")
+    await shop.receives("黑旋风", *joined, "我们每天 9:00-18:00 营业。")
 
 
-async def test_what_does_not_fit_waits_over_a_restart_for_the_customer_to_speak(shop: Shop) -> None:
+async def test_messages_over_the_allowance_wait_for_the_customer(shop: Shop) -> None:
     await shop.say("黑旋风", "长文")
-    await shop.hears("黑旋风", *LONG_PARTS[:5])
+    await shop.receives("黑旋风", *LONG_PARTS[:5])
     customer, container = shop.service.customer("黑旋风").id, shop.bot.container
     for n in range(1, 6):
         await container.store.write(lambda s, n=n: container.messages.say(s, ACCOUNT, customer, f"通知{n}"))  # type: ignore[misc]
     await shop.bot.stop()
     await shop.start_bot()
     await shop.say("黑旋风", "营业时间")
-    await until_done(lambda: shop.all_sent(12), "all are noted as sent")
+    await repeat_until(lambda: shop.all_sent(12), "all are noted as sent")
     texts = [*LONG_PARTS, *(f"通知{n}" for n in range(1, 6)), "我们每天 9:00-18:00 营业。"]
     assert "\n".join(shop.seen("黑旋风")) == "\n".join(texts)
     assert len(shop.seen("黑旋风")) <= 10
 
 
-async def test_joined_texts_are_sent_once_and_end_together_after_a_restart(shop: Shop) -> None:
+async def test_joined_texts_are_sent_once_and_complete_together_after_restart(shop: Shop) -> None:
     await shop.say("黑旋风", "营业时间")
-    await shop.hears("黑旋风", "我们每天 9:00-18:00 营业。")
+    await shop.receives("黑旋风", "我们每天 9:00-18:00 营业。")
     await shop.until_quiet()
     shop.server.corp.closed = "kf/send_msg"  # nothing can be sent, but the texts behind the first are joined
     await shop.say("黑旋风", "八条")
-    await until_done(lambda: joined_rows(shop, 4), "four texts are joined to the one before")
+    await repeat_until(lambda: joined_rows(shop, 4), "four texts are joined to the one before")
     await shop.bot.stop()
     shop.server.corp.closed = ""
     await shop.start_bot()
     rest = ("第1条", "第2条", "第3条", "第4条\n第5条\n第6条\n第7条\n第8条")
-    await shop.hears("黑旋风", "我们每天 9:00-18:00 营业。", *rest)
-    await until_done(lambda: shop.all_sent(9), "all are noted as sent")
+    await shop.receives("黑旋风", "我们每天 9:00-18:00 营业。", *rest)
+    await repeat_until(lambda: shop.all_sent(9), "all are noted as sent")
     shop.service.fail(shop.service.customer("黑旋风").seen[-1]["msgid"], "黑旋风", 10)
     await shop.call_back()
-    await until_done(lambda: failed_rows(shop, 5), "what was sent as one has failed as one")
+    await repeat_until(lambda: failed_rows(shop, 5), "what was sent as one has failed as one")
 
 
 async def joined_rows(shop: Shop, count: int) -> bool:
@@ -112,36 +112,36 @@ async def failed_rows(shop: Shop, count: int) -> bool:
     return len(await shop.rows(WorkState.FAILED)) == count
 
 
-async def test_what_waits_over_48_hours_has_failed_with_its_reason(shop: Shop) -> None:
+async def test_message_waiting_over_48_hours_fails(shop: Shop) -> None:
     await shop.say("黑旋风", "长文")
-    await shop.hears("黑旋风", *LONG_PARTS[:5])
+    await shop.receives("黑旋风", *LONG_PARTS[:5])
     shop.ahead = 48 * 3600 + 1
     (item,) = await shop.failed()
     assert "48 hours" in item.error
 
 
-async def test_a_lost_answer_is_asked_again_and_said_once(shop: Shop) -> None:
+async def test_lost_response_is_retried_with_the_same_message_id(shop: Shop) -> None:
     shop.server.corp.lose = 1
     await shop.say("黑旋风", "营业时间")
     await shop.say("黑旋风", "发票")
-    await shop.hears("黑旋风", "我们每天 9:00-18:00 营业。", "开发票请发抬头和税号。")
+    await shop.receives("黑旋风", "我们每天 9:00-18:00 营业。", "开发票请发抬头和税号。")
     assert shop.server.corp.calls.count("kf/send_msg") == 3
 
 
-async def test_what_was_said_while_away_is_answered_once(shop: Shop) -> None:
+async def test_messages_during_downtime_are_answered_once(shop: Shop) -> None:
     await shop.say("黑旋风", "营业时间")
-    await shop.hears("黑旋风", "我们每天 9:00-18:00 营业。")
+    await shop.receives("黑旋风", "我们每天 9:00-18:00 营业。")
     await shop.bot.stop()
     shop.service.say("黑旋风", "发票")
     shop.service.empty_pages = 2
     await shop.start_bot()
-    await shop.hears("黑旋风", "我们每天 9:00-18:00 营业。", "开发票请发抬头和税号。")
+    await shop.receives("黑旋风", "我们每天 9:00-18:00 营业。", "开发票请发抬头和税号。")
     row = await shop.bot.container.store.read(lambda s: s.get(WecomAccountRow, ACCOUNT))
     assert row is not None
     assert row.cursor == "c2"
 
 
-async def test_who_comes_in_is_welcomed_with_the_code(shop: Shop) -> None:
+async def test_entering_customer_is_welcomed_with_the_code(shop: Shop) -> None:
     shop.service.enter("黑旋风")
     await shop.call_back()
     await until(lambda: shop.seen("黑旋风"), "the welcome")
@@ -150,7 +150,7 @@ async def test_who_comes_in_is_welcomed_with_the_code(shop: Shop) -> None:
     assert "kf/send_msg_on_event" in shop.server.corp.calls
 
 
-async def test_near_questions_are_a_menu_that_is_tapped(shop: Shop) -> None:
+async def test_near_questions_become_a_menu(shop: Shop) -> None:
     await shop.say("黑旋风", "会员怎么弄呀")
     await until(lambda: shop.seen("黑旋风"), "the menu")
     (menu,) = shop.service.customer("黑旋风").seen
@@ -160,9 +160,9 @@ async def test_near_questions_are_a_menu_that_is_tapped(shop: Shop) -> None:
     await until(lambda: "在“我的”里查。" in shop.seen("黑旋风"), "the answer")
 
 
-async def test_a_message_that_did_not_arrive_has_failed(shop: Shop) -> None:
+async def test_undelivered_message_is_failed(shop: Shop) -> None:
     await shop.say("黑旋风", "营业时间")
-    await shop.hears("黑旋风", "我们每天 9:00-18:00 营业。")
+    await shop.receives("黑旋风", "我们每天 9:00-18:00 营业。")
     await until(lambda: not any(shop.bot.container.outbox.waiting().values()), "sent")
     await shop.bot.container.outbox.results._ends.drain()
     shop.service.fail(shop.service.customer("黑旋风").seen[0]["msgid"], "黑旋风", 10)
@@ -171,15 +171,15 @@ async def test_a_message_that_did_not_arrive_has_failed(shop: Shop) -> None:
     assert item.error == "the customer refuses messages"
 
 
-async def test_a_token_that_dies_early_is_replaced_and_rates_are_heeded(shop: Shop) -> None:
+async def test_invalidated_token_is_replaced_and_rate_limits_respected(shop: Shop) -> None:
     await shop.online()
     shop.server.kill_tokens()
     await shop.say("黑旋风", "营业时间")
-    await shop.hears("黑旋风", "我们每天 9:00-18:00 营业。")
+    await shop.receives("黑旋风", "我们每天 9:00-18:00 营业。")
     assert shop.server.corp.calls.count("gettoken") == 2
 
 
-async def test_an_address_that_is_not_trusted_is_told(shop: Shop) -> None:
+async def test_untrusted_server_address_is_reported(shop: Shop) -> None:
     await shop.online()
     shop.server.corp.trusted = False
     await shop.call_back()
@@ -189,10 +189,10 @@ async def test_an_address_that_is_not_trusted_is_told(shop: Shop) -> None:
     assert "可信IP" in wechat.reason.text("zh")
     shop.server.corp.trusted = True
     await shop.say("黑旋风", "营业时间")
-    await shop.hears("黑旋风", "我们每天 9:00-18:00 营业。")
+    await shop.receives("黑旋风", "我们每天 9:00-18:00 营业。")
 
 
-async def test_what_the_channel_cannot_do_is_501(shop: Shop) -> None:
+async def test_unsupported_calls_return_501(shop: Shop) -> None:
     await shop.online()
     base = f"http://127.0.0.1:{shop.bot.port}"
     async with aiohttp.ClientSession() as http:

@@ -18,24 +18,24 @@ from models.conversations import Said
 from models.durable import Setting
 from sandbox.world.model import Kind
 from tests.command_line import Ended
-from tests.stories.conftest import MakeTown, Town, until
-from tests.stories.service import answers, known, service, staff_room, words
+from tests.stories.conftest import BotEnvironment, MakeEnv, until
+from tests.stories.service import known, replies_to, service, staff_room, words
 from tools import privacy
 
 ROOT = Path(__file__).parents[2]
 
 
-async def command(town: Town, what: str, who: str) -> Ended:
+async def command(env: BotEnvironment, what: str, who: str) -> Ended:
     """Run the command line."""
-    path = town.folder / "config.yaml"
-    path.write_text(yaml.safe_dump({"database": f"sqlite:///{town.folder}/wxbot.db"}), encoding="utf-8")
+    path = env.folder / "config.yaml"
+    path.write_text(yaml.safe_dump({"database": f"sqlite:///{env.folder}/wxbot.db"}), encoding="utf-8")
     with redirect_stdout(StringIO()) as said, redirect_stderr(StringIO()) as complained:
         # in a thread, since it runs an event loop of its own
-        code = await asyncio.to_thread(privacy.main, [what, "--config", str(path), town.id(who)])
+        code = await asyncio.to_thread(privacy.main, [what, "--config", str(path), env.id(who)])
     return Ended(code, said.getvalue(), complained.getvalue())
 
 
-def test_a_database_that_is_not_there_is_said_in_a_line(tmp_path: Path) -> None:
+def test_missing_database_is_reported_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("database: postgresql://wxbot:s3cret@127.0.0.1:1/db\n", encoding="utf-8")
     line = [sys.executable, "-m", "tools.privacy", "export", "--config", str(tmp_path / "config.yaml"), "wxid_1"]
     ended = subprocess.run(line, capture_output=True, text=True, check=False, cwd=ROOT)
@@ -43,36 +43,36 @@ def test_a_database_that_is_not_there_is_said_in_a_line(tmp_path: Path) -> None:
     assert ended.stderr.startswith("the database: connection failed")
 
 
-def leftovers(town: Town, secret: str) -> list[str]:
+def tables_containing(env: BotEnvironment, secret: str) -> list[str]:
     """Return the tables that contain a text."""
-    with closing(sqlite3.connect(town.folder / "wxbot.db")) as connection:
+    with closing(sqlite3.connect(env.folder / "wxbot.db")) as connection:
         tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         return [t for t in tables if any(secret in str(row) for row in connection.execute(f'SELECT * FROM "{t}"'))]
 
 
-async def test_handed_out_and_deleted(make_town: MakeTown) -> None:
-    town = await make_town(customer_service=service())
-    room = staff_room(town)
-    await known(town, room)
-    await answers(town, "智多星", "我的号码是 SECRET-2")
-    await answers(town, "黑旋风", "我的号码是 SECRET-1")
-    town.say("黑旋风", "人工")
-    await town.hears("宋公明", "SECRET-1", room)
-    town.world.chats.send_media(town.id("黑旋风"), town.id("bot"), Kind.IMAGE, "id.png", b"\x89PNG SECRET")
-    await until(lambda: "<image>" in words(town.seen("宋公明", room)), "the picture is relayed")
-    town.say("店长", "#1 记录 NOTE-1", room)
-    town.say("店长", "#1 收到 SECRET-1", room)
-    await town.hears("黑旋风", "收到 SECRET-1")
-    await town.hears("店长", "#1 由 店长 接待", room)
+async def test_personal_data_is_exported_and_deleted(make_env: MakeEnv) -> None:
+    env = await make_env(customer_service=service())
+    room = staff_room(env)
+    await known(env, room)
+    await replies_to(env, "智多星", "我的号码是 SECRET-2")
+    await replies_to(env, "黑旋风", "我的号码是 SECRET-1")
+    env.say("黑旋风", "人工")
+    await env.receives("宋公明", "SECRET-1", room)
+    env.world.chats.send_media(env.id("黑旋风"), env.id("bot"), Kind.IMAGE, "id.png", b"\x89PNG SECRET")
+    await until(lambda: "<image>" in words(env.seen("宋公明", room)), "the picture is relayed")
+    env.say("店长", "#1 记录 NOTE-1", room)
+    env.say("店长", "#1 收到 SECRET-1", room)
+    await env.receives("黑旋风", "收到 SECRET-1")
+    await env.receives("店长", "#1 由 店长 接待", room)
 
-    refused = await command(town, "delete", "黑旋风")
-    assert (refused.code, refused.stderr) == (1, f"ticket #1 of {town.id('黑旋风')} is not closed yet\n")
-    town.say("店长", "#1 结束", room)
-    await town.hears("店长", "已结束", room)
-    await town.quiet()
-    await town.stop_bot()
+    refused = await command(env, "delete", "黑旋风")
+    assert (refused.code, refused.stderr) == (1, f"ticket #1 of {env.id('黑旋风')} is not closed yet\n")
+    env.say("店长", "#1 结束", room)
+    await env.receives("店长", "已结束", room)
+    await env.wait_idle()
+    await env.stop_bot()
 
-    exported = json.loads((await command(town, "export", "黑旋风")).stdout)
+    exported = json.loads((await command(env, "export", "黑旋风")).stdout)
     texts = [row["text"] for row in exported["said"]]
     for part in ("我的号码是 SECRET-1", "人工", "id.png", "NOTE-1", "收到 SECRET-1"):
         assert part in texts
@@ -80,43 +80,43 @@ async def test_handed_out_and_deleted(make_town: MakeTown) -> None:
     assert any(event["text"] == "我的号码是 SECRET-1" for event in exported["events"])
     assert "SECRET-2" not in json.dumps(exported)
 
-    (picture,) = [path for path in (town.folder / "media").glob("*/*") if path.is_file()]
-    done = await command(town, "delete", "黑旋风")
+    (picture,) = [path for path in (env.folder / "media").glob("*/*") if path.is_file()]
+    done = await command(env, "delete", "黑旋风")
     assert (done.code, done.stderr) == (0, "")
     assert not picture.exists()
-    assert [leftovers(town, secret) for secret in ("SECRET-1", "secret1", "NOTE-1")] == [[], [], []]
-    assert set(leftovers(town, "SECRET-2")) == {"inboxevent", "said"}
-    assert leftovers(town, "secret2") == ["faqmiss"]
-    empty = json.loads((await command(town, "export", "黑旋风")).stdout)
+    assert [tables_containing(env, secret) for secret in ("SECRET-1", "secret1", "NOTE-1")] == [[], [], []]
+    assert set(tables_containing(env, "SECRET-2")) == {"inboxevent", "said"}
+    assert tables_containing(env, "secret2") == ["faqmiss"]
+    empty = json.loads((await command(env, "export", "黑旋风")).stdout)
     assert (empty["said"], empty["tickets"], empty["events"]) == ([], [], [])
-    assert (await command(town, "delete", "黑旋风")).code == 0  # repeating finds nothing
-    await town.start_bot()
-    assert await answers(town, "黑旋风") == []
+    assert (await command(env, "delete", "黑旋风")).code == 0  # repeating finds nothing
+    await env.start_bot()
+    assert await replies_to(env, "黑旋风") == []
 
 
-async def test_a_flow_is_deleted_once_it_is_over(make_town: MakeTown) -> None:
+async def test_open_flow_is_deleted_after_its_end(make_env: MakeEnv) -> None:
     flow = {"name": "报修", "start": ["报修"], "allow": "everyone", "steps": [{"ask": {"phone": "电话？"}}] * 2}
-    town = await make_town(flows=[flow])
-    town.say("黑旋风", "报修")
-    await town.hears("黑旋风", "电话？")
-    town.say("黑旋风", "SECRET-1")
-    await until(lambda: len(words(town.seen("黑旋风"))) == 2, "asked again")
-    await town.quiet()
-    refused = await command(town, "delete", "黑旋风")
-    assert (refused.code, refused.stderr) == (1, f"flow 报修 of {town.id('黑旋风')} is not finished yet\n")
-    town.say("黑旋风", "SECRET-2")
-    await until(lambda: not town.bot.container.flow_runs.open_counts()["asking"], "over")
-    await town.quiet()
-    assert "flowrun" not in leftovers(town, "SECRET")
-    assert (await command(town, "delete", "黑旋风")).code == 0
-    assert leftovers(town, "SECRET") == []
-    assert "flowrun" not in leftovers(town, town.id("黑旋风"))
+    env = await make_env(flows=[flow])
+    env.say("黑旋风", "报修")
+    await env.receives("黑旋风", "电话？")
+    env.say("黑旋风", "SECRET-1")
+    await until(lambda: len(words(env.seen("黑旋风"))) == 2, "asked again")
+    await env.wait_idle()
+    refused = await command(env, "delete", "黑旋风")
+    assert (refused.code, refused.stderr) == (1, f"flow 报修 of {env.id('黑旋风')} is not finished yet\n")
+    env.say("黑旋风", "SECRET-2")
+    await until(lambda: not env.bot.container.flow_runs.open_counts()["asking"], "over")
+    await env.wait_idle()
+    assert "flowrun" not in tables_containing(env, "SECRET")
+    assert (await command(env, "delete", "黑旋风")).code == 0
+    assert tables_containing(env, "SECRET") == []
+    assert "flowrun" not in tables_containing(env, env.id("黑旋风"))
 
 
-async def test_what_is_old_is_pruned(make_town: MakeTown) -> None:
-    town = await make_town(customer_service=service(), keep_days=10)
-    await answers(town, "黑旋风", "今天天气真好")
-    container = town.bot.container
+async def test_old_data_is_pruned(make_env: MakeEnv) -> None:
+    env = await make_env(customer_service=service(), keep_days=10)
+    await replies_to(env, "黑旋风", "今天天气真好")
+    container = env.bot.container
 
     async def kept() -> int:
         return await container.store.read(lambda s: s.exec(select(func.count(col(Said.id)))).one())
@@ -126,7 +126,7 @@ async def test_what_is_old_is_pruned(make_town: MakeTown) -> None:
     await container.pruning.run()
     await container.retention.run()
     assert await kept() == before
-    town.ahead += 11 * 86400
+    env.ahead += 11 * 86400
     await container.store.write(lambda s: s.delete(s.get_one(Setting, "clock_trust")))  # the days have really passed
     await container.pruning.run()
     await container.retention.run()

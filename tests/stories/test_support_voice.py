@@ -18,8 +18,8 @@ from aiohttp import web
 from sandbox.world.model import Kind
 from services.support.transcription import UndecodableAudio, decoded
 from tests.stories.business import Receiver, receiving, serving
-from tests.stories.conftest import MakeTown, Town, until
-from tests.stories.service import answers, known, service, staff_room, words
+from tests.stories.conftest import BotEnvironment, MakeEnv, until
+from tests.stories.service import known, replies_to, service, staff_room, words
 
 UNREAD = "抱歉，我没听懂。回复“人工”转人工客服。\n我还听不懂语音，请改用文字发送。"
 WHO = "黑旋风"
@@ -36,7 +36,7 @@ def silk(seconds: float = 1.0, *, tencent: bool = True) -> bytes:
 
 
 class Transcriber:
-    """A transcription server; `said` is what it hears in the next file, `status` how it answers."""
+    """A transcription server; `said` is its next transcript, `status` its status code."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -67,21 +67,21 @@ async def transcriber() -> AsyncIterator[Transcriber]:
         one.open.set()
 
 
-def with_ears(transcriber: Transcriber, **more: Any) -> dict[str, Any]:
+def with_transcription(transcriber: Transcriber, **more: Any) -> dict[str, Any]:
     settings = {"base_url": transcriber.url, "model": "whisper", "key": "sk-secret", "timeout": 5}
     section: dict[str, Any] = service(transcription=settings, **more)
     section["keywords"].append({"equals": "营业时间", "reply": "九点到六点。"})
     return section
 
 
-def speak(town: Town, data: bytes, name: str = "voice.sil", who: str = WHO) -> None:
-    town.world.chats.send_media(town.id(who), town.id("bot"), Kind.AUDIO, name, data)
+def send_voice(env: BotEnvironment, data: bytes, name: str = "voice.sil", who: str = WHO) -> None:
+    env.world.chats.send_media(env.id(who), env.id("bot"), Kind.AUDIO, name, data)
 
 
-async def test_what_is_said_is_answered_as_text(make_town: MakeTown, transcriber: Transcriber) -> None:
-    town = await make_town(customer_service=with_ears(transcriber))
-    speak(town, silk(1.5))
-    await town.hears(WHO, "九点到六点。")
+async def test_transcribed_voice_is_answered_as_text(make_env: MakeEnv, transcriber: Transcriber) -> None:
+    env = await make_env(customer_service=with_transcription(transcriber))
+    send_voice(env, silk(1.5))
+    await env.receives(WHO, "九点到六点。")
     (asked,) = transcriber.asked
     assert (asked["model"], asked["key"], asked["name"]) == ("whisper", "Bearer sk-secret", "voice.wav")
     with wave.open(io.BytesIO(asked["sound"])) as sound:
@@ -90,51 +90,51 @@ async def test_what_is_said_is_answered_as_text(make_town: MakeTown, transcriber
         assert max(struct.unpack("<1000h", sound.readframes(2000)[:2000])) > 4000
 
 
-async def test_the_staff_reads_what_was_said(make_town: MakeTown, transcriber: Transcriber) -> None:
+async def test_transcription_is_shown_to_staff(make_env: MakeEnv, transcriber: Transcriber) -> None:
     """Before the ticket, in it, and in its history; and a person may be asked for."""
-    town = await make_town(customer_service=with_ears(transcriber))
-    room = staff_room(town)
-    await known(town, room)
+    env = await make_env(customer_service=with_transcription(transcriber))
+    room = staff_room(env)
+    await known(env, room)
     transcriber.said = "我的快递丢了"
-    speak(town, silk())
+    send_voice(env, silk())
     await until(lambda: transcriber.asked, "asked")
     transcriber.said = "转人工。"
-    speak(town, silk())
-    opened = await town.hears("店长", "【#1 黑旋风】请求人工服务", room)
+    send_voice(env, silk())
+    opened = await env.receives("店长", "【#1 黑旋风】请求人工服务", room)
     assert "黑旋风：🎤 我的快递丢了" in opened.text
     transcriber.said = "在吗？"
-    speak(town, silk())
-    await town.hears("店长", "【#1 黑旋风】🎤 在吗？", room)
-    town.say("店长", "#1 历史", room)
-    await town.hears("店长", "黑旋风：🎤 在吗？", room)
-    await town.quiet()
-    assert all(message.kind is not Kind.FILE for message in town.seen("店长", room))
+    send_voice(env, silk())
+    await env.receives("店长", "【#1 黑旋风】🎤 在吗？", room)
+    env.say("店长", "#1 历史", room)
+    await env.receives("店长", "黑旋风：🎤 在吗？", room)
+    await env.wait_idle()
+    assert all(message.kind is not Kind.FILE for message in env.seen("店长", room))
 
 
-async def test_a_mark_may_be_spoken_and_a_flow_answered(make_town: MakeTown, transcriber: Transcriber) -> None:
+async def test_rating_and_flow_answer_may_be_spoken(make_env: MakeEnv, transcriber: Transcriber) -> None:
     flow = {"name": "试", "start": ["开始"], "allow": "everyone", "steps": [{"ask": {"a": "甲？"}}, {"say": "{a}好"}]}
-    town = await make_town(customer_service=with_ears(transcriber), flows=[flow])
-    room = staff_room(town)
-    await known(town, room)
-    town.say(WHO, "开始")
-    await town.hears(WHO, "甲？")
+    env = await make_env(customer_service=with_transcription(transcriber), flows=[flow])
+    room = staff_room(env)
+    await known(env, room)
+    env.say(WHO, "开始")
+    await env.receives(WHO, "甲？")
     transcriber.said = "一店。"
-    speak(town, silk())
-    await town.hears(WHO, "一店好")
-    town.say(WHO, "人工")
-    await town.hears("店长", "请求人工服务", room)
-    town.say("店长", "#1 结束", room)
-    await town.hears("店长", "#1 黑旋风 已结束", room)
+    send_voice(env, silk())
+    await env.receives(WHO, "一店好")
+    env.say(WHO, "人工")
+    await env.receives("店长", "请求人工服务", room)
+    env.say("店长", "#1 结束", room)
+    await env.receives("店长", "#1 黑旋风 已结束", room)
     transcriber.said = "五星好评！"
-    speak(town, silk())
-    await town.hears("店长", "评分：5", room)
+    send_voice(env, silk())
+    await env.receives("店长", "评分：5", room)
 
 
 @pytest.mark.parametrize("trouble", ["off", "refuses", "silence", "no text", "slow", "broken file", "no sound"])
-async def test_voice_that_is_not_read_goes_to_the_staff_as_a_file(
-    make_town: MakeTown, transcriber: Transcriber, trouble: str
+async def test_untranscribed_voice_is_relayed_as_a_file(
+    make_env: MakeEnv, transcriber: Transcriber, trouble: str
 ) -> None:
-    section = with_ears(transcriber)
+    section = with_transcription(transcriber)
     section["transcription"]["timeout"] = 0.5 if trouble == "slow" else 5
     if trouble == "off":
         section["transcription"] = {}
@@ -143,73 +143,73 @@ async def test_voice_that_is_not_read_goes_to_the_staff_as_a_file(
     if trouble == "slow":
         transcriber.open.clear()
     data = {"broken file": silk()[:9] + b"\xff" * 500, "no sound": b"PNG"}.get(trouble, silk())
-    town = await make_town(customer_service=section)
-    room = staff_room(town)
-    await known(town, room)
-    speak(town, data)
-    await town.hears(WHO, UNREAD)
-    town.say(WHO, "人工")
-    opened = await town.hears("店长", "请求人工服务", room)
+    env = await make_env(customer_service=section)
+    room = staff_room(env)
+    await known(env, room)
+    send_voice(env, data)
+    await env.receives(WHO, UNREAD)
+    env.say(WHO, "人工")
+    opened = await env.receives("店长", "请求人工服务", room)
     assert "[语音]" in opened.text
-    await until(lambda: any(m.kind in (Kind.FILE, Kind.AUDIO) for m in town.seen("店长", room)), "the file comes")
-    before = len(words(town.seen(WHO)))
-    speak(town, data)
-    await until(lambda: len([m for m in town.seen("店长", room) if m.kind in (Kind.FILE, Kind.AUDIO)]) == 2, "both")
-    await town.hears("店长", "【#1 黑旋风】[语音]", room)
-    assert len(words(town.seen(WHO))) == before  # the staff has them
+    await until(lambda: any(m.kind in (Kind.FILE, Kind.AUDIO) for m in env.seen("店长", room)), "the file comes")
+    before = len(words(env.seen(WHO)))
+    send_voice(env, data)
+    await until(lambda: len([m for m in env.seen("店长", room) if m.kind in (Kind.FILE, Kind.AUDIO)]) == 2, "both")
+    await env.receives("店长", "【#1 黑旋风】[语音]", room)
+    assert len(words(env.seen(WHO))) == before  # the staff has them
 
 
-async def test_who_speaks_often_is_told_twice(make_town: MakeTown) -> None:
-    town = await make_town(customer_service=service())
+async def test_repeated_voice_messages_get_two_replies(make_env: MakeEnv) -> None:
+    env = await make_env(customer_service=service())
     for _ in range(4):
-        speak(town, silk(0.2))
+        send_voice(env, silk(0.2))
     again = "还是没明白您的意思。需要人工服务的话，请回复“人工”，我为您转接。\n我还听不懂语音，请改用文字发送。"
-    assert await answers(town, WHO) == [UNREAD, again]
+    assert await replies_to(env, WHO) == [UNREAD, again]
 
 
-async def test_a_server_that_fails_is_left_alone_for_a_while(make_town: MakeTown, transcriber: Transcriber) -> None:
-    town = await make_town(customer_service=with_ears(transcriber))
+async def test_failing_server_is_not_called_for_a_while(make_env: MakeEnv, transcriber: Transcriber) -> None:
+    env = await make_env(customer_service=with_transcription(transcriber))
     transcriber.status = 503
     for _ in range(5):
-        speak(town, silk(0.2))
-    await town.quiet()
+        send_voice(env, silk(0.2))
+    await env.wait_idle()
     assert len(transcriber.asked) == 3
-    transcriber.status, town.ahead = 200, 31
-    speak(town, silk(0.2))
-    await town.hears(WHO, "九点到六点。")
+    transcriber.status, env.ahead = 200, 31
+    send_voice(env, silk(0.2))
+    await env.receives(WHO, "九点到六点。")
 
 
-async def test_it_can_be_configured_while_the_bot_runs(make_town: MakeTown, transcriber: Transcriber) -> None:
-    town = await make_town(customer_service=service(keywords=with_ears(transcriber)["keywords"]))
-    speak(town, silk())
-    await town.hears(WHO, UNREAD)
-    town.extra["customer_service"]["transcription"] = with_ears(transcriber)["transcription"]
-    status, _, _ = await town.call("POST", "/wxbot/config/reload")
+async def test_transcription_is_configured_by_reload(make_env: MakeEnv, transcriber: Transcriber) -> None:
+    env = await make_env(customer_service=service(keywords=with_transcription(transcriber)["keywords"]))
+    send_voice(env, silk())
+    await env.receives(WHO, UNREAD)
+    env.extra["customer_service"]["transcription"] = with_transcription(transcriber)["transcription"]
+    status, _, _ = await env.call("POST", "/wxbot/config/reload")
     assert status == 200
-    speak(town, silk())
-    await town.hears(WHO, "九点到六点。")
+    send_voice(env, silk())
+    await env.receives(WHO, "九点到六点。")
 
 
-async def test_business_systems_hear_the_words(make_town: MakeTown, transcriber: Transcriber) -> None:
+async def test_business_systems_receive_the_transcription(make_env: MakeEnv, transcriber: Transcriber) -> None:
     receiver: Receiver
     async with receiving() as receiver:
         hook = {**receiver.config, "events": ["message.received"]}
-        town = await make_town(customer_service=with_ears(transcriber), webhooks=[hook])
-        speak(town, silk())
-        (heard,) = await until(lambda: receiver.of("message.received"), "told")
-        assert (heard["kind"], heard["text"]) == ("audio", "营业时间")
+        env = await make_env(customer_service=with_transcription(transcriber), webhooks=[hook])
+        send_voice(env, silk())
+        (received,) = await until(lambda: receiver.of("message.received"), "told")
+        assert (received["kind"], received["text"]) == ("audio", "营业时间")
 
 
-async def test_other_formats_go_as_they_are(make_town: MakeTown, transcriber: Transcriber) -> None:
-    town = await make_town(customer_service=with_ears(transcriber))
+async def test_other_formats_are_sent_unconverted(make_env: MakeEnv, transcriber: Transcriber) -> None:
+    env = await make_env(customer_service=with_transcription(transcriber))
     for begin, name in ((b"ID3", "mp3"), (b"#!AMR\n", "amr"), (b"OggS", "ogg")):
-        speak(town, begin + b"sound", f"voice.{name}")
+        send_voice(env, begin + b"sound", f"voice.{name}")
     await until(lambda: len(transcriber.asked) == 3, "asked")
     assert [one["name"] for one in transcriber.asked] == ["voice.mp3", "voice.amr", "voice.ogg"]
     assert transcriber.asked[1]["sound"] == b"#!AMR\nsound"
 
 
-async def test_silk_with_and_without_tencents_mark(tmp_path: Path) -> None:
+async def test_silk_with_and_without_the_tencent_prefix(tmp_path: Path) -> None:
     for tencent in (True, False):
         assert (await decoded(silk(tencent=tencent)))[:4] == b"RIFF"
     for broken in (b"", b"#!SILK_V3", silk()[:9] + b"\xff" * 500):

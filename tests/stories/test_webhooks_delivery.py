@@ -10,8 +10,8 @@ import pytest
 from aiohttp import web
 
 from services.messaging.messages import file
-from tests.stories.business import Receiver, forever, free_port, receiving, serving
-from tests.stories.conftest import MakeTown, Town, until
+from tests.stories.business import Receiver, free_port, never_respond, receiving, serving
+from tests.stories.conftest import BotEnvironment, MakeEnv, until
 from tests.waiting import SECONDS
 
 FAST = (0.05, 0.05)
@@ -23,18 +23,18 @@ async def receiver() -> AsyncIterator[Receiver]:
         yield running
 
 
-async def open_town(make_town: MakeTown, *webhooks: dict[str, Any], **config: Any) -> Town:
+async def open_env(make_env: MakeEnv, *webhooks: dict[str, Any], **config: Any) -> BotEnvironment:
     """A bot whose failed deliveries are retried at once."""
-    town = await make_town(webhooks=list(webhooks), **config)
-    town.bot.container.webhooks.waits = FAST
-    return town
+    env = await make_env(webhooks=list(webhooks), **config)
+    env.bot.container.webhooks.waits = FAST
+    return env
 
 
-async def failed(town: Town, count: int) -> list[dict[str, Any]]:
+async def failed(env: BotEnvironment, count: int) -> list[dict[str, Any]]:
     """Return the failed events by REST, once there are `count`."""
     async with asyncio.timeout(SECONDS):
         while True:
-            status, answer, _ = await town.call("GET", "/wxbot/webhook", params={"state": "failed"})
+            status, answer, _ = await env.call("GET", "/wxbot/webhook", params={"state": "failed"})
             assert status == 200
             found: list[dict[str, Any]] = answer["webhooks"]
             if len(found) >= count:
@@ -42,12 +42,12 @@ async def failed(town: Town, count: int) -> list[dict[str, Any]]:
             await asyncio.sleep(0.02)
 
 
-async def test_a_group_s_life_is_told_in_order(make_town: MakeTown, receiver: Receiver) -> None:
-    town = await open_town(make_town, receiver.config)
-    qun = await town.make_group()
-    await town.join(qun["token"], "黑旋风")
-    await town.join(qun["token"], "黑旋风")
-    town.world.rooms.leave(town.id("黑旋风"), qun["room"])
+async def test_events_of_a_group_arrive_in_order(make_env: MakeEnv, receiver: Receiver) -> None:
+    env = await open_env(make_env, receiver.config)
+    qun = await env.make_group()
+    await env.join(qun["token"], "黑旋风")
+    await env.join(qun["token"], "黑旋风")
+    env.world.rooms.leave(env.id("黑旋风"), qun["room"])
     await until(lambda: "member.left" in receiver.types(), "told")
     assert receiver.types() == ["assistant.online", "qun.created", "member.joined", "member.left"]
     made, joined = receiver.of("qun.created")[0], receiver.of("member.joined")[0]
@@ -57,34 +57,34 @@ async def test_a_group_s_life_is_told_in_order(make_town: MakeTown, receiver: Re
     assert len({event["id"] for event in receiver.events}) == 4
 
 
-async def test_a_way_in_that_ends_is_told_with_its_reason(make_town: MakeTown, receiver: Receiver) -> None:
-    town = await open_town(make_town, {**receiver.config, "events": ["member.refused"]})
-    qun = await town.make_group()
-    status, _, headers = await town.join(qun["token"], "九纹龙")
+async def test_refused_request_is_reported_with_its_reason(make_env: MakeEnv, receiver: Receiver) -> None:
+    env = await open_env(make_env, {**receiver.config, "events": ["member.refused"]})
+    qun = await env.make_group()
+    status, _, headers = await env.join(qun["token"], "九纹龙")
     assert status == 202
     for _ in range(2):
-        await town.call("DELETE", headers["Location"])
+        await env.call("DELETE", headers["Location"])
     (told,) = await until(lambda: receiver.of("member.refused"), "told")
     assert (told["number"], told["member"], told["reason"]) == (qun["number"], "九纹龙", "taken back")
 
 
-async def test_only_the_events_asked_for(make_town: MakeTown, receiver: Receiver) -> None:
+async def test_only_subscribed_events_are_sent(make_env: MakeEnv, receiver: Receiver) -> None:
     async with receiving("dGVzdHRlc3R0ZXN0dGVzdA") as other:  # no prefix, no padding
         some = {**receiver.config, "events": ["member.joined"]}
-        town = await open_town(make_town, some, other.config)
-        qun = await town.make_group()
-        await town.join(qun["token"], "黑旋风")
+        env = await open_env(make_env, some, other.config)
+        qun = await env.make_group()
+        await env.join(qun["token"], "黑旋风")
         await until(lambda: receiver.events and "member.joined" in other.types(), "told")
-        await town.quiet()
+        await env.wait_idle()
         assert receiver.types() == ["member.joined"]
         same = next(event for event in other.events if event["type"] == "member.joined")
         assert same == receiver.events[0]
 
 
-async def test_a_plain_secret_is_known_by_receivers_of_both_kinds(make_town: MakeTown) -> None:
+async def test_plain_secret_is_accepted_by_both_kinds_of_receiver(make_env: MakeEnv) -> None:
     secret = "our-hook-secrets"
     async with receiving(secret) as receiver, receiving(secret.encode()) as plain:
-        await open_town(make_town, {"url": receiver.url, "secret": secret}, {"url": plain.url, "secret": secret})
+        await open_env(make_env, {"url": receiver.url, "secret": secret}, {"url": plain.url, "secret": secret})
         await until(lambda: receiver.events and plain.events, "told")
 
 
@@ -97,16 +97,16 @@ BROKEN = (  # what follows a status line of 2xx
 )
 
 
-async def test_the_status_line_decides(make_town: MakeTown) -> None:
+async def test_any_2xx_status_counts_as_delivered(make_env: MakeEnv) -> None:
     """An event whose receiver answers 2xx is not sent again, whatever the rest of the answer is."""
-    heard: list[str] = []
+    received: list[str] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-        heard.append(head.partition("webhook-id: ")[2].partition("\r\n")[0])
+        received.append(head.partition("webhook-id: ")[2].partition("\r\n")[0])
         await reader.readexactly(int(head.partition("content-length: ")[2].partition("\r\n")[0]))
-        writer.write(b"HTTP/1.1 204 No Content\r\n" if len(heard) > len(BROKEN) else b"HTTP/1.1 200 OK\r\n")
-        writer.write(BROKEN[len(heard) - 1] if len(heard) <= len(BROKEN) else b"\r\n")
+        writer.write(b"HTTP/1.1 204 No Content\r\n" if len(received) > len(BROKEN) else b"HTTP/1.1 200 OK\r\n")
+        writer.write(BROKEN[len(received) - 1] if len(received) <= len(BROKEN) else b"\r\n")
         await writer.drain()
         await reader.read()  # until the bot hangs up
         writer.close()
@@ -114,21 +114,19 @@ async def test_the_status_line_decides(make_town: MakeTown) -> None:
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     hook = {"url": f"http://127.0.0.1:{port}/", "secret": "our-hook-secrets", "events": ["qun.created"]}
-    town = await open_town(make_town, hook)
-    town.bot.container.webhooks.timeout = 0.5
+    env = await open_env(make_env, hook)
+    env.bot.container.webhooks.timeout = 0.5
     for number in range(len(BROKEN) + 1):
-        await town.make_group(f"code-{number}")
-    await until(lambda: len(heard) > len(BROKEN), "all are told")
-    await until(lambda: not any(town.bot.container.outbox.waiting().values()), "nothing is left")
-    assert len(set(heard)) == len(heard) == len(BROKEN) + 1
-    assert (await town.call("GET", "/wxbot/webhook", params={"state": "failed"}))[1]["webhooks"] == []
+        await env.make_group(f"code-{number}")
+    await until(lambda: len(received) > len(BROKEN), "all are told")
+    await until(lambda: not any(env.bot.container.outbox.waiting().values()), "nothing is left")
+    assert len(set(received)) == len(received) == len(BROKEN) + 1
+    assert (await env.call("GET", "/wxbot/webhook", params={"state": "failed"}))[1]["webhooks"] == []
     server.close()
 
 
 @pytest.mark.parametrize("trouble", [500, 404, 410, 199 + 101, "garbage", "drop", "hang"])
-async def test_what_is_not_taken_comes_again_in_order(
-    make_town: MakeTown, receiver: Receiver, trouble: int | str
-) -> None:
+async def test_failed_events_are_retried_in_order(make_env: MakeEnv, receiver: Receiver, trouble: int | str) -> None:
     """The first event of a group fails twice; later ones of the group wait, those of another group do not."""
 
     async def difficult(event: dict[str, Any]) -> web.StreamResponse | int:
@@ -137,7 +135,7 @@ async def test_what_is_not_taken_comes_again_in_order(
         if sum(tried["id"] == event["id"] for tried in receiver.tries) > 2:
             return 200
         if trouble == "hang":
-            return await forever()
+            return await never_respond()
         if trouble == "drop":
             raise ConnectionResetError
         if trouble == "garbage":
@@ -146,11 +144,11 @@ async def test_what_is_not_taken_comes_again_in_order(
         return trouble
 
     receiver.answer = difficult
-    town = await open_town(make_town, receiver.config)
-    town.bot.container.webhooks.timeout = 0.5
-    first, second = await town.make_group("a"), await town.make_group("b")
-    await town.join(first["token"], "黑旋风")
-    await town.join(second["token"], "黑旋风")
+    env = await open_env(make_env, receiver.config)
+    env.bot.container.webhooks.timeout = 0.5
+    first, second = await env.make_group("a"), await env.make_group("b")
+    await env.join(first["token"], "黑旋风")
+    await env.join(second["token"], "黑旋风")
     await until(lambda: receiver.types().count("member.joined") == 2, "told")
     groups = [(event["type"], event["data"]["code"]) for event in receiver.events if "code" in event["data"]]
     for code in "ab":
@@ -160,19 +158,19 @@ async def test_what_is_not_taken_comes_again_in_order(
     assert tries[0] == tries[1] == tries[2]
 
 
-async def test_a_slow_receiver_holds_up_nobody_else(make_town: MakeTown, receiver: Receiver) -> None:
+async def test_slow_receiver_does_not_delay_others(make_env: MakeEnv, receiver: Receiver) -> None:
     async with receiving() as slow:
-        slow.answer = forever
-        town = await open_town(make_town, slow.config, receiver.config)
-        qun = await town.make_group()
-        await town.join(qun["token"], "黑旋风")
+        slow.answer = never_respond
+        env = await open_env(make_env, slow.config, receiver.config)
+        qun = await env.make_group()
+        await env.join(qun["token"], "黑旋风")
         await until(lambda: "member.joined" in receiver.types(), "told")
         assert not slow.events
-        waiting = town.bot.container.outbox.waiting()
+        waiting = env.bot.container.outbox.waiting()
         assert waiting["hook:127.0.0.1"] == 3
 
 
-async def test_redirects_lead_nowhere_else(make_town: MakeTown, receiver: Receiver) -> None:
+async def test_redirects_to_other_hosts_are_not_followed(make_env: MakeEnv, receiver: Receiver) -> None:
     """Not to another host; on the same host if the method is kept."""
     strange: list[str] = []
     moved: list[str] = []
@@ -194,55 +192,55 @@ async def test_redirects_lead_nowhere_else(make_town: MakeTown, receiver: Receiv
 
         receiver.answer = away
         hooks = [{"url": f"{mine}/{path}", "secret": "dGVzdHRlc3R0ZXN0dGVzdA=="} for path in ("old", "loop")]
-        town = await open_town(make_town, receiver.config, *hooks)
-        town.bot.container.webhooks.give_up_after = 0.3
-        await town.make_group()
+        env = await open_env(make_env, receiver.config, *hooks)
+        env.bot.container.webhooks.give_up_after = 0.3
+        await env.make_group()
         await until(lambda: len(moved) == 2, "moved")  # assistant.online, qun.created
         await until(lambda: len(receiver.tries) > 2, "tried")
-        await town.quiet()
+        await env.wait_idle()
         assert not strange
-        reasons = {(item["receiver"], item["error"]) for item in await failed(town, 4)}
+        reasons = {(item["receiver"], item["error"]) for item in await failed(env, 4)}
         assert reasons == {(receiver.url, "HTTP 307 redirect to another host"), (f"{mine}/loop", "too many redirects")}
 
 
-async def test_what_was_given_up_is_kept_and_sent_again(make_town: MakeTown, receiver: Receiver) -> None:
+async def test_failed_event_is_kept_and_can_be_resent(make_env: MakeEnv, receiver: Receiver) -> None:
     """The event fails after its time, later ones are delivered; it can be sent again by REST and chat."""
 
     async def no(_event: dict[str, Any]) -> int:
         return 503
 
     receiver.answer = no
-    town = await open_town(make_town, receiver.config)
-    town.bot.container.webhooks.give_up_after = 0.2
-    qun = await town.make_group()
-    await town.join(qun["token"], "黑旋风")
-    await town.quiet()
-    lost = await failed(town, 3)
+    env = await open_env(make_env, receiver.config)
+    env.bot.container.webhooks.give_up_after = 0.2
+    qun = await env.make_group()
+    await env.join(qun["token"], "黑旋风")
+    await env.wait_idle()
+    lost = await failed(env, 3)
     assert [(item["type"], item["error"], item["state"]) for item in lost] == [
         ("member.joined", "HTTP 503", "failed"),
         ("qun.created", "HTTP 503", "failed"),
         ("assistant.online", "HTTP 503", "failed"),
     ]
     receiver.answer = None
-    status, answer, _ = await town.call("POST", f"/wxbot/webhook/{lost[1]['id']}/resend")
+    status, answer, _ = await env.call("POST", f"/wxbot/webhook/{lost[1]['id']}/resend")
     assert (status, answer["webhook"]["state"], answer["webhook"]["attempts"]) == (202, "queued", 0)
     await until(lambda: receiver.types() == ["qun.created"], "sent again")
     assert receiver.events[0]["id"] == lost[1]["event"]
-    await town.quiet()
+    await env.wait_idle()
     # already delivered: no effect
-    status, answer, _ = await town.call("POST", f"/wxbot/webhook/{lost[1]['id']}/resend")
+    status, answer, _ = await env.call("POST", f"/wxbot/webhook/{lost[1]['id']}/resend")
     assert (status, answer["webhook"]["state"]) == (202, "sent")
-    town.say("店长", "/重发")
-    message = await town.hears("店长", "没有送达的通知")
+    env.say("店长", "/重发")
+    message = await env.receives("店长", "没有送达的通知")
     assert f"#{lost[0]['id']} member.joined" in message.text
-    town.say("店长", "/重发 9999")
-    await town.hears("店长", "没有编号为 9999 的未送达通知。")
-    town.say("店长", "/重发 全部")
-    await town.hears("店长", "正在重新发送 2 条通知。")
+    env.say("店长", "/重发 9999")
+    await env.receives("店长", "没有编号为 9999 的未送达通知。")
+    env.say("店长", "/重发 全部")
+    await env.receives("店长", "正在重新发送 2 条通知。")
     await until(lambda: receiver.types() == ["qun.created", "assistant.online", "member.joined"], "all sent")
-    assert await failed(town, 0) == []
-    town.say("黑旋风", "/重发")
-    await town.hears("黑旋风", "您没有权限执行此命令。")
+    assert await failed(env, 0) == []
+    env.say("黑旋风", "/重发")
+    await env.receives("黑旋风", "您没有权限执行此命令。")
 
 
 @pytest.mark.parametrize(
@@ -254,79 +252,81 @@ async def test_what_was_given_up_is_kept_and_sent_again(make_town: MakeTown, rec
         ("GET", "/wxbot/webhook/1/resend", 405, 1005),
     ],
 )
-async def test_what_cannot_be_sent_again(town: Town, method: str, path: str, status: int, code: int) -> None:
-    got, answer, _ = await town.call(method, path)
+async def test_invalid_resend_is_rejected(env: BotEnvironment, method: str, path: str, status: int, code: int) -> None:
+    got, answer, _ = await env.call(method, path)
     assert (got, answer["error"]["code"]) == (status, code)
 
 
-async def test_a_message_is_no_webhook(town: Town) -> None:
+async def test_message_id_is_no_webhook_delivery(env: BotEnvironment) -> None:
     """Messages and webhooks share one series of ids."""
-    _, answer, _ = await town.call("POST", "/wxbot/message", {"assistant": "weimi1001", "to": "黑旋风", "text": "好"})
-    status, _, _ = await town.call("POST", f"/wxbot/webhook/{answer['message']['id']}/resend")
+    _, answer, _ = await env.call("POST", "/wxbot/message", {"assistant": "weimi1001", "to": "黑旋风", "text": "好"})
+    status, _, _ = await env.call("POST", f"/wxbot/webhook/{answer['message']['id']}/resend")
     assert status == 404
 
 
-async def test_what_was_promised_is_told_after_a_restart(make_town: MakeTown) -> None:
+async def test_queued_events_are_sent_after_restart(make_env: MakeEnv) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}/hook"
-    town = await open_town(make_town, {"url": url, "secret": "dGVzdHRlc3R0ZXN0dGVzdA=="})
-    town.bot.container.webhooks.waits = (0.5,)
-    qun = await town.make_group()
-    await town.join(qun["token"], "黑旋风")
-    await town.stop_bot()
+    env = await open_env(make_env, {"url": url, "secret": "dGVzdHRlc3R0ZXN0dGVzdA=="})
+    env.bot.container.webhooks.waits = (0.5,)
+    qun = await env.make_group()
+    await env.join(qun["token"], "黑旋风")
+    await env.stop_bot()
     late = Receiver("dGVzdHRlc3R0ZXN0dGVzdA==")
     async with serving(late.handle, port):
-        await town.start_bot()
+        await env.start_bot()
         await until(lambda: "member.joined" in late.types(), "told")
         group = [kind for kind in late.types() if not kind.startswith("assistant")]
         assert group == ["qun.created", "member.joined"]
 
 
-async def test_a_webhook_no_longer_configured_is_given_up(make_town: MakeTown) -> None:
+async def test_removed_webhook_is_given_up(make_env: MakeEnv) -> None:
     url = f"http://127.0.0.1:{free_port()}/hook?key=secret"
-    town = await open_town(make_town, {"url": url, "secret": "dGVzdHRlc3R0ZXN0dGVzdA=="})
-    town.bot.container.webhooks.waits = (0.5,)
-    await town.make_group()
-    await town.stop_bot()
-    town.extra = {**town.extra, "webhooks": []}
-    await town.start_bot()
-    await town.quiet()
-    lost = await failed(town, 2)
+    env = await open_env(make_env, {"url": url, "secret": "dGVzdHRlc3R0ZXN0dGVzdA=="})
+    env.bot.container.webhooks.waits = (0.5,)
+    await env.make_group()
+    await env.stop_bot()
+    env.extra = {**env.extra, "webhooks": []}
+    await env.start_bot()
+    await env.wait_idle()
+    lost = await failed(env, 2)
     assert {item["error"] for item in lost} == {"no webhook with this name is configured"}
     assert not any("secret" in item["receiver"] for item in lost)
 
 
-async def test_a_new_friend_is_told_once(make_town: MakeTown, receiver: Receiver) -> None:
-    town = await open_town(make_town, {**receiver.config, "events": ["friend.added"]})
-    town.world.people.ask(town.id("九纹龙"), town.id("bot"), "你好")
+async def test_new_friend_is_reported_once(make_env: MakeEnv, receiver: Receiver) -> None:
+    env = await open_env(make_env, {**receiver.config, "events": ["friend.added"]})
+    env.world.people.ask(env.id("九纹龙"), env.id("bot"), "你好")
     await until(lambda: receiver.events, "told")
-    await town.restart_bot()
-    await town.quiet()
+    await env.restart_bot()
+    await env.wait_idle()
     assert receiver.of("friend.added") == [
         {"assistant": "weimi1001", "contact_id": "wxid_jiuwenlong", "name": "九纹龙"}
     ]
 
 
-async def test_a_friend_made_while_the_bot_was_away_is_told(make_town: MakeTown, receiver: Receiver) -> None:
-    town = await open_town(make_town, {**receiver.config, "events": ["friend.added"]})
-    await town.quiet()
-    await town.stop_bot()
-    town.newcomer("扈三娘")
-    await town.start_bot()
+async def test_friend_added_during_downtime_is_reported(make_env: MakeEnv, receiver: Receiver) -> None:
+    env = await open_env(make_env, {**receiver.config, "events": ["friend.added"]})
+    await env.wait_idle()
+    await env.stop_bot()
+    env.add_person("扈三娘")
+    await env.start_bot()
     await until(lambda: receiver.events, "told")
     assert [data["name"] for data in receiver.of("friend.added")] == ["扈三娘"]
 
 
-async def test_a_lost_message_is_told(make_town: MakeTown, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_failed_message_is_reported(
+    make_env: MakeEnv, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("services.messaging.messages.FILE_WAITS", (0.01,))
-    town = await open_town(make_town, {**receiver.config, "events": ["message.failed"]})
-    container, nothing = town.bot.container, file("/nowhere/price.pdf")
-    work = await container.store.write(lambda s: container.messages.say(s, "weimi1001", town.id("黑旋风"), nothing))
+    env = await open_env(make_env, {**receiver.config, "events": ["message.failed"]})
+    container, nothing = env.bot.container, file("/nowhere/price.pdf")
+    work = await container.store.write(lambda s: container.messages.say(s, "weimi1001", env.id("黑旋风"), nothing))
     told = (await until(lambda: receiver.of("message.failed"), "told"))[0]
     assert (told["message"], told["assistant"], told["to"]) == (work.id, "weimi1001", "wxid_heixuanfeng")
-    _, answer, _ = await town.call("GET", f"/wxbot/message/{work.id}")
+    _, answer, _ = await env.call("GET", f"/wxbot/message/{work.id}")
     assert answer["message"]["state"] == "failed"
-    qun = await town.make_group()
+    qun = await env.make_group()
     await container.store.write(lambda s: container.messages.say(s, "weimi1001", qun["room"], nothing))
     await until(lambda: len(receiver.events) == 2, "told")
     assert (receiver.events[1]["data"]["to"], receiver.events[1]["data"]["number"]) == (qun["room"], qun["number"])

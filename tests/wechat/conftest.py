@@ -11,13 +11,13 @@ import pytest_asyncio
 from sandbox.gateway.server import PuppetServer
 from sandbox.world.world import World
 from tests.official import official
-from tests.wechat.recording_listener import QUICK, Heard, RecordingListener, settings
+from tests.wechat.recording_listener import QUICK, RecordedAccount, RecordingListener, settings
 from wechat.assistant import Assistant
 from wechat.connection import Timing
 
 __all__ = ["official"]
 
-Connect = Callable[..., Awaitable[Heard]]
+Connect = Callable[..., Awaitable[RecordedAccount]]
 TOKEN = "insecure_sandbox-token"
 
 
@@ -35,14 +35,16 @@ async def connect() -> AsyncIterator[Connect]:
     """Return a function that starts an assistant; it is stopped after the test."""
     running: list[Assistant] = []
 
-    async def start(endpoint: str, token: str = "", timing: Timing = QUICK, rows: Any = None, **more: Any) -> Heard:
+    async def start(
+        endpoint: str, token: str = "", timing: Timing = QUICK, rows: Any = None, **more: Any
+    ) -> RecordedAccount:
         listener = RecordingListener()
         assistant = Assistant(settings(endpoint, token, **more), listener, timing)
         if rows is not None:
             assistant.directory.load(rows)
         running.append(assistant)
         await assistant.start()
-        return Heard(assistant, listener)
+        return RecordedAccount(assistant, listener)
 
     yield start
     for assistant in running:
@@ -65,8 +67,8 @@ async def server(world: World) -> AsyncIterator[PuppetServer]:
 
 
 @pytest_asyncio.fixture
-async def heard(server: PuppetServer, connect: Connect) -> Heard:
+async def recorded(server: PuppetServer, connect: Connect) -> RecordedAccount:
     """An assistant that is online in the sandbox."""
-    heard = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
-    await heard.online()
-    return heard
+    recorded = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
+    await recorded.online()
+    return recorded

@@ -32,7 +32,7 @@ QUICK = Timing(
 
 @dataclass
 class RecordingListener:
-    """What an account told, and a way to wait for it."""
+    """Records the calls of an account, and waits for them."""
 
     raws: list[RawEvent] = field(default_factory=list)
     states: list[tuple[State, str]] = field(default_factory=list)
@@ -93,7 +93,7 @@ class RecordingListener:
 
 
 @dataclass
-class Heard:
+class RecordedAccount:
     """An assistant and its listener."""
 
     assistant: Assistant
@@ -111,7 +111,7 @@ def settings(endpoint: str, token: str = "", account: str = "weimi1001", **more:
     return AssistantSettings(account=account, endpoint=endpoint, token=token, **more)
 
 
-async def eventually(is_so: Callable[[], Any], seconds: float = SECONDS) -> Any:
+async def until(is_so: Callable[[], Any], seconds: float = SECONDS) -> Any:
     """Poll until `is_so` is true, for conditions without an event."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not (value := is_so()):

@@ -13,7 +13,7 @@ from aiohttp import web
 from sandbox.gateway.server import PuppetServer
 from sandbox.world.world import World
 from tests.wechat.conftest import TOKEN, Connect
-from tests.wechat.recording_listener import eventually
+from tests.wechat.recording_listener import until
 from wechat.authority import AuthorityFailed, resolve
 from wechat.interface import State
 from wechat.problems import Problem
@@ -49,30 +49,30 @@ async def authority() -> AsyncIterator[Authority]:
     await runner.cleanup()
 
 
-async def test_the_account_is_online_where_the_authority_says(
+async def test_account_connects_to_the_resolved_address(
     server: PuppetServer, connect: Connect, authority: Authority
 ) -> None:
     authority.answer = {"host": "127.0.0.1", "port": server.port}
-    heard = await connect("", TOKEN, authority=authority.url, tls=False)
-    await heard.online()
+    recorded = await connect("", TOKEN, authority=authority.url, tls=False)
+    await recorded.online()
     assert authority.asked == [TOKEN]
 
 
-async def test_a_gateway_that_moves_is_followed_at_the_next_connect(
+async def test_moved_gateway_is_resolved_at_the_next_connect(
     server: PuppetServer, world: World, connect: Connect, authority: Authority
 ) -> None:
     authority.answer = {"host": "127.0.0.1", "port": server.port}
-    heard = await connect("", TOKEN, authority=authority.url, tls=False)
-    await heard.online()
+    recorded = await connect("", TOKEN, authority=authority.url, tls=False)
+    await recorded.online()
     await server.stop()
-    await heard.listener.state(State.CONNECTING)
+    await recorded.listener.state(State.CONNECTING)
     moved = PuppetServer(world, "weimi1001", TOKEN)
     await moved.start()
     try:
         authority.answer = {"host": "127.0.0.1", "port": moved.port}
-        await heard.online()
+        await recorded.online()
         assert len(authority.asked) > 1
-        assert heard.assistant.reason is None
+        assert recorded.assistant.reason is None
     finally:
         await moved.stop()
 
@@ -89,31 +89,31 @@ async def test_a_gateway_that_moves_is_followed_at_the_next_connect(
         (200, [], Problem.AUTHORITY_DOWN, State.CONNECTING),
     ],
 )
-async def test_what_it_answers_else_is_told_and_asked_again(
+async def test_invalid_response_is_reported_and_retried(
     connect: Connect, authority: Authority, status: int, answer: Any, problem: Problem, state: State
 ) -> None:
     authority.status, authority.answer = status, answer
-    heard = await connect("", TOKEN, authority=authority.url)
-    await heard.listener.state(state)
-    reason = heard.assistant.reason
+    recorded = await connect("", TOKEN, authority=authority.url)
+    await recorded.listener.state(state)
+    reason = recorded.assistant.reason
     assert reason is not None
     assert reason.problem is problem
-    await eventually(lambda: len(authority.asked) > 1)
+    await until(lambda: len(authority.asked) > 1)
 
 
-async def test_an_authority_that_is_away_is_told_without_the_token(
+async def test_unreachable_authority_is_reported_without_the_token(
     connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    heard = await connect("", TOKEN, authority="http://127.0.0.1:9")
-    await heard.listener.state(State.CONNECTING)
-    reason = heard.assistant.reason
+    recorded = await connect("", TOKEN, authority="http://127.0.0.1:9")
+    await recorded.listener.state(State.CONNECTING)
+    reason = recorded.assistant.reason
     assert reason is not None
     assert reason.problem is Problem.AUTHORITY_DOWN
     assert not [r for r in caplog.records if r.name.startswith("wechat") and TOKEN in r.getMessage()]
 
 
-async def test_the_token_is_one_part_of_the_path(authority: Authority) -> None:
+async def test_token_is_one_path_segment(authority: Authority) -> None:
     authority.answer = {"host": "::1", "port": 8788}
     assert await resolve(authority.url, "a b/c?d") == "[::1]:8788"
     assert authority.asked == ["a b/c?d"]

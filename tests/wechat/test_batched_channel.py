@@ -26,13 +26,13 @@ class Wire:
         self.closed = True
 
 
-def corked() -> tuple[Wire, BatchedTransport]:
+def channel() -> tuple[Wire, BatchedTransport]:
     wire = Wire()
     return wire, BatchedTransport(cast("Any", wire))
 
 
-async def test_writes_of_a_turn_go_out_as_one() -> None:
-    wire, transport = corked()
+async def test_writes_of_one_loop_iteration_are_combined() -> None:
+    wire, transport = channel()
     transport.write(b"head")
     transport.write(b"body")
     assert wire.written == []
@@ -42,8 +42,8 @@ async def test_writes_of_a_turn_go_out_as_one() -> None:
     assert wire.written == [b"headbody"]
 
 
-async def test_many_do_not_wait_for_the_end_of_the_turn() -> None:
-    wire, transport = corked()
+async def test_many_writes_are_flushed_early() -> None:
+    wire, transport = channel()
     pieces = [bytes([number]) for number in range(2 * MAX + 3)]
     for piece in pieces:
         transport.write(piece)
@@ -52,8 +52,8 @@ async def test_many_do_not_wait_for_the_end_of_the_turn() -> None:
     assert b"".join(wire.written) == b"".join(pieces)
 
 
-async def test_close_sends_what_is_left_and_nothing_after() -> None:
-    wire, transport = corked()
+async def test_close_flushes_and_discards_later_writes() -> None:
+    wire, transport = channel()
     transport.write(b"last")
     transport.close()
     assert wire.written == [b"last"] and wire.closed

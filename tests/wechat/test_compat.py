@@ -59,7 +59,7 @@ def _probe(python: str, folder: Path, **env: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("python", _pythons())
-def test_imports_and_leaves_nothing_behind(python: str, tmp_path: Path) -> None:
+def test_import_has_no_side_effects(python: str, tmp_path: Path) -> None:
     found = _probe(python, tmp_path)
     assert found["bot"]
     assert found["puppet"]
@@ -71,7 +71,7 @@ def test_imports_and_leaves_nothing_behind(python: str, tmp_path: Path) -> None:
     assert found["rss"] < MEGABYTES
 
 
-def test_the_environment_of_other_wechaty_bots_does_no_harm(tmp_path: Path) -> None:
+def test_wechaty_environment_variables_are_ignored(tmp_path: Path) -> None:
     """WECHATY_LOG with a level unknown to the SDK makes its import fail; WECHATY_LOG_FILE makes it write texts."""
     found = _probe(
         sys.executable,
@@ -86,7 +86,7 @@ def test_the_environment_of_other_wechaty_bots_does_no_harm(tmp_path: Path) -> N
     assert found["cache_dir"] == "kept"
 
 
-def test_it_may_come_after_the_real_modules() -> None:
+def test_import_after_the_real_modules() -> None:
     """Modules already loaded by other code are not replaced."""
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
@@ -101,7 +101,7 @@ def test_it_may_come_after_the_real_modules() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_what_downloads_need_is_loaded_when_it_is_used() -> None:
+def test_download_libraries_are_loaded_on_use() -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "import wechat.compat\n"

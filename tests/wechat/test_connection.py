@@ -18,138 +18,140 @@ from protocol.certificates import WECHATY_CA
 from sandbox.gateway.server import PuppetServer
 from sandbox.world.world import SONG, World
 from tests.wechat.conftest import TOKEN, Connect
-from tests.wechat.recording_listener import Heard
+from tests.wechat.recording_listener import RecordedAccount
 from wechat.connection import HELD, Timing
 from wechat.interface import State
 
 
-async def test_down_at_boot_is_waited_for(world: World, connect: Connect) -> None:
+async def test_unreachable_gateway_at_start_is_retried(world: World, connect: Connect) -> None:
     server = PuppetServer(world, "weimi1001", TOKEN)
     port = await server.start()
     await server.stop()
-    heard = await connect(f"127.0.0.1:{port}", TOKEN, tls=False)
-    assert "Connection refused" in await heard.listener.until(
-        lambda: heard.listener.states and heard.listener.states[-1][1]
+    recorded = await connect(f"127.0.0.1:{port}", TOKEN, tls=False)
+    assert "Connection refused" in await recorded.listener.until(
+        lambda: recorded.listener.states and recorded.listener.states[-1][1]
     )
     with pytest.raises(WeChatOffline):
-        await heard.assistant.send_text(SONG, "谁在？")
+        await recorded.assistant.send_text(SONG, "谁在？")
     await server.start()
-    await heard.online()
+    await recorded.online()
     await server.stop()
 
 
-async def test_comes_back_after_every_kill(server: PuppetServer, world: World, heard: Heard) -> None:
+async def test_reconnects_after_every_kill(server: PuppetServer, world: World, recorded: RecordedAccount) -> None:
     for round in range(3):
         server.kill()
-        await heard.listener.state(State.CONNECTING)
+        await recorded.listener.state(State.CONNECTING)
         with pytest.raises(WeChatOffline):
-            await heard.assistant.send_text(SONG, "谁在？")
+            await recorded.assistant.send_text(SONG, "谁在？")
         await server.start()
-        await heard.online()
+        await recorded.online()
         world.chats.say(SONG, world.accounts.person("weimi1001").id, f"第{round}次")
-        assert (await heard.resolved("message", round + 1)).text == f"第{round}次"
+        assert (await recorded.resolved("message", round + 1)).text == f"第{round}次"
     assert "Stop" not in {call["name"] for call in world.trace.of("weimi1001")}
 
 
-async def test_the_stream_comes_before_start(heard: Heard, world: World) -> None:
+async def test_stream_opens_before_start(recorded: RecordedAccount, world: World) -> None:
     calls = [one for one in world.trace.of("weimi1001") if one["what"] == "call"]
     assert calls[0]["name"] in ("Start", "ContactList")  # Event itself is not traced
     assert [call["name"] for call in calls].count("Start") == 1
 
 
-async def test_a_stream_that_ends_in_order_is_a_loss(server: PuppetServer, heard: Heard) -> None:
+async def test_orderly_end_of_stream_is_a_lost_connection(server: PuppetServer, recorded: RecordedAccount) -> None:
     server._events.end()
-    reason = await heard.listener.state(State.CONNECTING)
+    reason = await recorded.listener.state(State.CONNECTING)
     assert reason == "the gateway ended the event stream"
-    await heard.online()
+    await recorded.online()
 
 
-async def test_logout_and_login_within_a_session(world: World, heard: Heard) -> None:
+async def test_logout_and_login_within_a_session(world: World, recorded: RecordedAccount) -> None:
     world.accounts.logout("weimi1001")
-    await heard.listener.state(State.LOGGED_OUT)
+    await recorded.listener.state(State.LOGGED_OUT)
     with pytest.raises(WeChatOffline):
-        await heard.assistant.send_text(SONG, "谁在？")
+        await recorded.assistant.send_text(SONG, "谁在？")
     world.accounts.login("weimi1001")
-    await heard.online()
-    assert heard.listener.syncs[-1][0] is not None  # since when things may have been missed
-    await heard.assistant.send_text(SONG, "我在")
-    assert State.CONNECTING not in [state for state, _ in heard.listener.states]
+    await recorded.online()
+    assert recorded.listener.syncs[-1][0] is not None  # since when things may have been missed
+    await recorded.assistant.send_text(SONG, "我在")
+    assert State.CONNECTING not in [state for state, _ in recorded.listener.states]
 
 
 async def test_logged_out_at_the_start(server: PuppetServer, world: World, connect: Connect) -> None:
     world.accounts.logout("weimi1001")
-    heard = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
-    await heard.listener.state(State.LOGGED_OUT)
+    recorded = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
+    await recorded.listener.state(State.LOGGED_OUT)
     world.accounts.login("weimi1001")
-    await heard.online()
+    await recorded.online()
 
 
-async def test_login_of_another_person_forgets_the_first(server: PuppetServer, heard: Heard) -> None:
-    heard.assistant.directory.put_room(
-        await heard.assistant.room(
-            await heard.assistant.create_room(
-                [c.id for c in heard.assistant.directory.contacts.values() if c.friend][:2], "旧群"
+async def test_login_of_another_person_resets_the_directory(server: PuppetServer, recorded: RecordedAccount) -> None:
+    recorded.assistant.directory.put_room(
+        await recorded.assistant.room(
+            await recorded.assistant.create_room(
+                [c.id for c in recorded.assistant.directory.contacts.values() if c.friend][:2], "旧群"
             )
         )
     )
     server.send_raw(pb.EventResponse(type=pb.EVENT_LOGIN, payload='{"contactId": "wxid_else"}'))
-    await heard.listener.until(lambda: heard.assistant.self_id == "wxid_else")
-    assert heard.assistant.directory.room_by_topic("旧群") == []
-    await heard.online()
+    await recorded.listener.until(lambda: recorded.assistant.self_id == "wxid_else")
+    assert recorded.assistant.directory.room_by_topic("旧群") == []
+    await recorded.online()
 
 
-async def test_a_second_login_event_changes_nothing(server: PuppetServer, heard: Heard) -> None:
-    states = list(heard.listener.states)
-    server.send_raw(pb.EventResponse(type=pb.EVENT_LOGIN, payload=json.dumps({"contactId": heard.assistant.self_id})))
+async def test_repeated_login_event_changes_nothing(server: PuppetServer, recorded: RecordedAccount) -> None:
+    states = list(recorded.listener.states)
+    server.send_raw(
+        pb.EventResponse(type=pb.EVENT_LOGIN, payload=json.dumps({"contactId": recorded.assistant.self_id}))
+    )
     server.send_raw(pb.EventResponse(type=pb.EVENT_MESSAGE, payload='{"messageId": "mark"}'))
-    await heard.listener.raw("message")
-    assert heard.listener.states == states
+    await recorded.listener.raw("message")
+    assert recorded.listener.states == states
 
 
-async def test_wrong_token_is_refused_once_and_tried_again(
+async def test_wrong_token_is_reported_once_and_retried(
     server: PuppetServer, connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "wechat")
-    heard = await connect(f"127.0.0.1:{server.port}", "insecure_wrong-secret", tls=False)
-    reason = await heard.listener.state(State.REFUSED)
+    recorded = await connect(f"127.0.0.1:{server.port}", "insecure_wrong-secret", tls=False)
+    reason = await recorded.listener.state(State.REFUSED)
     assert reason == "the gateway rejects the token"
     await asyncio.sleep(0.6)  # several more rejections
-    assert [state for state, _ in heard.listener.states] == [State.REFUSED]
+    assert [state for state, _ in recorded.listener.states] == [State.REFUSED]
     assert sum("refused" in r.message for r in caplog.records) == 1
     assert "wrong-secret" not in caplog.text
     await server.stop()
     right = PuppetServer(server.world, "weimi1001", "insecure_wrong-secret", port=server.port)
     await right.start()
-    await heard.online()
+    await recorded.online()
     await right.stop()
 
 
-async def test_a_ca_file_that_goes_away_is_said(server: PuppetServer, connect: Connect, tmp_path: Path) -> None:
+async def test_missing_ca_file_is_reported(server: PuppetServer, connect: Connect, tmp_path: Path) -> None:
     ca = tmp_path / "ca.pem"
     ca.write_text(f"# 自己的 CA\n{WECHATY_CA}", encoding="utf-8")
-    heard = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=True, tls_ca=str(ca))
-    assert "does not use TLS" in await heard.listener.until(
-        lambda: heard.listener.states and heard.listener.states[-1][1]
+    recorded = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=True, tls_ca=str(ca))
+    assert "does not use TLS" in await recorded.listener.until(
+        lambda: recorded.listener.states and recorded.listener.states[-1][1]
     )
     ca.unlink()
-    await heard.listener.until(lambda: str(ca) in heard.listener.states[-1][1])
+    await recorded.listener.until(lambda: str(ca) in recorded.listener.states[-1][1])
 
 
-async def test_auto_finds_plaintext_and_keeps_to_it(
+async def test_auto_detects_plaintext_and_keeps_it(
     server: PuppetServer, connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "wechat.connection")
-    heard = await connect(f"127.0.0.1:{server.port}", TOKEN)
-    await heard.online()
+    recorded = await connect(f"127.0.0.1:{server.port}", TOKEN)
+    await recorded.online()
     server.kill()
-    await heard.listener.state(State.CONNECTING)
+    await recorded.listener.state(State.CONNECTING)
     await server.start()
-    await heard.online()
+    await recorded.online()
     assert [r.message for r in caplog.records].count("weimi1001: the gateway uses plaintext") == 1
 
 
-async def test_another_client_holds_the_stream(
-    server: PuppetServer, heard: Heard, connect: Connect, caplog: pytest.LogCaptureFixture
+async def test_stream_held_by_another_client_is_reported(
+    server: PuppetServer, recorded: RecordedAccount, connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "wechat")
     second = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
@@ -157,12 +159,12 @@ async def test_another_client_holds_the_stream(
     await asyncio.sleep(0.5)  # several more attempts
     assert second.listener.states == [(State.CONNECTING, HELD)]
     assert sum("another client" in r.message for r in caplog.records) == 1
-    assert heard.assistant.state is State.ONLINE  # the first client is not affected
-    await heard.assistant.stop()
+    assert recorded.assistant.state is State.ONLINE  # the first client is not affected
+    await recorded.assistant.stop()
     await second.online()
 
 
-async def test_a_gateway_without_version_is_alive(
+async def test_gateway_without_version_call_is_alive(
     world: World, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = PuppetServer(world, "weimi1001", TOKEN)
@@ -170,36 +172,38 @@ async def test_a_gateway_without_version_is_alive(
     del table["/wechaty.Puppet/Version"]
     monkeypatch.setattr(PuppetServer, "__mapping__", lambda self: table)
     await server.start()
-    heard = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
-    await heard.online()
+    recorded = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
+    await recorded.online()
     await asyncio.sleep(1.5)  # three checks of the watchdog
-    assert heard.assistant.state is State.ONLINE
+    assert recorded.assistant.state is State.ONLINE
     await server.stop()
 
 
-async def test_start_refused_is_tried_again(server: PuppetServer, world: World, connect: Connect) -> None:
+async def test_rejected_start_is_retried(server: PuppetServer, world: World, connect: Connect) -> None:
     world.faults.call("Start", "fail", count=2, text="no licence")
-    heard = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
-    reason = await heard.listener.until(
-        lambda: next((r for s, r in heard.listener.states if s is State.CONNECTING), "")
+    recorded = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
+    reason = await recorded.listener.until(
+        lambda: next((r for s, r in recorded.listener.states if s is State.CONNECTING), "")
     )
     assert reason == "the gateway cannot start the account: no licence"
-    await heard.online()
+    await recorded.online()
 
 
-async def test_a_freeze_is_noticed_within_ten_seconds(server: PuppetServer, connect: Connect) -> None:
+async def test_frozen_gateway_is_detected_within_ten_seconds(server: PuppetServer, connect: Connect) -> None:
     """Slow (9 s): uses the default timing."""
-    heard = await connect(f"127.0.0.1:{server.port}", TOKEN, timing=Timing(), tls=False)
-    await heard.online()
+    recorded = await connect(f"127.0.0.1:{server.port}", TOKEN, timing=Timing(), tls=False)
+    await recorded.online()
     began = time.monotonic()
     server.freeze()
-    assert await heard.listener.state(State.CONNECTING) == "the gateway does not respond"
+    assert await recorded.listener.state(State.CONNECTING) == "the gateway does not respond"
     assert time.monotonic() - began < 10
     server.thaw()
-    await heard.online()
+    await recorded.online()
 
 
-async def test_the_first_event_never_comes(world: World, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_missing_first_event_is_tolerated(
+    world: World, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Some gateways send no heartbeat when the stream opens."""
     server = PuppetServer(world, "weimi1001", TOKEN)
     tell = server._events._claim
@@ -212,53 +216,55 @@ async def test_the_first_event_never_comes(world: World, connect: Connect, monke
 
     monkeypatch.setattr(server._events, "_claim", claim)
     await server.start()
-    heard = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False, timing=Timing(first_event=0.1, login_grace=0.1))
-    await heard.listener.state(State.LOGGED_OUT)
-    await heard.online()
+    recorded = await connect(
+        f"127.0.0.1:{server.port}", TOKEN, tls=False, timing=Timing(first_event=0.1, login_grace=0.1)
+    )
+    await recorded.listener.state(State.LOGGED_OUT)
+    await recorded.online()
     await server.stop()
 
 
-async def test_a_listener_that_fails_gets_the_event_again(heard: Heard, world: World) -> None:
+async def test_failing_listener_gets_the_event_again(recorded: RecordedAccount, world: World) -> None:
     failures = iter([ValueError("database is locked"), OSError("disk full")])
 
     async def fail(raw: object) -> None:
         if error := next(failures, None):
             raise error
 
-    heard.listener.on_taken = fail
+    recorded.listener.on_taken = fail
     for text in ("一", "二"):
-        world.chats.say(SONG, heard.assistant.self_id, text)
-    assert [(await heard.resolved("message", n)).text for n in (1, 2)] == ["一", "二"]
+        world.chats.say(SONG, recorded.assistant.self_id, text)
+    assert [(await recorded.resolved("message", n)).text for n in (1, 2)] == ["一", "二"]
 
 
-async def test_a_slow_listener_gets_everything_in_order(heard: Heard, world: World) -> None:
+async def test_slow_listener_gets_every_event_in_order(recorded: RecordedAccount, world: World) -> None:
     async def slow(raw: object) -> None:
         await asyncio.sleep(0.001)
 
-    heard.listener.on_taken = slow
+    recorded.listener.on_taken = slow
     for n in range(300):
-        world.chats.say(SONG, heard.assistant.self_id, str(n))
-    await heard.listener.raw("message", 300)
-    texts = [(await heard.assistant.resolve(raw)).text for raw in heard.listener.of("message")]  # type: ignore[union-attr]
+        world.chats.say(SONG, recorded.assistant.self_id, str(n))
+    await recorded.listener.raw("message", 300)
+    texts = [(await recorded.assistant.resolve(raw)).text for raw in recorded.listener.of("message")]  # type: ignore[union-attr]
     assert texts == [str(n) for n in range(300)]
 
 
-async def test_stop_stores_what_was_read(server: PuppetServer, heard: Heard, world: World) -> None:
+async def test_stop_delivers_received_events(server: PuppetServer, recorded: RecordedAccount, world: World) -> None:
     async def slow(raw: object) -> None:
         await asyncio.sleep(0.01)
 
-    heard.listener.on_taken = slow
+    recorded.listener.on_taken = slow
     for n in range(50):
-        world.chats.say(SONG, heard.assistant.self_id, str(n))
-    await heard.listener.raw("message", 1)
-    waiting = heard.assistant._queue.qsize()
-    had = len(heard.listener.of("message"))
-    await heard.assistant.stop()
-    assert len(heard.listener.of("message")) >= had + waiting > 1
-    await heard.assistant.stop()  # twice does nothing
+        world.chats.say(SONG, recorded.assistant.self_id, str(n))
+    await recorded.listener.raw("message", 1)
+    waiting = recorded.assistant._queue.qsize()
+    had = len(recorded.listener.of("message"))
+    await recorded.assistant.stop()
+    assert len(recorded.listener.of("message")) >= had + waiting > 1
+    await recorded.assistant.stop()  # twice does nothing
 
 
-async def test_a_gateway_error_on_the_stream_keeps_its_words_to_itself(
+async def test_gateway_error_text_is_not_logged(
     server: PuppetServer, connect: Connect, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def serve(stream: object) -> None:
@@ -267,7 +273,7 @@ async def test_a_gateway_error_on_the_stream_keeps_its_words_to_itself(
     monkeypatch.setattr(server._events, "serve", serve)
     await server.stop()
     await server.start()
-    heard = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
-    await heard.listener.until(lambda: heard.listener.states)
-    assert heard.listener.states[-1] == (State.CONNECTING, "the event stream failed: INTERNAL")
+    recorded = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
+    await recorded.listener.until(lambda: recorded.listener.states)
+    assert recorded.listener.states[-1] == (State.CONNECTING, "the event stream failed: INTERNAL")
     assert "sandbox-token" not in "".join(r.getMessage() for r in caplog.records if r.name.startswith("wechat"))

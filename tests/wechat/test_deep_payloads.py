@@ -20,7 +20,7 @@ def nested(depth: int) -> str:
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
-def test_an_event(depth: int) -> None:
+def test_deeply_nested_event_is_malformed(depth: int) -> None:
     try:
         assert isinstance(parse(nested(depth)), dict)
     except MalformedEvent as error:
@@ -28,7 +28,7 @@ def test_an_event(depth: int) -> None:
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
-async def test_a_link_and_a_mini_program_of_an_old_gateway(depth: int) -> None:
+async def test_deeply_nested_link_and_mini_program_are_rejected(depth: int) -> None:
     async def link(_id: str) -> Any:
         return pb.MessageUrlResponse(url_link_json=nested(depth))
 

@@ -72,11 +72,11 @@ def directory() -> CachedDirectory:
         ("", {}, []),
     ],
 )
-def test_the_first_tier_with_a_match_decides(directory: CachedDirectory, name: str, more: Any, ids: list[str]) -> None:
+def test_first_tier_with_a_match_decides(directory: CachedDirectory, name: str, more: Any, ids: list[str]) -> None:
     assert [contact.id for contact in directory.find(name, **more)] == ids
 
 
-def test_a_change_is_found_and_the_old_name_is_not(directory: CachedDirectory) -> None:
+def test_changed_contact_is_found_by_its_new_name_only(directory: CachedDirectory) -> None:
     directory.put_contact(Contact("a", "李大", friend=True))
     assert [c.id for c in directory.find("小李")] == ["b"]
     assert [c.id for c in directory.find("老李")] == ["d"]
@@ -86,7 +86,7 @@ def test_a_change_is_found_and_the_old_name_is_not(directory: CachedDirectory) -
     assert directory.find("李大") == []
 
 
-def test_topics(directory: CachedDirectory) -> None:
+def test_topics_are_found(directory: CachedDirectory) -> None:
     directory.put_room(Room("2@chatroom", "群"))
     assert [room.id for room in directory.room_by_topic("群")] == [ROOM, "2@chatroom"]
     directory.set_topic_of(ROOM, "新")
@@ -97,7 +97,7 @@ def test_topics(directory: CachedDirectory) -> None:
     assert directory.room_by_topic("没有") == []
 
 
-def test_joins_and_leaves_may_come_twice(directory: CachedDirectory) -> None:
+def test_repeated_joins_and_leaves_have_no_effect(directory: CachedDirectory) -> None:
     for _ in range(2):
         assert directory.joined(ROOM, ["c"], at(1))
     for _ in range(2):
@@ -105,7 +105,7 @@ def test_joins_and_leaves_may_come_twice(directory: CachedDirectory) -> None:
     assert directory.rooms[ROOM].member_ids == {"me", "a", "b"}
 
 
-def test_what_comes_late_is_not_believed_but_asked(directory: CachedDirectory) -> None:
+def test_late_event_marks_the_room_for_reading(directory: CachedDirectory) -> None:
     assert directory.left(ROOM, ["b"], at(5))
     assert not directory.joined(ROOM, ["b"], at(3))  # older than the leave
     assert "b" not in directory.rooms[ROOM].member_ids
@@ -118,13 +118,13 @@ def test_what_comes_late_is_not_believed_but_asked(directory: CachedDirectory) -
     assert not directory.joined(ROOM, ["b"], at(5.9))
 
 
-def test_the_account_itself_leaves(directory: CachedDirectory) -> None:
+def test_own_leave_forgets_the_room(directory: CachedDirectory) -> None:
     assert directory.left(ROOM, ["me"], at(1))
     assert ROOM not in directory.rooms
     assert directory.room_by_topic("群") == []
 
 
-def test_a_snapshot_is_plain_json_and_comes_back(directory: CachedDirectory) -> None:
+def test_snapshot_round_trips_as_json(directory: CachedDirectory) -> None:
     other = CachedDirectory()
     other.load(json.loads(json.dumps(directory.snapshot())))
     assert other.snapshot() == directory.snapshot()
@@ -141,7 +141,7 @@ people = st.builds(Contact, st.sampled_from("xyzabc"), names, names, names, st.b
 
 
 @given(st.lists(people | st.sampled_from("xyzabc"), max_size=30), names, st.booleans())
-def test_the_indexes_say_what_a_scan_would(steps: list[Any], name: str, friends: bool) -> None:
+def test_indexes_agree_with_a_scan(steps: list[Any], name: str, friends: bool) -> None:
     directory = CachedDirectory()
     for step in steps:
         directory.drop_contact(step) if isinstance(step, str) else directory.put_contact(step)

@@ -13,7 +13,7 @@ from protocol import puppet_pb2 as pb
 from sandbox.gateway.server import PuppetServer
 from sandbox.world.world import ADMIN, SONG, WENLONG, XUANFENG, ZHIDUO, World
 from tests.wechat.conftest import TOKEN, Connect
-from tests.wechat.recording_listener import Heard, eventually
+from tests.wechat.recording_listener import RecordedAccount, until
 from wechat.interface import State
 
 ME = "wxid_weimi1001"
@@ -23,43 +23,43 @@ def calls(world: World, name: str) -> list[Any]:
     return [one for one in world.trace.of("weimi1001") if one["what"] == "call" and one["name"] == name]
 
 
-async def restart(server: PuppetServer, heard: Heard, meanwhile: Any) -> None:
+async def restart(server: PuppetServer, recorded: RecordedAccount, meanwhile: Any) -> None:
     """Disconnect the account while something happens, and clear the recorded reports."""
     server.kill()
-    await heard.listener.state(State.CONNECTING)
+    await recorded.listener.state(State.CONNECTING)
     meanwhile()
-    heard.listener.syncs.clear()
+    recorded.listener.syncs.clear()
     await server.start()
-    await both_passes(heard)
+    await wait_for_sync(recorded)
 
 
-async def both_passes(heard: Heard) -> None:
+async def wait_for_sync(recorded: RecordedAccount) -> None:
     """Wait for what is new, and for the rest."""
-    await heard.listener.until(lambda: sum(since is not None for since, _ in heard.listener.syncs) >= 2)
+    await recorded.listener.until(lambda: sum(since is not None for since, _ in recorded.listener.syncs) >= 2)
 
 
-def changed(heard: Heard) -> set[str]:
+def reported_changes(recorded: RecordedAccount) -> set[str]:
     """What was reported."""
-    return set().union(*(ids for _, ids in heard.listener.syncs))
+    return set().union(*(ids for _, ids in recorded.listener.syncs))
 
 
-async def test_the_first_login_reads_everything_and_reports_no_change(
+async def test_first_login_reads_everything_and_reports_no_change(
     server: PuppetServer, world: World, connect: Connect
 ) -> None:
     world.crowd("weimi1001", 200)
     rooms = [world.hall(SONG, [ME, ZHIDUO, f"wxid_crowd_{n}"], f"群{n}") for n in range(20)]
-    heard = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
-    await heard.online()
-    directory = heard.assistant.directory
+    recorded = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
+    await recorded.online()
+    directory = recorded.assistant.directory
     assert len([c for c in directory.contacts.values() if c.friend]) == 204
     assert [c.id for c in directory.find("jishiyu", friends=True)] == [SONG]
     assert {room.id: room.member_ids for room in directory.rooms.values()} == {r.id: set(r.members) for r in rooms}
-    await heard.listener.until(lambda: heard.listener.syncs)
-    assert heard.listener.syncs[0] == (None, set())
+    await recorded.listener.until(lambda: recorded.listener.syncs)
+    assert recorded.listener.syncs[0] == (None, set())
     assert len(calls(world, "ContactPayload")) <= 210  # each once (and those who are no friends once more, on ready)
 
 
-async def test_a_warm_start_reads_only_what_is_new_before_it_is_online(
+async def test_warm_start_reads_only_changes_before_online(
     server: PuppetServer, world: World, connect: Connect
 ) -> None:
     world.crowd("weimi1001", 100)
@@ -78,40 +78,42 @@ async def test_a_warm_start_reads_only_what_is_new_before_it_is_online(
     await second.online()
     assert len(calls(world, "ContactPayload")) - before < 20
     assert second.assistant.directory.find("new1")
-    await second.listener.until(lambda: room.id in changed(second))
-    assert changed(second) == {"wxid_new_0", "wxid_new_1", room.id}
+    await second.listener.until(lambda: room.id in reported_changes(second))
+    assert reported_changes(second) == {"wxid_new_0", "wxid_new_1", room.id}
     assert XUANFENG in second.assistant.directory.rooms[room.id].member_ids
-    await eventually(lambda: second.assistant.directory.find("改了名"))
+    await until(lambda: second.assistant.directory.find("改了名"))
 
 
-async def test_rows_of_another_person_are_not_used(server: PuppetServer, connect: Connect) -> None:
+async def test_rows_of_another_account_are_ignored(server: PuppetServer, connect: Connect) -> None:
     rows = {"owner": "wxid_else", "contacts": [["wxid_x", "某人", "", "", True, False, ""]], "rooms": []}
-    heard = await connect(f"127.0.0.1:{server.port}", TOKEN, rows=rows, tls=False)
-    await heard.online()
-    assert heard.assistant.directory.find("某人") == []
+    recorded = await connect(f"127.0.0.1:{server.port}", TOKEN, rows=rows, tls=False)
+    await recorded.online()
+    assert recorded.assistant.directory.find("某人") == []
 
 
 @pytest.mark.parametrize("begun", [False, True])
-async def test_a_group_left_before_it_is_read_again_stays_forgotten(world: World, heard: Heard, begun: bool) -> None:
+async def test_left_group_stays_forgotten(world: World, recorded: RecordedAccount, begun: bool) -> None:
     """Gateways return a group that the account has left, and report it as dirty at that moment."""
     room = world.hall(SONG, [ME, ZHIDUO], "被移出")
-    await heard.assistant.read_new_rooms()
+    await recorded.assistant.read_new_rooms()
     world.faults.call("RoomPayload", "slow", ms=200, count=1)
     world.rooms.set_topic(SONG, room.id, "改了名")
     if begun:
-        await eventually(lambda: not world.faults.calls)
+        await until(lambda: not world.faults.calls)
     world.rooms.remove(SONG, room.id, ME)
     world.people.rename(SONG, "及时雨")  # stale entries are read in order: this one is last
-    await eventually(lambda: heard.assistant.directory.contacts[SONG].name == "及时雨")
-    assert heard.assistant.directory.rooms == {}
+    await until(lambda: recorded.assistant.directory.contacts[SONG].name == "及时雨")
+    assert recorded.assistant.directory.rooms == {}
 
 
-async def test_what_happened_while_away_is_reported(server: PuppetServer, world: World, heard: Heard) -> None:
+async def test_changes_while_offline_are_reported(
+    server: PuppetServer, world: World, recorded: RecordedAccount
+) -> None:
     grown = world.hall(SONG, [ME, ZHIDUO], "有人来")
     shrunk = world.hall(SONG, [ME, ZHIDUO, XUANFENG], "有人走")
     same = world.hall(SONG, [ME, ZHIDUO], "没有变")
     lost = world.hall(SONG, [ME, ZHIDUO], "被移出")
-    await heard.assistant.read_new_rooms()
+    await recorded.assistant.read_new_rooms()
     made: list[str] = []
 
     def meanwhile() -> None:
@@ -121,68 +123,68 @@ async def test_what_happened_while_away_is_reported(server: PuppetServer, world:
         world.people.befriend(WENLONG, ME)
         made.append(world.hall(SONG, [ME, XUANFENG], "新来的").id)
 
-    await restart(server, heard, meanwhile)
-    assert changed(heard) == {grown.id, WENLONG, *made}
-    since, _ = heard.listener.syncs[-1]
+    await restart(server, recorded, meanwhile)
+    assert reported_changes(recorded) == {grown.id, WENLONG, *made}
+    since, _ = recorded.listener.syncs[-1]
     assert since is not None
-    directory = heard.assistant.directory
+    directory = recorded.assistant.directory
     assert ADMIN in directory.rooms[grown.id].member_ids
     # losses are believed when several readings agree
-    await eventually(lambda: XUANFENG not in directory.rooms[shrunk.id].member_ids)
-    await eventually(lambda: lost.id not in directory.rooms)
+    await until(lambda: XUANFENG not in directory.rooms[shrunk.id].member_ids)
+    await until(lambda: lost.id not in directory.rooms)
     assert same.id in directory.rooms
     assert [c.id for c in directory.find("九纹龙", friends=True)] == [WENLONG]
-    await restart(server, heard, lambda: None)
-    assert changed(heard) == set()
+    await restart(server, recorded, lambda: None)
+    assert reported_changes(recorded) == set()
 
 
-async def test_a_friend_found_before_the_connection_is_lost_again_is_reported(
-    server: PuppetServer, world: World, heard: Heard
+async def test_friend_found_before_another_loss_is_reported(
+    server: PuppetServer, world: World, recorded: RecordedAccount
 ) -> None:
-    await heard.listener.until(lambda: heard.listener.syncs)
+    await recorded.listener.until(lambda: recorded.listener.syncs)
 
     def meanwhile() -> None:
         world.people.befriend(WENLONG, ME)
         world.faults.call("RoomList", "hang", count=1)
 
     server.kill()
-    await heard.listener.state(State.CONNECTING)
+    await recorded.listener.state(State.CONNECTING)
     meanwhile()
     await server.start()
-    await eventually(lambda: not world.faults.calls)
-    assert heard.assistant.directory.contacts[WENLONG].friend
-    await restart(server, heard, lambda: None)
-    assert changed(heard) == {WENLONG}
+    await until(lambda: not world.faults.calls)
+    assert recorded.assistant.directory.contacts[WENLONG].friend
+    await restart(server, recorded, lambda: None)
+    assert reported_changes(recorded) == {WENLONG}
 
 
 @pytest.mark.parametrize("times", [2, 12])
-async def test_what_the_listener_cannot_take_is_told_again(
-    server: PuppetServer, world: World, heard: Heard, monkeypatch: pytest.MonkeyPatch, times: int
+async def test_report_rejected_by_the_listener_is_repeated(
+    server: PuppetServer, world: World, recorded: RecordedAccount, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
     monkeypatch.setattr("wechat.assistant.STORE_ATTEMPTS", 3)
     monkeypatch.setattr("wechat.gateway_events.TELL_AGAIN", 0.1)
-    await heard.listener.until(lambda: heard.listener.syncs)
+    await recorded.listener.until(lambda: recorded.listener.syncs)
     failures = iter([OSError("disk full")] * times)
 
     def fail() -> None:
         if error := next(failures, None):
             raise error
 
-    heard.listener.on_synced = fail
+    recorded.listener.on_synced = fail
     server.kill()
-    await heard.listener.state(State.CONNECTING)
+    await recorded.listener.state(State.CONNECTING)
     world.people.befriend(WENLONG, ME)
-    heard.listener.syncs.clear()
+    recorded.listener.syncs.clear()
     await server.start()
-    await heard.listener.until(lambda: changed(heard) == {WENLONG})
+    await recorded.listener.until(lambda: reported_changes(recorded) == {WENLONG})
 
 
-async def test_a_group_about_which_nothing_is_told_ends_no_sync(
-    server: PuppetServer, world: World, heard: Heard, monkeypatch: pytest.MonkeyPatch
+async def test_unreadable_group_does_not_abort_the_sync(
+    server: PuppetServer, world: World, recorded: RecordedAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = (world.hall(SONG, [ME, ZHIDUO], topic) for topic in ("一", "二"))
-    await heard.assistant.read_new_rooms()
-    puppet = heard.assistant._puppet_client
+    await recorded.assistant.read_new_rooms()
+    puppet = recorded.assistant._puppet_client
     read, read_list, refused = puppet.room_payload, puppet.room_list, []
 
     async def room_payload(id: str) -> Any:
@@ -199,85 +201,81 @@ async def test_a_group_about_which_nothing_is_told_ends_no_sync(
 
     monkeypatch.setattr(puppet, "room_payload", room_payload)
     monkeypatch.setattr(puppet, "room_list", room_list)
-    await restart(server, heard, lambda: world.rooms.let_in(second, [XUANFENG], SONG))
-    assert XUANFENG in heard.assistant.directory.rooms[second.id].member_ids
-    assert first.id in heard.assistant.directory.rooms
+    await restart(server, recorded, lambda: world.rooms.let_in(second, [XUANFENG], SONG))
+    assert XUANFENG in recorded.assistant.directory.rooms[second.id].member_ids
+    assert first.id in recorded.assistant.directory.rooms
 
 
 @pytest.mark.parametrize("restarted", [False, True])
-async def test_who_was_on_the_first_list_is_nobody_new_however_late_they_are_read(
+async def test_contact_of_the_first_list_is_never_new(
     server: PuppetServer, world: World, connect: Connect, restarted: bool
 ) -> None:
     world.crowd("weimi1001", 5)
     world.faults.call("ContactPayload", "hang", count=3)
-    heard = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
-    await eventually(lambda: len(heard.assistant.directory.contacts) >= 6)
+    recorded = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
+    await until(lambda: len(recorded.assistant.directory.contacts) >= 6)
     server.kill()
-    await heard.listener.state(State.CONNECTING)
+    await recorded.listener.state(State.CONNECTING)
     if restarted:
-        rows = json.loads(json.dumps(heard.assistant.directory.snapshot()))
-        await heard.assistant.stop()
-        heard = await connect(f"127.0.0.1:{server.port}", TOKEN, rows=rows, tls=False)
+        rows = json.loads(json.dumps(recorded.assistant.directory.snapshot()))
+        await recorded.assistant.stop()
+        recorded = await connect(f"127.0.0.1:{server.port}", TOKEN, rows=rows, tls=False)
     await server.start()
-    await heard.listener.until(lambda: heard.listener.syncs)
-    assert changed(heard) == set()
-    assert len([c for c in heard.assistant.directory.contacts.values() if c.friend]) == 9
+    await recorded.listener.until(lambda: recorded.listener.syncs)
+    assert reported_changes(recorded) == set()
+    assert len([c for c in recorded.assistant.directory.contacts.values() if c.friend]) == 9
     world.people.befriend(WENLONG, ME)
     server.send_raw(pb.EventResponse(type=pb.EVENT_READY, payload='{"data": "ready"}'))
-    await heard.listener.until(lambda: changed(heard))
-    assert changed(heard) == {WENLONG}
+    await recorded.listener.until(lambda: reported_changes(recorded))
+    assert reported_changes(recorded) == {WENLONG}
 
 
-async def test_a_group_that_cannot_be_read_is_not_taken_for_lost(
-    server: PuppetServer, world: World, heard: Heard
-) -> None:
+async def test_unreadable_group_is_not_lost(server: PuppetServer, world: World, recorded: RecordedAccount) -> None:
     room = world.hall(SONG, [ME, ZHIDUO], "读不到")
-    await heard.assistant.read_new_rooms()
-    await restart(server, heard, lambda: world.faults.call("RoomPayload", "fail"))
-    assert changed(heard) == set()
-    assert room.id in heard.assistant.directory.rooms
+    await recorded.assistant.read_new_rooms()
+    await restart(server, recorded, lambda: world.faults.call("RoomPayload", "fail"))
+    assert reported_changes(recorded) == set()
+    assert room.id in recorded.assistant.directory.rooms
 
 
-async def test_calls_that_fail_now_and_then_delay_the_sync_only(
-    server: PuppetServer, world: World, connect: Connect
-) -> None:
+async def test_failing_calls_only_delay_the_sync(server: PuppetServer, world: World, connect: Connect) -> None:
     world.crowd("weimi1001", 50)
     world.faults.call("ContactPayload", "fail", probability=0.2)
     world.faults.call("ContactList", "fail", count=4)
-    heard = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
-    await heard.online()
-    friends = [c for c in heard.assistant.directory.contacts.values() if c.friend]
+    recorded = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
+    await recorded.online()
+    friends = [c for c in recorded.assistant.directory.contacts.values() if c.friend]
     assert len(friends) >= 50  # of 54: one in 125 fails three times
 
 
-async def test_who_could_not_be_read_is_read_later(
+async def test_unreadable_contact_is_read_later(
     server: PuppetServer, world: World, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("wechat.gateway_events.UNREAD_PAUSE", 0.05)
     room = world.hall(SONG, [ME, ZHIDUO], "读得晚")
     world.faults.call("RoomPayload", "fail", count=4)
-    heard = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
-    await heard.online()
-    await heard.listener.until(lambda: room.id in changed(heard))
-    assert heard.assistant.directory.rooms[room.id].topic == "读得晚"
+    recorded = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
+    await recorded.online()
+    await recorded.listener.until(lambda: room.id in reported_changes(recorded))
+    assert recorded.assistant.directory.rooms[room.id].topic == "读得晚"
 
 
-async def test_events_keep_the_directory_true_without_reading(world: World, heard: Heard) -> None:
+async def test_events_update_the_directory_without_reads(world: World, recorded: RecordedAccount) -> None:
     room = world.hall(SONG, [ME, ZHIDUO], "群")
-    await heard.assistant.read_new_rooms()
+    await recorded.assistant.read_new_rooms()
     world.faults.call("RoomPayload", "hang")
     world.rooms.let_in(room, [XUANFENG, ADMIN], SONG)
     world.rooms.leave(ADMIN, room.id)
     world.rooms.set_topic(SONG, room.id, "新群名")
-    await heard.listener.raw("room-topic")
-    known = heard.assistant.directory.rooms[room.id]
+    await recorded.listener.raw("room-topic")
+    known = recorded.assistant.directory.rooms[room.id]
     assert known.member_ids == {ME, SONG, ZHIDUO, XUANFENG}
-    assert heard.assistant.directory.room_by_topic("新群名")
+    assert recorded.assistant.directory.room_by_topic("新群名")
 
 
-async def test_events_twice_and_late_still_end_in_the_truth(world: World, heard: Heard) -> None:
+async def test_duplicate_and_late_events_converge(world: World, recorded: RecordedAccount) -> None:
     room = world.hall(SONG, [ME, ZHIDUO], "群")
-    await heard.assistant.read_new_rooms()
+    await recorded.assistant.read_new_rooms()
     world.faults.event("room-join", twice=0.5, late=0.5, late_ms=150)
     world.faults.event("room-leave", twice=0.5, late=0.5, late_ms=150)
     for _ in range(10):
@@ -287,24 +285,24 @@ async def test_events_twice_and_late_still_end_in_the_truth(world: World, heard:
             world.rooms.remove(SONG, room.id, who)
     world.rooms.let_in(room, [ADMIN], SONG)
     await asyncio.sleep(0.3)
-    await eventually(lambda: heard.assistant.directory.rooms[room.id].member_ids == set(room.members))
+    await until(lambda: recorded.assistant.directory.rooms[room.id].member_ids == set(room.members))
 
 
-async def test_a_dirty_event_has_the_person_read_again_and_does_not_loop(world: World, heard: Heard) -> None:
+async def test_dirty_event_causes_one_read(world: World, recorded: RecordedAccount) -> None:
     world.people.rename(SONG, "宋江")
-    await eventually(lambda: heard.assistant.directory.find("宋江"))
-    assert heard.assistant.directory.find("宋公明") == []
+    await until(lambda: recorded.assistant.directory.find("宋江"))
+    assert recorded.assistant.directory.find("宋公明") == []
     # asks the gateway to drop its cache, which may cause a dirty event
-    await heard.assistant.contact(SONG, fresh=True)
+    await recorded.assistant.contact(SONG, fresh=True)
     await asyncio.sleep(0.3)
     count = len(calls(world, "ContactPayload"))
     await asyncio.sleep(0.3)
     assert len(calls(world, "ContactPayload")) == count
 
 
-async def test_ready_reads_the_lists_again(server: PuppetServer, world: World, heard: Heard) -> None:
+async def test_ready_event_reloads_the_lists(server: PuppetServer, world: World, recorded: RecordedAccount) -> None:
     """A puppet that logs in before it has its contacts sends ready when it has them."""
     person = world.crowd("weimi1001", 1, prefix="late")[0]
     server.send_raw(pb.EventResponse(type=pb.EVENT_READY, payload='{"data": "ready"}'))
-    await heard.listener.until(lambda: person.id in set().union(*(ids for _, ids in heard.listener.syncs)))
-    assert heard.assistant.directory.find("late0", friends=True)
+    await recorded.listener.until(lambda: person.id in set().union(*(ids for _, ids in recorded.listener.syncs)))
+    assert recorded.assistant.directory.find("late0", friends=True)

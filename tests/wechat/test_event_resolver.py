@@ -15,7 +15,7 @@ from sandbox.world.world import SONG, WENLONG, ZHIDUO, World
 from tests.official import OfficialGateway, Start
 from tests.waiting import SECONDS
 from tests.wechat.conftest import Connect
-from tests.wechat.recording_listener import Heard, eventually
+from tests.wechat.recording_listener import RecordedAccount, until
 from wechat import event_resolver as resolve
 from wechat.events import (
     FriendRequested,
@@ -35,9 +35,9 @@ ME = "wxid_weimi1001"
 # ---- with the sandbox ----
 
 
-async def test_a_private_message(world: World, heard: Heard) -> None:
+async def test_private_message_is_resolved(world: World, recorded: RecordedAccount) -> None:
     world.chats.say(SONG, ME, "你好\u2005吗")
-    event = await heard.resolved("message")
+    event = await recorded.resolved("message")
     assert isinstance(event, PrivateMessage)
     assert (event.contact_id, event.name, event.text, event.kind) == (SONG, "宋公明", "你好\u2005吗", MessageKind.TEXT)
     assert event.is_friend
@@ -46,115 +46,115 @@ async def test_a_private_message(world: World, heard: Heard) -> None:
     assert abs(event.at - datetime.now(UTC)) < timedelta(seconds=5)
 
 
-async def test_an_official_account_is_no_person(world: World, heard: Heard) -> None:
+async def test_official_account_is_not_a_person(world: World, recorded: RecordedAccount) -> None:
     official = world.people.create("某公众号", "gh_1")
     official.official = True
     world.people.befriend("gh_1", ME)
     world.chats.say("gh_1", ME, "推送")
-    assert (await heard.resolved("message")).is_official
+    assert (await recorded.resolved("message")).is_official
 
 
 @pytest.mark.parametrize("id", ["weixin", "mphelper", "qqmail", "weixinreminder", "notification_messages"])
-async def test_an_account_of_wechat_itself_is_no_person(world: World, heard: Heard, id: str) -> None:
+async def test_wechat_system_account_is_not_a_person(world: World, recorded: RecordedAccount, id: str) -> None:
     """Gateways report it as a friend."""
     world.people.create("微信团队", id)
     world.people.befriend(id, ME)
     world.chats.say(id, ME, "您有一条新通知")
-    assert (await heard.resolved("message")).is_official
+    assert (await recorded.resolved("message")).is_official
 
 
-async def test_own_messages_are_nothing(world: World, heard: Heard) -> None:
-    await heard.assistant.send_text(SONG, "我说的")
+async def test_own_messages_are_ignored(world: World, recorded: RecordedAccount) -> None:
+    await recorded.assistant.send_text(SONG, "我说的")
     world.chats.say(SONG, ME, "别人说的")
-    await heard.listener.until(lambda: any(raw.kind == "message" for raw in heard.listener.raws))
-    resolved = [await heard.assistant.resolve(raw) for raw in heard.listener.of("message")]
+    await recorded.listener.until(lambda: any(raw.kind == "message" for raw in recorded.listener.raws))
+    resolved = [await recorded.assistant.resolve(raw) for raw in recorded.listener.of("message")]
     assert "我说的" not in [event.text for event in resolved if isinstance(event, PrivateMessage)]
 
 
-async def test_the_same_event_twice_has_one_id(world: World, heard: Heard) -> None:
+async def test_duplicate_event_has_the_same_id(world: World, recorded: RecordedAccount) -> None:
     world.faults.event("message", twice=1.0)
     world.chats.say(SONG, ME, "一")
-    assert (await heard.listener.raw("message", 1)).id == (await heard.listener.raw("message", 2)).id
+    assert (await recorded.listener.raw("message", 1)).id == (await recorded.listener.raw("message", 2)).id
 
 
-async def test_joins_leaves_and_topics(world: World, heard: Heard) -> None:
+async def test_joins_leaves_and_topics_are_resolved(world: World, recorded: RecordedAccount) -> None:
     room = world.hall(SONG, [ME, ZHIDUO], "群")
     world.rooms.let_in(room, [WENLONG], SONG)
     world.rooms.set_topic(SONG, room.id, "新群名")
     world.rooms.remove(SONG, room.id, WENLONG)
-    joined = await heard.resolved("room-join")
+    joined = await recorded.resolved("room-join")
     assert isinstance(joined, MemberJoined)
     assert (joined.room_id, joined.contact_ids, joined.inviter_id) == (room.id, (WENLONG,), SONG)
-    assert heard.assistant.directory.contacts[WENLONG].name == "九纹龙"  # for the welcome message
-    topic, left = await heard.resolved("room-topic"), await heard.resolved("room-leave")
+    assert recorded.assistant.directory.contacts[WENLONG].name == "九纹龙"  # for the welcome message
+    topic, left = await recorded.resolved("room-topic"), await recorded.resolved("room-leave")
     assert isinstance(topic, TopicChanged)
     assert (topic.topic, topic.old_topic, topic.changer_id) == ("新群名", "群", SONG)
     assert isinstance(left, MemberLeft)
     assert (left.contact_ids, left.remover_id, left.conversation) == ((WENLONG,), SONG, room.id)
 
 
-async def test_a_friend_request(world: World, heard: Heard) -> None:
+async def test_friend_request_is_resolved(world: World, recorded: RecordedAccount) -> None:
     world.people.ask(WENLONG, ME, "NTkxNjkwNzE4RDY2")
-    event = await heard.resolved("friendship")
+    event = await recorded.resolved("friendship")
     assert isinstance(event, FriendRequested)
     assert (event.contact_id, event.hello, event.name) == (WENLONG, "NTkxNjkwNzE4RDY2", "九纹龙")
 
 
-async def test_a_payload_that_fails_twice_is_read_the_third_time(world: World, heard: Heard) -> None:
+async def test_payload_is_read_at_the_third_attempt(world: World, recorded: RecordedAccount) -> None:
     world.faults.call("MessagePayload", "fail", count=2)
     world.chats.say(SONG, ME, "终于")
-    assert (await heard.resolved("message")).text == "终于"
+    assert (await recorded.resolved("message")).text == "终于"
     world.faults.call("MessagePayload", "fail", count=3, text="真的没有")
     world.chats.say(SONG, ME, "没有")
     with pytest.raises(WeChatRefused, match="真的没有"):
-        await heard.resolved("message", 2)
+        await recorded.resolved("message", 2)
 
 
-async def test_a_stranger_who_cannot_be_read_holds_up_only_their_message(world: World, heard: Heard) -> None:
+async def test_unreadable_stranger_delays_only_their_message(world: World, recorded: RecordedAccount) -> None:
     room = world.hall(SONG, [ME, ZHIDUO, WENLONG], "群")
-    await heard.assistant.read_new_rooms()
+    await recorded.assistant.read_new_rooms()
     world.faults.call("ContactPayload", "hang")
     world.chats.say(WENLONG, room.id, "我是谁")
     world.chats.say(SONG, room.id, "我知道")
-    stuck = asyncio.create_task(heard.resolved("message", 1))
-    assert (await asyncio.wait_for(heard.resolved("message", 2), SECONDS)).text == "我知道"
+    stuck = asyncio.create_task(recorded.resolved("message", 1))
+    assert (await asyncio.wait_for(recorded.resolved("message", 2), SECONDS)).text == "我知道"
     assert not stuck.done()
     stuck.cancel()
     world.faults.clear()
     world.faults.call("ContactPayload", "fail")
-    await heard.assistant._reader._reading.close()  # the hanging read would last until its deadline
-    event = await heard.resolved("message", 1)
+    await recorded.assistant._reader._reading.close()  # the hanging read would last until its deadline
+    event = await recorded.resolved("message", 1)
     assert (event.text, event.name, event.contact_id) == ("我是谁", "", WENLONG)
 
 
-async def test_offline_says_so_at_once(server: PuppetServer, world: World, heard: Heard) -> None:
+async def test_offline_raises_at_once(server: PuppetServer, world: World, recorded: RecordedAccount) -> None:
     world.chats.say(SONG, ME, "一")
-    raw = await heard.listener.raw("message")
-    await heard.assistant.stop()
+    raw = await recorded.listener.raw("message")
+    await recorded.assistant.stop()
     with pytest.raises(WeChatOffline):
-        await heard.assistant.resolve(raw)
+        await recorded.assistant.resolve(raw)
 
 
-async def test_a_message_that_is_not_there(heard: Heard) -> None:
+async def test_missing_message_is_ignored(recorded: RecordedAccount) -> None:
     raw = RawEvent("weimi1001", "nothing", "message", {"messageId": "nothing"}, datetime.now(UTC))
     with pytest.raises(WeChatError):
-        await heard.assistant.resolve(raw)
+        await recorded.assistant.resolve(raw)
 
 
-async def test_the_accounts_name_in_a_group_is_read_once_and_followed(world: World, heard: Heard) -> None:
+async def test_own_group_alias_is_read_once_and_updated(world: World, recorded: RecordedAccount) -> None:
     room = world.hall(SONG, [ME, ZHIDUO], "群")
-    await heard.assistant.read_new_rooms()
+    await recorded.assistant.read_new_rooms()
     world.rooms.set_alias(ME, room.id, "小秘书")
     for text in ("@小秘书 在吗", "@小秘书", "小秘书", "@小秘书们"):
         world.chats.say(SONG, room.id, text)
-    events = [await heard.resolved("message", n) for n in (1, 2, 3, 4)]
+    events = [await recorded.resolved("message", n) for n in (1, 2, 3, 4)]
     assert [event.mentioned for event in events] == [True, True, False, False]
     names = [one for one in world.trace.of("weimi1001") if one["name"] == "RoomMemberPayload"]
     assert len(names) <= 2
     world.rooms.set_alias(ME, room.id, "大秘书")
-    await eventually(lambda: room.id not in heard.assistant._resolver._room_names)
+    await until(lambda: room.id not in recorded.assistant._resolver._room_names)
     world.chats.say(SONG, room.id, "@大秘书\u2005好")
-    assert (await heard.resolved("message", 5)).mentioned
+    assert (await recorded.resolved("message", 5)).mentioned
 
 
 # ---- with the official gateway ----
@@ -171,14 +171,14 @@ async def gateway(official: Start) -> OfficialGateway:
 
 
 @pytest_asyncio.fixture
-async def official_heard(gateway: OfficialGateway, connect: Connect) -> Heard:
-    heard = await connect(gateway.endpoint, gateway.token, tls=True)
-    await heard.online()
-    return heard
+async def official_recorded(gateway: OfficialGateway, connect: Connect) -> RecordedAccount:
+    recorded = await connect(gateway.endpoint, gateway.token, tls=True)
+    await recorded.online()
+    return recorded
 
 
 @pytest.mark.gateway
-async def test_every_type_on_the_wire(gateway: OfficialGateway, official_heard: Heard) -> None:
+async def test_every_message_type(gateway: OfficialGateway, official_recorded: RecordedAccount) -> None:
     """The types are those of TypeScript; the Python SDK knows all but the last."""
     wanted = [
         "text",  # of an unknown kind, and holds a text
@@ -202,15 +202,13 @@ async def test_every_type_on_the_wire(gateway: OfficialGateway, official_heard: 
     ]
     for kind in range(len(wanted)):
         await gateway.say("wxid_song", "x", kind=kind)
-    events = [await official_heard.resolved("message", n + 1) for n in range(len(wanted))]
+    events = [await official_recorded.resolved("message", n + 1) for n in range(len(wanted))]
     assert [event.kind.value for event in events] == wanted
 
 
 @pytest.mark.gateway
-async def test_mentions_the_gateway_tells_and_those_it_does_not(
-    gateway: OfficialGateway, official_heard: Heard
-) -> None:
-    own, room = official_heard.assistant.self_id, "r1@chatroom"
+async def test_mentions_by_id_and_by_text(gateway: OfficialGateway, official_recorded: RecordedAccount) -> None:
+    own, room = official_recorded.assistant.self_id, "r1@chatroom"
     cases: list[tuple[str, dict[str, Any], set[str], bool]] = [
         ("@微秘 你好", {"mentions": [own]}, {own}, True),
         ("@甲 @乙", {"mentions": ["wxid_zhi"]}, {"wxid_zhi"}, False),
@@ -225,21 +223,21 @@ async def test_mentions_the_gateway_tells_and_those_it_does_not(
     for text, more, _, _ in cases:
         await gateway.say("wxid_song", text, room=room, **more)
     for number, (text, _, mentions, mentioned) in enumerate(cases, 1):
-        event = await official_heard.resolved("message", number)
+        event = await official_recorded.resolved("message", number)
         assert isinstance(event, GroupMessage)
         assert (text, set(event.mentions), event.mentioned) == (text, mentions, mentioned)
 
 
 @pytest.mark.gateway
-async def test_a_friend_nobody_told_of(
-    gateway: OfficialGateway, official_heard: Heard, monkeypatch: pytest.MonkeyPatch
+async def test_friend_without_event_is_recognised(
+    gateway: OfficialGateway, official_recorded: RecordedAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A stranger who writes is read again; if that fails, they stay a stranger."""
     monkeypatch.setattr(resolve, "LOOK_EVERY", 0.0)
 
     async def is_friend(number: int) -> bool:
         await gateway.say("wxid_late", "在吗")
-        event = await official_heard.resolved("message", number)
+        event = await official_recorded.resolved("message", number)
         assert isinstance(event, PrivateMessage)
         return event.is_friend
 
@@ -253,14 +251,14 @@ async def test_a_friend_nobody_told_of(
 
 
 @pytest.mark.gateway
-async def test_a_stranger_who_writes_much_is_not_read_anew_each_time(
-    gateway: OfficialGateway, official_heard: Heard, monkeypatch: pytest.MonkeyPatch
+async def test_active_stranger_is_not_read_each_time(
+    gateway: OfficialGateway, official_recorded: RecordedAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(resolve, "LOOK_EVERY", 3600.0)  # independent of the machine's speed
     await gateway.contact("wxid_late", "来迟", friend=False)
     for number in range(1, 21):
         await gateway.say("wxid_late", "在吗")
-        await official_heard.resolved("message", number)
+        await official_recorded.resolved("message", number)
     asked = [call for call in await gateway.calls("contactPayload") if call["args"][0] == "wxid_late"]
     # Read as a new contact, and again; each uncached read causes a dirty event, and so another read. If `ready` comes
     # late, the contact list causes the same once more.
@@ -268,18 +266,18 @@ async def test_a_stranger_who_writes_much_is_not_read_anew_each_time(
 
 
 @pytest.mark.gateway
-async def test_an_own_request_that_was_refused_is_nothing(gateway: OfficialGateway, official_heard: Heard) -> None:
+async def test_refused_own_request_is_ignored(gateway: OfficialGateway, official_recorded: RecordedAccount) -> None:
     await gateway.unfriend("wxid_hei")
-    await official_heard.assistant.send_text("wxid_hei", "在吗")  # answered with a friendship of type "verify"
-    assert await official_heard.resolved("friendship") is None
+    await official_recorded.assistant.send_text("wxid_hei", "在吗")  # answered with a friendship of type "verify"
+    assert await official_recorded.resolved("friendship") is None
 
 
 @pytest.mark.gateway
-async def test_a_message_of_long_ago_keeps_its_time(gateway: OfficialGateway, official_heard: Heard) -> None:
+async def test_old_message_keeps_its_time(gateway: OfficialGateway, official_recorded: RecordedAccount) -> None:
     await gateway.say("wxid_song", "旧", at=1_600_000_000_000)
     await gateway.say("wxid_song", "旧", at=1_600_000_000)  # a puppet that uses seconds
     for number in (1, 2):
-        assert (await official_heard.resolved("message", number)).at == datetime.fromtimestamp(1_600_000_000, UTC)
+        assert (await official_recorded.resolved("message", number)).at == datetime.fromtimestamp(1_600_000_000, UTC)
 
 
 # ---- mentions in a text ----
@@ -300,11 +298,11 @@ async def test_a_message_of_long_ago_keeps_its_time(gateway: OfficialGateway, of
         ("@a.b(c", True),
     ],
 )
-def test_is_called(text: str, is_so: bool) -> None:
+def test_is_mentioned_in_text(text: str, is_so: bool) -> None:
     assert is_called(text, ["小秘", "", "a.b(c"]) is is_so
 
 
-def test_called_takes_the_surest_reading() -> None:
+def test_mention_uses_the_most_reliable_source() -> None:
     people = {"张 三": ["1"], "张": ["2"], "李": ["3", "4"], "李 四": ["5"]}
 
     def find(name: str) -> list[str]:

@@ -64,18 +64,18 @@ def base64_box(size: int) -> str:
     return box(type=1, base64=base64.b64encode(bytes(size)).decode())
 
 
-async def test_base64_counts_against_the_limit() -> None:
+async def test_base64_size_is_limited() -> None:
     assert len((await from_box(base64_box(6000), NO_WIRE, limit=6000)).data) == 6000
     with pytest.raises(WeChatRefused, match="more than 6000 bytes"):
         await from_box(base64_box(20_000), NO_WIRE, limit=6000)
 
 
-async def test_a_box_nested_without_end_is_refused() -> None:
+async def test_deeply_nested_box_is_rejected() -> None:
     with pytest.raises(WeChatRefused, match="invalid file box"):
         await from_box("[" * 100_000 + "]" * 100_000, NO_WIRE)
 
 
-async def test_only_the_headers_of_a_download_are_sent(sites: tuple[Site, Site]) -> None:
+async def test_only_download_headers_are_sent(sites: tuple[Site, Site]) -> None:
     site, _ = sites
     headers = {"Authorization": "Bearer stolen", "X-Forwarded-For": "127.0.0.1", "Referer": "https://wx.qq.com/"}
     asking = box(type=2, url=f"{site.url}/file", headers=headers)
@@ -84,7 +84,7 @@ async def test_only_the_headers_of_a_download_are_sent(sites: tuple[Site, Site])
     assert not {"authorization", "x-forwarded-for"} & site.asked[0].keys()
 
 
-async def test_a_redirect_is_followed_on_its_host_only(sites: tuple[Site, Site]) -> None:
+async def test_redirect_is_followed_on_the_same_host_only(sites: tuple[Site, Site]) -> None:
     site, other = sites
     assert (await from_box(box(type=2, url=f"{site.url}/moved"), NO_WIRE, private_hosts=HERE)).data == b"bytes"
     with pytest.raises(WeChatRefused, match="another host"):
@@ -92,14 +92,14 @@ async def test_a_redirect_is_followed_on_its_host_only(sites: tuple[Site, Site])
     assert other.asked == []
 
 
-async def test_an_endless_redirect_is_refused(sites: tuple[Site, Site]) -> None:
+async def test_endless_redirect_is_rejected(sites: tuple[Site, Site]) -> None:
     site, _ = sites
     with pytest.raises(WeChatRefused, match="more than 3 times"):
         await from_box(box(type=2, url=f"{site.url}/loop"), NO_WIRE, private_hosts=HERE)
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "no address", ""])
-async def test_what_is_no_web_address_is_refused(url: str) -> None:
+async def test_non_http_url_is_rejected(url: str) -> None:
     with pytest.raises(WeChatRefused):
         await from_box(box(type=2, url=url), NO_WIRE)
 
@@ -109,7 +109,7 @@ PRIVATE = ["127.0.0.1", "10.0.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0",
 
 
 @pytest.mark.parametrize("host", [*PRIVATE, "localhost", "2130706433", "0x7f.1", "127.1"])
-async def test_no_private_address_however_written(sites: tuple[Site, Site], host: str) -> None:
+async def test_private_address_in_any_notation_is_rejected(sites: tuple[Site, Site], host: str) -> None:
     site, _ = sites
     port = site.url.rpartition(":")[2]
     with pytest.raises(WeChatError, match=r"private|could not be read"):
@@ -117,7 +117,7 @@ async def test_no_private_address_however_written(sites: tuple[Site, Site], host
     assert site.asked == []
 
 
-async def test_a_name_that_leads_to_a_private_address_is_refused(
+async def test_name_resolving_to_a_private_address_is_rejected(
     sites: tuple[Site, Site], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also when one of its addresses is public: which one is connected to nobody knows."""
@@ -133,6 +133,6 @@ async def test_a_name_that_leads_to_a_private_address_is_refused(
     assert site.asked == []
 
 
-def test_the_internet_is_public() -> None:
+def test_public_addresses_are_allowed() -> None:
     assert is_public("93.184.215.14")
     assert is_public("2606:2800:21f:cb07:6820:80da:af6b:8b2c")

@@ -35,7 +35,7 @@ CARD = '<?xml version="1.0"?><msg bigheadimgurl="http://x/0" username="wxid_card
 
 
 @pytest.mark.parametrize("kind", ANY)
-def test_of_a_reply_that_quotes_only_the_words_are_said(kind: MessageKind) -> None:
+def test_quoting_reply_contains_only_its_own_text(kind: MessageKind) -> None:
     said = Content(MessageKind.TEXT, "您好，马上为您处理", quoted="【#1 黑旋风】我的订单还没到", quoted_by="小助手")
     assert read_content(QUOTE, kind) == said
     assert read_content(f"wxid_a:\n{QUOTE}", kind) == said
@@ -47,7 +47,7 @@ def test_of_a_reply_that_quotes_only_the_words_are_said(kind: MessageKind) -> No
     (49, PROGRAM.partition("\n")[2], MessageKind.MINI_PROGRAM),
     (34, "", MessageKind.OTHER),
 ])  # fmt: skip
-def test_a_quoted_picture_is_named_by_its_kind(type: int, part: str, quoted: MessageKind) -> None:
+def test_quoted_picture_is_named_by_kind(type: int, part: str, quoted: MessageKind) -> None:
     content = read_content(quoting("这张", html.escape(part), type), MessageKind.OTHER)
     assert (content.kind, content.text, content.quoted_kind) == (MessageKind.TEXT, "这张", quoted)
 
@@ -71,14 +71,14 @@ def test_a_quoted_picture_is_named_by_its_kind(type: int, part: str, quoted: Mes
     ("<sysmsg type='delchatroommember'><x/></sysmsg>", Content(MessageKind.SYSTEM)),
 ])  # fmt: skip
 @pytest.mark.parametrize("kind", [MessageKind.OTHER, MessageKind.FILE, MessageKind.TEXT])
-def test_cards_and_notes_are_what_they_hold(text: str, content: Content, kind: MessageKind) -> None:
+def test_cards_and_notes_are_parsed_by_content(text: str, content: Content, kind: MessageKind) -> None:
     assert read_content(text, kind) == content
 
 
 @pytest.mark.parametrize(
     "kind", [MessageKind.SYSTEM, MessageKind.TEXT, MessageKind.TRANSFER, MessageKind.RECALLED, MessageKind.OTHER]
 )
-def test_a_pat_is_a_pat(kind: MessageKind) -> None:
+def test_pat_is_recognised(kind: MessageKind) -> None:
     assert read_content('"张三" 拍了拍我', kind).kind is MessageKind.PAT
     assert read_content('"张三" 拍了拍 "李四" 的肩膀', kind).kind is MessageKind.PAT
 
@@ -86,39 +86,39 @@ def test_a_pat_is_a_pat(kind: MessageKind) -> None:
 @pytest.mark.parametrize(
     "text", ["我拍了拍他", "<msg 加微信", "<b>粗体</b>", "1 < 2", "<msg><x/></msg>", f"{QUOTE}加微信"]
 )
-def test_what_people_write_stays_a_text(text: str) -> None:
+def test_typed_text_stays_a_text(text: str) -> None:
     assert read_content(text, MessageKind.TEXT) == Content(MessageKind.TEXT, text)
 
 
-def test_a_text_of_an_unknown_kind_is_a_text() -> None:
+def test_text_of_unknown_kind_is_a_text() -> None:
     assert read_content("营业时间", MessageKind.OTHER) == Content(MessageKind.TEXT, "营业时间")
     assert read_content("", MessageKind.OTHER).kind is MessageKind.OTHER
     assert read_content("我想问一下\ud83d", MessageKind.TEXT).text == "我想问一下\N{REPLACEMENT CHARACTER}"
 
 
-def test_what_cannot_be_read_is_never_shown_as_xml() -> None:
+def test_unparsable_xml_is_never_shown() -> None:
     for broken in ("<msg><a></b></msg>", "<!DOCTYPE a [<!ENTITY b 'c'>]><msg>&b;</msg>", "<msg>" * 100, "<msg/>"):
         for kind in (MessageKind.IMAGE, MessageKind.OTHER):
             assert read_content(broken, kind) == Content(kind)
 
 
-def test_what_is_cut_off_counts_as_far_as_it_goes() -> None:
+def test_truncated_xml_is_parsed_as_far_as_possible() -> None:
     cut = QUOTE[: QUOTE.index("</refermsg>") - 20]
     assert read_content(cut, MessageKind.OTHER).text == "您好，马上为您处理"
 
 
-def test_too_much_is_not_read() -> None:
+def test_oversized_xml_is_not_parsed() -> None:
     assert bounded_xml.parse("<msg>" + "<a/>" * bounded_xml.MAX_ELEMENTS + "</msg>") is None
     assert bounded_xml.parse("<a>" * 30 + "</a>" * 30) is None
     assert bounded_xml.parse(f"<msg>{'x' * bounded_xml.MAX_LENGTH}</msg>") is None
 
 
-def test_the_words_of_a_friend_request_come_out_of_their_xml() -> None:
+def test_friend_request_text_is_extracted_from_xml() -> None:
     assert hello_of('<msg fromusername="v3_x" content="NTkxNjkwNzE4RDY2" scene="30"/>') == "NTkxNjkwNzE4RDY2"
     assert hello_of("我是<李逵>") == "我是<李逵>"
 
 
-def test_who_is_quoted() -> None:
+def test_quoted_person_is_identified() -> None:
     refer = (
         "<refermsg><type>1</type><fromusr>1@chatroom</fromusr><chatusr>wxid_b</chatusr><content>x</content></refermsg>"
     )
@@ -147,13 +147,13 @@ def test_who_is_quoted() -> None:
         html.escape(app(1, "好", "<extra>加微信</extra>")),
     ],
 )
-def test_what_is_typed_as_markup_is_seen(text: str) -> None:
+def test_typed_markup_is_kept(text: str) -> None:
     content = read_content(text, MessageKind.TEXT)
     assert "加微信" not in content.text
     assert "加微信" in typed_words(text, content)
 
 
-def test_markup_without_end_takes_no_time() -> None:
+def test_unclosed_markup_is_parsed_in_linear_time() -> None:
     """Each took minutes or more if a pattern looked for the end from every beginning."""
     quote = "<refermsg><content>x</content></refermsg>"
     for filling in ("<refermsg>", "<id>", "<id> ", "http://a.", "user=", "<![CDATA[", "&lt;", "a" * 10):
@@ -161,7 +161,7 @@ def test_markup_without_end_takes_no_time() -> None:
         typed_words(text, read_content(text, MessageKind.TEXT))
 
 
-def test_markup_itself_is_no_word() -> None:
+def test_tags_do_not_match_blocked_words() -> None:
     ids = "<fromusername>wxid_vx1</fromusername><svrid>12vx</svrid><thumburl>http://mmbiz.qpic.cn/vx</thumburl>"
     refer = "<refermsg><content>vx</content><chatusr>wxid_vx2</chatusr></refermsg>"
     text = app(57, "好的", f"{refer}{ids}<emoji aeskey='vx' md5=\"vx\"/>")
@@ -188,7 +188,7 @@ CUT = st.tuples(CASES, st.integers(0, 400), st.text(max_size=5)).map(lambda c: c
 
 
 @given(st.text() | documents() | CUT | documents().map(html.escape), st.sampled_from(MessageKind))
-def test_nothing_breaks_it(text: str, kind: MessageKind) -> None:
+def test_any_text_is_parsed(text: str, kind: MessageKind) -> None:
     """Whatever comes: an answer, of bounded size, that every database and wire takes."""
     content = read_content(text, kind)
     assert len(content.text) <= max(len(text), 100)

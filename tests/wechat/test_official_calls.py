@@ -23,7 +23,7 @@ from errors import (
 )
 from tests.official import OfficialGateway, Start
 from tests.wechat.conftest import Connect
-from tests.wechat.recording_listener import Heard
+from tests.wechat.recording_listener import RecordedAccount
 from wechat.assistant import Assistant
 from wechat.entities import Link, Media, MiniProgram
 from wechat.events import FriendAdded, RoomInvited
@@ -43,18 +43,18 @@ async def gateway(official: Start) -> OfficialGateway:
 
 
 @pytest_asyncio.fixture
-async def heard(gateway: OfficialGateway, connect: Connect) -> Heard:
-    heard = await connect(gateway.endpoint, gateway.token, tls=True, media_hosts=["127.0.0.1"])
-    await heard.online()
-    return heard
+async def recorded(gateway: OfficialGateway, connect: Connect) -> RecordedAccount:
+    recorded = await connect(gateway.endpoint, gateway.token, tls=True, media_hosts=["127.0.0.1"])
+    await recorded.online()
+    return recorded
 
 
 @pytest.fixture
-def bot(heard: Heard) -> Assistant:
-    return heard.assistant
+def bot(recorded: RecordedAccount) -> Assistant:
+    return recorded.assistant
 
 
-async def test_make_a_group(bot: Assistant, gateway: OfficialGateway) -> None:
+async def test_create_group(bot: Assistant, gateway: OfficialGateway) -> None:
     id = await bot.create_room(["wxid_song", "wxid_zhi"], "新群")
     assert (await bot.room(id, fresh=True)).member_ids == {bot.self_id, "wxid_song", "wxid_zhi"}
     assert [room.topic for room in bot.directory.room_by_topic("新群")] == ["新群"]
@@ -68,7 +68,7 @@ async def test_make_a_group(bot: Assistant, gateway: OfficialGateway) -> None:
         await bot.create_room(["wxid_song", "wxid_zhi"], "无群")
 
 
-async def test_a_group_made_while_the_answer_was_lost_is_found(bot: Assistant, gateway: OfficialGateway) -> None:
+async def test_group_created_with_lost_response_is_found(bot: Assistant, gateway: OfficialGateway) -> None:
     await gateway.fault("RoomCreate", "lose", times=1)
     call = asyncio.create_task(bot._puppet_client.room_create(["wxid_song", "wxid_zhi"], "失而复得", timeout=0.5))
     with pytest.raises(WeChatUnknown):
@@ -78,7 +78,7 @@ async def test_a_group_made_while_the_answer_was_lost_is_found(bot: Assistant, g
     assert await bot.read_new_rooms() == []
 
 
-async def test_topic(bot: Assistant, gateway: OfficialGateway) -> None:
+async def test_topic_is_set(bot: Assistant, gateway: OfficialGateway) -> None:
     for topic in ("聚义厅", "聚义厅", "忠义堂"):
         await bot.set_topic(ROOM, topic)
         assert (await gateway.rooms())[0]["topic"] == topic
@@ -89,7 +89,7 @@ async def test_topic(bot: Assistant, gateway: OfficialGateway) -> None:
     assert bot.directory.rooms[ROOM].topic == "忠义堂"
 
 
-async def test_announcement(bot: Assistant, gateway: OfficialGateway) -> None:
+async def test_announcement_is_set(bot: Assistant, gateway: OfficialGateway) -> None:
     for text in ("明日操练", "明日操练", ""):
         await bot.set_announcement(ROOM, text)
         assert (await gateway.rooms())[0]["announce"] == text
@@ -105,7 +105,7 @@ async def test_announcement(bot: Assistant, gateway: OfficialGateway) -> None:
         await bot.set_announcement(ROOM, "不是群主")
 
 
-async def test_alias_set_changed_and_cleared(bot: Assistant, gateway: OfficialGateway) -> None:
+async def test_alias_is_set_changed_and_cleared(bot: Assistant, gateway: OfficialGateway) -> None:
     for alias in ("及时雨", "及时雨", "宋大哥", ""):
         await bot.set_alias("wxid_song", alias)
         assert {c["alias"] for c in await gateway.table("contacts") if c["id"] == "wxid_song"} == {alias}
@@ -116,7 +116,7 @@ async def test_alias_set_changed_and_cleared(bot: Assistant, gateway: OfficialGa
         await bot.set_alias("wxid_song", "没有备注成")
 
 
-async def test_add_and_remove(bot: Assistant, gateway: OfficialGateway) -> None:
+async def test_add_and_remove_member(bot: Assistant, gateway: OfficialGateway) -> None:
     assert not await bot.wait_member(ROOM, "wxid_hei", 0.2)
     await bot.add_member(ROOM, "wxid_hei")
     assert await bot.wait_member(ROOM, "wxid_hei", 5)
@@ -131,13 +131,13 @@ async def test_add_and_remove(bot: Assistant, gateway: OfficialGateway) -> None:
         await bot.add_member(ROOM, "wxid_hei")
 
 
-async def test_a_member_who_comes_without_an_event_is_seen(bot: Assistant, gateway: OfficialGateway) -> None:
+async def test_member_joining_without_event_is_seen(bot: Assistant, gateway: OfficialGateway) -> None:
     waiting = asyncio.create_task(bot.wait_member(ROOM, "wxid_hei", 10))
     await gateway.join(ROOM, "wxid_hei", emit=False)
     assert await waiting
 
 
-async def test_own_qr_code_and_names_in_a_group(bot: Assistant, gateway: OfficialGateway) -> None:
+async def test_own_qr_code_and_group_aliases(bot: Assistant, gateway: OfficialGateway) -> None:
     assert bot.self_id in await bot.self_qr_code()
     await gateway.room(ROOM, aliases={"wxid_song": "寨主"})
     names = await bot.names_in(ROOM)
@@ -145,14 +145,14 @@ async def test_own_qr_code_and_names_in_a_group(bot: Assistant, gateway: Officia
     assert names["宋公明"] == {"wxid_song"}
 
 
-async def test_accept_a_friend(bot: Assistant, heard: Heard, gateway: OfficialGateway) -> None:
+async def test_friend_request_is_accepted(bot: Assistant, recorded: RecordedAccount, gateway: OfficialGateway) -> None:
     await gateway.contact("wxid_jiu", "九纹龙", friend=False)
     await gateway.friend_request("wxid_jiu", "我是史进")
-    request = await heard.resolved("friendship")
+    request = await recorded.resolved("friendship")
     assert (request.contact_id, request.hello, request.name) == ("wxid_jiu", "我是史进", "九纹龙")
     assert bot.directory.find("九纹龙", friends=True) == []
     await bot.accept_friend(request.friendship_id)
-    added = await heard.resolved("friendship", 2)
+    added = await recorded.resolved("friendship", 2)
     assert isinstance(added, FriendAdded)
     assert [c.id for c in bot.directory.find("九纹龙", friends=True)] == ["wxid_jiu"]
     await bot.accept_friend(request.friendship_id)  # repeating has no effect
@@ -160,15 +160,15 @@ async def test_accept_a_friend(bot: Assistant, heard: Heard, gateway: OfficialGa
         await bot.accept_friend("fs_nothing")
 
 
-async def test_an_invitation_of_the_account_itself(heard: Heard, gateway: OfficialGateway) -> None:
+async def test_invitation_of_the_account_is_accepted(recorded: RecordedAccount, gateway: OfficialGateway) -> None:
     await gateway.room("r2@chatroom", "二龙山", ["wxid_song"], owner="wxid_song")
     await gateway.invite_bot("r2@chatroom", "wxid_song")
-    event = await heard.resolved("room-invite")
+    event = await recorded.resolved("room-invite")
     assert isinstance(event, RoomInvited)
     assert (event.inviter_id, event.topic) == ("wxid_song", "二龙山")
 
 
-async def test_texts_cards_links_and_programs(bot: Assistant, gateway: OfficialGateway) -> None:
+async def test_texts_cards_links_and_mini_programs_are_sent(bot: Assistant, gateway: OfficialGateway) -> None:
     id = await bot.send_text(ROOM, "@宋公明 操练", ["wxid_song"])
     await bot.send_contact("wxid_song", "wxid_zhi")
     await bot.send_link("wxid_song", Link("标题", "https://example.com/一", "描述", "https://example.com/1.png"))
@@ -184,7 +184,7 @@ async def test_texts_cards_links_and_programs(bot: Assistant, gateway: OfficialG
         await bot.send_text("wxid_nobody", "有人吗")
 
 
-async def test_files_of_every_size_go_out(bot: Assistant, gateway: OfficialGateway) -> None:
+async def test_files_of_every_size_are_sent(bot: Assistant, gateway: OfficialGateway) -> None:
     for count, size in enumerate((1, 30_000, 2 * 1024 * 1024, 2 * 1024 * 1024 + 1, 6_000_000), 1):
         data = os.urandom(size)
         await bot.send_media("wxid_song", Media("图.png", data))
@@ -193,8 +193,8 @@ async def test_files_of_every_size_go_out(bot: Assistant, gateway: OfficialGatew
 
 
 @pytest.mark.parametrize("size", [100, 300_000])
-async def test_files_of_every_shape_come_in(
-    bot: Assistant, heard: Heard, gateway: OfficialGateway, tmp_path: Path, size: int
+async def test_files_of_every_box_type_are_received(
+    bot: Assistant, recorded: RecordedAccount, gateway: OfficialGateway, tmp_path: Path, size: int
 ) -> None:
     data = os.urandom(size)
     path = tmp_path / "a.bin"
@@ -204,7 +204,7 @@ async def test_files_of_every_shape_come_in(
         shapes = {"base64": text, "buffer": text, "path": str(path), "stream": str(path), "url": url}
         for number, (shape, value) in enumerate(shapes.items(), 1):
             await gateway.say("wxid_song", kind="image", file={"name": "a.bin", shape: value})
-            message = await heard.resolved("message", number)
+            message = await recorded.resolved("message", number)
             if shape == "buffer" and size < 20_000:  # the gateway cannot encode such a box
                 with pytest.raises(WeChatRefused):
                     await bot.media(message.id)
@@ -213,13 +213,15 @@ async def test_files_of_every_shape_come_in(
                 assert (await bot.image(message.id)).data == data
 
 
-async def test_a_picture_is_the_file_that_was_sent(bot: Assistant, heard: Heard, gateway: OfficialGateway) -> None:
+async def test_picture_equals_the_sent_file(
+    bot: Assistant, recorded: RecordedAccount, gateway: OfficialGateway
+) -> None:
     """PuppetMock invents the result of MessageImage; PadLocal has pictures only there."""
     sent, made_up = ({"name": "a.png", "base64": base64.b64encode(data).decode()} for data in (b"sent", b"made up"))
     await gateway.say("wxid_song", kind="image", file=sent, image=made_up)
-    assert (await bot.image((await heard.resolved("message", 1)).id)).data == b"sent"
+    assert (await bot.image((await recorded.resolved("message", 1)).id)).data == b"sent"
     await gateway.say("wxid_song", kind="image", image=made_up)
-    assert (await bot.image((await heard.resolved("message", 2)).id)).data == b"made up"
+    assert (await bot.image((await recorded.resolved("message", 2)).id)).data == b"made up"
 
 
 class _served:
@@ -243,25 +245,31 @@ class _served:
         return web.Response(body=self._data)
 
 
-async def test_a_qr_code_comes_in_as_a_picture(bot: Assistant, heard: Heard, gateway: OfficialGateway) -> None:
+async def test_qr_code_box_is_received_as_a_picture(
+    bot: Assistant, recorded: RecordedAccount, gateway: OfficialGateway
+) -> None:
     await gateway.say("wxid_song", kind="image", file={"name": "q.png", "qrcode": "https://example.com"})
-    media = await bot.media((await heard.resolved("message")).id)
+    media = await bot.media((await recorded.resolved("message")).id)
     assert media.data.startswith(b"\x89PNG")
 
 
-async def test_a_picture_is_its_file(bot: Assistant, heard: Heard, gateway: OfficialGateway) -> None:
+async def test_picture_falls_back_to_its_file(
+    bot: Assistant, recorded: RecordedAccount, gateway: OfficialGateway
+) -> None:
     """Some gateways return a placeholder if they have no pictures; some have a picture but no file."""
     await gateway.set(pictures=False)
     file = {"name": "a.png", "base64": base64.b64encode(b"the picture").decode()}
     await gateway.say("wxid_song", kind="image", file=file)
-    message = await heard.resolved("message")
+    message = await recorded.resolved("message")
     assert await bot.image(message.id) == Media("a.png", b"the picture")
     await gateway.set(pictures=True)
     await gateway.fault("MessageFile", "throw", text="no filebox cache")
     assert await bot.image(message.id) == Media("a.png", b"the picture")
 
 
-async def test_links_and_cards_come_in(bot: Assistant, heard: Heard, gateway: OfficialGateway) -> None:
+async def test_links_and_cards_are_received(
+    bot: Assistant, recorded: RecordedAccount, gateway: OfficialGateway
+) -> None:
     url = {
         "title": "标题",
         "url": "https://example.com",
@@ -270,7 +278,7 @@ async def test_links_and_cards_come_in(bot: Assistant, heard: Heard, gateway: Of
     }
     await gateway.say("wxid_song", kind="url", url=url)
     await gateway.say("wxid_song", kind="card", card="wxid_zhi")
-    link, card = await heard.resolved("message"), await heard.resolved("message", 2)
+    link, card = await recorded.resolved("message"), await recorded.resolved("message", 2)
     assert await bot.link(link.id) == Link("标题", "https://example.com", "描述", "https://example.com/t")
     assert await bot.card(card.id) == "wxid_zhi"
     for ask in (bot.link, bot.media, bot.image):
@@ -288,9 +296,7 @@ CHANGES: dict[str, Changing] = {
 
 
 @pytest.mark.parametrize("method", CHANGES)
-async def test_a_lost_connection_after_sending_is_unknown(
-    bot: Assistant, gateway: OfficialGateway, method: str
-) -> None:
+async def test_lost_connection_after_sending_is_unknown(bot: Assistant, gateway: OfficialGateway, method: str) -> None:
     await gateway.fault(method, "hang")
     call = asyncio.ensure_future(CHANGES[method](bot))
     await gateway.wait_calls(method[0].lower() + method[1:], 1)
@@ -299,7 +305,7 @@ async def test_a_lost_connection_after_sending_is_unknown(
         await call
 
 
-async def test_no_answer_in_time_is_unknown(bot: Assistant, gateway: OfficialGateway) -> None:
+async def test_timeout_is_unknown(bot: Assistant, gateway: OfficialGateway) -> None:
     await gateway.fault("MessageSendText", "lose", times=1)
     with pytest.raises(WeChatUnknown):
         await bot._puppet_client.wire.call("MessageSendText", _text("wxid_song", "到了没有"), 0.3)  # type: ignore[union-attr]
@@ -312,12 +318,14 @@ def _text(to: str, text: str) -> Any:
     return pb.MessageSendTextRequest(conversation_id=to, text=text)
 
 
-async def test_an_invitation_is_read_and_followed(bot: Assistant, heard: Heard, gateway: OfficialGateway) -> None:
+async def test_invitation_is_read_and_accepted(
+    bot: Assistant, recorded: RecordedAccount, gateway: OfficialGateway
+) -> None:
     await gateway.contact("wxid_host", "主人", friend=True)
     await gateway.room("host@chatroom", "主人的群", members=["wxid_host", "wxid_song"])
     invitation = await gateway.invite_bot("host@chatroom", "wxid_host")
-    event = await heard.resolved("room-invite")
+    event = await recorded.resolved("room-invite")
     assert (event.inviter_id, event.invitation_id, event.topic) == ("wxid_host", invitation, "主人的群")
     await bot.accept_invitation(invitation)
-    await heard.resolved("room-join")
+    await recorded.resolved("room-join")
     assert "wxid_bot" in (await bot.room("host@chatroom", fresh=True)).member_ids

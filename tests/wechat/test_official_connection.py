@@ -15,7 +15,7 @@ import pytest
 from errors import WeChatOffline
 from tests.official import OfficialGateway, Start
 from tests.wechat.conftest import Connect
-from tests.wechat.recording_listener import QUICK, Heard
+from tests.wechat.recording_listener import QUICK, RecordedAccount
 from wechat.connection import HELD, Timing
 from wechat.interface import State
 from wechat.problems import Problem
@@ -23,78 +23,76 @@ from wechat.problems import Problem
 pytestmark = pytest.mark.gateway
 
 
-async def _online(gateway: OfficialGateway, connect: Connect, **more: Any) -> Heard:
-    heard = await connect(gateway.endpoint, gateway.token, **more)
-    await heard.online()
-    return heard
+async def _online(gateway: OfficialGateway, connect: Connect, **more: Any) -> RecordedAccount:
+    recorded = await connect(gateway.endpoint, gateway.token, **more)
+    await recorded.online()
+    return recorded
 
 
 @pytest.mark.parametrize(("tls", "wanted"), [(True, True), (True, "auto"), (False, False), (False, "auto")])
-async def test_tls_and_plaintext_with_the_token(official: Start, connect: Connect, tls: bool, wanted: Any) -> None:
+async def test_tls_and_plaintext_with_token(official: Start, connect: Connect, tls: bool, wanted: Any) -> None:
     gateway = await official(tls=tls)
     await gateway.contact("wxid_song", "宋公明")
-    heard = await _online(gateway, connect, tls=wanted)
-    await heard.assistant.send_text("wxid_song", "你好")
+    recorded = await _online(gateway, connect, tls=wanted)
+    await recorded.assistant.send_text("wxid_song", "你好")
     assert [one["text"] for one in await gateway.sent()] == ["你好"]
     await gateway.restart()  # and it uses the same mode again
-    await heard.listener.state(State.CONNECTING)
-    await heard.online()
+    await recorded.listener.state(State.CONNECTING)
+    await recorded.online()
 
 
 @pytest.mark.parametrize("tls", [True, False])
-async def test_a_wrong_token_is_refused_and_not_written(
+async def test_wrong_token_is_refused_and_not_logged(
     official: Start, connect: Connect, tls: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     gateway = await official(tls=tls)
-    heard = await connect(gateway.endpoint, "insecure_wrong-secret", tls=tls)
-    assert await heard.listener.state(State.REFUSED) == "the gateway rejects the token"
+    recorded = await connect(gateway.endpoint, "insecure_wrong-secret", tls=tls)
+    assert await recorded.listener.state(State.REFUSED) == "the gateway rejects the token"
     await asyncio.sleep(0.5)
-    assert [state for state, _ in heard.listener.states] == [State.REFUSED]
+    assert [state for state, _ in recorded.listener.states] == [State.REFUSED]
     ours = [r.getMessage() for r in caplog.records if r.name.startswith(("wechat", "stamina"))]
     assert ours and not any("wrong-secret" in line for line in ours)
 
 
-async def test_no_token_is_refused(official: Start, connect: Connect) -> None:
+async def test_missing_token_is_refused(official: Start, connect: Connect) -> None:
     gateway = await official(tls=True)
-    heard = await connect(gateway.endpoint, "", tls=True, tls_server_name="insecure")
-    await heard.listener.state(State.REFUSED)
+    recorded = await connect(gateway.endpoint, "", tls=True, tls_server_name="insecure")
+    await recorded.listener.state(State.REFUSED)
 
 
 @pytest.mark.parametrize(
     ("tls", "wanted"), [(True, False), (False, True)], ids=["plaintext to TLS", "TLS to plaintext"]
 )
-async def test_the_wrong_way_never_connects(official: Start, connect: Connect, tls: bool, wanted: bool) -> None:
+async def test_wrong_tls_setting_never_connects(official: Start, connect: Connect, tls: bool, wanted: bool) -> None:
     gateway = await official(tls=tls)
-    heard = await connect(gateway.endpoint, gateway.token, tls=wanted)
-    await heard.listener.until(lambda: heard.listener.states)
+    recorded = await connect(gateway.endpoint, gateway.token, tls=wanted)
+    await recorded.listener.until(lambda: recorded.listener.states)
     await asyncio.sleep(0.3)
-    assert {state for state, _ in heard.listener.states} == {State.CONNECTING}
-    assert not wanted or "the gateway does not use TLS" in heard.listener.states[0][1]
+    assert {state for state, _ in recorded.listener.states} == {State.CONNECTING}
+    assert not wanted or "the gateway does not use TLS" in recorded.listener.states[0][1]
 
 
 @pytest.mark.parametrize("tls", [True, False])
-async def test_a_token_of_any_visible_characters(official: Start, connect: Connect, tls: bool) -> None:
+async def test_token_may_contain_any_visible_characters(official: Start, connect: Connect, tls: bool) -> None:
     """Including tokens that are invalid as :authority, and tokens without a server name before an underscore."""
     gateway = await official(tls=tls, token='it\'s a "token" {+/=#%\\}~')
     await _online(gateway, connect, tls=tls)
 
 
-async def test_a_certificate_of_another_name_is_not_taken_and_plaintext_not_tried(
-    official: Start, connect: Connect
-) -> None:
+async def test_certificate_of_another_name_is_rejected_without_plaintext(official: Start, connect: Connect) -> None:
     gateway = await official(tls=True)
-    heard = await connect(gateway.endpoint, gateway.token, tls_server_name="elsewhere")
-    reason = await heard.listener.until(lambda: heard.listener.states and heard.listener.states[-1][1])
+    recorded = await connect(gateway.endpoint, gateway.token, tls_server_name="elsewhere")
+    reason = await recorded.listener.until(lambda: recorded.listener.states and recorded.listener.states[-1][1])
     assert "certificate is not trusted" in reason
-    assert heard.assistant.reason is not None
-    assert heard.assistant.reason.problem is Problem.SERVER_NAME
-    assert "elsewhere" in heard.assistant.reason.text("zh")
+    assert recorded.assistant.reason is not None
+    assert recorded.assistant.reason.problem is Problem.SERVER_NAME
+    assert "elsewhere" in recorded.assistant.reason.text("zh")
     assert not (await gateway.status())["connected"]
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
-async def test_an_own_authority(official: Start, connect: Connect, tmp_path: Path) -> None:
+async def test_custom_ca_is_used(official: Start, connect: Connect, tmp_path: Path) -> None:
     key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
     subject = ["-subj", "/CN=wechat.example", "-addext", "subjectAltName=DNS:wechat.example"]
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
@@ -118,44 +116,44 @@ async def test_an_own_authority(official: Start, connect: Connect, tmp_path: Pat
 async def test_kill_and_restart(official: Start, connect: Connect, tmp_path: Path) -> None:
     gateway = await official(state=tmp_path / "state")
     await gateway.contact("wxid_song", "宋公明")
-    heard = await _online(gateway, connect)
+    recorded = await _online(gateway, connect)
     for round in range(2):
         await gateway.kill()
-        await heard.listener.state(State.CONNECTING)
+        await recorded.listener.state(State.CONNECTING)
         with pytest.raises(WeChatOffline):
-            await heard.assistant.send_text("wxid_song", "谁在？")
+            await recorded.assistant.send_text("wxid_song", "谁在？")
         await gateway.start()
-        await heard.online()
+        await recorded.online()
         await gateway.say("wxid_song", f"第{round}次")
-        assert (await heard.resolved("message", round + 1)).text == f"第{round}次"
+        assert (await recorded.resolved("message", round + 1)).text == f"第{round}次"
     assert await gateway.calls("stop") == []
 
 
-async def test_a_freeze_is_noticed_within_ten_seconds(official: Start, connect: Connect) -> None:
+async def test_frozen_gateway_is_detected_within_ten_seconds(official: Start, connect: Connect) -> None:
     """Slow (9 s): uses the default timing."""
     gateway = await official()
-    heard = await _online(gateway, connect, timing=Timing())
+    recorded = await _online(gateway, connect, timing=Timing())
     began = time.monotonic()
     gateway.freeze()
-    await heard.listener.state(State.CONNECTING)
+    await recorded.listener.state(State.CONNECTING)
     assert time.monotonic() - began < 10
     gateway.thaw()
-    await heard.online(60)
+    await recorded.online(60)
 
 
-async def test_a_stream_ended_in_order_and_a_logout(official: Start, connect: Connect) -> None:
+async def test_orderly_end_of_stream_and_logout(official: Start, connect: Connect) -> None:
     gateway = await official()
-    heard = await _online(gateway, connect)
+    recorded = await _online(gateway, connect)
     await gateway.end_stream()
-    assert await heard.listener.state(State.CONNECTING) == "the gateway ended the event stream"
-    await heard.online()
+    assert await recorded.listener.state(State.CONNECTING) == "the gateway ended the event stream"
+    await recorded.online()
     await gateway.logout()
-    await heard.listener.state(State.LOGGED_OUT)
+    await recorded.listener.state(State.LOGGED_OUT)
     await gateway.login()
-    await heard.online()
+    await recorded.online()
 
 
-async def test_another_client_holds_the_stream(official: Start, connect: Connect) -> None:
+async def test_stream_held_by_another_client_is_reported(official: Start, connect: Connect) -> None:
     gateway = await official()
     first = await _online(gateway, connect)
     second = await connect(gateway.endpoint, gateway.token, timing=QUICK)
@@ -166,10 +164,10 @@ async def test_another_client_holds_the_stream(official: Start, connect: Connect
     await second.online()
 
 
-async def test_an_ordinary_error_of_the_puppet_does_not_deafen(official: Start, connect: Connect) -> None:
+async def test_puppet_error_does_not_end_the_stream(official: Start, connect: Connect) -> None:
     gateway = await official()
     await gateway.contact("wxid_song", "宋公明")
-    heard = await _online(gateway, connect)
+    recorded = await _online(gateway, connect)
     for type, payload in (
         ("error", {"gerror": "{}"}),
         ("ready", {}),
@@ -182,13 +180,13 @@ async def test_an_ordinary_error_of_the_puppet_does_not_deafen(official: Start, 
     ):
         await gateway.emit_raw(type, payload)
     await gateway.say("wxid_song", "还听得见吗？")
-    await heard.listener.raw("message")
-    assert State.CONNECTING not in [state for state, _ in heard.listener.states]
-    assert [raw.kind for raw in heard.listener.raws] == ["room-topic", "room-join", "message"]
+    await recorded.listener.raw("message")
+    assert State.CONNECTING not in [state for state, _ in recorded.listener.states]
+    assert [raw.kind for raw in recorded.listener.raws] == ["room-topic", "room-join", "message"]
 
 
-async def test_the_gateways_clock_is_read(official: Start, connect: Connect) -> None:
-    heard = await _online(await official(), connect)
-    shown = heard.assistant.gateway_time
+async def test_gateway_clock_is_read(official: Start, connect: Connect) -> None:
+    recorded = await _online(await official(), connect)
+    shown = recorded.assistant.gateway_time
     assert shown is not None
     assert abs(shown - time.time()) < 5

@@ -10,7 +10,7 @@ import pytest
 from errors import WeChatUnknown
 from sandbox.world.model import WorldRoom
 from sandbox.world.world import SONG, XUANFENG, ZHIDUO, World
-from tests.wechat.recording_listener import Heard
+from tests.wechat.recording_listener import RecordedAccount
 from wechat.assistant import Assistant
 
 ME = "wxid_weimi1001"
@@ -23,42 +23,42 @@ CHANGES: dict[str, Callable[[Assistant, str], Awaitable[object]]] = {
 
 
 @pytest.fixture
-async def room(world: World, heard: Heard) -> WorldRoom:
+async def room(world: World, recorded: RecordedAccount) -> WorldRoom:
     room = world.hall(ME, [SONG, ZHIDUO, XUANFENG], "群")
-    await heard.assistant.read_new_rooms()
+    await recorded.assistant.read_new_rooms()
     return room
 
 
 @pytest.mark.parametrize("call", CHANGES)
-async def test_a_change_whose_answer_is_lost_is_done_all_the_same(
-    world: World, heard: Heard, room: WorldRoom, call: str
+async def test_change_with_lost_response_is_confirmed(
+    world: World, recorded: RecordedAccount, room: WorldRoom, call: str
 ) -> None:
     world.faults.call(call, "lose", count=1)
-    await CHANGES[call](heard.assistant, room.id)
+    await CHANGES[call](recorded.assistant, room.id)
     assert not world.faults.calls
 
 
-async def test_a_reading_back_that_fails_for_a_moment_is_tried_again(
-    world: World, heard: Heard, room: WorldRoom, monkeypatch: pytest.MonkeyPatch
+async def test_failed_read_back_is_retried(
+    world: World, recorded: RecordedAccount, room: WorldRoom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, failures = heard.assistant._puppet_client.dirty_payload, iter([WeChatUnknown("DirtyPayload", "timeout")])
+    read, failures = recorded.assistant._puppet_client.dirty_payload, iter([WeChatUnknown("DirtyPayload", "timeout")])
 
     async def dirty_payload(*what: Any) -> None:
         if failure := next(failures, None):
             raise failure
         await read(*what)
 
-    monkeypatch.setattr(heard.assistant._puppet_client, "dirty_payload", dirty_payload)
-    await heard.assistant.set_topic(room.id, "新群名")
+    monkeypatch.setattr(recorded.assistant._puppet_client, "dirty_payload", dirty_payload)
+    await recorded.assistant.set_topic(room.id, "新群名")
     assert world.rooms.get(room.id).topic == "新群名"
 
 
-async def test_a_change_that_is_lost_with_its_answer_is_an_error(
-    heard: Heard, room: WorldRoom, monkeypatch: pytest.MonkeyPatch
+async def test_unapplied_change_with_lost_response_is_an_error(
+    recorded: RecordedAccount, room: WorldRoom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def room_topic(*_: Any) -> str:
         raise WeChatUnknown("RoomTopic", "timeout")
 
-    monkeypatch.setattr(heard.assistant._puppet_client, "room_topic", room_topic)
+    monkeypatch.setattr(recorded.assistant._puppet_client, "room_topic", room_topic)
     with pytest.raises(WeChatUnknown):
-        await heard.assistant.set_topic(room.id, "新群名")
+        await recorded.assistant.set_topic(room.id, "新群名")

@@ -21,13 +21,13 @@ def longest(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("longest")
-def test_the_waits_double_up_to_the_most() -> None:
+def test_waits_double_up_to_the_maximum() -> None:
     waits = [backoff(times, 0.5, 30.0) for times in range(10)]
     assert waits == [0.5, 0.5, 1, 2, 4, 8, 16, 30, 30, 30]
     assert backoff(1_000_000, 0.5, 30.0) == 30, "however long the gateway is away"
 
 
-def test_each_wait_is_a_bit_different() -> None:
+def test_waits_are_randomised() -> None:
     """Many bots must not come back to one gateway at the same moment."""
     waits = {backoff(3, 1.0, 100.0) for _ in range(200)}
     assert len(waits) > 100
@@ -91,28 +91,28 @@ def run(monkeypatch: pytest.MonkeyPatch, longest: None) -> Any:
     return running
 
 
-async def test_a_gateway_that_is_down_is_asked_ever_more_seldom(run: Any) -> None:
+async def test_unreachable_gateway_backs_off(run: Any) -> None:
     gateway = await run(*[OSError("Connection refused")] * 9)
     assert gateway.waits == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
     assert set(gateway.states) == {State.CONNECTING}
 
 
-async def test_after_a_session_that_worked_it_begins_anew(run: Any) -> None:
+async def test_working_session_resets_the_backoff(run: Any) -> None:
     gateway = await run(LOST, LOST, LOST, WORKED, LOST, LOST)
     assert gateway.waits == [0.5, 1, 2, 0.5, 0.5, 1]
 
 
-async def test_a_refused_token_is_tried_every_minute_then_every_ten(run: Any) -> None:
+async def test_refused_token_is_retried_every_minute_then_every_ten(run: Any) -> None:
     gateway = await run(*[REFUSED] * 6)
     assert gateway.waits == [60, 120, 240, 480, 600, 600]
     assert set(gateway.states) == {State.REFUSED}
 
 
-async def test_refusals_and_losses_are_counted_apart(run: Any) -> None:
+async def test_refusals_and_losses_are_counted_separately(run: Any) -> None:
     gateway = await run(LOST, LOST, REFUSED, REFUSED, LOST)
     assert gateway.waits == [0.5, 1, 60, 120, 8]
 
 
-async def test_a_session_that_worked_forgets_the_refusals(run: Any) -> None:
+async def test_working_session_resets_the_refusals(run: Any) -> None:
     gateway = await run(REFUSED, REFUSED, WORKED, REFUSED)
     assert gateway.waits == [60, 120, 0.5, 60]

@@ -13,7 +13,7 @@ def _begun(position: str = "") -> RelayProgress:
     return progress
 
 
-def test_a_gateway_that_is_no_relay_numbers_nothing_and_is_told_of_no_events() -> None:
+def test_plain_gateway_has_no_event_numbers() -> None:
     progress = _begun()
     progress.opened("")
     assert progress.position_of(0) == ""
@@ -21,7 +21,7 @@ def test_a_gateway_that_is_no_relay_numbers_nothing_and_is_told_of_no_events() -
     assert progress.constant() == {"relay-epoch": "7"}
 
 
-def test_only_what_is_stored_is_acknowledged() -> None:
+def test_only_stored_events_are_acknowledged() -> None:
     progress = _begun()
     assert progress.current(resuming=True) == {"relay-resume": "new"}
     progress.opened(JOURNAL)
@@ -38,7 +38,7 @@ def test_only_what_is_stored_is_acknowledged() -> None:
     assert progress.current(resuming=False) == {"relay-acknowledged": "ab12:4"}
 
 
-def test_the_position_of_another_journal_counts_for_nothing() -> None:
+def test_position_of_another_journal_is_ignored() -> None:
     progress = _begun("ff00:9")
     progress.opened(JOURNAL)
     progress.acknowledge("ff00:12")

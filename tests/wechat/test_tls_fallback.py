@@ -23,7 +23,7 @@ class ResettingServer:
     """Resets every connection and records what the client had sent, like an attacker."""
 
     def __init__(self) -> None:
-        self.heard: asyncio.Queue[bytes] = asyncio.Queue()
+        self.received: asyncio.Queue[bytes] = asyncio.Queue()
         self.server: asyncio.Server
 
     async def start(self) -> int:
@@ -31,7 +31,7 @@ class ResettingServer:
         return int(self.server.sockets[0].getsockname()[1])
 
     async def _reset(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.heard.put_nowait(await reader.read(4096))
+        self.received.put_nowait(await reader.read(4096))
         writer.transport.abort()
 
 
@@ -43,7 +43,7 @@ async def first_bytes(host: str, tls_seen: Collection[str] = (), **more: Any) ->
     assistant = Assistant(settings(f"{host}:{port}", TOKEN, **more), RecordingListener(), QUICK, known)
     await assistant.start()
     try:
-        return [await asyncio.wait_for(server.heard.get(), SECONDS) for _ in range(4)]
+        return [await asyncio.wait_for(server.received.get(), SECONDS) for _ in range(4)]
     finally:
         await assistant.stop()
         server.server.close()
@@ -57,24 +57,24 @@ async def every_name_is_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
 
 
-async def test_not_with_a_ca(tmp_path: Path) -> None:
+async def test_no_plaintext_with_a_ca(tmp_path: Path) -> None:
     ca = tmp_path / "ca.pem"
     ca.write_text(WECHATY_CA)
-    heard = await first_bytes("127.0.0.1", tls_ca=str(ca))
-    assert not [data for data in heard if data.startswith(PLAINTEXT)]
+    received = await first_bytes("127.0.0.1", tls_ca=str(ca))
+    assert not [data for data in received if data.startswith(PLAINTEXT)]
 
 
-async def test_not_with_a_server_name() -> None:
-    heard = await first_bytes("127.0.0.1", tls_server_name="gateway.example")
-    assert not [data for data in heard if data.startswith(PLAINTEXT)]
+async def test_no_plaintext_with_a_server_name() -> None:
+    received = await first_bytes("127.0.0.1", tls_server_name="gateway.example")
+    assert not [data for data in received if data.startswith(PLAINTEXT)]
 
 
-async def test_not_where_tls_was_seen() -> None:
-    heard = await first_bytes("gateway.test", {"gateway.test:{port}"})
-    assert not [data for data in heard if data.startswith(PLAINTEXT)]
+async def test_no_plaintext_once_tls_was_seen() -> None:
+    received = await first_bytes("gateway.test", {"gateway.test:{port}"})
+    assert not [data for data in received if data.startswith(PLAINTEXT)]
 
 
 @pytest.mark.parametrize("seen", ["127.0.0.1:{port}", "other.test:{port}"])
-async def test_but_on_this_machine_and_where_it_was_never_seen(seen: str) -> None:
+async def test_plaintext_on_loopback_or_where_tls_was_never_seen(seen: str) -> None:
     host = "127.0.0.1" if seen.startswith("127") else "gateway.test"
     assert [data for data in await first_bytes(host, {seen}) if data.startswith(PLAINTEXT)]

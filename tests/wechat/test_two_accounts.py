@@ -5,22 +5,22 @@ from __future__ import annotations
 from sandbox.gateway.server import PuppetServer
 from sandbox.world.world import SONG, ZHIDUO, World
 from tests.wechat.conftest import Connect
-from tests.wechat.recording_listener import Heard
+from tests.wechat.recording_listener import RecordedAccount
 from wechat.compat import PuppetService, Wechaty
 from wechat.events import MessageKind
 
 
-async def _place(connect: Connect, account: str, token: str) -> tuple[World, PuppetServer, Heard]:
+async def start_account(connect: Connect, account: str, token: str) -> tuple[World, PuppetServer, RecordedAccount]:
     world = World.default([account], seed=7)  # the same seed gives the same ids
     server = PuppetServer(world, account, token)
-    heard = await connect(f"127.0.0.1:{await server.start()}", token, account=account, tls=False)
-    await heard.online()
-    return world, server, heard
+    recorded = await connect(f"127.0.0.1:{await server.start()}", token, account=account, tls=False)
+    await recorded.online()
+    return world, server, recorded
 
 
-async def test_nothing_is_shared(connect: Connect) -> None:
-    world1, server1, one = await _place(connect, "weimi1001", "insecure_one")
-    world2, server2, two = await _place(connect, "weimi1002", "insecure_two")
+async def test_accounts_share_nothing(connect: Connect) -> None:
+    world1, server1, one = await start_account(connect, "weimi1001", "insecure_one")
+    world2, server2, two = await start_account(connect, "weimi1002", "insecure_two")
     world2.people.rename(SONG, "另一个宋公明")
     await two.assistant.contact(SONG, fresh=True)
     assert [c.name for c in one.assistant.directory.find(SONG)] == ["宋公明"]
@@ -47,8 +47,8 @@ async def test_nothing_is_shared(connect: Connect) -> None:
     await server2.stop()
 
 
-async def test_it_is_a_wechaty_bot_whose_sdk_calls_work(heard: Heard) -> None:
-    bot = heard.assistant
+async def test_bot_is_a_wechaty_bot_with_working_sdk_calls(recorded: RecordedAccount) -> None:
+    bot = recorded.assistant
     assert isinstance(bot, Wechaty)
     assert isinstance(bot.puppet, PuppetService)
     assert bot.puppet.login_user_id == bot.contact_id == bot.self_id

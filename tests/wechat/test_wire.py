@@ -28,7 +28,7 @@ from protocol.certificates import WECHATY_CA
 from sandbox.gateway.server import PuppetServer
 from sandbox.world.world import SONG, XUANFENG, ZHIDUO, World
 from tests.waiting import SECONDS
-from tests.wechat.recording_listener import Heard, settings
+from tests.wechat.recording_listener import RecordedAccount, settings
 from wechat import filebox, tls
 from wechat.entities import Media
 from wechat.received_file import ReceivedFile
@@ -55,14 +55,14 @@ HERE = frozenset({"127.0.0.1"})  # private hosts that may be fetched from
         (Status.UNAUTHENTICATED, "Invalid Wechaty TOKEN 'secret-token'", WeChatOffline),
     ],
 )
-def test_what_a_refusal_is_called(status: Status, text: str | None, kind: type[WeChatError]) -> None:
+def test_rejection_is_classified(status: Status, text: str | None, kind: type[WeChatError]) -> None:
     error = translate("RoomAdd", GRPCError(status, text), "secret-token")
     assert type(error) is kind
     assert error.call == "RoomAdd"
     assert "secret-token" not in str(error)
 
 
-def test_the_token_and_long_texts_are_cut_out() -> None:
+def test_token_and_long_texts_are_removed_from_errors() -> None:
     error = translate(
         "RoomAdd", GRPCError(Status.UNKNOWN, "secret-token is bad\n  at stack\n" + "x" * 999), "secret-token"
     )
@@ -71,9 +71,9 @@ def test_the_token_and_long_texts_are_cut_out() -> None:
 
 
 @pytest.fixture
-def wire(heard: Heard) -> Wire:
-    assert heard.assistant._puppet_client.wire is not None
-    return heard.assistant._puppet_client.wire
+def wire(recorded: RecordedAccount) -> Wire:
+    assert recorded.assistant._puppet_client.wire is not None
+    return recorded.assistant._puppet_client.wire
 
 
 def _text(text: str) -> pb.MessageSendTextRequest:
@@ -81,7 +81,7 @@ def _text(text: str) -> pb.MessageSendTextRequest:
 
 
 @pytest.mark.parametrize("effect", ["hang", "lose", "lose_silently"])
-async def test_a_lost_answer_is_unknown(wire: Wire, world: World, effect: str) -> None:
+async def test_lost_response_is_unknown(wire: Wire, world: World, effect: str) -> None:
     world.faults.call("MessageSendText", effect, count=1)
     with pytest.raises(WeChatUnknown):
         await wire.call("MessageSendText", _text("到了吗"), 0.3)
@@ -99,7 +99,7 @@ async def test_calls_in_flight_end_with_the_connection(server: PuppetServer, wir
     assert set(kinds[32:]) == {WeChatOffline}  # still queued
 
 
-async def test_no_more_than_32_calls_at_once(wire: Wire, world: World) -> None:
+async def test_concurrent_calls_are_limited_to_32(wire: Wire, world: World) -> None:
     world.faults.call("MessageSendText", "hang", count=32)
     calls = [asyncio.ensure_future(wire.call("MessageSendText", _text(str(n)), 60)) for n in range(40)]
     for _ in range(5):
@@ -112,14 +112,14 @@ async def test_no_more_than_32_calls_at_once(wire: Wire, world: World) -> None:
         call.cancel()
 
 
-async def test_a_closed_wire_is_offline(wire: Wire) -> None:
+async def test_closed_wire_is_offline(wire: Wire) -> None:
     wire.close()
     with pytest.raises(WeChatOffline):
         await wire.call("ContactList", pb.Empty())
     assert not await wire.alive(1)
 
 
-async def test_a_cancellation_that_meets_the_loss_is_not_swallowed(wire: Wire, world: World) -> None:
+async def test_cancellation_during_loss_is_not_swallowed(wire: Wire, world: World) -> None:
     world.faults.call("MessageSendText", "hang")
     task = asyncio.create_task(wire.call("MessageSendText", _text("一")))
     await asyncio.sleep(0)
@@ -130,7 +130,7 @@ async def test_a_cancellation_that_meets_the_loss_is_not_swallowed(wire: Wire, w
     assert task.cancelled()
 
 
-async def test_a_loss_leaves_no_cancellation_behind(wire: Wire, world: World) -> None:
+async def test_loss_leaves_no_pending_cancellation(wire: Wire, world: World) -> None:
     world.faults.call("MessageSendText", "hang")
     asyncio.get_running_loop().call_later(0.1, wire.close)
     with pytest.raises(WeChatUnknown):
@@ -140,20 +140,20 @@ async def test_a_loss_leaves_no_cancellation_behind(wire: Wire, world: World) ->
     assert task.cancelling() == 0
 
 
-async def test_the_sandbox_limits_reach_us_as_too_fast(heard: Heard, world: World) -> None:
+async def test_sandbox_rate_limit_is_too_fast(recorded: RecordedAccount, world: World) -> None:
     world.limits.set("message", 1, 60)
-    await heard.assistant.send_text(SONG, "一")
+    await recorded.assistant.send_text(SONG, "一")
     with pytest.raises(WeChatTooFast):
-        await heard.assistant.send_text(SONG, "二")
+        await recorded.assistant.send_text(SONG, "二")
 
 
-async def test_a_group_that_wants_confirmation(heard: Heard, world: World) -> None:
+async def test_group_that_requires_confirmation(recorded: RecordedAccount, world: World) -> None:
     room = world.hall(SONG, [ME, ZHIDUO], "要确认")
     world.rooms.set_confirm(SONG, room.id, True)
-    await heard.assistant.read_new_rooms()
+    await recorded.assistant.read_new_rooms()
     with pytest.raises(WeChatNeedsConfirmation):
-        await heard.assistant.add_member(room.id, XUANFENG)
-    assert not await heard.assistant.wait_member(room.id, XUANFENG, 0.1)
+        await recorded.assistant.add_member(room.id, XUANFENG)
+    assert not await recorded.assistant.wait_member(room.id, XUANFENG, 0.1)
 
 
 # ---- TLS and token ----
@@ -163,11 +163,11 @@ async def test_a_group_that_wants_confirmation(heard: Heard, world: World) -> No
     ("token", "name"),
     [("insecure_abc", "insecure"), ("Puppet_WXWork_1-2", "puppet_wxwork"), ("uuid", ""), ("_x", ""), ("", "")],
 )
-def test_the_server_name_is_what_stands_before_the_last_underscore(token: str, name: str) -> None:
+def test_server_name_precedes_the_last_underscore(token: str, name: str) -> None:
     assert gateway_tls.server_name(token) == name
 
 
-async def test_the_context_trusts_one_authority_only(tmp_path: Path) -> None:
+async def test_context_trusts_one_ca_only(tmp_path: Path) -> None:
     made = gateway_tls.context()
     subjects: list[Any] = [ca["subject"] for ca in made.get_ca_certs()]
     assert [dict(part[0] for part in subject)["organizationName"] for subject in subjects] == ["Wechaty"]
@@ -180,7 +180,7 @@ async def test_the_context_trusts_one_authority_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("endpoint", "host"), [("[::1]:9", "::1"), ("gateway.example:9", "gateway.example")])
-async def test_endpoints(endpoint: str, host: str) -> None:
+async def test_endpoints_are_parsed(endpoint: str, host: str) -> None:
     secure = tls.make_channel(settings(endpoint, "insecure_x"), secure=True)
     plain = tls.make_channel(settings(endpoint, "insecure_x"), secure=False)
     assert (secure._host, secure._port, secure._config.ssl_target_name_override) == (host, 9, "insecure")
@@ -191,7 +191,7 @@ async def test_endpoints(endpoint: str, host: str) -> None:
     assert unnamed._config.ssl_target_name_override == "insecure"  # the name in the certificate shipped with gateways
 
 
-async def test_a_file_on_the_way_shows_that_the_gateway_lives(wire: Wire, world: World) -> None:
+async def test_file_transfer_counts_as_liveness(wire: Wire, world: World) -> None:
     id = await wire.upload(b"x" * 3_000_000)
     world.faults.call("Version", "hang")
     assert not await wire.alive(0.1)
@@ -203,7 +203,7 @@ async def test_a_file_on_the_way_shows_that_the_gateway_lives(wire: Wire, world:
     assert not await wire.alive(0.1)
 
 
-def test_every_call_has_its_path() -> None:
+def test_every_call_has_a_path() -> None:
     assert CALLS["RoomQRCode"].path == "/wechaty.Puppet/RoomQRCode"
 
 
@@ -219,7 +219,7 @@ def test_every_call_has_its_path() -> None:
         ({"type": 1, "base64": ""}, Media("file", b"")),
     ],
 )
-async def test_small_boxes(wire: Wire, box: dict[str, Any], media: Media) -> None:
+async def test_small_file_boxes(wire: Wire, box: dict[str, Any], media: Media) -> None:
     assert await filebox.from_box(json.dumps(box), wire) == media
 
 
@@ -228,12 +228,12 @@ async def test_small_boxes(wire: Wire, box: dict[str, Any], media: Media) -> Non
     ["", "[]", "5", "{", '{"type": 1}', '{"type": 1, "base64": 5}', '{"type": 1, "base64": "x"}', '{"type": 2}',
      '{"type": 3}', '{"type": 7}', '{"type": 4, "name": "buffer"}', '{"type": "x"}', "{}"],
 )  # fmt: skip
-async def test_odd_boxes_are_refused(wire: Wire, box: str) -> None:
+async def test_invalid_file_boxes_are_rejected(wire: Wire, box: str) -> None:
     with pytest.raises(WeChatRefused):
         await filebox.from_box(box, wire)
 
 
-async def test_files_behind_addresses(wire: Wire) -> None:
+async def test_files_behind_urls(wire: Wire) -> None:
     async def answer(request: web.Request) -> web.Response:
         if request.path == "/missing":
             raise web.HTTPNotFound
@@ -264,7 +264,7 @@ async def test_files_behind_addresses(wire: Wire) -> None:
         await fetch(url="not an address")
 
 
-async def test_a_download_that_is_too_large_is_broken_off(wire: Wire) -> None:
+async def test_oversized_download_is_aborted(wire: Wire) -> None:
     id = await wire.upload(b"x" * 600_000)
     received = ReceivedFile(600_000, on_disk=False)
     await wire.download(id, received.write)
@@ -274,7 +274,7 @@ async def test_a_download_that_is_too_large_is_broken_off(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("on_disk", [True, False])
-async def test_a_large_file_comes_on_disk_where_that_is_wanted(wire: Wire, on_disk: bool) -> None:
+async def test_large_file_is_written_to_disk_on_request(wire: Wire, on_disk: bool) -> None:
     data = bytes(range(256)) * 20_000
     box = json.dumps({"type": 7, "name": "a", "uuid": await wire.upload(data)})
     media = await filebox.from_box(box, wire, on_disk=on_disk)
@@ -283,7 +283,7 @@ async def test_a_large_file_comes_on_disk_where_that_is_wanted(wire: Wire, on_di
     assert b"".join(media.pieces()) == data == b"".join(media.pieces())
 
 
-async def test_a_message_that_is_too_large_is_refused_unread(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_oversized_message_is_rejected_unread(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     id = await wire.upload(b"x" * 100_000)
     monkeypatch.setattr("protocol.batched_channel.LARGEST_MESSAGE", 1000)
     with pytest.raises(WeChatRefused, match="the limit is 1000"):

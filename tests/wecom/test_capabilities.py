@@ -42,18 +42,18 @@ def official(**more: object) -> frozenset[Capability]:
 
 
 @pytest.mark.parametrize("capability", CALLS)
-def test_what_is_not_announced_is_refused_by_its_call(capability: Capability) -> None:
+def test_unannounced_capability_is_rejected_by_its_call(capability: Capability) -> None:
     refused = {name for name, _ in inspect.getmembers(UnsupportedCalls, inspect.isfunction)}
     assert (capability not in official()) == (CALLS[capability] in refused)
     assert capability in PUPPET
 
 
-def test_settings_turn_capabilities_on() -> None:
+def test_settings_enable_capabilities() -> None:
     assert Capability.STAFF_CLIENT in official(handoff="client") - official()
     assert official(groups={"pool": ["wr1"]}) - official() == account.GROUP_CAPABILITIES
 
 
-def test_the_docs_say_what_the_channel_can_do() -> None:
+def test_docs_list_the_capabilities() -> None:
     lines = (ROOT / Path("docs/zh/how-to/wecom.md")).read_text(encoding="utf-8").splitlines()
     for begin, capabilities in ROWS.items():
         (row,) = (line for line in lines if line.startswith(f"| {begin}"))

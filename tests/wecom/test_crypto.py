@@ -14,47 +14,47 @@ MESSAGE = "<xml><Event>kf_msg_or_event</Event><Name>宋公明</Name></xml>"
 ENVELOPE = "<xml><ToUserName>x</ToUserName><Encrypt>{}</Encrypt></xml>"
 
 
-def ours(corp: str = CORP) -> CallbackCrypto:
+def our_crypto(corp: str = CORP) -> CallbackCrypto:
     return CallbackCrypto(TOKEN, KEY, corp)
 
 
-def theirs() -> WeChatCrypto:
+def other_crypto() -> WeChatCrypto:
     return WeChatCrypto(TOKEN, KEY, CORP)
 
 
 @pytest.mark.parametrize("size", [0, 1, 11, 12, 31, 32, 33, 5000])
-def test_what_we_seal_they_open(size: int) -> None:
+def test_other_implementation_decrypts_ours(size: int) -> None:
     message = MESSAGE + "x" * size
-    ciphertext, signature = ours().seal(message.encode(), "1700000000", "nonce")
-    opened = theirs().decrypt_message(ENVELOPE.format(ciphertext), signature, "1700000000", "nonce")
+    ciphertext, signature = our_crypto().seal(message.encode(), "1700000000", "nonce")
+    opened = other_crypto().decrypt_message(ENVELOPE.format(ciphertext), signature, "1700000000", "nonce")
     assert to_text(opened) == message
 
 
 @pytest.mark.parametrize("size", [0, 1, 11, 12, 31, 32, 33, 5000])
-def test_what_they_seal_we_open(size: int) -> None:
+def test_we_decrypt_the_other_implementation(size: int) -> None:
     message = MESSAGE + "x" * size
-    sealed = to_text(theirs().encrypt_message(message, "nonce", "1700000000"))
+    sealed = to_text(other_crypto().encrypt_message(message, "nonce", "1700000000"))
     ciphertext = sealed.partition("<Encrypt><![CDATA[")[2].partition("]]>")[0]
     signature = sealed.partition("<MsgSignature><![CDATA[")[2].partition("]]>")[0]
-    assert ours().open(signature, "1700000000", "nonce", ciphertext).decode() == message
+    assert our_crypto().open(signature, "1700000000", "nonce", ciphertext).decode() == message
 
 
-def test_the_echo_is_checked_alike() -> None:
-    ciphertext, signature = ours().seal(b"4711", "1700000000", "nonce")
-    assert to_text(theirs().check_signature(signature, "1700000000", "nonce", ciphertext)) == "4711"
+def test_echo_is_verified_alike() -> None:
+    ciphertext, signature = our_crypto().seal(b"4711", "1700000000", "nonce")
+    assert to_text(other_crypto().check_signature(signature, "1700000000", "nonce", ciphertext)) == "4711"
     with pytest.raises(InvalidSignatureException):
-        theirs().check_signature("0" * 40, "1700000000", "nonce", ciphertext)
+        other_crypto().check_signature("0" * 40, "1700000000", "nonce", ciphertext)
 
 
-def test_what_is_forged_damaged_or_for_another_corp_is_refused() -> None:
-    ciphertext, signature = ours().seal(MESSAGE.encode(), "1", "n")
+def test_forged_damaged_or_foreign_messages_are_rejected() -> None:
+    ciphertext, signature = our_crypto().seal(MESSAGE.encode(), "1", "n")
     for other in ((signature, "2", "n", ciphertext), ("x" * 40, "1", "n", ciphertext), ("签名", "1", "n", ciphertext)):
         with pytest.raises(BadCallback, match="signature"):
-            ours().open(*other)
+            our_crypto().open(*other)
     for damaged in ("", "????", ciphertext[:-8] + "AAAAAAA="):
         with pytest.raises(BadCallback):
-            ours().open(ours().signature("1", "n", damaged), "1", "n", damaged)
+            our_crypto().open(our_crypto().signature("1", "n", damaged), "1", "n", damaged)
     with pytest.raises(BadCallback, match="receiver"):
-        ours("another").open(signature, "1", "n", ciphertext)
+        our_crypto("another").open(signature, "1", "n", ciphertext)
     with pytest.raises(ValueError, match="43"):
         decode_key("short")

@@ -52,7 +52,7 @@ class Process:
         return found
 
 
-class Talk:
+class ChatScenario:
     """The customer at the page of the stand-in, and the bot."""
 
     def __init__(self, folder: Path) -> None:
@@ -91,8 +91,8 @@ class Talk:
         async with self.http.post(url, json={"text": text}) as response:
             assert response.status == 201, await response.text()
 
-    async def heard(self) -> list[str]:
-        """What the customer has been told, in order."""
+    async def received(self) -> list[str]:
+        """The messages to the customer, in order."""
         url = f"{self.page}/api/people/{CUSTOMER}/chats/wxid_{ACCOUNT}/messages?limit=200"
         async with self.http.get(url) as response:
             messages: list[dict[str, Any]] = (await response.json())["messages"]
@@ -100,7 +100,7 @@ class Talk:
 
     async def until_heard(self, text: str) -> None:
         async with asyncio.timeout(START):
-            while not any(text in said for said in await self.heard()):  # noqa: ASYNC110
+            while not any(text in said for said in await self.received()):  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
 
     async def staff(self, do: str, **more: str) -> None:
@@ -111,32 +111,32 @@ class Talk:
 
 
 @pytest.fixture
-async def talk(tmp_path: Path) -> AsyncIterator[Talk]:
-    talk = Talk(tmp_path)
+async def scenario(tmp_path: Path) -> AsyncIterator[ChatScenario]:
+    scenario = ChatScenario(tmp_path)
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(talk.stand_in.kill)
-        stack.push_async_callback(talk.bot.kill)
-        talk.http = await stack.enter_async_context(aiohttp.ClientSession())
-        await talk.start()
-        yield talk
+        stack.push_async_callback(scenario.stand_in.kill)
+        stack.push_async_callback(scenario.bot.kill)
+        scenario.http = await stack.enter_async_context(aiohttp.ClientSession())
+        await scenario.start()
+        yield scenario
 
 
-async def test_killed_anywhere_nothing_is_lost_and_nothing_said_twice(talk: Talk) -> None:
+async def test_kill_9_at_any_point_loses_and_repeats_nothing(scenario: ChatScenario) -> None:
     """The bot is killed twice right after a question, then staff take the customer over."""
     chance = random.Random(5)
     for number in range(QUESTIONS):
-        await talk.say(f"问{number}")
+        await scenario.say(f"问{number}")
         if number in KILLED_AT:
             await asyncio.sleep(chance.uniform(0, 0.2))  # so that it dies at any place
-            await talk.bot.kill()
-            await talk.bot.start()
-        await talk.until_heard(f"答{number}")
-    answers = [line for text in await talk.heard() for line in text.splitlines() if line.startswith("答")]
+            await scenario.bot.kill()
+            await scenario.bot.start()
+        await scenario.until_heard(f"答{number}")
+    answers = [line for text in await scenario.received() for line in text.splitlines() if line.startswith("答")]
     assert answers == [f"答{number}" for number in range(QUESTIONS)]
-    await talk.say("人工")
-    await talk.until_heard("正在为您转接人工客服")
-    await talk.staff("take")
-    await talk.staff("answer", text="我是吴用。")
-    await talk.staff("finish")
-    await talk.until_heard("1. 5分")
-    assert (await talk.heard()).count("您好！") == 1
+    await scenario.say("人工")
+    await scenario.until_heard("正在为您转接人工客服")
+    await scenario.staff("take")
+    await scenario.staff("answer", text="我是吴用。")
+    await scenario.staff("finish")
+    await scenario.until_heard("1. 5分")
+    assert (await scenario.received()).count("您好！") == 1

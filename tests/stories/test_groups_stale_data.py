@@ -1,0 +1,300 @@
+"""Responses reflect what WeChat shows now, not cached data."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlmodel import select
+
+from models.durable import EventState, InboxEvent
+from tests.stories.conftest import BotEnvironment, MakeEnv, until
+from tests.stories.group_life import add_members, audit, holds, state_of, texts, wait_for_state
+
+LOST = {"lost": 1.0}
+
+
+@pytest.fixture(autouse=True)
+def no_caching(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LIST_HOLDS", "EVENT_HOLDS"):
+        monkeypatch.setattr(f"services.groups.roster_refresh.{name}", timedelta(0))
+
+
+async def _membership(env: BotEnvironment, path: str) -> dict[str, Any]:
+    status, answer, _ = await env.call("GET", path)
+    assert status == 200, answer
+    row: dict[str, Any] = answer["membership"]
+    return row
+
+
+async def test_pending_request_by_name_merges_with_token_request(env: BotEnvironment) -> None:
+    """A request by REST and one by the person themselves are one membership, readable by REST."""
+    qun = await env.make_group()
+    _, _, headers = await env.join(qun["token"], "九纹龙")
+    path = headers["Location"]
+    env.world.people.ask(env.id("九纹龙"), env.id("bot"), f"入群 {qun['token']}")
+    await wait_for_state(env, qun, "九纹龙", "joined")
+    row = await _membership(env, path)
+    assert (row["id"], row["member"], row["state"]) == (int(path.rsplit("/", 1)[1]), "九纹龙", "joined")
+    assert (await env.call("DELETE", path))[0] == 204
+    assert env.id("九纹龙") not in env.room(qun["room"]).members
+    assert (await _membership(env, path))["state"] == "removed"
+
+
+async def test_pending_person_added_by_others_has_joined(env: BotEnvironment) -> None:
+    """A pending person who is added by others has joined; both REST ids show it."""
+    qun = await env.make_group()
+    _, _, before = await env.join(qun["token"], env.id("九纹龙"))
+    add_members(env, qun, "九纹龙", by="宋公明")
+    await wait_for_state(env, qun, "九纹龙", "joined")
+    status, answer, after = await env.join(qun["token"], env.id("九纹龙"))
+    assert (status, answer) == (200, {"membership_join_response": {"approved": "ok"}})
+    for path in (before["Location"], after["Location"]):
+        assert (await _membership(env, path))["state"] == "joined"
+    env.world.rooms.leave(env.id("九纹龙"), qun["room"])
+    await wait_for_state(env, qun, "九纹龙", "left")
+    assert (await _membership(env, before["Location"]))["state"] == "left"
+
+
+async def test_withdrawn_request_is_not_executed(env: BotEnvironment) -> None:
+    qun = await env.make_group()
+    _, _, headers = await env.join(qun["token"], "九纹龙")
+    assert (await env.call("DELETE", headers["Location"]))[0] == 204
+    assert (await _membership(env, headers["Location"]))["state"] == "refused"
+    env.world.people.ask(env.id("九纹龙"), env.id("bot"), "你好")
+    await env.receives("九纹龙", "有什么可以帮您")
+    await env.wait_idle()
+    assert env.id("九纹龙") not in env.room(qun["room"]).members
+
+
+async def test_direct_join_can_be_removed_by_its_location(env: BotEnvironment) -> None:
+    qun = await env.make_group()
+    addresses = {(await env.join(qun["token"], "黑旋风"))[2]["Location"] for _ in range(2)}
+    (path,) = addresses
+    assert (await _membership(env, path))["state"] == "joined"
+    assert (await env.call("DELETE", path))[0] == 204
+    assert env.id("黑旋风") not in env.room(qun["room"]).members
+
+
+async def test_leave_without_event_is_detected(env: BotEnvironment) -> None:
+    """The person is added again instead of being reported as a member."""
+    qun = await env.make_group()
+    await env.join(qun["token"], "黑旋风")
+    env.world.faults.event("room-leave", **LOST)
+    env.world.faults.event("dirty", **LOST)
+    env.world.rooms.leave(env.id("黑旋风"), qun["room"])
+    status, answer, _ = await env.join(qun["token"], "黑旋风")
+    assert (status, answer) == (200, {"membership_join_response": {"approved": "ok"}})
+    assert env.id("黑旋风") in env.room(qun["room"]).members
+    await until(lambda: len(texts(env, "宋公明", qun["room"], "欢迎 @黑旋风")) == 2, "a new join is welcomed")
+
+
+async def test_late_leave_event_does_not_affect_a_later_request(env: BotEnvironment) -> None:
+    """It does not affect a later request, counts once, and nobody is invited twice."""
+    qun = await env.make_group()
+    await env.join(qun["token"], "黑旋风")
+    crowd = [env.add_person(f"路人{i}") for i in range(38)]
+    env.world.rooms.let_in(env.room(qun["room"]), crowd, env.id("bot"))
+    await env.wait_idle()
+    env.world.faults.event("room-leave", late=1.0, late_ms=4000)
+    env.world.faults.event("dirty", **LOST)
+    env.world.rooms.leave(env.id("黑旋风"), qun["room"])
+    status, _, headers = await env.join(qun["token"], "黑旋风")
+    assert (status, await state_of(env, qun, "黑旋风")) == (202, "invited")
+    told = select(InboxEvent).where(InboxEvent.kind == "room-leave", InboxEvent.state == EventState.DONE)
+
+    async def handled() -> bool:
+        return await env.bot.container.store.read(lambda s: s.exec(told).first()) is not None
+
+    assert not await handled()
+    await holds(handled, lambda: "the leave is told")
+    assert (await _membership(env, headers["Location"]))["state"] == "invited"
+    assert (await env.join(qun["token"], "黑旋风"))[0] == 202
+    assert len([m for m in env.seen("黑旋风") if m.kind == "invitation"]) == 1
+    assert [day.leaves for day in await env.bot.container.daily_stats.days(qun["number"], 1)] == [1]
+
+
+async def test_outdated_member_list_removes_nobody(env: BotEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Right after a join, the event counts, not the outdated list."""
+    qun = await env.make_group()
+    await env.join(qun["token"], "黑旋风")
+    monkeypatch.setattr("services.groups.roster_refresh.EVENT_HOLDS", timedelta(minutes=1))
+    adds = len(await audit(env, "add"))
+    env.world.faults.call("RoomPayload", "fail")
+    assert (await env.join(qun["token"], "黑旋风"))[0] == 200
+    assert len(await audit(env, "add")) == adds
+
+
+async def test_removing_a_person_who_left(env: BotEnvironment) -> None:
+    qun = await env.make_group()
+    _, _, headers = await env.join(qun["token"], "黑旋风")
+    env.world.faults.event("room-leave", **LOST)
+    env.world.faults.event("dirty", **LOST)
+    env.world.rooms.leave(env.id("黑旋风"), qun["room"])
+    assert (await env.call("DELETE", headers["Location"]))[0] == 204
+    assert (await _membership(env, headers["Location"]))["state"] == "left"
+
+
+async def test_accepted_invitation_without_event_is_detected(env: BotEnvironment) -> None:
+    """A repeated request finds out that the invitation was accepted."""
+    qun = await env.make_group()
+    room = env.room(qun["room"])
+    env.world.rooms.let_in(room, [env.add_person(f"路人{i}") for i in range(37)], env.id("bot"))
+    await env.wait_idle()
+    status, _, headers = await env.join(qun["token"], "黑旋风")
+    assert status == 202
+    env.world.faults.event("room-join", **LOST)
+    env.world.faults.event("dirty", **LOST)
+    (card,) = [m for m in env.seen("黑旋风") if m.kind == "invitation"]
+    env.world.joins.tap(env.id("黑旋风"), card.data["invitation"])
+    status, answer, _ = await env.join(qun["token"], "黑旋风")
+    assert (status, answer["membership_join_response"]) == (200, {"approved": "ok"})
+    assert (await _membership(env, headers["Location"]))["state"] == "joined"
+
+
+async def test_changes_during_downtime_are_detected_on_request(env: BotEnvironment) -> None:
+    """Right after the start, before the background reading: no member is added twice."""
+    await env.make_group("first")  # read again before the other one
+    qun = await env.make_group("second")
+    room, hei, guan = env.room(qun["room"]), env.id("黑旋风"), env.id("店长")
+    await env.join(qun["token"], "黑旋风")
+    env.timing = replace(env.timing, reread_pause=60.0)
+    await env.stop_bot()
+    env.world.rooms.leave(hei, room.id)
+    env.world.rooms.let_in(room, [guan], env.id("宋公明"))
+    await env.start_bot()
+    before = len(await audit(env, "add"))
+    for who in ("黑旋风", "店长"):
+        status, answer, _ = await env.join(qun["token"], who)
+        assert (status, answer) == (200, {"membership_join_response": {"approved": "ok"}}), who
+    assert {hei, guan} <= set(room.members)
+    assert len(await audit(env, "add")) == before + 1, "who was in was not added"
+    assert await state_of(env, qun, "黑旋风") == "joined"
+
+
+async def test_slow_addition_is_given_up(env: BotEnvironment) -> None:
+    """If it happens nevertheless, that counts."""
+    qun = await env.make_group()
+    _, _, headers = await env.join(qun["token"], "黑旋风")
+    env.world.rooms.leave(env.id("黑旋风"), qun["room"])
+    await wait_for_state(env, qun, "黑旋风", "left")
+    env.world.faults.call("RoomAdd", "slow", ms=1000)
+    asking = asyncio.create_task(env.join(qun["token"], "黑旋风"))
+    await wait_for_state(env, qun, "黑旋风", "adding")
+    env.ahead = 8 * 86400.0
+    await env.bot.container.membership_states.expire()
+    assert (await _membership(env, headers["Location"]))["state"] == "expired"
+    assert (await asking)[0] == 200
+    assert (await _membership(env, headers["Location"]))["state"] == "joined"
+
+
+async def befriend_without_event(env: BotEnvironment, who: str) -> None:
+    await env.wait_idle()
+    env.world.faults.event("*", **LOST)
+    env.world.people.befriend(env.id(who), env.id("bot"))
+
+
+async def test_friend_without_event_may_be_owner(env: BotEnvironment) -> None:
+    body = {"code": "1", "owner": "九纹龙", "assistant": "weimi1001"}
+    status, answer, _ = await env.call("POST", "/wxbot/qun", body)
+    assert (status, answer["error"]["code"]) == (404, 2003)
+    await befriend_without_event(env, "九纹龙")
+    assert (await env.call("POST", "/wxbot/qun", body))[0] == 201
+
+
+async def test_friend_without_event_is_added_to_all_pending_groups(env: BotEnvironment) -> None:
+    first, second = await env.make_group("1"), await env.make_group("2")
+    assert (await env.join(first["token"], "九纹龙"))[0] == 202
+    await befriend_without_event(env, "九纹龙")
+    assert (await env.join(second["token"], "九纹龙"))[0] == 200
+    await wait_for_state(env, first, "九纹龙", "joined")
+
+
+async def test_friend_without_event_can_be_messaged(env: BotEnvironment) -> None:
+    body = {"assistant": "weimi1001", "to": "九纹龙", "text": "您好"}
+    assert (await env.call("POST", "/wxbot/message", body))[0] == 404
+    await befriend_without_event(env, "九纹龙")
+    assert (await env.call("POST", "/wxbot/message", body))[0] == 202
+    await env.receives("九纹龙", "您好")
+
+
+async def test_hanging_contact_list_answers_from_known_contacts(env: BotEnvironment) -> None:
+    """The contact list hangs: the request is answered from known contacts."""
+    qun = await env.make_group()
+    env.timing = replace(env.timing, look=0.2)
+    await env.restart_bot()
+    env.world.faults.call("ContactList", "hang")
+    assert (await env.join(qun["token"], "九纹龙"))[0] == 202
+    env.world.faults.clear()
+    env.world.faults.call("ContactList", "fail")
+    status, answer, _ = await env.call("POST", "/wxbot/qun", {"code": "2", "owner": "九纹龙", "assistant": "weimi1001"})
+    assert (status, answer["error"]["code"]) == (404, 2003)
+
+
+async def test_repeated_request_of_a_joined_person_has_no_effect(env: BotEnvironment) -> None:
+    """A pending request of a person who has joined meanwhile has no further effect."""
+    qun = await env.make_group()
+    _, _, headers = await env.join(qun["token"], "九纹龙")
+    await befriend_without_event(env, "九纹龙")
+    env.world.faults.clear()
+    assert (await env.join(qun["token"], "九纹龙"))[0] == 200
+
+    async def told() -> bool:
+        return bool((await _membership(env, headers["Location"]))["state"] == "joined")
+
+    await holds(told, lambda: "the promise is kept")
+    await env.bot.container.memberships.became_friend("weimi1001", env.id("九纹龙"))
+    await env.wait_idle()
+    assert len(texts(env, "宋公明", qun["room"], "欢迎 @九纹龙")) == 1
+
+
+async def test_lost_friendship_without_event_is_pending(env: BotEnvironment) -> None:
+    """The person deleted the assistant, without an event: pending until they are friends again."""
+    qun = await env.make_group()
+    env.world.faults.event("dirty", **LOST)
+    env.world.people.forget(env.id("黑旋风"), env.id("bot"))
+    assert env.bot.assistants[0].directory.contacts[env.id("黑旋风")].friend
+    status, answer, headers = await env.join(qun["token"], "黑旋风")
+    assert (status, answer["membership_join_response"]["approved"]) == (202, "pending")
+    assert (await env.join(qun["token"], "黑旋风"))[2]["Location"] == headers["Location"]
+    env.world.people.ask(env.id("黑旋风"), env.id("bot"), "又来了")
+    await wait_for_state(env, qun, "黑旋风", "joined")
+    assert (await _membership(env, headers["Location"]))["state"] == "joined"
+
+
+async def test_request_withdrawn_while_rate_limited_is_not_executed(make_env: MakeEnv) -> None:
+    """A request withdrawn while it waits for the rate limit is not executed."""
+    pace = {"messages_per_minute": 1000, "conversation_seconds": 0, "add_seconds": 2, "group_seconds": 0}
+    env = await make_env(pacing={"enabled": True, **pace}, groups={"confirm_seconds": 0.2})
+    qun = await env.make_group()
+    people = {name: env.add_person(name, friend=False) for name in ("燕青", "李逵", "石秀")}
+    paths = {name: (await env.join(qun["token"], name))[2]["Location"] for name in people}
+    for name, id in people.items():
+        env.world.people.befriend(id, env.id("bot"))
+        await wait_for_state(env, qun, id, "joined" if name == "燕青" else "adding")
+    assert (await env.call("DELETE", paths["李逵"]))[0] == 204
+    await wait_for_state(env, qun, people["石秀"], "joined")
+    assert people["李逵"] not in env.room(qun["room"]).members
+    assert (await _membership(env, paths["李逵"]))["state"] == "refused"
+    assert not texts(env, "李逵", words="没能拉您进群")
+
+
+async def test_request_withdrawn_during_the_call_is_undone(env: BotEnvironment) -> None:
+    """A person who joins although the request was withdrawn is removed before the response."""
+    qun = await env.make_group()
+    _, _, headers = await env.join(qun["token"], "九纹龙")
+    env.world.faults.call("RoomAdd", "slow", ms=1000)
+    env.world.people.befriend(env.id("九纹龙"), env.id("bot"))
+    await wait_for_state(env, qun, "九纹龙", "adding")
+    assert (await env.call("DELETE", headers["Location"]))[0] == 204
+
+    async def added() -> bool:
+        return [line.outcome for line in await audit(env, "add")] == ["done"]
+
+    await holds(added, lambda: "WeChat did not let them in")
+    await env.wait_idle()
+    assert env.id("九纹龙") not in env.room(qun["room"]).members
+    assert (await _membership(env, headers["Location"]))["state"] == "removed"
