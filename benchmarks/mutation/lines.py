@@ -26,7 +26,7 @@ class LineTracer:
 
     def stop(self) -> None:
         """Record no more."""
-        threading.settrace(None)  # type: ignore[arg-type]
+        threading.settrace(None)
         sys.settrace(None)
 
     def take(self) -> Lines:

@@ -157,7 +157,8 @@ def _ordered(tests: Sequence[_Measured], kills: Counter[str]) -> list[_Measured]
 
 
 def _within_budget(tests: Sequence[_Measured]) -> list[_Measured]:
-    spent, chosen = 0.0, []
+    spent = 0.0
+    chosen: list[_Measured] = []
     for test in tests:
         if not chosen or spent + test.seconds <= BUDGET:
             spent += test.seconds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -47,7 +48,8 @@ class Process:
 
     async def add(self, queue: str, *names: str, key: str = "k", **values: Any) -> None:
         for name in names:
-            await self.store.write(lambda s, n=name: self.outbox.add(s, queue, key, {"n": n, "text": n}, **values))
+            body = {"n": name, "text": name}
+            await self.store.write(partial(self.outbox.add, queue=queue, key=key, body=body, **values))
 
     async def ids(self, *names: str) -> list[int]:
         items = await self.store.read(lambda s: s.exec(select(OutboxItem)).all())
