@@ -10,60 +10,111 @@ import json
 import os
 import random
 import sys
-import time
 import tomllib
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+import tests.waiting
 from benchmarks.mutation.mutants import Mutant, mutants_of
-from benchmarks.mutation.trial import LEAST_TIMEOUT, ROOT, load_what_stays, try_all
+from benchmarks.mutation.processes import BROKEN, NOT_APPLICABLE, SURVIVED, UNCOVERED
+from benchmarks.mutation.trials import Trials, Work
 
+ROOT: Final = Path(__file__).parents[2]
+QUICK: Final = "not postgres and not gateway and not browser"
+LOADED: Final = "ignore::pytest.PytestAssertRewriteWarning"  # pytest's plugins are among the libraries
+REMARKS: Final = {SURVIVED: "", UNCOVERED: "  (no test runs it)", NOT_APPLICABLE: "  (not tried)"}
 CONFIG: Final = Path(__file__).with_name("tests.toml")
-FAILED: Final = {pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR}
+WAIT: Final = 12.0  # seconds a test waits for an event: most mutants that hang are found by that
 
 
-def tests_of(module: Path) -> list[str]:
-    """The test files of a module: its own entry, else its package's."""
-    config: dict[str, list[str]] = tomllib.loads(CONFIG.read_text(encoding="utf-8"))["tests"]
-    name = module.relative_to(ROOT).with_suffix("").as_posix()
-    found = config.get(name) or config.get(str(Path(name).parent))
-    if not found:
+@dataclass(slots=True)
+class Module:
+    """A module on trial."""
+
+    path: Path
+    made: int
+    mutants: list[Mutant]
+    tests: list[str]
+    survivors: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)  # cannot be tried
+    killed_by: dict[str, str] = field(default_factory=dict)  # the test, or "" if it took too long
+
+    @property
+    def name(self) -> str:
+        """Its path in the project."""
+        return self.path.relative_to(ROOT).as_posix()
+
+
+def tests_of(name: str) -> list[str]:
+    """The test files of a module (`services/work/outbox`): its own entry, else its package's."""
+    entries: dict[str, list[str]] = tomllib.loads(CONFIG.read_text(encoding="utf-8"))["tests"]
+    patterns = entries.get(name) or entries.get(str(Path(name).parent))
+    if not patterns:
         sys.exit(f"{CONFIG.name} names no tests for {name}")
-    return found
+    found: list[str] = []
+    for pattern in patterns:
+        files = [file.relative_to(ROOT).as_posix() for file in ROOT.glob(pattern)]
+        if not files:
+            sys.exit(f"{CONFIG.name}: {name}: no such test: {pattern}")
+        found += files
+    return sorted(set(found))
 
 
-def equivalent(module: Path) -> list[str]:
-    """Return the equivalent mutants of a module."""
+def equivalent(name: str) -> list[str]:
+    """The changes of a module that change nothing anybody could notice."""
     config = tomllib.loads(CONFIG.read_text(encoding="utf-8"))
-    return list(config["equivalent"].get(module.relative_to(ROOT).with_suffix("").as_posix(), []))
+    return [*config["equivalent"].get("everywhere", []), *config["equivalent"].get(name, [])]
 
 
-def check(module: Path, tests: list[str], only: str, sample: int) -> dict[str, object]:
-    """Run a module's mutants; return the figures and the survivors."""
-    source = module.read_text(encoding="utf-8")
-    (clean,) = try_all(module, [source], tests, 600)
-    if clean.code != pytest.ExitCode.OK:
-        sys.exit(f"{module}: the tests fail without a change (exit code {clean.code})")
-    same = equivalent(module)
-    mutants = [m for m in mutants_of(source) if only in m.name and not any(known in m.name for known in same)]
+def chosen(path: Path, only: str, sample: int) -> Module:
+    """The mutants of a module that are tried."""
+    name = path.relative_to(ROOT).with_suffix("").as_posix()
+    same = equivalent(name)
+    mutants = [
+        mutant
+        for mutant in mutants_of(path.read_text(encoding="utf-8"))
+        if only in mutant.name and not any(known in mutant.name for known in same)
+    ]
     made = len(mutants)
     if sample and sample < made:
-        mutants = random.Random(1).sample(mutants, sample)
-    survivors: list[Mutant] = []
-    started = time.monotonic()
-    for outcome in try_all(module, [m.source for m in mutants], tests, max(LEAST_TIMEOUT, 4 * clean.seconds)):
-        if outcome.code == pytest.ExitCode.OK:
-            survivors.append(mutants[outcome.number])
-            print(f"  survived  {mutants[outcome.number].name}", flush=True)
-        elif outcome.code >= 0 and outcome.code not in FAILED:
-            sys.exit(f"{module}: pytest ended with {outcome.code}: {mutants[outcome.number].name}")
-    killed = len(mutants) - len(survivors)
-    part = f"{100 * killed / max(1, len(mutants)):.0f} %"
-    name = module.relative_to(ROOT).as_posix()
-    print(f"| {name} | {made} | {len(mutants)} | {killed} | {part} | {time.monotonic() - started:.0f} s |", flush=True)
-    return {"mutants": made, "tried": len(mutants), "killed": killed, "survivors": sorted(m.name for m in survivors)}
+        mutants = sorted(random.Random(1).sample(mutants, sample), key=lambda mutant: mutant.line)
+    return Module(path, made, mutants, tests_of(name))
+
+
+def try_all(modules: list[Module]) -> None:
+    """Fill in the survivors."""
+    by_path = {module.path: module for module in modules}
+    works = [
+        Work(
+            module.path,
+            ".".join(module.path.relative_to(ROOT).with_suffix("").parts),
+            module.path.read_text(encoding="utf-8"),
+            module.mutants,
+            frozenset(ROOT / test for test in module.tests),
+        )
+        for module in modules
+    ]
+    trials = Trials(works, lambda work, mutant, code, test: _note(by_path[work.path], mutant, code, test))
+    tests_ = sorted({test for module in modules for test in module.tests})
+    pytest.main(["-s", "-q", "-m", QUICK, "-W", LOADED, *tests_], plugins=[trials])
+    if trials.broken:
+        sys.exit(f"the tests fail without a change: {trials.broken}")
+
+
+def _note(module: Module, mutant: Mutant, code: int, text: str) -> None:
+    if code == BROKEN:
+        sys.exit(f"{module.name}: no result of {mutant.name}: {text}")
+    if code == NOT_APPLICABLE:
+        module.left_out.append(mutant.name)
+    elif code in (SURVIVED, UNCOVERED):
+        module.survivors.append(mutant.name)
+    else:
+        module.killed_by[mutant.name] = text
+        return
+    print(f"  {module.name}:{mutant.name}{REMARKS[code]}", flush=True)
 
 
 def main() -> None:
@@ -75,9 +126,21 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures here")
     given = parser.parse_args()
     os.nice(10)
-    modules = [module.resolve() for module in given.modules]
-    load_what_stays(modules, sorted({test for module in modules for test in tests_of(module)}))
-    figures = {m.relative_to(ROOT).as_posix(): check(m, tests_of(m), given.only, given.sample) for m in modules}
+    tests.waiting.SECONDS = WAIT  # type: ignore[misc]
+    modules = [chosen(module.resolve(), given.only, given.sample) for module in given.modules]
+    try_all(modules)
+    figures = {}
+    for module in modules:
+        tried = len(module.mutants) - len(module.left_out)
+        killed = tried - len(module.survivors)
+        print(f"| {module.name} | {module.made} | {tried} | {killed} | {100 * killed / max(1, tried):.0f} % |")
+        figures[module.name] = {
+            "mutants": module.made,
+            "tried": tried,
+            "killed": killed,
+            "survivors": sorted(module.survivors),
+            "killed_by": module.killed_by,
+        }
     if given.json:
         given.json.write_text(json.dumps(figures, ensure_ascii=False, indent=1), encoding="utf-8")
 

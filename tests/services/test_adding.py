@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -46,7 +47,8 @@ class ScriptedWeChat(InMemoryWeChat):
     async def wait_member(self, room_id: str, contact_id: str, timeout: float) -> bool:
         self.waits.append(timeout)
         room = self.directory.rooms[room_id]
-        room.member_ids.update(f"late{number}" for number in range(self.grows_to - len(room.member_ids)))
+        late = {f"late{number}" for number in range(self.grows_to - len(room.member_ids))}
+        self.directory.put_room(replace(room, member_ids=room.member_ids | late))  # read again, as another object
         return self.shows
 
 

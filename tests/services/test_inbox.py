@@ -412,6 +412,34 @@ async def test_refusals_are_reset_by_reconnect(harness: InboxHarness) -> None:
     assert harness.handled == ["x-1"]
 
 
+async def test_disconnection_does_not_count_as_refusal(harness: InboxHarness) -> None:
+    refused = [WeChatRefused("MessagePayload", "14 UNAVAILABLE") for _ in range(4)]
+    harness.fails["x-1"] = [WeChatOffline("MessagePayload"), *refused]
+    await harness.say("x-1")
+    await read_without_waits(harness, "x-1", 6)
+    await wait_idle(harness)
+    assert harness.handled == ["x-1"]
+
+
+async def test_database_retries_back_off_to_five_seconds(
+    harness: InboxHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    sleep = asyncio.sleep
+
+    async def recorded(seconds: float) -> None:
+        waits.append(seconds)
+        await sleep(0)
+
+    away = OperationalError("UPDATE", {}, sqlite3.OperationalError("disk I/O error"))
+    harness.handler_fails["x-1"] = [away] * 7
+    monkeypatch.setattr(asyncio, "sleep", recorded)
+    await harness.say("x-1")
+    await wait_idle(harness)
+    assert harness.handled == ["x-1"]
+    assert [wait for wait in waits if wait >= 0.1] == pytest.approx([0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0])
+
+
 async def test_payload_retries_back_off_to_five_seconds(harness: InboxHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
 

@@ -11,7 +11,6 @@ import pytest
 
 from services.changes import ChangeKind
 from tests.console.conftest import Person
-from tests.stories.conftest import until
 from tests.stories.official_shop import Shop, shop
 from tests.waiting import until
 

@@ -55,6 +55,23 @@ async def test_pictures_and_files_are_relayed_in_both_directions(make_env: MakeE
     assert got == [("说明书.pdf", b"%PDF manual")]
 
 
+async def test_staff_pictures_reach_the_customer_for_two_minutes_after_an_answer(make_env: MakeEnv) -> None:
+    env, room = await with_staff_room(make_env)
+    await ask_person(env, room)
+    env.say("店长", "#1 您好", room)
+    await env.receives("黑旋风", "您好")
+    env.ahead += 110
+    env.world.chats.send_media(env.id("店长"), room, Kind.IMAGE, "in-time.png", b"\x89PNG in time")
+    await until(lambda: [m for m in env.seen("黑旋风") if m.media], "the picture reaches the customer")
+    await env.wait_idle()
+    env.ahead += 121
+    env.world.chats.send_media(env.id("店长"), room, Kind.IMAGE, "late.png", b"\x89PNG late")
+    await env.wait_idle()
+    env.say("店长", "#1 好了", room)
+    await env.receives("黑旋风", "好了")
+    assert [m.filename for m in env.seen("黑旋风") if m.media] == ["in-time.png"]
+
+
 async def test_earlier_voice_messages_and_stickers_are_shown(make_env: MakeEnv) -> None:
     env, room = await with_staff_room(make_env)
     chats, who, bot = env.world.chats, env.id("黑旋风"), env.id("bot")

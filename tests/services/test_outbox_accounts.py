@@ -1,0 +1,192 @@
+"""Jobs of several accounts and processes: moving, cancelling and joining them, and how they are counted."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from functools import partial
+from typing import Any
+
+import pytest
+from sqlmodel import Session, select
+
+from models.db import Store
+from models.durable import OutboxItem, Priority
+from services.work.delivery_queue import NoPace
+from services.work.delivery_results import DeliveryResults, Result
+from services.work.job import Cancelled, GiveUp, Job, Retry
+from services.work.outbox import Outbox
+from services.work.ownership import LeasedAccounts
+from tests.services.clock import Clock
+from tests.services.conftest import until
+
+
+class Process:
+    """An outbox whose deliveries wait while their gate is closed; a body is {"n": NAME}."""
+
+    def __init__(self, store: Store, clock: Clock, *held: str) -> None:
+        self.store = store
+        self.told: list[str] = []
+        self.began: list[str] = []
+        self.gates: dict[str, asyncio.Event] = {}
+        self.ownership = LeasedAccounts(lambda: True, lambda _session, account: self.told.append(account))
+        for account in held:
+            self.ownership.take(account)
+        self.outbox = Outbox(store, clock, self.ownership)
+        for prefix in ("wx", "hook"):
+            self.outbox.serve(prefix, self.deliver)
+
+    async def deliver(self, job: Job) -> str:
+        name = job.body["n"]
+        self.began.append(name)
+        if name in self.gates:
+            await self.gates[name].wait()
+        return "sent"
+
+    def holds(self, *names: str) -> None:
+        self.gates |= {name: asyncio.Event() for name in names}
+
+    async def add(self, queue: str, *names: str, key: str = "k", **values: Any) -> None:
+        for name in names:
+            body = {"n": name, "text": name}
+            await self.store.write(partial(self.outbox.add, queue=queue, key=key, body=body, **values))
+
+    async def ids(self, *names: str) -> list[int]:
+        items = await self.store.read(lambda s: s.exec(select(OutboxItem)).all())
+        return [item.id or 0 for item in items if json.loads(item.body)["n"] in names]
+
+    async def rows(self) -> dict[str, str]:
+        items = await self.store.read(lambda s: s.exec(select(OutboxItem)).all())
+        return {json.loads(item.body)["n"]: item.state for item in items}
+
+
+async def test_an_account_that_moves_takes_its_jobs_along(sqlite_store: Store, clock: Clock) -> None:
+    """Its running deliveries get the grace; other accounts' jobs go on, in a shared queue as well."""
+    process = Process(sqlite_store, clock, "a", "b")
+    process.holds("a1", "b1", "hook a1", "hook b1")
+    await process.outbox.start()
+    await process.add("wx:a", "a1", "a2")
+    await process.add("wx:b", "b1", "b2")
+    await process.add("hook:erp", "hook a1", "hook a2", key="a", account="a")
+    await process.add("hook:erp", "hook b1", "hook b2", key="b", account="b")
+    await until(lambda: len(process.began) == 4, "the first of each line runs")
+    moving = asyncio.create_task(process.outbox.drop("a", 0.3))
+    await asyncio.sleep(0)
+    process.gates["a1"].set()
+    await moving
+    assert process.outbox.waiting() == {"wx:b": 2, "hook:erp": 2}
+    for name in ("b1", "hook b1"):
+        process.gates[name].set()
+    await until(lambda: process.outbox.waiting() == {"wx:b": 0, "hook:erp": 0}, "the others are done")
+    await process.outbox.stop(1)
+    assert await process.rows() == {
+        **dict.fromkeys(("a1", "b1", "b2", "hook b1", "hook b2"), "sent"),
+        **dict.fromkeys(("a2", "hook a1", "hook a2"), "queued"),
+    }
+    assert process.outbox.oldest("wx:a") == 0, "nothing of it is left in memory"
+
+
+async def test_what_belongs_to_no_account_stays_when_one_moves(sqlite_store: Store, clock: Clock) -> None:
+    process = Process(sqlite_store, clock, "a", "")
+    await process.add("wx:", "global", account="")
+    await process.outbox.drop("a", 0)
+    assert process.outbox.waiting() == {"wx:": 1}
+
+
+async def test_another_process_is_told_of_the_jobs_of_its_accounts(sqlite_store: Store, clock: Clock) -> None:
+    process = Process(sqlite_store, clock, "a")
+    await process.outbox.start()
+    await process.add("wx:a", "own")
+    assert process.told == []
+    await process.add("wx:b", "other")
+    assert process.told == ["b"]
+    await until(lambda: process.began == ["own"])
+    ids = await process.ids("own", "other")
+    assert await sqlite_store.write(lambda s: process.outbox.cancel(s, ids, ["a", "b"])) == 1
+    assert process.told == ["b", "b"]
+
+    def again(session: Session) -> None:
+        process.outbox.again(session, session.get_one(OutboxItem, ids[1]))
+
+    await sqlite_store.write(again)
+    assert process.told == ["b"] * 3
+    await process.outbox.stop(1)
+    assert await process.rows() == {"own": "sent", "other": "queued"}
+    assert process.began == ["own"]
+
+
+async def test_waiting_jobs_are_joined_to_the_one_that_runs(sqlite_store: Store, clock: Clock) -> None:
+    process = Process(sqlite_store, clock, "a")
+    process.holds("host")
+    sent: list[str] = []
+    process.outbox.results.on_sent(lambda _session, job: sent.append(job.body["n"]))
+    seen: list[Job] = []
+
+    async def deliver(job: Job) -> str:
+        seen.append(job)
+        return await process.deliver(job)
+
+    process.outbox.serve("wx", deliver)
+    await process.outbox.start()
+    await process.add("wx:a", "host", "one", "two", "three")
+    await until(lambda: process.began == ["host"])
+    host = seen[0]
+    waiting = process.outbox.behind(host)
+    assert [job.body["n"] for job in waiting] == ["one", "two", "three"]
+    await process.outbox.join(host, waiting[:2], "host\none\ntwo")
+    assert host.body["text"] == "host\none\ntwo"
+    assert [job.body["n"] for job in process.outbox.behind(host)] == ["three"]
+    other = Process(sqlite_store, clock, "a")
+    await other.outbox.load()
+    assert other.outbox.waiting() == {"wx:a": 2}, "after a restart the host speaks for those joined to it"
+    process.gates["host"].set()
+    await until(lambda: process.outbox.waiting() == {"wx:a": 0})
+    await process.outbox.stop(1)
+    assert process.began == ["host", "three"]
+    assert sent == ["host", "one", "two", "three"]
+    assert set((await process.rows()).values()) == {"sent"}
+
+
+class Closed(NoPace):
+    """Lets nothing begin."""
+
+    def queue_delay(self) -> float:
+        return 1000
+
+
+async def test_the_pace_of_a_queue_can_be_replaced(sqlite_store: Store, clock: Clock) -> None:
+    process = Process(sqlite_store, clock, "a")
+    await process.outbox.start()
+    process.outbox.set_pace("wx:a", Closed())  # it has no queue yet
+    await process.add("wx:a", "one")
+    await until(lambda: process.began == ["one"])
+    process.outbox.set_pace("wx:a", Closed())
+    process.outbox.set_pace("wx:a", None)  # as it is
+    await process.add("wx:a", "two")
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert process.began == ["one"]
+    process.outbox.set_pace("wx:a", NoPace())
+    process.outbox.wake("wx:a")
+    await until(lambda: process.began == ["one", "two"])
+    await process.outbox.stop(1)
+
+
+@pytest.mark.parametrize(
+    ("result", "priority", "after", "counted"),
+    [
+        ("id", Priority.REPLY, 60, Result.SENT),
+        ("id", Priority.REPLY, 60.5, Result.LATE),
+        ("id", Priority.NOTICE, 60.5, Result.LATE),
+        ("id", Priority.BROADCAST, 3600, Result.SENT),
+        (Retry(1, "busy"), Priority.REPLY, 3600, Result.RETRIED),
+        (GiveUp("no"), Priority.REPLY, 3600, Result.FAILED),
+        (Cancelled(), Priority.REPLY, 3600, Result.CANCELLED),
+    ],
+)
+def test_a_result_is_late_after_more_than_a_minute(result: Any, priority: str, after: float, counted: Result) -> None:
+    results = DeliveryResults()
+    job = Job(1, "wx:a", "k", {}, priority, due_at=1000)
+    for _ in range(2):
+        results.count(job, result, 1000 + after)
+    assert results.counts == {("wx:a", counted): 2}
