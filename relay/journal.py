@@ -15,6 +15,7 @@ import secrets
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
@@ -26,6 +27,9 @@ log = logging.getLogger(__name__)
 
 MAX_PER_COMMIT: Final = 512
 TAKEN_DELAY: Final = 0.2  # seconds
+# Seconds that responses are kept once the client has the event: it stores the event first and asks for its content
+# afterwards, when the gateway may have been restarted and know nothing of it.
+ANSWER_SECONDS: Final = 600.0
 _TABLES: Final = """
 create table if not exists fact (key text primary key, value text not null) without rowid;
 create table if not exists event (number integer primary key, at real not null, body blob not null);
@@ -74,6 +78,7 @@ class Journal:
         self.tls_seen = ""  # the endpoint at which the gateway has spoken TLS
         self.answers = 0  # about how many are kept
         self.is_failing = False  # the last write was not taken
+        self._taken_before: deque[tuple[float, int]] = deque()  # `taken` at earlier times (monotonic)
 
     @property
     def unread(self) -> int:
@@ -106,6 +111,7 @@ class Journal:
         self.id = facts["id"]
         self.taken, self.epoch = int(facts.get(Fact.TAKEN, 0)), int(facts.get(Fact.EPOCH, 0))
         self.tls_seen = facts.get(Fact.TLS_SEEN, "")
+        self._taken_before.append((time.monotonic(), self.taken))
         (newest,) = connection.execute("select coalesce(max(number), 0) from event").fetchone()
         self.last = self.stored = max(newest, self.taken, int(facts.get(Fact.LAST, 0)))
         (self.answers,) = connection.execute("select count(*) from reply").fetchone()
@@ -165,19 +171,32 @@ class Journal:
         return future
 
     async def prune(self, before: float) -> None:
-        """Delete what the client has, and what is older than `before` (Unix seconds)."""
-        taken, stored = self.taken, self.stored
+        """Delete the events that the client has, their responses ANSWER_SECONDS later, and what is older than `before`.
+
+        `before` is in Unix seconds.
+        """
+        taken, stored, settled = self.taken, self.stored, self._settled()
 
         def run(connection: sqlite3.Connection) -> None:
             _set(connection, Fact.TAKEN, taken)
             _set(connection, Fact.LAST, stored)  # no number is given twice, also when all events are deleted
+            expired = "select coalesce(max(number), 0) from event where at < ?"
+            (last_expired,) = connection.execute(expired, (before,)).fetchone()
             connection.execute("delete from event where number <= ? or at < ?", (taken, before))
-            (oldest,) = connection.execute("select coalesce(min(number), ?) from event", (2**62,)).fetchone()
-            connection.execute("delete from reply where number < ?", (oldest,))
+            connection.execute("delete from reply where number <= ?", (max(settled, last_expired),))
             connection.execute("pragma incremental_vacuum(1000)")
 
         await self._write(run)
         self.answers = await self._read("select count(*) from reply", (), lambda rows: int(rows[0][0]))
+
+    def _settled(self) -> int:
+        """Return the number up to which the client has had the events for ANSWER_SECONDS."""
+        now = time.monotonic()
+        self._taken_before.append((now, self.taken))
+        while len(self._taken_before) > 1 and self._taken_before[1][0] <= now - ANSWER_SECONDS:
+            self._taken_before.popleft()
+        since, taken = self._taken_before[0]
+        return taken if since <= now - ANSWER_SECONDS else 0
 
     def _write(self, write: Write) -> asyncio.Future[None]:
         assert self._loop is not None

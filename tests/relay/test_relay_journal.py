@@ -1,0 +1,52 @@
+"""What the relay's journal deletes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from relay import journal as module
+from relay.journal import Journal
+
+PATH = "/wechaty.Puppet/MessagePayload"
+EVENT, RESPONSE = b"event", b"payload"
+
+
+@pytest.fixture
+async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
+    """A journal with one event and its payload."""
+    one = Journal(tmp_path / "journal.db")
+    await one.open()
+    one.append([EVENT], lambda _number, error: None)
+    await one.keep_answer(PATH, b"m1", 1, RESPONSE)
+    yield one
+    await one.close()
+
+
+async def test_payload_outlives_the_acknowledgement_of_its_event(journal: Journal) -> None:
+    """The client asks for the payload after it has stored the event, and again after a crash."""
+    journal.take(1)
+    await journal.prune(0.0)
+    await journal.prune(0.0)
+    assert await journal.read(0, 10) == []
+    assert (await journal.answer(PATH, b"m1"), journal.answers) == (RESPONSE, 1)
+
+
+async def test_payload_is_deleted_once_it_was_kept_long_enough(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ANSWER_SECONDS", 0.0)
+    await journal.prune(0.0)
+    assert await journal.answer(PATH, b"m1") == RESPONSE, "nobody has the event"
+    journal.take(1)
+    await journal.prune(0.0)
+    assert (await journal.answer(PATH, b"m1"), journal.answers) == (None, 0)
+
+
+async def test_payload_is_deleted_with_an_expired_event(journal: Journal) -> None:
+    await journal.prune(time.time() + 1)
+    assert await journal.read(0, 10) == []
+    assert await journal.answer(PATH, b"m1") is None
