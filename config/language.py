@@ -32,10 +32,10 @@ CHINESE: Final[tuple[tuple[str, str], ...]] = (
     (r"\(no value\)", "（空）"),
     # types of values
     (
-        r"\bexpected an EncodingAESKey of 43 letters and digits, not (\d+)",
-        r"要填 43 位字母和数字的 EncodingAESKey，现在是 \1 位",
+        r"\bexpected an EncodingAESKey of (\w+) letters and digits, not (\w+)",
+        r"要填 \1 位字母和数字的 EncodingAESKey，现在是 \2 位",
     ),
-    (r"\bexpected an EncodingAESKey of 43 letters and digits", "要填 43 位字母和数字的 EncodingAESKey"),
+    (r"\bexpected an EncodingAESKey of (\w+) letters and digits", r"要填 \1 位字母和数字的 EncodingAESKey"),
     (r"\ba group may be listed only once", "同一个群只能写一次"),
     (
         r"\bonly for an assistant of kind wecom; kind is missing",
