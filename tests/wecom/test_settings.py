@@ -50,7 +50,10 @@ def callback(**values: str) -> dict[str, Any]:
         ({"kind": None}, "assistants.1.corp_id: 'ww1' is not valid: only for an assistant of kind wecom"),
         ({"endpoint": "127.0.0.1:1"}, "assistants.1.endpoint: '127.0.0.1:1' is not valid: not for an assistant"),
         ({"handoff": "room"}, "assistants.1.handoff: 'room' is not valid: must be 'console' or 'client'"),
-        ({"groups": {"pool": ["wr1", "wr1"]}}, "assistants.1.groups.pool: ['wr1', 'wr1'] is not valid: a group may be listed"),
+        (
+            {"groups": {"pool": ["wr1", "wr1"]}},
+            "assistants.1.groups.pool: ['wr1', 'wr1'] is not valid: a group may be listed",
+        ),
         ({"groups": {"pool": ["wr1"], "room_base_name": "x" * 41}}, "must have at most 40 characters"),
     ],
 )  # fmt: skip
