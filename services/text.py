@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from opencc import OpenCC
+if TYPE_CHECKING:
+    from opencc import OpenCC
 
+_HAN = re.compile("[\u4e00-\u9fff]+")
 _MENTION = re.compile("@[^@\u2005\n]{1,64}\u2005")  # U+2005 is the character that WeChat puts after an @name
 # WeChat clients put a quote into the text as 「name：text」, a line of dashes, the reply. Quotes can be nested:
 # the last dashes count.
@@ -26,13 +29,23 @@ def normal(text: str) -> str:
 
 
 def simplified(text: str) -> str:
-    """Return a text in simplified characters."""
-    converted: str = text if text.isascii() else _converter().convert(text)
-    return converted
+    """Return a text in simplified characters.
+
+    The dictionaries, which take 7 MB, are loaded for the first text with characters beyond GB 2312, the set of the
+    simplified ones.
+    """
+    try:
+        "".join(_HAN.findall(text)).encode("gb2312")
+    except UnicodeEncodeError:
+        converted: str = _converter().convert(text)
+        return converted
+    return text
 
 
 @lru_cache(1)
 def _converter() -> OpenCC:
+    from opencc import OpenCC
+
     return OpenCC("t2s")
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.bot_process import ROOT
 
-UNUSED = ("PIL", "alembic", "cryptography", "cv2", "markdown_it", "psycopg", "quart", "requests", "segno")
+UNUSED = ("PIL", "alembic", "cryptography", "cv2", "markdown_it", "opencc", "psycopg", "quart", "requests", "segno")
 
 
 @pytest.fixture(scope="module")
