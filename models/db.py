@@ -168,23 +168,21 @@ class Store:
 
         If PostgreSQL closes the connection meanwhile, such as at its restart, `fn` runs again on another one.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, fn)
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._readers, self._read, fn)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            log.warning("the connection was lost during a read, which is repeated: %s", type(error.orig).__name__)
+        # The waits are on the event loop: they hold up no other read.
+        async for attempt in stamina.retry_context(on=is_away, attempts=None, timeout=READ_AGAIN, wait_max=0.5):
+            with attempt:
+                return await loop.run_in_executor(self._readers, self._read, fn)
+        raise AssertionError  # the context returns or raises
 
     def _read(self, fn: Callable[[Session], T]) -> T:
-        with self.seconds.labels(READ).time():
-            try:
-                return self._read_once(fn)
-            except DBAPIError as error:
-                if not error.connection_invalidated:
-                    raise
-                log.warning("the connection was lost during a read, which is repeated: %s", type(error.orig).__name__)
-            for attempt in stamina.retry_context(on=is_away, attempts=None, timeout=READ_AGAIN, wait_max=0.5):
-                with attempt:
-                    return self._read_once(fn)
-            raise AssertionError  # the context returns or raises
-
-    def _read_once(self, fn: Callable[[Session], T]) -> T:
-        with Session(self._engine, expire_on_commit=False) as session:
+        with self.seconds.labels(READ).time(), Session(self._engine, expire_on_commit=False) as session:
             return fn(session)
 
     def write_soon(self, fn: Callable[[Session], T]) -> asyncio.Future[T]:
