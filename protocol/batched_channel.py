@@ -21,7 +21,7 @@ H2Connection.MAX_CLOSED_STREAMS = 2**10
 # h2 formats every received frame for a logger that discards it, which takes 3 % of an RPC.
 Frame.__repr__ = object.__repr__  # type: ignore[method-assign]
 
-# Writes per batch. If all waited for the end of the iteration, the gateway would be idle meanwhile: 5300 reads took 20
+# Writes per batch. If all waited for the end of the iteration, the gateway would be idle until then: 5300 reads took 20
 # % longer.
 MAX: Final = 16
 LARGEST_MESSAGE: Final = 8 * 1024 * 1024  # bytes; only small files come in a message, others by uuid or URL

@@ -41,7 +41,7 @@ VqO8MHX9ebjInSxPmhYOlrSZrOgEcogyMB4Z0SOtKVqPnkWmdR5hatU=
 """
 
 # TLS_INSECURE_SERVER_CERT and TLS_INSECURE_SERVER_KEY of the same file, for the name "insecure": what a gateway without
-# a certificate of its own shows, and every client expects. The key is published, so it proves nothing about a server.
+# the certificate shows and every client expects. The key is published, so it proves nothing about a server.
 INSECURE_CERTIFICATE: Final = """\
 -----BEGIN CERTIFICATE-----
 MIIEVTCCAj0CAQEwDQYJKoZIhvcNAQELBQAwcjELMAkGA1UEBhMCVVMxFjAUBgNV

@@ -51,8 +51,8 @@ def is_loopback(endpoint: str) -> bool:
 
 
 def may_be_plain(gateway: GatewayAddress, *, tls_seen: bool) -> bool:
-    """Whether plaintext, which carries the token, may be tried: never once the gateway has spoken TLS, or where a CA or
-    a name is set; on this machine nobody is in between."""
+    """Whether plaintext, which carries the token, may be tried: never after the gateway has used TLS or if a CA
+    or a name is configured; on this machine traffic cannot be intercepted."""
     return not (gateway.ca or gateway.name) and (is_loopback(gateway.endpoint) or not tls_seen)
 
 

@@ -46,7 +46,7 @@ async def run(config: RelayConfig) -> None:
         for relay in relays:
             stack.push_async_callback(relay.stop)
             await relay.start()
-        gc.freeze()  # what is here by now stays: it need not be searched for garbage again and again
+        gc.freeze()  # objects created so far live until the exit, so garbage collections can skip them
         print("relay: ready", flush=True)
         waits = [asyncio.ensure_future(stopping.wait()), *(asyncio.ensure_future(one.failed()) for one in relays)]
         done, left = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

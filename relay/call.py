@@ -110,7 +110,11 @@ class Call:
 
     async def send(self, message: bytes) -> None:
         """Send a message of the response, and wait until it has been written."""
-        self.stream.send_data(frame(message))
+        await self.send_framed(frame(message))
+
+    async def send_framed(self, messages: bytes) -> None:
+        """Send framed messages of the response, and wait until they have been written."""
+        self.stream.send_data(messages)
         if self.stream.is_waiting:
             await self.stream.drain()
 

@@ -61,13 +61,16 @@ class RelaySettings(_Section):
     tls_server_name: str = ""
     tls_certificate: str = ""  # PEM files of the certificate for clients; default: Wechaty's public one
     tls_key: str = ""
+    release_after: float = Field(
+        30, ge=0, le=86400
+    )  # seconds until Stop ends the stream of a lost connection; 0 = never
     media_mb: float = Field(10, ge=0, le=1024)  # largest file stored for a disconnected client
 
     _addresses = field_validator("listen", "endpoint")(_address)
 
     @field_validator("token")
     @classmethod
-    def _fits_a_header(cls, value: str) -> str:
+    def _check_header_text(cls, value: str) -> str:
         if not re.fullmatch(r"[!-~]([ -~]*[!-~])?", value):
             raise ValueError("expected visible ASCII characters, without surrounding whitespace")
         return value
@@ -81,7 +84,7 @@ class RelaySettings(_Section):
 
     @field_validator("tls_ca", "tls_certificate", "tls_key")
     @classmethod
-    def _is_a_file(cls, value: str) -> str:
+    def _check_file(cls, value: str) -> str:
         if value and not Path(value).is_file():
             raise ValueError("file not found")
         return value

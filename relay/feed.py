@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from functools import partial
+from itertools import takewhile
 from typing import Final
 
 from protocol import puppet_pb2 as pb
 from relay.journal import Journal, JournalError
 
+NumberedEvent = tuple[int, bytes]  # number (0: not stored), EventResponse
 RECENT: Final = 1000  # stored events cached in memory, so that a client that keeps up causes no disk reads
 BATCH: Final = 200
 PASSING: Final = 2000  # queued events that are not stored; the oldest are dropped for a slow client
@@ -74,7 +75,7 @@ class Feed:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._recent: deque[tuple[int, bytes]] = deque(maxlen=RECENT)
+        self._recent: deque[NumberedEvent] = deque(maxlen=RECENT)
         # (number of the stored event before it, event)
         self._passing: deque[tuple[int, bytes]] = deque(maxlen=PASSING)
         self._news = asyncio.Event()
@@ -88,21 +89,21 @@ class Feed:
     async def put(self, bodies: Sequence[bytes]) -> None:
         """Add events of the gateway; waits while writing is behind."""
         self.received += len(bodies)
-        kept = []
+        numbered = []
         for body in bodies:
             kind = pb.EventResponse.FromString(body).type
             self.standing.note(kind, body)
             if kind in KEPT:
-                kept.append(body)
+                numbered.append(body)
             else:
                 self._pass(body)
-        if not kept:
+        if not numbered:
             return
         while self._unwritten >= MAX_UNWRITTEN:
             self._has_room.clear()
             await self._has_room.wait()
-        self._unwritten += len(kept)
-        self._journal.append(kept, partial(self._written, kept))
+        self._unwritten += len(numbered)
+        self._journal.append(numbered, partial(self._written, numbered))
 
     def _written(self, bodies: Sequence[bytes], first: int, error: JournalError | None) -> None:
         self._unwritten -= len(bodies)
@@ -121,40 +122,43 @@ class Feed:
             self._passing.append((self._journal.stored, body))
             self._news.set()
 
-    async def subscribe(self, after: int) -> AsyncGenerator[tuple[int, float, bytes], None]:
-        """Yield the events after a number, without end: number (0: not stored), time of arrival (0: now), event."""
+    async def subscribe(self, after: int) -> AsyncGenerator[list[NumberedEvent], None]:
+        """Yield the events after a number, in order and without end, those that are there together."""
         self._passing.clear()
         self._follower = follower = object()
         try:
             while True:
                 self._news.clear()
-                stored = self._journal.stored
-                for number, at, body in await self._next(after, stored):
-                    while self._passing and self._passing[0][0] < number:
-                        yield 0, 0.0, self._passing.popleft()[1]
-                    yield number, at, body
-                    after = number
-                if after < stored:
-                    continue
-                while self._passing and self._passing[0][0] <= after:
-                    yield 0, 0.0, self._passing.popleft()[1]
-                if after >= self._journal.stored:
+                events, after = await self._next(after, self._journal.stored)
+                if events:
+                    yield events
+                elif after >= self._journal.stored:
                     await self._news.wait()
         finally:
             if self._follower is follower:
                 self._follower = None
 
-    async def _next(self, after: int, stored: int) -> list[tuple[int, float, bytes]]:
-        if after >= stored:
-            return []
+    async def _next(self, after: int, stored: int) -> tuple[list[NumberedEvent], int]:
+        """Return the next events, and the number up to which there are no others."""
+        kept = await self._kept(after) if after < stored else []
+        events: list[NumberedEvent] = []
+        for number, body in kept:
+            self._append_passing(events, number)
+            events.append((number, body))
+        # Without any, those up to `stored` have been deleted.
+        reached = kept[-1][0] if kept else max(after, stored)
+        if reached >= stored:
+            self._append_passing(events, reached + 1)
+        return events, reached
+
+    def _append_passing(self, events: list[NumberedEvent], before: int) -> None:
+        while self._passing and self._passing[0][0] < before:
+            events.append((0, self._passing.popleft()[1]))
+
+    async def _kept(self, after: int) -> list[NumberedEvent]:
+        """Return stored events after a number. Numbers whose write failed and deleted ones are skipped."""
         if self._recent and self._recent[0][0] <= after + 1:
-            now = time.time()
-            fresh = []
-            for number, body in reversed(self._recent):
-                if number <= after:
-                    break
-                fresh.append((number, now, body))
+            fresh = list(takewhile(lambda event: event[0] > after, reversed(self._recent)))
             return fresh[::-1]
         rows = await self._journal.read(after, BATCH)
-        # numbers whose write failed or that were deleted are skipped
-        return rows or [(number, time.time(), body) for number, body in self._recent if number > after]
+        return [(number, body) for number, _, body in rows] or [event for event in self._recent if event[0] > after]

@@ -20,7 +20,7 @@ class Fence:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._calls: dict[Call, int | None] = {}  # that are not over
+        self._calls: dict[Call, int | None] = {}  # calls that have not ended
         self._holder: Call | None = None
 
     @property
@@ -89,4 +89,4 @@ class Fence:
     @staticmethod
     def _report(stored: asyncio.Future[None]) -> None:
         if not stored.cancelled() and stored.exception() is not None:
-            log.error("the epoch could not be stored: a restart of the relay forgets it")
+            log.error("could not store the epoch; it is lost if the relay restarts")

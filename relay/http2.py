@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from h2.errors import ErrorCodes
 from h2.settings import SettingCodes
@@ -21,9 +21,9 @@ from relay.reader import FrameReader
 from relay.streams import Receiver, Stream
 from relay.writer import FrameWriter, Turn
 
-# More than the windows of all streams together (100 of 64 KiB): a stream that nobody reads holds up no other.
+# More than the windows of all streams together (100 of 64 KiB): a stream that is not read does not block others.
 CONNECTION_WINDOW: Final = 16 * 1024 * 1024
-MAX_STREAMS: Final = 100  # calls of a client at once
+MAX_STREAMS: Final = 100  # concurrent calls of a client
 LARGEST_WINDOW: Final = 2**31 - 1
 
 
@@ -63,7 +63,7 @@ class Http2Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the settings."""
-        self.writer.opened(transport)  # type: ignore[arg-type]
+        self.writer.opened(cast("asyncio.Transport", transport))  # uvloop's is of no such class
         limits = {SettingCodes.MAX_HEADER_LIST_SIZE: LARGEST_BLOCK}
         if self._accept is None:
             self.writer.write(frames.PREFACE)
@@ -127,7 +127,7 @@ class Http2Connection(asyncio.Protocol):
             self._owed = 0
 
     def ended(self, stream: Stream, unread: int) -> None:
-        """Remove a stream that has ended, with data that nobody has read."""
+        """Remove a stream that has ended, with its unread data."""
         if unread:
             self.consumed(unread)
         self._streams.pop(stream.id, None)

@@ -23,10 +23,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from relay.answer_index import AnswerIndex
+
 log = logging.getLogger(__name__)
 
 MAX_PER_COMMIT: Final = 512
 TAKEN_DELAY: Final = 0.2  # seconds
+# Seconds between two commits. The first event after a pause is committed at once; under load, several events share a
+# commit, which costs as much CPU as the rest of an event's way.
+COMMIT_PAUSE: Final = 0.005
 # Seconds that responses are kept once the client has the event: it stores the event first and asks for its content
 # afterwards, when the gateway may have been restarted and know nothing of it.
 ANSWER_SECONDS: Final = 600.0
@@ -53,6 +58,7 @@ class Fact(StrEnum):
     EPOCH = "epoch"
     LAST = "last"
     TLS_SEEN = "tls_seen"
+    HELD = "held"
 
 
 class JournalError(Exception):
@@ -76,7 +82,8 @@ class Journal:
         self.taken = 0  # the client has received the events up to this number
         self.epoch = 0
         self.tls_seen = ""  # the endpoint at which the gateway has spoken TLS
-        self.answers = 0  # about how many are kept
+        self.held = ""  # the endpoint whose event stream this relay has held, if the gateway has not ended it
+        self.answers = AnswerIndex()
         self.is_failing = False  # the last write was not taken
         self._taken_before: deque[tuple[float, int]] = deque()  # `taken` at earlier times (monotonic)
 
@@ -110,11 +117,12 @@ class Journal:
         facts = dict(connection.execute("select key, value from fact"))
         self.id = facts["id"]
         self.taken, self.epoch = int(facts.get(Fact.TAKEN, 0)), int(facts.get(Fact.EPOCH, 0))
-        self.tls_seen = facts.get(Fact.TLS_SEEN, "")
+        self.tls_seen, self.held = facts.get(Fact.TLS_SEEN, ""), facts.get(Fact.HELD, "")
         self._taken_before.append((time.monotonic(), self.taken))
         (newest,) = connection.execute("select coalesce(max(number), 0) from event").fetchone()
         self.last = self.stored = max(newest, self.taken, int(facts.get(Fact.LAST, 0)))
-        (self.answers,) = connection.execute("select count(*) from reply").fetchone()
+        for path, request in connection.execute("select path, request from reply"):
+            self.answers.add(path, request)
 
     async def close(self) -> None:
         """Write what is pending."""
@@ -140,13 +148,13 @@ class Journal:
         self.last += len(bodies)
         rows = [(number, now, body) for number, body in enumerate(bodies, first)]
         insert = "insert into event values (?, ?, ?)"
-        self._jobs.put((lambda c: void(c.executemany(insert, rows)), partial(written, first)))
+        self._jobs.put((lambda c: ignore(c.executemany(insert, rows)), partial(written, first)))
 
     async def keep_answer(self, path: str, request: bytes, number: int, messages: bytes) -> None:
         """Store the response of a call, as long as event `number` is stored."""
         row = (path, request, number, messages)
-        await self._write(lambda c: void(c.execute("insert or replace into reply values (?, ?, ?, ?)", row)))
-        self.answers += 1
+        await self._write(lambda c: ignore(c.execute("insert or replace into reply values (?, ?, ?, ?)", row)))
+        self.answers.add(path, request)
 
     def take(self, number: int) -> None:
         """Record that the client has everything up to this number.
@@ -176,6 +184,7 @@ class Journal:
         `before` is in Unix seconds.
         """
         taken, stored, settled = self.taken, self.stored, self._settled()
+        deleted: list[tuple[str, bytes]] = []
 
         def run(connection: sqlite3.Connection) -> None:
             _set(connection, Fact.TAKEN, taken)
@@ -183,11 +192,13 @@ class Journal:
             expired = "select coalesce(max(number), 0) from event where at < ?"
             (last_expired,) = connection.execute(expired, (before,)).fetchone()
             connection.execute("delete from event where number <= ? or at < ?", (taken, before))
-            connection.execute("delete from reply where number <= ?", (max(settled, last_expired),))
+            last = (max(settled, last_expired),)
+            deleted.extend(connection.execute("select path, request from reply where number <= ?", last))
+            connection.execute("delete from reply where number <= ?", last)
             connection.execute("pragma incremental_vacuum(1000)")
 
         await self._write(run)
-        self.answers = await self._read("select count(*) from reply", (), lambda rows: int(rows[0][0]))
+        self.answers.remove(deleted)
 
     def _settled(self) -> int:
         """Return the number up to which the client has had the events for ANSWER_SECONDS."""
@@ -220,6 +231,7 @@ class Journal:
                 batch.append(job)
             if batch:
                 self._settle_soon(batch, self._commit(connection, batch))
+                time.sleep(COMMIT_PAUSE)
         connection.close()
 
     def _commit(self, connection: sqlite3.Connection, batch: list[tuple[Write, Settle]]) -> JournalError | None:
@@ -284,5 +296,5 @@ def _resolve(future: asyncio.Future[None], error: JournalError | None) -> None:
         future.set_exception(error)
 
 
-def void(_: object) -> None:
+def ignore(_: object) -> None:
     """Ignore a value."""

@@ -25,5 +25,5 @@ def acquire(folder: Path, *, wait: bool) -> None:
         if not wait:
             os.close(file)
             raise JournalError(f"{folder}: another relay uses it") from None
-        log.warning("waiting for the other relay to end")
+        log.warning("waiting for the other relay to exit")
         fcntl.flock(file, fcntl.LOCK_EX)

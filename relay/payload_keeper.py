@@ -66,11 +66,11 @@ class PayloadKeeper:
                 await asyncio.sleep(WAITING_SECONDS / 2)
                 continue
             done = await asyncio.gather(*(self._keep(number, body) for number, _, body in due))
-            if all(done):  # else the connection was lost, and they are read again
+            if all(done):  # otherwise the connection was lost, and they are read again
                 at = due[-1][0]
 
     async def _keep(self, number: int, body: bytes) -> bool:
-        """Read and store the payload of an event; return False if the connection was lost meanwhile."""
+        """Read and store the payload of an event; return False if the connection was lost."""
         try:
             async with self._slots:
                 await self._read(number, body)
@@ -112,7 +112,7 @@ class PayloadKeeper:
 
     async def _ask(self, number: int, name: str, request: bytes) -> list[bytes]:
         if CALLS[name].streams_out:
-            limit = self._media_bytes + self._media_bytes // 16  # with what surrounds each chunk
+            limit = self._media_bytes + self._media_bytes // 16  # including the overhead of each chunk
         else:
             limit = self._media_bytes * 2 if name in ("MessageFile", "MessageImage") else LARGEST_PAYLOAD  # base64
         answers = await self._upstream.ask(name, request, SECONDS, limit)

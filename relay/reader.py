@@ -54,11 +54,11 @@ class FrameReader:
                 yield kind, flags, id, data[begin:at]
             elif kind == frames.HEADERS and self._any_may_follow and flags & _FORM == frames.END_HEADERS:
                 yield kind, flags, id, decode(data[begin:at])
-            elif (whole := self._whole(kind, flags, id, data[begin:at])) is not None:
+            elif (whole := self._complete_frame(kind, flags, id, data[begin:at])) is not None:
                 yield whole
         self._unparsed = data[at:]
 
-    def _whole(self, kind: int, flags: int, id: int, payload: bytes) -> Frame | None:
+    def _complete_frame(self, kind: int, flags: int, id: int, payload: bytes) -> Frame | None:
         self._has_settings |= kind == frames.SETTINGS
         expected = self._block is None or (kind, id) == (frames.CONTINUATION, self._block[0])
         if not (self._has_settings and expected):

@@ -17,10 +17,10 @@ from relay.writer import Turn
 Made = TypeVar("Made")
 log = logging.getLogger(__name__)
 TLS_HANDSHAKE: Final = 0x16
-FIRST_BYTE: Final = 10.0  # seconds a connection may take to say something
+FIRST_BYTE: Final = 10.0  # seconds until a connection must have sent something
 PORT_TRIES: Final = 100
 PORT_WAIT: Final = 0.01  # seconds
-KEEPALIVE: Final = 10.0  # seconds; a client whose machine is gone keeps nobody out for longer than twice that
+KEEPALIVE: Final = 10.0  # seconds; a client whose machine is down blocks others for at most twice that
 
 
 async def bound(bind: Callable[[], Made]) -> Made:

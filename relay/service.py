@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import aclosing
 from functools import lru_cache, partial
 from typing import Final, NamedTuple
@@ -16,7 +17,7 @@ from protocol.relaying import ACKNOWLEDGED, EPOCH, JOURNAL, NO_GATEWAY, RESUME, 
 from protocol.server import AUTHORITY, shows_token
 from relay.call import Call
 from relay.delivery_tracker import DeliveryTracker
-from relay.feed import Feed
+from relay.feed import Feed, NumberedEvent
 from relay.fence import Fence
 from relay.headers import Headers
 from relay.http2 import GatewayLost, TooManyCalls
@@ -36,10 +37,11 @@ PAYLOAD_CALLS: Final = frozenset(
 READ_CALLS: Final = PAYLOAD_CALLS | KEPT_CALLS
 NOT_GRPC: Final = Headers([(b":status", b"415")])
 KNOWN_CLIENTS: Final = 256  # different headers of calls
+TOGETHER: Final = 20  # events in one write
 
 
 class Client(NamedTuple):
-    """What the headers of a call say about the client."""
+    """The client's properties from the headers of a call."""
 
     epoch: int | None
     acknowledged: int  # it has stored all events up to this number
@@ -120,7 +122,7 @@ class RelayService:
     def on_over(self, call: Call) -> None:
         """Handle the end of a call."""
         if self.fence.holder is call:
-            self._delivered.undelivered()
+            self._delivered.reset()
         self.fence.ended(call)
         task = self._tasks.pop(call, None)
         if task is not None and task is not asyncio.current_task():
@@ -154,16 +156,20 @@ class RelayService:
             for body in ready:
                 await call.send(body)
         async with aclosing(self._feed.subscribe(self._start(resume))) as following:
-            async for number, _, body in following:
-                if not number:
-                    await call.send(body)
-                    continue
-                if resume is not None:
-                    await call.send(body + pb.EventResponse(relay_number=number).SerializeToString())
-                else:
-                    await call.send(body)
-                    self._delivered.sent(number, body)
+            async for events in following:
+                for start in range(0, len(events), TOGETHER):
+                    await self._send_events(call, events[start : start + TOGETHER], numbered=resume is not None)
+
+    async def _send_events(self, call: Call, events: Sequence[NumberedEvent], *, numbered: bool) -> None:
+        """Send events, and record that the client was sent them."""
+        await call.send_framed(
+            b"".join(frame(body + _number_field(number) if numbered and number else body) for number, body in events)
+        )
+        for number, body in events:
+            if number:
                 self._keeper.handed = number
+                if not numbered:
+                    self._delivered.sent(number, body)
 
     def _start(self, resume: str | None) -> int:
         """Return the number after which to resume."""
@@ -182,7 +188,7 @@ class RelayService:
 
     def _is_read(self, path: str) -> bool:
         """Whether it matters now what a call requests."""
-        return (self._journal.answers > 0 and path in KEPT_CALLS) or (
+        return (len(self._journal.answers) > 0 and path in KEPT_CALLS) or (
             self._delivered.is_tracking and path in PAYLOAD_CALLS
         )
 
@@ -190,7 +196,7 @@ class RelayService:
         """Handle the request of one of READ_CALLS, or None if it cannot be decoded."""
         if request is not None and call.path in PAYLOAD_CALLS:
             self._delivered.payload_requested(request)
-        if request is not None and self._journal.answers and call.path in KEPT_CALLS:
+        if request is not None and call.path in KEPT_CALLS and self._journal.answers.may_have(call.path, request):
             self._spawn(call, self._answer_from_journal(call, request))
         else:
             self._forward(call)
@@ -212,3 +218,8 @@ class RelayService:
             call.finish(Status.UNAVAILABLE, NO_GATEWAY)
         except TooManyCalls:
             call.finish(Status.UNAVAILABLE, f"{NO_GATEWAY} for so many calls at once")
+
+
+def _number_field(number: int) -> bytes:
+    """Return the field that adds its number to a serialized event."""
+    return pb.EventResponse(relay_number=number).SerializeToString()

@@ -66,9 +66,9 @@ class Stream:
         self.is_closed = False
         self.has_ended = has_ended  # the peer sends nothing more
         self._ends = False  # nothing more is to be sent
-        self._is_unread = False  # what the peer still sends is of no use
+        self._is_unread = False  # data that the peer still sends is discarded
         self._unread = 0  # bytes received and not consumed
-        self._owed = 0  # bytes consumed, of which the peer is not told yet
+        self._owed = 0  # bytes consumed but not reported to the peer yet
         self._waiting: deque[Piece] = deque()
         self._drained: asyncio.Future[None] | None = None
 

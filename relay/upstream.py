@@ -19,6 +19,7 @@ from relay.headers import Field, Headers
 from relay.http2 import GatewayLost, Http2Connection, TooManyCalls
 from relay.journal import Fact, Journal
 from relay.rpc import MOST, OwnCall, UndecodableMessage, begin, path_of
+from relay.stale_stream import StaleStream
 from relay.writer import Turn
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ OWN_HEADERS: Final = ((b"te", b"trailers"), (b"content-type", b"application/grpc
 
 @dataclass(frozen=True, slots=True)
 class RelayTiming:
-    """How long things may take, in seconds."""
+    """Timeouts in seconds."""
 
     connect: float = 10.0
     first_event: float = 5.0
@@ -39,6 +40,8 @@ class RelayTiming:
     watch_limit: float = 3.0
     backoff_first: float = 0.2
     backoff_most: float = 10.0
+    held_most: float = 2.0  # longest pause while another connection holds the event stream
+    release_after: float = 30.0  # 0 = never
 
 
 class Upstream:
@@ -59,6 +62,7 @@ class Upstream:
         self._on_events = on_events
         self._timing = timing
         self._turn = turn
+        self._stale = StaleStream(journal, gateway.endpoint, timing.release_after)
         self._failures = 0
         self._why = ""
         self._scheme = b"http"
@@ -102,28 +106,32 @@ class Upstream:
         """Connect, and again after every loss, until cancelled."""
         while True:
             self._failures += 1
-            why = "the event stream ended"
+            why, most = "the event stream ended", self._timing.backoff_most
             try:
                 seen = self._journal.tls_seen == self._gateway.endpoint
                 await self._tls.run(self._session, may_be_plain=may_be_plain(self._gateway, tls_seen=seen))
+                self._stale.ended()
             except GRPCError as error:  # its text may hold the token
-                why = "another client holds the event stream" if error.status is Status.ALREADY_EXISTS else ""
-                why = why or f"refused: {error.status.name}"
+                why = f"refused: {error.status.name}"
+                if error.status is Status.ALREADY_EXISTS:
+                    why, most = "another client holds the event stream", self._timing.held_most
             except (OSError, TimeoutError, TooManyCalls, UndecodableMessage) as error:
                 why = f"no connection: {type(error).__name__}"
+                if isinstance(error, ConnectionRefusedError):
+                    self._stale.ended()  # with its process, the gateway's stream has ended
             finally:
                 self.connection = None
             if why != self._why:
                 log.warning("gateway %s: %s", self._gateway.endpoint, why)
                 self._why = why
-            await asyncio.sleep(backoff(self._failures, self._timing.backoff_first, self._timing.backoff_most))
+            await asyncio.sleep(backoff(self._failures, self._timing.backoff_first, most))
 
     async def _session(self, secure: bool) -> None:
         try:
             async with asyncio.timeout(self._timing.connect):
                 connection = await self._connect(secure)
             try:
-                await self._talk(connection, secure)
+                await self._run_connection(connection, secure)
             finally:
                 connection.close()
         except (OSError, TimeoutError):
@@ -145,7 +153,7 @@ class Upstream:
         )
         return connection
 
-    async def _talk(self, connection: Http2Connection, secure: bool) -> None:
+    async def _run_connection(self, connection: Http2Connection, secure: bool) -> None:
         first = asyncio.Event()
         call = begin(connection, self.headers(path_of("Event")), EMPTY)
         tasks = {
@@ -156,8 +164,17 @@ class Upstream:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
+        except GRPCError as error:
+            if error.status is Status.ALREADY_EXISTS and self._stale.refused():
+                await self._release(connection)
+            raise
         finally:
             await end(tasks)
+
+    async def _release(self, connection: Http2Connection) -> None:
+        log.warning("gateway %s: ending the event stream of a lost connection", self._gateway.endpoint)
+        self._stale.ended()
+        await self._ask(connection, "Stop", EMPTY, self._timing.start)
 
     async def _read(self, call: OwnCall, first: asyncio.Event, secure: bool) -> None:
         async for bodies in call.answers():
@@ -179,10 +196,11 @@ class Upstream:
             async with asyncio.timeout(timing.first_event):
                 await first.wait()
         except TimeoutError:
-            log.info("gateway %s: no first event", self._gateway.endpoint)
+            log.info("gateway %s: sent no first event", self._gateway.endpoint)
         await self._ask(connection, "Start", EMPTY, timing.start)
         log.info("gateway %s: connected", self._gateway.endpoint)
         self._failures, self._why = 0, ""
+        self._stale.opened()
         self.connection = connection
         while True:
             await asyncio.sleep(timing.watch_every)

@@ -1,4 +1,4 @@
-"""A gateway with calls unknown to the protocol, whose messages must be forwarded as bytes."""
+"""A gateway with calls unknown to the protocol; their messages must be forwarded as bytes."""
 
 from __future__ import annotations
 

@@ -19,10 +19,11 @@ from h2.exceptions import StreamClosedError
 from protocol import CALLS
 from protocol import puppet_pb2 as pb
 from protocol.relaying import JOURNAL
-from tests.bot_process import ROOT, free_port
+from tests.bot_process import ROOT
 from tests.official import OfficialGateway, ca_certificate
 from tests.official_client import Client, tls_context
-from tests.waiting import SECONDS
+from tests.ports import free_port
+from tests.waiting import SECONDS, until
 
 
 class RelayProcess:
@@ -68,11 +69,13 @@ class RelayProcess:
 
     async def until(self, name: str, value: float, seconds: float = SECONDS) -> None:
         """Wait until a metric has a value."""
-        async with asyncio.timeout(seconds):
-            while await self.metric(name) != value:
-                if self.process is None or self.process.returncode is not None:
-                    raise RuntimeError(f"the relay has ended:\n{self.log()}")
-                await asyncio.sleep(0.05)
+
+        async def reached() -> bool:
+            if self.process is None or self.process.returncode is not None:
+                raise RuntimeError(f"the relay has ended:\n{self.log()}")
+            return await self.metric(name) == value
+
+        await until(reached, lambda: f"{name} is {value}; the relay's log:\n{self.log()}", seconds)
 
     async def kill(self) -> None:
         """Kill the process with SIGKILL."""

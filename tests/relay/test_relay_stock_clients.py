@@ -43,7 +43,7 @@ async def test_stock_client_misses_nothing_across_restarts(
         home.mkdir()
         async with running(relay, home, *_command(name), **ENVIRONMENT) as bot:
             await bot.wait("login")
-            # The Node client reads both payloads at once, and tells first what is answered first.
+            # The Node client reads both payloads concurrently and reports them in the order of the answers.
             got += sorted([(await bot.wait("message"))["text"] for _ in range(2)])
             await gateway.say("c0", "ding")
             said.append("ding")

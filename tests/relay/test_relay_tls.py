@@ -14,7 +14,7 @@ from relay.config import RelaySettings
 from relay.journal import Fact, Journal
 from relay.relay import Relay
 from relay.upstream import RelayTiming
-from tests.bot_process import free_port
+from tests.ports import free_port
 from tests.waiting import SECONDS
 from tests.wechat.test_tls_fallback import PLAINTEXT, ResettingServer, every_name_is_this_machine
 
