@@ -21,6 +21,7 @@ from wechat.problems import Problem, Reason
 from wecom import codes, kf_messages
 from wecom.api import ApiRefused, NotAdmitted, WecomApi
 from wecom.callbacks import Callbacks
+from wecom.capabilities import capabilities_of
 from wecom.group_calls import CustomerGroupCalls
 from wecom.group_tasks import GroupTasks
 from wecom.groups import CustomerGroups
@@ -35,29 +36,12 @@ POLL: Final = 60.0  # seconds between polls without a callback
 # The same after the start: callbacks that came before the web server was listening are lost.
 FIRST_POLLS: Final = (2.0, 5.0, 15.0)
 WAITS: Final = (1.0, 2.0, 5.0, 15.0, 30.0)  # seconds between attempts while the API is unreachable
-RATE_WAITS: Final = (5.0, 15.0, 60.0)  # the same after a rate code; limits are per minute and per hour (90454)
-EXTERNAL: Final = ("wm", "wo")  # what the ids of people outside the corp begin with
-CAPABILITIES: Final = frozenset(
-    {
-        Capability.MENU,
-        Capability.LINK,
-        Capability.MINI_PROGRAM,
-        Capability.MEDIA,
-        Capability.SEND_ONCE,
-        Capability.CATCH_UP,
-        Capability.SESSIONS,
-    }
-)
-GROUP_CAPABILITIES: Final = frozenset({Capability.CREATE_ROOM, Capability.JOIN_BY_CODE, Capability.GROUP_TASKS})
-
-
-def _capabilities(settings: AssistantSettings) -> frozenset[Capability]:
-    groups = GROUP_CAPABILITIES if settings.groups.pool else frozenset()
-    return CAPABILITIES | groups | ({Capability.STAFF_CLIENT} if settings.handoff == "client" else frozenset())
+RATE_WAITS: Final = (5.0, 15.0, 60.0)  # the same after a rate limit error; limits are per minute and per hour (90454)
+EXTERNAL: Final = ("wm", "wo")  # prefix of the ids of people outside the corp
 
 
 class WecomAccount(CustomerGroupCalls, ReceivedContent, UnsupportedCalls):
-    """An account. `start` returns at once; messages are read at each callback, and once a minute."""
+    """An account. `start` returns at once; it reads messages at each callback and once a minute."""
 
     def __init__(
         self,
@@ -66,9 +50,10 @@ class WecomAccount(CustomerGroupCalls, ReceivedContent, UnsupportedCalls):
         storage: Storage,
         clock: Callable[[], float] = time.time,
         transcribes: Callable[[], bool] = lambda: False,
+        may_call: Callable[[], bool] = lambda: True,
     ) -> None:
         self.account = settings.account
-        self.capabilities = _capabilities(settings)
+        self.capabilities = capabilities_of(settings)
         self._directory = CachedDirectory()
         self.directory: Directory = self._directory
         self.qr_code = ""
@@ -79,7 +64,7 @@ class WecomAccount(CustomerGroupCalls, ReceivedContent, UnsupportedCalls):
         self._clock = clock
         self._state = State.CONNECTING
         self._reason: Reason | None = None
-        self._api = WecomApi(settings.api_url, settings.corp_id, settings.secret, storage, clock)
+        self._api = WecomApi(settings.api_url, settings.corp_id, settings.secret, storage, clock, may_call)
         self._reader = MessageReader(self.account, settings.open_kfid, self._api, storage, clock, transcribes)
         self._kf = KfSender(self._api, storage, settings.open_kfid, clock)
         self._groups = CustomerGroups(self._api, storage, self._directory, settings.groups, self._groups_changed)
@@ -115,6 +100,10 @@ class WecomAccount(CustomerGroupCalls, ReceivedContent, UnsupportedCalls):
         self._running = [asyncio.create_task(self._run())]
         if Capability.JOIN_BY_CODE in self.capabilities:
             self._running.append(asyncio.create_task(self._groups.run()))
+
+    def disconnect(self) -> None:
+        """Close the connections now: running calls fail."""
+        self._api.disconnect()
 
     async def stop(self) -> None:
         """Stop reading. Unread messages are read after the next start."""
@@ -168,14 +157,14 @@ class WecomAccount(CustomerGroupCalls, ReceivedContent, UnsupportedCalls):
                     await self._callback_received.wait()
 
     async def _slow_down(self, error: WeChatTooFast, failed: int) -> None:
-        """Wait after a rate code, whatever callbacks come meanwhile. An account that is online stays so."""
+        """Wait after a rate limit error, even if callbacks arrive. An online account stays online."""
         log.warning("%s: reading is too fast: %s", self.account, error)
         if self._state is not State.ONLINE:
             await self._set_state(State.CONNECTING, Reason(Problem.API_DOWN, str(error)))
         await asyncio.sleep(RATE_WAITS[min(failed, len(RATE_WAITS) - 1)])
 
     async def _report(self, error: WeChatError, failed: int) -> None:
-        """Set the state after reading has failed. One lost response of an account that is online is not told."""
+        """Set the state after reading has failed. A single lost response of an online account is not reported."""
         if isinstance(error, NotAdmitted):
             await self._set_state(State.REFUSED, error.reason)
         elif isinstance(error, ApiRefused) and error.code in codes.ACCOUNT_REFUSED:

@@ -22,6 +22,7 @@ from errors import (
     WeChatUnknown,
     WeChatUnsupported,
 )
+from protocol.codec import clean_json
 from wechat.entities import Media
 from wechat.gateway_clock import GatewayClock
 from wechat.problems import Problem, Reason
@@ -53,25 +54,41 @@ class NotAdmitted(WeChatOffline):
 
 
 class WecomApi:
-    """The API for one app of a corp."""
+    """The API for one app of a corp. `may_call`: whether calls are allowed now; otherwise they raise WeChatOffline."""
 
     def __init__(
-        self, base_url: str, corp_id: str, secret: str, storage: Storage, clock: Callable[[], float] = time.time
+        self,
+        base_url: str,
+        corp_id: str,
+        secret: str,
+        storage: Storage,
+        clock: Callable[[], float] = time.time,
+        may_call: Callable[[], bool] = lambda: True,
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._corp_id = corp_id
         self._secret = secret
         self._storage = storage
         self._clock = clock
+        self._may_call = may_call
         self._token: AccessToken | None = None
         self._turn = asyncio.Lock()
         self._http: aiohttp.ClientSession | None = None
+        self._closing: set[asyncio.Task[None]] = set()
         self.platform_clock = GatewayClock()
+
+    def disconnect(self) -> None:
+        """Close the connections now: running calls fail. Later calls open new ones."""
+        http, self._http = self._http, None
+        if http is not None:
+            closing = asyncio.create_task(http.close())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._http is not None:
-            await self._http.close()
+        self.disconnect()
+        await asyncio.gather(*self._closing)
 
     # ---- calls ----
 
@@ -107,7 +124,7 @@ class WecomApi:
 
     async def picture(self, url: str) -> bytes:
         """Download an image by its URL."""
-        async with self._session.get(url) as response:
+        async with self._session("picture").get(url) as response:
             response.raise_for_status()
             return await response.content.read(LARGEST)
 
@@ -155,28 +172,29 @@ class WecomApi:
 
     # ---- HTTP ----
 
-    @property
-    def _session(self) -> aiohttp.ClientSession:
+    def _session(self, call: str) -> aiohttp.ClientSession:
+        if not self._may_call():
+            raise WeChatOffline(call, "not connected")
         if self._http is None:
             self._http = aiohttp.ClientSession(timeout=TIMEOUT)
         return self._http
 
     async def _get(self, path: str, params: dict[str, str]) -> Any:
-        async with self._session.get(f"{self._base_url}/cgi-bin/{path}", params=params) as response:
-            return await response.json(content_type=None)
+        async with self._session(path).get(f"{self._base_url}/cgi-bin/{path}", params=params) as response:
+            return await _json(response)
 
     async def _post(self, path: str, token: str, *, params: dict[str, str] | None = None, **more: Any) -> Any:
         url, query = f"{self._base_url}/cgi-bin/{path}", {"access_token": token, **(params or {})}
-        async with self._session.post(url, params=query, **more) as response:
+        async with self._session(path).post(url, params=query, **more) as response:
             self.platform_clock.read(response.headers)
-            return await response.json(content_type=None)
+            return await _json(response)
 
     async def _get_media(self, media_id: str, token: str) -> dict[str, Any]:
         url, query = f"{self._base_url}/cgi-bin/media/get", {"access_token": token, "media_id": media_id}
-        async with self._session.get(url, params=query) as response:
+        async with self._session("media/get").get(url, params=query) as response:
             named = response.content_disposition
             if named is None and response.content_type in ("application/json", "text/plain"):  # an error
-                answer: dict[str, Any] = await response.json(content_type=None)
+                answer: dict[str, Any] = await _json(response)
                 return answer
             name = ((named and named.filename) or media_id).encode(errors="replace").decode()
             return {"name": name, "data": await response.read()}
@@ -206,3 +224,7 @@ def _of_messages(call: str, code: int, text: str) -> WeChatError:
     if code in codes.SESSION_STATE:
         return WeChatTaken(call, f"{code} the session is with a member of staff, or has ended")
     return ApiRefused(call, code, text)
+
+
+async def _json(response: aiohttp.ClientResponse) -> Any:
+    return clean_json(await response.json(content_type=None))

@@ -44,7 +44,7 @@ class Callbacks:
         return event
 
     def _check_age(self, timestamp: str) -> None:
-        """Either clock may be wrong; a callback is too old only if both say so."""
+        """Either clock may be wrong, so a callback is too old only by both."""
         sent = float(timestamp) if timestamp.isdecimal() else 0.0
         if all(abs(now - sent) > MAX_AGE for now in self._now()):
             raise BadCallback("the timestamp is not of the last minutes")

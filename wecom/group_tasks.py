@@ -12,7 +12,7 @@ from wechat.directory import CachedDirectory
 from wecom.api import WecomApi
 from wecom.storage import GroupTask, Storage
 
-CONFIRM_SECONDS: Final = 3 * 86400.0  # that staff have for it
+CONFIRM_SECONDS: Final = 3 * 86400.0  # time that staff have to confirm it
 NOT_CONFIRMED: Final = "a member of staff has not confirmed it in their client yet"
 
 
@@ -22,7 +22,7 @@ class TaskStatus(IntEnum):
     WAITING = 0
     SENT = 1
     NO_FRIEND = 2
-    TOO_MANY = 3  # the group has had as many this month as are allowed
+    TOO_MANY = 3  # the group has reached its monthly limit
 
 
 class GroupTasks:
@@ -68,7 +68,7 @@ class GroupTasks:
 
     async def _made(self, task: GroupTask, owner: str, content: dict[str, Any]) -> str:
         """Return the id of a task that was created before the process died, or ""."""
-        if self._clock() - task.asked_at < 1:  # asked for just now
+        if self._clock() - task.asked_at < 1:  # requested recently
             return ""
         begin, end = int(task.asked_at) - 60, int(self._clock()) + 60
         body = {"chat_type": "group", "start_time": begin, "end_time": end, "creator": owner, "filter_type": 0}
@@ -88,7 +88,7 @@ class GroupTasks:
         return TaskStatus.WAITING
 
     async def to_staff(self, user_id: str, text: str) -> str:
-        """Tell a member of staff something, as the app."""
+        """Send a message to a member of staff, as the app."""
         if not self._agent:
             raise WeChatUnsupported("message/send", "agent is not configured")
         body = {"touser": user_id, "msgtype": "text", "agentid": self._agent, "text": {"content": text}}

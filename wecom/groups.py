@@ -20,8 +20,8 @@ from wecom.api import ApiRefused, WecomApi
 from wecom.storage import Chat, Storage
 
 log = logging.getLogger(__name__)
-READ_EVERY: Final = 600.0  # seconds between two readings of all groups, for what no callback told
-LAGS: Final = (0.0, 2.0, 10.0, 60.0)  # seconds after a callback: the list of members may be behind it (96338)
+READ_EVERY: Final = 600.0  # seconds between readings of all groups, for changes without a callback
+REREAD_DELAYS: Final = (0.0, 2.0, 10.0, 60.0)  # seconds after a callback: the list of members may be behind it (96338)
 BY_CODE: Final = 2  # the scene of a join way: a QR code
 
 
@@ -49,13 +49,15 @@ class CustomerGroups:
         storage: Storage,
         directory: CachedDirectory,
         settings: GroupPoolSettings,
-        told: Callable[[Sequence[str]], Awaitable[None]],
+        on_changes: Callable[[Sequence[str]], Awaitable[None]],
     ) -> None:
         self._api = api
         self._storage = storage
         self._directory = directory
         self._settings = settings
-        self._told = told  # the ids of groups whose members are not the same as before
+        self._on_changes = on_changes  # ids of groups whose members have changed
+        self._reporting = asyncio.Lock()
+        self._reported: dict[str, set[str] | None] = {}  # members, at the last report that was stored
         self._following: dict[str, asyncio.Task[None]] = {}
 
     def __contains__(self, chat_id: str) -> bool:
@@ -64,33 +66,66 @@ class CustomerGroups:
     # ---- reading ----
 
     async def run(self) -> None:
-        """Read all groups now and then, until cancelled."""
+        """Read all groups now and then, and those that lack a member soon again, until cancelled."""
         try:
-            while True:
-                changed = await self.read_all()
-                if changed:
-                    await self._told(changed)
-                await asyncio.sleep(READ_EVERY)
+            async with asyncio.TaskGroup() as reading:
+                reading.create_task(self._read_regularly())
+                reading.create_task(self._recheck_absences())
         finally:
             for task in self._following.values():
                 task.cancel()
+            await asyncio.gather(*self._following.values(), return_exceptions=True)
+
+    async def _read_regularly(self) -> None:
+        while True:
+            await self._report(await self.read_all())
+            await asyncio.sleep(READ_EVERY)
+
+    async def _recheck_absences(self) -> None:
+        """Read groups again that lack a member whose leave no callback reported, or one before the last stop."""
+        absences = self._directory.absences
+        while True:
+            chat_id = await absences.due()
+            started = datetime.now(UTC)
+            await self._try_read(chat_id)
+            absences.checked(chat_id, started)
+            await self._report([chat_id])
 
     async def read_all(self) -> list[str]:
-        """Read every group; the ids of those that changed. One that cannot be read is tried again the next time."""
+        """Read every group; return their ids. One that cannot be read is tried again the next time."""
         chats = {chat.id: chat for chat in await self._storage.chats()}
         for chat in list(chats.values()):
             for id in await self._opened_by(chat):
                 chats.setdefault(id, Chat(id, chat.state))
-        changed = []
-        for id in dict.fromkeys([*self._settings.pool, *chats]):
-            before = self._members(id)
+        ids = list(dict.fromkeys([*self._settings.pool, *chats]))
+        for id in ids:
+            await self._try_read(id)
+        return ids
+
+    async def _try_read(self, chat_id: str) -> None:
+        try:
+            await self.read(chat_id)
+        except WeChatError as error:
+            log.info("group %s could not be read: %s", chat_id, error)
+
+    async def _report(self, chat_ids: Sequence[str]) -> None:
+        """Call `on_changes` for the groups whose members have changed since the last report.
+
+        A report that was cancelled or that failed is repeated by the next one.
+        """
+        async with self._reporting:
+            members = {id: self._members(id) for id in chat_ids}
+            changed = {id: now for id, now in members.items() if id not in self._reported or self._reported[id] != now}
+            if not changed:
+                return
+            for id in changed:
+                self._reported.pop(id, None)  # a report that is cancelled may be stored or not
             try:
-                await self.read(id)
-            except WeChatError as error:
-                log.info("group %s could not be read: %s", id, error)
-            if self._members(id) != before:
-                changed.append(id)
-        return changed
+                await self._on_changes(list(changed))
+            except Exception:  # such as a database that is down
+                log.exception("could not report changes of groups")
+            else:
+                self._reported |= changed
 
     async def _opened_by(self, chat: Chat) -> list[str]:
         """Return the groups of a join way: WeCom opens another one when all are full."""
@@ -99,7 +134,7 @@ class CustomerGroups:
         try:
             answer = await self._api.call("externalcontact/groupchat/get_join_way", {"config_id": chat.config_id})
         except WeChatError as error:
-            log.info("a join way could not be read: %s", error)
+            log.info("could not read a join QR code: %s", error)
             return []
         return [str(id) for id in (answer.get("join_way") or {}).get("chat_id_list") or ()]
 
@@ -160,25 +195,28 @@ class CustomerGroups:
 
     def changed(self, chat_id: str) -> None:
         """Read a group after a callback until it shows the change."""
-        if (running := self._following.pop(chat_id, None)) is not None:
+        running = self._following.pop(chat_id, None)
+        overlaps = running is not None and not running.done()
+        if running is not None:
             running.cancel()
-        self._following[chat_id] = asyncio.create_task(self._follow(chat_id))
+        self._following[chat_id] = asyncio.create_task(self._follow(chat_id, until_changed=not overlaps))
 
-    async def _follow(self, chat_id: str) -> None:
+    async def _follow(self, chat_id: str, *, until_changed: bool) -> None:
+        """Read a group and report changes; `until_changed`: stop at the first one.
+
+        It may belong to an earlier callback if that was still being followed.
+        """
         before = self._members(chat_id)
-        for wait in LAGS:
+        for wait in REREAD_DELAYS:
             await asyncio.sleep(wait)
-            try:
-                await self.read(chat_id)
-            except WeChatError as error:
-                log.info("group %s could not be read: %s", chat_id, error)
-            if self._members(chat_id) != before:
-                await self._told([chat_id])
+            await self._try_read(chat_id)
+            await self._report([chat_id])
+            if until_changed and self._members(chat_id) != before:
                 return
 
     def _members(self, chat_id: str) -> set[str] | None:
         room = self._directory.rooms.get(chat_id)
-        return None if room is None else room.member_ids
+        return None if room is None else set(room.member_ids)
 
     # ---- the code to join by ----
 
@@ -213,8 +251,8 @@ class CustomerGroups:
         if chat.config_id:
             try:
                 await self._api.call("externalcontact/groupchat/del_join_way", {"config_id": chat.config_id})
-            except ApiRefused as error:  # it is gone already
-                log.info("the join way of group %s could not be deleted: %s", chat_id, error)
+            except ApiRefused as error:  # it no longer exists
+                log.info("could not delete the join QR code of group %s: %s", chat_id, error)
         await self._storage.delete_chat(chat_id)
         self._set_state(chat_id, "")
 

@@ -67,11 +67,11 @@ class KfSender:
 
     async def link(self, to: str, link: Link, key: str) -> str:
         """Send a link card."""
-        return await self._say(to, kf_messages.link_message(link, await self._thumb()), key)
+        return await self._say(to, kf_messages.link_message(link, await self._thumbnail()), key)
 
     async def program(self, to: str, program: MiniProgram, key: str) -> str:
         """Send a mini-program card."""
-        return await self._say(to, kf_messages.program_message(program, await self._thumb()), key)
+        return await self._say(to, kf_messages.program_message(program, await self._thumbnail()), key)
 
     # ---- sessions ----
 
@@ -107,7 +107,7 @@ class KfSender:
         self._prefix = self._prefix or await self._storage.prefix()
         return f"{self._prefix}_{key}_{part}"
 
-    async def _thumb(self) -> str:
+    async def _thumbnail(self) -> str:
         return await self._api.upload("image", Media("link.png", PIXEL))
 
     async def _say(self, to: str, message: dict[str, Any], key: str, part: int = 0) -> str:
@@ -134,8 +134,8 @@ class KfSender:
         return id
 
     async def _sent_by_code(self, to: str, message: dict[str, Any], id: str) -> bool:
-        """Try to send it by the code of a welcome or of a session's end, which is valid for 20 seconds. Such a message
-        does not count against the allowance."""
+        """Try to send the message with the code of a welcome or of a session's end, which is valid for 20 seconds.
+        Such a message does not count against the allowance."""
         code = await self._storage.take_code(to, id)
         if code is None:
             return False
@@ -144,7 +144,7 @@ class KfSender:
         except ApiRefused as error:
             # A code works once: if this message was tried with it before, that attempt most likely succeeded.
             return is_duplicate(error) or code.tried
-        except WeChatTaken:  # the customer has written again: the code of a session's end is of no use any more
+        except WeChatTaken:  # the customer has written again: the code of a session's end is no longer needed
             return False
         return True
 

@@ -26,7 +26,7 @@ MAX_HEAD: Final = 1024  # bytes of a menu's text
 MAX_CHOICES: Final = 10
 MAX_CHOICE: Final = 128  # bytes of a choice
 CODE_SECONDS: Final = 20.0  # validity of the codes for a welcome and for the end of a session
-CUT: Final = "cut-"  # what the ids of choices begin with whose text had to be cut
+CUT: Final = "cut-"  # prefix of the ids of choices whose text had to be truncated
 MEGABYTE: Final = 1024**2
 LARGEST: Final = {"image": 10 * MEGABYTE, "voice": 2 * MEGABYTE, "video": 10 * MEGABYTE}  # beyond that it is a file
 
@@ -64,22 +64,27 @@ KINDS: Final = {
 
 
 def raw_event(account: str, message: dict[str, Any]) -> RawEvent | None:
-    """Return a message of sync_msg for the inbox; None if it has no id."""
+    """Return a message of sync_msg for the inbox; None if it has no id or no valid time."""
     id, sent = message.get("msgid"), message.get("send_time")
     if not isinstance(id, str) or not id or not isinstance(sent, int | float):
         return None
+    try:
+        at = datetime.fromtimestamp(sent, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
     kind = "event" if message.get("msgtype") == "event" else "message"
-    return RawEvent(account, id, kind, message, datetime.fromtimestamp(sent, UTC))
+    return RawEvent(account, id, kind, message, at)
 
 
-def heard(message: dict[str, Any]) -> IncomingMessage | None:
+def incoming_message(message: dict[str, Any]) -> IncomingMessage | None:
     """Return what a message allows to send: five messages to a customer who wrote, one to a customer who opened the
     chat or whose session has ended.
     """
     at = float(message.get("send_time") or 0)
     if message.get("origin") == MessageOrigin.CUSTOMER and message.get("external_userid"):
         return IncomingMessage(str(message["external_userid"]), at)
-    event = message.get("event") or {}
+    event = message.get("event")
+    event = event if isinstance(event, dict) else {}
     code = ""
     if event.get("event_type") == "enter_session":
         code = str(event.get("welcome_code") or "")
@@ -144,7 +149,7 @@ def _of_session(base: dict[str, Any], event: dict[str, Any], contact_id: str) ->
 
 
 def text_of(message: dict[str, Any]) -> str:
-    """Return the text of a message, or its title. A choice whose text was cut becomes its number."""
+    """Return the text of a message, or its title. A choice with a truncated text becomes its number."""
     kind = str(message.get("msgtype"))
     content = message.get(kind)
     content = content if isinstance(content, dict) else {}
@@ -200,26 +205,26 @@ def menu(text: str, choices: list[str]) -> dict[str, Any]:
     head = lines[: listed[0]] if listed else lines
     tail = lines[listed[-1] + 1 :] if listed else []
     items = [_choice(number, choice) for number, choice in enumerate(choices[:MAX_CHOICES], 1)]
-    content: dict[str, Any] = {"head_content": _cut("\n".join(head), MAX_HEAD), "list": items}
+    content: dict[str, Any] = {"head_content": _truncate("\n".join(head), MAX_HEAD), "list": items}
     if tail:
-        content["tail_content"] = _cut("\n".join(tail), MAX_HEAD)
+        content["tail_content"] = _truncate("\n".join(tail), MAX_HEAD)
     return {"msgtype": "msgmenu", "msgmenu": content}
 
 
 def _choice(number: int, text: str) -> dict[str, Any]:
-    shown = _cut(text, MAX_CHOICE)
+    shown = _truncate(text, MAX_CHOICE)
     return {"type": "click", "click": {"id": str(number) if shown == text else f"{CUT}{number}", "content": shown}}
 
 
 def link_message(link: Link, thumb_media_id: str) -> dict[str, Any]:
     """Create a link card; the platform requires a thumbnail."""
-    card = {"title": _cut(link.title, 128), "desc": _cut(link.description, 512), "url": link.url}
+    card = {"title": _truncate(link.title, 128), "desc": _truncate(link.description, 512), "url": link.url}
     return {"msgtype": "link", "link": {**card, "thumb_media_id": thumb_media_id}}
 
 
 def program_message(program: MiniProgram, thumb_media_id: str) -> dict[str, Any]:
     """Create a mini-program card."""
-    page = {"appid": program.appid, "title": _cut(program.title, 64), "pagepath": program.page_path}
+    page = {"appid": program.appid, "title": _truncate(program.title, 64), "pagepath": program.page_path}
     return {"msgtype": "miniprogram", "miniprogram": {**page, "thumb_media_id": thumb_media_id}}
 
 
@@ -230,5 +235,5 @@ def media_kind(media: Media) -> str:
     return kind if len(media.data) <= LARGEST.get(kind, len(media.data)) else "file"
 
 
-def _cut(text: str, most: int) -> str:
+def _truncate(text: str, most: int) -> str:
     return text.encode()[:most].decode(errors="ignore")

@@ -16,7 +16,7 @@ class Allowance(StrEnum):
     GRANTED = "granted"
     REPEATED = "repeated"  # this message was tried before
     USED_UP = "used up"  # five messages after the customer's last one
-    SILENT = "silent"  # no message of the customer for 48 hours, or ever
+    SILENT = "silent"  # no message from the customer within 48 hours, or none at all
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Storage(GroupStorage, Protocol):
     async def cursor(self) -> str:
         """Return the cursor from which to read; "" at first."""
 
-    async def store_page(self, raws: Sequence[RawEvent], heard: Sequence[IncomingMessage], cursor: str) -> None:
+    async def store_page(self, raws: Sequence[RawEvent], incoming: Sequence[IncomingMessage], cursor: str) -> None:
         """Store a page's events, the allowances they grant, and the cursor in one transaction."""
 
     async def token(self) -> AccessToken | None:

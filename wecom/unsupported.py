@@ -23,7 +23,7 @@ class UnsupportedCalls:
         raise WeChatUnsupported("set_alias")
 
     async def log_out(self) -> None:
-        """The account is a service of the platform, which nobody logs in to."""
+        """The account is a service of the platform and has no login."""
         raise WeChatUnsupported("log_out")
 
     async def create_room(self, contact_ids: Sequence[str], topic: str) -> str:

@@ -99,7 +99,7 @@ RECEIVED: Final = {
 
 
 class CheckedServer(WecomServer):
-    """A stand-in that notes what no SDK knows: calls, fields of requests and fields of responses."""
+    """A stand-in that records calls, request fields and response fields unknown to the SDKs."""
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)

@@ -1,4 +1,4 @@
-"""What each channel can do: what is announced, what is implemented, and what the docs say."""
+"""Capabilities of each channel: those announced, implemented and documented agree."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from config.settings import AssistantSettings
 from tests.bot_process import ROOT
 from wechat.interface import PUPPET, Capability
-from wecom import account
+from wecom.capabilities import GROUP_CAPABILITIES, capabilities_of
 from wecom.unsupported import UnsupportedCalls
 
 CALLS = {  # the call that a capability is about
@@ -38,7 +38,7 @@ def official(**more: object) -> frozenset[Capability]:
         account="kefu1", kind="wecom", corp_id="ww1", secret="s", open_kfid="wk1",
         callback={"token": "t", "aes_key": "a" * 43}, **more,
     )  # fmt: skip
-    return account._capabilities(settings)
+    return capabilities_of(settings)
 
 
 @pytest.mark.parametrize("capability", CALLS)
@@ -50,7 +50,7 @@ def test_unannounced_capability_is_rejected_by_its_call(capability: Capability) 
 
 def test_settings_enable_capabilities() -> None:
     assert Capability.STAFF_CLIENT in official(handoff="client") - official()
-    assert official(groups={"pool": ["wr1"]}) - official() == account.GROUP_CAPABILITIES
+    assert official(groups={"pool": ["wr1"]}) - official() == GROUP_CAPABILITIES
 
 
 def test_docs_list_the_capabilities() -> None:

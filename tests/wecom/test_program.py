@@ -16,7 +16,8 @@ import aiohttp
 import pytest
 import yaml
 
-from tests.bot_process import ROOT, free_port
+from tests.bot_process import ROOT
+from tests.ports import free_port
 
 CUSTOMER, ACCOUNT = "wxid_heixuanfeng", "kefu1"
 START = 120.0  # timeout of starts and of all answers, for slow machines
@@ -25,7 +26,7 @@ KILLED_AT = (2, 4)
 
 
 class Process:
-    """A child process whose output goes to a file."""
+    """A child process with its output in a file."""
 
     def __init__(self, log: Path, *command: str) -> None:
         self._log = log
@@ -53,7 +54,7 @@ class Process:
 
 
 class ChatScenario:
-    """The customer at the page of the stand-in, and the bot."""
+    """The customer on the page of the stand-in, and the bot."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
