@@ -6,21 +6,24 @@ import asyncio
 from collections.abc import Sequence
 
 from app.container import Container
+from concurrency import gather_or_cancel
 from config.settings import AssistantSettings
 
 
 async def load_accounts(container: Container, accounts: Sequence[AssistantSettings]) -> None:
     """Load what handlers, queues and jobs need of some accounts, before their events are received."""
     names = [one.account for one in accounts]
-    await container.tls_seen.load()
-    await container.groups.load(names)
-    await container.blacklist.load(names)
-    await container.tickets.load(names)
-    await container.question_menus.load(names)
-    await container.fallbacks.load(names)
+    await gather_or_cancel(
+        container.tls_seen.load(),
+        container.groups.load(names),
+        container.blacklist.load(names),
+        container.tickets.load(names),
+        container.question_menus.load(names),
+        container.fallbacks.load(names),
+        container.staff_rooms.load(names),
+        container.create_governors(accounts),
+    )
     container.near_questions.prepare()
-    await container.staff_rooms.load(names)
-    await container.create_governors(accounts)
     await container.flow_runs.load(names)
     await container.outbox.load(names)
 

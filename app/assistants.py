@@ -17,6 +17,7 @@ from models.groups import QunState
 from services.accounts.wecom_storage import WecomStorage
 from services.work.conversation_workers import Handle
 from wechat.assistant import Assistant
+from wechat.bring_up import BringUp
 from wechat.connection import Timing
 from wechat.events import RawEvent
 from wechat.interface import Capability
@@ -51,6 +52,7 @@ class Assistants:
         self._address = cluster.address if cluster else container.config.api.public_url
         self._running: dict[str, tuple[Assistant | WecomAccount, EventListener]] = {}
         self._turn = asyncio.Lock()
+        self._bring_up = BringUp()
 
     # ---- running accounts ----
 
@@ -83,10 +85,13 @@ class Assistants:
         await assistant.start()
 
     def _build(self, settings: AssistantSettings, listener: EventListener) -> Assistant | WecomAccount:
+        may_call = self._container.ownership.may_act
         if settings.kind == "wecom":
             container, storage = self._container, self._storage(settings.account, listener)
-            return WecomAccount(settings, listener, storage, container.clock, lambda: container.transcription.is_on)
-        return Assistant(settings, listener, self._timing, self._container.tls_seen)
+            return WecomAccount(
+                settings, listener, storage, container.clock, lambda: container.transcription.is_on, may_call
+            )
+        return Assistant(settings, listener, self._timing, self._container.tls_seen, may_call, self._bring_up)
 
     def _storage(self, account: str, listener: EventListener) -> WecomStorage:
         container = self._container
@@ -98,6 +103,11 @@ class Assistants:
             container.outbox.retry_now(f"wx:{account}")
 
         return WecomStorage(container.store, account, container.clock, store_events, spoke)
+
+    def disconnect(self, account: str) -> None:
+        """Close an account's connection now: running calls fail."""
+        if account in self._running:
+            self._running[account][0].disconnect()
 
     async def stop(self, account: str, grace: float | None = None) -> None:
         """Disconnect an account and finish running work; queued work stays in the database."""
@@ -137,7 +147,7 @@ class Assistants:
             qr_code=wechat.qr_code,
         )
 
-    async def put(self, settings: AssistantSettings, who: str) -> tuple[AssistantStatus, bool]:
+    async def put(self, settings: AssistantSettings, actor: str) -> tuple[AssistantStatus, bool]:
         """Add an account, or change an added one; return its status and whether it is new.
 
         Raises InvalidParameter for an account of the config, or one without a gateway.
@@ -147,29 +157,29 @@ class Assistants:
         if settings.is_sandboxed:
             raise InvalidParameter("endpoint")
         async with self._turn:
-            new = await self._container.stored_assistants.put(settings, who)
+            new = await self._container.stored_assistants.put(settings, actor)
             if account in self._running:
                 await self.stop(account)
             await self._container.create_governor(settings)
             await self.start(settings)
             return self._status(account), new
 
-    async def remove(self, account: str, who: str) -> None:
+    async def remove(self, account: str, actor: str) -> None:
         """Remove an added account; raise AssistantUnknown, or InvalidParameter for an account of the config."""
         self._check_added(account)
         async with self._turn:
-            if not await self._container.stored_assistants.remove(account, who):
+            if not await self._container.stored_assistants.remove(account, actor):
                 raise AssistantUnknown(account)
             if account in self._running:
                 await self.stop(account)
             self._container.accounts.remove(account)
 
-    async def log_out(self, account: str, who: str) -> None:
+    async def log_out(self, account: str, actor: str) -> None:
         """Log an account out at its gateway; NotSupported, AssistantOffline, AssistantUnknown, WeChatError."""
         container = self._container
         container.accounts.require(account, Capability.LOG_OUT)
         wechat = container.accounts.online(account)
-        action = await container.audit.begin(account, "log_out", who, account)
+        action = await container.audit.begin(account, "log_out", actor, account)
         try:
             await wechat.log_out()
         except WeChatError as error:

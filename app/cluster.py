@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import suppress
-from enum import StrEnum
 from typing import Any, Final
 
 from sqlmodel import Session
@@ -18,15 +17,17 @@ from app.container import Container
 from config import ConfigError
 from config.settings import AssistantSettings
 from jobs.scheduler import Jobs
+from models.db import is_away
 from services.cluster.news import ClusterNews
-from services.cluster.parts import ClusterParts
+from services.cluster.parts import Cause, ClusterParts
 from services.cluster.shared import WORK, Shared
 from services.work.key_batcher import KeyBatcher
 from services.work.ownership import GLOBAL
 
 log = logging.getLogger(__name__)
-TAKEN_AT_ONCE: Final = 32
-# A process that stops gives up an account every DRAIN_INTERVAL, so that the others can start it at once, but all of
+TAKEN_AT_ONCE: Final = 100
+COMPARE_PAUSE: Final = 0.02  # seconds between two comparisons of the leases with the accounts served
+# A process that stops releases an account every DRAIN_INTERVAL, so that the others can start it at once, but all of
 # them within DRAIN_SECONDS.
 DRAIN_INTERVAL: Final = 0.1
 DRAIN_SECONDS: Final = 5.0
@@ -34,17 +35,6 @@ RETRY_SECONDS: Final = 1.0  # seconds until an account that could not be taken i
 LOSS_GRACE: Final = 0.2  # seconds that what runs may still take once the leases are lost
 BALANCING: Final = 5.0  # seconds that what runs may take when an account is given to another process
 MIN_GRACE: Final = 0.1
-
-
-class Cause(StrEnum):
-    """The reason why an account moves."""
-
-    TAKEN = "taken"
-    DRAIN = "drain"  # this process is about to stop
-    BALANCE = "balance"  # another process has too few
-    LOST = "lost"  # the leases have run out
-    REMOVED = "removed"  # the assistant was removed
-    CHANGED = "changed"  # its settings are others
 
 
 class Cluster:
@@ -104,11 +94,11 @@ class Cluster:
             self._start_again()
 
     async def drain(self) -> None:
-        """Give up all accounts, one after the other, finishing running work."""
+        """Release all accounts one by one, after finishing running work."""
         self._draining = True
         if not self._member.fenced:
             await self._announce_draining()
-        # Accounts that are being taken are given up completely.
+        # Accounts that are being taken are released completely.
         await asyncio.gather(*self._busy.values(), return_exceptions=True)
         started, accounts, moves = time.monotonic(), list(self.serving), []
         interval = min(DRAIN_INTERVAL, DRAIN_SECONDS / len(accounts)) if accounts and self._member.has_others else 0.0
@@ -142,18 +132,22 @@ class Cluster:
 
     async def _follow(self) -> None:
         while True:
+            # Once the leases have run out, others may begin a second later: the gateways must be free by then.
+            left = self._member.seconds_left()
             with suppress(TimeoutError):
-                async with asyncio.timeout(RETRY_SECONDS):
+                async with asyncio.timeout(min(left, RETRY_SECONDS) if left else RETRY_SECONDS):
                     await self._wake.wait()
             self._wake.clear()
             if self._member.fenced:
                 self._start_again()
             self._compare()
+            await asyncio.sleep(COMPARE_PAUSE)
 
     def _compare(self) -> None:
         held = dict(self._member.held) if self._member.valid() else {}
         for account, epoch in self.serving.items():
             if held.get(account) != epoch:
+                self._assistants.disconnect(account)  # now, even while another change of the account is under way
                 self._move(account, self._lose(account))
         if self._draining:
             return
@@ -192,9 +186,15 @@ class Cluster:
                     await self._container.outbox.load([GLOBAL])
                 else:
                     await self._load(account)
+                    if self._member.held.get(account) != epoch:  # it ended meanwhile
+                        await self._drop(account, LOSS_GRACE)
+                        return
                     await self._assistants.start(self._known[account], epoch)
-            except Exception:  # the database, mostly; the lease stays, and it is tried again
-                log.exception("account %s cannot be served yet", account)
+            except Exception as error:  # the lease is kept, and the start is retried
+                trace = None if is_away(error) else error
+                log.error(  # noqa: TRY400 - without a traceback while the database is away
+                    "account %s cannot be served yet: %s", account, type(error).__name__, exc_info=trace
+                )
                 await self._drop(account, LOSS_GRACE)
                 await asyncio.sleep(RETRY_SECONDS)
                 return

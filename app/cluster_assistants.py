@@ -45,17 +45,17 @@ class ClusterAssistants(Assistants):
         answers = await asyncio.gather(*(self._peers.ask(address, PATH) for address in others))
         by_account = {one.account: one for one in self.listed_here()}
         for answer in answers:
-            for said in answer["assistants"] if answer else ():
-                status = AssistantStatus(**{**said, "capabilities": tuple(said["capabilities"])})
+            for row in answer["assistants"] if answer else ():
+                status = AssistantStatus(**{**row, "capabilities": tuple(row["capabilities"])})
                 by_account.setdefault(status.account, status)
         return [by_account.get(account) or _status_of_other(account, holder) for account, holder in holders.items()]
 
-    async def put(self, settings: AssistantSettings, who: str) -> tuple[AssistantStatus, bool]:
+    async def put(self, settings: AssistantSettings, actor: str) -> tuple[AssistantStatus, bool]:
         """Add or change an account; a process with free capacity takes it over."""
         self._check_added(settings.account)
         if settings.is_sandboxed:
             raise InvalidParameter("endpoint")
-        new = await self._container.stored_assistants.put(settings, who)
+        new = await self._container.stored_assistants.put(settings, actor)
         await self._parts.member.call(self._parts.leases.register_accounts, [settings.account])
         for _ in range(int(UNTIL_HELD / POLL_INTERVAL)):
             if await self._peers.holder(settings.account, fresh=True):
@@ -64,12 +64,14 @@ class ClusterAssistants(Assistants):
         status = next((one for one in await self.listed() if one.account == settings.account), None)
         return status or _status_of_other(settings.account, ""), new
 
-    async def remove(self, account: str, who: str) -> None:
+    async def remove(self, account: str, actor: str) -> None:
         """Remove an account; its holder is notified, stops it and removes its lease."""
         self._check_added(account)
-        if not await self._container.stored_assistants.remove(account, who):
+        if not await self._container.stored_assistants.remove(account, actor):
             raise AssistantUnknown(account)
-        await self._parts.member.call(self._parts.leases.forget, account)  # nobody does if it has no holder
+        await self._parts.member.call(
+            self._parts.leases.forget, account
+        )  # an account without a holder has no process to respond
 
 
 def _status_of_other(account: str, holder: str) -> AssistantStatus:

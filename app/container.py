@@ -76,7 +76,7 @@ class Container(SupportParts):
         config, store, clock, accounts = self.config, self.store, self.clock, self.accounts
         groups, messages, state_of = self.groups, self.messages, self.outbox.state_of
         self.outbound_requests = OutboundRequests(store, accounts, groups, messages, state_of)
-        self.deferred_groups = DeferredGroups(store, accounts, groups, self.group_lifecycle, self.outbox)
+        self.deferred_groups = DeferredGroups(store, accounts, self.group_lifecycle, self.outbox)
         self.attachments = Attachments(self.media, self.http_client, config.api)
         self.webhooks = WebhookDelivery(self.outbox, store, self.audit, self.http_client, config.webhooks, clock)
         self.timed_messages = TimedMessages(store, groups, messages, self.audit, self.zone, clock)

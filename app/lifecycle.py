@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from sandbox.systems import Systems
 
 log = logging.getLogger(__name__)
-FILE_SECONDS: Final = 1.0  # seconds between two looks at the database file
+FILE_SECONDS: Final = 1.0  # seconds between checks of the database file
 GRACE: Final = 8.0  # seconds that running work has to finish after SIGTERM
 
 
@@ -102,7 +102,9 @@ class Bot:
             await self.jobs.start()
             stack.push_async_callback(self.jobs.stop)
             if self.cluster is not None:
-                stack.push_async_callback(self.cluster.stop)  # its heartbeat goes on until the last request is answered
+                stack.push_async_callback(
+                    self.cluster.stop
+                )  # its heartbeat continues until the last request is answered
             await self._start_web(stack)
             watching = asyncio.create_task(self._watch_database_file())
             stack.callback(watching.cancel)
@@ -147,7 +149,7 @@ class Bot:
         self.stopping.set()
 
     async def _watch_database_file(self) -> None:
-        while not self.container.store.file.is_lost:  # noqa: ASYNC110 - nothing tells of it
+        while not self.container.store.file.is_lost:  # noqa: ASYNC110 - there is no event to await
             await asyncio.sleep(FILE_SECONDS)
         log.error("the database file was deleted or replaced; stopping")
         self._on_database_lost("the database file was deleted or replaced")
@@ -160,7 +162,7 @@ class Bot:
     def _grace(self) -> float:
         """Return the seconds that running work still has."""
         if self.starts_again or self.database_lost:
-            return 0.1  # what it writes is refused or lost
+            return 0.1  # its writes are rejected or lost
         return max(0.5, self._stop_by - time.monotonic())
 
     async def _settings(self, stack: AsyncExitStack) -> list[AssistantSettings]:
@@ -226,7 +228,7 @@ class Bot:
         stack.push_async_callback(container.governors.drain)
 
     async def _load_accounts(self, stack: AsyncExitStack) -> None:
-        """Read what is kept of the accounts, of all of them at once."""
+        """Read the stored state of all accounts in one query."""
         container = self.container
         await container.groups.load()
         await container.blacklist.load()

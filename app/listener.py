@@ -15,7 +15,6 @@ from config.texts import fill
 from models.durable import Priority
 from services.accounts.address_book import AddressBook
 from services.changes import ChangeKind
-from services.work import relay_position
 from services.work.conversation_workers import Handle
 from services.work.inbox import Inbox
 from services.work.write_batcher import WriteBatcher
@@ -23,8 +22,8 @@ from wechat.entities import Contact
 from wechat.events import Event, Message, RawEvent
 from wechat.interface import State, WeChat
 
-# new friends found at once that are greeted; more indicate a changed list, not people who wait for a greeting
-FEW: Final = 20
+# number of new friends found together up to which they are greeted; more mean that the list itself has changed
+MAX_GREETED: Final = 20
 
 
 class EventListener:
@@ -78,12 +77,11 @@ class EventListener:
 
     async def start(self, epoch: int | None = None) -> None:
         """Load the address book and resume stored events. `epoch`: of the account's lease, if it has one."""
-        await self.address_book.load()
-        await self.inbox.start()
-        begin = partial(relay_position.begin, account=self._account, epoch=epoch)
-        begun, position = await self._container.store.write(begin)
+        state = await self._container.stored_states.begin(self._account, epoch)
+        await self.address_book.start(state.directory)
+        await self.inbox.start(state.events)
         if self._wechat is not None:
-            self._wechat.begin(begun, position)
+            self._wechat.begin(state.epoch, state.position)
 
     async def stop(self, grace: float) -> None:
         """Stop within `grace` seconds."""
@@ -119,7 +117,7 @@ class EventListener:
     def _report(self, session: Session, news: list[tuple[str, str]]) -> None:
         for kind, reason in news:
             data = {"assistant": self._account, "qr_code" if kind == "account.scan" else "reason": reason}
-            self._container.webhook_events.tell(session, kind, self._account, data)
+            self._container.webhook_events.publish(session, kind, self._account, data)
 
     async def synced(self, account: str, since: datetime | None, changed: Iterable[str]) -> None:
         """Handle what was found while contacts and groups were read again."""
@@ -129,7 +127,9 @@ class EventListener:
             people = [contacts[id] for id in changed if id in contacts]
             new = [person for person in people if person.friend and not person.official]
             for person in new:
-                await self._container.store.write(partial(self._became_friend, person=person, greet=len(new) <= FEW))
+                await self._container.store.write(
+                    partial(self._became_friend, person=person, greet=len(new) <= MAX_GREETED)
+                )
             for contact_id in await self._container.reconcile.account(account):
                 self._container.token_joins.became_friend_soon(
                     account, contact_id

@@ -23,19 +23,19 @@ class ServiceManager:
 
     def ready(self) -> None:
         """Report that the start is complete."""
-        self._tell("READY=1")
+        self._notify("READY=1")
 
     def stopping(self) -> None:
         """Report that the stop has begun."""
-        self._tell("STOPPING=1")
+        self._notify("STOPPING=1")
 
     async def keep_alive(self) -> None:
         """Report twice per watchdog interval that the event loop is running, until cancelled."""
         while self._address and self._watchdog:
-            self._tell("WATCHDOG=1")
+            self._notify("WATCHDOG=1")
             await asyncio.sleep(self._watchdog / 2)
 
-    def _tell(self, state: str) -> None:
+    def _notify(self, state: str) -> None:
         if not self._address:
             return
         try:

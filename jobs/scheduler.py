@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
+import stamina
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
@@ -17,6 +18,7 @@ from app.container import Container
 from config import Config
 from config.settings import JobSettings as Change
 from jobs.job import ScheduledJob
+from models.db import is_away
 from services.outreach.timed_messages import trigger
 from services.upkeep.job_log import JobRun
 from services.upkeep.reload import Prepared
@@ -24,8 +26,8 @@ from services.work.ownership import GLOBAL
 
 log = logging.getLogger(__name__)
 ONLINE_TIMEOUT: Final = 60.0  # seconds to wait for the accounts before making up missed runs
-LOOK_EVERY: Final = 20.0  # seconds between checks whether the clock was set back
-MOVING: Final = 120.0  # seconds in which an account may have been with nobody when a job was due
+CHECK_INTERVAL: Final = 20.0  # seconds between checks whether the clock was set back
+MOVING: Final = 120.0  # seconds for which an account may have had no holder when a job was due
 SETTLED: Final = 15.0  # seconds after which accounts that were taken together are all there
 
 
@@ -92,7 +94,7 @@ class Jobs:
 
     def _plan(self, name: str) -> None:
         self._scheduler.add_job(
-            self.run,
+            self._run_planned,
             self._triggers[name],
             args=[name],
             id=name,
@@ -101,6 +103,14 @@ class Jobs:
             max_instances=1,
             replace_existing=True,
         )
+
+    async def _run_planned(self, name: str) -> None:
+        try:
+            await self.run(name)
+        except asyncio.CancelledError:
+            if self._scheduler.running:
+                raise
+            log.info("job %s was cancelled because the process stops", name)
 
     def _prepare(self, config: Config) -> Prepared:
         """Prepare the job times of a new config."""
@@ -130,11 +140,13 @@ class Jobs:
     def account_taken(self) -> None:
         """Run the jobs soon that were missed while an account had no holder; jobs are idempotent."""
         if self._after_taking is None or self._after_taking.done():
-            self._after_taking = asyncio.create_task(self._run_what_was_due())
+            self._after_taking = asyncio.create_task(self._run_missed_jobs())
 
-    async def _run_what_was_due(self) -> None:
+    async def _run_missed_jobs(self) -> None:
         await asyncio.sleep(SETTLED)
-        await self._container.job_log.load()  # what other processes have run
+        async for attempt in stamina.retry_context(on=is_away, attempts=None, timeout=None, wait_max=CHECK_INTERVAL):
+            with attempt:
+                await self._container.job_log.load()  # runs of other processes
         for name in list(self._triggers):
             job = self._known[name]
             if job.made_up and (self._missed(name) is not None if job.once else self._was_due_lately(name)):
@@ -144,7 +156,7 @@ class Jobs:
         due = self._next_after(name, self._container.clock() - MOVING)
         return due is not None and due <= self._container.clock()
 
-    async def made_up(self) -> None:
+    async def wait_for_missed_runs(self) -> None:
         """Wait until the missed runs are made up."""
         await asyncio.gather(*self._tasks[:1])
 
@@ -185,7 +197,7 @@ class Jobs:
         """Schedule all jobs again when the clock was set back: APScheduler would wait for the old times."""
         latest = self._container.clock()
         while True:
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(CHECK_INTERVAL)
             if self._container.clock() < latest:
                 log.warning("the clock was set back: all jobs are rescheduled")
                 for name, times in self._triggers.items():

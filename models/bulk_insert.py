@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from sqlalchemy import Connection, Executable
+from sqlalchemy import Connection
 from sqlmodel import Session
 
-Row = dict[str, Any]
+from models.row_statements import Row, RowStatement
+
 Given = Callable[[Any], object]  # called with the row of the statement's RETURNING clause
 KEY: Final = "bulk"
 
@@ -17,9 +18,9 @@ class BulkInsert:
     """The pending rows of one transaction. A write that fails discards its rows."""
 
     def __init__(self) -> None:
-        self._waiting: dict[Executable, tuple[list[Row], list[Given]]] = {}
+        self._waiting: dict[RowStatement, tuple[list[Row], list[Given]]] = {}
 
-    def put(self, statement: Executable, row: Row, given: Given | None = None) -> None:
+    def put(self, statement: RowStatement, row: Row, given: Given | None = None) -> None:
         """Add a row for the statement."""
         rows, givens = self._waiting.setdefault(statement, ([], []))
         rows.append(row)
@@ -30,13 +31,13 @@ class BulkInsert:
         """Execute the statements for all pending rows."""
         waiting, self._waiting = self._waiting, {}
         for statement, (rows, givens) in waiting.items():
-            answers = connection.execute(statement, rows)
+            answers = statement.execute(connection, rows)
             if givens:
                 for given, answer in zip(givens, answers, strict=True):
                     given(answer)
 
 
-def in_bulk(session: Session, statement: Executable, row: Row, given: Given | None = None) -> None:
+def in_bulk(session: Session, statement: RowStatement, row: Row, given: Given | None = None) -> None:
     """Insert the row with the commit at the latest, together with the other rows of the same statement.
 
     `given` is called with what the statement returns for the row. Either all rows of a statement have it or none;

@@ -13,7 +13,7 @@ class Member(SQLModel, table=True):
     advertise: str  # where the others reach it
     capacity: int
     version: str
-    draining: bool = False  # it is about to stop and takes no accounts
+    draining: bool = False  # it takes no accounts, because it starts or is about to stop
     seen: float
 
 

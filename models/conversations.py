@@ -10,9 +10,10 @@ from models.row_id import row_id
 _IN_TICKET = text("ticket is not null")
 
 
-class Said(SQLModel, table=True):
+class StoredMessage(SQLModel, table=True):
     """One message: private ones in both directions; in groups, those to the assistant and from it."""
 
+    __tablename__ = "said"
     __table_args__ = (
         Index("ix_said_conversation", "account", "conversation", "id"),
         Index("ix_said_ticket", "ticket", "id", sqlite_where=_IN_TICKET, postgresql_where=_IN_TICKET),
@@ -50,8 +51,10 @@ class BecameFriend(SQLModel, table=True):
     at: float
 
 
-class FallbackSaid(SQLModel, table=True):
+class FallbackSent(SQLModel, table=True):
     """When a person last received the fallback reply."""
+
+    __tablename__ = "fallbacksaid"
 
     account: str = Field(primary_key=True)
     contact_id: str = Field(primary_key=True)

@@ -18,27 +18,30 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import stamina
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Engine, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.pool import QueuePool
 from sqlmodel import Session, SQLModel
 
+from models.commit_delay import CommitDelay
 from models.database_file import DatabaseFile, FileLost
 from models.durable import Setting
-from models.fence import TransactionGuard, session_name
+from models.fence import TransactionGuard, WriteRefused, session_name
 from models.group_commit import AfterCommit, CommitOutcome, GroupCommit, WriteJob, failed
 from models.latency import COMMIT, READ, database_seconds
 from models.schema import bring_up_to_date
+from models.sqlite_settings import configure_sqlite
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 MAX_PER_COMMIT: Final = 256
-BUSY_MS: Final = 4000  # milliseconds that SQLite waits for a lock; a REST call may wait twice as long
 PING: Final = "ping"  # key of the row that `Store.ping` writes
-ASK_AGAIN: Final = 1.0  # seconds between queries about the result of a lost commit
-READ_AGAIN: Final = 3.0  # seconds for which a read is repeated whose connection was lost, as when PostgreSQL recovers
+RECHECK_INTERVAL: Final = 1.0  # seconds between queries about the result of a lost commit
+READ_RETRY_SECONDS: Final = (
+    3.0  # seconds for which a read that lost its connection is repeated, such as while PostgreSQL recovers
+)
 READ_ONLY: Final = "25006"  # PostgreSQL's SQLSTATE: a standby, or a primary that has become one
 # Rows per INSERT with RETURNING. The driver keeps a prepared statement for every row count: SQLAlchemy's default of
 # 1000 used 15 MB within a day.
@@ -46,7 +49,7 @@ ROWS_AT_ONCE: Final = 32
 
 
 # Without these, a client waits two hours for a server that lost power. tcp_user_timeout is in milliseconds.
-LIVELY: Final = {
+CONNECTION_DEFAULTS: Final = {
     "client_encoding": "utf8",
     "connect_timeout": 5,
     "keepalives_idle": 10,
@@ -69,7 +72,7 @@ def parse(url: str) -> URL:
 
 def with_keepalives(url: URL) -> dict[str, Any]:
     """Return the connection arguments for PostgreSQL; parameters in the URL take precedence."""
-    return {name: value for name, value in LIVELY.items() if name not in url.query}
+    return {name: value for name, value in CONNECTION_DEFAULTS.items() if name not in url.query}
 
 
 class Store:
@@ -84,6 +87,7 @@ class Store:
         self._engine = self._make_engine()
         self.seconds = database_seconds()
         self._commits = GroupCommit(self._engine)
+        self.commit_delay = CommitDelay()
         self._readers = ThreadPoolExecutor(4 if self.is_sqlite else 10, "store-read")
         self._jobs: queue.SimpleQueue[WriteJob | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -112,8 +116,7 @@ class Store:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         connect = {"check_same_thread": False}
         engine = create_engine(self.url, poolclass=QueuePool, pool_size=6, connect_args=connect, **usual)
-        event.listen(engine, "connect", _set_up_sqlite)
-        event.listen(engine, "begin", _begin)
+        configure_sqlite(engine)
         return engine
 
     async def open(self) -> None:
@@ -166,7 +169,7 @@ class Store:
     async def read(self, fn: Callable[[Session], T]) -> T:
         """Run `fn` in a session of its own on the read pool and return its value.
 
-        If PostgreSQL closes the connection meanwhile, such as at its restart, `fn` runs again on another one.
+        If PostgreSQL closes the connection, for example at its restart, `fn` runs again on another one.
         """
         loop = asyncio.get_running_loop()
         try:
@@ -175,8 +178,8 @@ class Store:
             if not error.connection_invalidated:
                 raise
             log.warning("the connection was lost during a read, which is repeated: %s", type(error.orig).__name__)
-        # The waits are on the event loop: they hold up no other read.
-        async for attempt in stamina.retry_context(on=is_away, attempts=None, timeout=READ_AGAIN, wait_max=0.5):
+        # The waits are on the event loop: they block no other read.
+        async for attempt in stamina.retry_context(on=is_away, attempts=None, timeout=READ_RETRY_SECONDS, wait_max=0.5):
             with attempt:
                 return await loop.run_in_executor(self._readers, self._read, fn)
         raise AssertionError  # the context returns or raises
@@ -198,7 +201,16 @@ class Store:
     async def write(self, fn: Callable[[Session], T]) -> T:
         """Run `fn` in a transaction and return its value after the commit; an exception rolls back."""
         # Cancelling the caller does not cancel the write: it may already share a commit with others.
-        return await asyncio.shield(self.write_soon(fn))
+        future = self.write_soon(fn)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            future.add_done_callback(_log_failure)
+            raise
+
+    def write_in_background(self, fn: Callable[[Session], Any]) -> None:
+        """Queue a write whose caller does not need its outcome; a failure is logged."""
+        self.write_soon(fn).add_done_callback(_log_failure)
 
     # ---- the writer thread ----
 
@@ -224,12 +236,13 @@ class Store:
         batch: list[WriteJob] = []
         while len(batch) < MAX_PER_COMMIT:
             try:
-                wait = not batch
-                job = self._jobs.get(wait, ASK_AGAIN if self._commits.are_unsure else None)
+                job = self._jobs.get(not batch, RECHECK_INTERVAL if self._commits.are_unsure else None)
             except queue.Empty:
                 break
             if job is None:
                 return batch, False
+            if not batch and not self.is_sqlite and (delay := self.commit_delay.seconds()):
+                time.sleep(delay)
             batch.append(job)
         return batch, True
 
@@ -254,6 +267,14 @@ def is_away(error: BaseException) -> bool:
     return error.connection_invalidated or type(error) in (OperationalError, InterfaceError, DatabaseError)
 
 
+def _log_failure(write: asyncio.Future[Any]) -> None:
+    """Log the failure of a write for whose outcome nobody waits."""
+    error = None if write.cancelled() else write.exception()
+    if error is not None:
+        is_expected = is_away(error) or isinstance(error, WriteRefused)
+        log.error("a write in the background failed: %s", type(error).__name__, exc_info=None if is_expected else error)
+
+
 def _settle(outcomes: list[CommitOutcome]) -> None:
     for outcome in outcomes:
         for then in outcome.then:
@@ -267,15 +288,3 @@ def _settle(outcomes: list[CommitOutcome]) -> None:
             outcome.job.future.set_exception(outcome.error)
         else:
             outcome.job.future.set_result(outcome.value)
-
-
-def _set_up_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # turns off sqlite3's implicit BEGIN, which comes late and never for DDL
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_MS}", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN")

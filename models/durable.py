@@ -83,7 +83,9 @@ class OutboxItem(SQLModel, table=True):
 
     id: int | None = row_id()
     queue: str = Field(index=True)  # "wx:ACCOUNT", "hook:NAME", "make:ACCOUNT"
-    account: str = Field(default="", sa_column_kwargs={"server_default": ""})  # whose holder does it; "" = nobody's
+    account: str = Field(
+        default="", sa_column_kwargs={"server_default": ""}
+    )  # the account whose holder runs it; "" = none
     key: str  # within a queue, one key's items go in order
     priority: str = Priority.REPLY
     body: str  # JSON

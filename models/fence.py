@@ -19,7 +19,7 @@ _END: Final = text(
     "WITH held AS (SELECT account FROM accountlease WHERE member = :id AND account = ANY(CAST(:accounts AS varchar[])) "
     "ORDER BY account FOR SHARE) SELECT txid_current(), (SELECT count(*) FROM held)"
 )
-IDLE_LIMIT: Final = "2s"  # that a transaction may be idle
+IDLE_LIMIT: Final = "2s"  # maximum idle time of a transaction
 _ACCOUNTS: Final = "accounts"  # key of Session.info
 
 

@@ -28,7 +28,7 @@ DISCARDED = "{}"  # replaces the collected values when a run ends
 
 
 class FlowRun(SQLModel, table=True):
-    """One person's run of a flow. It keeps a copy of the flow, because the config may change meanwhile."""
+    """One person's run of a flow. It keeps a copy of the flow, because the config may change during the run."""
 
     id: int | None = Field(default=None, primary_key=True)
     key: str = Field(default_factory=lambda: uuid.uuid4().hex, unique=True)  # prefix of its idempotency keys

@@ -101,12 +101,12 @@ class GroupCommit:
                 return failed(batch, error)
             outcomes = []
             for number, job in enumerate(batch, 1):
-                outcomes += self._alone(connection, job)
+                outcomes += self._commit_alone(connection, job)
                 if self._unsure is not None:  # later jobs must not overtake it
                     return outcomes + failed(batch[number:], self._unsure.error)
             return outcomes
 
-    def _alone(self, connection: Connection, job: WriteJob) -> list[CommitOutcome]:
+    def _commit_alone(self, connection: Connection, job: WriteJob) -> list[CommitOutcome]:
         attempt = 1
         while True:
             try:
@@ -149,7 +149,8 @@ class GroupCommit:
 def _was_done(connection: Connection, mark: int) -> bool:
     """Tell whether a transaction was committed.
 
-    If it is still in progress, its backend is terminated: PostgreSQL may not notice for long that the client is gone.
+    If it is still in progress, its backend is terminated: PostgreSQL may take long to notice that the client has
+    disconnected.
     """
     while True:
         try:

@@ -17,7 +17,7 @@ class QunState(StrEnum):
     MAKING = "making"  # requested, but not yet seen in WeChat
     ACTIVE = "active"
     LOST = "lost"  # the assistant was removed from it
-    CLOSED = "closed"  # ended by a business system: the assistant has left, token and page are gone
+    CLOSED = "closed"  # closed by a business system: the assistant has left, token and page are removed
 
 
 class MemberState(StrEnum):
@@ -106,7 +106,7 @@ class ProposalState(StrEnum):
 
 
 class RoomProposal(SQLModel, table=True):
-    """A room of WeChat that seems to be one of a group, whose id has changed."""
+    """A WeChat room that seems to be a group's room under a new id."""
 
     __table_args__ = (UniqueConstraint("account", "room_id"),)
 
@@ -161,7 +161,7 @@ class MemberRecord(SQLModel, table=True):
     name: str = ""
     warnings: int = 0
     blacklisted: bool = False
-    removal_told: bool = False  # the owner was told that the assistant could not remove them
+    removal_told: bool = False  # the owner was notified that the assistant could not remove them
     updated_at: float = Field(default_factory=time.time)
 
 

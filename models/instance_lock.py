@@ -22,7 +22,7 @@ from sqlalchemy.pool import NullPool
 from models.db import parse, with_keepalives
 
 log = logging.getLogger(__name__)
-PATIENCE: Final = 30.0  # seconds in which PostgreSQL notices that the machine of a former holder is gone
+PATIENCE: Final = 30.0  # seconds until PostgreSQL notices that a former holder's machine is down
 WATCH_EVERY: Final = 5.0
 # Without these, a server may keep the session of a machine that lost power for hours.
 KEEPALIVE: Final = ("tcp_keepalives_idle = 10", "tcp_keepalives_interval = 5", "tcp_keepalives_count = 2")
@@ -36,7 +36,7 @@ class DatabaseInUse(Exception):
 
 
 class DatabaseLost(Exception):
-    """The database can no longer be used; the message says why."""
+    """The database can no longer be used; the message has the reason."""
 
 
 class InstanceLock(Protocol):
@@ -125,14 +125,14 @@ class ServerLock:
 
         def run() -> None:
             while not self._ended.wait(WATCH_EVERY):
-                if not self._still():
+                if not self._is_still_held():
                     log.error("another wxbot has taken the database while it was unavailable")
                     loop.call_soon_threadsafe(on_lost)
                     return
 
         threading.Thread(target=run, name="claim", daemon=True).start()
 
-    def _still(self) -> bool:
+    def _is_still_held(self) -> bool:
         """Tell whether no other process holds the lock, reconnecting if necessary."""
         try:
             if self._connection is not None:

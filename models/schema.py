@@ -26,7 +26,7 @@ _STAMP: Final = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL 
 
 
 class UnusableDatabase(Exception):
-    """The database cannot be used by this version; the message says why."""
+    """This version cannot use the database; the message has the reason."""
 
 
 def bring_up_to_date(connection: Connection) -> None:
@@ -96,8 +96,8 @@ def _oldest(connection: Connection, tables: Collection[str]) -> str | None:
     """Return the oldest revision whose code can use the tables, as stored by the version that migrated them."""
     if "setting" not in tables:
         return None
-    wanted = text("SELECT value FROM setting WHERE key = :key")
-    oldest: str | None = connection.execute(wanted, {"key": OLDEST_KEY}).scalar()
+    query = text("SELECT value FROM setting WHERE key = :key")
+    oldest: str | None = connection.execute(query, {"key": OLDEST_KEY}).scalar()
     return oldest
 
 

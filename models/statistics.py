@@ -9,7 +9,7 @@ class DayTotal(SQLModel, table=True):
     """The totals of one day in the configured time zone, over all groups and tickets."""
 
     day: str = Field(primary_key=True)
-    messages: int = 0  # said in groups
+    messages: int = 0  # messages in groups
     joins: int = 0
     leaves: int = 0
     sent: int = 0  # messages sent by all accounts

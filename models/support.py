@@ -36,7 +36,7 @@ class Ticket(SQLModel, table=True):
         Index("ix_ticket_state_id", "state", "id"),  # these three are for lists, newest first
         Index("ix_ticket_account_id", "account", "id"),
         Index("ix_ticket_account_state_id", "account", "state", "id"),
-        Index("ix_ticket_opened", "opened_at", "answered_at", "mark"),  # all that the charts ask for
+        Index("ix_ticket_opened", "opened_at", "answered_at", "mark"),  # covers the queries of the charts
         {"sqlite_autoincrement": True},  # a number is never given twice
     )
 
@@ -48,7 +48,7 @@ class Ticket(SQLModel, table=True):
     room_id: str = ""  # the staff room it was announced in
     staff_id: str = ""  # the assignee
     staff_name: str = ""
-    # Said.id up to which staff has seen the conversation
+    # StoredMessage.id up to which staff have seen the conversation
     told: int = Field(default=0, sa_column=Column(WIDE, nullable=False))
     called_by: str = ""  # the staff member who last addressed the ticket; their next picture goes to it
     called_at: float = 0

@@ -34,7 +34,7 @@ class WecomChat(SQLModel, table=True):
 
     account: str = Field(primary_key=True)
     chat_id: str = Field(primary_key=True)
-    state: str = ""  # what its members carry who joined by the code
+    state: str = ""  # state value of members who joined by the code
     config_id: str = ""  # of the join way; "" for a group that WeCom created behind one
     picture: bytes = b""
 

@@ -31,6 +31,7 @@ from services.messaging.webhook_events import WebhookEvents
 from services.support.staff_rooms import StaffRooms
 from services.work.outbox import Outbox
 from services.work.ownership import Ownership
+from services.work.stored_state import StoredStates
 
 # The official channel's limits are far above what an account needs; its rate limit errors are handled as they occur.
 UNLIMITED = PacingSettings(enabled=False)
@@ -51,6 +52,7 @@ class MessagingParts:
         self.ownership = self.cluster.ownership if self.cluster else Ownership()
         self.changes = ChangeFeed(self.cluster.announcements.publish if self.cluster else None)
         self.outbox = Outbox(self.store, clock, self.ownership)
+        self.stored_states = StoredStates(self.store)
         self._create_accounts(sandboxed)
         self.webhook_events = WebhookEvents(self.outbox, config.webhooks, clock)
         self.loop_detector = LoopDetector(clock)

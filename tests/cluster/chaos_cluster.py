@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import sys
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -14,13 +16,17 @@ from typing import Any
 
 import aiohttp
 from grpclib.events import RecvRequest, listen
+from sqlalchemy import make_url
 
 import sandbox
 from protocol.relaying import EPOCH
 from sandbox.world.world import World
-from tests.bot_process import ROOT, free_port
+from tests.bot_process import ROOT
+from tests.cluster.cpu_usage import CpuUsage, of_process, of_server
 from tests.cluster.processes import Member
 from tests.cluster.proxy import Proxy, to_postgres
+from tests.cluster.service_times import ServiceTimes
+from tests.ports import free_port, free_ports
 from tests.waiting import SECONDS
 
 LEASE = 5.0
@@ -41,10 +47,12 @@ class ChaosCluster:
         self.to_gateway: dict[str, Proxy] = {}
         self._count = members
         self.members: list[Member] = []
+        self.times = ServiceTimes(database, self.accounts, self.members, LEASE)
         self.sandbox: sandbox.Sandbox
         self.http: aiohttp.ClientSession
-        self.epochs: dict[str, list[tuple[int, str]]] = {account: [] for account in self.accounts}
         self.stale: list[str] = []  # calls of an epoch after one of a later epoch
+        self.on_call: list[Callable[[str, str], None]] = []  # called with account and name of each call
+        self._relay = 0  # process id
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> ChaosCluster:
@@ -69,13 +77,13 @@ class ChaosCluster:
         assistants = [
             {"account": a, "endpoint": endpoints[a], "token": self.sandbox.token, "tls": False} for a in self.accounts
         ]
-        self.members = [
-            Member(self.folder, number, assistants, url, LEASE, 3600 if self.proxied and not number else 0)
-            for number, url in enumerate(databases)
-        ]
+        for number, url in enumerate(databases):
+            clock = 3600 if self.proxied and not number else 0
+            self.members.append(Member(self.folder, number, assistants, url, LEASE, clock, preloaded=True))
         for member in self.members:
             await member.start()
-        await self.all_served(SECONDS)
+        await self._stack.enter_async_context(self.times)
+        await self.times.settled()
 
     async def __aexit__(self, *_: object) -> None:
         for member in self.members:
@@ -83,13 +91,15 @@ class ChaosCluster:
         await self._stack.aclose()
 
     def _record(self, account: str, server: Any) -> None:
-        """Record the epoch of every modifying call at the gateway."""
+        """Compare the epoch of every call at the gateway with those before it."""
         latest = 0
 
         async def called(event: RecvRequest) -> None:
             nonlocal latest
             epoch, name = int(str(event.metadata.get(EPOCH, 0))), event.method_name.rpartition("/")[2]
-            if epoch < latest and name.startswith(("MessageSend", "Room", "Contact", "Friendship")):
+            for listener in self.on_call:
+                listener(account, name)
+            if epoch < latest:
                 self.stale.append(f"{account} {name} {epoch} < {latest}")
             latest = max(latest, epoch)
 
@@ -108,7 +118,7 @@ class ChaosCluster:
 
     async def _relays(self) -> dict[str, str]:
         """A process with a relay before each gateway."""
-        ports = {account: free_port() for account in self.accounts}
+        ports = dict(zip(self.accounts, free_ports(len(self.accounts)), strict=True))
         relays = [
             {"listen": f"127.0.0.1:{ports[a]}", "endpoint": e, "token": self.sandbox.token, "tls": False}
             for a, e in self.sandbox.endpoints.items()
@@ -122,6 +132,8 @@ class ChaosCluster:
             sys.executable, "-m", "relay", "--config", str(file), cwd=ROOT, stdout=log, stderr=log
         )
 
+        self._relay = process.pid
+
         async def end() -> None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
@@ -130,49 +142,23 @@ class ChaosCluster:
         self._stack.push_async_callback(end)
         return {account: f"127.0.0.1:{port}" for account, port in ports.items()}
 
+    def cpu_usage(self) -> CpuUsage:
+        """Begin to measure the CPU of all participants."""
+        url = make_url(self.database)
+        folder = Path(str(url.query["host"]))
+        server = int((folder / "postmaster.pid").read_text().split()[0])
+        readers: dict[str, Callable[[], float]] = {member.name: member.cpu for member in self.members}
+        readers["sandbox, load and proxies"] = partial(of_process, os.getpid())
+        readers["PostgreSQL"] = partial(of_server, server)
+        if self._relay:
+            readers["relays"] = partial(of_process, self._relay)
+        return CpuUsage(readers)
+
     # ---- who serves what ----
-
-    async def served(self) -> dict[str, list[str]]:
-        """Return the processes at which each account is online."""
-        found: dict[str, list[str]] = {account: [] for account in self.accounts}
-        answers = await asyncio.gather(*(member.online(self.http) for member in self.members))
-        for member, accounts in zip(self.members, answers, strict=True):
-            for account in accounts:
-                found[account].append(member.name)
-        return found
-
-    async def all_served(self, seconds: float) -> None:
-        """Wait until each account is online at exactly one process."""
-        deadline = time.monotonic() + seconds
-        while not all(len(at) == 1 for at in (await self.served()).values()):
-            if time.monotonic() > deadline:
-                logs = "\n".join(f"--- {member.name}\n{member.log()[-1500:]}" for member in self.members)
-                raise AssertionError(f"not served within {seconds} s: {await self.served()}\n{logs}")
-            await asyncio.sleep(0.2)
-
-    async def all_up(self, seconds: float = SECONDS) -> None:
-        """Wait until every process answers."""
-        deadline = time.monotonic() + seconds
-        for member in self.members:
-            while not await member.answers(self.http):
-                assert time.monotonic() < deadline, f"{member.name} does not answer\n{member.log()[-2000:]}"
-                await asyncio.sleep(0.1)
 
     async def held_by(self, member: Member) -> set[str]:
         """The accounts that a process serves."""
         return await member.online(self.http)
-
-    async def until_taken(self, accounts: set[str], began: float, seconds: float = SECONDS) -> list[float]:
-        """Wait until other processes serve these accounts; return after how many seconds each was."""
-        took: dict[str, float] = {}
-        while accounts - took.keys():
-            served = await self.served()
-            now = time.monotonic() - began
-            took |= {account: now for account in accounts - took.keys() if served[account]}
-            if now > seconds:
-                raise AssertionError(f"nobody serves {accounts - took.keys()} after {seconds} s")
-            await asyncio.sleep(0.05)
-        return list(took.values())
 
     async def wait_idle(self, seconds: float = SECONDS) -> None:
         """Wait until there are no unhandled events and unsent messages, several times in a row."""
@@ -185,8 +171,12 @@ class ChaosCluster:
 
     async def _busy(self, member: Member) -> float:
         total = 0.0
-        async with self.http.get(f"{member.url}/metrics") as response:
-            for line in (await response.text()).splitlines():
-                if line.startswith(("wxbot_inbox_in_memory{", "wxbot_outbox_waiting{")):
-                    total += float(line.rpartition(" ")[2])
+        try:
+            async with self.http.get(f"{member.url}/metrics") as response:
+                lines = (await response.text()).splitlines()
+        except aiohttp.ClientError:  # it starts again as a new member
+            return 1.0
+        for line in lines:
+            if line.startswith(("wxbot_inbox_in_memory{", "wxbot_outbox_waiting{")):
+                total += float(line.rpartition(" ")[2])
         return total

@@ -16,13 +16,14 @@ from config import Config
 from sandbox.world.model import ChatMessage
 from sandbox.world.world import World
 from services.clock import Clock
-from tests.bot_process import free_port
 from tests.databases import database, postgres
+from tests.official import official
+from tests.ports import free_port
 from tests.stories.conftest import NAMES
 from tests.waiting import SECONDS, until
 from wechat.connection import Timing
 
-__all__ = ["database", "postgres"]
+__all__ = ["database", "official", "postgres"]
 LEASE = 10.0  # seconds; all bots share one event loop here, which a busy machine may hold up
 
 Answer = tuple[int, Any, dict[str, str]]
@@ -120,11 +121,11 @@ class ClusterEnvironment:
         return self.bot_id(account) if who == "bot" else NAMES.get(who, who)
 
     def say(self, who: str, text: str, account: str, to: str = "bot") -> ChatMessage:
-        """A person says something to an assistant, or in a room."""
+        """Send a message of a person to an assistant or a room."""
         return self.sandbox.world.chats.say(NAMES.get(who, who), self._chat(to, account), text, [])
 
     def seen(self, who: str, account: str, chat: str = "bot") -> list[str]:
-        """What others said to a person in a chat with an assistant, oldest first."""
+        """Return the messages a person received in the chat with an assistant, oldest first."""
         me, where = NAMES.get(who, who), self._chat(chat, account)
         return [m.text for m in self.sandbox.world.chats.history(me, where, limit=1000) if m.sender != me]
 

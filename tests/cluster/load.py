@@ -15,6 +15,7 @@ from tests.cluster.processes import Member
 
 SPEAKERS = ("wxid_songgongming", "wxid_heixuanfeng", "wxid_zhiduoxing", "wxid_admin")
 OWNER = "wxid_songgongming"
+GROUPS_AT_ONCE = 20  # of a broadcast
 
 
 class ClusterLoad:
@@ -24,7 +25,7 @@ class ClusterLoad:
         self._world = world
         self._accounts = accounts
         self._members = members
-        self._pause = 1 / per_second
+        self._pause = 1 / per_second  # of people; the other pauses grow with it
         self._choice = random.Random(1)
         self.said = 0
         self.accepted: list[tuple[str, str]] = []  # account, text: messages that a process has accepted
@@ -65,7 +66,7 @@ class ClusterLoad:
                 body = {"assistant": account, "to": "wxid_heixuanfeng", "text": text}
                 await self._until(http, "/wxbot/message", body, {202}, {"Idempotency-Key": text})
                 self.accepted.append((account, text))
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(2 * self._pause)
 
     async def _make_groups(self) -> None:
         number = 0
@@ -75,17 +76,18 @@ class ClusterLoad:
                 account, code = self._choice.choice(self._accounts), f"code-{number}"
                 await self._until(http, "/wxbot/qun", {"code": code, "owner": OWNER, "assistant": account}, {200, 201})
                 self.groups[code] = account
-                await asyncio.sleep(0.7)
+                await asyncio.sleep(14 * self._pause)
 
     async def _broadcast(self) -> None:
         number = 0
         async with aiohttp.ClientSession() as http:
             while self._running:
-                await asyncio.sleep(2.0)
+                await asyncio.sleep(40 * self._pause)
                 if self.groups:
                     number += 1
                     text = f"播{number}"
-                    body = {"all": True, "text": text}
+                    codes = self._choice.sample(sorted(self.groups), min(GROUPS_AT_ONCE, len(self.groups)))
+                    body = {"quns": codes, "text": text}
                     await self._until(http, "/wxbot/broadcast", body, {202}, {"Idempotency-Key": text})
                     self.broadcasts.append(text)
 

@@ -14,21 +14,27 @@ from typing import Any
 
 import aiohttp
 
-from tests.bot_process import ROOT, free_port
+from tests.bot_process import ROOT
+from tests.cluster.cpu_usage import of_process
+from tests.ports import free_port
+from tests.preloaded import ChildProcess, start_bot
 from tests.waiting import SECONDS
 
 PEOPLE_SAY = {"keywords": [{"regex": r"^问(.*)$", "reply": "答{1}"}], "faq": "", "fallback": ""}
 
 
 def wrong_clock(seconds: float) -> dict[str, str]:
-    """Return the environment of a process whose clock is off; empty where libfaketime is not installed."""
+    """Return the environment of a process with a wrong clock; empty if libfaketime is not installed."""
     found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
     times = {"FAKETIME": f"{seconds:+.0f}s", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_RESET": "1"}
     return {"LD_PRELOAD": str(found[0]), **times} if found else {}
 
 
 class Member:
-    """One process. Its port and config stay the same over restarts."""
+    """One process. Its port and config stay the same over restarts.
+
+    `preloaded`: fork it from a process that has imported the bot already; not where the start is measured.
+    """
 
     def __init__(
         self,
@@ -39,14 +45,17 @@ class Member:
         lease: float,
         clock: float = 0,
         capacity: int = 500,
+        preloaded: bool = False,
     ) -> None:
         self.folder = folder
         self.name = f"member{number}"
         self.port = free_port()
-        self.process: asyncio.subprocess.Process | None = None
+        self.process: ChildProcess | None = None
         self.frozen = False
         self.cut_off = False  # from the database
+        self._cpu_before = 0.0  # CPU seconds of its earlier processes
         self._environment = {**os.environ, **(wrong_clock(clock) if clock else {})}
+        self._preloaded = preloaded and not clock  # libfaketime is loaded when a program starts
         data = {
             "assistants": assistants,
             "database": database,
@@ -55,11 +64,12 @@ class Member:
             "groups": {"confirm_seconds": 2},
             "customer_service": PEOPLE_SAY,
             "pacing": {"enabled": False},
-            "limits": {"replies": 1_000_000, "repeats": 1_000_000},  # a few people say very much
+            "limits": {"replies": 1_000_000, "repeats": 1_000_000},  # a few people send very many messages
             "language": "en",
             "cluster": {"enabled": True, "advertise": self.url, "lease_seconds": lease, "capacity": capacity},
         }
-        (folder / f"{self.name}.yaml").write_text(json.dumps(data, ensure_ascii=False))
+        self._config, self._log = folder / f"{self.name}.yaml", folder / f"{self.name}.log"
+        self._config.write_text(json.dumps(data, ensure_ascii=False))
 
     @property
     def url(self) -> str:
@@ -74,8 +84,11 @@ class Member:
 
     async def start(self) -> None:
         """Start the process; it is not ready yet."""
-        with (self.folder / f"{self.name}.log").open("ab") as log:
-            command = (sys.executable, "bot.py", "--config", str(self.folder / f"{self.name}.yaml"))
+        if self._preloaded:
+            self.process = await start_bot(self._config, self._log, self._environment)
+            return
+        with self._log.open("ab") as log:
+            command = (sys.executable, "bot.py", "--config", str(self._config))
             self.process = await asyncio.create_subprocess_exec(
                 *command, cwd=ROOT, stdout=log, stderr=log, env=self._environment
             )
@@ -83,6 +96,7 @@ class Member:
     async def kill(self) -> None:
         """kill -9."""
         if self.process is not None:
+            self._cpu_before = self.cpu()
             with contextlib.suppress(ProcessLookupError):
                 self.process.kill()
             await self.process.wait()
@@ -91,7 +105,7 @@ class Member:
     async def terminate(self) -> tuple[int, float]:
         """SIGTERM; its exit code and how many seconds it took."""
         assert self.process is not None
-        began = time.monotonic()
+        self._cpu_before, began = self.cpu(), time.monotonic()
         self.process.send_signal(signal.SIGTERM)
         code = await asyncio.wait_for(self.process.wait(), SECONDS)
         self.process = None
@@ -112,19 +126,28 @@ class Member:
     async def answers(self, http: aiohttp.ClientSession) -> bool:
         """Whether it answers at all."""
         with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
-            async with http.get(f"{self.url}/healthz", timeout=aiohttp.ClientTimeout(1)) as response:
+            async with http.get(f"{self.url}/healthz", timeout=aiohttp.ClientTimeout(5)) as response:
                 return response.status == 200
         return False
 
+    async def states(self, http: aiohttp.ClientSession) -> dict[str, str] | None:
+        """The states of its accounts; None while it does not answer."""
+        if not self.is_up:
+            return None
+        with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
+            async with http.get(f"{self.url}/readyz", timeout=aiohttp.ClientTimeout(2)) as response:
+                return dict((await response.json()).get("assistants", {}))
+        return None
+
     async def online(self, http: aiohttp.ClientSession) -> set[str]:
         """The accounts that it serves; nothing while it does not answer."""
-        if not self.is_up:
-            return set()
-        with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
-            async with http.get(f"{self.url}/readyz", timeout=aiohttp.ClientTimeout(1)) as response:
-                states = (await response.json()).get("assistants", {})
-                return {account for account, state in states.items() if state == "online"}
-        return set()
+        states = await self.states(http) or {}
+        return {account for account, state in states.items() if state == "online"}
+
+    def cpu(self) -> float:
+        """CPU seconds, also of its earlier processes."""
+        pid = self.process.pid if self.process is not None else 0
+        return self._cpu_before + (of_process(pid) if pid else 0.0)
 
     def last_fault(self) -> str:
         """The log entry of the last request that failed with a traceback, if any."""
@@ -134,10 +157,10 @@ class Member:
 
     def log(self) -> str:
         """What it wrote."""
-        return (self.folder / f"{self.name}.log").read_text(errors="replace")
+        return self._log.read_text(errors="replace")
 
 
 def percentile(values: list[float], part: float) -> float:
-    """The value below which that part of the values lies."""
+    """Return the quantile: that share of the values is below it."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(part * len(ordered)))]

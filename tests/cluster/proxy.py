@@ -1,4 +1,4 @@
-"""A TCP proxy whose connections can be cut or frozen."""
+"""A TCP proxy that can cut or freeze its connections."""
 
 from __future__ import annotations
 

@@ -1,37 +1,41 @@
-"""Processes that are killed, frozen and restarted under load: accepted work is done exactly once.
+"""Processes that are killed, frozen, cut off and restarted under load: accepted work is done exactly once.
 
-CHAOS_CLUSTER_KILLS, _FREEZES, _CUTS, _ACCOUNTS and _MEMBERS say how many (`make chaos-cluster`), CHAOS_CLUSTER_LIMIT
-after how many seconds lost accounts must be served again; CHAOS_SEED repeats the choices, not the timing.
+CHAOS_CLUSTER_KILLS, _FREEZES, _CUTS, _ACCOUNTS, _MEMBERS and _RATE (messages per second) set the size,
+CHAOS_CLUSTER_LIMIT the seconds after which lost accounts must be served again, CHAOS_CLUSTER_RESULTS a file to which
+the results are appended. CHAOS_SEED repeats the choices, not the timing. `make chaos-cluster` runs the long form.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import random
-import time
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from event_loop import run
 from tests.cluster.chaos_cluster import ChaosCluster
+from tests.cluster.failures import Failures
 from tests.cluster.load import ClusterLoad
-from tests.cluster.processes import Member, percentile
+from tests.cluster.service_times import summary
 from tests.cluster.verification import Comparison, compare
-from tests.databases import restart_postgres
-from tests.waiting import SECONDS
 
 KILLS = int(os.environ.get("CHAOS_CLUSTER_KILLS", "2"))
 FREEZES = int(os.environ.get("CHAOS_CLUSTER_FREEZES", "1"))
+CUTS = int(os.environ.get("CHAOS_CLUSTER_CUTS", "2"))
 ACCOUNTS = int(os.environ.get("CHAOS_CLUSTER_ACCOUNTS", "8"))
 MEMBERS = int(os.environ.get("CHAOS_CLUSTER_MEMBERS", "3"))
-CUTS = int(os.environ.get("CHAOS_CLUSTER_CUTS", "2"))
-# Seconds until the accounts of a lost process are served again. A machine that runs other tests, too, may be slow.
-LIMIT = float(os.environ.get("CHAOS_CLUSTER_LIMIT", "10" if "CHAOS_CLUSTER_KILLS" in os.environ else "90"))
-START = max(SECONDS, 3 * LIMIT)  # seconds until a process that was started must be up
 PER_SECOND = float(os.environ.get("CHAOS_CLUSTER_RATE", "20"))
+IS_LONG = "CHAOS_CLUSTER_KILLS" in os.environ
+# Seconds until the accounts of a lost process are served again. A machine that runs other tests, too, may be slow.
+LIMIT = float(os.environ.get("CHAOS_CLUSTER_LIMIT", "10" if IS_LONG else "90"))
 SEED = int(os.environ.get("CHAOS_SEED", "0"))
+RESULTS = os.environ.get("CHAOS_CLUSTER_RESULTS", "")
+KILL_INTERVAL = 4.5 if IS_LONG else 1.0  # seconds
+FREEZE_SECONDS = (3.0, 60.0) if IS_LONG else (7.0, 8.0)
 pytestmark = [
     pytest.mark.postgres,
     pytest.mark.parametrize("database", ["postgres"], indirect=True),
@@ -39,156 +43,108 @@ pytestmark = [
 ]
 
 
+@asynccontextmanager
+async def under_load(env: ChaosCluster, seed: int) -> AsyncIterator[Failures]:
+    """Run failures under load. Afterwards wait until all work is done, print what was measured, and check it."""
+    async with env:
+        load = ClusterLoad(env.sandbox.world, env.accounts, env.members, PER_SECOND)
+        load.start()
+        failures, cpu = Failures(env, seed), env.cpu_usage()
+        yield failures
+        await failures.over()
+        await env.times.settled()
+        used = str(cpu)
+        await load.stop()
+        await env.wait_idle()
+        result = await asyncio.to_thread(compare, env.database, env.sandbox.world, env.accounts, load.broadcasts)
+        report(env, load, failures, result, used)
+        check(result, env, load, failures.counts.total(), failures.cut_accounts)
+        slow = [str(outage) for outage in env.times.ended if outage.seconds > LIMIT]
+        assert slow == []
+
+
+def report(env: ChaosCluster, load: ClusterLoad, failures: Failures, result: Comparison, used: str) -> None:
+    """Print what was measured, and append it to a file if one is set."""
+    counts = ", ".join(f"{count} {kind}" for kind, count in failures.counts.items())
+    text = (
+        f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S} {len(env.members)} processes, {len(env.accounts)} accounts: "
+        f"{counts}\n"
+        f"{load.said} said, {result.stored} events stored, {len(load.accepted)} promised by REST, {len(load.groups)} "
+        f"groups, {len(load.broadcasts)} broadcasts; answers {dict(sorted(load.statuses.items()))}\n"
+        f"not sent {len(result.not_sent) + len(result.not_answered)}, events not acted on {len(result.not_acted_on)}, "
+        f"broadcasts twice {len(result.broadcast_twice)}, replies twice {result.doubles} (at most "
+        f"{result.most_doubles} times), groups twice {len(result.duplicates)}, "
+        f"out of order {len(result.out_of_order)}, "
+        f"calls of an earlier epoch {len(env.stale)}\n"
+        f"{summary(env.times.ended)}\n{used}\n"
+    )
+    print(f"\n{text}")  # noqa: T201
+    if RESULTS:
+        with Path(RESULTS).open("a") as file:
+            file.write(f"{text}\n")
+
+
 def check(
-    result: Comparison, env: ChaosCluster, load: ClusterLoad, isolate_member: int, without_gateway: Collection[str] = ()
+    result: Comparison, env: ChaosCluster, load: ClusterLoad, failures: int, without_gateway: Collection[str]
 ) -> None:
     """Check the invariants. `without_gateway`: accounts whose gateway was cut off."""
-    lost_gateways = {env.sandbox.world.accounts.person(account).id for account in without_gateway}
+    world = env.sandbox.world
+    lost_gateways = {world.accounts.person(account).id for account in without_gateway}
     assert result.stored > 50, "the load was too small to prove anything"
     assert result.not_acted_on == []
     assert result.not_answered == []
     assert result.not_sent == []
     # Messages whose payload could not be read for more than a second do not hold up later ones.
     assert [one for one in result.out_of_order if one.split()[0] not in lost_gateways] == []
-    assert result.twins == []
+    assert result.duplicates == []
     assert result.broadcast_twice == []
     assert env.stale == [], "a process called with an epoch that was over"
-    world = env.sandbox.world
     said = {(m.sender, m.text) for m in world.state.messages.values()}
     lost = [(a, words) for a, words in load.accepted if (world.accounts.person(a).id, words) not in said]
     assert lost == [], "messages that a process has accepted"
     groups = [room for room in world.state.rooms.values() if "的群" in room.topic]
     assert len(groups) == len(load.groups)
-    assert result.most_doubles <= 1 + isolate_member
+    assert result.most_doubles <= 1 + failures
 
 
-async def wait_until_idle(env: ChaosCluster, load: ClusterLoad) -> Comparison:
-    """Restart everything and wait until all work is done."""
-    for member in env.members:
-        if member.process is None:
-            await member.start()
-    await env.all_up(START)
-    await env.all_served(START)
-    await load.stop()
-    await env.wait_idle()
-    return await asyncio.to_thread(compare, env.database, env.sandbox.world, env.accounts, load.broadcasts)
+# The tests run on the event loop of the product: gateways, load and proxies take most of this process's CPU.
 
 
-async def isolate_member(env: ChaosCluster, number: int, *, freeze: bool) -> list[float]:
-    """Cut or freeze a process's database connection; return after how long others served its accounts."""
-    member, proxy = env.members[number], env.to_database[number]
-    accounts = await env.held_by(member)
-    began, member.cut_off = time.monotonic(), True
-    if freeze:
-        proxy.freeze()
-    else:
-        proxy.cut()
-    took = await env.until_taken(accounts, began, LIMIT + 20)
-    proxy.restore()
-    member.cut_off = False
-    return took
+def test_kill_9_and_rolling_restarts(tmp_path: Path, database: str) -> None:
+    async def test() -> None:
+        env = ChaosCluster(tmp_path, database, ACCOUNTS, MEMBERS)
+        async with under_load(env, SEED) as failures:
+            await failures.kill(KILLS, KILL_INTERVAL)
+            await env.times.settled()
+            await failures.restart_in_turn(MEMBERS)
+
+    run(test())
 
 
-async def fail_member(env: ChaosCluster, member: Member, freeze: float = 0.0) -> list[float]:
-    """Kill a process, or freeze it for some seconds; return after how long each of its accounts was served again."""
-    accounts = await env.held_by(member)
-    began = time.monotonic()
-    if freeze:
-        member.freeze()
-    else:
-        await member.kill()
-    took = await env.until_taken(accounts, began, LIMIT + 20)
-    if freeze:
-        await asyncio.sleep(max(0.0, freeze - (time.monotonic() - began)))
-        member.thaw()
-    return took
+def test_frozen_processes_behind_relays(tmp_path: Path, database: str) -> None:
+    async def test() -> None:
+        env = ChaosCluster(tmp_path, database, ACCOUNTS, MEMBERS, relayed=True)
+        async with under_load(env, SEED + 1) as failures:
+            await failures.freeze(FREEZES, 2.0, FREEZE_SECONDS, max(1, MEMBERS - 2))
+            await failures.over()
+            await failures.kill(max(1, FREEZES // 5), KILL_INTERVAL)
+        said = {m.text for m in env.sandbox.world.state.messages.values()}
+        questions = [text for text in said if text.startswith("问")]
+        assert [text for text in questions if f"答{text[1:]}" not in said] == [], "relays keep what is said"
 
-
-def print_measurements(what: str, took: list[float], load: ClusterLoad, result: Comparison) -> None:
-    """Print what was measured."""
-    figures = " / ".join(f"{percentile(took, part):.2f}" for part in (0.5, 0.99, 1.0)) if took else "-"
-    print(  # noqa: T201
-        f"\n{what}: {load.said} said, {result.stored} events stored, {len(load.accepted)} promised by REST, "
-        f"{len(load.groups)} groups, {len(load.broadcasts)} broadcasts, {result.doubles} doubles; served again after "
-        f"p50/p99/max {figures} s ({len(took)} accounts moved); answers {dict(sorted(load.statuses.items()))}"
-    )
-
-
-async def test_kill_9_and_rolling_restarts(tmp_path: Path, database: str) -> None:
-    choice = random.Random(SEED)
-    async with ChaosCluster(tmp_path, database, ACCOUNTS, MEMBERS) as env:
-        load = ClusterLoad(env.sandbox.world, env.accounts, env.members, PER_SECOND)
-        load.start()
-        took: list[float] = []
-        for _ in range(KILLS):
-            await asyncio.sleep(choice.uniform(0.5, 3.0))
-            victim = choice.choice([member for member in env.members if member.is_up])
-            took += await fail_member(env, victim)
-            await victim.start()
-            await env.all_up(START)  # or nobody is left when the next ones are killed
-            await env.all_served(START)
-        for member in env.members:  # an upgrade: one after the other
-            code, seconds = await member.terminate()
-            assert code == 0, f"exit {code} after {seconds:.1f} s\n{member.log()[-2000:]}"
-            await member.start()
-            await env.all_up(START)
-            await env.all_served(START)
-        result = await wait_until_idle(env, load)
-        print_measurements(f"{KILLS} kill -9 and {MEMBERS} restarts", took, load, result)
-        check(result, env, load, KILLS)
-        assert max(took, default=0) <= LIMIT
-
-
-async def test_frozen_processes_behind_relays(tmp_path: Path, database: str) -> None:
-    choice = random.Random(SEED + 1)
-    async with ChaosCluster(tmp_path, database, ACCOUNTS, MEMBERS, relayed=True) as env:
-        load = ClusterLoad(env.sandbox.world, env.accounts, env.members, PER_SECOND)
-        load.start()
-        took: list[float] = []
-        for number in range(FREEZES + KILLS // 2):
-            await asyncio.sleep(choice.uniform(0.5, 3.0))
-            victim = choice.choice([member for member in env.members if member.is_up])
-            if number < FREEZES:
-                took += await fail_member(env, victim, choice.uniform(7, 15))
-            else:
-                took += await fail_member(env, victim)
-                await victim.start()
-            await env.all_up(START)  # or nobody is left when the next ones are killed
-            await env.all_served(START)
-        result = await wait_until_idle(env, load)
-        print_measurements(f"{FREEZES} SIGSTOP and {KILLS // 2} kill -9 behind relays", took, load, result)
-        check(result, env, load, KILLS + FREEZES)
-        answered = {m.text for m in env.sandbox.world.state.messages.values() if m.text.startswith("答")}
-        assert [n for n in range(1, load.said + 1) if f"答{n}" not in answered] == [], "relays keep what is said"
-        assert max(took, default=0) <= LIMIT
+    run(test())
 
 
 @pytest.mark.skipif("CHAOS_CLUSTER_CUTS" not in os.environ, reason="takes minutes: make chaos-cluster")
-async def test_cut_connections_postgres_restart_and_wrong_clock(tmp_path: Path, database: str) -> None:
+def test_cut_connections_postgres_restart_and_wrong_clock(tmp_path: Path, database: str) -> None:
     """The clock of the first process is an hour ahead, where libfaketime is installed."""
-    choice = random.Random(SEED + 2)
-    async with ChaosCluster(tmp_path, database, ACCOUNTS, MEMBERS, proxied=True) as env:
-        load = ClusterLoad(env.sandbox.world, env.accounts, env.members, PER_SECOND)
-        load.start()
-        took: list[float] = []
-        cut: set[str] = set()
-        for number in range(CUTS):
-            await asyncio.sleep(choice.uniform(0.5, 2.0))
-            account = choice.choice(env.accounts)
-            cut.add(account)
-            gateway = env.to_gateway[account]
-            gateway.cut()
-            took += await isolate_member(env, choice.randrange(MEMBERS), freeze=number % 2 == 1)
-            gateway.restore()
-            await env.all_up(START)
-            await env.all_served(START)
-        for _ in range(max(1, CUTS // 10)):
-            await asyncio.sleep(choice.uniform(0.5, 2.0))
-            await asyncio.to_thread(restart_postgres, database)
-            await env.all_served(START)
-        result = await wait_until_idle(env, load)
-        print_measurements(
-            f"{CUTS} cut connections and {max(1, CUTS // 10)} restarts of PostgreSQL", took, load, result
-        )
-        check(result, env, load, 2 * CUTS + 1, cut)
-        assert max(took, default=0) <= LIMIT
+
+    async def test() -> None:
+        env = ChaosCluster(tmp_path, database, ACCOUNTS, MEMBERS, proxied=True)
+        async with under_load(env, SEED + 2) as failures:
+            await failures.cut(CUTS, 8.0)
+            await failures.over()
+            await env.times.settled()
+            await failures.restart_postgres(max(1, CUTS // 10), 2.0)
+
+    run(test())

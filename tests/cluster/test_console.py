@@ -22,7 +22,7 @@ Call = Callable[..., Awaitable[tuple[int, Any]]]
 
 @pytest.fixture
 async def browser() -> AsyncIterator[aiohttp.ClientSession]:
-    """Keeps the cookie for all processes, whose host is the same here."""
+    """Keeps the cookie for all processes, since they share a host here."""
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
         yield http
 

@@ -28,7 +28,7 @@ class Comparison:
     not_answered: list[str]
     not_sent: list[str]
     out_of_order: list[str]
-    twins: list[str]
+    duplicates: list[str]
     broadcast_twice: list[str]
     doubles: int
     most_doubles: int  # of one answer
@@ -52,7 +52,7 @@ def compare(database: str, world: World, accounts: list[str], broadcasts: list[s
         not_answered=[f"{sender} {to} {words}" for sender, to, words in questions if not got[sender, to, words]],
         not_sent=_not_sent(promised, ids, got),
         out_of_order=_out_of_order(said),
-        twins=[topic for topic, times in topics.items() if times > 1],
+        duplicates=[topic for topic, times in topics.items() if times > 1],
         broadcast_twice=[
             f"{to} {words} {[(r.id, r.state, r.error) for r in promised if r.key == to and words in r.body]}"
             for (_, to, words), times in got.items()

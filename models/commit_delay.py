@@ -1,0 +1,27 @@
+"""How long a commit waits for more writes.
+
+While events queue up, a commit for each few writes would use CPU that the queue is waiting for.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+MIN_BACKLOG: Final = 8  # unfinished events; with fewer, every write is committed at once
+PER_EVENT: Final = 0.001  # seconds for each unfinished event, which takes several times as long
+LONGEST: Final = 0.1  # seconds
+
+
+class CommitDelay:
+    """The delay of one store. Changed on the event loop, read by the writer thread."""
+
+    def __init__(self) -> None:
+        self._backlog = 0
+
+    def count(self, change: int) -> None:
+        """Add to the number of unfinished events."""
+        self._backlog += change
+
+    def seconds(self) -> float:
+        """Return the delay of a commit that could begin now."""
+        return min(LONGEST, self._backlog * PER_EVENT) if self._backlog >= MIN_BACKLOG else 0.0
