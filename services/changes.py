@@ -32,10 +32,10 @@ class Change:
 
 
 class ChangeFeed:
-    """The latest changes. `tell` publishes local ones to other processes."""
+    """The latest changes. `forward` sends local ones to other processes."""
 
-    def __init__(self, tell: Callable[[ChangeKind, dict[str, Any]], None] | None = None) -> None:
-        self._tell = tell
+    def __init__(self, forward: Callable[[ChangeKind, dict[str, Any]], None] | None = None) -> None:
+        self._forward = forward
         self._epoch = secrets.token_hex(4)  # numbers of an earlier process mean nothing
         self._last = 0
         self._changes: deque[Change] = deque(maxlen=KEPT)
@@ -44,8 +44,8 @@ class ChangeFeed:
     def publish(self, kind: ChangeKind, **facts: Any) -> None:
         """Publish a change; on the event loop only."""
         self.receive(kind, facts)
-        if self._tell is not None:
-            self._tell(kind, facts)
+        if self._forward is not None:
+            self._forward(kind, facts)
 
     def receive(self, kind: ChangeKind, facts: dict[str, Any]) -> None:
         """Record a change of this or another process."""

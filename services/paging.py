@@ -27,10 +27,10 @@ class PageRequest:
     @classmethod
     def parse(cls, limit: str | None, after: str | None) -> PageRequest:
         """Parse `?limit=` and `?after=`; raise InvalidParameter."""
-        size = USUAL_LIMIT if limit is None else _whole("limit", limit)
+        size = USUAL_LIMIT if limit is None else _parse_number("limit", limit)
         if not 1 <= size <= MAX_LIMIT:
             raise InvalidParameter("limit")
-        return cls(size, None if after is None else _whole("after", after))
+        return cls(size, None if after is None else _parse_number("after", after))
 
     @property
     def bound(self) -> BindParameter[int]:
@@ -38,7 +38,7 @@ class PageRequest:
         return literal(self.before, BigInteger)
 
 
-def _whole(name: str, value: str) -> int:
+def _parse_number(name: str, value: str) -> int:
     if not (value.isascii() and value.isdigit()) or len(value) > len(str(MAX_ROW_ID)) or int(value) > MAX_ROW_ID:
         raise InvalidParameter(name)
     return int(value)
@@ -56,7 +56,7 @@ class Page(Generic[Row]):
         return Page([show(row) for row in self.rows], self.next)
 
 
-def page_of(rows: Sequence[Row], wanted: PageRequest, number: Callable[[Row], int | None]) -> Page[Row]:
+def page_of(rows: Sequence[Row], request: PageRequest, number: Callable[[Row], int | None]) -> Page[Row]:
     """Create a page from rows that were read with a limit of one more than wanted."""
-    kept = rows[: wanted.limit]
-    return Page(kept, str(number(kept[-1])) if len(rows) > wanted.limit else None)
+    shown = rows[: request.limit]
+    return Page(shown, str(number(shown[-1])) if len(rows) > request.limit else None)

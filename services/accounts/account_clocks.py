@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final
 
 from services.accounts.registry import Accounts
@@ -14,11 +14,11 @@ from services.clock import MINUTE, Clock
 from wechat.interface import State
 
 log = logging.getLogger(__name__)
-OLD_AFTER: Final = 10 * MINUTE  # what was said longer than this before the account came online is not answered
-WINDOW: Final = 20  # messages that are looked at
-SETTLED: Final = MINUTE  # after the login; before that a gateway may bring what was said earlier
-FEW: Final = 3  # messages that are too few to tell a clock by
-MAX_SKEW: Final = 2 * MINUTE  # more than this is told to a person
+OLD_AFTER: Final = 10 * MINUTE  # messages sent longer than this before the account came online are not answered
+WINDOW: Final = 20  # latest messages that are compared
+SETTLED: Final = MINUTE  # after the login; until then a gateway may deliver earlier messages
+MIN_MESSAGES: Final = 3  # messages needed to judge a clock by them
+MAX_SKEW: Final = 2 * MINUTE  # a larger skew is reported to the admins
 
 
 class AccountClocks:
@@ -46,7 +46,7 @@ class AccountClocks:
             self._online_since[account] = self._monotonic()
             self._limits.pop(account, None)
             self._live.pop(account, None)
-        self.check()
+        self._check((account,))
 
     def record_message(self, account: str, said_at: float, arrived_at: float) -> None:
         """Record a message: its time according to WeChat, and its arrival by the local clock (both Unix seconds)."""
@@ -61,7 +61,7 @@ class AccountClocks:
         readings = [self._limits.get(account, math.inf), here]
         if (shown := self._gateway_time(account)) is not None:
             readings.append(shown - passed)
-        if len(live := self._live[account]) >= FEW:  # WeChat's own time may be yet another
+        if len(live := self._live[account]) >= MIN_MESSAGES:  # WeChat's own time may differ from both
             readings.append(here - min(live))
         self._limits[account] = min(readings)
         return said_at < self._limits[account] - OLD_AFTER
@@ -78,7 +78,10 @@ class AccountClocks:
 
     def skews(self) -> Iterator[tuple[str, float]]:
         """Return the known skew of each account."""
-        for account in self._accounts.names():
+        return self._skews(self._accounts.names())
+
+    def _skews(self, accounts: Iterable[str]) -> Iterator[tuple[str, float]]:
+        for account in accounts:
             if (skew := self.skew(account)) is not None:
                 yield account, skew
 
@@ -88,13 +91,20 @@ class AccountClocks:
 
     def check(self) -> None:
         """Log when a clock becomes wrong or right again."""
-        wrong = self.wrong()
+        self._check(self._told.union(self._accounts.names()))
+
+    def _check(self, accounts: Collection[str]) -> None:
+        wrong = {account: skew for account, skew in self._skews(accounts) if abs(skew) > MAX_SKEW}
         for account, skew in wrong.items():
             if account not in self._told:
-                log.warning("%s: the clock here is %+.0f seconds from the gateway's: set it right", account, skew)
-        for account in self._told - wrong.keys():
+                log.warning(
+                    "%s: this machine's clock differs by %+.0f seconds from the gateway's; enable time synchronization",
+                    account,
+                    skew,
+                )
+        for account in self._told.intersection(accounts) - wrong.keys():
             log.info("%s: the clocks agree again", account)
-        self._told = set(wrong)
+        self._told = self._told.difference(accounts) | wrong.keys()
 
     def _gateway_time(self, account: str) -> float | None:
         wechat = self._accounts.find(account)

@@ -29,11 +29,10 @@ class AddressBook:
         self._kept = -1  # version of the stored directory
         self._task: asyncio.Task[None] | None = None
 
-    async def load(self) -> None:
-        """Load the stored directory and start saving changes."""
-        row = await self._store.read(lambda s: s.get(DirectoryRow, self._wechat.account))
-        if row is not None:
-            self._wechat.directory.load(await asyncio.to_thread(_unpack, row.data))
+    async def start(self, stored: bytes | None) -> None:
+        """Load the stored directory, if there is one, and start saving changes."""
+        if stored is not None:
+            self._wechat.directory.load(await asyncio.to_thread(_unpack, stored))
             self._kept = self._wechat.directory.version
         self._task = asyncio.create_task(self._save_periodically())
 

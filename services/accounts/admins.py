@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 KEY = "admins"  # setting in which earlier versions stored the bound admin
 SEEN = "admin_seen"
 CODE = "admin_code"  # with the time until which it is good, as JSON; only where processes share it
-BY_CODE = "code"  # who added an admin that bound themselves
+BY_CODE = "code"  # the actor for admins who bound themselves by the code
 CODE_SECONDS = 30 * MINUTE
 MAX_WRONG_TRIES = 10
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # without characters that are easily confused
@@ -52,10 +52,10 @@ class Admins:
         self._code_until = 0.0
         self._wrong_tries = 0
         self._seen = asyncio.Event()  # an admin was seen among the friends
-        self._first = ""  # the first sender of the code; nobody else can use it while the bind is being written
+        self._first = ""  # the first sender of the code; no one else can use it while the binding is being stored
 
     async def load(self) -> None:
-        """Load the admins; create a one-time code while none was ever seen in WeChat."""
+        """Load the admins; create a one-time code until the first admin was seen in WeChat."""
         self._accounts.bind_admins([admin.contact_id for admin in await self._store.write(self._load)])
         seen = await self._store.read(lambda s: s.get(Setting, SEEN))
         if seen is None or not self._accounts.has_admin:
@@ -164,7 +164,7 @@ class Admins:
         after_commit(session, lambda: self._accounts.bind_admin(contact_id))
         return not is_admin
 
-    def remove(self, session: Session, number: int, who: str) -> Admin:
+    def remove(self, session: Session, number: int, actor: str) -> Admin:
         """Remove an admin, with an audit entry; raise NotFound or LastAdmin."""
         admin = session.get(Admin, number)
         if admin is None:
@@ -173,7 +173,7 @@ class Admins:
             raise LastAdmin(admin.contact_id)
         contact_id = admin.contact_id
         session.delete(admin)
-        self._audit.note(session, "", "admin_removed", who, contact_id, Outcome.DONE)
+        self._audit.note(session, "", "admin_removed", actor, contact_id, Outcome.DONE)
         after_commit(session, lambda: self._accounts.unbind_admin(contact_id))
         return admin
 

@@ -1,4 +1,4 @@
-"""The audit log of all actions in WeChat: who asked, what was done, what was observed."""
+"""The audit log of all actions in WeChat: the requester, the action, and the observed result."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ class Audit:
         session: Session,
         account: str,
         kind: str,
-        who: str,
+        actor: str,
         target: str,
         outcome: str = Outcome.TRIED,
         **detail: str,
     ) -> Action:
         """Add an entry inside a transaction."""
         action = Action(
-            at=self._clock(), account=account, kind=kind, who=who, target=target, outcome=outcome, detail=detail
+            at=self._clock(), account=account, kind=kind, who=actor, target=target, outcome=outcome, detail=detail
         )
         session.add(action)
         session.flush()
         return action
 
-    async def begin(self, account: str, kind: str, who: str, target: str, **detail: str) -> int:
+    async def begin(self, account: str, kind: str, actor: str, target: str, **detail: str) -> int:
         """Add an entry before an attempt and return its id."""
-        action = await self._store.write(lambda s: self.note(s, account, kind, who, target, **detail))
+        action = await self._store.write(lambda s: self.note(s, account, kind, actor, target, **detail))
         return action.id or 0
 
     def record_end(self, session: Session, action_id: int, outcome: str, seen: str = "") -> None:

@@ -158,13 +158,13 @@ class ConsoleSessions:
         self._audit.note(session, account, "console_logout", f"person:{contact_id}", contact_id, Outcome.DONE)
         return ended
 
-    def end(self, session: Session, begin: str, who: str) -> None:
+    def end(self, session: Session, begin: str, actor: str) -> None:
         """End the session whose id begins with `begin`, inside a transaction; raise NotFound."""
         found = [row for row in self.listed(session) if row.id.startswith(begin)]
         if len(found) != 1:
             raise NotFound("session")
         session.delete(found[0])
-        self._audit.note(session, found[0].account, "console_logout", who, found[0].contact_id, Outcome.DONE)
+        self._audit.note(session, found[0].account, "console_logout", actor, found[0].contact_id, Outcome.DONE)
 
     def listed(self, session: Session) -> Sequence[ConsoleSession]:
         """Return the open sessions, most recently used first."""

@@ -29,34 +29,34 @@ class StoredAssistants:
         )
         return [AssistantSettings(**row.settings) for row in rows]
 
-    async def put(self, settings: AssistantSettings, who: str) -> bool:
+    async def put(self, settings: AssistantSettings, actor: str) -> bool:
         """Store an assistant; return whether it is new."""
-        return await self._store.write(lambda s: self._put(s, settings, who))
+        return await self._store.write(lambda s: self._put(s, settings, actor))
 
-    def _put(self, session: Session, settings: AssistantSettings, who: str) -> bool:
+    def _put(self, session: Session, settings: AssistantSettings, actor: str) -> bool:
         row = session.get(StoredAssistant, settings.account)
         new, now = row is None, self._clock()
-        row = row or StoredAssistant(account=settings.account, settings={}, by=who, created_at=now)
-        before = "" if new else _where(AssistantSettings(**row.settings))
-        row.sqlmodel_update({"settings": settings.model_dump(), "by": who, "updated_at": now})
+        row = row or StoredAssistant(account=settings.account, settings={}, by=actor, created_at=now)
+        before = "" if new else _served_at(AssistantSettings(**row.settings))
+        row.sqlmodel_update({"settings": settings.model_dump(), "by": actor, "updated_at": now})
         session.add(row)
-        detail = {"new": str(new).lower(), "before": before, "after": _where(settings)}
-        self._audit.note(session, settings.account, "assistant", who, settings.account, Outcome.DONE, **detail)
+        detail = {"new": str(new).lower(), "before": before, "after": _served_at(settings)}
+        self._audit.note(session, settings.account, "assistant", actor, settings.account, Outcome.DONE, **detail)
         return new
 
-    async def remove(self, account: str, who: str) -> bool:
+    async def remove(self, account: str, actor: str) -> bool:
         """Delete an assistant; return False if it was not added at run time."""
-        return await self._store.write(lambda s: self._remove(s, account, who))
+        return await self._store.write(lambda s: self._remove(s, account, actor))
 
-    def _remove(self, session: Session, account: str, who: str) -> bool:
+    def _remove(self, session: Session, account: str, actor: str) -> bool:
         row = session.get(StoredAssistant, account)
         if row is None:
             return False
         session.delete(row)
-        self._audit.note(session, account, "assistant_removed", who, account, Outcome.DONE)
+        self._audit.note(session, account, "assistant_removed", actor, account, Outcome.DONE)
         return True
 
 
-def _where(settings: AssistantSettings) -> str:
+def _served_at(settings: AssistantSettings) -> str:
     """Return where an account is served, for the audit log, without secrets."""
     return settings.endpoint or settings.authority or settings.open_kfid

@@ -31,4 +31,4 @@ class TlsSeen:
         """Add and store an endpoint."""
         if endpoint not in self._endpoints:
             self._endpoints.add(endpoint)
-            self._store.write_soon(lambda s: s.merge(Setting(key=PREFIX + endpoint, value="1")))
+            self._store.write_in_background(lambda s: s.merge(Setting(key=PREFIX + endpoint, value="1")))

@@ -20,8 +20,8 @@ class WecomGroupStorage:
 
     async def chats(self) -> Sequence[Chat]:
         """Return the groups that are joined by a code."""
-        wanted = select(WecomChat).where(WecomChat.account == self._account)
-        rows = await self._store.read(lambda s: s.exec(wanted).all())
+        query = select(WecomChat).where(WecomChat.account == self._account)
+        rows = await self._store.read(lambda s: s.exec(query).all())
         return [Chat(row.chat_id, row.state, row.config_id, row.picture) for row in rows]
 
     async def store_chat(self, chat: Chat) -> None:
@@ -48,5 +48,5 @@ class WecomGroupStorage:
 
     async def task_ids(self) -> set[str]:
         """Return the msgids of all tasks."""
-        wanted = select(WecomGroupTask.msgid).where(WecomGroupTask.account == self._account)
-        return set(await self._store.read(lambda s: s.exec(wanted).all()))
+        query = select(WecomGroupTask.msgid).where(WecomGroupTask.account == self._account)
+        return set(await self._store.read(lambda s: s.exec(query).all()))

@@ -23,7 +23,7 @@ WINDOW: Final = 2 * DAY
 StoreEvents = Callable[[Sequence[RawEvent], Callable[[Session], None]], Awaitable[None]]
 
 
-EARLIER: Final = "~"  # what the ids of messages begin with that were sent before the customer's last message
+EARLIER: Final = "~"  # prefix of the ids of messages that were sent before the customer's last message
 
 
 def _earlier(message_id: str) -> str:
@@ -63,27 +63,27 @@ class WecomStorage(WecomGroupStorage):
         row = await self._store.read(lambda s: s.get(WecomAccountRow, self._account))
         return row.cursor if row else ""
 
-    async def store_page(self, raws: Sequence[RawEvent], heard: Sequence[IncomingMessage], cursor: str) -> None:
+    async def store_page(self, raws: Sequence[RawEvent], incoming: Sequence[IncomingMessage], cursor: str) -> None:
         """Store events, the allowances they grant, and the cursor in one transaction."""
 
         def keep(session: Session) -> None:
             row = self._row(session)
             row.cursor = cursor
             session.add(row)
-            for one in heard:
+            for one in incoming:
                 self._record(session, one)
-            if any(one.spoke for one in heard):
+            if any(one.spoke for one in incoming):
                 after_commit(session, self._spoke)
 
         await self._store_events(raws, keep)
 
-    def _record(self, session: Session, heard: IncomingMessage) -> None:
-        row = self._customer(session, heard.contact_id)
-        if heard.spoke and heard.at >= row.heard_at:  # the platform's timestamps are whole seconds
-            row.heard_at = heard.at
+    def _record(self, session: Session, incoming: IncomingMessage) -> None:
+        row = self._customer(session, incoming.contact_id)
+        if incoming.spoke and incoming.at >= row.heard_at:  # the platform's timestamps are whole seconds
+            row.heard_at = incoming.at
             row.sent = [_earlier(id) for id in row.sent[-ALLOWED:]]
-        if heard.code:
-            row.code, row.code_until, row.code_for = heard.code, heard.at + CODE_SECONDS, ""
+        if incoming.code:
+            row.code, row.code_until, row.code_for = incoming.code, incoming.at + CODE_SECONDS, ""
         session.add(row)
         session.flush()
 
@@ -166,8 +166,8 @@ class WecomStorage(WecomGroupStorage):
 
     async def payload(self, message_id: str) -> dict[str, Any]:
         """Return a message as received from the platform."""
-        wanted = select(InboxEvent.data).where(InboxEvent.account == self._account, InboxEvent.event_id == message_id)
-        data = await self._store.read(lambda s: s.exec(wanted).first())
+        query = select(InboxEvent.data).where(InboxEvent.account == self._account, InboxEvent.event_id == message_id)
+        data = await self._store.read(lambda s: s.exec(query).first())
         payload: dict[str, Any] = json.loads(data) if data else {}
         return payload
 

@@ -22,7 +22,7 @@ class Announcements:
         self.sent = 0  # NOTIFYs
 
     def announce(self, _kind: str) -> None:
-        """Record that shared data has changed; the version numbers in the database tell which."""
+        """Record that shared data has changed; the version numbers in the database identify which."""
         self._there.set()
 
     def publish(self, kind: ChangeKind, facts: dict[str, Any]) -> None:

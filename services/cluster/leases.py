@@ -6,6 +6,7 @@ Every call is one short transaction on a separate connection; times are compared
 from __future__ import annotations
 
 import json
+import math
 import os
 import secrets
 import socket
@@ -33,7 +34,7 @@ OPTIONS: Final = "-c statement_timeout=3000"
 
 _JOIN = text(
     "INSERT INTO member (id, advertise, capacity, version, draining, seen) "
-    f"VALUES (:id, :advertise, :capacity, :version, false, {NOW})"
+    f"VALUES (:id, :advertise, :capacity, :version, :starting, {NOW})"
 )
 _KNOWN = text(
     "INSERT INTO accountlease (account, epoch, since) "
@@ -56,7 +57,8 @@ _REMOVE_DEAD = text(
     f"{NOW} - :seconds AND id <> :id FOR UPDATE SKIP LOCKED) RETURNING id"
 )
 _MEMBERS = text(
-    "SELECT m.id, m.advertise, m.capacity, m.version, m.draining, count(l.account) AS held FROM member m "
+    "SELECT m.id, m.advertise, m.capacity, m.version, m.draining, count(l.account) AS held, "
+    f"m.id <> :id AND m.seen < {NOW} - :late AS is_late FROM member m "
     "LEFT JOIN accountlease l ON l.member = m.id AND l.account <> '' GROUP BY m.id ORDER BY m.id"
 )
 _ORPHAN = "(l.member IS NULL OR NOT EXISTS (SELECT 1 FROM member m WHERE m.id = l.member))"
@@ -67,7 +69,7 @@ _COUNT = text(
     f"count(*) FILTER (WHERE l.account = '' AND {_ORPHAN}) "
     "FROM accountlease l, LATERAL (SELECT l.account = ANY(CAST(:known AS varchar[])) AS known) k"
 )
-# The member's row is locked as by a commit (models.fence): a process that was removed claims nothing.
+# The member's row is locked as by a commit (models.fence): a removed process cannot take accounts.
 _CLAIM = text(
     "WITH alive AS (SELECT id FROM member WHERE id = :id FOR KEY SHARE), "
     f"free AS (SELECT l.account FROM accountlease l WHERE {_ORPHAN} AND l.account = ANY(CAST(:known AS varchar[])) "
@@ -94,14 +96,20 @@ _VERSIONS = text("SELECT kind, version FROM sharedversion")
 
 @dataclass(frozen=True, slots=True)
 class MemberView:
-    """A member as seen by the others. `held`: number of its accounts."""
+    """A member as seen by the others. `held`: number of its accounts; `is_late`: its heartbeat is overdue."""
 
     id: str
     advertise: str
     capacity: int
     version: str
-    draining: bool
+    draining: bool  # it starts or is about to stop
     held: int
+    is_late: bool = False
+
+    @property
+    def takes_accounts(self) -> bool:
+        """Whether it takes accounts without a holder."""
+        return not self.draining and not self.is_late
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +119,11 @@ class View:
     members: Sequence[MemberView]
     accounts: int
     orphans: int
-    jobs_free: bool  # nobody has the lease of the jobs that run at one process
+    jobs_free: bool  # no process holds the lease of the jobs that run in a single process
 
     def fair_share(self, member: str) -> int:
         """Return a member's fair number of accounts by its share of the capacity, rounded up."""
-        active = {one.id: one.capacity for one in self.members if not one.draining}
+        active = {one.id: one.capacity for one in self.members if one.takes_accounts}
         if member not in active:
             return 0
         share = -(-self.accounts * active[member] // sum(active.values()))
@@ -132,25 +140,31 @@ class View:
 
 
 class Leases:
-    """Reads and writes the leases, from one thread. After a driver error the next call opens a new connection."""
+    """Reads and writes the leases, from one thread. After a driver error the next call opens a new connection.
 
-    def __init__(self, url: str, member: str, advertise: str, capacity: int, version: str) -> None:
+    Another member whose last heartbeat is more than `late` seconds old is counted as one that takes no accounts.
+    """
+
+    def __init__(
+        self, url: str, member: str, advertise: str, capacity: int, version: str, late: float = math.inf
+    ) -> None:
         parsed = parse(url)
         settings = with_keepalives(parsed) | {"options": OPTIONS, "connect_timeout": CONNECT_SECONDS}
         self._engine = create_engine(
             parsed, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=settings, hide_parameters=True
         )
         self._connection: Connection | None = None
-        self._driver: psycopg.Connection | None = None  # that of the connection, for `abort`
+        self._driver: psycopg.Connection | None = None  # the connection of psycopg, for `abort`
         self.server_time = 0.0  # PostgreSQL's clock at the last heartbeat
         self._values = {"advertise": advertise, "capacity": capacity, "version": version}
         self.member = member
+        self._late = late
 
     # ---- membership ----
 
-    def join(self) -> str:
-        """Join the cluster; return the secret shared by its members."""
-        self._run(_JOIN, id=self.member, **self._values)
+    def join(self, *, starting: bool = False) -> str:
+        """Join the cluster; return the secret shared by its members. `starting`: it takes no accounts until `begin`."""
+        self._run(_JOIN, id=self.member, starting=starting, **self._values)
         fresh = {"key": SECRET, "value": secrets.token_urlsafe(32)}
         self._run(text("INSERT INTO setting (key, value) VALUES (:key, :value) ON CONFLICT DO NOTHING"), **fresh)
         self.register_accounts([GLOBAL])
@@ -163,6 +177,10 @@ class Leases:
             raise Fenced(self.member)
         self.server_time = float(row[0][0])
         return {row.account: row.epoch for row in self._run(_HELD, id=self.member)}
+
+    def begin(self) -> None:
+        """Take accounts: until now the others took the share of this member."""
+        self._run(text("UPDATE member SET draining = false WHERE id = :id"), id=self.member)
 
     def drain(self) -> None:
         """Stop taking accounts."""
@@ -195,7 +213,7 @@ class Leases:
 
     def view(self, known: Collection[str]) -> View:
         """Return a snapshot of the cluster. `known`: the accounts that can be served here."""
-        members = [MemberView(**row._mapping) for row in self._run(_MEMBERS)]
+        members = [MemberView(**row._mapping) for row in self._run(_MEMBERS, id=self.member, late=self._late)]
         ((accounts, orphans, jobs),) = self._run(_COUNT, known=list(known))
         return View(members, accounts, orphans, bool(jobs))
 
@@ -235,7 +253,7 @@ class Leases:
         import psycopg  # 5 MB, which SQLite does not need
 
         with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(driver.fileno())) as copy:
-            copy.shutdown(socket.SHUT_RDWR)  # an error says that it was closed meanwhile
+            copy.shutdown(socket.SHUT_RDWR)  # an error means that it was closed concurrently
 
     def close(self) -> None:
         """Close the connection."""

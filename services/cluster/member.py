@@ -21,9 +21,9 @@ from services.work.ownership import GLOBAL
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 BEATS_PER_LEASE: Final = 10 / 3  # in the time of a lease: every 1.5 s with leases of 5 s
-CHECKS_PER_LEASE: Final = 10.0  # at who is silent and what is free, in the time of a lease
+CHECKS_PER_LEASE: Final = 10.0  # checks for silent members and free accounts per lease duration
 SAFETY: Final = 1.0  # seconds that this process stops before others may begin
-MOVED_AT_ONCE: Final = 5  # accounts given to others between two looks, when some process has too few
+MOVED_AT_ONCE: Final = 5  # accounts given up per check, when another process has too few
 SKEW: Final = 1.0  # seconds that this machine's clock may differ from PostgreSQL's without being corrected
 
 
@@ -63,8 +63,10 @@ class ClusterMember:
         self._beating_since: float | None = None
         self._next_beat = 0.0
         self._wake = asyncio.Event()
+        self._starting: asyncio.Task[None] | None = None  # heartbeats until `run` sends them
         self.held: dict[str, int] = {}  # account -> epoch
         self.view = View((), 0, 0, jobs_free=False)
+        self._takes_part = False  # whether accounts are taken here
         self.draining = False
         self.fenced = False
         self.takeovers = 0  # members that were found silent and removed by this one
@@ -78,10 +80,14 @@ class ClusterMember:
         """Whether the local lease deadline has not passed."""
         return boot_time() < self._deadline
 
+    def seconds_left(self) -> float:
+        """Seconds until the local lease deadline."""
+        return max(0.0, self._deadline - boot_time())
+
     @property
     def has_others(self) -> bool:
         """Whether another process can take accounts of this one."""
-        return not self.fenced and any(one.id != self.id and not one.draining for one in self.view.members)
+        return not self.fenced and any(one.id != self.id and one.takes_accounts for one in self.view.members)
 
     def lease_age(self) -> float:
         """Seconds since the last renewal began."""
@@ -96,12 +102,15 @@ class ClusterMember:
         self._wake.set()
 
     async def join(self) -> str:
-        """Join the cluster; return its secret."""
+        """Join the cluster; return its secret. Heartbeats begin: what is loaded until `run` may take longer than a
+        lease. Meanwhile accounts without a holder are left to the others.
+        """
         started = boot_time()
-        secret = await self.call(self._leases.join)
+        secret = await self.call(partial(self._leases.join, starting=True))
         await self.call(self._leases.beat)
         self._clock.compare(self._leases.server_time)
         self._renewed(started)
+        self._starting = asyncio.create_task(self._stay_alive())
         return secret
 
     async def run(self, known: Callable[[], Collection[str]], changed: Callable[[], Awaitable[None]]) -> None:
@@ -109,8 +118,9 @@ class ClusterMember:
 
         `known`: the accounts that can be served here.
         """
+        await self._end_start()
         pause = self._lease_seconds / CHECKS_PER_LEASE
-        while not self.fenced:
+        while True:
             before = dict(self.held) if self.valid() else {}
             try:
                 async with asyncio.timeout(self._lease_seconds - SAFETY):
@@ -122,10 +132,13 @@ class ClusterMember:
                 self._leases.abort()  # a connection that hangs is not waited for
                 self._beating_since = None
                 log.warning("the leases could not be renewed: %s", type(error).__name__)
-            if not self.valid() and self.held and not self.fenced:
+            ran_out = bool(self.held) and not self.valid() and not self.fenced
+            if ran_out:
                 self._lost("the leases have run out: the database was not reached in time")
-            if self.held != before or self.fenced:
+            if self.held != before or ran_out or self.fenced:
                 await changed()
+            if self.fenced:
+                return
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._wake.wait()
@@ -135,7 +148,7 @@ class ClusterMember:
         """Release accounts that have been stopped."""
         await self.call(self._leases.release, accounts)
         for account in accounts:
-            self.held.pop(account, None)  # not before: a heartbeat that is under way still finds it
+            self.held.pop(account, None)  # not before: a running heartbeat still needs it
 
     async def drain(self) -> None:
         """Stop taking accounts."""
@@ -144,6 +157,7 @@ class ClusterMember:
 
     async def leave(self) -> None:
         """Leave the cluster. Nothing may be written afterwards."""
+        await self._end_start()
         self.held, self._deadline = {}, 0.0
         try:
             async with asyncio.timeout(SAFETY):
@@ -153,6 +167,7 @@ class ClusterMember:
 
     async def close(self) -> None:
         """Close the connection."""
+        await self._end_start()
         try:
             async with asyncio.timeout(SAFETY):
                 await self.call(self._leases.close)
@@ -162,14 +177,37 @@ class ClusterMember:
 
     # ---- one turn ----
 
+    async def _stay_alive(self) -> None:
+        """Send heartbeats without taking accounts."""
+        while True:
+            await asyncio.sleep(self._lease_seconds / BEATS_PER_LEASE)
+            try:
+                await self._beat()
+            except Fenced:  # the next write tells
+                return
+            except SQLAlchemyError as error:
+                log.warning("the membership could not be renewed: %s", type(error).__name__)
+
+    async def _end_start(self) -> None:
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.wait({self._starting})
+            self._starting = None
+
+    async def _beat(self) -> None:
+        started = boot_time()
+        self.held = await self.call(self._leases.beat)
+        self._clock.compare(self._leases.server_time)
+        self._renewed(started)
+
     async def _run_once(self, known: Collection[str]) -> None:
         if boot_time() >= self._next_beat:
-            started = boot_time()
-            self.held = await self.call(self._leases.beat)
-            self._clock.compare(self._leases.server_time)
-            self._renewed(started)
+            await self._beat()
         if self._beating_since is not None and boot_time() - self._beating_since >= self._lease_seconds:
             await self._remove_dead()
+        if not self._takes_part and not self.draining:
+            await self.call(self._leases.begin)
+            self._takes_part = True
         self.view = await self.call(self._leases.view, known)
         await self._take(known)
 
@@ -182,13 +220,15 @@ class ClusterMember:
     async def _remove_dead(self) -> None:
         """Remove silent members.
 
-        A member that was cut off removes nobody until it has sent heartbeats for a whole lease: after a restart
-        of PostgreSQL everybody looks silent.
+        A member that was cut off removes no others until it has sent heartbeats for a whole lease: after
+        a restart of PostgreSQL all members look silent.
         """
         removed = await self.call(self._leases.remove_dead, self._lease_seconds)
         self.takeovers += len(removed)
         for member in removed:
             log.warning("member %s was silent for %.1f s: its accounts are free", member, self._lease_seconds)
+        if removed:
+            await self.call(self._leases.notify, {"free": 1})  # the others take their share immediately
 
     async def _take(self, known: Collection[str]) -> None:
         if self.draining:

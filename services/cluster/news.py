@@ -1,4 +1,5 @@
-"""Notifications between processes: NOTIFY announces that something changed, version numbers in the database tell what.
+"""Notifications between processes: NOTIFY announces that something has changed, version numbers in the database
+identify what.
 
 Because a NOTIFY may be lost, the numbers are also polled every second.
 """

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from enum import StrEnum
+from typing import Final
 
 from config import Config
 from models.db import Store
@@ -14,6 +16,19 @@ from services.cluster.shared import SharedTables
 from services.work.ownership import LeasedAccounts
 from version import VERSION
 
+LATE_PART: Final = 0.5  # of a lease, after which a member without a heartbeat is no longer expected to take accounts
+
+
+class Cause(StrEnum):
+    """The reason why an account moves."""
+
+    TAKEN = "taken"
+    DRAIN = "drain"  # this process is about to stop
+    BALANCE = "balance"  # another process has too few
+    LOST = "lost"  # the leases have run out
+    REMOVED = "removed"  # the assistant was removed
+    CHANGED = "changed"  # its settings are others
+
 
 class ClusterParts:
     """Builds the parts without starting them."""
@@ -21,14 +36,15 @@ class ClusterParts:
     def __init__(self, config: Config, member: str, store: Store, clock: Clock) -> None:
         settings = config.cluster
         self.address = settings.advertise
-        self.leases = Leases(config.database, member, settings.advertise, settings.capacity, VERSION)
+        late = settings.lease_seconds * LATE_PART
+        self.leases = Leases(config.database, member, settings.advertise, settings.capacity, VERSION, late)
         self.clock = ClusterClock(clock)
         self.member = ClusterMember(self.leases, self.clock, settings.capacity, settings.lease_seconds)
         self.announcements = Announcements()
         self.tables = SharedTables(self.leases.member, store, self.announcements.announce)
         self.ownership = LeasedAccounts(self.member.valid, self.tables.promised)
-        self.moves: Counter[str] = Counter()  # accounts taken, given up and lost, by cause
-        self.secret = ""  # that members show each other; known once this process has joined
+        self.moves: Counter[Cause] = Counter()  # accounts taken, released and lost, by cause
+        self.secret = ""  # shared by the members; known once this process has joined
 
     @property
     def unheld(self) -> int:

@@ -16,7 +16,7 @@ from models.db import Store
 from services.cluster.parts import ClusterParts
 
 SECRET_HEADER: Final = "X-Wxbot-Cluster"
-FRESH: Final = 0.5  # seconds for which a holder that was looked up is believed
+FRESH: Final = 0.5  # seconds for which a holder that was looked up is cached
 STAFF_PATH: Final = "/cluster/staff"
 CONNECT_SECONDS: Final = 2.0
 ASK_SECONDS: Final = 2.0

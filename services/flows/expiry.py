@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from functools import partial
 from typing import Final
 
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import col, select
 
 from config.texts import Texts
 from models.db import Store
+from models.fence import WriteRefused
 from models.flows import OPEN_STATES, FlowRun, RunState
 from services.accounts.registry import Accounts
 from services.clock import MINUTE, Clock
 from services.flows import retries
 from services.flows.open_runs import OpenRuns
-from services.flows.steps import FlowSteps, if_open
+from services.flows.steps import FlowSteps, write_if_open
 
+log = logging.getLogger(__name__)
 CLOCK_TOLERANCE: Final = 0.05  # seconds by which two clocks may differ
 JOB_INTERVAL: Final = MINUTE  # the job that calls `expire`; shorter waits get a timer
 
@@ -44,7 +48,7 @@ class FlowExpiry:
         for run in runs:
             no_answer = run.state == RunState.ASKING
             error = self._texts.flow_no_answer if no_answer else self._texts.flow_no_result
-            await self._store.write(if_open(run, partial(self._steps.fail, error=error), same_step=True))
+            await self._store.write(write_if_open(run, partial(self._steps.fail, error=error), same_step=True))
         await self._store.write(lambda s: retries.discard_expired(s, self._clock()))
         return len(runs)
 
@@ -67,4 +71,7 @@ class FlowExpiry:
 
     async def _expire_in(self, seconds: float) -> None:
         await asyncio.sleep(seconds + CLOCK_TOLERANCE)
-        await self.expire()
+        try:
+            await self.expire()
+        except (DBAPIError, WriteRefused) as error:  # the job ends the run within a minute
+            log.warning("could not end overdue flow runs: %s", type(error).__name__)

@@ -115,13 +115,13 @@ class FlowRuns:
             query = query.where(col(FlowRun.account).in_(accounts))
         return list(await self._store.read(lambda s: s.exec(query).all()))
 
-    def cancel(self, session: Session, run_id: int, who: str) -> FlowRun:
-        """Cancel a run and tell its person, inside a transaction; raise NotFound if it is not open."""
+    def cancel(self, session: Session, run_id: int, actor: str) -> FlowRun:
+        """Cancel a run and notify the person, inside a transaction; raise NotFound if it is not open."""
         run = session.get(FlowRun, run_id)
         if run is None or run.state not in OPEN_STATES:
             raise NotFound(f"flow run {run_id}")
         self._steps.cancel_by_admin(session, run)
-        self._audit.note(session, run.account, "flow_ended", who, str(run_id), Outcome.DONE, flow=run.flow)
+        self._audit.note(session, run.account, "flow_ended", actor, str(run_id), Outcome.DONE, flow=run.flow)
         return run
 
     def open_counts(self) -> dict[str, int]:

@@ -17,7 +17,7 @@ from services.decision import Decision
 from services.flows import retries
 from services.flows.open_runs import OpenRuns, open_key
 from services.flows.start_rules import StartRules
-from services.flows.steps import FlowSteps, if_open
+from services.flows.steps import FlowSteps, write_if_open
 
 
 class Flows:
@@ -59,14 +59,14 @@ class Flows:
         if run is None:
             return await self._retry(account, person) if word == RETRY else None
         if word == CANCEL:
-            return Decision(write=if_open(run, self._steps.cancel))
+            return Decision(write=write_if_open(run, self._steps.cancel))
         if flow is not None:
             return Decision(fill(self._texts.flow_open, flow=run.flow, state=self.describe_state(run)))
         if run.state != RunState.ASKING or word.startswith("/") or self._wants_person(text or ""):
             return None
         if not text:
             return Decision(self._texts.flow_text_wanted)
-        return Decision(write=if_open(run, partial(self._steps.take_answer, text=text), same_step=True))
+        return Decision(write=write_if_open(run, partial(self._steps.take_answer, text=text), same_step=True))
 
     async def asked_at(self, account: str, person: str) -> float:
         """Return when the person's flow asked its current question; 0 if it is not asking."""
@@ -110,6 +110,6 @@ class Flows:
     def _may_start_another(self, session: Session, account: str, person: str) -> bool:
         """Whether the person is below the limit; otherwise they are notified."""
         if self._rules.has_started_too_many(session, account, person):
-            self._steps.tell(session, account, person, self._texts.flow_too_many)
+            self._steps.send(session, account, person, self._texts.flow_too_many)
             return False
         return True

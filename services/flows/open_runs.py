@@ -19,7 +19,7 @@ class OpenRuns:
     """The states of open runs, and who is notified of their changes after each commit."""
 
     def __init__(self) -> None:
-        self._states: dict[str, RunState | None] = {}  # by `open_key`; None: ended before `load` was done
+        self._states: dict[str, RunState | None] = {}  # by `open_key`; None: ended while `load` was running
         self._loaded = False
         self._listeners: list[Listener] = []
 

@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 from config.flow_settings import FlowSettings
 from models.flows import DISCARDED, FlowCallback, FlowRun
 
-RETRY_SECONDS: Final = 24 * 3600.0  # in which a failed run can be retried
+RETRY_SECONDS: Final = 24 * 3600.0  # seconds within which a failed run can be retried
 
 
 def add_callbacks(session: Session, run: FlowRun, flow: FlowSettings, existing: frozenset[int] = frozenset()) -> None:
@@ -46,18 +46,18 @@ def new_run(session: Session, failed: FlowRun, open_key: str, now: float) -> Flo
     session.flush()
     first_unsent = step + bool(run.call_key)  # addresses that earlier steps have sent are in use
     waits = [index for index, one in enumerate(flow.steps) if one.wait and index >= step]
-    kept = frozenset(index for index in waits if flow.callback_sender(index) < first_unsent)
-    in_use = update(FlowCallback).where(col(FlowCallback.run_id) == failed.id, col(FlowCallback.step).in_(kept))
+    reused = frozenset(index for index in waits if flow.callback_sender(index) < first_unsent)
+    in_use = update(FlowCallback).where(col(FlowCallback.run_id) == failed.id, col(FlowCallback.step).in_(reused))
     session.connection().execute(in_use.values(run_id=run.id))
-    add_callbacks(session, run, flow, kept)
+    add_callbacks(session, run, flow, reused)
     discard(session, failed)
     return run
 
 
 def discard_failed(session: Session, account: str, person: str) -> None:
     """Discard the data of the person's failed runs: another flow starts."""
-    kept = col(FlowRun.retry_until).is_not(None)
-    for run in session.exec(select(FlowRun).where(FlowRun.account == account, FlowRun.person == person, kept)).all():
+    reused = col(FlowRun.retry_until).is_not(None)
+    for run in session.exec(select(FlowRun).where(FlowRun.account == account, FlowRun.person == person, reused)).all():
         discard(session, run)
 
 

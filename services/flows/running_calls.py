@@ -15,12 +15,12 @@ from models.flows import FlowRun, RunState
 from services.clock import Clock
 from services.flows.calls import CallFailed, SystemCaller
 from services.flows.open_runs import OpenRuns
-from services.flows.steps import FlowSteps, if_open
+from services.flows.steps import FlowSteps, write_if_open
 from services.work.ownership import Ownership
 
 log = logging.getLogger(__name__)
-CALL_AGAIN: Final = 30.0  # seconds until a call is repeated whose result could not be stored
-SLOW_SECONDS: Final = 5.0  # after which the person is told that the call is still running
+CALL_RETRY_SECONDS: Final = 30.0  # seconds until a call whose result could not be stored is repeated
+SLOW_SECONDS: Final = 5.0  # until the person is notified that the call is still running
 
 
 class RunningCalls:
@@ -88,8 +88,14 @@ class RunningCalls:
             del self._calls[run_id]
             self._accounts.pop(run_id, None)
         if not done.cancelled() and done.exception() is not None:
-            log.error("flow run %s: its call failed, again in %d s", run_id, CALL_AGAIN, exc_info=done.exception())
-            asyncio.get_running_loop().call_later(CALL_AGAIN, self.begin, run_id)
+            log.error(
+                "flow run %s: its call failed, again in %d s", run_id, CALL_RETRY_SECONDS, exc_info=done.exception()
+            )
+            asyncio.get_running_loop().call_later(CALL_RETRY_SECONDS, self._begin_again, run_id)
+
+    def _begin_again(self, run_id: int) -> None:
+        if run_id not in self._calls:  # not resumed meanwhile, with its account
+            self.begin(run_id)
 
     async def _call(self, run_id: int) -> None:
         run = await self._store.read(lambda s: s.get_one(FlowRun, run_id))
@@ -109,7 +115,7 @@ class RunningCalls:
             else:
                 self._steps.fail(session, run, error, call_key=key)
 
-        await self._store.write(if_open(run, write, same_step=True))
+        await self._store.write(write_if_open(run, write, same_step=True))
 
     async def _response(self, run: FlowRun) -> tuple[dict[str, Any] | None, str, str]:
         """Return the response, or None with the error and the idempotency key of a call that may be executed."""
@@ -128,4 +134,4 @@ class RunningCalls:
 
     async def _report_slow(self, run: FlowRun) -> None:
         await asyncio.sleep(max(0.0, run.changed_at + SLOW_SECONDS - self._clock()))
-        await self._store.write(if_open(run, self._steps.report_slow_call, same_step=True))
+        await self._store.write(write_if_open(run, self._steps.report_slow_call, same_step=True))

@@ -158,7 +158,7 @@ class FlowSteps:
         self.advance(session, run)
 
     def report_slow_call(self, session: Session, run: FlowRun) -> None:
-        """Tell the person, once, that the call takes long."""
+        """Notify the person once that the call takes long."""
         key = f"flow:{run.key}:{run.step}:slow"
         if session.exec(select(OutboxItem.id).where(col(OutboxItem.idempotency_key) == key)).first() is None:
             body = text_body(self._texts.flow_still_calling)
@@ -198,19 +198,19 @@ class FlowSteps:
         self._end(session, run, RunState.CANCELLED)
 
     def report_late_result(self, session: Session, run: FlowRun, result: dict[str, Any]) -> None:
-        """Report a result that arrived after the end of its run. The person is told, unless they cancelled it."""
+        """Report a result that arrived after the end of its run. The person is notified, unless they cancelled it."""
         described = summary(result)
         after_commit(session, lambda: log.warning("flow run %s is %s and already has a result", run.id, run.state))
         if run.state != RunState.CANCELLED:
             since = self._local_time.at(run.started_at).strftime("%m-%d %H:%M")
             self._say(session, run, fill(self._texts.flow_late, since=since, flow=run.flow, result=described))
-        self._webhook_events.tell(session, "flow.late", run.person, {**_about(run), "result": described})
+        self._webhook_events.publish(session, "flow.late", run.person, {**_about(run), "result": described})
 
     def _end(self, session: Session, run: FlowRun, state: RunState, error: str = "", *, permanent: bool = True) -> None:
         now = self._clock()
         run.state, run.error, run.deadline, run.open_key, run.changed_at = state, error, None, None, now
         session.add(run)
-        self._webhook_events.tell(session, "flow.finished", run.person, {**_about(run), "error": error})
+        self._webhook_events.publish(session, "flow.finished", run.person, {**_about(run), "error": error})
         received = (col(FlowCallback.run_id) == run.id, col(FlowCallback.body).is_not(None))
         for unused in session.exec(select(FlowCallback.body).where(*received, FlowCallback.step > run.step)).all():
             self.report_late_result(session, run, json.loads(unused or DISCARDED))
@@ -232,9 +232,9 @@ class FlowSteps:
         return values
 
     def _say(self, session: Session, run: FlowRun, words: str) -> None:
-        self.tell(session, run.account, run.person, words)
+        self.send(session, run.account, run.person, words)
 
-    def tell(self, session: Session, account: str, person: str, words: str) -> None:
+    def send(self, session: Session, account: str, person: str, words: str) -> None:
         """Queue a message to the person, unless the text is empty after filling it in."""
         if words.strip():
             self._messages.say(session, account, person, words)
@@ -251,7 +251,7 @@ def _about(run: FlowRun) -> dict[str, Any]:
     }
 
 
-def if_open(
+def write_if_open(
     seen: FlowRun, act: Callable[[Session, FlowRun], None], *, same_step: bool = False
 ) -> Callable[[Session], None]:
     """Return a write that does nothing if the run has ended, or (`same_step`) advanced, since it was read."""

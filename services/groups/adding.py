@@ -65,7 +65,7 @@ class MemberAdder:
         """Return how long an added person may take to appear in the group."""
         return self._settings.confirm_seconds
 
-    async def add(self, qun: Qun, room: Room, row: Membership, who: str, *, patient: bool) -> AddResult:
+    async def add(self, qun: Qun, room: Room, row: Membership, actor: str, *, patient: bool) -> AddResult:
         """Add the person of a membership row to a room and return what WeChat showed.
 
         `patient`: wait as long as the rate limit asks for; otherwise raise TooManyRequests when it asks for more than a
@@ -79,7 +79,7 @@ class MemberAdder:
         await asyncio.sleep(wait)
         if wait and not await self._states.is_open(row_id):
             raise InviteFailed(MembershipReason.WITHDRAWN)
-        action = await self._audit.begin(qun.account, "add", who, contact_id, number=str(qun.number), room=room.id)
+        action = await self._audit.begin(qun.account, "add", actor, contact_id, number=str(qun.number), room=room.id)
         try:
             seen = await self._add(wechat, room, contact_id, row_id)
         except WeChatError as error:
@@ -107,7 +107,7 @@ class MemberAdder:
             timeout = min(INVITATION_SHOWN, timeout)
         if await wechat.wait_member(room.id, contact_id, timeout):
             return AddResult.JOINED
-        size = len(wechat.directory.rooms.get(room.id, room).member_ids)  # others may have joined meanwhile
+        size = len(wechat.directory.rooms.get(room.id, room).member_ids)  # others may have joined since then
         return AddResult.INVITED if by_invitation or size >= self._settings.direct_add_limit else None
 
     def _refusal(self, account: str, error: WeChatError) -> Exception:

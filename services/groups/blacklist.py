@@ -24,12 +24,12 @@ class Blacklist:
         if accounts is not None:
             numbers = select(Qun.number).where(col(Qun.account).in_(accounts))
             query = query.where(col(MemberRecord.number).in_(numbers))
-        self._people |= {(number, who) for number, who in await self._store.read(lambda s: s.exec(query).all())}
+        self._people |= {(number, person) for number, person in await self._store.read(lambda s: s.exec(query).all())}
 
     def drop(self, numbers: Collection[int]) -> None:
-        """Forget that of these groups."""
+        """Forget the blacklists of these groups."""
         gone = set(numbers)
-        self._people = {(number, who) for number, who in self._people if number not in gone}
+        self._people = {(number, person) for number, person in self._people if number not in gone}
 
     def holds(self, number: int, contact_id: str) -> bool:
         """Whether the person is blacklisted in the group."""

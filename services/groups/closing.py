@@ -40,13 +40,13 @@ class GroupClosing:
             raise TokenExpired(f"group {number} is closed")
         return qun
 
-    async def close(self, number: int, who: str) -> None:
+    async def close(self, number: int, actor: str) -> None:
         """Close the group; raise NotFound. Idempotent. The farewell and leaving WeChat's rooms are queued."""
         if self._groups.by_number(number) is None:
             raise NotFound(f"group {number}")
-        await self._store.write(lambda s: self._close(s, number, who))
+        await self._store.write(lambda s: self._close(s, number, actor))
 
-    def _close(self, session: Session, number: int, who: str) -> None:
+    def _close(self, session: Session, number: int, actor: str) -> None:
         qun = session.get_one(Qun, number)
         if qun.state == QunState.CLOSED:
             return
@@ -61,7 +61,7 @@ class GroupClosing:
                 self._messages.leave(session, qun.account, room.room_id)
             self._groups.patch_room(session, room, state=QunState.CLOSED)
         self._groups.patch(session, number, state=QunState.CLOSED)
-        self._audit.note(session, qun.account, "close", who, str(number), Outcome.DONE)
+        self._audit.note(session, qun.account, "close", actor, str(number), Outcome.DONE)
 
     # ---- tags ----
 

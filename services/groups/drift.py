@@ -38,7 +38,7 @@ class Drift:
     qun: Qun
     room: QunRoom
     kind: DriftKind
-    wanted: str
+    expected: str
     shown: str  # what WeChat shows instead
 
 

@@ -55,9 +55,9 @@ class DriftRepair:
         action = await self._audit.begin(account, drift.kind, WHO, room_id, number=str(drift.qun.number))
         try:
             if drift.kind is DriftKind.TOPIC:
-                await wechat.set_topic(room_id, drift.wanted)
+                await wechat.set_topic(room_id, drift.expected)
             else:
-                confirmed = await wechat.set_announcement(room_id, drift.wanted)
+                confirmed = await wechat.set_announcement(room_id, drift.expected)
         except WeChatError as error:
             self._accounts.handle_rate_limit(account, error)
             await self._audit.end(action, Outcome.FAILED, str(error))
@@ -88,7 +88,7 @@ class DriftRepair:
     def _report_restored_topic(self, session: Session, drift: Drift) -> None:
         """Tell the owner that a new name of the group was set back, and how to rename it."""
         texts, number = self._texts, drift.qun.number
-        words = fill(texts.topic_restored, topic=drift.wanted, number=number, shown=drift.shown)
+        words = fill(texts.topic_restored, topic=drift.expected, number=number, shown=drift.shown)
         self._notify_owner(session, drift, "topic_restored", Outcome.DONE, words)
 
     def _notify_owner(self, session: Session, drift: Drift, kind: str, outcome: str, words: str) -> None:

@@ -12,7 +12,7 @@ from services.accounts.registry import Accounts
 from services.groups.groups import Groups
 
 log = logging.getLogger(__name__)
-READING_HOLDS: Final = timedelta(seconds=2)  # for so long the owner that was read is not read again
+OWNER_MAX_AGE: Final = timedelta(seconds=2)  # how long an owner that was read is cached
 
 
 class GroupOwners:
@@ -28,7 +28,7 @@ class GroupOwners:
         """Whether the person owns this room of the group."""
         wechat = self._accounts.get(qun.account)
         read, _ = wechat.directory.last_reported(room_id, contact_id)
-        if read is None or abs(datetime.now(UTC) - read) > READING_HOLDS:
+        if read is None or abs(datetime.now(UTC) - read) > OWNER_MAX_AGE:
             try:
                 await wechat.room(room_id, fresh=True)
             except WeChatError as error:

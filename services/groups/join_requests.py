@@ -33,21 +33,21 @@ class JoinRequests:
         self._states = states
         self._memberships = memberships
 
-    async def join(self, token: str, member: str, who: str, *, later: bool = False) -> JoinResult:
+    async def join(self, token: str, member: str, actor: str, *, later: bool = False) -> JoinResult:
         """Add the person called `member` and return what WeChat showed.
 
         `later`: only queue the addition. Raises 3001–3006, 1007, 2002.
         """
-        return await self.join_group(self._groups.joinable_by(token), member, who, later=later)
+        return await self.join_group(self._groups.joinable_by(token), member, actor, later=later)
 
-    async def join_group(self, qun: Qun, member: str, who: str, *, later: bool = False) -> JoinResult:
+    async def join_group(self, qun: Qun, member: str, actor: str, *, later: bool = False) -> JoinResult:
         """Do the same for an active group, regardless of its join token."""
         if qun.state != QunState.ACTIVE:
             raise InviteFailed(f"group {qun.number} is {qun.state}")
         wechat = self._accounts.get(qun.account) if later else self._accounts.online(qun.account)
         person = self._person(qun, member)
         if Capability.JOIN_BY_CODE in wechat.capabilities:
-            later = False  # nothing has to be asked of WeChat
+            later = False  # no call to WeChat is needed
         if later and person and person.friend and not self._groups.room_of(qun, person.id):
             self._blacklist.raise_if_listed(qun, person.id)
             return await self._queue(qun, person)  # needs nothing of WeChat now: the assistant may be away
@@ -69,9 +69,9 @@ class JoinRequests:
         if person is None or not person.friend:
             row = await self._states.wait_for_friend(qun, member, person, namesakes)
             return JoinResult(Approved.PENDING, qun.account, row.id)
-        if later:  # WeChat told of the friend only now
+        if later:  # WeChat reported the new friend only now
             return await self._queue(qun, person)
-        return await self._memberships.admit(qun, person, source=MembershipSource.REST, who=who)
+        return await self._memberships.admit(qun, person, source=MembershipSource.REST, actor=actor)
 
     async def _queue(self, qun: Qun, person: Contact) -> JoinResult:
         row = await self._states.queue(qun, person)

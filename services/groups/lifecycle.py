@@ -72,7 +72,7 @@ class GroupLifecycle:
 
     # ---- creation ----
 
-    async def create(self, code: str, owner: str, account: str, who: str) -> tuple[Qun, bool]:
+    async def create(self, code: str, owner: str, account: str, actor: str) -> tuple[Qun, bool]:
         """Return the group of this code, creating it in WeChat if necessary, and whether this call created it.
 
         Raises AssistantUnknown, AssistantOffline, OwnerUnknown, OwnerAmbiguous, CodeTaken, GroupNotMade or
@@ -86,9 +86,9 @@ class GroupLifecycle:
 
         async def make() -> Qun:
             nonlocal made_here
-            there = self._groups.by_code(code)  # another request may have created it meanwhile
+            there = self._groups.by_code(code)  # another request may have created it since then
             made_here = there is None or there.state == QunState.MAKING
-            return await self._make(code, owner, account, who)
+            return await self._make(code, owner, account, actor)
 
         return await self._making.run(code, make, request=(owner, account)), made_here
 
@@ -132,13 +132,13 @@ class GroupLifecycle:
         if [c.id for c in self._accounts.get(account).directory.find(owner, friends=True)] != [qun.owner_id]:
             raise CodeTaken(f"{qun.code} has another owner")
 
-    async def _make(self, code: str, owner: str, account: str, who: str) -> Qun:
+    async def _make(self, code: str, owner: str, account: str, actor: str) -> Qun:
         qun = self._known(code, owner, account)
         if qun is not None and qun.state != QunState.MAKING:
             return qun
         wechat = self._accounts.online(account)
         qun = qun or await self._put(wechat, code, owner)
-        room = await self._creator.make(qun, self._groups.all_rooms(qun)[0], who)
+        room = await self._creator.make(qun, self._groups.all_rooms(qun)[0], actor)
         return await self._activate(qun, room)
 
     async def _owner(self, wechat: WeChat, name: str) -> Contact:
@@ -179,37 +179,37 @@ class GroupLifecycle:
         def patch(session: Session) -> Qun:
             made = self._groups.patch_room(session, room, state=QunState.ACTIVE)
             active = self._groups.patch(session, qun.number, state=QunState.ACTIVE)
-            self._recorder.made(session, active, made)
+            self._recorder.room_created(session, active, made)
             return active
 
         return await self._store.write(patch)
 
-    async def open_next_room(self, qun: Qun, who: str) -> QunRoom:
+    async def open_next_room(self, qun: Qun, actor: str) -> QunRoom:
         """Create the next room of a full group, or finish one whose creation was interrupted. Concurrent calls share
         it.
         """
-        return await self._opening.run(qun.number, lambda: self._open_next_room(qun, who))
+        return await self._opening.run(qun.number, lambda: self._open_next_room(qun, actor))
 
-    async def _open_next_room(self, qun: Qun, who: str) -> QunRoom:
+    async def _open_next_room(self, qun: Qun, actor: str) -> QunRoom:
         line = self._groups.all_rooms(qun)
         room = next((r for r in line if r.state == QunState.MAKING), None)
         if room is None:
             ordinal = line[-1].ordinal + 1
             fresh = QunRoom(number=qun.number, ordinal=ordinal, account=qun.account, topic=f"{qun.topic}·{ordinal}")
             room = await self._store.write(lambda s: self._groups.insert_room(s, fresh))
-        made = await self._creator.make(qun, room, who)
+        made = await self._creator.make(qun, room, actor)
 
         def activate(session: Session) -> QunRoom:
             active = self._groups.patch_room(session, made, state=QunState.ACTIVE)
-            self._recorder.made(session, qun, active)
+            self._recorder.room_created(session, qun, active)
             return active
 
         return await self._store.write(activate)
 
     # ---- changes ----
 
-    def renew_token(self, session: Session, audit: Audit, qun: Qun, who: str) -> Qun:
+    def renew_token(self, session: Session, audit: Audit, qun: Qun, actor: str) -> Qun:
         """Replace the join token, inside a transaction."""
         until = self._clock() + self._settings.token_days * DAY if self._settings.token_days else None
-        audit.note(session, qun.account, "token", who, "", Outcome.DONE, number=str(qun.number))
+        audit.note(session, qun.account, "token", actor, "", Outcome.DONE, number=str(qun.number))
         return self._groups.patch(session, qun.number, token=new_token(), token_expires_at=until)

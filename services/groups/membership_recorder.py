@@ -79,13 +79,13 @@ class MembershipRecorder:
         self._removals.add_returned(session, qun, contact_id)
         return True
 
-    def made(self, session: Session, qun: Qun, room: QunRoom) -> None:
+    def room_created(self, session: Session, qun: Qun, room: QunRoom) -> None:
         """Record a new room with its initial members."""
-        self.take_in(session, qun, room)
+        self.record_members(session, qun, room)
         if room.ordinal == 1:
             self._notices.created(session, qun)
 
-    def take_in(self, session: Session, qun: Qun, room: QunRoom) -> None:
+    def record_members(self, session: Session, qun: Qun, room: QunRoom) -> None:
         """Record the members of a room, without welcoming them."""
         live = self._accounts.get(qun.account).directory.rooms.get(room.room_id or "")
         for contact_id in (live.member_ids if live else set()) - {self._accounts.get(qun.account).self_id}:

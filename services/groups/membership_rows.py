@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 from models.groups import Membership, MembershipSource, MemberState, Qun
 
 STRANGER: Final = "@stranger"  # how the ids end by which gateways know people who are no friends
-# Who waits to become a friend; whom a gateway said to be one, under such an id, and could not add.
+# People who wait to become friends, and those a gateway listed as friends under such an id but could not add.
 _IS_PENDING: Final = or_(
     col(Membership.state) == MemberState.WAITING_FRIEND,
     and_(

@@ -209,7 +209,7 @@ class MembershipStates:
 
         def write(session: Session) -> None:
             row = session.get_one(Membership, membership_id)
-            if row.state not in OPEN_STATES:  # the join was seen meanwhile, or the request withdrawn
+            if row.state not in OPEN_STATES:  # the join was observed since then, or the request was withdrawn
                 return
             why = MembershipReason.OWNER_MUST_CONFIRM if by_owner else ""
             move(session, row, self._clock(), MemberState.INVITED, why, self.waits_until())
@@ -255,7 +255,7 @@ class MembershipStates:
 
     def notify_outcome_soon(self, qun: Qun, contact_id: str, error: Exception | None) -> None:
         """Notify a person who asked to join themselves of the outcome."""
-        self._store.write_soon(lambda s: self._notices.notify_outcome(s, qun, contact_id, error))
+        self._store.write_in_background(lambda s: self._notices.notify_outcome(s, qun, contact_id, error))
 
     async def expire(self) -> int:
         """End expired requests and invitations; return their number."""

@@ -26,7 +26,7 @@ from wechat.entities import Contact, Room
 from wechat.interface import Capability
 
 log = logging.getLogger(__name__)
-STRANGER = "不是你的好友"  # WeChat, of somebody to be added
+STRANGER = "不是你的好友"  # WeChat, about a person to be added
 
 
 class Approved(StrEnum):
@@ -69,9 +69,9 @@ class Memberships:
         self._seats = seats
         self._adding = SingleFlight[tuple[int, str], JoinResult](_log_not_added)
 
-    async def admit(self, qun: Qun, person: Contact, *, source: str, who: str) -> JoinResult:
+    async def admit(self, qun: Qun, person: Contact, *, source: str, actor: str) -> JoinResult:
         """Add a friend of the assistant to the group, or invite them; concurrent calls share the result."""
-        return await self._adding.run((qun.number, person.id), lambda: self._admit(qun, person, source, who))
+        return await self._adding.run((qun.number, person.id), lambda: self._admit(qun, person, source, actor))
 
     async def wait_for_running_add(self, qun: Qun, contact_id: str) -> None:
         """Wait until WeChat has answered the call that is adding this person now, if there is one."""
@@ -79,7 +79,7 @@ class Memberships:
         if running is not None:
             await asyncio.wait((running,), timeout=self._adder.confirm_seconds)
 
-    async def _admit(self, qun: Qun, person: Contact, source: str, who: str) -> JoinResult:
+    async def _admit(self, qun: Qun, person: Contact, source: str, actor: str) -> JoinResult:
         row = await self._states.find(qun, person.id)
         try:
             await self._roster.of_start(qun)
@@ -94,7 +94,7 @@ class Memberships:
                 invited = await self._states.invite_by_code(qun, person.name, person.id)
                 return JoinResult(Approved.INVITED, qun.account, invited.id)
             until = row.expires_at if row and row.state == MemberState.REQUESTED else None
-            return await self._add_somewhere(qun, person, source, who, until)
+            return await self._add_to_any_room(qun, person, source, actor, until)
         except (BotError, WeChatError) as error:
             if isinstance(error, InviteFailed) and await self._is_stranger(qun, person.id, error):
                 row = await self._states.wait_for_friend(qun, person.name, person, ())
@@ -111,14 +111,16 @@ class Memberships:
         except WeChatError:
             return False
 
-    async def _add_somewhere(self, qun: Qun, person: Contact, source: str, who: str, until: float | None) -> JoinResult:
+    async def _add_to_any_room(
+        self, qun: Qun, person: Contact, source: str, actor: str, until: float | None
+    ) -> JoinResult:
         """Add the person where there is a seat; in the next room if WeChat has fewer seats than configured."""
         before, full = len(self._groups.live_rooms(qun)), set[str]()
         try:
             while True:
-                room = await self._seats.take(qun, person.id, who, full)
+                room = await self._seats.take(qun, person.id, actor, full)
                 try:
-                    return await self._add(qun, room, person, source, who, until)
+                    return await self._add(qun, room, person, source, actor, until)
                 except GroupFull:
                     full.add(room.id)
                     if not self._seats.overflow or len(full) > before:  # the new room is full, too
@@ -127,10 +129,10 @@ class Memberships:
             self._seats.release(qun, person.id)
 
     async def _add(
-        self, qun: Qun, room: Room, person: Contact, source: str, who: str, until: float | None
+        self, qun: Qun, room: Room, person: Contact, source: str, actor: str, until: float | None
     ) -> JoinResult:
         row = await self._states.adding(qun, room, person, source, until)
-        seen = await self._adder.add(qun, room, row, who, patient=source != MembershipSource.REST)
+        seen = await self._adder.add(qun, room, row, actor, patient=source != MembershipSource.REST)
         if seen is AddResult.JOINED:
             await self._states.joined(qun, room.id, person.id)
             return JoinResult(Approved.OK, qun.account, row.id)
@@ -144,7 +146,7 @@ class Memberships:
         wechat = self._accounts.get(account)
         person = await wechat.contact(contact_id)
         called = {name for name in (person.name, person.alias, person.weixin, person.id) if name}
-        # A name that other friends bear as well lets nobody in.
+        # A name that several friends have is not accepted.
         names = {name for name in called if not _others(wechat.directory.find(name, friends=True), person.id)}
         for row in await self._states.became_friend(account, person, names):
             await self.resume(row)
@@ -161,7 +163,7 @@ class Memberships:
             return None
         person = await self._accounts.get(row.account).contact(row.contact_id)
         try:
-            answer = await self.admit(qun, person, source=row.source, who=f"person:{person.id}")
+            answer = await self.admit(qun, person, source=row.source, actor=f"person:{person.id}")
         except (AssistantOffline, WeChatOffline):
             return None  # tried again at the next sync
         except (BotError, WeChatError) as error:
@@ -169,7 +171,7 @@ class Memberships:
             withdrawn = isinstance(error, BotError) and error.detail == MembershipReason.WITHDRAWN
             if (
                 not row.error and not withdrawn and row.source != MembershipSource.ASYNC
-            ):  # told once, not at each failure
+            ):  # notify once, not at each failure
                 self._states.notify_outcome_soon(qun, person.id, error)
             return None
         if answer.approved is Approved.INVITED and row.source != MembershipSource.ASYNC:

@@ -29,7 +29,7 @@ class MessageEvents:
         data = {"message": job.id, "assistant": account, "to": job.key, "kind": job.body["type"]}
         if qun is not None:
             data["number"] = qun.number
-        self._webhook_events.tell(session, "message.sent", str(qun.number) if qun else job.key, data)
+        self._webhook_events.publish(session, "message.sent", str(qun.number) if qun else job.key, data)
 
     def _message_failed(self, session: Session, job: Job, failure: GiveUp) -> None:
         queue, _, account = job.queue.partition(":")
@@ -38,4 +38,4 @@ class MessageEvents:
             data = {"message": job.id, "assistant": account, "to": job.key, "error": failure.why}
             if qun is not None:
                 data["number"] = qun.number
-            self._webhook_events.tell(session, "message.failed", str(qun.number) if qun else job.key, data)
+            self._webhook_events.publish(session, "message.failed", str(qun.number) if qun else job.key, data)

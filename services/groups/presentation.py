@@ -74,14 +74,14 @@ class GroupPresentation:
         self._is_reserved = is_reserved
         self._settings = settings
 
-    async def set_topic(self, qun: Qun, name: str, who: str) -> PresentationChange:
+    async def set_topic(self, qun: Qun, name: str, actor: str) -> PresentationChange:
         """Rename every room of the group. Raises TopicReserved."""
         self._accounts.require(qun.account, Capability.SET_TOPIC)
         if self._is_reserved(name):
             raise TopicReserved(name)
-        wanted = {room.room_id or "": room_topic(name, room) for room in self._groups.rooms(qun)}
+        by_room = {room.room_id or "": room_topic(name, room) for room in self._groups.rooms(qun)}
         change = self._accounts.get(qun.account).set_topic
-        actions, _ = await self._change(qun, "topic", who, change, wanted, before=qun.topic, after=name)
+        actions, _ = await self._change(qun, "topic", actor, change, by_room, before=qun.topic, after=name)
 
         def keep(session: Session) -> None:
             self._end(session, actions)
@@ -113,12 +113,12 @@ class GroupPresentation:
             self._groups.patch_room(session, one, topic=room_topic(topic, one))
         return True
 
-    async def announce(self, qun: Qun, words: str, who: str) -> PresentationChange:
+    async def announce(self, qun: Qun, words: str, actor: str) -> PresentationChange:
         """Publish an announcement in every room of the group; the drift check maintains it from then on."""
         self._accounts.require(qun.account, Capability.SET_ANNOUNCEMENT)
-        wanted = {room.room_id or "": words for room in self._groups.rooms(qun)}
+        by_room = {room.room_id or "": words for room in self._groups.rooms(qun)}
         change, before = self._accounts.get(qun.account).set_announcement, qun.announcement or ""
-        actions, confirmed = await self._change(qun, "announce", who, change, wanted, before=before, after=words)
+        actions, confirmed = await self._change(qun, "announce", actor, change, by_room, before=before, after=words)
 
         def keep(session: Session) -> None:
             self._end(session, actions)
@@ -126,7 +126,7 @@ class GroupPresentation:
 
         return PresentationChange(keep, confirmed)
 
-    def welcome(self, qun: Qun, words: str | None, who: str) -> Keep:
+    def welcome(self, qun: Qun, words: str | None, actor: str) -> Keep:
         """Set the welcome text; "" = none, None = that of the config. Raises UnknownPlaceholder and NotSupported."""
         self._accounts.require(qun.account, Capability.ROOM_MESSAGES)
         unknown = next((name for name in _PLACEHOLDER.findall(words or "") if name not in PLACEHOLDERS), None)
@@ -135,7 +135,7 @@ class GroupPresentation:
 
         def keep(session: Session) -> None:
             detail = {"number": str(qun.number), "before": qun.welcome or "", "after": words or ""}
-            self._audit.note(session, qun.account, "welcome", who, "", Outcome.DONE, **detail)
+            self._audit.note(session, qun.account, "welcome", actor, "", Outcome.DONE, **detail)
             self._groups.patch(session, qun.number, welcome=words)
 
         return keep
@@ -144,9 +144,9 @@ class GroupPresentation:
         self,
         qun: Qun,
         kind: str,
-        who: str,
+        actor: str,
         change: Callable[[str, str], Awaitable[object]],
-        wanted: Mapping[str, str],
+        by_room: Mapping[str, str],
         **detail: str,
     ) -> tuple[dict[int, str], bool]:
         """Change all rooms (`wanted`: by room id); return the audit entries with their outcomes, and whether all are
@@ -155,11 +155,11 @@ class GroupPresentation:
         The audit entries stay open until the change is stored in the same transaction: meanwhile the drift check
         ignores what is being changed.
         """
-        if not wanted:
+        if not by_room:
             raise NotInGroup(kind)
         actions: dict[int, str] = {}
-        for room_id, words in wanted.items():
-            action = await self._audit.begin(qun.account, kind, who, room_id, number=str(qun.number), **detail)
+        for room_id, words in by_room.items():
+            action = await self._audit.begin(qun.account, kind, actor, room_id, number=str(qun.number), **detail)
             try:
                 confirmed = await change(room_id, words) is not False
             except WeChatError as error:

@@ -30,7 +30,7 @@ from wechat.interface import WeChat
 from wechat.names import comparable, same_name
 
 log = logging.getLogger(__name__)
-SAME: Final = 0.5  # share of the known members' names that the room must have
+MIN_SHARED_NAMES: Final = 0.5  # share of the known members' names that the room must have
 MAX_READ: Final = 100  # maximum number of unknown members read per room
 
 
@@ -113,7 +113,7 @@ class GroupRecognition:
         owner_ids = people.get(comparable(owner), [])
         names = {comparable(row.name) for row in members if row.name}
         same = len(names & people.keys())
-        if len(owner_ids) != 1 or not names or same < SAME * len(names):
+        if len(owner_ids) != 1 or not names or same < MIN_SHARED_NAMES * len(names):
             return None
         return Candidate(qun, room, live, owner_ids[0], same)
 
@@ -163,7 +163,7 @@ class GroupRecognition:
     def confirm(self, session: Session, account: str, proposal_id: int) -> Qun | None:
         """Use the proposed room for its group, inside a transaction; return None if that is no longer possible.
 
-        Members keep their rows under their new ids as far as their names are unique; nobody is welcomed again.
+        Members with unique names keep their rows under their new ids; no one is welcomed again.
         """
         proposal = self._end(session, account, proposal_id, ProposalState.CONFIRMED)
         if proposal is None:
@@ -175,7 +175,7 @@ class GroupRecognition:
         qun = session.get_one(Qun, room.number)
         self._rename_members(session, qun, room, live, proposal.owner_id)
         qun, room = self._presence.move(session, room, live.id, proposal.owner_id)
-        self._recorder.take_in(session, qun, room)
+        self._recorder.record_members(session, qun, room)
         return qun
 
     def _end(self, session: Session, account: str, proposal_id: int, state: ProposalState) -> RoomProposal | None:

@@ -21,9 +21,9 @@ class RemovalQueue:
         self._outbox = outbox
         self._texts = texts
 
-    def add(self, session: Session, qun: Qun, contact_id: str, reason: str, who: str) -> None:
+    def add(self, session: Session, qun: Qun, contact_id: str, reason: str, actor: str) -> None:
         """Queue the removal of a blacklisted person from the group."""
-        body = {"number": qun.number, "contact": contact_id, "reason": reason, "who": who}
+        body = {"number": qun.number, "contact": contact_id, "reason": reason, "who": actor}
         self._outbox.add(session, f"{QUEUE}:{qun.account}", contact_id, body, priority=Priority.NOTICE)
 
     def add_returned(self, session: Session, qun: Qun, contact_id: str) -> None:

@@ -36,7 +36,7 @@ class Removals:
         self._memberships = memberships
         self._audit = audit
 
-    async def end_membership(self, membership_id: int, who: str) -> None:
+    async def end_membership(self, membership_id: int, actor: str) -> None:
         """Withdraw an open request, or remove the person; do nothing if they have left.
 
         Raises NotFound, AssistantOffline, and InviteFailed if WeChat does not remove them (only owners may).
@@ -52,16 +52,16 @@ class Removals:
             await self._roster.of_start(qun)
             await self._roster.room_of(qun, row.contact_id, row.room_id if row.state == MemberState.JOINED else None)
             await self._states.withdraw(qun, row.id or 0)
-            await self._memberships.wait_for_running_add(qun, row.contact_id)  # who came in by it is taken out, too
+            await self._memberships.wait_for_running_add(qun, row.contact_id)  # who joined by it is removed, too
             try:
-                await self.remove(qun, row.contact_id, who)
+                await self.remove(qun, row.contact_id, actor)
             except WeChatOffline:
                 raise
             except WeChatError as error:
                 raise InviteFailed(str(error)) from error
         await self._states.withdraw(qun, row.id or 0)
 
-    async def remove(self, qun: Qun, contact_id: str, who: str) -> list[str]:
+    async def remove(self, qun: Qun, contact_id: str, actor: str) -> list[str]:
         """Remove the person from every room of the group and verify it; return the rooms' ids.
 
         Raises AssistantOffline, and WeChatError as WeChat answers.
@@ -72,11 +72,11 @@ class Removals:
             self._accounts.require(qun.account, Capability.REMOVE_MEMBER)
         for room_id in rooms:
             with self._recorder.removing(qun, contact_id):
-                await self._remove_from(wechat, qun, room_id, contact_id, who)
+                await self._remove_from(wechat, qun, room_id, contact_id, actor)
         return rooms
 
-    async def _remove_from(self, wechat: WeChat, qun: Qun, room_id: str, contact_id: str, who: str) -> None:
-        action = await self._audit.begin(qun.account, "remove", who, contact_id, number=str(qun.number))
+    async def _remove_from(self, wechat: WeChat, qun: Qun, room_id: str, contact_id: str, actor: str) -> None:
+        action = await self._audit.begin(qun.account, "remove", actor, contact_id, number=str(qun.number))
         try:
             await wechat.remove_member(room_id, contact_id)
         except WeChatError as error:

@@ -80,19 +80,19 @@ class RoomCreator:
             await self._groups.change(qun.number, companion_id=companion)
         return companion
 
-    async def make(self, qun: Qun, room: QunRoom, who: str) -> QunRoom:
+    async def make(self, qun: Qun, room: QunRoom, actor: str) -> QunRoom:
         """Create the room with its owner and topic; raise GroupNotMade, TooManyRequests or AssistantOffline."""
         async with self._turns[qun.account]:
             wechat = self._accounts.online(qun.account)
             people = [qun.owner_id, qun.companion_id]
             try:
                 if Capability.JOIN_BY_CODE in wechat.capabilities:
-                    return await self._take_from_pool(wechat, qun, room, who)
+                    return await self._take_from_pool(wechat, qun, room, actor)
                 if not room.room_id:
                     room_id = await self._find(wechat, room, people) if room.asked_at else None
                     if room_id is None:
                         people = [qun.owner_id, await self._companion_now(wechat, qun)]
-                        room_id = await self._ask(wechat, qun, room, people, who)
+                        room_id = await self._ask(wechat, qun, room, people, actor)
                     room = await self._patch(room, room_id=room_id)
                 await self._verify(wechat, room, qun.owner_id)
             except WeChatOffline as error:
@@ -104,7 +104,7 @@ class RoomCreator:
                 raise GroupNotMade(str(error)) from error
             return room
 
-    async def _take_from_pool(self, wechat: WeChat, qun: Qun, room: QunRoom, who: str) -> QunRoom:
+    async def _take_from_pool(self, wechat: WeChat, qun: Qun, room: QunRoom, actor: str) -> QunRoom:
         """Take an unused group of the owner's that staff have made, and create the code by which people join it."""
         if not room.room_id:
             await wechat.read_new_rooms()
@@ -121,12 +121,12 @@ class RoomCreator:
             topic = taken.topic or room.topic
             room = await self._patch(room, room_id=taken.id, topic=topic)
             await self._groups.change(qun.number, topic=topic)
-            action = await self._audit.begin(qun.account, "group", who, str(qun.number), topic=topic)
+            action = await self._audit.begin(qun.account, "group", actor, str(qun.number), topic=topic)
             await self._audit.end(action, Outcome.DONE, taken.id)
         await wechat.open_to_code(room.room_id or "", str(qun.number), grows=self._settings.overflow)
         return room
 
-    async def _ask(self, wechat: WeChat, qun: Qun, room: QunRoom, people: Sequence[str], who: str) -> str:
+    async def _ask(self, wechat: WeChat, qun: Qun, room: QunRoom, people: Sequence[str], actor: str) -> str:
         governor = self._accounts.governor(qun.account)
         wait = governor.group_delay()
         if wait > self._pacing.request_seconds:
@@ -138,7 +138,7 @@ class RoomCreator:
             alike = [candidate.id for candidate in self._candidates(wechat, room.topic, people)]
             room = await self._patch(room, seen_before=alike)
         room = await self._patch(room, asked_at=self._clock())
-        action = await self._audit.begin(qun.account, "group", who, str(qun.number), topic=room.topic)
+        action = await self._audit.begin(qun.account, "group", actor, str(qun.number), topic=room.topic)
         try:
             room_id = await wechat.create_room(people, room.topic)
         except WeChatUnknown as error:

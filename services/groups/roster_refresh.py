@@ -14,9 +14,9 @@ from services.groups.groups import Groups
 from wechat.entities import Room
 from wechat.interface import WeChat
 
-LIST_HOLDS: Final = timedelta(seconds=2)  # for so long a list that was read is not read again
-SECOND_LOOK: Final = 1.0  # seconds until a list that misses somebody is read again: the first may be only a part
-EVENT_HOLDS: Final = timedelta(seconds=10)  # and an event is believed: WeChat's lists may be behind it
+LIST_MAX_AGE: Final = timedelta(seconds=2)  # how long a list that was read is cached
+REREAD_DELAY: Final = 1.0  # seconds until a list that lacks a member is read again: the first one may be incomplete
+EVENT_MAX_AGE: Final = timedelta(seconds=10)  # how long an event takes precedence: WeChat's lists may be behind it
 
 
 class RosterRefresh:
@@ -48,16 +48,16 @@ class RosterRefresh:
             if room is None:
                 return None
             read, moved = wechat.directory.last_reported(room.id, contact_id)
-            if not _holds(read, LIST_HOLDS) and not _holds(moved, EVENT_HOLDS):
+            if not _is_recent(read, LIST_MAX_AGE) and not _is_recent(moved, EVENT_MAX_AGE):
                 shown = await _read(wechat, room.id)
                 if contact_id not in shown.member_ids and self._groups.room_of(qun, contact_id) is not None:
-                    await asyncio.sleep(SECOND_LOOK)
+                    await asyncio.sleep(REREAD_DELAY)
                     if contact_id not in (await _read(wechat, room.id)).member_ids:
                         wechat.directory.left(room.id, (contact_id,), datetime.now(UTC))
             return self._groups.room_of(qun, contact_id)
 
 
-def _holds(at: datetime | None, span: timedelta) -> bool:
+def _is_recent(at: datetime | None, span: timedelta) -> bool:
     """Whether a time is recent. The absolute difference is used because a gateway's clock may be wrong either way."""
     return at is not None and abs(datetime.now(UTC) - at) < span
 

@@ -12,7 +12,7 @@ from services.groups.groups import Groups
 from services.groups.lifecycle import GroupLifecycle
 from wechat.entities import Room
 
-TRIO: Final = 3  # people needed to create a room; a capacity of this size leaves no seat
+MIN_PEOPLE: Final = 3  # people needed to create a room; a capacity of this size leaves no seat
 
 
 class SeatReservations:
@@ -29,7 +29,7 @@ class SeatReservations:
         """Whether a full group opens its next room."""
         return self._settings.overflow
 
-    async def take(self, qun: Qun, contact_id: str, who: str, full: Collection[str]) -> Room:
+    async def take(self, qun: Qun, contact_id: str, actor: str, full: Collection[str]) -> Room:
         """Reserve a seat in a room that is not in `full`, until `release` is called.
 
         Raises GroupFull, InviteFailed, and the errors of creating a room.
@@ -43,9 +43,9 @@ class SeatReservations:
                 return room
             if not rooms:
                 raise InviteFailed(f"WeChat shows no room of group {qun.number}")
-            if not self._settings.overflow or self._settings.capacity <= TRIO:
+            if not self._settings.overflow or self._settings.capacity <= MIN_PEOPLE:
                 raise GroupFull(str(qun.number))
-            opened = await self._lifecycle.open_next_room(qun, who)
+            opened = await self._lifecycle.open_next_room(qun, actor)
             if opened.room_id not in {room.id for room in self._groups.live_rooms(qun)}:
                 raise InviteFailed(f"WeChat does not show room {opened.room_id}")
 
@@ -54,5 +54,5 @@ class SeatReservations:
         self._held.pop((qun.number, contact_id), None)
 
     def _has_seat(self, room: Room) -> bool:
-        coming = {who for (_, who), room_id in self._held.items() if room_id == room.id} - room.member_ids
+        coming = {person for (_, person), room_id in self._held.items() if room_id == room.id} - room.member_ids
         return len(room.member_ids) + len(coming) < self._settings.capacity

@@ -51,7 +51,7 @@ class TokenJoins:
         qun = await self._selected(account, contact_id, token)
         if isinstance(qun, Decision):
             return qun
-        answer = await self._known_already(qun, contact_id)
+        answer = await self._reply_if_settled(qun, contact_id)
         if answer:
             return Decision(answer)
         name = (await self._accounts.get(account).contact(contact_id)).name
@@ -77,7 +77,7 @@ class TokenJoins:
         except BotError:
             return Decision(self._texts.bad_token, lambda s: self._misses.note(s, account, contact_id))
 
-    async def _known_already(self, qun: Qun, contact_id: str) -> str:
+    async def _reply_if_settled(self, qun: Qun, contact_id: str) -> str:
         """Return the reply if there is nothing to do, else ""."""
         if self._blacklist.holds(qun.number, contact_id):
             return fill(self._texts.blacklisted, topic=qun.topic)
@@ -103,7 +103,7 @@ class TokenJoins:
         qun = await self._selected(account, contact_id, token)
         if isinstance(qun, Decision):
             return qun
-        answer = await self._known_already(qun, contact_id)
+        answer = await self._reply_if_settled(qun, contact_id)
         if answer:
             return Decision(answer, opens=not self._blacklist.holds(qun.number, contact_id))
         return Decision(

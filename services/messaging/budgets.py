@@ -23,7 +23,7 @@ class Budget(StrEnum):
     RELAYS = "relays"
     TICKETS = "tickets"
     BYTES = "bytes"
-    REPEATS = "repeats"  # of one sentence, in a minute
+    REPEATS = "repeats"  # repetitions of one sentence per minute
 
 
 LIMITS: Final[dict[Budget, Callable[[LimitSettings], int]]] = {

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, func, insert, update
+from sqlalchemy import ColumnElement, func, update
 from sqlmodel import Session, col, select
 
 from models.bulk_insert import in_bulk, write_bulk
-from models.conversations import Said
+from models.conversations import StoredMessage
 from models.db import after_commit
+from models.row_statements import insert_rows
 from services.changes import ChangeFeed, ChangeKind
 from services.clock import Clock
 from services.messaging.loop_detector import LoopDetector
@@ -18,7 +19,8 @@ from services.messaging.media import StoredFile
 from services.text import with_quote
 from wechat.events import Message, MessageKind
 
-_INSERT = insert(Said)
+_USUAL: Final = {"staff": "", "media": "", "message_id": "", "ticket": None, "outbox_key": "", "internal": False}
+_INSERT = insert_rows(StoredMessage, ("account", "conversation", "by", "at", "kind", "text", *_USUAL))
 LONGEST = 8000  # characters stored per message
 WORDS = {
     MessageKind.IMAGE: "图片",
@@ -71,11 +73,13 @@ class Conversations:
         self._loop_detector = loop_detector
 
     def record_incoming(
-        self, session: Session, message: Message, *, kept: StoredFile | None = None, ticket: int | None = None
+        self, session: Session, message: Message, *, stored_file: StoredFile | None = None, ticket: int | None = None
     ) -> None:
         """Store a received message, with the path and name of its file if it was fetched."""
-        named = kept is not None and message.kind is not MessageKind.TEXT  # a transcribed voice message is a text
-        words = kept.name if kept and named else in_full(message, message.text)
+        named = (
+            stored_file is not None and message.kind is not MessageKind.TEXT
+        )  # a transcribed voice message is a text
+        words = stored_file.name if stored_file and named else in_full(message, message.text)
         if message.kind is MessageKind.LINK and message.target:
             words = f"{words}\n{message.target}"
         self._add(
@@ -86,7 +90,7 @@ class Conversations:
             at=message.at.timestamp(),
             kind=message.kind,
             text=words[:LONGEST],
-            media=kept.path if kept else "",
+            media=stored_file.path if stored_file else "",
             message_id=message.id,
             ticket=ticket,
         )
@@ -131,50 +135,64 @@ class Conversations:
         )
 
     def _add(self, session: Session, **values: Any) -> None:
-        usual = {"staff": "", "media": "", "message_id": "", "ticket": None, "outbox_key": "", "internal": False}
-        in_bulk(session, _INSERT, {**usual, **values})
+        in_bulk(session, _INSERT, {**_USUAL, **values})
         if values.get("ticket") is not None:
             after_commit(session, lambda: self._changes.publish(ChangeKind.TICKET, id=values["ticket"]))
 
     # ---- reading ----
 
-    def last(self, session: Session, account: str, contact_id: str, limit: int, after: int = 0) -> list[Said]:
+    def last(self, session: Session, account: str, contact_id: str, limit: int, after: int = 0) -> list[StoredMessage]:
         """Return the newest messages of a conversation, oldest first; `after`: only those with a greater id."""
         write_bulk(session)
-        query = select(Said).where(Said.account == account, Said.conversation == contact_id, ~col(Said.internal))
-        newest = query.where(col(Said.id) > after).order_by(col(Said.id).desc()).limit(limit)
+        query = select(StoredMessage).where(
+            StoredMessage.account == account,
+            StoredMessage.conversation == contact_id,
+            ~col(StoredMessage.internal),
+        )
+        newest = query.where(col(StoredMessage.id) > after).order_by(col(StoredMessage.id).desc()).limit(limit)
         return list(session.exec(newest).all())[::-1]
 
     def count(self, session: Session, account: str, contact_id: str, after: int) -> int:
         """Count the messages of a conversation with an id greater than `after`."""
         write_bulk(session)
-        query = select(func.count(col(Said.id))).where(
-            Said.account == account, Said.conversation == contact_id, ~col(Said.internal), col(Said.id) > after
+        query = select(func.count(col(StoredMessage.id))).where(
+            StoredMessage.account == account,
+            StoredMessage.conversation == contact_id,
+            ~col(StoredMessage.internal),
+            col(StoredMessage.id) > after,
         )
         return session.exec(query).one()
 
     def recalled(self, session: Session, account: str, contact_id: str, message_id: str) -> str:
         """Return a recalled message as one line, or "" if it is not stored."""
         write_bulk(session)
-        query = select(Said).where(Said.account == account, Said.conversation == contact_id)
-        row = session.exec(query.where(Said.message_id == message_id).limit(1)).first() if message_id else None
+        query = select(StoredMessage).where(StoredMessage.account == account, StoredMessage.conversation == contact_id)
+        row = session.exec(query.where(StoredMessage.message_id == message_id).limit(1)).first() if message_id else None
         return shown(row.kind, row.text) if row is not None else ""
 
     def first_of(self, session: Session, ticket: int) -> int:
         """Return the id of the first message of a ticket, or 0."""
         write_bulk(session)
-        return session.exec(select(func.min(col(Said.id))).where(Said.ticket == ticket)).one() or 0
+        return session.exec(select(func.min(col(StoredMessage.id))).where(StoredMessage.ticket == ticket)).one() or 0
 
     def notes(self, session: Session, account: str, contact_id: str, limit: int) -> list[str]:
         """Return the newest staff notes about a person, oldest first."""
         write_bulk(session)
-        noted = select(Said.text).where(Said.account == account, Said.conversation == contact_id, col(Said.internal))
-        return list(session.exec(noted.order_by(col(Said.id).desc()).limit(limit)).all())[::-1]
+        noted = select(StoredMessage.text).where(
+            StoredMessage.account == account,
+            StoredMessage.conversation == contact_id,
+            col(StoredMessage.internal),
+        )
+        return list(session.exec(noted.order_by(col(StoredMessage.id).desc()).limit(limit)).all())[::-1]
 
-    def media_of(self, session: Session, account: str, contact_id: str, message_id: str, kept: StoredFile) -> None:
+    def media_of(
+        self, session: Session, account: str, contact_id: str, message_id: str, stored_file: StoredFile
+    ) -> None:
         """Store where the file of a private message was saved."""
-        self._update(session, account, contact_id, message_id, media=kept.path, text=kept.name)
-        other = update(Said).where(*_is(account, contact_id, message_id), col(Said.kind) == MessageKind.OTHER)
+        self._update(session, account, contact_id, message_id, media=stored_file.path, text=stored_file.name)
+        other = update(StoredMessage).where(
+            *_is(account, contact_id, message_id), col(StoredMessage.kind) == MessageKind.OTHER
+        )
         session.connection().execute(other.values(kind=MessageKind.FILE))
 
     def media_missing(self, session: Session, account: str, contact_id: str, message_id: str, words: str) -> None:
@@ -183,7 +201,7 @@ class Conversations:
 
     def _update(self, session: Session, account: str, contact_id: str, message_id: str, **values: str) -> None:
         write_bulk(session)
-        theirs = update(Said).where(*_is(account, contact_id, message_id), col(Said.media) == "")
+        theirs = update(StoredMessage).where(*_is(account, contact_id, message_id), col(StoredMessage.media) == "")
         session.connection().execute(theirs.values(**values))
 
     def changed(self, session: Session, ticket: int) -> None:
@@ -192,4 +210,8 @@ class Conversations:
 
 
 def _is(account: str, contact_id: str, message_id: str) -> tuple[ColumnElement[bool], ...]:
-    return col(Said.account) == account, col(Said.conversation) == contact_id, col(Said.message_id) == message_id
+    return (
+        col(StoredMessage.account) == account,
+        col(StoredMessage.conversation) == contact_id,
+        col(StoredMessage.message_id) == message_id,
+    )

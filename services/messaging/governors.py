@@ -58,12 +58,14 @@ class Governors(Mapping[str, Governor]):
         rare = rare.where(col(Action.account).in_(accounts))
         for action in session.exec(rare.order_by(col(Action.at))):
             self._governors[action.account].recall(action.kind, [action.at])
+        sent = sent_since(session, [f"{QUEUE}:{account}" for account in accounts], now - MINUTE)
+        slow_downs = select(Setting.key, Setting.value).where(col(Setting.key).in_(map(_key, accounts)))
+        slow = dict(session.exec(slow_downs).all())
         for account in accounts:
             governor = self._governors[account]
-            governor.recall("message", sent_since(session, f"{QUEUE}:{account}", now - MINUTE))
-            slow = session.get(Setting, _key(account))
-            if slow is not None:
-                governor.recall_slow(float(slow.value))
+            governor.recall("message", sent[f"{QUEUE}:{account}"])
+            if _key(account) in slow:
+                governor.recall_slow(float(slow[_key(account)]))
 
     def _slowed(self, account: str, until: float) -> None:
         log.warning("%s: WeChat reports 操作过于频繁; the rate is halved until %d", account, until)

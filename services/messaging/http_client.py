@@ -13,7 +13,7 @@ from services.messaging.status_line import StatusKeeper, StatusRequest
 from version import VERSION
 
 ANSWER_LIMIT: Final = 256 * 1024  # maximum bytes read of a response
-MAX_DISCARDED: Final = 1.0  # seconds for reading the rest of an unneeded response
+MAX_DISCARDED: Final = 1.0  # seconds for reading the remainder of an unneeded response
 
 
 class TooLong(aiohttp.ClientError):
@@ -58,7 +58,7 @@ async def read_bounded(response: aiohttp.ClientResponse, limit: int = ANSWER_LIM
 
 
 async def discard(response: aiohttp.ClientResponse) -> None:
-    """Read the rest of a short response, so that its connection can be reused; give up on a long or slow one."""
+    """Read the remainder of a short response, so that its connection can be reused; close it if it is long or slow."""
     with contextlib.suppress(TimeoutError, aiohttp.ClientError):
         async with asyncio.timeout(MAX_DISCARDED):
             await read_bounded(response)

@@ -7,7 +7,7 @@ from services.work.job import Job
 from services.work.outbox import Outbox
 
 LONGEST = 2048  # bytes of a joined text, the limit of the official channel
-SPARE = 1  # messages kept for what is said next, such as the answer to the person's last message
+SPARE = 1  # messages kept free for later replies, such as the answer to the person's last message
 
 
 async def join_waiting(outbox: Outbox, job: Job, left: int | None) -> None:

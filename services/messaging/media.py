@@ -1,4 +1,5 @@
-"""Received images and files: fetched at once, because gateways do not keep them long, and stored by hash."""
+"""Received images and files: fetched immediately, because gateways keep them only for a short time, and stored by
+hash."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ from wechat.events import Message, MessageKind
 from wechat.interface import WeChat
 
 log = logging.getLogger(__name__)
-Said = TypeVar("Said", bound=Message)
+AnyMessage = TypeVar("AnyMessage", bound=Message)
 FETCHED: Final = frozenset({MessageKind.IMAGE, MessageKind.FILE, MessageKind.AUDIO, MessageKind.VIDEO})
 TRIES = 3
 BETWEEN = 1.0  # seconds between attempts
@@ -65,7 +66,7 @@ class MediaStore:
         """Check whether there is space for files, and log changes. Blocks on a large folder."""
         self._room_for(0)
 
-    async def of(self, wechat: WeChat, message: Said) -> tuple[Said, StoredFile | None]:
+    async def of(self, wechat: WeChat, message: AnyMessage) -> tuple[AnyMessage, StoredFile | None]:
         """Fetch and store the file of a message. A message of unknown kind with a file becomes a file message."""
         if not may_hold_file(message):
             return message, None
@@ -86,7 +87,7 @@ class MediaStore:
                 get = wechat.image if kind == MessageKind.IMAGE else wechat.file
                 media = await get(message_id)
                 if self._budgets.spend(Budget.BYTES, wechat.account, contact_id, media.size) is not Verdict.ALLOWED:
-                    log.warning("%s: %s has sent more than is kept of one person", wechat.account, contact_id)
+                    log.warning("%s: %s has reached the storage limit per person", wechat.account, contact_id)
                     return None
                 return await self.keep(media)
             except MediaFull as error:
@@ -140,7 +141,7 @@ class MediaStore:
         elif free - size < self._limits.free_megabytes * MEGABYTE:
             why = "limits.free_megabytes"
         if why and why != self.full:
-            log.error("no more files are kept: %s is reached", why)
+            log.error("no more files are stored: %s is reached", why)
         self.full = why
         if why and size:
             raise MediaFull(why)

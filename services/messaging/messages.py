@@ -29,10 +29,10 @@ WAITS = (2.0, 10.0, 60.0, 300.0)  # seconds between attempts if WeChat rejects t
 # Seconds between attempts if the response is lost, such as when the gateway is killed. Any attempt may have succeeded.
 LOST_WAITS = (1.0, 2.0, 5.0, 30.0, 300.0, 900.0)
 SLOW_WAITS = (30.0, 60.0, 300.0, 900.0, 1800.0, 3600.0)  # after 操作过于频繁, which may last longer than an hour
-NOT_YET_WAIT = 60.0  # seconds between two looks at whether a customer has spoken again; it is looked at then, too
+NOT_YET_WAIT = 60.0  # seconds between checks whether a customer has written again; checked when they write, too
 LONGEST_TEXT = 2000  # characters of one message
 LONGEST_NAME = 36  # characters of an @name
-FILE_WAITS = (2.0, 10.0)  # of a file, either way: a conversation does not wait so long behind it
+FILE_WAITS = (2.0, 10.0)  # for sending or receiving a file; limits how long it can block a conversation
 
 Body = dict[str, Any]
 
@@ -93,7 +93,7 @@ def mini_program(program: MiniProgram) -> Body:
 
 
 class Messages:
-    """Queues messages to WeChat and sends them. `said` is called in the transaction that queues a message."""
+    """Queues messages to WeChat and sends them. `record` is called in the transaction that queues a message."""
 
     def __init__(self, outbox: Outbox, accounts: Accounts, record: Callable[[Session, str, str, Body], None]) -> None:
         self._outbox = outbox
@@ -109,7 +109,7 @@ class Messages:
         once = {name: how.pop(name) for name in ("idempotency_key", "fingerprint") if name in how}
         before = [self._outbox.add(session, f"{QUEUE}:{account}", to, piece, **how) for piece in first]
         if before:
-            write_bulk(session)  # which gives them their ids
+            write_bulk(session)  # assigns their ids
             last["also"] = [*last.get("also", ()), *(piece.id for piece in before)]
         return self._outbox.add(session, f"{QUEUE}:{account}", to, last, **how, **once)
 

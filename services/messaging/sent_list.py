@@ -38,13 +38,13 @@ def list_messages(
     return page_of(rows, page, lambda item: item.id)
 
 
-def send_again(session: Session, outbox: Outbox, audit: Audit, item_id: int, who: str) -> bool:
+def send_again(session: Session, outbox: Outbox, audit: Audit, item_id: int, actor: str) -> bool:
     """Queue a failed message again, inside a transaction; return False if it has not failed. Raises NotFound."""
     item = session.get(OutboxItem, item_id)
     if item is None or not item.queue.startswith(f"{QUEUE}:"):
         raise NotFound(f"message {item_id}")
     if item.state not in (WorkState.FAILED, WorkState.UNKNOWN):
         return False
-    outbox.again(session, item)
-    audit.note(session, item.queue.partition(":")[2], "message_resend", who, str(item_id), Outcome.DONE)
+    outbox.requeue(session, item)
+    audit.note(session, item.queue.partition(":")[2], "message_resend", actor, str(item_id), Outcome.DONE)
     return True

@@ -107,7 +107,9 @@ class WebhookDelivery:
             status = await self._post(receiver, job)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             begun = status_begun()
-            if begun is not None and 200 <= begun < 300:  # accepted, even though the rest of the response is invalid
+            if (
+                begun is not None and 200 <= begun < 300
+            ):  # accepted, even though the response is invalid after its status line
                 return f"HTTP {begun}"
             return self._again(job, str(error) if isinstance(error, _RedirectRefused) else describe(error))
         return f"HTTP {status}" if 200 <= status < 300 else self._again(job, f"HTTP {status}")
@@ -156,7 +158,7 @@ class WebhookDelivery:
         page = PageRequest(MAX_LISTED)
         return (await self._store.read(lambda s: list_deliveries(s, "", WorkState(state), page))).rows
 
-    def send_again(self, session: Session, item_id: int, who: str) -> Resent:
+    def send_again(self, session: Session, item_id: int, actor: str) -> Resent:
         """Queue a failed event again, inside a transaction, after its group's open events. Raises NotFound.
 
         An event that is open or was received is left unchanged.
@@ -166,8 +168,8 @@ class WebhookDelivery:
             raise NotFound(f"webhook {item_id}")
         failed = item.state == WorkState.FAILED
         if failed:
-            self._outbox.again(session, item)
-            self._audit.note(session, "", "webhook_resend", who, str(item_id), Outcome.DONE)
+            self._outbox.requeue(session, item)
+            self._audit.note(session, "", "webhook_resend", actor, str(item_id), Outcome.DONE)
         return Resent(item, failed)
 
 

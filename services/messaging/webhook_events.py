@@ -31,7 +31,7 @@ class WebhookEvents:
         """Replace the webhooks."""
         self._webhooks = list(webhooks)
 
-    def tell(self, session: Session, type: str, key: str, data: dict[str, Any]) -> None:
+    def publish(self, session: Session, type: str, key: str, data: dict[str, Any]) -> None:
         """Queue the event for every webhook that subscribes to `type`. Events with the same `key` are delivered in
         order.
         """
@@ -54,7 +54,7 @@ class WebhookEvents:
         if last is None or last.at < now - SAME_FRIEND:
             session.merge(BecameFriend(account=account, contact_id=contact_id, at=now))
             data = {"assistant": account, "contact_id": contact_id, "name": name}
-            self.tell(session, "friend.added", contact_id, data)
+            self.publish(session, "friend.added", contact_id, data)
 
     def wants(self, type: str) -> bool:
         """Whether any webhook subscribes to this event type."""

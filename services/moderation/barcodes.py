@@ -32,7 +32,7 @@ def codes_in(data: bytes) -> list[str]:
             for frame in _frames(picture):
                 codes += _codes(frame)
     except Exception as error:  # noqa: BLE001 - decoders raise many kinds of exceptions for broken images
-        log.info("could not decode all of a picture of %d bytes: %s", len(data), type(error).__name__)
+        log.info("could not fully decode a picture of %d bytes: %s", len(data), type(error).__name__)
     return codes
 
 

@@ -75,17 +75,17 @@ class BlockedWords:
         """The words of the config, blocked everywhere."""
         return list(self._configured.values())
 
-    def block(self, session: Session, account: str, number: int | None, word: str, who: str) -> WordOutcome:
+    def block(self, session: Session, account: str, number: int | None, word: str, actor: str) -> WordOutcome:
         """Block a word, inside a transaction, with an audit entry."""
         outcome = self._blockable(account, number, word)
         if outcome is not WordOutcome.DONE:
             return outcome
-        session.add(BlockedWord(account=account, number=number, word=word, by=who, created_at=self._clock()))
-        self._note(session, "blocked_word", account, number, word, who)
+        session.add(BlockedWord(account=account, number=number, word=word, by=actor, created_at=self._clock()))
+        self._note(session, "blocked_word", account, number, word, actor)
         after_commit(session, lambda: self._changed((account, number), _shape(word), word))
         return outcome
 
-    def allow(self, session: Session, account: str, number: int | None, word: str, who: str) -> WordOutcome:
+    def allow(self, session: Session, account: str, number: int | None, word: str, actor: str) -> WordOutcome:
         """Unblock a word, inside a transaction, with an audit entry."""
         if _shape(word) not in self._added[account, number]:
             return self._blocked_by(account, word)
@@ -93,7 +93,7 @@ class BlockedWords:
         for row in session.exec(rows).all():
             if _shape(row.word) == _shape(word):
                 session.delete(row)
-        self._note(session, "blocked_word_removed", account, number, word, who)
+        self._note(session, "blocked_word_removed", account, number, word, actor)
         after_commit(session, lambda: self._changed((account, number), _shape(word), None))
         return WordOutcome.DONE
 
@@ -114,9 +114,9 @@ class BlockedWords:
             return WordOutcome.CONFIGURED
         return WordOutcome.EVERYWHERE if _shape(word) in self._added[account, None] else WordOutcome.UNKNOWN
 
-    def _note(self, session: Session, kind: str, account: str, number: int | None, word: str, who: str) -> None:
+    def _note(self, session: Session, kind: str, account: str, number: int | None, word: str, actor: str) -> None:
         detail = {} if number is None else {"number": str(number)}
-        self._audit.note(session, account, kind, who, word, Outcome.DONE, **detail)
+        self._audit.note(session, account, kind, actor, word, Outcome.DONE, **detail)
 
     def _changed(self, scope: Scope, shape: str, word: str | None) -> None:
         if word is None:

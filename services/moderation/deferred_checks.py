@@ -56,8 +56,8 @@ class DeferredChecks:
         offence = await self._moderator.check_content(account, body["message"], body["kind"], qun)
         if offence is not None:
             reason = self._moderator.reason(offence)
-            who = (body["from"], body["name"])
+            offender = (body["from"], body["name"])
             await self._store.write(
-                lambda s: self._sanctions.warn(s, qun, body["room"], *who, reason, "guard", rule=offence)
+                lambda s: self._sanctions.warn(s, qun, body["room"], *offender, reason, "guard", rule=offence)
             )
         return ""

@@ -34,7 +34,7 @@ class MemberActions:
         """Return which of the people are exempt."""
         return [person for person in people if self._sanctions.is_exempt(qun, person.id)]
 
-    def warn(self, session: Session, qun: Qun, person: Contact, reason: str, who: str, room_id: str = "") -> int:
+    def warn(self, session: Session, qun: Qun, person: Contact, reason: str, actor: str, room_id: str = "") -> int:
         """Warn a person with an @, inside a transaction; at the limit they are removed and blacklisted.
 
         Returns their number of warnings. `room_id`: where to write if the person is in no room of the group; without
@@ -46,27 +46,27 @@ class MemberActions:
         where = room.id if room else room_id
         if not where:
             raise InvalidParameter("not a member")
-        return self._sanctions.warn(session, qun, where, person.id, person.name, reason, who)
+        return self._sanctions.warn(session, qun, where, person.id, person.name, reason, actor)
 
-    async def remove(self, qun: Qun, contact_id: str, who: str) -> None:
+    async def remove(self, qun: Qun, contact_id: str, actor: str) -> None:
         """Remove a person from the group; they may join again."""
         self._check(qun, contact_id)
-        await self._removals.remove(qun, contact_id, who)
+        await self._removals.remove(qun, contact_id, actor)
 
-    def blacklist(self, session: Session, qun: Qun, person: Contact, reason: str, who: str) -> None:
-        """Blacklist a person, inside a transaction; done before the removal, so that they cannot rejoin meanwhile."""
+    def blacklist(self, session: Session, qun: Qun, person: Contact, reason: str, actor: str) -> None:
+        """Blacklist a person, inside a transaction; done before the removal, so that they cannot rejoin."""
         self._require(qun, Capability.REMOVE_MEMBER)
         self._check(qun, person.id)
-        self._sanctions.blacklist(session, qun, person.id, person.name, reason, who)
+        self._sanctions.blacklist(session, qun, person.id, person.name, reason, actor)
 
-    async def ban(self, qun: Qun, person: Contact, reason: str, who: str) -> None:
+    async def ban(self, qun: Qun, person: Contact, reason: str, actor: str) -> None:
         """Blacklist a person and remove them from the group."""
-        await self._store.write(lambda s: self.blacklist(s, qun, person, reason, who))
-        await self.remove(qun, person.id, who)
+        await self._store.write(lambda s: self.blacklist(s, qun, person, reason, actor))
+        await self.remove(qun, person.id, actor)
 
-    def forgive(self, session: Session, qun: Qun, contact_id: str, who: str) -> None:
+    def unblacklist(self, session: Session, qun: Qun, contact_id: str, actor: str) -> None:
         """Remove a person from the blacklist and reset their warnings, inside a transaction."""
-        self._sanctions.forgive(session, qun, contact_id, who)
+        self._sanctions.unblacklist(session, qun, contact_id, actor)
 
     def _require(self, qun: Qun, capability: Capability) -> None:
         if not self._groups.can(qun, capability):

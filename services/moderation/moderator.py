@@ -22,11 +22,11 @@ from wechat.events import GroupMessage, MessageKind
 from wechat.interface import WeChat
 
 log = logging.getLogger(__name__)
-SECONDS: Final = 15.0  # that a picture or a link may take to be fetched
+SECONDS: Final = 15.0  # seconds for fetching a picture or a link
 MAX_JUDGED: Final = 50_000  # characters of a text, of which WeChat lets people send fewer
 PICTURES: Final = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".dib", ".webp", ".tif", ".tiff")
 UNCOUNTED: Final = (MessageKind.SYSTEM, MessageKind.RECALLED)
-SPOKEN: Final = (MessageKind.TEXT, MessageKind.CHAT_HISTORY)  # where links are looked for in the text
+TEXT_KINDS: Final = (MessageKind.TEXT, MessageKind.CHAT_HISTORY)  # where links are looked for in the text
 
 
 class Offence(StrEnum):
@@ -76,7 +76,7 @@ class Moderator:
             self._quotes.remember(event)
         if self._sanctions.is_exempt(qun, event.contact_id):
             return None
-        if self._flood.hit((event.account, event.room_id, event.contact_id), event.arrived_at, event.at.timestamp()):
+        if self._flood.detect((event.account, event.room_id, event.contact_id), event.arrived_at, event.at.timestamp()):
             return Offence.FLOOD
         if offending is not None:
             return offending
@@ -84,7 +84,7 @@ class Moderator:
             return Offence.CARD
         if event.kind is MessageKind.MINI_PROGRAM and self._block.mini_programs:
             return Offence.MINI_PROGRAM
-        if event.kind is MessageKind.LINK and event.target:  # the message says itself where it leads
+        if event.kind is MessageKind.LINK and event.target:  # the message itself contains its target
             return Offence.LINK if self._block.links and not self._is_ours(event.target) else None
         return None
 
@@ -107,14 +107,14 @@ class Moderator:
             async with asyncio.timeout(SECONDS):
                 return await self._fetch_and_check(self._accounts.get(account), message_id, kind, qun)
         except (WeChatError, TimeoutError) as error:
-            log.info("%s %s could not be looked at: %s", kind, message_id, type(error).__name__)
+            log.info("%s %s could not be checked: %s", kind, message_id, type(error).__name__)
             return None
 
     async def _fetch_and_check(self, wechat: WeChat, message_id: str, kind: str, qun: Qun) -> Offence | None:
         if kind in (MessageKind.IMAGE, MessageKind.EMOTICON, MessageKind.FILE):
             fetch = wechat.image if kind == MessageKind.IMAGE else wechat.media
             file = await fetch(message_id)
-            if kind == MessageKind.FILE and self._words.filter(qun).hit(file.name):
+            if kind == MessageKind.FILE and self._words.filter(qun).first_match(file.name):
                 return Offence.WORD
             codes = await self._qr.read(file.data) if self._block.qr_codes else []
             return Offence.QR_CODE if any(not self._is_ours(code) for code in codes) else None
@@ -125,7 +125,7 @@ class Moderator:
         else:
             shown = await (wechat.place if kind == MessageKind.LOCATION else wechat.program_title)(message_id)
             is_foreign = False
-        if self._words.filter(qun).hit(shown):
+        if self._words.filter(qun).first_match(shown):
             return Offence.WORD
         return Offence.LINK if is_foreign else None
 
@@ -134,18 +134,18 @@ class Moderator:
         await self._qr.close()
 
     def reason(self, offence: Offence) -> str:
-        """Return the reason as told to the offender."""
+        """Return the reason as sent to the offender."""
         return str(getattr(self._texts, f"offence_{offence}"))
 
     def _in_words(self, event: GroupMessage, qun: Qun) -> Offence | None:
-        words, blocks_links = self._words.filter(qun), self._block.links and (event.kind in SPOKEN or event.typed)
+        words, blocks_links = self._words.filter(qun), self._block.links and (event.kind in TEXT_KINDS or event.typed)
         if not words and not blocks_links:
             return None
         text = event.text[:MAX_JUDGED]
         if event.kind is MessageKind.TEXT and (event.quoted or event.text.startswith("「")):
             text = self._quotes.own_words(event)[:MAX_JUDGED]
         typed = event.typed[:MAX_JUDGED]
-        if any(words.hit(shown) is not None for shown in (text, typed, event.file_name)):
+        if any(words.first_match(shown) is not None for shown in (text, typed, event.file_name)):
             return Offence.WORD
         if blocks_links and any(foreign_link(shown, self._own) is not None for shown in (text, typed)):
             return Offence.LINK

@@ -34,7 +34,7 @@ _BARE: Final = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _CHINESE: Final = re.compile(rf"(?<![\w-])([\w-]{{1,63}}\.(?:{_CHINESE_DOMAINS}))(?![\w-])")
-# What a phone makes a link of without a known domain: www.…, a name or an IPv4 address with a path, one with a port.
+# Texts that phones show as links without a known domain: www.…, a name or an IPv4 address with a path, one with a port.
 _WITH_PATH: Final = re.compile(
     r"(?<![A-Za-z0-9@._/-])(www\.[a-z0-9-]+(?:\.[a-z0-9-]+)+|(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,24}(?=/\S)"
     r"|(?:\d{1,3}\.){3}\d{1,3}(?=:\d{2,5}|/))",
@@ -47,7 +47,7 @@ MAX_SPEAKERS: Final = 20_000
 def plain(text: str) -> str:
     """Normalise a text for comparison: NFKC, casefolded, without marks on letters and invisible characters."""
     if not text.isascii():
-        marked = unicodedata.normalize("NFKD", text)  # marks set on letters become characters of their own
+        marked = unicodedata.normalize("NFKD", text)  # combining marks become separate characters
         text = unicodedata.normalize("NFC", "".join(c for c in marked if unicodedata.category(c) != "Mn"))
     text = text.casefold().translate(_UNSEEN)
     return text if text.isprintable() else "".join(c for c in text if c.isprintable() or c.isspace())
@@ -84,7 +84,7 @@ class WordFilter:
         """Whether there are any words."""
         return bool(self._words or self._signs)
 
-    def hit(self, text: str) -> str | None:
+    def first_match(self, text: str) -> str | None:
         """Return the first blocked word in the text, in its original form."""
         if not self:
             return None
@@ -105,11 +105,11 @@ def _is_match(word: str, bare: str, shape: str) -> bool:
     places = [place for place, c in enumerate(shape) if c.isalnum()]
     return any(
         not _is_latin(shape, places[at] - 1) and not _is_latin(shape, places[at + len(word) - 1] + 1)
-        for at in _all_places(word, bare)
+        for at in _occurrences(word, bare)
     )
 
 
-def _all_places(word: str, text: str) -> Iterator[int]:
+def _occurrences(word: str, text: str) -> Iterator[int]:
     at = text.find(word)
     while at >= 0:
         yield at
@@ -154,7 +154,7 @@ class FloodDetector:
         self._seconds = settings.seconds
         self._said: dict[tuple[str, str, str], deque[tuple[float, float]]] = {}
 
-    def hit(self, speaker: tuple[str, str, str], arrived: float, said_at: float) -> bool:
+    def detect(self, speaker: tuple[str, str, str], arrived: float, said_at: float) -> bool:
         """Count a message of (account, room, person); return whether it is one too many, and restart the count.
 
         Both sending and arrival times must be within the window: a gateway's clock may stand still, and a backlog

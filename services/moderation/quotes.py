@@ -1,4 +1,4 @@
-"""Quotes in groups: quoting somebody else's offence is not an offence."""
+"""Quotes in groups: quoting another person's offence is not an offence."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ class Quotes:
         """Whether a quote of `by` (an id or name) is of a person other than the sender."""
         directory = self._accounts.get(event.account).directory
         me = directory.contacts.get(event.contact_id)
-        if by in (event.contact_id, event.name, *([me.alias, me.weixin] if me else [])):
+        if by and by in (event.contact_id, event.name, *([me.alias, me.weixin] if me else [])):
             return False
         if any(person.id != event.contact_id for person in directory.find(by)):
             return True
         said = _shape(words)
         remembered = self._offending.get(event.room_id, ())
-        return bool(said) and any(who != event.contact_id and text.startswith(said) for who, text in remembered)
+        return bool(said) and any(author != event.contact_id and text.startswith(said) for author, text in remembered)
 
 
 def _parted(quote: str) -> tuple[str, str]:

@@ -46,7 +46,7 @@ class RemovalWorker:
     async def _deliver(self, job: Job) -> str | Retry | GiveUp:
         qun = self._groups.by_number(job.body["number"])
         contact_id = job.body["contact"]
-        if qun is None or not self._records.is_blacklisted(qun, contact_id):  # forgiven meanwhile
+        if qun is None or not self._records.is_blacklisted(qun, contact_id):  # removed from the blacklist since then
             return ""
         if self._groups.room_of(qun, contact_id) is None:
             return ""

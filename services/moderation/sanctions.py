@@ -41,35 +41,35 @@ class Sanctions:
         return self._exemptions.apply_to(qun, contact_id)
 
     def warn(
-        self, session: Session, qun: Qun, room_id: str, contact_id: str, name: str, reason: str, who: str, **more: str
+        self, session: Session, qun: Qun, room_id: str, contact_id: str, name: str, reason: str, actor: str, **more: str
     ) -> int:
         """Warn a person in the group with an @; at the limit remove and blacklist them. Return their warnings."""
         count = self._records.change(session, qun, contact_id, name, warnings=1)
         limit = self._settings.warn_limit
         detail = {"number": str(qun.number), "reason": reason, "count": str(count), **more}
-        self._audit.note(session, qun.account, "warn", who, contact_id, Outcome.DONE, **detail)
+        self._audit.note(session, qun.account, "warn", actor, contact_id, Outcome.DONE, **detail)
         if count >= limit:
-            self.ban(session, qun, contact_id, name, reason, who)
+            self.ban(session, qun, contact_id, name, reason, actor)
         else:
             words = fill(self._texts.warned, member=name, reason=reason, count=count, limit=limit)
             self._messages.say(session, qun.account, room_id, text(words, [contact_id]))
         return count
 
-    def ban(self, session: Session, qun: Qun, contact_id: str, name: str, reason: str, who: str) -> None:
+    def ban(self, session: Session, qun: Qun, contact_id: str, name: str, reason: str, actor: str) -> None:
         """Blacklist a person and remove them from the group."""
-        self.blacklist(session, qun, contact_id, name, reason, who)
-        self._removals.add(session, qun, contact_id, reason, who)
+        self.blacklist(session, qun, contact_id, name, reason, actor)
+        self._removals.add(session, qun, contact_id, reason, actor)
 
-    def blacklist(self, session: Session, qun: Qun, contact_id: str, name: str, reason: str, who: str) -> None:
+    def blacklist(self, session: Session, qun: Qun, contact_id: str, name: str, reason: str, actor: str) -> None:
         """Add a person to the group's blacklist."""
         self._records.change(session, qun, contact_id, name, blacklisted=True)
         detail = {"number": str(qun.number), "reason": reason}
-        self._audit.note(session, qun.account, "blacklist", who, contact_id, Outcome.DONE, **detail)
+        self._audit.note(session, qun.account, "blacklist", actor, contact_id, Outcome.DONE, **detail)
 
-    def forgive(self, session: Session, qun: Qun, contact_id: str, who: str) -> None:
+    def unblacklist(self, session: Session, qun: Qun, contact_id: str, actor: str) -> None:
         """Remove a person from the blacklist, and reset their warnings."""
         self._records.change(session, qun, contact_id, "", blacklisted=False)
-        self._audit.note(session, qun.account, "forgive", who, contact_id, Outcome.DONE, number=str(qun.number))
+        self._audit.note(session, qun.account, "forgive", actor, contact_id, Outcome.DONE, number=str(qun.number))
 
     async def blacklisted(self, qun: Qun) -> list[MemberRecord]:
         """Return the group's blacklist."""

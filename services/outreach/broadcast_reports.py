@@ -41,7 +41,7 @@ class BroadcastReports:
         if session.exec(select(OutboxItem.id).where(*of_it, col(OutboxItem.state).in_(OPEN)).limit(1)).first():
             return
         first = (col(Broadcast.id) == broadcast_id) & col(Broadcast.reported).is_(False)
-        first &= col(Broadcast.state) == BroadcastState.SENT  # who has cancelled it has been told
+        first &= col(Broadcast.state) == BroadcastState.SENT  # the admin who cancelled it was already notified
         if not session.connection().execute(update(Broadcast).where(first).values(reported=True)).rowcount:
             return
         broadcast = session.get_one(Broadcast, broadcast_id)

@@ -21,7 +21,7 @@ class BroadcastTargets:
     `all_in_memory`: whether the groups of all accounts are in memory; otherwise they are read from the database.
     """
 
-    def __init__(self, accounts: Accounts, groups: Groups, *, all_in_memory: bool = True) -> None:
+    def __init__(self, accounts: Accounts, groups: Groups, *, all_in_memory: bool) -> None:
         self._accounts = accounts
         self._groups = groups
         self._all_in_memory = all_in_memory

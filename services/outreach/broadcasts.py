@@ -22,8 +22,8 @@ from services.messaging.messages import Body, Messages, text
 from services.outreach.broadcast_targets import BroadcastTargets
 from services.outreach.broadcast_types import NO_GROUP, BroadcastRequest, Target
 
-CONFIRM_MINUTES: Final = 10  # that an admin has for 确认
-MARK: Final = "broadcast"  # in the messages of a broadcast whose admin is told the result: its id
+CONFIRM_MINUTES: Final = 10  # within which an admin must send 确认
+MARK: Final = "broadcast"  # in the messages of a broadcast whose result is reported to an admin: its id
 
 
 class Broadcasts:
@@ -75,35 +75,37 @@ class Broadcasts:
 
     # ---- by a business system, or in the console ----
 
-    async def submit(self, request: BroadcastRequest, who: str, key: str | None) -> int:
+    async def submit(self, request: BroadcastRequest, actor: str, key: str | None) -> int:
         """Queue the broadcast for every named group and friend; return its id.
 
         A repeated idempotency key queues nothing again. Raises NotFound for an unknown group or friend, and
         InvalidParameter if there is no target or the key was used for another request.
         """
         if key is None:
-            return await self._store.write(lambda s: self._write(s, request, who, None))
-        return await self._writing.run(key, lambda: self._submit_once(request, who, key), request=request.fingerprint())
+            return await self._store.write(lambda s: self._write(s, request, actor, None))
+        return await self._writing.run(
+            key, lambda: self._submit_once(request, actor, key), request=request.fingerprint()
+        )
 
-    async def _submit_once(self, request: BroadcastRequest, who: str, key: str) -> int:
+    async def _submit_once(self, request: BroadcastRequest, actor: str, key: str) -> int:
         try:
-            return await self._store.write(lambda s: self._write_once(s, request, who, key))
+            return await self._store.write(lambda s: self._write_once(s, request, actor, key))
         except IntegrityError:  # at the same moment, by another process
-            return await self._store.write(lambda s: self._write_once(s, request, who, key))
+            return await self._store.write(lambda s: self._write_once(s, request, actor, key))
 
-    def _write_once(self, session: Session, request: BroadcastRequest, who: str, key: str) -> int:
+    def _write_once(self, session: Session, request: BroadcastRequest, actor: str, key: str) -> int:
         existing = session.exec(select(Broadcast).where(Broadcast.idempotency_key == key)).first()
         if existing is None:
-            return self._write(session, request, who, key)
+            return self._write(session, request, actor, key)
         if existing.fingerprint != request.fingerprint():
             raise InvalidParameter("the Idempotency-Key was used for another broadcast")
         return existing.id or 0
 
-    def _write(self, session: Session, request: BroadcastRequest, who: str, key: str | None) -> int:
+    def _write(self, session: Session, request: BroadcastRequest, actor: str, key: str | None) -> int:
         targets = self._targets.of_request(session, request)
         broadcast = Broadcast(
             account=request.account,
-            by=who,
+            by=actor,
             text=str(request.body.get("text", "")),
             state=BroadcastState.SENT,
             expires_at=0,
@@ -115,15 +117,15 @@ class Broadcasts:
         )
         session.add(broadcast)
         session.flush()
-        if not self._queue(session, broadcast, request.body, targets, who):
+        if not self._queue(session, broadcast, request.body, targets, actor):
             raise InvalidParameter("nobody to send to")
         return broadcast.id or 0
 
-    def _queue(self, session: Session, broadcast: Broadcast, body: Body, targets: Sequence[Target], who: str) -> int:
+    def _queue(self, session: Session, broadcast: Broadcast, body: Body, targets: Sequence[Target], actor: str) -> int:
         """Queue the message for every target; return the number of groups and friends."""
         options: dict[str, Any] = {"priority": Priority.BROADCAST, "run_at": broadcast.run_at}
         jobs = [self._messages.say(session, one.account, one.conversation, dict(body), **options) for one in targets]
-        write_bulk(session)  # which gives the messages their ids
+        write_bulk(session)  # assigns the ids of the messages
         session.add_all(
             BroadcastTarget(
                 broadcast=broadcast.id or 0,
@@ -139,5 +141,5 @@ class Broadcasts:
         if targets:
             account = broadcast.account or targets[0].account
             detail = {"groups": str(groups), **({"friends": str(friends)} if friends else {})}
-            self._audit.note(session, account, "broadcast", who, str(broadcast.id), Outcome.DONE, **detail)
+            self._audit.note(session, account, "broadcast", actor, str(broadcast.id), Outcome.DONE, **detail)
         return groups + friends

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 
-LONGEST_SHIFT: Final = timedelta(hours=3)  # that clocks are put back by
+LONGEST_SHIFT: Final = timedelta(hours=3)  # largest step by which clocks are set back
 NEXT: Final = timedelta(microseconds=1)
 
 
@@ -21,7 +21,7 @@ class CronTimes(BaseTrigger):  # type: ignore[misc] # APScheduler has no types
     """The times of five crontab fields in a time zone; raises ValueError for invalid fields."""
 
     def __init__(self, fields: list[str], zone: ZoneInfo) -> None:
-        self._cron = CronTrigger.from_crontab(" ".join(fields), timezone=UTC)  # of what clocks on the wall show
+        self._cron = CronTrigger.from_crontab(" ".join(fields), timezone=UTC)  # in local time
         self._zone = zone
         self._is_every_hour = fields[1].startswith("*")
 
@@ -29,9 +29,11 @@ class CronTimes(BaseTrigger):  # type: ignore[misc] # APScheduler has no types
         """Return the first time from now on, or the first after the previous one if that is earlier."""
         after = now.astimezone(UTC)
         if previous_fire_time is not None:
-            after = min(after, previous_fire_time.astimezone(UTC) + NEXT)
+            previous = previous_fire_time.astimezone(UTC)
+            # Never the previous time again: APScheduler asks in a loop for all times up to now.
+            after = previous + NEXT if after == previous else min(after, previous + NEXT)
         due = self._due(after)
-        if self._is_every_hour and (turned := self._turned_back_soon(after)) is not None:
+        if self._is_every_hour and (turned := self._clock_change_back(after)) is not None:
             again = self._shown_next(self._shown(turned))
             due = min(filter(None, (due, again and again.replace(tzinfo=self._zone, fold=1).astimezone(UTC))))
         return None if due is None else due.astimezone(self._zone)
@@ -57,7 +59,7 @@ class CronTimes(BaseTrigger):  # type: ignore[misc] # APScheduler has no types
         due = self._cron.get_next_fire_time(None, shown.replace(tzinfo=UTC))
         return None if due is None else due.replace(tzinfo=None)
 
-    def _turned_back_soon(self, after: datetime) -> datetime | None:
+    def _clock_change_back(self, after: datetime) -> datetime | None:
         """Return when the clocks are put back, if that is within the hours that are repeated."""
         end = after + LONGEST_SHIFT
         return self._change(after, end) if self._offset(end) < self._offset(after) else None

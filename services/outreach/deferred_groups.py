@@ -9,7 +9,6 @@ from models.db import Store
 from models.durable import OutboxItem, Priority, WorkState
 from models.groups import Qun, QunState
 from services.accounts.registry import Accounts
-from services.groups.groups import Groups
 from services.groups.lifecycle import GroupLifecycle
 from services.work.job import GiveUp, Job, Retry
 from services.work.outbox import Outbox
@@ -21,35 +20,31 @@ WAITS = (10.0, 60.0, 300.0, 900.0, 3600.0, 3600.0, 3600.0)  # seconds between at
 class DeferredGroups:
     """Queues the creation of groups."""
 
-    def __init__(
-        self, store: Store, accounts: Accounts, groups: Groups, lifecycle: GroupLifecycle, outbox: Outbox
-    ) -> None:
+    def __init__(self, store: Store, accounts: Accounts, lifecycle: GroupLifecycle, outbox: Outbox) -> None:
         self._store = store
-        self._accounts = accounts
-        self._groups = groups
         self._lifecycle = lifecycle
         self._outbox = outbox
         outbox.serve(QUEUE, self._make, concurrency=1, is_open=accounts.is_online)
 
-    async def create(self, code: str, owner: str, account: str, who: str) -> Qun:
+    async def create(self, code: str, owner: str, account: str, actor: str) -> Qun:
         """Return the group of this code and queue its creation, unless it exists already.
 
         Raises the errors of GroupLifecycle.create that do not depend on creating the room.
         """
         qun = await self._lifecycle.prepare(code, owner, account)
         if qun.state == QunState.MAKING:
-            await self._store.write(lambda s: self._queue(s, qun, who))
+            await self._store.write(lambda s: self._queue(s, qun, actor))
         return qun
 
-    def _queue(self, session: Session, qun: Qun, who: str) -> None:
+    def _queue(self, session: Session, qun: Qun, actor: str) -> None:
         key = f"{QUEUE}:{qun.number}"
         item = session.exec(select(OutboxItem).where(OutboxItem.idempotency_key == key)).first()
         if item is None:
-            body = {"code": qun.code, "owner": qun.owner, "who": who}
+            body = {"code": qun.code, "owner": qun.owner, "who": actor}
             queue = f"{QUEUE}:{qun.account}"
             self._outbox.add(session, queue, qun.account, body, priority=Priority.NOTICE, idempotency_key=key)
         elif item.state not in (WorkState.QUEUED, WorkState.SENDING):
-            self._outbox.again(session, item)
+            self._outbox.requeue(session, item)
 
     async def _make(self, job: Job) -> str | Retry | GiveUp:
         account = job.queue.partition(":")[2]

@@ -64,7 +64,7 @@ class OutboundRequests:
         self._groups = groups
         self._messages = messages
         self._state_of = state_of
-        self._kept = ReadBatcher(store, _kept)
+        self._kept = ReadBatcher(store.read, _kept)
         self._writing = SingleFlight[str, int]()  # by idempotency key
 
     async def submit(self, order: MessageRequest, key: str | None) -> int:

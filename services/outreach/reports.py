@@ -44,9 +44,9 @@ class Reports:
         for account in self._accounts.names():
             quns = [q for q in self._groups if q.account == account and q.state == QunState.ACTIVE]
             admins = self._accounts.admins(account)
-            wanted = [(q, self._groups.owners(q)) for q in quns if q.wants_report]
-            for owner in sorted({owner for _, owners in wanted for owner in owners} - set(admins)):
-                own = [q for q, owners in wanted if owner in owners]
+            recipients = [(q, self._groups.owners(q)) for q in quns if q.wants_report]
+            for owner in sorted({owner for _, owners in recipients for owner in owners} - set(admins)):
+                own = [q for q, owners in recipients if owner in owners]
                 sent += await self._send(account, owner, own, day)
             for admin in admins:
                 section = await self._store.read(partial(self._builder.service_section, account=account, day=day))

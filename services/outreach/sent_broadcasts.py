@@ -79,7 +79,7 @@ class SentBroadcasts:
 
     # ---- cancelling ----
 
-    def cancel(self, session: Session, broadcast_id: int, who: str) -> int:
+    def cancel(self, session: Session, broadcast_id: int, actor: str) -> int:
         """Cancel the messages that have not been sent, inside a transaction; return their number, 0 if none is left.
 
         Idempotent. Raises NotFound.
@@ -89,10 +89,9 @@ class SentBroadcasts:
         count = self._outbox.cancel(session, [one.message for one in targets], {one.account for one in targets})
         if count:
             broadcast.state = BroadcastState.WITHDRAWN
-            session.add(broadcast)
             account = broadcast.account or targets[0].account
             self._audit.note(
-                session, account, "broadcast_cancelled", who, str(broadcast_id), Outcome.DONE, count=str(count)
+                session, account, "broadcast_cancelled", actor, str(broadcast_id), Outcome.DONE, count=str(count)
             )
         return count
 

@@ -18,7 +18,7 @@ _SPOKEN: Final = re.compile(
 
 def cron_of(words: str) -> tuple[str, str] | None:
     """Split a text that begins with a time into the crontab line and the rest; None without a time."""
-    match = _SPOKEN.fullmatch(_narrow(words.strip()))
+    match = _SPOKEN.fullmatch(_to_half_width(words.strip()))
     if match is None:
         return None
     hour, minute = int(match["hour"]), 30 if match["thirty"] else int(match["minute"] or 0)
@@ -32,6 +32,6 @@ def cron_of(words: str) -> tuple[str, str] | None:
     return f"{minute} {hour} {match['month'] or '*'} * {weekdays}", words.strip()[-len(match["text"]) :]
 
 
-def _narrow(words: str) -> str:
+def _to_half_width(words: str) -> str:
     """Convert full-width digits and colons to ASCII, keeping the length."""
     return "".join(c if len(n := unicodedata.normalize("NFKC", c)) != 1 else n for c in words)

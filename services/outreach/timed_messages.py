@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -22,7 +22,7 @@ from services.accounts.audit import Audit
 from services.clock import Clock
 from services.groups.groups import Groups
 from services.messaging.messages import Messages
-from services.outreach.cron_times import CronTimes
+from services.outreach.cron_times import NEXT, CronTimes
 from services.paging import Page, PageRequest, page_of
 
 MAX_PER_GROUP: Final = 20
@@ -48,8 +48,11 @@ class TimedMessages:
         self._clock = clock
 
     def next(self, cron: str) -> float | None:
-        """Return the next time of a crontab line, or None. Raises ValueError with the reason if it is invalid."""
-        due = trigger(cron, self._zone).get_next_fire_time(None, datetime.fromtimestamp(self._clock(), self._zone))
+        """Return the next time of a crontab line, after now, or None. Raises ValueError with the reason if it is
+        invalid.
+        """
+        later = datetime.fromtimestamp(self._clock(), UTC) + NEXT  # messages that are due now would be due again
+        due = trigger(cron, self._zone).get_next_fire_time(None, later)
         return due.timestamp() if due else None
 
     async def of(self, qun: Qun) -> list[TimedMessage]:
@@ -65,7 +68,7 @@ class TimedMessages:
         rows = session.exec(query.order_by(col(TimedMessage.id).desc()).limit(page.limit + 1)).all()
         return page_of(rows, page, lambda row: row.id)
 
-    def add(self, session: Session, qun: Qun, cron: str, text: str, who: str) -> TimedMessage:
+    def add(self, session: Session, qun: Qun, cron: str, text: str, actor: str) -> TimedMessage:
         """Add a timed message, inside a transaction.
 
         Raises InvalidParameter for a crontab line that is invalid or never due, and TooManyTimed.
@@ -79,14 +82,14 @@ class TimedMessages:
         query = select(func.count()).select_from(TimedMessage).where(TimedMessage.number == qun.number)
         if session.exec(query).one() >= MAX_PER_GROUP:
             raise TooManyTimed(str(qun.number))
-        row = TimedMessage(number=qun.number, cron=cron, text=text, by=who, next_at=next_at, created_at=self._clock())
+        row = TimedMessage(number=qun.number, cron=cron, text=text, by=actor, next_at=next_at, created_at=self._clock())
         session.add(row)
         session.flush()
         detail = {"number": str(qun.number), "after": f"{cron} {text}"[:200]}
-        self._audit.note(session, qun.account, "timed", who, str(row.id), Outcome.DONE, **detail)
+        self._audit.note(session, qun.account, "timed", actor, str(row.id), Outcome.DONE, **detail)
         return row
 
-    def remove(self, session: Session, timed_id: int, who: str, number: int | None = None) -> None:
+    def remove(self, session: Session, timed_id: int, actor: str, number: int | None = None) -> None:
         """Delete a timed message, inside a transaction; raise NotFound, also if it is not one of the group `number`."""
         row = session.get(TimedMessage, timed_id)
         qun = self._groups.by_number(row.number) if row else None
@@ -94,7 +97,7 @@ class TimedMessages:
             raise NotFound(f"timed message {timed_id}")
         session.delete(row)
         detail = {"number": str(qun.number), "before": f"{row.cron} {row.text}"[:200]}
-        self._audit.note(session, qun.account, "timed_removed", who, str(timed_id), Outcome.DONE, **detail)
+        self._audit.note(session, qun.account, "timed_removed", actor, str(timed_id), Outcome.DONE, **detail)
 
     async def run(self) -> int:
         """Queue the due messages; return their number."""

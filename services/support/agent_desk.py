@@ -66,7 +66,7 @@ class AgentDesk:
 
     def note(self, session: Session, number: int, agent: Agent, words: str) -> None:
         """Add a note that the customer does not see; closed tickets are allowed."""
-        ticket = self._any(session, number)
+        ticket = self._ticket(session, number)
         self._actions.note(session, ticket, agent.id, words)
         self._note(session, ticket, agent, "ticket_note")
 
@@ -85,7 +85,7 @@ class AgentDesk:
 
     def reopen(self, session: Session, number: int, agent: Agent) -> None:
         """Reopen a closed ticket; raise InvalidParameter if the customer has another one."""
-        ticket = self._any(session, number)
+        ticket = self._ticket(session, number)
         if not self._actions.tickets.reopen(session, number):
             raise InvalidParameter("the ticket is not closed, or the customer has another open one")
         self._note(session, ticket, agent, "ticket_reopen")
@@ -107,14 +107,14 @@ class AgentDesk:
             raise
         await self._audit.end(action, Outcome.DONE)
 
-    def _any(self, session: Session, number: int) -> Ticket:
+    def _ticket(self, session: Session, number: int) -> Ticket:
         ticket = session.get(Ticket, number)
         if ticket is None:
             raise NotFound(f"ticket {number}")
         return ticket
 
     def _unfinished(self, session: Session, number: int) -> Ticket:
-        ticket = self._any(session, number)
+        ticket = self._ticket(session, number)
         if ticket.state == TicketState.CLOSED:
             raise InvalidParameter(f"ticket {number} is closed")
         return ticket

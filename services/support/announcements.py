@@ -8,7 +8,7 @@ from typing import Final
 from sqlmodel import Session
 
 from config.texts import Texts, fill
-from models.conversations import Said
+from models.conversations import StoredMessage
 from models.support import Ticket, TicketState
 from services.clock import Clock
 from services.messaging.body_type import BodyType
@@ -49,7 +49,7 @@ class TicketAnnouncements:
         self._clock = clock
 
     def announce(self, session: Session, ticket: Ticket, room_id: str) -> None:
-        """Announce the ticket in the staff room and tell the customer.
+        """Announce the ticket in the staff room and notify the customer.
 
         Without a room ("") staff see it in the console, or the customer is handed to them in their own client.
         """
@@ -84,14 +84,14 @@ class TicketAnnouncements:
             words = fill(self._texts.ticket_in_console, number=ticket.id, name=ticket.name or "客户")
             self._outgoing.to_admins(session, ticket.account, words)
 
-    def _lines(self, session: Session, ticket: Ticket, rows: list[Said]) -> list[str]:
+    def _lines(self, session: Session, ticket: Ticket, rows: list[StoredMessage]) -> list[str]:
         total = self._conversations.count(session, ticket.account, ticket.contact_id, ticket.told)
         omitted = [f"（更早的 {total - len(rows)} 条略）"] if total > len(rows) else []
         notes = self._history.notes(session, ticket)
         return [*omitted, *(self._history.line(session, ticket, row) for row in rows), *filter(None, [notes])]
 
     def report_missing_room(self, session: Session, ticket: Ticket) -> None:
-        """Tell the admins that a ticket waits because there is no staff room."""
+        """Notify the admins that a ticket waits because there is no staff room."""
         log.warning("%s: ticket %s is waiting: there is no staff room", ticket.account, ticket.id)
         words = fill(self._texts.no_staff_room, number=ticket.id, name=ticket.name or "客户")
         self._outgoing.to_admins(session, ticket.account, words)

@@ -42,22 +42,22 @@ class CannedReplies:
         """Whether people added the reply, so that it can be removed."""
         return name in self._added
 
-    def put(self, session: Session, name: str, text: str, who: str) -> None:
+    def put(self, session: Session, name: str, text: str, actor: str) -> None:
         """Add or change a reply, inside a transaction; raise InvalidParameter for an unusable name."""
         if not _NAME.fullmatch(name):
             raise InvalidParameter("name")
         before = self.all.get(name, "")
-        session.merge(CannedReply(name=name, text=text, by=who, updated_at=self._clock()))
-        self._audit.note(session, "", "canned", who, name, Outcome.DONE, before=before, after=text)
+        session.merge(CannedReply(name=name, text=text, by=actor, updated_at=self._clock()))
+        self._audit.note(session, "", "canned", actor, name, Outcome.DONE, before=before, after=text)
         after_commit(session, lambda: self._added.update({name: text}))
 
-    def remove(self, session: Session, name: str, who: str) -> None:
+    def remove(self, session: Session, name: str, actor: str) -> None:
         """Delete an added reply, inside a transaction; raise NotFound."""
         row = session.get(CannedReply, name)
         if row is None:
             raise NotFound(f"canned reply {name}")
         session.delete(row)
-        self._audit.note(session, "", "canned_removed", who, name, Outcome.DONE, before=row.text)
+        self._audit.note(session, "", "canned_removed", actor, name, Outcome.DONE, before=row.text)
         after_commit(session, lambda: self._forget(name))
 
     def _forget(self, name: str) -> None:

@@ -20,7 +20,7 @@ class AnsweredBy(StrEnum):
     QUESTION = "question"  # a listed question
     MENU = "menu"  # a menu of similar questions
     PASSAGE = "passage"  # a passage is quoted
-    MODEL = "model"  # the language model chooses; it is not asked here
+    MODEL = "model"  # the language model would choose; it is not called here
     FALLBACK = "fallback"
     NOBODY = "nobody"  # in a group, where there is no fallback
 

@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 
 from config.customer_service import CustomerService
 from config.texts import Texts
-from models.conversations import FallbackSaid
+from models.conversations import FallbackSent
 from models.db import Store, after_commit
 from services.clock import Clock
 from services.decision import Decision
@@ -43,9 +43,9 @@ class Fallbacks:
 
     async def load(self, accounts: Collection[str] | None = None) -> None:
         """Load the recent replies of some accounts or of all."""
-        query = select(FallbackSaid).where(FallbackSaid.at > self._clock() - FALLBACK_SECONDS)
+        query = select(FallbackSent).where(FallbackSent.at > self._clock() - FALLBACK_SECONDS)
         if accounts is not None:
-            query = query.where(col(FallbackSaid.account).in_(accounts))
+            query = query.where(col(FallbackSent.account).in_(accounts))
         for row in await self._store.read(lambda s: s.exec(query).all()):
             self._recent[row.account, row.contact_id] = _Fallback(row.at, row.times)
 
@@ -70,7 +70,7 @@ class Fallbacks:
             self._missed.count(session, account, text)
             if not silent:
                 keys, values = {"account": account, "contact_id": contact_id}, {"at": latest.at, "times": latest.times}
-                insert = self._store.insert(FallbackSaid).values({**keys, **values})
+                insert = self._store.insert(FallbackSent).values({**keys, **values})
                 session.connection().execute(insert.on_conflict_do_update(index_elements=list(keys), set_=values))
                 after_commit(session, lambda: self._remember(person, latest))
 
@@ -85,4 +85,4 @@ class Fallbacks:
     def prune(self, session: Session, before: float) -> None:
         """Delete the replies that are no longer recent, inside a transaction."""
         since = self._clock() - FALLBACK_SECONDS
-        session.connection().execute(delete(FallbackSaid).where(col(FallbackSaid.at) < since))
+        session.connection().execute(delete(FallbackSent).where(col(FallbackSent.at) < since))

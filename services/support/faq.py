@@ -21,6 +21,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from config.error_messages import Origin, one_line
 from config.section import NonEmpty, Section
+from services.linear_pattern import LinearPattern
 from services.support.chatter import CHATTER
 from services.support.synonyms import concepts
 from services.text import simplified
@@ -28,13 +29,15 @@ from yaml_file import ConfigError, read
 
 LEAST = 0.12  # a threshold is never below it
 CHATTER_QUANTILE = 0.9  # share of the chatter that must be below the threshold; measured by benchmarks/faq.py
-COSINE = 0.7  # share of the cosine in the likeness to a question; the rest is coverage
-ANSWER = 0.7  # what coverage by the answer counts beside the likeness to a question
+COSINE = 0.7  # weight of the cosine in the similarity to a question; the remaining weight is the coverage
+ANSWER = 0.7  # weight of the coverage by the answer relative to the similarity to a question
 CONCEPT = 1.5  # weight of a concept; that of a character is 1
 OFFERED = 3
 BEHIND = 0.2  # share of the best's nearness below which others are not offered
-BODY = 0.3  # nearness of a passage that has all the words that are asked for
-_POLITE = re.compile(r"^(您好|你好|请问|想问|我想问|想咨询|咨询|问|麻烦|一下|下)+|(吗|呢|啊|呀|吧|哦|谢谢您?)+$")
+BODY = 0.3  # similarity of a passage that contains all words of the question
+_POLITE = LinearPattern(  # a long row of 吗 inside a text would take quadratic time
+    r"^(您好|你好|请问|想问|我想问|想咨询|咨询|问|麻烦|一下|下)+|(吗|呢|啊|呀|吧|哦|谢谢您?)+$"
+)
 # Words that do not identify a topic. Words that are part of topic words, such as 会 in 会员, are excluded.
 _COMMON = """
 怎么样 怎么办 怎么 怎样 咋样 咋办 咋 如何 什么时候 啥时候 什么 为什么 为何 为啥 啥 哪里 哪儿 哪个 哪些 哪 谁
@@ -54,7 +57,7 @@ class Entry(Section):
 
     @property
     def is_passage(self) -> bool:
-        """Whether the answer is a text of its own, in which questions may find what they ask."""
+        """Whether the answer is a text that is itself searched for answers."""
         return False
 
 
@@ -77,7 +80,7 @@ def plain(text: str) -> str:
     return "".join(c for c in simplified(unicodedata.normalize("NFKC", text).casefold()) if c.isalnum())
 
 
-def core(text: str) -> str:
+def strip_polite_phrases(text: str) -> str:
     """Normalise a question and remove polite phrases."""
     bare = plain(text)
     return _POLITE.sub("", bare) or bare
@@ -113,7 +116,7 @@ class Faq:
         self.entries = entries
         self._listed = [(question, entry) for entry in entries for question in entry.questions]
         self._exact: dict[str, Entry] = {}
-        for form in (plain, core):  # exact matches take precedence over those without polite phrases
+        for form in (plain, strip_polite_phrases):  # exact matches take precedence over those without polite phrases
             for question, entry in self._listed:
                 self._exact.setdefault(form(question), entry)
         self._words = _Index(entries)
@@ -124,7 +127,7 @@ class Faq:
 
     def exact(self, text: str) -> Entry | None:
         """Return the entry that lists this question."""
-        return self._exact.get(plain(text)) or self._exact.get(core(text))
+        return self._exact.get(plain(text)) or self._exact.get(strip_polite_phrases(text))
 
     @cached_property
     def threshold(self) -> float:
@@ -191,7 +194,7 @@ class _Index:
     def __init__(self, entries: list[Entry]) -> None:
         rows = [(at, n, _question_terms(q)) for at, one in enumerate(entries) for n, q in enumerate(one.questions)]
         answers = {at: _answer_terms(one.answer) for at, one in enumerate(entries) if not one.is_passage}
-        seen: defaultdict[str, set[int]] = defaultdict(set)  # which entries have it
+        seen: defaultdict[str, set[int]] = defaultdict(set)  # the entries that contain it
         for at, _, grams in rows:
             for gram in grams:
                 seen[gram].add(at)
@@ -244,10 +247,9 @@ def _question_terms(question: str) -> dict[str, float]:
 
     A question of common words only, such as 你们在哪里, is similar to such questions alone.
     """
-    pieces = topic(core(question))
-    terms: dict[str, float] = (
-        dict(_grams(pieces)) if pieces else {f"={gram}": n for gram, n in _grams([core(question)]).items()}
-    )
+    bare = strip_polite_phrases(question)
+    pieces = topic(bare)
+    terms: dict[str, float] = dict(_grams(pieces)) if pieces else {f"={gram}": n for gram, n in _grams([bare]).items()}
     return terms | dict.fromkeys(concepts(plain(question)), CONCEPT)
 
 

@@ -14,7 +14,7 @@ from services.support.knowledge import Passage
 
 
 class FaqBook:
-    """Keeps questions and passages and the index over them, which is built again when first asked after a change."""
+    """Holds questions and passages and an index of them, which is rebuilt at the first query after a change."""
 
     def __init__(
         self, store: Store, entries: Sequence[Entry], clock: Clock, *, passages: Sequence[Passage] = ()

@@ -32,7 +32,7 @@ QUEUE: Final = "fetch"
 CONCURRENT: Final = 4  # files of an account
 TIMEOUT: Final = 15.0  # seconds to fetch a file
 QUICK_TIMEOUT: Final = 0.5  # seconds that a conversation waits for a file
-SLOW_SECONDS: Final = 60.0  # in which conversations wait for no file, after one was slow
+SLOW_SECONDS: Final = 60.0  # seconds after a slow file during which conversations do not wait for files
 RECENT: Final = 6  # messages before 人工 whose files are fetched
 AnyMessage = TypeVar("AnyMessage", bound=Message)
 
@@ -68,11 +68,11 @@ class FileRelay:
             return message, None, True
         try:
             async with asyncio.timeout(QUICK_TIMEOUT):
-                message, kept = await self._media.of(wechat, message)
+                message, stored_file = await self._media.of(wechat, message)
         except TimeoutError:
             self._slow_until = time.monotonic() + SLOW_SECONDS
             return message, None, True
-        return message, kept, False
+        return message, stored_file, False
 
     def fetch_later(self, session: Session, message: Message | StaffMessage, **answer: str | int) -> None:
         """Queue fetching a message's file. `answer`: of a staff member's file, the `ticket` and the sender's `name`."""
@@ -94,27 +94,27 @@ class FileRelay:
 
     async def _deliver(self, job: Job) -> str | Retry:
         account, message_id = job.queue.partition(":")[2], job.body["message"]
-        kept = None
+        stored_file = None
         try:
             async with asyncio.timeout(TIMEOUT):
-                kept = await self._media.fetch(
+                stored_file = await self._media.fetch(
                     self._accounts.get(account), message_id, job.body["kind"], job.body["from"]
                 )
         except TimeoutError:
             if not self._accounts.is_online(account):
                 return Retry(1.0, "the account is offline", counts=False)
             log.warning("%s: the file of message %s could not be fetched in time", account, message_id)
-        await self._store.write(lambda s: self._finish(s, account, job.body, kept))
+        await self._store.write(lambda s: self._finish(s, account, job.body, stored_file))
         return ""
 
-    def _finish(self, session: Session, account: str, body: dict[str, Any], kept: StoredFile | None) -> None:
+    def _finish(self, session: Session, account: str, body: dict[str, Any], stored_file: StoredFile | None) -> None:
         """Send a file to staff or the customer, or report that it is missing."""
         if "ticket" in body:
-            self._answer(session, account, body, kept)
+            self._answer(session, account, body, stored_file)
             return
         message = account, body["from"], body["message"]
-        if kept is not None:
-            self._conversations.media_of(session, *message, kept)
+        if stored_file is not None:
+            self._conversations.media_of(session, *message, stored_file)
         elif body["kind"] in FETCHED:
             self._conversations.media_missing(session, *message, UNAVAILABLE)
         ticket = self._ticket_actions.tickets.of(account, body["from"])
@@ -122,21 +122,21 @@ class FileRelay:
             self._conversations.changed(session, ticket.id or 0)
         if ticket is None or ticket.state != TicketState.OPEN or not ticket.room_id:
             return  # the announcement of the ticket, or the console, will show it
-        if kept is not None:
-            words = relay(ticket, file(kept.path, kept.name))
+        if stored_file is not None:
+            words = relay(ticket, file(stored_file.path, stored_file.name))
         elif body["kind"] in FETCHED:
             words = relay(ticket, f"{head(ticket)}[{WORDS[MessageKind(body['kind'])]}]{UNAVAILABLE}")
         else:
             return
         self._messages.say(session, account, ticket.room_id, words)
 
-    def _answer(self, session: Session, account: str, body: dict[str, Any], kept: StoredFile | None) -> None:
+    def _answer(self, session: Session, account: str, body: dict[str, Any], stored_file: StoredFile | None) -> None:
         ticket = self._ticket_actions.tickets.get(body["ticket"])
         kind = MessageKind(body["kind"])
-        if ticket is None or (kept is None and kind is MessageKind.OTHER):  # the file is not available
+        if ticket is None or (stored_file is None and kind is MessageKind.OTHER):  # the file is not available
             return
-        if kept is not None:
-            sent = file(kept.path, kept.name)
+        if stored_file is not None:
+            sent = file(stored_file.path, stored_file.name)
             self._ticket_actions.answer(session, ticket, body["from"], body["name"], sent, body["room"])
-        words = self._ticket_actions.file_result(ticket, kind, is_sent=kept is not None)
+        words = self._ticket_actions.file_result(ticket, kind, is_sent=stored_file is not None)
         self._messages.say(session, account, body["room"], words)

@@ -94,7 +94,9 @@ class FriendRequests:
             return Retry(1, str(error), counts=False)
         self._accounts.handle_rate_limit(account, error)
         if isinstance(error, WeChatTooFast):
-            return Retry(TOO_FAST_WAIT, str(error), counts=False)  # the limit may last an hour or the rest of the day
+            return Retry(
+                TOO_FAST_WAIT, str(error), counts=False
+            )  # the limit may last an hour or until the end of the day
         if job.attempts >= MAX_TRIES:
             return GiveUp(str(error))
         return Retry(2 if isinstance(error, WeChatUnknown) else 60, str(error))

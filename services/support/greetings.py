@@ -26,7 +26,7 @@ class Greetings:
         self._clock = clock
 
     def greet(self, session: Session, account: str, contact_id: str, *, again: bool = False) -> None:
-        """Greet a new friend, inside a transaction; once ever unless `again`. Official accounts are not greeted."""
+        """Greet a new friend, inside a transaction; only once unless `again`. Official accounts are not greeted."""
         directory = self._accounts.get(account).directory
         contact = directory.contacts.get(contact_id)
         is_official = contact is not None and contact.official
@@ -41,7 +41,7 @@ class Greetings:
             self._messages.say(session, account, contact_id, words)
 
     async def welcome(self, account: str, contact_id: str, words: str) -> None:
-        """Greet somebody whose request was accepted, and send them `words` if there are any."""
+        """Greet a person whose friend request was accepted, and send them `words`, if any."""
 
         def write(session: Session) -> None:
             after_commit(session, lambda: self._accounts.get(account).directory.befriend(contact_id))

@@ -37,7 +37,7 @@ class Handover:
         self._texts = texts
 
     def open(self, session: Session, account: str, contact_id: str, name: str) -> None:
-        """Open a ticket, or tell the customer the state of their waiting one."""
+        """Open a ticket, or reply with the state of the customer's waiting one."""
         room, in_hours = self._staffing.room(account), self._staffing.in_hours()
         needs_room = self._staffing.needs_room(account)
         ticket = self._tickets.of(account, contact_id)

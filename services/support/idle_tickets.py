@@ -45,7 +45,8 @@ class IdleTickets:
         return closed
 
     def _able_since(self) -> dict[str, float]:
-        """Return the accounts whose sides can talk now and could at the last run, with the time of that run."""
+        """Return the accounts on which customers and staff can talk now and could at the last run, with the time of
+        that run."""
         now, before = self._clock(), self._could_talk
         names = self._staffing.accounts.names()
         self._could_talk = {account: now for account in names if self._staffing.can_talk(account)}

@@ -84,8 +84,8 @@ class Keywords:
         row.sqlmodel_update(values)
         session.add(row)
         session.flush()
-        row_id, kept = row.id or 0, rule_of(row)
-        after_commit(session, lambda: self._keep((account, number), row_id, kept))
+        row_id, stored = row.id or 0, rule_of(row)
+        after_commit(session, lambda: self._keep((account, number), row_id, stored))
         return row
 
     def drop(self, session: Session, account: str, number: int | None, word: str) -> Sequence[Keyword]:

@@ -62,7 +62,7 @@ def load(folder: str) -> list[Passage]:
     sections = (replace(one, source=str(path.relative_to(root))) for path in shown for one in _sections(path))
     passages = _passages(list(sections))
     if not passages:
-        log.warning("customer_service.knowledge: the folder %r holds no Markdown or text", folder)
+        log.warning("customer_service.knowledge: the folder %r contains no Markdown or text files", folder)
     return passages
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlmodel import Session, col, func, select
 
 from models.bulk_insert import write_bulk
-from models.conversations import Said
+from models.conversations import StoredMessage
 from models.support import Ticket, TicketState
 from services.paging import Page, PageRequest, page_of
 
@@ -75,7 +75,7 @@ def list_tickets(session: Session, account: str, state: TicketState | None, page
     return page_of(rows, page, lambda ticket: ticket.id)
 
 
-def read_talk(session: Session, ticket_id: int, page: PageRequest) -> tuple[Ticket, Page[Said]] | None:
+def read_conversation(session: Session, ticket_id: int, page: PageRequest) -> tuple[Ticket, Page[StoredMessage]] | None:
     """Return a ticket with a page of the customer's messages, including earlier ones, newest first; None if it is
     unknown.
     """
@@ -83,23 +83,27 @@ def read_talk(session: Session, ticket_id: int, page: PageRequest) -> tuple[Tick
     if ticket is None:
         return None
     write_bulk(session)
-    query = select(Said).where(Said.account == ticket.account, Said.conversation == ticket.contact_id)
+    query = select(StoredMessage).where(
+        StoredMessage.account == ticket.account, StoredMessage.conversation == ticket.contact_id
+    )
     if ticket.closed_at is not None:
-        query = query.where((col(Said.ticket) == ticket_id) | (col(Said.at) <= ticket.closed_at + AFTERWARDS))
+        query = query.where(
+            (col(StoredMessage.ticket) == ticket_id) | (col(StoredMessage.at) <= ticket.closed_at + AFTERWARDS)
+        )
     if page.before is not None:
-        query = query.where(col(Said.id) < page.bound)
-    rows = session.exec(query.order_by(col(Said.id).desc()).limit(page.limit + 1)).all()
+        query = query.where(col(StoredMessage.id) < page.bound)
+    rows = session.exec(query.order_by(col(StoredMessage.id).desc()).limit(page.limit + 1)).all()
     return ticket, page_of(rows, page, lambda row: row.id)
 
 
-def read_ticket(session: Session, ticket_id: int, page: PageRequest) -> tuple[Ticket, Page[Said]] | None:
+def read_ticket(session: Session, ticket_id: int, page: PageRequest) -> tuple[Ticket, Page[StoredMessage]] | None:
     """Return a ticket with a page of its own messages, newest first; None if it is unknown."""
     ticket = session.get(Ticket, ticket_id)
     if ticket is None:
         return None
     write_bulk(session)
-    query = select(Said).where(Said.ticket == ticket_id)
+    query = select(StoredMessage).where(StoredMessage.ticket == ticket_id)
     if page.before is not None:
-        query = query.where(col(Said.id) < page.bound)
-    rows = session.exec(query.order_by(col(Said.id).desc()).limit(page.limit + 1)).all()
+        query = query.where(col(StoredMessage.id) < page.bound)
+    rows = session.exec(query.order_by(col(StoredMessage.id).desc()).limit(page.limit + 1)).all()
     return ticket, page_of(rows, page, lambda row: row.id)

@@ -58,7 +58,7 @@ class LlmClient:
         try:
             content = await self._ask(question, entries[:MAX_ENTRIES])
         except (aiohttp.ClientError, TimeoutError, ValueError, LookupError, TypeError, RecursionError) as error:
-            log.warning("the language model gave no answer: %s", type(error).__name__)
+            log.warning("the language model did not answer: %s", type(error).__name__)
             self._breaker.failed()
             return None
         finally:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 
+from services.linear_pattern import LinearPattern  # a long row of 拜, which 拜拜 matches as well, would take years
 from services.support.faq import plain
 
 
@@ -26,10 +26,10 @@ _PATTERNS = {
     Courtesy.ACKNOWLEDGEMENT: "(?:好的|好吧|好嘞|好|行|可以|收到|知道了|我知道了|了解了?|明白了?|懂了|没事了|不用了|"
     "嗯|哦|噢|喔|ok|okay|哈|呵|嘿|嘻)+(?:了|的|啦)*",
 }
-_COMPILED = [(courtesy, re.compile(f"{pattern}[呀啊哦呢吧啦]*")) for courtesy, pattern in _PATTERNS.items()]
+_COMPILED = [(courtesy, LinearPattern(f"{pattern}[呀啊哦呢吧啦]*")) for courtesy, pattern in _PATTERNS.items()]
 
 
 def courtesy_in(text: str) -> Courtesy | None:
     """Return the courtesy of a text; None if it says anything else."""
-    words = plain(text[:60])
+    words = plain(text)
     return next((courtesy for courtesy, pattern in _COMPILED if pattern.fullmatch(words)), None)

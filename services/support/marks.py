@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
+from services.linear_pattern import LinearPattern  # a long row of 给你们, which is also 给 and 你们, would take years
 from services.support.faq import plain
 
 _DIGITS = {**{str(n): n for n in range(1, 6)}, **{"一二三四五"[n - 1]: n for n in range(1, 6)}}
-_NUMBER = re.compile(
+_NUMBER = LinearPattern(
     r"(?:我|就|那|选|选择|回复|评分|评价|打|打个|打分|给|给个|给你|给您|给你们|你们|评|评个|是)*"
     r"([1-5一二三四五])(?:分|星|颗星|个星|星级)?(?:好评|吧|了|哦|呀|啊|谢谢|谢谢你|谢谢您|满分)*"
 )
@@ -19,7 +18,7 @@ _WORDS = {
     1: "非常不满意 很不满意 十分不满意 特别不满意 太差了 差评 很差",
 }
 _BY_WORD = {word: mark for mark, words in _WORDS.items() for word in words.split()}
-_AROUND = re.compile(r"^(?:我|对你们|对服务|服务|感觉|觉得|都|还)+|(?:的|了|吧|哦|呀|啊|谢谢您?|感谢)+$")
+_AROUND = LinearPattern(r"^(?:我|对你们|对服务|服务|感觉|觉得|都|还)+|(?:的|了|吧|哦|呀|啊|谢谢您?|感谢)+$")
 
 
 def mark_in(text: str) -> int | None:

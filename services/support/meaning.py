@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CENTRED = 0.7  # share of the mean vector that is taken off, because all vectors of a model point in similar directions
 ANSWERS = 0.8  # weight of the answer's cosine beside that of the nearest question
 WORDS = 0.4  # weight of the similarity by words
-CHATTER_SHARE = 0.3  # of the similarity to the nearest chatter, taken off
+CHATTER_SHARE = 0.3  # share of the similarity to the nearest chatter that is subtracted
 CHATTER_QUANTILE = 0.86  # share of the chatter that must be below the threshold
 BEHIND = 0.25  # entries so far behind the best are not offered
 

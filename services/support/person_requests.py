@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import Final
 
+import re2
+
 from config.customer_service import HandoffSettings
+from services.linear_pattern import LinearPattern
 from services.text import normal, simplified
 
 LONGEST: Final = 40  # characters; longer texts contain a question
@@ -14,10 +16,10 @@ LONGEST: Final = 40  # characters; longer texts contain a question
 BEFORE: Final = (
     "你好|您好|请|问|麻烦|帮|忙|我|想|需要|要|给|找|接|通|转|到|呼叫|叫|联系|换|一下|个|回复|直接|快|赶紧|马上|急"
 )
-MAY_I: Final = "有没有|有|能不能|能|可不可以|可以"
+CAN_I: Final = "有没有|有|能不能|能|可不可以|可以"
 AFTER: Final = "客服|服务|帮忙|坐席|座席|在不在|在哪里|在哪|在|有|行|吗|么|呢|吧|啊|呀|一下|谢谢|快点|快|急"
 HUMAN: Final = "人工"
-ALSO: Final = ("真人", "找人", "找客服", "转客服", "联系客服", "客服人员")  # where `handoff.words` has HUMAN
+HUMAN_SYNONYMS: Final = ("真人", "找人", "找客服", "转客服", "联系客服", "客服人员")  # where `handoff.words` has HUMAN
 PUNCTUATION: Final = "[,。.!?~… 、“”\"'「」]"
 
 
@@ -34,10 +36,9 @@ class PersonRequests:
 
 
 @lru_cache(maxsize=16)
-def request_pattern(words: tuple[str, ...]) -> re.Pattern[str] | None:
+def request_pattern(words: tuple[str, ...]) -> LinearPattern | None:
     """Return the pattern of normalised texts that ask for a person; None without words."""
-    wanted = {*map(normal, words), *(ALSO if HUMAN in words else ())}
-    longest_first = sorted(map(simplified, wanted), key=lambda word: (-len(word), word))
-    word = "|".join(map(re.escape, longest_first))
-    before, after = f"(?:{BEFORE}|{MAY_I}|{PUNCTUATION})*", f"(?:{word}|{AFTER}|{PUNCTUATION})*"
-    return re.compile(f"{before}(?:{word}){after}") if words else None
+    phrases = {*map(normal, words), *(HUMAN_SYNONYMS if HUMAN in words else ())}
+    word = "|".join(map(re2.escape, sorted(map(simplified, phrases))))
+    before, after = f"(?:{BEFORE}|{CAN_I}|{PUNCTUATION})*", f"(?:{word}|{AFTER}|{PUNCTUATION})*"
+    return LinearPattern(f"{before}(?:{word}){after}") if words else None

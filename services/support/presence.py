@@ -10,7 +10,7 @@ from typing import Final
 
 from services.changes import ChangeFeed, ChangeKind
 
-SECONDS: Final = 20.0  # that somebody counts as present after their page has said so
+SECONDS: Final = 20.0  # for which a person counts as present after a request of their page
 
 
 class Activity(StrEnum):

@@ -13,7 +13,7 @@ from models.db import Store, after_commit
 from models.faq import FaqMenu
 from services.clock import Clock
 
-MENU_SECONDS: Final = 600.0  # in which a number is a choice
+MENU_SECONDS: Final = 600.0  # seconds within which a number is a choice
 MAX_MENUS: Final = 10_000  # in memory
 
 Person = tuple[str, str, str]  # account, conversation, contact id

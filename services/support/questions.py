@@ -73,7 +73,7 @@ class Questions:
         if not similar:
             return None
         first, words, menu = similar[0].entry, "", similar
-        if isinstance(first, Passage):  # it is quoted at once, and the other similar questions are offered below it
+        if isinstance(first, Passage):  # it is answered directly, and the other similar questions are offered below it
             words, menu = self._answer(first), similar[1:]
         if not menu:
             return Decision(words)

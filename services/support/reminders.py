@@ -80,5 +80,5 @@ class TicketReminders:
             for admin in admins:
                 self._messages.say(session, row.account, admin, words, priority=Priority.NOTICE)
         data = {**facts(row), "minutes": minutes}
-        self._webhook_events.tell(session, "ticket.waiting", f"ticket {row.id}", data)
+        self._webhook_events.publish(session, "ticket.waiting", f"ticket {row.id}", data)
         return self._tickets.change(session, number, reminders=row.reminders + 1, reminded_at=now)

@@ -12,7 +12,7 @@ from models.durable import OutboxItem
 from services.clock import DAY, Clock
 from services.text import normal
 
-QUEUE: Final = "accept"  # whose jobs hold the texts, too
+QUEUE: Final = "accept"  # the jobs of which also contain the texts
 MAX_TEXTS: Final = 1_000  # in memory
 VALID_SECONDS: Final = DAY  # after which a message with the same text is an ordinary one
 

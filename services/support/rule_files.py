@@ -48,12 +48,12 @@ def _dump(data: Any) -> str:
     return yaml.safe_dump(data, allow_unicode=True, sort_keys=False, width=10_000)
 
 
-def _read(text: str, wanted: TypeAdapter[Any]) -> Any:
+def _read(text: str, adapter: TypeAdapter[Any]) -> Any:
     try:
         file = YamlFile(text)
     except yaml.YAMLError as error:
         raise InvalidParameter(f"invalid YAML: {reason(error, text)}") from None
     try:
-        return wanted.validate_python(file.value or [])
+        return adapter.validate_python(file.value or [])
     except ValidationError as error:
         raise InvalidParameter(one_line(error, file.value, Origin(file))) from None

@@ -15,7 +15,7 @@ from services.support.ticket_actions import TicketActions
 from services.support.tickets import Tickets
 from wechat.events import SessionChanged, StaffMessage
 
-SESSION = "session"  # who closed a ticket whose session ended without a member of staff
+SESSION = "session"  # stored as the closer of a ticket whose session ended without a member of staff
 
 
 class StaffClient:
@@ -41,7 +41,7 @@ class StaffClient:
         """Assign the customer's ticket to the staff member who took over the session; create one if there is none."""
         self._serve(session, event.account, event.contact_id, event.staff_id)
 
-    def said(self, session: Session, event: StaffMessage) -> None:
+    def record(self, session: Session, event: StaffMessage) -> None:
         """Store a staff member's message to a customer."""
         answered = {"answered_at": self._clock()}
         ticket = self._serve(session, event.account, event.contact_id, event.staff_id, answered)

@@ -51,7 +51,7 @@ class StaffRooms:
         if len(candidates) != 1 or not self._accounts.is_admin(account, candidates[0].owner_id):
             return None
         room_id = self._bound[account] = candidates[0].id
-        self._store.write_soon(lambda s: self.bind(s, account, room_id, "automatic"))
+        self._store.write_in_background(lambda s: self.bind(s, account, room_id, "automatic"))
         return candidates[0]
 
     def bound_id(self, account: str) -> str:
@@ -69,18 +69,18 @@ class StaffRooms:
         room = self.of(account)
         return room is not None and contact_id in room.member_ids
 
-    def bind(self, session: Session, account: str, room_id: str, who: str) -> None:
+    def bind(self, session: Session, account: str, room_id: str, actor: str) -> None:
         """Make this room the account's staff room, inside a transaction; NotFound when the account is not in it."""
         if room_id not in self._accounts.get(account).directory.rooms:
             raise NotFound(f"room {room_id}")
         session.merge(Setting(key=PREFIX + account, value=room_id))
         before = self._bound.get(account, "")
         detail = {} if before in ("", room_id) else {"before": before}
-        self._audit.note(session, account, "staff_room", who, room_id, Outcome.DONE, **detail)
+        self._audit.note(session, account, "staff_room", actor, room_id, Outcome.DONE, **detail)
 
         def bound() -> None:
             self._bound[account] = room_id
-            log.info("%s: %s is now the staff room, set by %s", account, room_id, who)
+            log.info("%s: %s is now the staff room, set by %s", account, room_id, actor)
 
         after_commit(session, bound)
 

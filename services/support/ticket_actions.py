@@ -89,7 +89,7 @@ class TicketActions:
             self._outgoing.to_staff(session, ticket, room_id, taken)
 
     def delivery_failed(self, session: Session, job: Job, failure: GiveUp) -> None:
-        """Tell staff about an undelivered answer or file that they believe was sent."""
+        """Notify staff of an undelivered answer or file."""
         body = job.body
         template, number = self._texts.ticket_undelivered, body.get("ticket") if body.get("staff") else None
         if body.get("relays") and body["type"] == BodyType.FILE:
@@ -180,7 +180,7 @@ class TicketActions:
     def close(
         self, session: Session, ticket: Ticket, by: str, words: str, room_id: str = "", *, is_session_over: bool = False
     ) -> bool:
-        """Close a ticket, ask the customer for a rating and tell staff; return False if it was closed already.
+        """Close a ticket, ask the customer for a rating and notify staff; return False if it was closed already.
 
         `room_id`: where to post `words` if the ticket was not announced in a room. `is_session_over`: the platform has
         ended the customer's session.

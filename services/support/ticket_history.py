@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 from config.texts import Texts, fill
-from models.conversations import Said
+from models.conversations import StoredMessage
 from models.support import Ticket, TicketState
 from services.clock import Clock
 from services.messaging.conversations import Conversations, shown
@@ -30,15 +30,15 @@ class TicketHistory:
         self._texts = texts
         self._clock = clock
 
-    def line(self, session: Session, ticket: Ticket, row: Said) -> str:
+    def line(self, session: Session, ticket: Ticket, row: StoredMessage) -> str:
         """Format a message with its author and time."""
         zone = self._staffing.hours.zone
         at, today = (datetime.fromtimestamp(moment, zone) for moment in (row.at, self._clock()))
         day = "" if at.date() == today.date() else f"{at:%m-%d} "
-        who = ticket.name if row.by else self._staff_name(row) or "助手"
-        return f"{day}{at:%H:%M} {who}：{self.shown(session, ticket, row.kind, row.text)}"
+        name = ticket.name if row.by else self._staff_name(row) or "助手"
+        return f"{day}{at:%H:%M} {name}：{self.shown(session, ticket, row.kind, row.text)}"
 
-    def _staff_name(self, row: Said) -> str:
+    def _staff_name(self, row: StoredMessage) -> str:
         """Return the name of the staff member who wrote the message, or ""."""
         wechat = self._staffing.accounts.find(row.account) if row.staff else None
         contact = wechat.directory.contacts.get(row.staff) if wechat else None

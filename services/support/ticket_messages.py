@@ -41,4 +41,4 @@ class TicketMessages:
 
     def event(self, session: Session, kind: str, ticket: Ticket, **data: Any) -> None:
         """Emit a webhook event about the ticket."""
-        self._webhook_events.tell(session, kind, f"ticket {ticket.id}", {**facts(ticket), **data})
+        self._webhook_events.publish(session, kind, f"ticket {ticket.id}", {**facts(ticket), **data})

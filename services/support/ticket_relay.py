@@ -8,7 +8,7 @@ from typing import Final
 from sqlmodel import Session, func, select
 
 from config.texts import Texts
-from models.conversations import Said
+from models.conversations import StoredMessage
 from models.support import Ticket, TicketState
 from services.clock import Clock
 from services.messaging.media import FETCHED, StoredFile
@@ -20,7 +20,7 @@ from services.support.ticket_messages import TicketMessages
 from services.support.ticket_texts import head, join_lines
 from services.support.tickets import Tickets
 
-UNAVAILABLE: Final = "（没能取得）"  # after a message whose file could not be fetched
+UNAVAILABLE: Final = "（没能取得）"  # appended to a message whose file could not be fetched
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class TicketRelay:
         self._clock = clock
 
     def relay(self, session: Session, ticket: Ticket, message: CustomerMessage) -> None:
-        """Relay a message, inside a transaction; staff sees those of a waiting ticket when it is announced."""
+        """Relay a message, inside a transaction; staff see messages of a waiting ticket when it is announced."""
         name = message.name
         if name and name != ticket.name and self._tickets.change(session, ticket.id or 0, name=name):
             ticket = Ticket(**{**ticket.model_dump(), "name": name})
@@ -83,13 +83,17 @@ class TicketRelay:
         room = self._staffing.room(ticket.account)
         if room is not None:
             return room.id
-        if not self._staffing.accounts.is_online(ticket.account):  # right after a start the groups are not read yet
+        if not self._staffing.accounts.is_online(
+            ticket.account
+        ):  # right after a start, the groups have not been read yet
             return ticket.room_id
         return ticket.room_id if ticket.room_id in self._staffing.accounts.get(ticket.account).directory.rooms else ""
 
     def _wait_for_room(self, session: Session, ticket: Ticket) -> None:
-        """Set an open ticket to waiting because the staff room is gone."""
-        newest = select(func.max(Said.id)).where(Said.account == ticket.account, Said.conversation == ticket.contact_id)
+        """Set an open ticket to waiting because the staff room no longer exists."""
+        newest = select(func.max(StoredMessage.id)).where(
+            StoredMessage.account == ticket.account, StoredMessage.conversation == ticket.contact_id
+        )
         last_shown = (session.exec(newest).one() or 1) - 1  # this message is the first that staff has not seen
         values = {"state": TicketState.WAITING, "told": last_shown, "last_at": self._clock()}
         if self._tickets.change(session, ticket.id or 0, **values):

@@ -46,7 +46,7 @@ def join_lines(lines: Sequence[str]) -> list[str]:
     for line in lines:
         for at in range(0, len(line) or 1, LONGEST):
             piece = line[at : at + LONGEST]
-            if made[-1] and len(made[-1]) + len(piece) > LONGEST:
+            if made[-1] and len(made[-1]) + 1 + len(piece) > LONGEST:
                 made.append(piece)
             else:
                 made[-1] += ("\n" if made[-1] else "") + piece

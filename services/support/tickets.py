@@ -92,7 +92,7 @@ class Tickets:
         session.flush()
         ticket = Ticket(**row.model_dump())  # the cached object must not belong to a session
         after_commit(session, lambda: self._keep(ticket))
-        after_commit(session, lambda: self._tell(ticket.id or 0))
+        after_commit(session, lambda: self._publish(ticket.id or 0))
         return ticket
 
     def change(self, session: Session, number: int, **values: Any) -> bool:
@@ -101,7 +101,7 @@ class Tickets:
         if not session.connection().execute(unfinished.values(**values)).rowcount:
             return False
         after_commit(session, lambda: self._changed(number, values))
-        after_commit(session, lambda: self._tell(number))
+        after_commit(session, lambda: self._publish(number))
         return True
 
     def reopen(self, session: Session, number: int) -> bool:
@@ -117,19 +117,19 @@ class Tickets:
         ticket = Ticket(**row.model_dump())
         after_commit(session, lambda: self._keep(ticket))
         after_commit(session, lambda: self._forget_mark(ticket.account, ticket.contact_id))
-        after_commit(session, lambda: self._tell(number))
+        after_commit(session, lambda: self._publish(number))
         return True
 
     def mark(self, session: Session, asked: MarkAsked, account: str, contact_id: str, mark: int) -> bool:
         """Store a rating; return False if there is one already."""
         unmarked = update(Ticket).where(col(Ticket.id) == asked.ticket, col(Ticket.mark).is_(None))
         after_commit(session, lambda: self._forget_mark(account, contact_id))
-        after_commit(session, lambda: self._tell(asked.ticket))
+        after_commit(session, lambda: self._publish(asked.ticket))
         return bool(session.connection().execute(unmarked.values(mark=mark)).rowcount)
 
     # ---- cache ----
 
-    def _tell(self, number: int) -> None:
+    def _publish(self, number: int) -> None:
         self._changes.publish(ChangeKind.TICKET, id=number)
 
     def _keep(self, ticket: Ticket) -> None:

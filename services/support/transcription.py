@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 MAX_BYTES: Final = 10 * 1024 * 1024  # of a voice message; a minute of SILK has about 100 KB
 DECODE_SECONDS: Final = 10.0
 CONCURRENT: Final = 4  # voice messages decoded at a time
-LONGEST: Final = 2000  # characters taken of what was said
+LONGEST: Final = 2000  # maximum length of a transcript
 ROOT: Final = Path(__file__).parents[2]
 SILK: Final = (b"#!SILK_V3", b"\x02#!SILK_V3")  # the second is Tencent's own
 FORMATS: Final = ((b"RIFF", "wav"), (b"ID3", "mp3"), (b"\xff", "mp3"), (b"OggS", "ogg"), (b"#!AMR", "amr"))
@@ -56,10 +56,10 @@ class TranscriptionClient:
                     sound, name = await _playable(await asyncio.to_thread(_read, path))
                 words = await self._ask(sound, name)
         except (UndecodableAudio, OSError) as error:
-            log.warning("a voice message could not be read: %s", type(error).__name__)
+            log.warning("could not convert a voice message: %s", type(error).__name__)
             return ""
         except (aiohttp.ClientError, TimeoutError, ValueError, LookupError, TypeError, RecursionError) as error:
-            log.warning("the transcription server gave no answer: %s", type(error).__name__)
+            log.warning("the transcription server did not answer: %s", type(error).__name__)
             self._breaker.failed()
             return ""
         self._breaker.succeeded()
@@ -79,7 +79,8 @@ class TranscriptionClient:
         words = answer["text"]
         if not isinstance(words, str):
             raise TypeError("text is no text")
-        return words.replace("\0", "").strip()[:LONGEST] if any(map(str.isalnum, words)) else ""
+        words = words.replace("\0", "").encode(errors="replace").decode()  # JSON may hold half of a surrogate pair
+        return words.strip()[:LONGEST] if any(map(str.isalnum, words)) else ""
 
 
 def _read(path: str) -> bytes:

@@ -17,9 +17,9 @@ from services.clock import DAY, HOUR, Clock
 
 log = logging.getLogger(__name__)
 KEY: Final = "clock_trust"
-TOLERANCE: Final = HOUR  # that the clock may gain on the machine's own count of seconds
-LONGEST_AWAY: Final = 7 * DAY  # that a machine may have been switched off
-BELIEVED_AFTER: Final = 7 * DAY  # of a clock that has run evenly since it jumped
+TOLERANCE: Final = HOUR  # seconds by which the clock may run ahead of the monotonic clock
+LONGEST_AWAY: Final = 7 * DAY  # seconds a machine may have been switched off
+TRUSTED_AFTER: Final = 7 * DAY  # seconds a clock must run steadily after a jump to be trusted
 UPTIME: Final = Path("/proc/uptime")
 BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 
@@ -51,9 +51,9 @@ class ClockTrust:
 
     async def is_trusted(self) -> bool:
         """Whether the clock has moved as expected since the last trusted reading, which is then replaced."""
-        return await self._store.write(self._judge)
+        return await self._store.write(self._check)
 
-    def _judge(self, session: Session) -> bool:
+    def _check(self, session: Session) -> bool:
         row, now = session.get(Setting, KEY), self._read()
         if row is None:
             _keep(session, now, None)
@@ -61,13 +61,17 @@ class ClockTrust:
         stored = json.loads(row.value)
         believed = Reading(**stored["believed"])
         doubted = Reading(**stored["doubted"]) if stored["doubted"] else None
-        self.jumped_by = _gained(believed, now)
-        if self.jumped_by == 0.0 or (doubted and not _gained(doubted, now) and _spent(doubted, now) > BELIEVED_AFTER):
+        self.jumped_by = _seconds_ahead(believed, now)
+        if self.jumped_by == 0.0 or (
+            doubted and not _seconds_ahead(doubted, now) and _elapsed(doubted, now) > TRUSTED_AFTER
+        ):
             self.jumped_by = 0.0
             _keep(session, now, None)
             return True
-        log.error("the clock has jumped ahead by %.1f days: nothing is pruned until it is right", self.jumped_by / DAY)
-        _keep(session, believed, doubted if doubted and not _gained(doubted, now) else now)
+        log.error(
+            "the clock has jumped ahead by %.1f days: pruning is suspended until it is corrected", self.jumped_by / DAY
+        )
+        _keep(session, believed, doubted if doubted and not _seconds_ahead(doubted, now) else now)
         return False
 
     def _read(self) -> Reading:
@@ -78,11 +82,11 @@ class ClockTrust:
         return Reading(self._clock(), uptime, boot)
 
 
-def _spent(before: Reading, now: Reading) -> float:
+def _elapsed(before: Reading, now: Reading) -> float:
     return now.uptime - before.uptime if now.boot == before.boot else now.clock - before.clock
 
 
-def _gained(before: Reading, now: Reading) -> float:
+def _seconds_ahead(before: Reading, now: Reading) -> float:
     """Return the seconds by which the clock is ahead of the expected time; 0 within the tolerance or if it was set
     back.
     """

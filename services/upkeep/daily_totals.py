@@ -37,7 +37,7 @@ class DailyTotals:
         self._accounts = accounts
         self._zone = zone
         self._clock = clock
-        self._peaks: dict[tuple[str, str, str], float] = {}  # what this process has written today
+        self._peaks: dict[tuple[str, str, str], float] = {}  # totals written by this process today
 
     async def roll_up(self) -> int:
         """Count missing days, and the latest ones again; return their number."""
@@ -70,7 +70,7 @@ class DailyTotals:
         rows = {row.day: row for row in session.exec(select(DayTotal).where(col(DayTotal.day) >= dates[0])).all()}
         totals = [rows.get(day) or DayTotal(day=day) for day in dates]
         today = self._dates(1)[0]
-        live = self._happened(session, today)
+        live = self._total_of(session, today)
         live.sent = totals[-1].sent
         return [*totals[:-1], live]
 
@@ -84,7 +84,7 @@ class DailyTotals:
         return [today - timedelta(days=back) for back in reversed(range(last))]
 
     def _count(self, session: Session, day: date) -> DayTotal:
-        total = self._happened(session, day)
+        total = self._total_of(session, day)
         begin, end = self._span(day)
         sent = select(func.count()).where(
             col(OutboxItem.done_at) >= begin,
@@ -95,7 +95,7 @@ class DailyTotals:
         total.sent = session.exec(sent).one()
         return total
 
-    def _happened(self, session: Session, day: date) -> DayTotal:
+    def _total_of(self, session: Session, day: date) -> DayTotal:
         """Return the numbers that indexed queries can count."""
         begin, end = self._span(day)
         columns = (func.sum(DailyCount.messages), func.sum(DailyCount.joins), func.sum(DailyCount.leaves))

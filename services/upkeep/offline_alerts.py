@@ -72,7 +72,7 @@ class OfflineAlerts:
         wechat, minutes = self._accounts.get(account), int(self.minutes_offline(account) or 0)
         reason = wechat.reason.text(self._config.language) if wechat.reason else ""
         data = {"assistant": account, "reason": str(wechat.reason or ""), "minutes": minutes}
-        self._webhook_events.tell(session, "assistant.offline", account, data)
+        self._webhook_events.publish(session, "assistant.offline", account, data)
         texts, url = self._config.texts, self._config.api.public_url
         words = fill(texts.assistant_away, account=account, minutes=minutes, reason=reason or texts.nothing, url=url)
         self._notify_admins(session, words)

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete
 from sqlmodel import Session, SQLModel, col, select
 
-from models.conversations import Said
+from models.conversations import StoredMessage
 from models.db import Store
 from models.durable import Action, EventState, InboxEvent, OutboxItem, WorkState
 from models.flows import OPEN_STATES as OPEN_RUNS
@@ -43,7 +43,7 @@ OLD: list[tuple[type[SQLModel], Old]] = [
         lambda t: (col(OutboxItem.state).not_in((WorkState.QUEUED, WorkState.SENDING)), col(OutboxItem.done_at) < t),
     ),
     (Action, lambda t: (col(Action.at) < t,)),
-    (Said, lambda t: (col(Said.at) < t,)),
+    (StoredMessage, lambda t: (col(StoredMessage.at) < t,)),
     (Ticket, lambda t: (col(Ticket.closed_at) < t,)),
     (BroadcastTarget, lambda t: (col(BroadcastTarget.broadcast).in_(select(Broadcast.id).where(_sent_before(t))),)),
     (Broadcast, lambda t: (_sent_before(t),)),  # unconfirmed broadcasts expire within minutes

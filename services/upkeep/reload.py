@@ -52,9 +52,9 @@ class ConfigReloader:
         store: Store,
         audit: Audit,
         gate: EventGate,
-        tell: Callable[[Session], None] | None = None,
+        announce: Callable[[Session], None] | None = None,
     ) -> None:
-        self._tell = tell  # other processes, within a transaction, to read theirs
+        self._announce = announce  # other processes, within a transaction, to read theirs
         self._config = config
         self._source = source
         self._store = store
@@ -73,14 +73,14 @@ class ConfigReloader:
             changes, prepared = await asyncio.to_thread(self._prepare)
         return _result(changes, prepared)
 
-    async def reload(self, who: str) -> ReloadResult:
+    async def reload(self, actor: str) -> ReloadResult:
         """Reload the config from its source. On ConfigError nothing has changed. `who`: actor for the audit log."""
         result = await self.follow()
-        log.info("config reloaded by %s: %s", who, ", ".join(result.changed) or "nothing changed")
+        log.info("config reloaded by %s: %s", actor, ", ".join(result.changed) or "nothing changed")
         if result.restart:
             log.warning("these changes require a restart: %s", ", ".join(result.restart))
         detail = {"changed": ", ".join(result.changed), "restart": ", ".join(result.restart)}
-        await self._store.write(lambda s: self._note(s, who, detail))
+        await self._store.write(lambda s: self._note(s, actor, detail))
         return result
 
     async def follow(self) -> ReloadResult:
@@ -92,10 +92,10 @@ class ConfigReloader:
                     one.apply()
         return _result(changes, prepared)
 
-    def _note(self, session: Session, who: str, detail: dict[str, str]) -> None:
-        self._audit.note(session, "", "reload", who, "config", Outcome.DONE, **detail)
-        if self._tell is not None:
-            self._tell(session)
+    def _note(self, session: Session, actor: str, detail: dict[str, str]) -> None:
+        self._audit.note(session, "", "reload", actor, "config", Outcome.DONE, **detail)
+        if self._announce is not None:
+            self._announce(session)
 
     def _prepare(self) -> tuple[Changes, list[Prepared]]:
         if self._source is None:

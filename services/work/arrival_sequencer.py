@@ -11,7 +11,7 @@ from typing import Final
 from wechat.events import Event, RawEvent
 
 MAX_WAIT: Final = 2.0  # seconds of reading for which an event of unknown conversation may delay later events
-MAX_WAIT_AFTER_LEAVING: Final = 10.0  # of an event left by an earlier process, before the gateway is connected
+MAX_WAIT_AFTER_LEAVING: Final = 10.0  # for an event left by an earlier process, before the gateway is connected
 
 
 class Arrival:
@@ -31,7 +31,7 @@ class Arrival:
         self._waiter: asyncio.Future[None] | None = None
 
     def begin_reading(self) -> None:
-        """Start the time for which the event may delay others. A backlog that is not read yet does not count."""
+        """Start the time for which the event may delay others. Unread backlog does not count."""
         wait = MAX_WAIT_AFTER_LEAVING if self.retried else MAX_WAIT
         self.deadline = asyncio.get_running_loop().time() + wait
 
@@ -42,13 +42,13 @@ class Arrival:
             self._waiter.set_result(None)
 
     async def event(self) -> Event | None:
-        """Wait for the resolved event; raises CancelledError after `give_up_waiting`."""
+        """Wait for the resolved event; raises CancelledError after `stop_waiting`."""
         if not self.settled:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
         return self._event
 
-    def give_up_waiting(self) -> None:
+    def stop_waiting(self) -> None:
         """Cancel the waiter, because the payload will not be read any more."""
         if self._waiter is not None:
             self._waiter.cancel()

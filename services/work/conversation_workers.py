@@ -55,7 +55,7 @@ class ConversationWorkers:
         """Give running handlers `grace` seconds to finish."""
         self.begin_stop()
         for queue in self._queues.values():
-            queue[0].give_up_waiting()
+            queue[0].stop_waiting()
         await self._tasks.wait(grace)
 
     async def cancel(self) -> None:

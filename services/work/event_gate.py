@@ -16,8 +16,8 @@ MAX_WAIT: Final = 2.0  # seconds that a reload waits for running handlers
 class EventGate:
     """Applies a reload only while no event is being handled, so that no event sees a partial change.
 
-    The handlers of an event read the settings at several points, between which they wait. A reload waits for them, at
-    most `max_wait` seconds because a call to WeChat may take a minute; new events wait meanwhile.
+    The handlers of an event read the settings at several points, between which they wait. A reload waits for them,
+    at most `max_wait` seconds because a call to WeChat may take a minute; new events wait until it is applied.
     """
 
     def __init__(self, max_wait: float = MAX_WAIT) -> None:
@@ -42,7 +42,7 @@ class EventGate:
 
     @asynccontextmanager
     async def closed(self) -> AsyncIterator[None]:
-        """Apply a config inside. The event that asked for it, if any, is not waited for."""
+        """Apply a config inside. It does not wait for the event that requested it, if any."""
         self._open.clear()
         try:
             await self._until_idle()

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from models.db import Store, after_commit
-from models.durable import EventState
+from models.durable import EventState, InboxEvent
 from services.work import event_codec, relay_position
 from services.work.arrival_sequencer import Arrival, ArrivalSequencer
 from services.work.conversation_workers import ConversationWorkers, Handle
@@ -51,7 +51,7 @@ class Inbox:
         self._acknowledge = acknowledge
         self._in_memory = 0
         self._space = asyncio.Event()
-        self._table = InboxRows(store, account)
+        self._table = InboxRows(account)
         self._rows = WriteBatcher[RawEvent](store, self._store_rows, lambda _raw: self._leave())
         self._progress = InboxProgress(account, store, self._table)
         self._workers = ConversationWorkers(handle, self._progress, self._leave)
@@ -62,16 +62,17 @@ class Inbox:
 
     # ---- start and stop ----
 
-    async def start(self) -> None:
-        """Resume the stored events that are not finished."""
+    async def start(self, events: Sequence[InboxEvent] | None = None) -> None:
+        """Resume the stored events that are not finished, which are read unless they are given."""
         self._reader.start()
-        # Read by the writer, after the writes of an earlier inbox of the account whose outcome is not known yet.
-        for row in await self._store.write(self._table.open_rows):
+        if events is None:
+            events = await self._store.write(self._table.open_rows)
+        for row in events:
             raw = RawEvent(self.account, row.event_id, row.kind, json.loads(row.data), event_codec.utc(row.received_at))
             if row.tries >= MAX_CRASHES:
                 await self._store.write(partial(self._park, raw=raw, row=row.id or 0))
                 continue
-            self._in_memory += 1
+            self._count(1)
             arrival = Arrival(raw, row.id or 0, retried=True)
             self._add(arrival, event_codec.decode(row.body) if row.body else None)
 
@@ -85,7 +86,7 @@ class Inbox:
         """Stop starting handlers; give running ones `grace` seconds to finish. Received events are stored."""
         self._workers.begin_stop()
         await self._rows.drain(grace)
-        self._rows.abandon()  # stored later, nobody would handle them: the account's next inbox may have begun
+        self._rows.abandon()  # stored later, they would not be handled: the account's next inbox may have started
         await self._workers.stop(grace)
         self._sequencer.stop()
         await asyncio.gather(self._reader.stop(), self._tasks.cancel(), self._workers.cancel())
@@ -94,6 +95,7 @@ class Inbox:
             with suppress(DBAPIError, TimeoutError):  # without a database no event is being handled
                 async with asyncio.timeout(max(grace, 0.5)):
                     await self._store.write(self._table.forget_tries)
+        self._count(-self._in_memory)
 
     def __len__(self) -> int:
         return self._in_memory
@@ -107,13 +109,13 @@ class Inbox:
     async def take(self, raw: RawEvent) -> None:
         """Store an event and handle it. Waits only while too many events are in memory. Repeated events are ignored."""
         await self._wait_for_space()
-        self._in_memory += 1
+        self._count(1)
         self._rows.put(raw)
 
     async def take_all(self, raws: Sequence[RawEvent], also: Callable[[Session], None]) -> None:
         """Store events and run `also` in one transaction. If that raises, nothing is stored."""
         await self._wait_for_space()
-        self._in_memory += len(raws)
+        self._count(len(raws))
 
         def store(session: Session) -> None:
             also(session)
@@ -123,7 +125,7 @@ class Inbox:
         try:
             await self._store.write(store)
         except Exception:
-            self._in_memory -= len(raws)
+            self._count(-len(raws))
             raise
 
     async def _wait_for_space(self) -> None:
@@ -131,8 +133,12 @@ class Inbox:
             self._space.clear()
             await self._space.wait()
 
+    def _count(self, change: int) -> None:
+        self._in_memory += change
+        self._store.commit_delay.count(change)
+
     def _leave(self) -> None:
-        self._in_memory -= 1
+        self._count(-1 if self._in_memory else 0)  # 0: after `stop`
         self._space.set()
 
     def _store_rows(self, session: Session, raws: list[RawEvent]) -> None:
@@ -154,10 +160,12 @@ class Inbox:
     async def _compare_repeated(self, raw: RawEvent) -> None:
         """Handle an event whose id was received before if its content is new."""
         started = time.perf_counter()
-        async with self._reader.slots:
-            other = await self._repeats.new_in(raw)
+        try:
+            async with self._reader.slots:
+                other = await self._repeats.new_in(raw)
+        finally:
+            self._leave()
         self._progress.log(raw.id, raw.kind, "-", "repeated" if other is None else "an id used again", started)
-        self._leave()
         if other is not None:
             await self.take(other)
 

@@ -3,35 +3,37 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from collections.abc import Collection
+from typing import Final
 
-from sqlalchemy import bindparam, update
+from sqlalchemy import Executable, String, Text, update
 from sqlmodel import Session, col, select
 
 from models.bulk_insert import in_bulk
-from models.db import Store
 from models.durable import EventState, InboxEvent
 from models.fence import belongs_to
+from models.row_id import WIDE
+from models.row_statements import Given, Row, insert_rows, update_rows
 from wechat.events import RawEvent
 
-_KEEP_BODY: Final = (
-    update(InboxEvent)
-    .where(col(InboxEvent.id) == bindparam("row"))
-    .values(body=bindparam("kept"))
-    .execution_options(synchronize_session=False)
-)
-_END: Final = (
-    update(InboxEvent)
-    .where(col(InboxEvent.id) == bindparam("row"))
-    .values(state=bindparam("to"), handler=bindparam("by"))
-    .execution_options(synchronize_session=False)
-)
-_TRY: Final = (
-    update(InboxEvent)
-    .where(col(InboxEvent.id) == bindparam("row"))
-    .values(tries=col(InboxEvent.tries) + 1)
-    .execution_options(synchronize_session=False)
-)
+
+def _keep_body(given: Given) -> Executable:
+    return update(InboxEvent).where(col(InboxEvent.id) == given("row")).values(body=given("kept"))
+
+
+def _end(given: Given) -> Executable:
+    return update(InboxEvent).where(col(InboxEvent.id) == given("row")).values(state=given("to"), handler=given("by"))
+
+
+def _try(given: Given) -> Executable:
+    return update(InboxEvent).where(col(InboxEvent.id) == given("row")).values(tries=col(InboxEvent.tries) + 1)
+
+
+_COLUMNS: Final = ("account", "event_id", "kind", "data", "state", "handler", "tries", "received_at")
+_INSERT: Final = insert_rows(InboxEvent, _COLUMNS, col(InboxEvent.id), col(InboxEvent.event_id), ignore_repeated=True)
+_KEEP_BODY: Final = update_rows("row", {"row": WIDE, "kept": Text()}, _keep_body)
+_END: Final = update_rows("row", {"row": WIDE, "to": String(), "by": String()}, _end)
+_TRY: Final = update_rows("row", {"row": WIDE}, _try)
 
 
 def end_event(session: Session, account: str, row: int, handler: str, state: str = EventState.DONE) -> None:
@@ -40,13 +42,20 @@ def end_event(session: Session, account: str, row: int, handler: str, state: str
     in_bulk(session, _END, {"row": row, "to": state, "by": handler})
 
 
+def open_events(session: Session, accounts: Collection[str]) -> dict[str, list[InboxEvent]]:
+    """Return the unfinished events of accounts in order of arrival."""
+    query = select(InboxEvent).where(col(InboxEvent.account).in_(accounts), InboxEvent.state == EventState.NEW)
+    events: dict[str, list[InboxEvent]] = {}
+    for row in session.exec(query.order_by(col(InboxEvent.id))):
+        events.setdefault(row.account, []).append(row)
+    return events
+
+
 class InboxRows:
     """Inbox rows of one account."""
 
-    def __init__(self, store: Store, account: str) -> None:
+    def __init__(self, account: str) -> None:
         self._account = account
-        new = store.insert(InboxEvent).on_conflict_do_nothing()
-        self._insert: Any = new.returning(col(InboxEvent.id), col(InboxEvent.event_id))
 
     def insert(self, session: Session, raws: list[RawEvent]) -> dict[str, int]:
         """Insert events; return the row ids of the new ones by event id."""
@@ -64,20 +73,20 @@ class InboxRows:
             }
             for raw in raws
         ]
-        return {event_id: int(row) for row, event_id in session.connection().execute(self._insert, rows)}
+        return {event_id: int(row) for row, event_id in _INSERT.execute(session.connection(), rows)}
 
-    def keep_bodies(self, session: Session, bodies: list[dict[str, Any]]) -> None:
+    def keep_bodies(self, session: Session, bodies: list[Row]) -> None:
         """Store resolved events, so that they can be handled after a restart without the gateway."""
-        session.connection().execute(_KEEP_BODY, bodies)
+        _KEEP_BODY.execute(session.connection(), bodies)
 
-    def end(self, session: Session, ends: list[dict[str, Any]]) -> None:
+    def end(self, session: Session, ends: list[Row]) -> None:
         """End events that no handler ends."""
         belongs_to(session, self._account)
-        session.connection().execute(_END, ends)
+        _END.execute(session.connection(), ends)
 
-    def count_tries(self, session: Session, rows: list[dict[str, Any]]) -> None:
+    def count_tries(self, session: Session, rows: list[Row]) -> None:
         """Count attempts to handle events after a restart."""
-        session.connection().execute(_TRY, rows)
+        _TRY.execute(session.connection(), rows)
 
     def forget_tries(self, session: Session) -> None:
         """Reset the attempts of open events when the process stops in an orderly way."""
@@ -87,5 +96,4 @@ class InboxRows:
 
     def open_rows(self, session: Session) -> list[InboxEvent]:
         """Return the unfinished events in order of arrival."""
-        query = select(InboxEvent).where(InboxEvent.account == self._account, InboxEvent.state == EventState.NEW)
-        return list(session.exec(query.order_by(col(InboxEvent.id))).all())
+        return open_events(session, (self._account,)).get(self._account, [])

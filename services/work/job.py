@@ -23,7 +23,7 @@ class Job:
     attempts: int = 0
     state: str = WorkState.QUEUED
     due_at: float = 0  # when it should have been done; set when the outbox takes it in
-    account: str = ""  # whose holder does it
+    account: str = ""  # whose holder runs it
     dropped: bool = False  # it is another process's now
 
     def has_id(self, row: tuple[int]) -> None:

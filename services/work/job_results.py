@@ -95,7 +95,6 @@ class JobResults:
         for item in items:
             if item.state == WorkState.SENDING:
                 item.state = WorkState.QUEUED
-        session.flush()
         return [item for item in items if item.state == WorkState.QUEUED]
 
     def fail_sent(self, session: Session, number: int, queue: str, why: str) -> bool:
@@ -113,7 +112,7 @@ class JobResults:
 
     def _write(self, session: Session, ends: list[_End]) -> None:
         ends = [one for end in ends for one in (end, *_ends_of_joined(session, end))]
-        session.connection().execute(END, [end.values for end in ends])
+        END.execute(session.connection(), [end.values for end in ends])
         for end in ends:
             if not isinstance(end.result, Retry):
                 after_commit(session, partial(self._ended, end.job.id))

@@ -49,7 +49,7 @@ class KeyBatcher:
                 return
             for future in futures.values():
                 future.set_exception(error)
-                future.exception()  # its caller may be gone
+                future.exception()  # its caller may have been cancelled
         else:
             for future in futures.values():
                 future.set_result(None)

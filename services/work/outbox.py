@@ -42,6 +42,7 @@ class Outbox:
         self._openers: dict[str, Callable[[str], DeliveryQueue]] = {}
         self._of_accounts: set[str] = set()  # prefixes of the queues that are named by their account
         self._open = OpenJobs()
+        self._loaded: set[str] = set()  # accounts that were loaded by name
         self._started = False
 
     # ---- setup ----
@@ -81,17 +82,23 @@ class Outbox:
         """Load the open jobs of an earlier process, of some accounts or of all, before new jobs are added, so that the
         order is kept.
         """
+        self._loaded.update(accounts or ())  # now: a refresh from here on follows in the order of writes
         await self._store.write(lambda s: self._take_after_commit(s, self.results.settle(s, accounts)))
 
     async def refresh(self, account: str) -> None:
-        """Load the jobs that other processes added for an account of this process, and drop those they cancelled."""
+        """Load the jobs that other processes added for an account of this process, and drop those they cancelled.
+
+        Nothing happens before `load`, which settles what an earlier process was sending.
+        """
+        if account not in self._loaded:
+            return
         before = [job.id for job in self._open.of(account)]
-        # By the writer: what it shows as open and is not known here was not ended by this process either.
+        # Read by the writer: an open row that is unknown here was not ended by this process.
         await self._store.write(lambda s: self._take_after_commit(s, open_items(s, [account]), before))
 
     def _take_after_commit(self, session: Session, items: Sequence[OutboxItem], before: Sequence[int] = ()) -> None:
-        """Take over rows that were read, and forget the jobs of `before` that are not among them. At once: a delivery
-        may end in a write just behind, and would be repeated.
+        """Take over rows that were read, and forget the jobs of `before` that are not among them. Without awaiting: a
+        delivery may end in the next write, and would be repeated.
         """
 
         def take() -> None:
@@ -110,6 +117,7 @@ class Outbox:
 
     async def drop(self, account: str, grace: float) -> None:
         """Drop the jobs of an account, which another process takes over; running ones get `grace` seconds to finish."""
+        self._loaded.discard(account)
         for job in self._open.of(account):
             job.dropped = True
         own = {f"{prefix}:{account}" for prefix in self._of_accounts if account} & self._queues.keys()
@@ -174,12 +182,11 @@ class Outbox:
         after_commit(session, lambda: self._take(job))
         return job
 
-    def again(self, session: Session, item: OutboxItem) -> None:
+    def requeue(self, session: Session, item: OutboxItem) -> None:
         """Queue a failed job again, inside a transaction, with all its attempts."""
         item.sqlmodel_update({"state": WorkState.QUEUED, "attempts": 0, "error": "", "run_at": 0.0, "done_at": None})
         item.created_at = self._clock()  # the age limit of retries starts again
         session.add(item)
-        session.flush()
         job = job_of(item)
         if not self._ownership.holds(job.account):
             self._ownership.promised(session, job.account)
@@ -260,7 +267,7 @@ class Outbox:
 
         await self._store.write(write)
         host.body = body
-        self._queues[host.queue].take_out(guests)
+        self._queues[host.queue].remove(guests)
         for guest in guests:
             self._open.remove(guest.id)
 
@@ -275,18 +282,18 @@ class Outbox:
             self._queues[queue].pace = pace
 
     def wake(self, queue: str) -> None:
-        """Tell a queue to check for jobs to start."""
+        """Make a queue check for jobs to start."""
         if queue in self._queues:
             self._queues[queue].wake()
 
     def wake_account(self, account: str) -> None:
-        """Tell all queues of an account to check for jobs to start."""
+        """Make all queues of an account check for jobs to start."""
         for name, queue in self._queues.items():
             if name.partition(":")[2] == account:
                 queue.wake()
 
     async def mark_sending(self, job: Job) -> bool:
-        """Mark a job as being sent before the call, for jobs that must not be repeated; False if it was cancelled."""
-        condition = col(OutboxItem.id) == job.id, col(OutboxItem.state) != WorkState.CANCELLED
+        """Mark a job as being sent before the call, for jobs that must not be repeated; False if it has ended."""
+        condition = col(OutboxItem.id) == job.id, col(OutboxItem.state).in_((WorkState.QUEUED, WorkState.SENDING))
         marked = update(OutboxItem).where(*condition).values(state=WorkState.SENDING)
         return await self._store.write(lambda session: bool(session.connection().execute(marked).rowcount))

@@ -6,28 +6,40 @@ import json
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from sqlalchemy import and_, bindparam, case, insert, update
+from sqlalchemy import Boolean, Executable, Float, Integer, String, and_, case, update
+from sqlalchemy.types import TypeEngine
 from sqlmodel import Session, col, select
 
 from models.durable import OutboxItem, WorkState
+from models.row_id import WIDE
+from models.row_statements import Given, insert_rows, update_rows
 from services.work.job import Job
 
-INSERT: Final = insert(OutboxItem).returning(col(OutboxItem.id), sort_by_parameter_order=True)
 CANCEL_REQUESTED: Final = "cancel requested"  # the error of a row that is being sent and must not be retried
-_IS_CANCELLED: Final = and_(bindparam("retried"), col(OutboxItem.error) == CANCEL_REQUESTED)
-END: Final = (
-    update(OutboxItem)
-    .where(col(OutboxItem.id) == bindparam("item"))
-    .values(
-        state=case((_IS_CANCELLED, WorkState.CANCELLED), else_=bindparam("to")),
-        result=bindparam("what"),
-        error=bindparam("why"),
-        attempts=bindparam("tries"),
-        done_at=case((_IS_CANCELLED, bindparam("now")), else_=bindparam("ended")),
-        run_at=bindparam("again_at"),
-    )
-    .execution_options(synchronize_session=False)
+_COLUMNS: Final = (
+    *("queue", "account", "key", "priority", "body", "state", "attempts", "error", "result"),
+    *("idempotency_key", "fingerprint", "run_at", "created_at"),
 )
+INSERT: Final = insert_rows(OutboxItem, _COLUMNS, col(OutboxItem.id))
+
+
+def _end(given: Given) -> Executable:
+    is_cancelled = and_(given("retried"), col(OutboxItem.error) == CANCEL_REQUESTED)
+    values = {
+        "state": case((is_cancelled, WorkState.CANCELLED), else_=given("to")),
+        "result": given("what"),
+        "error": given("why"),
+        "attempts": given("tries"),
+        "done_at": case((is_cancelled, given("now")), else_=given("ended")),
+        "run_at": given("again_at"),
+    }
+    return update(OutboxItem).where(col(OutboxItem.id) == given("item")).values(values)
+
+
+_TIMES: Final = dict.fromkeys(("now", "ended", "again_at"), Float())
+_TEXTS: Final = dict.fromkeys(("to", "what", "why"), String())
+_TYPES: Final[dict[str, TypeEngine[Any]]] = {"item": WIDE, "tries": Integer(), "retried": Boolean(), **_TIMES, **_TEXTS}
+END: Final = update_rows("item", _TYPES, _end)
 
 
 def open_items(session: Session, accounts: Collection[str] | None) -> Sequence[OutboxItem]:
@@ -79,11 +91,14 @@ def job_of(item: OutboxItem) -> Job:
     )
 
 
-def sent_since(session: Session, queue: str, since: float) -> list[float]:
-    """Return when the queue's jobs were done after `since`, in order, for its rate limiter."""
+def sent_since(session: Session, queues: Collection[str], since: float) -> dict[str, list[float]]:
+    """Return when the queues' jobs were done after `since`, in order, for their rate limiters."""
     when = col(OutboxItem.done_at)
-    query = select(when).where(OutboxItem.queue == queue, when > since).order_by(when)
-    return [at or 0.0 for at in session.exec(query).all()]
+    query = select(OutboxItem.queue, when).where(col(OutboxItem.queue).in_(queues), when > since).order_by(when)
+    times: dict[str, list[float]] = {queue: [] for queue in queues}
+    for queue, at in session.exec(query):
+        times[queue].append(at or 0.0)
+    return times
 
 
 def last_sent(session: Session, queue: str, key: str, since: float) -> int:

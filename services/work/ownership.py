@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlmodel import Session
 
-GLOBAL: Final = ""  # the account of what belongs to no account: jobs that run at one process
+GLOBAL: Final = ""  # the account value of jobs without an account, which run in a single process
 
 
 class Ownership:
@@ -28,13 +28,13 @@ class Ownership:
 class LeasedAccounts(Ownership):
     """A member of a cluster: it serves the accounts it holds a lease on.
 
-    `valid`: whether the leases still hold; `tell`: notifies the holder of an account, within a transaction, of new
+    `valid`: whether the leases still hold; `notify`: notifies the holder of an account, within a transaction, of new
     work.
     """
 
-    def __init__(self, valid: Callable[[], bool], tell: Callable[[Session, str], None]) -> None:
+    def __init__(self, valid: Callable[[], bool], notify: Callable[[Session, str], None]) -> None:
         self._valid = valid
-        self._tell = tell
+        self._notify = notify
         self._held: set[str] = set()
 
     def holds(self, account: str) -> bool:
@@ -47,7 +47,7 @@ class LeasedAccounts(Ownership):
 
     def promised(self, session: Session, account: str) -> None:
         """Notify the account's holder."""
-        self._tell(session, account)
+        self._notify(session, account)
 
     def take(self, account: str) -> None:
         """Start to serve the account."""

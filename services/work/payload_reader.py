@@ -26,7 +26,7 @@ LONGEST_WAIT: Final = 5.0
 
 
 class PayloadReader:
-    """Reads payloads and tells the sequencer which conversation an event belongs to."""
+    """Reads payloads and reports to the sequencer which conversation an event belongs to."""
 
     def __init__(self, account: str, resolve: Resolve, sequencer: ArrivalSequencer, progress: InboxProgress) -> None:
         self._account = account

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Final, Generic, TypeVar
 
 from sqlmodel import Session
-
-from models.db import Store
 
 Key = TypeVar("Key")
 Found = TypeVar("Found")
@@ -16,10 +14,17 @@ MAX_AT_ONCE: Final = 500
 
 
 class ReadBatcher(Generic[Key, Found]):
-    """Looks up keys with `read(session, keys)`, which returns those found. Its exception is raised in all callers."""
+    """Looks up keys with `read(session, keys)`, which returns those found. Its exception is raised in all callers.
 
-    def __init__(self, store: Store, read: Callable[[Session, Collection[Key]], Mapping[Key, Found]]) -> None:
-        self._store = store
+    `run`: Store.read, or Store.write for what must be read after the writes before it.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[Callable[[Session], Mapping[Key, Found]]], Awaitable[Mapping[Key, Found]]],
+        read: Callable[[Session, Collection[Key]], Mapping[Key, Found]],
+    ) -> None:
+        self._run = run
         self._read = read
         self._asked: dict[Key, asyncio.Future[Found | None]] = {}
         self._reading: asyncio.Task[None] | None = None
@@ -43,10 +48,11 @@ class ReadBatcher(Generic[Key, Found]):
 
     async def _answer(self, futures: Mapping[Key, asyncio.Future[Found | None]]) -> None:
         try:
-            found = await self._store.read(lambda session: self._read(session, futures.keys()))
+            found = await self._run(lambda session: self._read(session, futures.keys()))
         except Exception as error:  # noqa: BLE001 - raised in the callers
             for future in futures.values():
                 future.set_exception(error)
+                future.exception()  # its caller may have been cancelled
             return
         for key, future in futures.items():
             future.set_result(found.get(key))

@@ -17,7 +17,7 @@ from services.work import event_codec
 from wechat.events import AGAIN, REUSED, Event, RawEvent
 
 log = logging.getLogger(__name__)
-KINDS: Final = ("message", "friendship", "room-invite")  # whose ids are the gateway's
+KINDS: Final = ("message", "friendship", "room-invite")  # the ids of which come from the gateway
 CONTENT: Final = ("contact_id", "text", "hello", "kind", "quoted", "target", "inviter_id", "topic")
 
 
@@ -29,12 +29,12 @@ class RepeatedIds:
         self._resolve = resolve
 
     async def new_in(self, raw: RawEvent) -> RawEvent | None:
-        """Return the event under an id of its own if its content is new; None for a repeat."""
+        """Return the event under a new id if its content is new; None for a repeat."""
         if raw.kind not in KINDS or REUSED in raw.id:
             return None
         body = await self._body_of(raw)
         if not body:
-            return None  # it is being read, or is gone: what came before counts
+            return None  # it is being read, or no longer exists: the earlier one counts
         again = replace(raw, data={**raw.data, AGAIN: True}, position="")
         try:
             event = await self._resolve(again)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from models.db import Store
+from services.messaging.http_client import HttpClient
 from tests.databases import database, make_sqlite, postgres
 from tests.services.clock import Clock
 from tests.services.parts import open_parts, parts
@@ -20,6 +22,15 @@ OpenStore = Callable[[], Awaitable[Store]]
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+@pytest.fixture
+async def unretrieved() -> AsyncIterator[list[str]]:
+    """What asyncio reports to its exception handler, such as futures whose exceptions were never retrieved."""
+    loop, reports = asyncio.get_running_loop(), list[str]()
+    loop.set_exception_handler(lambda _loop, context: reports.append(context["message"]))
+    yield reports
+    loop.set_exception_handler(None)
 
 
 @pytest.fixture
@@ -50,3 +61,11 @@ async def sqlite_store(tmp_path: Path) -> AsyncIterator[Store]:
     await store.open()
     yield store
     await store.close()
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[HttpClient]:
+    """A client for HTTP calls."""
+    client = HttpClient()
+    yield client
+    await client.close()

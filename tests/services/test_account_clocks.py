@@ -17,7 +17,7 @@ MINUTE = 60.0
 
 
 class Machine:
-    """A machine whose clock is `ahead` of the true time, and gateways `a` and `b` that may report their time."""
+    """A machine with its clock `ahead` of the true time, and gateways `a` and `b` that may report their time."""
 
     def __init__(self) -> None:
         self.passed = 0.0
@@ -135,7 +135,9 @@ def test_wrong_clock_is_logged_once_and_again_when_corrected(
     machine.tells(behind=300.0)
     machine.online()
     machine.clocks.check()
-    assert caplog.messages == ["a: the clock here is +300 seconds from the gateway's: set it right"]
+    assert caplog.messages == [
+        "a: this machine's clock differs by +300 seconds from the gateway's; enable time synchronization"
+    ]
     machine.tells()
     machine.clocks.check()
     machine.clocks.check()

@@ -33,7 +33,7 @@ ROOM = "room@chatroom"
 
 
 class ScriptedWeChat(InMemoryWeChat):
-    """Adds nobody; `shows`: whether the next reading has the person, `grows_to`: the size of the room by then."""
+    """Adds no one; `shows`: whether the next reading has the person, `grows_to`: the size of the room by then."""
 
     def __init__(self) -> None:
         super().__init__(ACCOUNT)

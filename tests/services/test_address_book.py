@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -11,6 +13,7 @@ from models.durable import DirectoryRow
 from services.accounts.address_book import AddressBook
 from tests.doubles import SELF, InMemoryWeChat
 from tests.services.clock import Clock
+from tests.waiting import until
 from wechat.directory import CachedDirectory
 from wechat.entities import Contact, Room
 
@@ -30,6 +33,11 @@ def _fresh() -> InMemoryWeChat:
     return wechat
 
 
+async def _packed(store: Store) -> bytes | None:
+    row = await store.read(lambda s: s.get(DirectoryRow, "a"))
+    return row.data if row else None
+
+
 async def _saved_at(store: Store) -> float:
     row = await store.read(lambda s: s.get(DirectoryRow, "a"))
     return row.saved_at if row else 0.0
@@ -39,7 +47,7 @@ async def test_directory_is_restored_after_restart(store: Store, clock: Clock) -
     await AddressBook(store, _known().whole(), clock).save()
     again = _fresh()
     book = AddressBook(store, again.whole(), clock)
-    await book.load()
+    await book.start(await _packed(store))
     directory = again.directory
     assert directory.owner_id == SELF
     assert directory.find("铁牛", friends=True) == [LI]
@@ -51,7 +59,7 @@ async def test_directory_is_restored_after_restart(store: Store, clock: Clock) -
 async def test_empty_address_book_restores_empty_directory(store: Store, clock: Clock) -> None:
     wechat = _fresh()
     book = AddressBook(store, wechat.whole(), clock)
-    await book.load()
+    await book.start(await _packed(store))
     assert wechat.directory.contacts == {}
     await book.stop()
     assert await _saved_at(store) == 0, "nobody has logged in: there is nothing to keep"
@@ -77,6 +85,56 @@ async def test_saved_only_when_changed(sqlite_store: Store, clock: Clock) -> Non
     wechat.directory.joined("r@chatroom", ["wxid_wu"], datetime.now(UTC))
     await book.save()
     assert await _saved_at(sqlite_store) == clock.now
+
+
+async def test_loaded_directory_is_not_stored_again(sqlite_store: Store, clock: Clock) -> None:
+    await AddressBook(sqlite_store, _known().whole(), clock).save()
+    saved, clock.now = clock.now, clock.now + 100
+    again = _fresh()
+    book = AddressBook(sqlite_store, again.whole(), clock)
+    await book.start(await _packed(sqlite_store))
+    await book.stop()
+    assert await _saved_at(sqlite_store) == saved
+
+
+async def test_first_change_is_stored(sqlite_store: Store, clock: Clock) -> None:
+    wechat = _fresh()
+    wechat.directory.owner_id = SELF
+    wechat.directory.put_contact(LI)
+    assert wechat.directory.version == 1
+    await AddressBook(sqlite_store, wechat.whole(), clock).save()
+    assert await _saved_at(sqlite_store) == clock.now
+
+
+async def test_changes_are_stored_from_time_to_time(
+    sqlite_store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    sleep = asyncio.sleep
+
+    async def wait(seconds: float) -> None:
+        if seconds > 1:
+            waits.append(seconds)
+        await sleep(0.001)
+
+    wechat = _known()
+    book = AddressBook(sqlite_store, wechat.whole(), clock)
+    monkeypatch.setattr("services.accounts.address_book.asyncio.sleep", wait)
+    await book.start(None)
+    try:
+        for name in ("李逵", "黑旋风"):
+            clock.now += 10
+            wechat.directory.put_contact(Contact(LI.id, name))
+            now = clock.now
+            await until(partial(_is_saved_at, sqlite_store, now))
+    finally:
+        monkeypatch.undo()
+        await book.stop()
+    assert set(waits) == {300.0}
+
+
+async def _is_saved_at(store: Store, at: float) -> bool:
+    return await _saved_at(store) == at
 
 
 @pytest.mark.parametrize("change", ["contact", "gone", "left", "topic", "room", "room gone"])

@@ -81,6 +81,64 @@ async def test_second_jump_restarts_the_week(machine: Machine) -> None:
     assert not await machine.is_trusted()
 
 
+async def test_first_reading_is_believed_and_stored(machine: Machine) -> None:
+    trust = ClockTrust(machine.store, lambda: machine.now)
+    assert await trust.is_trusted()
+    machine.now += 400 * DAY
+    assert not await ClockTrust(machine.store, lambda: machine.now).is_trusted()
+
+
+async def test_size_of_the_jump_is_known_while_it_is_not_believed(machine: Machine) -> None:
+    trust = ClockTrust(machine.store, lambda: machine.now)
+    await trust.load()
+    machine.now += 400 * DAY
+    assert not await trust.is_trusted()
+    assert trust.jumped_by == 400 * DAY
+    machine.is_at(1000.0 + 8 * DAY)
+    machine.now += 8 * DAY
+    assert await trust.is_trusted()
+    assert trust.jumped_by == 0.0
+
+
+@pytest.mark.parametrize(("gained", "believed"), [(3600.0, True), (3601.0, False)])
+async def test_clock_may_gain_an_hour(machine: Machine, gained: float, believed: bool) -> None:
+    await machine.is_trusted()
+    machine.now += gained
+    assert await machine.is_trusted() is believed
+
+
+async def test_week_is_measured_by_the_machine(machine: Machine) -> None:
+    await machine.is_trusted()
+    machine.now += 400 * DAY
+    assert not await machine.is_trusted()
+    machine.is_at(1000.0 + 8 * DAY)
+    machine.now += 6 * DAY  # it was set back by two days meanwhile
+    assert await machine.is_trusted()
+
+
+async def test_another_boot_is_compared_by_the_clock(machine: Machine) -> None:
+    await machine.is_trusted()
+    machine.is_at(2000.0, "two")
+    machine.now += 3 * DAY
+    assert await machine.is_trusted()
+
+
+@pytest.mark.parametrize(("seconds", "believed"), [(7 * DAY, True), (7 * DAY + 1, False)])
+async def test_machine_may_be_off_for_a_week(machine: Machine, seconds: float, believed: bool) -> None:
+    await machine.is_trusted()
+    machine.is_at(10.0, "two")
+    machine.now += seconds
+    assert await machine.is_trusted() is believed
+
+
+async def test_other_systems_have_a_monotonic_clock(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine.uptime.unlink()
+    monkeypatch.setattr("services.upkeep.clock_trust.time.monotonic", lambda: 500.0)
+    assert await machine.is_trusted()
+    machine.now += 2 * 3600
+    assert not await machine.is_trusted()
+
+
 @pytest.mark.parametrize(("days", "believed"), [(3, True), (60, False)])
 async def test_trust_after_power_off(machine: Machine, days: int, believed: bool) -> None:
     await machine.is_trusted()

@@ -71,3 +71,14 @@ def test_half_hour_shift() -> None:
 
 def test_impossible_date_returns_none() -> None:
     assert times("0 9 30 2 *", datetime(2026, 1, 1, tzinfo=UTC), 10) == []
+
+
+@pytest.mark.parametrize("cron", ["* * * * *", "34 3 * * *", "0 * * * *"])
+@pytest.mark.parametrize("at", [datetime(2026, 11, 29, 3, 34, tzinfo=UTC), datetime(2026, 10, 25, 1, 0, tzinfo=UTC)])
+def test_no_time_is_its_own_successor(cron: str, at: datetime) -> None:
+    """APScheduler asks for the next time until it is after now; at exactly a due time it would ask for ever."""
+    line = trigger(cron, BERLIN)
+    due = line.get_next_fire_time(None, at)
+    following = line.get_next_fire_time(due, due)
+    assert due is not None and following is not None
+    assert following > due

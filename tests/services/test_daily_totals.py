@@ -93,6 +93,18 @@ async def test_past_days_are_stored_and_today_is_live(store: Store) -> None:
     assert [(day.messages, day.tickets) for day in (await store.read(totals.read))[-1:]] == [(7, 2)]
 
 
+async def test_empty_day_has_zeros_and_midnight_begins_a_day(store: Store) -> None:
+    clock = Clock()
+    totals = _totals(store, clock)
+    midnight = NOON.replace(hour=0)
+    await put(store, _sent(midnight), _ticket(midnight))
+    await totals.roll_up()
+    *_, before, today = await store.read(totals.read)
+    zeros = {"messages": 0, "joins": 0, "leaves": 0, "sent": 0, "tickets": 0, "answered": 0, "marks": 0, "mark_sum": 0}
+    assert before.model_dump() == {"day": "2026-11-19", "first_answer": None, **zeros}
+    assert today.model_dump() == {"day": "2026-11-20", "first_answer": None, **zeros, "sent": 1, "tickets": 1}
+
+
 async def test_only_unsettled_days_are_recounted(store: Store) -> None:
     clock = Clock()
     totals = _totals(store, clock)

@@ -3,97 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from models.durable import Priority, WorkState
 from services.work.delivery_queue import DeliveryQueue, NoPace
-from services.work.job import GiveUp, Job, Result, Retry
+from services.work.job import GiveUp, Job, Retry
 from tests.services.clock import Clock
+from tests.services.queue_harness import Make, make, run_loop
 from tests.waiting import until
 
 DAY = 86400.0
 
 
-@dataclass
-class SetPace:
-    """Waits as a test says."""
-
-    queue: float = 0
-    keys: dict[str, float] = field(default_factory=dict)
-    spent: list[str] = field(default_factory=list)
-
-    def queue_delay(self) -> float:
-        return self.queue
-
-    def key_delay(self, key: str) -> float:
-        return self.keys.get(key, 0)
-
-    def spend(self, key: str) -> None:
-        self.spent.append(key)
+__all__ = ["make"]
 
 
-class QueueHarness:
-    """A queue whose deliveries are controlled by the test; a body is {"n": NAME}."""
-
-    def __init__(self, clock: Clock, concurrency: int = 16) -> None:
-        self.pace = SetPace()
-        self.began: list[str] = []
-        self.ended: list[tuple[str, Result]] = []
-        self.gates: dict[str, asyncio.Event] = {}
-        self.answers: dict[str, list[str | Retry | GiveUp]] = {}
-        self.is_open = True
-        self.number = 0
-        self.queue = DeliveryQueue(
-            "wx:a",
-            self.deliver,
-            self.finished,
-            pace=self.pace,
-            concurrency=concurrency,
-            clock=clock,
-            is_open=lambda: self.is_open,
-        )
-
-    async def deliver(self, work: Job) -> str | Retry | GiveUp:
-        name = work.body["n"]
-        self.began.append(name)
-        if name in self.gates:
-            await self.gates[name].wait()
-        return self.answers[name].pop(0) if self.answers.get(name) else "done"
-
-    def finished(self, work: Job, result: Result) -> None:
-        self.ended.append((work.body["n"], result))
-
-    def push(self, name: str, key: str = "k", **values: Any) -> Job:
-        self.number += 1
-        work = Job(self.number, "wx:a", key, {"n": name}, **values)
-        self.queue.push(work)
-        return work
-
-
-@pytest.fixture
-async def make(clock: Clock) -> AsyncIterator[Callable[..., QueueHarness]]:
-    benches: list[QueueHarness] = []
-
-    def made(**how: Any) -> QueueHarness:
-        benches.append(QueueHarness(clock, **how))
-        return benches[-1]
-
-    yield made
-    for harness in benches:
-        await harness.queue.stop(0)
-
-
-async def run_loop(number: int = 20) -> None:
-    """Run the event loop a few times, so that every job that may start has started."""
-    for _ in range(number):
-        await asyncio.sleep(0)
-
-
-async def test_nothing_runs_before_start_or_while_closed(make: Callable[..., QueueHarness]) -> None:
+async def test_nothing_runs_before_start_or_while_closed(make: Make) -> None:
     harness = make()
     harness.push("one")
     harness.queue.wake()
@@ -109,7 +37,7 @@ async def test_nothing_runs_before_start_or_while_closed(make: Callable[..., Que
     assert len(harness.queue) == 0
 
 
-async def test_concurrency_is_limited(make: Callable[..., QueueHarness]) -> None:
+async def test_concurrency_is_limited(make: Make) -> None:
     harness = make(concurrency=2)
     for name in "abc":
         harness.gates[name] = asyncio.Event()
@@ -143,7 +71,7 @@ async def test_default_concurrency_is_sixteen(clock: Clock) -> None:
     await queue.stop(1)
 
 
-async def test_running_job_is_not_started_again(make: Callable[..., QueueHarness]) -> None:
+async def test_running_job_is_not_started_again(make: Make) -> None:
     """retry_now() affects neither the running job nor the jobs behind it."""
     harness = make()
     harness.gates["one"] = asyncio.Event()
@@ -163,18 +91,18 @@ async def test_running_job_is_not_started_again(make: Callable[..., QueueHarness
     assert work.state == WorkState.QUEUED, "its end is the outbox's to say"
 
 
-async def test_job_counts_as_sending_before_its_task_runs(make: Callable[..., QueueHarness]) -> None:
+async def test_job_counts_as_sending_before_its_task_runs(make: Make) -> None:
     harness = make()
     work = harness.push("one")
     harness.queue.start()
-    harness.queue._start_what_may_go()
+    harness.queue._dispatch()
     assert (work.state, harness.began) == (WorkState.SENDING, [])
     harness.queue.retry_now()
     await run_loop()
     assert harness.began == ["one"]
 
 
-async def test_waiting_retry_can_be_run_now(make: Callable[..., QueueHarness], clock: Clock) -> None:
+async def test_waiting_retry_can_be_run_now(make: Make, clock: Clock) -> None:
     harness = make()
     harness.answers["one"] = [Retry(1000, "away"), Retry(1000, "away", counts=False)]
     work = harness.push("one")
@@ -191,7 +119,7 @@ async def test_waiting_retry_can_be_run_now(make: Callable[..., QueueHarness], c
     await until(lambda: harness.began == ["one", "one", "one", "two"])
 
 
-async def test_scheduled_job_is_not_run_by_retry(make: Callable[..., QueueHarness], clock: Clock) -> None:
+async def test_scheduled_job_is_not_run_by_retry(make: Make, clock: Clock) -> None:
     harness = make()
     harness.queue.start()
     harness.push("later", run_at=clock.now + 1000)
@@ -203,7 +131,7 @@ async def test_scheduled_job_is_not_run_by_retry(make: Callable[..., QueueHarnes
     assert harness.began == ["now"]
 
 
-async def test_retry_from_before_restart_keeps_place_and_time(make: Callable[..., QueueHarness], clock: Clock) -> None:
+async def test_retry_from_before_restart_keeps_place_and_time(make: Make, clock: Clock) -> None:
     harness = make()
     harness.queue.start()
     harness.push("tried", run_at=clock.now + 0.15, attempts=1)
@@ -214,7 +142,7 @@ async def test_retry_from_before_restart_keeps_place_and_time(make: Callable[...
     await until(lambda: harness.began == ["tried", "behind"])
 
 
-async def test_queue_and_key_delays_apply(make: Callable[..., QueueHarness]) -> None:
+async def test_queue_and_key_delays_apply(make: Make) -> None:
     harness = make()
     harness.pace.keys["slow"] = 0.1
     harness.push("slow", key="slow")
@@ -232,7 +160,7 @@ async def test_queue_and_key_delays_apply(make: Callable[..., QueueHarness]) -> 
     await until(lambda: len(harness.began) == 3)
 
 
-async def test_key_delay_below_a_second_applies(make: Callable[..., QueueHarness]) -> None:
+async def test_key_delay_below_a_second_applies(make: Make) -> None:
     harness = make()
     harness.pace.keys["k"] = 0.5
     harness.push("one")
@@ -241,7 +169,7 @@ async def test_key_delay_below_a_second_applies(make: Callable[..., QueueHarness
     assert harness.began == []
 
 
-async def test_priority_of_a_line_is_that_of_its_remaining_jobs(make: Callable[..., QueueHarness]) -> None:
+async def test_priority_of_a_line_is_that_of_its_remaining_jobs(make: Make) -> None:
     """Once the reply behind a notice is sent, the line has the notice's priority again."""
     harness = make(concurrency=1)
     harness.gates["first"] = asyncio.Event()
@@ -256,7 +184,7 @@ async def test_priority_of_a_line_is_that_of_its_remaining_jobs(make: Callable[.
     assert harness.began == ["first", "a reply", "b reply", "a notice"]
 
 
-async def test_broadcasts_have_their_own_line(make: Callable[..., QueueHarness]) -> None:
+async def test_broadcasts_have_their_own_line(make: Make) -> None:
     harness = make(concurrency=1)
     harness.push("broadcast 1", priority=Priority.BROADCAST)
     harness.push("broadcast 2", priority=Priority.BROADCAST)
@@ -267,7 +195,7 @@ async def test_broadcasts_have_their_own_line(make: Callable[..., QueueHarness])
     assert harness.began == ["notice", "reply", "broadcast 1", "broadcast 2"]
 
 
-async def test_failed_delivery_records_the_error_type(make: Callable[..., QueueHarness]) -> None:
+async def test_failed_delivery_records_the_error_type(make: Make) -> None:
     harness = make()
 
     async def broken(_work: Job) -> str:
@@ -279,9 +207,7 @@ async def test_failed_delivery_records_the_error_type(make: Callable[..., QueueH
     await until(lambda: harness.ended == [("one", GiveUp("LookupError"))])
 
 
-async def test_long_waits_are_split_into_days(
-    make: Callable[..., QueueHarness], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_long_waits_are_split_into_days(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     harness, waits = make(), []
     loop = asyncio.get_running_loop()
     later = loop.call_later
@@ -299,7 +225,7 @@ async def test_long_waits_are_split_into_days(
     assert harness.queue._timers == set(), "what has rung is forgotten"
 
 
-async def test_stop_starts_no_further_jobs(make: Callable[..., QueueHarness], clock: Clock) -> None:
+async def test_stop_starts_no_further_jobs(make: Make, clock: Clock) -> None:
     harness = make()
     harness.queue.start()
     harness.push("later", run_at=clock.now + 0.05)

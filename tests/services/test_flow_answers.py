@@ -78,6 +78,7 @@ def test_short_choices_become_buttons() -> None:
     asked = question_body(PLAN, "哪种？", TEXTS)
     assert asked["text"] == "哪种？\n1. 月付\n2. 年付\n3. 3 年\n请回复前面的数字。"
     assert asked["choices"] == ["月付", "年付", "3 年"]
-    many = Choice.model_validate({"question": "哪个？", "options": list(range(11))})
-    assert "choices" not in question_body(many, "哪个？", TEXTS)
+    for count, has_buttons in ((10, True), (11, False)):
+        many = Choice.model_validate({"question": "哪个？", "options": list(range(count))})
+        assert ("choices" in question_body(many, "哪个？", TEXTS)) is has_buttons
     assert confirmation_body("付 5 元", TEXTS)["choices"] == ["确认", "取消"]

@@ -187,7 +187,7 @@ async def test_call_with_unstored_result_is_repeated_with_its_key(
     make_container: MakeContainer, asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     container = await make_container()
-    monkeypatch.setattr("services.flows.running_calls.CALL_AGAIN", 0.05)
+    monkeypatch.setattr("services.flows.running_calls.CALL_RETRY_SECONDS", 0.05)
     take_response = container.flows._steps.take_response
 
     def away_once(*given: Any) -> None:

@@ -92,6 +92,20 @@ async def test_accounts_take_turns_separately(open_parts: OpenParts) -> None:
 # ---- so many a day ----
 
 
+@pytest.mark.parametrize("bound", [0, 1])
+async def test_requests_beyond_the_limit_wait_until_shortly_after_midnight(
+    open_parts: OpenParts, monkeypatch: pytest.MonkeyPatch, bound: int
+) -> None:
+    parts = await opened(open_parts, max_per_day=1)
+    policy = parts.container.acceptance_policy
+    monkeypatch.setattr(policy._rng, "uniform", lambda *bounds: bounds[bound])
+    await done(parts, parts.clock.now)
+    put_off = await policy.postponed(ACCOUNT)
+    assert put_off is not None
+    tomorrow = policy._local_time.start_of_day().timestamp() + 24 * 3600
+    assert parts.clock.now + put_off.again_in == pytest.approx(tomorrow + (60, 1800)[bound])
+
+
 async def done(parts: Parts, *ats: float, account: str = ACCOUNT, outcome: str = "done", kind: str = "accept") -> None:
     await parts.write(
         lambda s: s.add_all(
@@ -128,7 +142,7 @@ async def test_day_starts_at_midnight(open_parts: OpenParts, before_midnight: fl
     assert (await deliver(parts) == "") is left
 
 
-# ---- what WeChat says ----
+# ---- results of WeChat ----
 
 
 async def test_new_friend_is_greeted_once(open_parts: OpenParts) -> None:

@@ -75,7 +75,7 @@ async def test_all_warnings_are_counted(container: Container) -> None:
     kept = await container.store.read(lambda s: s.get(MemberRecord, (qun.number, XUAN)))
     assert kept is not None
     assert (kept.warnings, kept.blacklisted, kept.name) == (12, True, "黑旋风")
-    await container.store.write(lambda s: container.sanctions.forgive(s, qun, XUAN, "test"))
+    await container.store.write(lambda s: container.sanctions.unblacklist(s, qun, XUAN, "test"))
     kept = await container.store.read(lambda s: s.get(MemberRecord, (qun.number, XUAN)))
     assert kept is not None
     assert (kept.warnings, kept.blacklisted, kept.name) == (0, False, "黑旋风")

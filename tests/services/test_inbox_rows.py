@@ -1,4 +1,4 @@
-"""Rows of the inbox: what a write says about the account, attempts, and ids that are used again."""
+"""Rows of the inbox: state of the account, attempts, and reused ids."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from models.durable import EventState, InboxEvent
 from models.fence import accounts_of
 from services.work.inbox_table import InboxRows, end_event
 from tests.services.conftest import until
-from tests.services.test_inbox import InboxHarness, wait_until_stored
+from tests.services.inbox_harness import InboxHarness, wait_until_stored
 from wechat.events import REUSED, RawEvent
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -27,7 +27,7 @@ def raw(id: str, text: str = "", account: str = "a", **more: Any) -> RawEvent:
 
 
 async def test_every_write_needs_the_account_to_be_held(sqlite_store: Store) -> None:
-    table = InboxRows(sqlite_store, "a")
+    table = InboxRows("a")
     writes: list[Callable[[Session], object]] = [
         partial(table.insert, raws=[raw("x-1")]),
         partial(table.end, ends=[{"row": 1, "to": EventState.DONE, "by": "test"}]),
@@ -45,9 +45,9 @@ async def test_every_write_needs_the_account_to_be_held(sqlite_store: Store) -> 
 
 async def test_attempts_are_counted_and_forgotten(sqlite_store: Store) -> None:
     """Of the account's open events only: what is over keeps its number, and others have their own inbox."""
-    table = InboxRows(sqlite_store, "a")
+    table = InboxRows("a")
     first = await sqlite_store.write(lambda s: table.insert(s, [raw("open"), raw("over"), raw("untouched")]))
-    other = await sqlite_store.write(lambda s: InboxRows(sqlite_store, "b").insert(s, [raw("other", account="b")]))
+    other = await sqlite_store.write(lambda s: InboxRows("b").insert(s, [raw("other", account="b")]))
     rows = {**first, **other}
     tried = [{"row": rows[name]} for name in ("open", "over", "other")]
     for _ in range(2):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+import pytest
 from sqlalchemy.exc import OperationalError
 
 from services.work.key_batcher import KeyBatcher
@@ -49,6 +50,16 @@ async def test_failing_key_does_not_affect_others() -> None:
     found = await outcomes(KeyBatcher(work))
     assert found.pop("k7") is error
     assert set(found.values()) == {None}
+
+
+async def test_failing_key_does_not_affect_a_single_other_one() -> None:
+    work = Work()
+    work.bad["bad"] = error = ValueError("bad")
+    batcher = KeyBatcher(work)
+    found = await asyncio.gather(*map(batcher, ("good", "bad")), return_exceptions=True)
+    assert list(found) == [None, error]
+    with pytest.raises(ValueError, match="bad"):
+        await batcher("bad")
 
 
 async def test_unavailable_database_fails_all_keys_at_once() -> None:

@@ -99,6 +99,29 @@ def test_long_passage_is_split_without_loss(tmp_path: Path) -> None:
     assert whole == "".join(text.removeprefix("# 长文").split())
 
 
+@pytest.mark.parametrize(("second", "lengths"), [(748, [LONGEST]), (749, [750, 749])])
+def test_paragraphs_share_a_passage_while_they_fit(tmp_path: Path, second: int, lengths: list[int]) -> None:
+    """Between them is an empty line."""
+    passages = load(folder(tmp_path, long_md="甲" * 750 + "\n\n" + "乙" * second))
+    assert [len(one.answer) for one in passages] == lengths
+
+
+def test_empty_line_in_a_long_block_is_kept(tmp_path: Path) -> None:
+    code = "```\n" + "甲" * 800 + "\n\n" + "乙" * 600 + "\n" + "丙" * 200 + "\n```"
+    first, second = load(folder(tmp_path, code_md=code))
+    assert first.answer == "```\n" + "甲" * 800 + "\n\n" + "乙" * 600
+    assert second.answer == "丙" * 200 + "\n```"
+
+
+def test_file_above_the_limit_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "big.txt"
+    path.write_bytes(b"x" + b"\n" * (2 * 1024 * 1024 - 1))
+    assert [one.answer for one in load(str(tmp_path))] == ["x"]
+    path.write_bytes(b"x" + b"\n" * (2 * 1024 * 1024))
+    with pytest.raises(ConfigError, match="larger than 2 MB"):
+        load(str(tmp_path))
+
+
 @given(st.text(alphabet="ab好 \n#-=|`*>1.<!", max_size=200))
 def test_passages_contain_every_line_unchanged(text: str) -> None:
     """Each line of a passage is in the file; the other lines are headings, rules or comments."""

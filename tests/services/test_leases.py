@@ -59,6 +59,22 @@ async def test_each_account_has_one_holder_and_fair_shares(members: list[Leases]
     assert members[0].claim(ACCOUNTS, 10) == {}
 
 
+async def test_starting_and_silent_members_get_no_share(members: list[Leases], database: str) -> None:
+    first, second, third = members
+    first.join()
+    second.join(starting=True)
+    third.join()
+    first.register_accounts(ACCOUNTS)
+    silent(database, third.member, 3.0)
+    assert first.view(ACCOUNTS).fair_share(first.member) == 5, "they are not late without a limit"
+    first._late = second._late = third._late = 2.5
+    assert first.view(ACCOUNTS).fair_share(first.member) == 10
+    assert third.view(ACCOUNTS).fair_share(third.member) == 5, "a member is not late for itself"
+    second.begin()
+    third.beat()
+    assert first.view(ACCOUNTS).fair_share(first.member) == 4
+
+
 async def test_concurrent_claims_get_different_accounts(members: list[Leases]) -> None:
     for one in members:
         one.join()

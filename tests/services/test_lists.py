@@ -12,7 +12,7 @@ from sqlalchemy import event
 from sqlmodel import Session, SQLModel
 
 from errors import InvalidParameter
-from models.conversations import Said
+from models.conversations import StoredMessage
 from models.db import Store
 from models.durable import Action, OutboxItem, WorkState
 from models.groups import Membership, MemberState, Qun, QunState, QunTag
@@ -142,8 +142,8 @@ async def test_tickets_and_their_messages(store: Store) -> None:
     def ticket(account: str, who: str, state: str) -> Ticket:
         return Ticket(account=account, contact_id=who, state=state, opened_at=1, last_at=1)
 
-    def said(number: int | None, text: str) -> Said:
-        return Said(account="a", conversation="x", by="x", at=1, kind="text", text=text, ticket=number)
+    def said(number: int | None, text: str) -> StoredMessage:
+        return StoredMessage(account="a", conversation="x", by="x", at=1, kind="text", text=text, ticket=number)
 
     await put(
         store,

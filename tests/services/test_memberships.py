@@ -18,34 +18,17 @@ from errors import (
     WeChatOffline,
     WeChatRefused,
 )
-from models.groups import MemberRecord, MemberState, Qun, QunState
+from models.groups import MemberRecord, MemberState, QunState
 from services.groups.lifecycle import new_token
-from services.groups.membership_rows import put_membership
-from services.groups.memberships import Approved, JoinResult
+from services.groups.memberships import Approved
 from tests.services.parts import ACCOUNT, XUAN, OpenParts, Parts
+from tests.services.stored_memberships import DAY, request, state, store_membership
 from wechat.interface import State
 
-DAY = 86400.0
 HOOK = {"name": "erp", "url": "http://127.0.0.1:9/hook", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLw0hBc7Bqyj8ZCY="}
 
 
-async def request(parts: Parts, qun: Qun, member: str = "黑旋风", *, later: bool = False) -> JoinResult:
-    return await parts.container.join_requests.join(qun.token, member, "api", later=later)
-
-
-async def store_membership(parts: Parts, qun: Qun, state: str, who: str = XUAN, **values: Any) -> int:
-    given = {"source": "message", "expires_at": parts.clock.now + DAY, **values}
-    now = parts.clock.now
-    row = await parts.write(lambda s: put_membership(s, qun, now, name="黑旋风", contact_id=who, state=state, **given))
-    return row.id or 0
-
-
-async def state(parts: Parts, qun: Qun, who: str = XUAN) -> tuple[str, str]:
-    row = await parts.membership(qun, who)
-    return (row.state, row.error) if row else ("", "")
-
-
-# ---- the token ----
+# ---- the group of a token ----
 
 
 async def test_token_resolves_to_its_group(parts: Parts) -> None:
@@ -215,100 +198,3 @@ async def test_person_found_to_be_a_stranger_is_pending(parts: Parts) -> None:
 
     parts.wechat.contact = contact  # type: ignore[method-assign]
     assert (await request(parts, qun)).approved is Approved.PENDING
-
-
-# ---- going on ----
-
-
-async def test_new_friend_is_added_to_every_approved_group(parts: Parts) -> None:
-    first, second = await parts.group("1"), await parts.group("2")
-    parts.wechat.knows("wxid_new", "九纹龙", friend=False)
-    for qun in (first, second):
-        await request(parts, qun, "九纹龙")
-    parts.wechat.knows("wxid_new", "九纹龙")
-    await parts.container.memberships.became_friend(ACCOUNT, "wxid_new")
-    for qun in (first, second):
-        assert "wxid_new" in parts.members(qun)
-        assert (await state(parts, qun, "wxid_new"))[0] == MemberState.JOINED
-
-
-async def test_ambiguous_pending_name_adds_nobody(parts: Parts) -> None:
-    qun = await parts.group()
-    await request(parts, qun, "九纹龙")
-    parts.wechat.knows("wxid_new", "九纹龙")
-    parts.wechat.knows("wxid_namesake", "九纹龙")
-    await parts.container.memberships.became_friend(ACCOUNT, "wxid_new")
-    assert "wxid_new" not in parts.members(qun)
-
-
-async def continue_requests(parts: Parts, qun: Qun, **values: Any) -> JoinResult | None:
-    await store_membership(parts, qun, MemberState.REQUESTED, **values)
-    row = await parts.membership(qun, XUAN)
-    assert row is not None
-    answer = await parts.container.memberships.resume(row)
-    await parts.write(lambda _s: None)  # what is told follows in a write of its own
-    return answer
-
-
-@pytest.mark.parametrize(
-    ("values", "told"), [({}, True), ({"source": "async"}, False), ({"error": "failed before"}, False)]
-)
-async def test_requester_is_notified_once_of_the_failure(parts: Parts, values: dict[str, Any], told: bool) -> None:
-    qun = await parts.group()
-    parts.wechat.fails["add_member"] = WeChatRefused("RoomAdd", "你无权拉人")
-    assert await continue_requests(parts, qun, **values) is None
-    words = parts.container.config.texts.join_failed.format(topic=qun.topic)
-    assert await parts.queued_texts(XUAN) == ([words] if told else [])
-
-
-@pytest.mark.parametrize(("source", "told"), [("message", True), ("async", False)])
-async def test_requester_is_notified_of_the_invitation(parts: Parts, source: str, told: bool) -> None:
-    qun = await parts.group()
-    parts.wechat.fails["add_member"] = WeChatNeedsConfirmation("RoomAdd", "需要对方确认")
-    answer = await continue_requests(parts, qun, source=source)
-    assert answer is not None and answer.approved is Approved.INVITED
-    assert len(await parts.queued_texts(XUAN)) == told
-
-
-async def test_nobody_is_notified_while_gateway_is_offline(parts: Parts) -> None:
-    qun = await parts.group()
-    parts.wechat.fails["add_member"] = WeChatOffline("RoomAdd")
-    assert await continue_requests(parts, qun) is None
-    assert await parts.queued_texts(XUAN) == []
-
-
-async def test_request_for_a_lost_group_is_not_continued(parts: Parts) -> None:
-    qun = await parts.group()
-    await parts.container.groups.change(qun.number, state=QunState.LOST)
-    assert await continue_requests(parts, qun) is None
-    assert "add_member" not in parts.wechat.calls
-
-
-# ---- rooms ----
-
-
-@pytest.mark.parametrize("overflow", [False, True])
-async def test_full_room_overflows_where_allowed(open_parts: OpenParts, overflow: bool) -> None:
-    parts = await open_parts(groups={"capacity": 4, "overflow": overflow})
-    qun = await parts.group()
-    parts.members(qun).add("wxid_somebody")
-    if overflow:
-        assert (await request(parts, qun)).approved is Approved.OK
-        rooms = [room.room_id for room in parts.container.groups.rooms(qun)]
-        assert len(rooms) == 2 and XUAN in parts.wechat.directory.rooms[rooms[1]].member_ids
-    else:
-        with pytest.raises(GroupFull):
-            await request(parts, qun)
-    assert parts.container.memberships._seats._held == {}
-
-
-# ---- ends ----
-
-
-async def test_expired_requests_end(parts: Parts) -> None:
-    qun = await parts.group()
-    await store_membership(parts, qun, MemberState.INVITED, expires_at=parts.clock.now)
-    await store_membership(parts, qun, MemberState.INVITED, "wxid_later", expires_at=parts.clock.now + 1)
-    assert await parts.container.membership_states.expire() == 1
-    assert (await state(parts, qun))[0] == MemberState.EXPIRED
-    assert (await state(parts, qun, "wxid_later"))[0] == MemberState.INVITED

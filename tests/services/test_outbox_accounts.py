@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from services.work.outbox import Outbox
 from services.work.ownership import LeasedAccounts
 from tests.services.clock import Clock
 from tests.services.conftest import until
+from tests.waiting import SECONDS
 
 
 class Process:
@@ -61,7 +63,8 @@ class Process:
 
 
 async def test_an_account_that_moves_takes_its_jobs_along(sqlite_store: Store, clock: Clock) -> None:
-    """Its running deliveries get the grace; other accounts' jobs go on, in a shared queue as well."""
+    """Its running deliveries may finish within the grace period; other accounts' jobs continue, even in a shared
+    queue."""
     process = Process(sqlite_store, clock, "a", "b")
     process.holds("a1", "b1", "hook a1", "hook b1")
     await process.outbox.start()
@@ -86,6 +89,30 @@ async def test_an_account_that_moves_takes_its_jobs_along(sqlite_store: Store, c
     assert process.outbox.oldest("wx:a") == 0, "nothing of it is left in memory"
 
 
+async def test_results_are_stored_before_an_account_moves(sqlite_store: Store, clock: Clock) -> None:
+    process = Process(sqlite_store, clock, "a")
+    process.holds("one")
+    await process.outbox.start()
+    await process.add("wx:a", "one")
+    await until(lambda: process.began == ["one"])
+    holds, goes_on = threading.Event(), threading.Event()
+
+    def hold(_session: Session) -> None:
+        holds.set()
+        goes_on.wait(SECONDS)
+
+    held = sqlite_store.write_soon(hold)
+    await asyncio.to_thread(holds.wait, SECONDS)
+    moving = asyncio.create_task(process.outbox.drop("a", SECONDS))
+    process.gates["one"].set()
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert not moving.done()
+    goes_on.set()
+    await asyncio.gather(held, moving)
+    assert await process.rows() == {"one": "sent"}
+
+
 async def test_what_belongs_to_no_account_stays_when_one_moves(sqlite_store: Store, clock: Clock) -> None:
     process = Process(sqlite_store, clock, "a", "")
     await process.add("wx:", "global", account="")
@@ -106,7 +133,7 @@ async def test_another_process_is_told_of_the_jobs_of_its_accounts(sqlite_store:
     assert process.told == ["b", "b"]
 
     def again(session: Session) -> None:
-        process.outbox.again(session, session.get_one(OutboxItem, ids[1]))
+        process.outbox.requeue(session, session.get_one(OutboxItem, ids[1]))
 
     await sqlite_store.write(again)
     assert process.told == ["b"] * 3

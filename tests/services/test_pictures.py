@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import io
-import os
 import signal
 import struct
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import segno
 from PIL import Image
 
-from services.moderation.barcodes import codes_in
 from services.moderation.pictures import QrReader
 from tests.waiting import SECONDS
 
@@ -29,14 +27,10 @@ async def reader() -> AsyncIterator[QrReader]:
     await reader.close()
 
 
-def qr_code(**save: object) -> bytes:
+def qr_code() -> bytes:
     code = io.BytesIO()
     segno.make(CODE).save(code, kind="png", scale=6, border=4)
-    if not save:
-        return code.getvalue()
-    other = io.BytesIO()
-    Image.open(code).convert("RGB").save(other, **save)  # type: ignore[arg-type]
-    return other.getvalue()
+    return code.getvalue()
 
 
 def bomb(side: int = 7000) -> bytes:
@@ -60,43 +54,6 @@ def child_memory(reader: QrReader) -> int:
 
 async def test_qr_code_is_read(reader: QrReader) -> None:
     assert await reader.read(qr_code()) == [CODE]
-    assert await reader.read(qr_code(format="JPEG")) == [CODE]
-
-
-@pytest.mark.parametrize("format", ["GIF", "TIFF", "BMP", "WEBP"])
-async def test_qr_code_is_read_in_every_format(reader: QrReader, format: str) -> None:
-    assert await reader.read(qr_code(format=format)) == [CODE]
-
-
-async def test_qr_code_in_a_later_frame_is_read(reader: QrReader) -> None:
-    plain = [Image.new("L", (300, 300), shade) for shade in (255, 200, 100)]
-    code = Image.open(io.BytesIO(qr_code())).convert("L").resize((300, 300))
-    animation = io.BytesIO()
-    plain[0].save(animation, format="GIF", save_all=True, append_images=[*plain[1:], code])
-    assert CODE in await reader.read(animation.getvalue())
-
-
-async def test_qr_code_in_the_middle_of_a_long_animation_is_read(reader: QrReader) -> None:
-    plain = [Image.new("L", (240, 240), shade) for shade in range(60)]
-    plain[37] = Image.open(io.BytesIO(qr_code())).convert("L").resize((240, 240))
-    animation = io.BytesIO()
-    plain[0].save(animation, format="GIF", save_all=True, append_images=plain[1:])
-    assert await reader.read(animation.getvalue()) == [CODE]
-
-
-async def test_oversized_page_does_not_hide_other_pages(reader: QrReader) -> None:
-    code = Image.open(io.BytesIO(qr_code())).convert("1")
-    document = io.BytesIO()
-    code.save(document, format="TIFF", save_all=True, append_images=[Image.new("1", (6000, 6000)), code])
-    assert await reader.read(document.getvalue()) == [CODE, CODE]
-
-
-async def test_qr_code_in_a_truncated_picture_is_read(reader: QrReader) -> None:
-    whole = Image.effect_noise((400, 900), 90)
-    whole.paste(Image.open(io.BytesIO(qr_code())).convert("L"), (20, 20))
-    picture = io.BytesIO()
-    whole.save(picture, format="JPEG")
-    assert await reader.read(picture.getvalue()[: picture.tell() * 2 // 3]) == [CODE]
 
 
 async def test_qr_code_in_a_large_grey_picture_needs_no_more_memory(reader: QrReader) -> None:
@@ -107,10 +64,6 @@ async def test_qr_code_in_a_large_grey_picture_needs_no_more_memory(reader: QrRe
     assert child_memory(reader) < 200 * 2**20
 
 
-async def test_qr_code_before_trailing_bytes_is_read(reader: QrReader) -> None:
-    assert await reader.read(qr_code() + os.urandom(5000)) == [CODE]
-
-
 async def test_decompression_bomb_uses_no_memory(reader: QrReader) -> None:
     data = bomb()
     assert len(data) < 400_000
@@ -119,9 +72,8 @@ async def test_decompression_bomb_uses_no_memory(reader: QrReader) -> None:
     assert await reader.read(qr_code()) == [CODE]
 
 
-@pytest.mark.parametrize("data", [b"", b"no picture", b"\x89PNG\r\n\x1a\n", b"GIF89a" + bytes(50)])
-async def test_non_picture_has_no_code(reader: QrReader, data: bytes) -> None:
-    assert await reader.read(data) == []
+async def test_non_picture_has_no_code(reader: QrReader) -> None:
+    assert await reader.read(b"no picture") == []
     assert await reader.read(qr_code()) == [CODE]
 
 
@@ -160,14 +112,3 @@ async def test_idle_child_ends() -> None:
         assert await reader.read(qr_code()) == [CODE]
     finally:
         await reader.close()
-
-
-def frames() -> Iterator[bytes]:
-    data = qr_code()
-    for cut in range(0, len(data), max(1, len(data) // 40)):
-        yield data[:cut] + b"\xff" + data[cut + 1 :]
-
-
-def test_damaged_pictures_raise_nothing() -> None:
-    for data in frames():
-        assert codes_in(data) in ([], [CODE])

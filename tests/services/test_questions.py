@@ -11,15 +11,18 @@ import pytest
 from sqlmodel import select
 
 from config.texts import Texts
-from models.conversations import FallbackSaid
+from models.conversations import FallbackSent
 from models.faq import FaqMenu, FaqMiss
 from services.decision import Decision
 from services.support.fallbacks import Fallbacks, _Fallback
+from services.support.faq import Entry
 from services.support.missed_questions import most_missed
 from services.support.question_menus import QuestionMenus, _Menu
 from services.support.questions import Questions
+from tests.services.model_server import ModelServer, model_server
 from tests.services.parts import ACCOUNT, XUAN, OpenParts, Parts
 
+__all__ = ["model_server"]
 WHO = (ACCOUNT, XUAN, XUAN)
 FALLBACK = "抱歉，我没听懂。"
 FAQ = """
@@ -99,12 +102,20 @@ async def test_near_question_gets_a_menu_with_working_numbers(shop: Parts) -> No
         assert questions(shop).listed(WHO, text) is None, text
 
 
+async def test_every_number_of_a_full_menu_works(shop: Parts) -> None:
+    menus(shop)._menus[WHO] = _Menu(("怎么开通会员", "会员多少钱一年", "门店地址在哪里"), shop.clock.now)
+    for numbers in ("123", "一二三"):
+        answers = [questions(shop).listed(WHO, number) for number in numbers]
+        assert answers == ["绑定手机号即可。", "一年 99 元。", "人民路 1 号。"]
+
+
 async def test_number_outside_the_menu_shows_it_again(shop: Parts) -> None:
     menus(shop)._menus[WHO] = _Menu(("怎么开通会员", "会员多少钱一年"), shop.clock.now)
     assert questions(shop).listed(WHO, "2") == "一年 99 元。"
     for text in ("3", "9", "0", "回复四"):
         shown = questions(shop).listed(WHO, text)
         assert shown is not None and "1. 怎么开通会员\n2. 会员多少钱一年" in shown, text
+        assert "1、2" in shown, "the numbers to reply with"
     shop.clock.now += 600
     assert questions(shop).listed(WHO, "9") is None, "without a menu a number is an ordinary message"
     shop.clock.now -= 600
@@ -145,11 +156,37 @@ async def test_no_menu_without_near_questions(shop: Parts) -> None:
 
 async def test_menu_memory_is_bounded(shop: Parts) -> None:
     cached = menus(shop)
-    for number in range(10_000):
-        cached._remember((ACCOUNT, str(number), "x"), _Menu((), shop.clock.now))
+    for number in range(9_999):
+        cached._menus[ACCOUNT, str(number), "x"] = _Menu((), shop.clock.now - 601)
+    cached._remember((ACCOUNT, "last", "x"), _Menu((), shop.clock.now))
     assert len(cached._menus) == 10_000
     cached._remember(WHO, _Menu(("怎么开通会员",), shop.clock.now + 600))
     assert set(cached._menus) == {WHO}
+
+
+async def test_menus_of_a_released_account_are_dropped(shop: Parts) -> None:
+    other = ("other", XUAN, XUAN)
+    for person in (WHO, other):
+        menus(shop)._menus[person] = _Menu(("怎么开通会员",), shop.clock.now)
+    menus(shop).drop(ACCOUNT)
+    assert (menus(shop).questions(WHO), menus(shop).questions(other)) == ((), ("怎么开通会员",))
+
+
+# ---- the language model ----
+
+
+@pytest.mark.parametrize(("listed", "shown"), [(40, 40), (41, 20)])
+async def test_language_model_chooses_among_all_entries_or_the_nearest(
+    open_parts: OpenParts, tmp_path: Path, model_server: ModelServer, listed: int, shown: int
+) -> None:
+    shop = await opened(open_parts, tmp_path, llm={"base_url": model_server.url, "model": "m", "timeout": 60})
+    entries = [Entry(questions=[f"会员权益{chr(0x4E00 + n)}"], answer=f"权益 {n}。") for n in range(listed)]
+    shop.container.faq.configure(entries, [])
+    model_server.answer = lambda _: {"choices": [{"message": {"content": '{"entry": 3}'}}]}
+    decision = await ask(shop, "会员权益")
+    assert decision is not None and decision.words.startswith("权益 ") and not decision.choices
+    ((_, _, body),) = model_server.requests
+    assert body["messages"][0]["content"].count("问：") == shown
 
 
 # ---- the fallback ----
@@ -164,7 +201,7 @@ async def test_fallback_is_sent_once_per_ten_minutes(shop: Parts) -> None:
     shop.clock.now += 1
     assert await misunderstood(shop) == FALLBACK
     assert await misses(shop) == {"今天天气真好": 4, "还是天气": 1}
-    rows = await shop.read(lambda s: s.exec(select(FallbackSaid).where(FallbackSaid.contact_id == XUAN)).all())
+    rows = await shop.read(lambda s: s.exec(select(FallbackSent).where(FallbackSent.contact_id == XUAN)).all())
     assert [row.at for row in rows] == [shop.clock.now]
 
 
@@ -182,7 +219,7 @@ async def test_missed_question_is_counted_without_fallback(open_parts: OpenParts
     shop = await opened(open_parts, tmp_path, fallback="")
     assert await misunderstood(shop) == ""
     assert await misses(shop) == {"今天天气真好": 1}
-    assert await shop.read(lambda s: s.exec(select(FallbackSaid)).all()) == []
+    assert await shop.read(lambda s: s.exec(select(FallbackSent)).all()) == []
 
 
 async def test_fallback_memory_is_bounded(shop: Parts) -> None:
@@ -193,7 +230,7 @@ async def test_fallback_memory_is_bounded(shop: Parts) -> None:
     assert set(cached._recent) == {(ACCOUNT, XUAN)}
 
 
-# ---- what nobody had listed ----
+# ---- unlisted questions ----
 
 
 @pytest.mark.parametrize(
@@ -232,10 +269,10 @@ async def test_old_questions_menus_and_fallbacks_are_pruned(shop: Parts) -> None
     shop.clock.now += 600
     await prune(shop, shop.clock.now - 86400)
     assert len(await shop.read(lambda s: s.exec(select(FaqMenu)).all())) == 1, "it has run out only now"
-    assert len(await shop.read(lambda s: s.exec(select(FallbackSaid)).all())) == 1
+    assert len(await shop.read(lambda s: s.exec(select(FallbackSent)).all())) == 1
     assert len(await misses(shop)) == 2
     shop.clock.now += 1
     await prune(shop, shop.clock.now + 86400)
     assert await shop.read(lambda s: s.exec(select(FaqMenu)).all()) == []
-    assert await shop.read(lambda s: s.exec(select(FallbackSaid)).all()) == []
+    assert await shop.read(lambda s: s.exec(select(FallbackSent)).all()) == []
     assert await misses(shop) == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Collection
 
 import pytest
@@ -28,7 +29,7 @@ class RecordingReader:
 
 async def test_concurrent_lookups_share_the_next_read(sqlite_store: Store) -> None:
     reader = RecordingReader()
-    lookup = ReadBatcher(sqlite_store, reader.read)
+    lookup = ReadBatcher(sqlite_store.read, reader.read)
     names = ["a", "bb", "xx", "a", *(f"k{i}" for i in range(100))]
     found = await asyncio.gather(*(lookup(name) for name in names))
     assert found[:4] == [1, 2, None, 1]
@@ -40,7 +41,7 @@ async def test_concurrent_lookups_share_the_next_read(sqlite_store: Store) -> No
 
 async def test_failed_read_reaches_all_callers_and_the_next_succeeds(sqlite_store: Store) -> None:
     reader = RecordingReader()
-    lookup = ReadBatcher(sqlite_store, reader.read)
+    lookup = ReadBatcher(sqlite_store.read, reader.read)
     reader.broken = True
     results = await asyncio.gather(lookup("a"), lookup("b"), return_exceptions=True)
     assert [type(result) for result in results] == [OSError, OSError]
@@ -48,8 +49,26 @@ async def test_failed_read_reaches_all_callers_and_the_next_succeeds(sqlite_stor
     assert await lookup("a") == 1
 
 
+async def test_failure_after_the_caller_was_cancelled_is_not_reported_by_asyncio(
+    sqlite_store: Store, unretrieved: list[str]
+) -> None:
+    reader = RecordingReader()
+    reader.broken = True
+    lookup = ReadBatcher(sqlite_store.read, reader.read)
+    asked = asyncio.create_task(lookup("a"))
+    await asyncio.sleep(0)
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    with pytest.raises(OSError, match="away"):
+        await lookup("b")
+    del asked
+    gc.collect()
+    assert unretrieved == []
+
+
 async def test_cancelled_caller_does_not_cancel_others(sqlite_store: Store) -> None:
-    lookup = ReadBatcher(sqlite_store, RecordingReader().read)
+    lookup = ReadBatcher(sqlite_store.read, RecordingReader().read)
     first, second = asyncio.create_task(lookup("a")), asyncio.create_task(lookup("a"))
     await asyncio.sleep(0)
     first.cancel()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from api.stored_numbers import read
 from config.texts import Texts
 from models.db import Store
 from models.support import Ticket, TicketState
-from services.support.service_levels import described, opened_between
+from services.support.service_levels import by_staff, described, duration, opened_between
 
 TICKETS = [
     # opened, answered, closed, who, mark
@@ -41,3 +43,31 @@ async def test_levels_in_total_and_per_member_of_staff(store: Store) -> None:
     later = (await store.read(lambda s: read(s, 2000.0))).closed_today
     assert later is not None
     assert (later.closed, later.first_answer) == (1, 90.0)
+
+
+async def test_tickets_of_an_account_and_a_period(store: Store) -> None:
+    other = ticket(9, (1000.0, None, None, "", None))
+    other.account = "weimi1002"
+    times = (999.0, 1000.0, 1999.0, 2000.0)
+    await store.write(
+        lambda s: s.add_all([other, *(ticket(n, (at, None, None, "", None)) for n, at in enumerate(times))])
+    )
+    rows = await store.read(lambda s: opened_between(s, "weimi1001", 1000.0, 2000.0))
+    assert sorted(row.opened_at for row in rows) == [1000.0, 1999.0]
+
+
+def test_staff_without_a_name_are_shown_by_id() -> None:
+    nameless = ticket(1, (0.0, 60.0, None, "", None))
+    nameless.staff_id = "wxid_staff"
+    assert list(by_staff([nameless, ticket(2, (0.0, None, None, "", None))])) == ["wxid_staff"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (None, "—"), (0.0, "0 秒"), (59.4, "59 秒"), (60.0, "1 分钟"),
+        (5399.0, "90 分钟"), (5400.0, "1.5 小时"), (36000.0, "10.0 小时"),
+    ],
+)  # fmt: skip
+def test_durations_are_shown(seconds: float | None, words: str) -> None:
+    assert duration(seconds) == words

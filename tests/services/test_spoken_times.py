@@ -22,6 +22,31 @@ def test_times_are_parsed(words: str, cron: str, text: str) -> None:
     assert cron_of(words) == (cron, text)
 
 
+@pytest.mark.parametrize(
+    ("half", "hours"),
+    [
+        ("", {0: 0, 9: 9, 12: 12, 23: 23}),
+        ("早上", {6: 6, 9: 9}),
+        ("上午", {9: 9, 11: 11}),
+        ("凌晨", {0: 0, 2: 2}),
+        ("中午", {1: 13, 9: 21, 10: 10, 11: 11, 12: 12}),
+        ("下午", {1: 13, 3: 15, 11: 23, 12: 12, 15: 15}),
+        ("傍晚", {6: 18}),
+        ("晚上", {8: 20, 11: 23, 12: 12, 20: 20}),
+    ],
+)
+def test_part_of_the_day_decides_the_hour(half: str, hours: dict[int, int]) -> None:
+    for said, hour in hours.items():
+        assert cron_of(f"每天{half}{said}点 早") == (f"0 {hour} * * *", "早"), said
+
+
+def test_last_minute_of_the_day() -> None:
+    assert cron_of("每天23:59 晚安") == ("59 23 * * *", "晚安")
+    assert cron_of("每天23:58 晚安") == ("58 23 * * *", "晚安")
+    assert cron_of("每天24:00 晚安") is None
+    assert cron_of("每天23:60 晚安") is None
+
+
 @pytest.mark.parametrize("words", ["", "每天", "每天25点 x", "每天9点70 x", "0 9 * * * 早上好", "明天9点 x", "每天9点"])
 def test_invalid_times_are_rejected(words: str) -> None:
     assert cron_of(words) is None

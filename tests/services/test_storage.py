@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import time
 from functools import partial
@@ -10,31 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from sqlalchemy import Connection, event, insert, inspect, text
-from sqlalchemy.exc import IntegrityError
-from sqlmodel import Session, SQLModel, select
+from sqlalchemy import event, insert
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlmodel import Session, col, select
 
-from models import schema
 from models.bulk_insert import in_bulk, write_bulk
 from models.db import Store, after_commit
 from models.durable import Setting
+from models.fence import AccountLost
+from models.row_statements import insert_rows
 from tests.services.conftest import OpenStore
-from tests.waiting import SECONDS
+from tests.services.stored_settings import keys, put
+from tests.waiting import SECONDS, until
 
 ROOT = Path(__file__).parents[2]
-METADATA = SQLModel.metadata
-
-
-def put(session: Session, key: str, value: str = "x") -> str:
-    session.add(Setting(key=key, value=value))
-    session.flush()
-    return key
-
-
-async def keys(store: Store) -> list[str]:
-    return sorted(await store.read(lambda s: s.exec(select(Setting.key)).all()))
 
 
 async def test_write_returns_after_it_is_visible(store: Store) -> None:
@@ -80,7 +70,7 @@ async def test_waiting_writes_share_a_commit(sqlite_store: Store) -> None:
 
 # ---- bulk inserts ----
 
-KEYS = insert(Setting).returning(Setting.key, sort_by_parameter_order=True)  # type: ignore[call-overload]
+KEYS = insert_rows(Setting, ("key", "value"), col(Setting.key))
 
 
 def leave(session: Session, key: str, told: list[str]) -> str:
@@ -139,11 +129,12 @@ async def test_flushed_bulk_row_is_visible_to_its_write(store: Store) -> None:
 async def test_prepared_statements_are_bounded(sqlite_store: Store) -> None:
     """The driver keeps prepared statements, so there must be few different ones."""
     statements: set[str] = set()
+    keys = insert(Setting).returning(Setting.key, sort_by_parameter_order=True)  # type: ignore[call-overload]
     event.listen(sqlite_store.engine, "before_cursor_execute", lambda _c, _k, sql, *_rest: statements.add(sql))
 
     def job(session: Session, start: int, count: int) -> None:
         rows = [{"key": f"{start}-{i}", "value": "x"} for i in range(count)]
-        assert len(session.connection().execute(KEYS, rows).all()) == count
+        assert len(session.connection().execute(keys, rows).all()) == count
 
     for count in range(1, 120):
         await sqlite_store.write(partial(job, start=count, count=count))
@@ -155,11 +146,33 @@ async def test_cancelled_caller_does_not_undo_the_write(store: Store) -> None:
     await asyncio.sleep(0)
     caller.cancel()
     await store.write(lambda s: put(s, "b"))
-    for _ in range(200):
-        if await keys(store) == ["a", "b"]:
-            return
-        await asyncio.sleep(0.01)
-    pytest.fail("the write was taken back")
+
+    async def both_are_stored() -> bool:
+        return await keys(store) == ["a", "b"]
+
+    await until(both_are_stored, "the write of the cancelled caller is kept")
+
+
+@pytest.mark.parametrize("error", [OperationalError(None, None, OSError("away")), AccountLost("m1"), ValueError("odd")])
+async def test_failure_without_a_caller_is_logged_once(
+    sqlite_store: Store, unretrieved: list[str], caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    def fail(_session: Session) -> None:
+        raise error
+
+    caller = asyncio.create_task(sqlite_store.write(fail))
+    await asyncio.sleep(0)
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    sqlite_store.write_in_background(fail)
+    await sqlite_store.write(lambda s: put(s, "later"))
+    await asyncio.sleep(0)
+    del caller
+    gc.collect()
+    assert unretrieved == []
+    logged = [record for record in caplog.records if "write in the background failed" in record.getMessage()]
+    assert [bool(record.exc_info) for record in logged] == 2 * [isinstance(error, ValueError)]
 
 
 async def test_database_error_contains_no_parameters(store: Store) -> None:
@@ -225,74 +238,3 @@ async def test_kill_9_loses_no_acknowledged_row(database: str, open_store: OpenS
     stored = set(await keys(await open_store()))
     assert acknowledged <= stored
     assert len(stored) >= after
-
-
-# ---- migrations ----
-
-
-def shape(connection: Connection) -> dict[str, Any]:
-    """Return the complete schema, in any order."""
-    seen = inspect(connection)
-    looks = (seen.get_columns, seen.get_indexes, seen.get_unique_constraints, seen.get_foreign_keys)
-    tables: dict[str, Any] = {}
-    for name in seen.get_table_names():
-        parts = [sorted(str(_plain(part)) for part in look(name)) for look in looks]
-        tables[name] = [*parts, seen.get_pk_constraint(name)["constrained_columns"]]
-    return tables
-
-
-def _plain(part: Any) -> Any:
-    return {key: _plain(value) for key, value in part.items()} if isinstance(part, dict) else str(part)
-
-
-def test_created_tables_equal_migrated_tables(database: str) -> None:
-    shapes = []
-    for make in (schema.create, schema.migrate):
-        store = Store(database)
-        with store.engine.connect() as connection:
-            transaction = connection.begin()
-            make(connection)
-            shapes.append(shape(connection))
-            assert compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), METADATA) == []
-            assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == schema._newest()
-            transaction.rollback()
-        store.engine.dispose()
-    assert shapes[0] == shapes[1]
-    assert len(shapes[0]) > 20
-
-
-async def test_older_database_is_migrated(database: str, open_store: OpenStore) -> None:
-    """Without a recorded version, all migrations are pending."""
-    older = Store(database)
-    with older.engine.begin() as connection:
-        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
-    older.engine.dispose()
-    store = await open_store()
-    await store.write(lambda s: put(s, "a"))
-    assert await keys(store) == ["a", schema.OLDEST_KEY]
-
-
-async def test_second_start_changes_nothing(open_store: OpenStore) -> None:
-    first = await open_store()
-    await first.write(lambda s: put(s, "kept"))
-    await first.close()
-    assert await keys(await open_store()) == ["kept"]
-
-
-async def test_interrupted_migration_is_rolled_back(database: str, open_store: OpenStore) -> None:
-    broken = Store(database)
-    tables = 0
-
-    def cut(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        nonlocal tables
-        tables += "CREATE TABLE" in statement
-        if tables == 5 and "CREATE TABLE" in statement:
-            raise RuntimeError("cut off")
-
-    event.listen(broken.engine, "before_cursor_execute", cut)
-    with pytest.raises(RuntimeError, match="cut off"):
-        broken._migrate()
-    assert inspect(broken.engine).get_table_names() == []
-    broken.engine.dispose()
-    store = await open_store()
-    await store.write(lambda s: put(s, "a"))

@@ -12,6 +12,7 @@ from services.messaging.messages import text
 from services.support.ticket_actions import TicketActions
 from services.work.job import GiveUp, Job
 from tests.services.parts import ACCOUNT, SONG, STAFF, XUAN, ZHI, OpenParts, Parts
+from tests.services.staffed import in_memory, open_ticket
 
 ROOM = "staff@chatroom"
 HOOK = {"name": "erp", "url": "http://127.0.0.1:9/hook", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLw0hBc7Bqyj8ZCY="}
@@ -19,19 +20,6 @@ HOOK = {"name": "erp", "url": "http://127.0.0.1:9/hook", "secret": "whsec_MfKQ9r
 
 def actions(parts: Parts) -> TicketActions:
     return parts.container.ticket_actions
-
-
-async def open_ticket(parts: Parts, who: str = XUAN, name: str = "黑旋风", **values: Any) -> Ticket:
-    given = {"state": TicketState.OPEN, "room_id": ROOM, **values}
-    return await parts.write(
-        lambda s: parts.container.tickets.add(s, account=ACCOUNT, contact_id=who, name=name, **given)
-    )
-
-
-def ticket_of(parts: Parts, ticket: Ticket) -> Ticket:
-    found = parts.container.tickets.get(ticket.id or 0)
-    assert found is not None
-    return found
 
 
 async def answer_ticket(
@@ -49,7 +37,7 @@ async def test_first_answer_assigns_the_ticket(parts: Parts) -> None:
     ticket = await open_ticket(parts, state=TicketState.WAITING, room_id="", quiet_seconds=9, refusals=2)
     parts.clock.now += 10
     await answer_ticket(parts, ticket)
-    now = ticket_of(parts, ticket)
+    now = in_memory(parts, ticket)
     assert (now.staff_id, now.staff_name, now.state, now.room_id) == (STAFF, "店长", TicketState.OPEN, ROOM)
     assert (now.answered_at, now.last_at, now.called_at) == (parts.clock.now,) * 3
     assert (now.called_by, now.quiet_seconds, now.refusals) == (STAFF, 0, 0)
@@ -58,7 +46,7 @@ async def test_first_answer_assigns_the_ticket(parts: Parts) -> None:
     first_answer = parts.clock.now
     parts.clock.now += 10
     await answer_ticket(parts, ticket, SONG, "我来补充")
-    now = ticket_of(parts, ticket)
+    now = in_memory(parts, ticket)
     assert (now.staff_id, now.called_by) == (STAFF, SONG)
     assert (now.answered_at, now.last_at) == (first_answer, first_answer + 10)
     assert await parts.queued_texts(XUAN) == ["您好", "我来补充"]
@@ -72,7 +60,7 @@ async def test_answer_names_its_author_and_ticket(parts: Parts) -> None:
     assert (body["staff"], body["ticket"]) == (STAFF, ticket.id)
     assert body["key"].startswith("ticket:1:") and len(body["key"]) == len("ticket:1:") + 32
     await parts.write(
-        lambda s: actions(parts).answer(s, ticket_of(parts, ticket), STAFF, "店长", text("再见"), ROOM, "console-1")
+        lambda s: actions(parts).answer(s, in_memory(parts, ticket), STAFF, "店长", text("再见"), ROOM, "console-1")
     )
     assert (await parts.queued())[-1].body["key"] == "console-1"
 
@@ -151,7 +139,7 @@ async def test_transferred_ticket_includes_its_notes(parts: Parts) -> None:
     ticket = await open_ticket(parts)
     await parts.write(lambda s: actions(parts).note(s, ticket, STAFF, "老客户"))
     await parts.write(lambda s: actions(parts).assign(s, ticket, SONG, "宋公明", ROOM))
-    now = ticket_of(parts, ticket)
+    now = in_memory(parts, ticket)
     assert (now.staff_id, now.staff_name) == (SONG, "宋公明")
     (told,) = await parts.queued()
     assert told.key == ROOM and told.body["mentions"] == [SONG] and told.body["relays"] == ticket.id
@@ -162,7 +150,7 @@ async def test_transferred_ticket_includes_its_notes(parts: Parts) -> None:
 async def test_transfer_without_room_and_of_a_closed_ticket(parts: Parts) -> None:
     ticket = await open_ticket(parts)
     await parts.write(lambda s: actions(parts).assign(s, ticket, SONG, "宋公明", ""))
-    assert ticket_of(parts, ticket).staff_id == SONG
+    assert in_memory(parts, ticket).staff_id == SONG
     assert await parts.queued() == []
     await parts.write(lambda s: actions(parts).close(s, ticket, STAFF, "closed"))
     before = len(await parts.queued())

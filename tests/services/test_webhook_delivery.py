@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 from aiohttp import web
+from standardwebhooks import Webhook as Verifier
 
 from config.business import WebhookSettings
 from models.db import Store
@@ -71,7 +73,7 @@ async def test_waits_grow_and_the_last_repeats(delivery: WebhookDelivery, clock:
 async def test_delivery_is_retried_for_three_days(
     delivery: WebhookDelivery, clock: Clock, left: float, again: bool
 ) -> None:
-    """It is given up when the next attempt would be later."""
+    """It fails if the next attempt would be later than that."""
     answer = await delivery._deliver(job(clock, 0, 3 * DAY - left))
     assert answer == (Retry(5.0, "HTTP 500") if again else GiveUp("HTTP 500"))
 
@@ -94,6 +96,45 @@ async def test_at_most_three_redirects_on_the_same_host(
     assert receiver.paths == ["/hook", "/other", "/other"]
     receiver.headers = {"Location": "http://localhost:1/else"}
     assert await delivery._deliver(job(clock)) == Retry(5.0, "HTTP 307 redirect to another host")
+
+
+@pytest.mark.parametrize(("status", "received"), [(199, False), (200, True), (299, True), (300, False), (301, False)])
+async def test_status_of_a_broken_response_decides(
+    delivery: WebhookDelivery, clock: Clock, monkeypatch: pytest.MonkeyPatch, status: int, received: bool
+) -> None:
+    async def post(_receiver: object, _job: object) -> int:
+        raise ValueError("broken")
+
+    monkeypatch.setattr(delivery, "_post", post)
+    monkeypatch.setattr("services.messaging.webhook_delivery.status_begun", lambda: status)
+    assert await delivery._deliver(job(clock)) == (f"HTTP {status}" if received else Retry(5.0, "ValueError"))
+
+    async def respond(_receiver: object, _job: object) -> int:
+        return status
+
+    monkeypatch.setattr(delivery, "_post", respond)
+    assert await delivery._deliver(job(clock)) == (f"HTTP {status}" if received else Retry(5.0, f"HTTP {status}"))
+
+
+async def test_event_is_sent_with_its_signature(clock: Clock, sqlite_store: Store, http_client: HttpClient) -> None:
+    seen: list[Any] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        text = await request.text()
+        Verifier(SECRET).verify(text, dict(request.headers))
+        seen.append((request.method, request.content_type, request.headers["webhook-id"], text))
+        return web.Response(status=204)
+
+    async with serving(handle) as url:
+        hook = WebhookSettings(name="erp", url=f"{url}/hook", secret=SECRET)
+        outbox, audit = Outbox(sqlite_store, clock), Audit(sqlite_store, clock)
+        delivery = WebhookDelivery(outbox, sqlite_store, audit, http_client, [hook], clock)
+        clock.now = time.time()
+        event = job(clock)
+        event.body["data"] = {"name": "宋公明"}
+        assert await delivery._deliver(event) == "HTTP 204"
+    body = '{"id":"evt_1","type":"qun.created","timestamp":"","data":{"name":"宋公明"}}'
+    assert seen == [("POST", "application/json", "evt_1", body)]
 
 
 async def test_webhook_removed_from_config_is_given_up(delivery: WebhookDelivery, clock: Clock) -> None:

@@ -1,0 +1,47 @@
+"""Notifications of other processes, from a real PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from models.db import parse
+from services.changes import ChangeFeed, ChangeKind
+from services.cluster.leases import CHANNEL
+from services.cluster.news import ClusterNews
+from services.cluster.parts import ClusterParts
+from tests.waiting import until
+
+pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("database", ["postgres"], indirect=True)]
+
+
+async def test_notification_is_received(database: str) -> None:
+    feed = ChangeFeed()
+    member = SimpleNamespace(id="me", wake=lambda: None)
+    parts = cast("ClusterParts", SimpleNamespace(leases=None, member=member, announcements=None))
+
+    async def changed(_kind: str) -> None:
+        """Do nothing."""
+
+    news = ClusterNews(database, parts, feed, changed)
+    listening = asyncio.create_task(news.listen_forever())
+    await until(news._look.is_set, "it listens, and looks at what it has missed")
+    news._look.clear()
+    engine = create_engine(parse(database))
+    payload = '{"from":"other","changes":[["ticket",{"id":7}]]}'
+
+    def notify() -> None:
+        with engine.begin() as connection:
+            connection.execute(text("SELECT pg_notify(:channel, :payload)"), {"channel": CHANNEL, "payload": payload})
+
+    await asyncio.to_thread(notify)
+    await until(lambda: feed.last == 1)
+    assert [(one.kind, one.facts) for one in feed.after(0)] == [(ChangeKind.TICKET, {"id": 7})]
+    assert news._look.is_set()
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
+    engine.dispose()

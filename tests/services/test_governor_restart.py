@@ -1,0 +1,96 @@
+"""Counters of the rate limits that survive a restart."""
+
+from __future__ import annotations
+
+import pytest
+from sqlmodel import Session
+
+from models.db import Store
+from models.durable import OutboxItem
+from services.accounts.audit import Audit
+from services.messaging.governors import Governors
+from tests.services.clock import Clock
+from tests.services.governor_fixture import SETTINGS, governor
+from wechat.pacing import Governor
+
+__all__ = ["governor"]
+
+
+async def _recalled(store: Store, clock: Clock) -> Governor:
+    governors = Governors(store, clock)
+    governor = governors.create("a", SETTINGS)
+    await governors.restore()
+    return governor
+
+
+async def test_counters_survive_restart(store: Store, clock: Clock) -> None:
+    audit, now = Audit(store, clock), clock.now
+
+    def write(session: Session) -> None:
+        for i in range(60):  # one per second: only the last minute counts
+            clock.now = now - 80 + i
+            item = OutboxItem(queue="wx:a", key="k", body="{}", state="sent", done_at=clock.now)
+            session.add_all([item, OutboxItem(queue="wx:b", key="k", body="{}", state="sent", done_at=clock.now)])
+        for ago in (86401, 3600, 40):
+            clock.now = now - ago
+            audit.note(session, "a", "group", "test", "g")
+            audit.note(session, "a", "add", "test", "p")
+        clock.now = now
+
+    await store.write(write)
+    governor = await _recalled(store, clock)
+    assert governor.queue_delay() == 0, "39 in the last minute"
+    governor.spend("k")
+    assert 0 < governor.queue_delay() <= 1
+    assert governor.group_delay() == 0
+    for _ in range(8):
+        governor.spend_group()
+    assert governor.group_delay() > 80000, "ten of this day, two of them from before the restart"
+    assert governor.reserve_add(None) == 0
+    clock.now = now - 30
+    assert (await _recalled(store, clock)).reserve_add(None) == pytest.approx(5)
+
+
+async def test_counters_from_the_future_do_not_block(store: Store, clock: Clock) -> None:
+    governors, audit = Governors(store, clock), Audit(store, clock)
+    governors.create("a", SETTINGS).slow_down()
+    await governors.drain()
+
+    def write(session: Session) -> None:
+        session.add_all(
+            OutboxItem(queue="wx:a", key="k", body="{}", state="sent", done_at=clock.now) for _ in range(40)
+        )
+        for kind in ("add", "group"):
+            audit.note(session, "a", kind, "test", "x")
+
+    await store.write(write)
+    clock.now -= 8 * 3600
+    again = await _recalled(store, clock)
+    assert (again.queue_delay(), again.group_delay(), again.reserve_add(1)) == pytest.approx((60, 60, 30))
+    clock.now += 3601
+    assert (again.queue_delay(), again.group_delay(), again.reserve_add(1), again.factor) == (0, 0, 0, 1)
+
+
+async def test_slow_down_survives_restart(store: Store, clock: Clock) -> None:
+    governors = Governors(store, clock)
+    governor = governors.create("a", SETTINGS)
+    governor.slow_down()
+    clock.now += 60
+    governor.slow_down()
+    await governors.drain()
+    again = await _recalled(store, clock)
+    assert again.factor == 2
+    assert again.slow_until == clock.now + 3600
+    clock.now += 3601
+    assert (await _recalled(store, clock)).factor == 1
+
+
+def test_usage_before_restart_counts(governor: Governor, clock: Clock) -> None:
+    governor.recall("message", [clock.now - 1] * 40)
+    assert governor.queue_delay() == 59
+    governor.recall("group", [clock.now - 10])
+    assert governor.group_delay() == 20
+    governor.recall("add", [clock.now - 5, clock.now - 10])
+    assert governor.reserve_add(100) == 10
+    governor.recall("group", [clock.now + 1000])
+    assert governor.group_delay() == 30, "a time that is still to come is now"

@@ -1,0 +1,46 @@
+"""The fair shares of the members of a cluster."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.cluster.leases import MemberView, View
+
+
+def member(id: str, held: int = 0, capacity: int = 100, *, draining: bool = False, is_late: bool = False) -> MemberView:
+    return MemberView(id, f"http://{id}", capacity, "1", draining, held, is_late)
+
+
+def view(accounts: int, *members: MemberView, orphans: int = 0) -> View:
+    return View(members, accounts, orphans, jobs_free=False)
+
+
+@pytest.mark.parametrize(
+    ("accounts", "shares"), [(0, (0, 0, 0)), (1, (1, 1, 1)), (9, (3, 3, 3)), (10, (4, 4, 4)), (301, (100, 100, 100))]
+)
+def test_share_is_rounded_up_and_within_the_capacity(accounts: int, shares: tuple[int, ...]) -> None:
+    seen = view(accounts, member("a"), member("b"), member("c"))
+    assert tuple(seen.fair_share(one) for one in "abc") == shares
+
+
+def test_share_follows_the_capacity_of_those_that_stay() -> None:
+    seen = view(90, member("small", capacity=50), member("large"), member("leaving", draining=True))
+    assert [seen.fair_share(one) for one in ("small", "large", "leaving", "unknown")] == [30, 60, 0, 0]
+
+
+def test_member_without_heartbeats_has_no_share() -> None:
+    """What is free would wait for it until it is removed."""
+    seen = view(90, member("a", 30), member("b", 30), member("frozen", is_late=True))
+    assert [seen.fair_share(one) for one in ("a", "b", "frozen")] == [45, 45, 0]
+    assert not view(60, member("a", 30), member("b", 30), member("frozen", is_late=True)).is_uneven
+
+
+def test_number_of_accounts_of_a_member() -> None:
+    seen = view(5, member("a", 2), member("b", 3))
+    assert [seen.held_by(one) for one in ("a", "b", "c")] == [2, 3, 0]
+
+
+@pytest.mark.parametrize(("held", "uneven"), [((2, 2), False), ((3, 1), True), ((4, 0), True), ((2, 3), False)])
+def test_member_below_its_share_makes_it_uneven(held: tuple[int, int], uneven: bool) -> None:
+    assert view(4, *(member(name, number) for name, number in zip("ab", held, strict=True))).is_uneven is uneven
+    assert not view(0).is_uneven

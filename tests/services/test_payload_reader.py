@@ -1,0 +1,141 @@
+"""Reading of payloads: limited, repeated, and ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import pytest
+
+from errors import WeChatRefused
+from services.work.arrival_sequencer import Arrival, ArrivalSequencer
+from services.work.inbox_progress import InboxProgress
+from services.work.payload_reader import PayloadReader
+from tests.services.arrivals import arrival, event
+from tests.services.queue_harness import run_loop
+from tests.waiting import until
+from wechat.events import Event, RawEvent
+
+
+class Reader:
+    """A reader with a recorded progress and sequencer."""
+
+    def __init__(self) -> None:
+        self.notes: list[Any] = []
+        self.answers: dict[str, Any] = {}
+        self.early: dict[str, str] = {}
+        self.reader = PayloadReader("a", self._resolve, cast("ArrivalSequencer", self), cast("InboxProgress", self))
+
+    async def _resolve(self, one: RawEvent, placed: Any) -> Event | None:
+        if one.id in self.early:
+            placed(self.early[one.id])
+            placed(self.early[one.id])
+        answer = self.answers.get(one.id)
+        if isinstance(answer, asyncio.Event):
+            await answer.wait()
+            return event(one.id)
+        if isinstance(answer, Exception):
+            raise answer
+        return cast("Event | None", answer)
+
+    def reading(self, one: Arrival) -> None:
+        self.notes.append(("reading", one.row))
+
+    def place(self, one: Arrival, conversation: str) -> None:
+        if one.conversation is None:
+            one.conversation = conversation
+            self.notes.append(("placed", one.row, conversation))
+
+    def settled(self, one: Arrival) -> None:
+        self.notes.append(("settled", one.row))
+
+    async def count_attempt(self, one: Arrival) -> None:
+        self.notes.append(("attempt", one.row))
+
+    def store_payload(self, one: Arrival, _event: Event) -> None:
+        self.notes.append(("stored", one.row))
+
+    def end(self, one: Arrival, handler: str, state: str) -> None:
+        self.notes.append(("end", one.row, handler, state))
+
+    def log(self, id: str, kind: str, handler: str, result: str, _started: float) -> None:
+        self.notes.append(("log", id, kind, handler, result))
+
+    async def read(self, name: str, answer: Any) -> Arrival:
+        self.answers[name] = answer
+        one = arrival(name)
+        self.reader.push(one)
+        await until(lambda: one.settled)
+        return one
+
+
+@pytest.fixture
+async def reader() -> AsyncIterator[Reader]:
+    reader = Reader()
+    reader.reader.start()
+    yield reader
+    await reader.reader.stop()
+
+
+async def test_payload_is_stored_and_placed(reader: Reader) -> None:
+    one = await reader.read("m1", event("m1", "y"))
+    assert await one.event() == event("m1", "y")
+    assert reader.notes == [("reading", 1), ("attempt", 1), ("stored", 1), ("placed", 1, "y")]
+
+
+async def test_ignored_event_ends(reader: Reader) -> None:
+    one = await reader.read("m1", None)
+    assert await one.event() is None
+    assert reader.notes[2:] == [
+        ("end", 1, "ignored", "done"), ("log", "m1", "message", "-", "ignored"), ("settled", 1),
+    ]  # fmt: skip
+
+
+async def test_unreadable_event_ends(reader: Reader, caplog: pytest.LogCaptureFixture) -> None:
+    reader.early["m1"] = "x"
+    await reader.read("m1", ValueError("bug"))
+    assert reader.notes[3:] == [
+        ("end", 1, "unreadable", "failed"), ("log", "m1", "message", "-", "unreadable"),
+    ]  # fmt: skip
+    assert "a: could not read the payload of event m1: bug" in caplog.text
+
+
+async def test_reads_are_limited_until_their_conversation_is_known(reader: Reader) -> None:
+    reader.reader.slots = asyncio.Semaphore(2)
+    gate = asyncio.Event()
+    reader.answers = {"m1": gate, "m2": gate}
+    reader.early["m2"] = "x"
+    for name in ("m1", "m2", "m3", "m4"):
+        reader.reader.push(arrival(name))
+    await until(lambda: ("log", "m4", "message", "-", "ignored") in reader.notes, "m2 holds no place")
+    reader.reader.push(arrival("m5"))
+    await until(lambda: ("log", "m5", "message", "-", "ignored") in reader.notes)
+    gate.set()
+    await until(lambda: ("stored", 1) in reader.notes and ("stored", 2) in reader.notes)
+    await run_loop()
+    assert reader.reader.slots._value == 2, "each place was released once"
+
+
+async def test_pause_ends_in_time_or_when_woken(reader: Reader) -> None:
+    await reader.reader._pause(0.01)
+    pause = asyncio.create_task(reader.reader._pause(1000))
+    await asyncio.sleep(0)
+    reader.reader.wake()
+    await pause
+    again = asyncio.create_task(reader.reader._pause(1000))
+    await run_loop()
+    assert not again.done(), "an earlier call does not count"
+    reader.reader.wake()
+    await again
+
+
+async def test_refused_payload_is_read_five_times(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr(reader.reader, "_pause", pause)
+    await reader.read("m1", WeChatRefused("c"))
+    assert waits == pytest.approx([0.2, 0.4, 0.8, 1.6])

@@ -1,0 +1,58 @@
+"""Who is viewing and writing which ticket in the console."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.changes import ChangeFeed
+from services.support import presence
+from services.support.presence import Activity, Presence
+
+
+class Seconds:
+    """Instead of the module `time`."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def seconds(monkeypatch: pytest.MonkeyPatch) -> Seconds:
+    clock = Seconds()
+    monkeypatch.setattr(presence, "time", clock)
+    return clock
+
+
+def test_others_at_the_ticket_are_shown(seconds: Seconds) -> None:
+    people = Presence(ChangeFeed())
+    people.note(1, "s1", "宋公明", Activity.VIEWING)
+    people.note(1, "s2", "智多星", Activity.WRITING)
+    people.note(2, "s3", "黑旋风", Activity.VIEWING)
+    assert [(one.name, one.doing) for one in people.others(1, "s1")] == [("智多星", Activity.WRITING)]
+    assert [one.name for one in people.others(1, "s9")] == ["宋公明", "智多星"]
+    assert people.others(3, "s1") == []
+    people.note(1, "s2", "智多星", Activity.LEFT)
+    assert people.others(1, "s1") == []
+
+
+@pytest.mark.parametrize(("after", "is_present"), [(20.0, True), (20.1, False)])
+def test_person_counts_as_present_for_twenty_seconds(seconds: Seconds, after: float, is_present: bool) -> None:
+    people = Presence(ChangeFeed())
+    people.note(1, "s1", "宋公明", Activity.VIEWING)
+    seconds.now += after
+    assert bool(people.others(1, "s2")) is is_present
+    assert (1 in people._people) is is_present, "who is gone uses no memory"
+
+
+def test_only_changes_are_published(seconds: Seconds) -> None:
+    changes = ChangeFeed()
+    people = Presence(changes)
+    seen = []
+    for doing in (Activity.VIEWING, Activity.VIEWING, Activity.WRITING, Activity.LEFT, Activity.LEFT):
+        people.note(7, "s1", "宋公明", doing)
+        seen.append(changes.last)
+    assert seen == [1, 1, 2, 3, 3]
+    assert [(change.kind, change.facts) for change in changes.after(0)] == [("presence", {"id": 7})] * 3
