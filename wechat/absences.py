@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-READINGS: Final = 2  # that must agree before a person counts as gone
+READINGS: Final = 2  # that must agree before a person counts as having left
 OWN_READINGS: Final = 3  # before the account itself does
-MOST_HINTED: Final = 3  # people whom an event that names nobody may stand for
+MOST_HINTED: Final = 3  # people whom an event without names may refer to
 
 
 @dataclass(slots=True)
@@ -32,12 +32,12 @@ class Absences:
         self.confirm_interval = timedelta(seconds=confirm_interval)
         self.arose = asyncio.Event()  # set while there may be something to read again
         self._rooms: dict[str, dict[str, Absence]] = {}
-        self._hinted: set[str] = set()  # rooms that somebody left, nobody knows who
+        self._hinted: set[str] = set()  # rooms that an unknown member left
 
     def missed(self, room_id: str, ids: Iterable[str], at: datetime, own_id: str, *, whole: bool = False) -> set[str]:
         """Record that a reading lacks these people; return those whose absence is not confirmed yet.
 
-        `whole`: nobody else is missing.
+        `whole`: no other members are missing.
         """
         people, ids = self._rooms.setdefault(room_id, {}), set(ids)
         for id in [id for id, entry in people.items() if whole and not entry.is_confirmed and id not in ids]:
@@ -78,13 +78,27 @@ class Absences:
         self._hinted.add(room_id)
 
     def is_confirmed(self, room_id: str, id: str) -> bool:
-        """Whether the person counts as gone."""
+        """Whether the person counts as having left."""
         entry = self._rooms.get(room_id, {}).get(id)
         return entry is not None and entry.is_confirmed
 
     def is_missing(self, room_id: str, id: str) -> bool:
-        """Whether the person is missing, believed or not."""
+        """Whether the last reading lacked the person, confirmed or not."""
         return id in self._rooms.get(room_id, {})
+
+    async def due(self) -> str:
+        """Wait until a room must be read again; return its id."""
+        while True:
+            waiting = self.next()
+            if waiting is None:
+                self.arose.clear()
+                await self.arose.wait()
+                continue
+            room_id, at = waiting
+            left = (at - datetime.now(UTC)).total_seconds()
+            if left <= 0:
+                return room_id
+            await asyncio.sleep(left)
 
     def next(self) -> tuple[str, datetime] | None:
         """Return the room to be read again next, and when; None if there is none."""

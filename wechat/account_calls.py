@@ -15,7 +15,7 @@ from protocol.codec import clean, clean_json
 from wechat import filebox
 from wechat.connection import Timing
 from wechat.directory import CachedDirectory
-from wechat.directory_reader import DirectoryReader, patiently
+from wechat.directory_reader import DirectoryReader, with_retries
 from wechat.directory_sync import DirectorySync
 from wechat.entities import Contact, Link, Media, MiniProgram
 from wechat.events import gateway_id
@@ -65,7 +65,7 @@ class AccountCalls:
         """Wait for a change to show; raise WeChatNotDone if it does not."""
         deadline = asyncio.get_running_loop().time() + self._timing.read_back
         pause = 0.05
-        while not await patiently(is_so):
+        while not await with_retries(is_so):
             if asyncio.get_running_loop().time() + pause > deadline:
                 raise WeChatNotDone(call, "the call succeeded, but reading back shows no change")
             await asyncio.sleep(pause)
@@ -103,12 +103,12 @@ class Sending(AccountCalls):
 
     async def media(self, message_id: str) -> Media:
         """Return the file of a message."""
-        box = await patiently(lambda: self._puppet_client.message_box(gateway_id(message_id)))
+        box = await with_retries(lambda: self._puppet_client.message_box(gateway_id(message_id)))
         return await self._opened(box, "MessageFile", IN_MEMORY)
 
     async def file(self, message_id: str) -> Media:
         """Return the file of a message; a large one is a temporary file on disk."""
-        box = await patiently(lambda: self._puppet_client.message_box(gateway_id(message_id)))
+        box = await with_retries(lambda: self._puppet_client.message_box(gateway_id(message_id)))
         return await self._opened(box, "MessageFile", filebox.LARGEST, on_disk=True)
 
     async def _opened(self, box: str, call: str, limit: int, *, on_disk: bool = False) -> Media:
@@ -123,12 +123,12 @@ class Sending(AccountCalls):
         try:
             return await self.media(message_id)
         except WeChatRefused:
-            box = await patiently(lambda: self._puppet_client.message_image_box(gateway_id(message_id), HD))
+            box = await with_retries(lambda: self._puppet_client.message_image_box(gateway_id(message_id), HD))
             return await self._opened(box, "MessageImage", IN_MEMORY)
 
     async def link(self, message_id: str) -> Link:
         """Return the link card of a message."""
-        answer = await patiently(lambda: self._puppet_client.message_link(gateway_id(message_id)))
+        answer = await with_retries(lambda: self._puppet_client.message_link(gateway_id(message_id)))
         if answer.HasField("url_link"):
             payload = answer.url_link
             return Link(*map(clean, (payload.title, payload.url, payload.description, payload.thumbnail_url)))
@@ -140,11 +140,11 @@ class Sending(AccountCalls):
 
     async def card(self, message_id: str) -> str:
         """Return the id of the person on a card message."""
-        return await patiently(lambda: self._puppet_client.message_contact(gateway_id(message_id)))
+        return await with_retries(lambda: self._puppet_client.message_contact(gateway_id(message_id)))
 
     async def program_title(self, message_id: str) -> str:
         """Return the title of a mini-program message."""
-        answer = await patiently(lambda: self._puppet_client.message_program(gateway_id(message_id)))
+        answer = await with_retries(lambda: self._puppet_client.message_program(gateway_id(message_id)))
         if answer.HasField("mini_program"):
             return clean(answer.mini_program.title)
         try:
@@ -154,7 +154,7 @@ class Sending(AccountCalls):
 
     async def place(self, message_id: str) -> str:
         """Return name and address of a location message."""
-        place = await patiently(lambda: self._puppet_client.message_place(gateway_id(message_id)))
+        place = await with_retries(lambda: self._puppet_client.message_place(gateway_id(message_id)))
         return clean(" ".join(filter(None, dict.fromkeys((place.name, place.address)))))
 
 
@@ -176,7 +176,7 @@ class PeopleCalls(AccountCalls):
     async def contact(self, contact_id: str, *, fresh: bool = False) -> Contact:
         """Return a contact; `fresh`: read it without any cache."""
         if fresh:
-            return await patiently(lambda: self._reader.read_contact(contact_id, fresh=True))
+            return await with_retries(lambda: self._reader.read_contact(contact_id, fresh=True))
         return await self._reader.contact(contact_id)
 
     async def search_contacts(self, name: str) -> None:

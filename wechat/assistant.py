@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +13,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from errors import WeChatUnsupported
 from protocol.supervision import end
 from wechat.account_calls import PeopleCalls, Sending
+from wechat.bring_up import BringUp
 from wechat.compat import PuppetOptions, Wechaty, WechatyOptions
 from wechat.connection import Connection, Timing, TlsSeen
 from wechat.directory import CachedDirectory
@@ -39,9 +40,19 @@ STORE_ATTEMPTS: Final = 6
 DRAIN_SECONDS: Final = 5.0
 
 
+def _sdk_options(account: str, puppet: PatchedPuppet) -> WechatyOptions:
+    # without a scheduler given, the SDK's plugin manager would create a job database
+    return WechatyOptions(
+        name=account,
+        puppet=puppet,
+        puppet_options=PuppetOptions(end_point=f"{account}.invalid:1"),
+        scheduler=AsyncIOScheduler(timezone=UTC),
+    )
+
+
 class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc]  # the SDK is untyped
     """A WeChat account. `start` returns at once and keeps it connected until `stop`. Events are passed to the
-    listener.
+    listener. `may_call`: whether the gateway may be called now; `bring_up`: shared by the accounts of the process.
     """
 
     capabilities = PUPPET
@@ -52,25 +63,21 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         listener: Listener,
         timing: Timing | None = None,
         tls_seen: TlsSeen | None = None,
+        may_call: Callable[[], bool] = lambda: True,
+        bring_up: BringUp | None = None,
     ) -> None:
         self.account = settings.account
         self._state = State.CONNECTING
         self._reason: Reason | None = None
         self._puppet_client = PatchedPuppet(settings.account)
-        # with a scheduler of its own, the SDK's plugin manager would create a job database
-        options = WechatyOptions(
-            name=settings.account,
-            puppet=self._puppet_client,
-            puppet_options=PuppetOptions(end_point=f"{settings.account}.invalid:1"),
-            scheduler=AsyncIOScheduler(timezone=UTC),
-        )
-        Wechaty.__init__(self, options)
+        Wechaty.__init__(self, _sdk_options(settings.account, self._puppet_client))
         self.contact_id = ""
         self._private_hosts = frozenset(settings.media_hosts)
         self.qr_code = ""
         self.scan_state = ScanState.NONE
         self._timing = timing or Timing()
         self._listener = listener
+        self.bring_up = bring_up or BringUp()
         self.directory = CachedDirectory(self._timing.confirm_interval)
         self._reader = DirectoryReader(self._puppet_client, self.directory)
         self._sync = DirectorySync(self._puppet_client, self.directory, self._reader, self._timing.reread_pause)
@@ -88,6 +95,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
             set() if tls_seen is None else tls_seen,
             self.relay,
             self._gateway_clock,
+            may_call,
         )
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -116,7 +124,8 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         return self._gateway_clock.now
 
     async def start(self) -> None:
-        """Begin to connect; the listener hears how it goes."""
+        """Begin to connect; progress is reported to the listener."""
+        self.bring_up.begin(self.account)
         runs = (
             self._connection.run(),
             self._gateway_events.refresh(),
@@ -124,6 +133,10 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
             self._store(),
         )
         self._tasks = [asyncio.create_task(run) for run in runs]
+
+    def disconnect(self) -> None:
+        """Close the connection now: running calls fail. It is opened again once calls are allowed."""
+        self._connection.close()
 
     async def stop(self) -> None:
         """Disconnect, and store the events already read."""
@@ -164,6 +177,8 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
 
     async def set_state(self, state: State, reason: Reason | None = None) -> None:
         """Change the state of the connection or its reason, and notify the listener."""
+        if state is not State.SYNCING:
+            self.bring_up.end(self.account)
         if (state, reason) == (self._state, self._reason):
             return
         self._state, self._reason = state, reason
@@ -192,7 +207,8 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
             await self._listener.state_changed(self.account, self.state, "")
 
     async def report_synced(self, since: datetime | None, changed: Iterable[str]) -> bool:
-        """Tell the listener that contacts and groups were read; return whether it succeeded, within a few attempts."""
+        """Notify the listener that contacts and groups were read; return whether it succeeded, within a few
+        attempts."""
         for attempt in range(STORE_ATTEMPTS):
             try:
                 await self._listener.synced(self.account, since, changed)

@@ -17,7 +17,7 @@ _UNFIT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _BARE_AMPERSAND: Final = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#\d{1,7}|#x[0-9a-fA-F]{1,6});)")
 
 
-class _TooMuch(Exception):
+class _TooLarge(Exception):
     """The document is larger than any message."""
 
 
@@ -33,7 +33,7 @@ class _Builder(TreeBuilder):
         self._depth += 1
         self._count += 1
         if self._depth > MAX_DEPTH or self._count > MAX_ELEMENTS:
-            raise _TooMuch
+            raise _TooLarge
         element = super().start(tag, attrs)
         self.root = element if self.root is None else self.root
         return element
@@ -58,7 +58,7 @@ def parse(text: str) -> Element | None:
         parser.close()
     except ParseError as error:
         return builder.root if error.code in _CUT_OFF else None
-    except (_TooMuch, DefusedXmlException, ValueError, LookupError):  # a name of an encoding that is none
+    except (_TooLarge, DefusedXmlException, ValueError, LookupError):  # a name of an encoding that is none
         return None
     return builder.root
 

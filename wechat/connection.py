@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -45,11 +46,14 @@ class Timing:
     watch_limit: float = 3.0
     backoff_first: float = 0.5
     backoff_most: float = 30.0
+    held_most: float = 2.0  # longest wait for another client's stream to end
     refused_first: float = 60.0
     refused_most: float = 600.0
     read_back: float = 2.0
-    look: float = 3.0  # for somebody whom nobody told of, while a caller waits
-    confirm_interval: float = 6.0  # between readings of a member list that must agree before somebody counts as gone
+    look: float = 3.0  # for a member that no event reported, while a caller waits
+    confirm_interval: float = (
+        6.0  # between readings of a member list that must agree before a member counts as having left
+    )
     reread_pause: float = 0.1  # between two groups that are read again in the background
 
 
@@ -89,7 +93,7 @@ class ConnectionListener(Protocol):
 
 
 class Connection:
-    """Keeps an account connected."""
+    """Keeps an account connected while `may_call` returns True."""
 
     def __init__(
         self,
@@ -99,6 +103,7 @@ class Connection:
         tls_seen: TlsSeen,
         relay: RelayProgress | None = None,
         gateway_clock: GatewayClock | None = None,
+        may_call: Callable[[], bool] = lambda: True,
     ) -> None:
         self._relay = relay or RelayProgress()
         self._gateway_clock = gateway_clock or GatewayClock()
@@ -106,7 +111,9 @@ class Connection:
         self._timing = timing
         self._owner = owner
         self._tls_seen = tls_seen
-        self._endpoint = ""  # the endpoint of the last session
+        self._may_call = may_call
+        self._wire: Wire | None = None  # of the running session
+        self._endpoint = ""  # endpoint of the last session
         self._tls = TlsChoice(settings.tls)
         self._failures = 0  # failures in a row
         self._refusals = 0
@@ -116,18 +123,27 @@ class Connection:
         while True:
             state, reason = await self._attempt()
             await self._owner.closed(state, reason)
-            await asyncio.sleep(self._pause(state))
+            await asyncio.sleep(self._pause(state, reason))
 
-    def _pause(self, state: State) -> float:
+    def close(self) -> None:
+        """End the running session now; its calls raise WeChatUnknown. `run` connects again once calls are allowed."""
+        if self._wire is not None:
+            self._wire.close()
+
+    def _pause(self, state: State, reason: Reason) -> float:
         timing = self._timing
         if state is State.REFUSED:
             first, most, times = timing.refused_first, timing.refused_most, self._refusals
         else:
             first, most, times = timing.backoff_first, timing.backoff_most, self._failures
+        if reason.problem is Problem.HELD:  # while it waits, no process serves the account
+            most = min(most, timing.held_most)
         return backoff(times, first, most)
 
     async def _attempt(self) -> tuple[State, Reason]:
         """Run one session; return the resulting state and the reason why it ended."""
+        if not self._may_call():
+            return State.CONNECTING, Reason(Problem.STOPPED)
         self._failures += 1
         settings = self._settings
         try:
@@ -180,18 +196,25 @@ class Connection:
 
     async def _session(self, settings: AssistantSettings, *, secure: bool) -> None:
         self._endpoint = settings.endpoint
-        wire = Wire(make_channel(settings, secure=secure), settings.token, relay=self._relay, clock=self._gateway_clock)
+        wire = self._wire = Wire(
+            make_channel(settings, secure=secure),
+            settings.token,
+            relay=self._relay,
+            clock=self._gateway_clock,
+            may_call=self._may_call,
+        )
         try:
             await wire.connect(self._timing.connect)
-            await self._talk(wire, secure)
+            await self._serve(wire, secure)
         except LOST:
             if not secure and self._failures:  # lost before it worked: the gateway may use TLS by now
                 self._tls.forget()
             raise
         finally:
             wire.close()
+            self._wire = None
 
-    async def _talk(self, wire: Wire, secure: bool) -> None:
+    async def _serve(self, wire: Wire, secure: bool) -> None:
         """Read events and monitor the gateway until either ends."""
         async with wire.events() as stream:
             await stream.send_message(pb.Empty(), end=True)

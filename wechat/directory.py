@@ -27,13 +27,15 @@ class CachedDirectory:
         self.version = 0  # another number whenever something changed
         self.contacts: dict[str, Contact] = {}
         self.rooms: dict[str, Room] = {}
-        # Entries of the first contact list that are not read yet: they are old friends. None: no list was read yet.
+        # Unread entries of the first contact list, which are existing friends. None: no list was read yet.
         self.unread: set[str] | None = None
         self._index: dict[str, Index] = {tier: {} for tier in TIERS}
         self._topics: Index = {}
         self._read: dict[str, datetime] = {}  # room -> when its member list was read
         self._moved: dict[str, dict[str, datetime]] = {}  # room -> person -> their last join or leave since then
-        self._hearsay: dict[str, set[str]] = {}  # room -> people whom events told of, and no member list yet
+        self._unconfirmed_joins: dict[
+            str, set[str]
+        ] = {}  # room -> people reported by events but not yet by a member list
         self._befriended: set[str] = set()  # friends whom their payloads do not call so
 
     def find(
@@ -42,7 +44,7 @@ class CachedDirectory:
         """Find contacts by name: WeChat id, 微信号, alias, nickname, each exact; the first tier with a match decides.
 
         `among`: restrict to these ids; `friends`: restrict to friends; `also`: ids that match regardless. If an id or
-        微信号 matches somebody excluded, the search ends: a friend's nickname must not stand for it. Anybody may choose
+        微信号 matches somebody excluded, the search ends: a friend's nickname must not stand for it. Anyone may choose
         a customer's nickname as their 微信号, so with `friends` another friend of this alias or nickname is found too.
         """
         if not name:
@@ -88,7 +90,7 @@ class CachedDirectory:
             contact = replace(contact, name=stored.name)
         if contact.id in self._befriended:
             if contact.friend:
-                self._befriended.discard(contact.id)  # from now on the gateway tells it
+                self._befriended.discard(contact.id)  # from now on the gateway reports it
             contact = replace(contact, friend=True)
         if self.contacts.get(contact.id) == contact:
             return
@@ -110,8 +112,8 @@ class CachedDirectory:
         """Mark a person as a friend, regardless of the payload."""
         stored = self.contacts.get(id, Contact(id))
         if not stored.friend:
-            self._befriended.add(id)
             self.put_contact(replace(stored, friend=True))
+            self._befriended.add(id)
 
     def trust_list(self, listed: Collection[str]) -> list[str]:
         """Treat the whole contact list as friends if no payload has the friend flag; return the new ones."""
@@ -166,11 +168,11 @@ class CachedDirectory:
         stored = self.rooms.get(room.id)
         before = stored.member_ids if stored is not None else {self.owner_id} - {""}
         self.absences.seen(room.id, room.member_ids)
-        hearsay = self._hearsay.pop(room.id, set()) - room.member_ids
-        unsure = {id for id in hearsay if id not in self.contacts}  # gateways also tell names for ids
+        unconfirmed = self._unconfirmed_joins.pop(room.id, set()) - room.member_ids
+        unsure = {id for id in unconfirmed if id not in self.contacts}  # gateways also send names instead of ids
         missing = before - room.member_ids - unsure
         doubtful = self.absences.missed(room.id, missing, read, self.owner_id, whole=True)
-        self._hearsay[room.id] = hearsay & doubtful
+        self._unconfirmed_joins[room.id] = unconfirmed & doubtful
         return replace(room, member_ids=room.member_ids | doubtful) if doubtful else room
 
     def expect(self, room_id: str, ids: Collection[str]) -> None:
@@ -183,7 +185,7 @@ class CachedDirectory:
             room.member_ids |= self.absences.missed(room_id, new, read, self.owner_id)
             self.version += 1
 
-    def not_listed(self, room_id: str, at: datetime) -> bool:
+    def record_unlisted(self, room_id: str, at: datetime) -> bool:
         """Record that an unreadable group is not in the account's list; return whether the account has certainly left.
 
         In that case the group is removed from the directory.
@@ -198,7 +200,7 @@ class CachedDirectory:
         self._take_out(id)
         self.absences.forget(id)
         self.absences.reported(id, (self.owner_id,))
-        self._hearsay.pop(id, None)
+        self._unconfirmed_joins.pop(id, None)
 
     def _take_out(self, id: str) -> None:
         room = self.rooms.pop(id, None)
@@ -216,7 +218,7 @@ class CachedDirectory:
         self.absences.seen(room_id, ids)
         if room is None or self._is_late(room_id, ids, at):
             return False
-        self._hearsay.setdefault(room_id, set()).update(set(ids) - room.member_ids)
+        self._unconfirmed_joins.setdefault(room_id, set()).update(set(ids) - room.member_ids)
         room.member_ids.update(ids)
         self.version += 1
         return True
@@ -249,8 +251,8 @@ class CachedDirectory:
         self.owner_id, self.unread = "", None
         self.absences.clear()
         self._befriended.clear()
-        tables: list[dict[str, Any]] = [self.contacts, self.rooms, self._topics, self._read, self._moved, self._hearsay]
-        for table in (*tables, *self._index.values()):
+        tables: list[dict[str, Any]] = [self.contacts, self.rooms, self._topics, self._read, self._moved]
+        for table in (*tables, self._unconfirmed_joins, *self._index.values()):
             table.clear()
 
     def snapshot(self) -> dict[str, Any]:
@@ -273,9 +275,9 @@ class CachedDirectory:
         self.owner_id = rows.get("owner", "")
         unread = rows.get("unread", ())
         self.unread = None if unread is None else set(unread)
-        self._befriended = set(rows.get("befriended", ()))
         for row in rows.get("contacts", ()):
             self.put_contact(Contact(*row))
+        self._befriended = set(rows.get("befriended", ()))
         for id, topic, owner_id, admin_ids, member_ids in rows.get("rooms", ()):
             self.put_room(Room(id, topic, owner_id, tuple(admin_ids), set(member_ids)))
 

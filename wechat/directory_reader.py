@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -12,7 +11,7 @@ from typing import Final, TypeVar
 
 import stamina
 
-from concurrency import SingleFlight
+from concurrency import SingleFlight, gather_or_cancel
 from errors import WeChatError, WeChatOffline, WeChatRefused, WeChatTooFast, WeChatUnknown
 from protocol import puppet_pb2 as pb
 from wechat.directory import CachedDirectory
@@ -33,8 +32,8 @@ SYSTEM_IDS: Final = frozenset((
 ))  # fmt: skip
 READERS: Final = 24  # concurrent reads; the wire allows 32 calls, the others are for requests that people wait for
 ATTEMPTS: Final = 3
-LOOK_EVERY: Final = 2.0  # seconds, at people without a name
-MAX_LOOKED_AT: Final = 10_000
+REREAD_INTERVAL: Final = 2.0  # seconds between reads of the same person without a name
+MAX_REREAD: Final = 10_000
 
 
 def is_transient(error: Exception) -> bool:
@@ -42,7 +41,7 @@ def is_transient(error: Exception) -> bool:
     return isinstance(error, WeChatUnknown | WeChatRefused) and not isinstance(error, WeChatTooFast)
 
 
-async def patiently(read: Callable[[], Awaitable[T]]) -> T:
+async def with_retries(read: Callable[[], Awaitable[T]]) -> T:
     """Call `read`; retry twice with growing waits on transient errors."""
     try:
         return await read()
@@ -64,54 +63,54 @@ class DirectoryReader:
         self._puppet = puppet
         self._directory = directory
         self._reading = SingleFlight[str, Contact]()
-        self._looked_at: dict[str, float] = {}  # people without a name, and when they were last read anew
+        self._reread_at: dict[str, float] = {}  # people without a name, and when they were last read anew
 
     async def contact(self, id: str) -> Contact:
         """Return a person from the directory; read them if unknown, and occasionally while they have no name."""
         contact = self._directory.contacts.get(id)
         if contact is None:
-            return await self._reading.run(id, lambda: patiently(lambda: self.read_contact(id)))
+            return await self._reading.run(id, lambda: with_retries(lambda: self.read_contact(id)))
         return contact if contact.name else await self.named(contact)
 
     async def named(self, nameless: Contact) -> Contact:
         """Read a person without a name again: gateways report people before their data is available."""
         now = time.monotonic()
-        if now - self._looked_at.get(nameless.id, -LOOK_EVERY) < LOOK_EVERY:
+        if now - self._reread_at.get(nameless.id, -REREAD_INTERVAL) < REREAD_INTERVAL:
             return nameless
-        if len(self._looked_at) >= MAX_LOOKED_AT:
-            self._looked_at.clear()
-        self._looked_at[nameless.id] = now
+        if len(self._reread_at) >= MAX_REREAD:
+            self._reread_at.clear()
+        self._reread_at[nameless.id] = now
         try:
             return await self.read_contact(nameless.id, fresh=True)
         except WeChatOffline:
             raise
         except WeChatError as error:
-            log.info("%s: a person without a name could not be read again: %s", self._puppet.name, error)
+            log.info("%s: could not read a person without a name again: %s", self._puppet.name, error)
             return nameless
 
     async def read_contact(self, id: str, *, fresh: bool = False) -> Contact:
         """Read a contact; `fresh`: without the gateway's cache."""
         if fresh:
-            await self._forget(pb.DIRTY_CONTACT, id)
+            await self.drop_cached(pb.DIRTY_CONTACT, id)
         self._directory.put_contact(contact_of(id, await self._puppet.contact_payload(id)))
         return self._directory.contacts[id]
 
     async def room(self, id: str) -> Room:
         """Return a group from the directory, reading it if it is unknown."""
         room = self._directory.rooms.get(id)
-        return room if room is not None else await patiently(lambda: self.read_room(id))
+        return room if room is not None else await with_retries(lambda: self.read_room(id))
 
     async def read_room(self, id: str, *, fresh: bool = False) -> Room:
         """Read a group's payload, and its member list where the payload has none. Returned is what was read; the
         directory keeps who is missing until that is certain (wechat.absences)."""
         started, was_known = datetime.now(UTC), id in self._directory.rooms
         if fresh:
-            await self._forget(pb.DIRTY_ROOM, id)
-            await self._forget(pb.DIRTY_ROOM_MEMBER, id)
+            await self.drop_cached(pb.DIRTY_ROOM, id)
+            await self.drop_cached(pb.DIRTY_ROOM_MEMBER, id)
         payload = await self._puppet.room_payload(id)
         members = list(payload.member_ids) or await self._puppet.room_members(id)
         room = Room(id, clean_name(payload.topic), payload.owner_id, tuple(payload.admin_ids), set(members))
-        # gateways also return a group that the account left meanwhile
+        # gateways also return a group that the account has left since
         if id in self._directory.rooms or not was_known:
             self._directory.put_room(room, started)
         return room
@@ -123,21 +122,16 @@ class DirectoryReader:
         async def work() -> None:
             for id in left:
                 try:
-                    await patiently(partial(read, id))
+                    await with_retries(partial(read, id))
                 except WeChatOffline:
                     raise
                 except WeChatError as error:
                     log.warning("%s: reading failed: %s", self._puppet.name, error)
 
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(READERS):
-                    group.create_task(work())
-        except ExceptionGroup as errors:
-            raise errors.exceptions[0] from None
+        await gather_or_cancel(*(work() for _ in range(READERS)))
 
-    async def _forget(self, what: int, id: str) -> None:
-        """Ask the gateway to drop its cached payload; gateways without this call have no cache or keep it up to
+    async def drop_cached(self, what: int, id: str) -> None:
+        """Make the gateway drop its cached payload; gateways without this call have no cache or keep it up to
         date.
         """
         try:

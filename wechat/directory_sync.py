@@ -10,12 +10,12 @@ from typing import Final
 
 from errors import WeChatError, WeChatOffline, WeChatRefused
 from wechat.directory import CachedDirectory
-from wechat.directory_reader import DirectoryReader, patiently
+from wechat.directory_reader import DirectoryReader, with_retries
 from wechat.puppet import PatchedPuppet
 
 log = logging.getLogger(__name__)
 
-FEW: Final = 50
+MAX_UNCACHED_READS: Final = 50
 
 
 class DirectorySync:
@@ -30,19 +30,19 @@ class DirectorySync:
         self._pause = pause
         self.unread = 0  # number of listed entries that could not be read
         # Differences from what was known, until they are reported: new friends, groups joined or left, groups with
-        # other members. Kept when the connection is lost meanwhile.
+        # other members. Kept if the connection is lost.
         self.found: set[str] = set()
 
     async def read_new(self) -> None:
         """Read the lists of contacts and groups, and all new entries."""
         directory = self._directory
-        listed = await patiently(self._puppet.contact_list)
+        listed = await with_retries(self._puppet.contact_list)
         is_first, strangers = directory.unread is None, self._strangers(listed)
         if directory.unread is None:
             directory.unread = set(strangers)
         old = frozenset(directory.unread)
         # a gateway that never reports friends would cause all contacts to be read uncached
-        fresh = len(strangers) <= FEW
+        fresh = len(strangers) <= MAX_UNCACHED_READS
 
         async def add_contact(id: str) -> None:
             contact = await self._reader.read_contact(id, fresh=fresh and id in directory.contacts)
@@ -68,7 +68,7 @@ class DirectorySync:
 
     async def read_new_rooms(self) -> list[str]:
         """Read the list of groups and the unknown groups on it; return those."""
-        listed = await patiently(self._puppet.room_list)
+        listed = await with_retries(self._puppet.room_list)
         missing = [id for id in listed if id not in self._directory.rooms]
         await self._reader.each(missing, self._reader.read_room)
         read = [id for id in missing if id in self._directory.rooms]
@@ -102,22 +102,13 @@ class DirectorySync:
         """Read rooms again that have unconfirmed absences, when due."""
         absences = self._directory.absences
         while True:
-            waiting = absences.next()
-            if waiting is None:
-                absences.arose.clear()
-                await absences.arose.wait()
-                continue
-            room_id, at = waiting
-            left = (at - datetime.now(UTC)).total_seconds()
-            if left > 0:
-                await asyncio.sleep(left)
-            else:
-                started = datetime.now(UTC)
-                changed = await self._room_changed(room_id)
-                absences.checked(room_id, started)
-                if changed:
-                    self.found.add(room_id)
-                    return
+            room_id = await absences.due()
+            started = datetime.now(UTC)
+            changed = await self._room_changed(room_id)
+            absences.checked(room_id, started)
+            if changed:
+                self.found.add(room_id)
+                return
 
     async def _room_changed(self, id: str) -> bool:
         """Read a group again; whether its members differ, or it is certain that the account is not in it."""
@@ -126,7 +117,7 @@ class DirectorySync:
         members = set(before.member_ids) if before else set()
         try:
             if not await self._read_room(id):
-                directory.not_listed(id, datetime.now(UTC))
+                directory.record_unlisted(id, datetime.now(UTC))
         except WeChatOffline:
             raise
         except WeChatError as error:
@@ -138,9 +129,9 @@ class DirectorySync:
     async def _read_room(self, id: str) -> bool:
         """Read a group uncached; return False if it is rejected and not in the list of groups."""
         try:
-            await patiently(lambda: self._reader.read_room(id, fresh=True))
+            await with_retries(lambda: self._reader.read_room(id, fresh=True))
         except WeChatRefused:
-            if id in await patiently(self._puppet.room_list):
+            if id in await with_retries(self._puppet.room_list):
                 raise
             return False
         return True

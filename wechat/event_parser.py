@@ -41,7 +41,7 @@ EARLIEST: Final = datetime(2010, 1, 1, tzinfo=UTC)  # before WeChat
 
 
 class MalformedEvent(ValueError):
-    """An invalid event. The message says what is wrong, without its content."""
+    """An invalid event. The message describes the error without the event's content."""
 
 
 def parse(payload: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from errors import WeChatError, WeChatOffline
 from protocol import puppet_pb2 as pb
 from protocol.codec import clean
 from wechat.directory import CachedDirectory
-from wechat.directory_reader import DirectoryReader, is_official, patiently
+from wechat.directory_reader import DirectoryReader, is_official, with_retries
 from wechat.entities import Contact
 from wechat.event_parser import MalformedEvent, may_be_id, moment, people_of, text_of, text_or_empty
 from wechat.events import (
@@ -31,7 +31,7 @@ from wechat.events import (
     RoomInvited,
     TopicChanged,
 )
-from wechat.mentions import called, is_called, is_to_everybody
+from wechat.mentions import is_to_everybody, mentioned_ids, mentions_name
 from wechat.message_content import hello_of, read_content
 from wechat.names import clean_name
 from wechat.notes import Note, note_in
@@ -40,8 +40,8 @@ from wechat.sent_messages import SentMessages
 from wechat.typed_markup import typed_words
 
 log = logging.getLogger(__name__)
-LOOK_EVERY: Final = 5.0  # seconds between reads of the same stranger
-MAX_LOOKED_AT: Final = 10_000
+REREAD_INTERVAL: Final = 5.0  # seconds between reads of the same stranger
+MAX_REREAD: Final = 10_000
 
 # MessageType of wechaty-puppet (TypeScript), which is sent on the wire; the enum of wechaty-grpc differs.
 KINDS: Final = (
@@ -81,12 +81,12 @@ class EventResolver:
         self._reader = reader
         self._own = own
         self._room_names: dict[str, str] = {}  # the account's alias by group
-        self._looked_at: dict[str, float] = {}  # when strangers who wrote were last read
+        self._reread_at: dict[str, float] = {}  # when strangers who wrote were last read
 
     async def resolve(self, raw: RawEvent, placed: Placed) -> Event | None:
         """Resolve an event; None if it is ignored. Raises WeChatError if a payload cannot be read.
 
-        `placed` is called with the conversation as soon as it is known, since the rest may take long.
+        `placed` is called with the conversation as soon as it is known, since the remaining calls may take long.
         """
         try:
             if raw.kind == "message":
@@ -111,9 +111,9 @@ class EventResolver:
         id = text_of(raw.data, "messageId")
         if id in self._own:
             return None
-        if raw.data.get(AGAIN):  # told a second time: what the gateway remembers may be the first
-            await self._puppet.dirty_payload(pb.DIRTY_MESSAGE, id)
-        payload = await patiently(lambda: self._puppet.message_payload(id))
+        if raw.data.get(AGAIN):  # reported a second time: the gateway's cached payload may be the first one's
+            await self._reader.drop_cached(pb.DIRTY_MESSAGE, id)
+        payload = await with_retries(lambda: self._puppet.message_payload(id))
         talker_id, room_id = payload.talker_id, payload.room_id
         if not room_id and (note := note_in(payload.text)) is not None:
             who = payload.listener_id if talker_id == self._directory.owner_id else talker_id
@@ -162,11 +162,11 @@ class EventResolver:
     async def _friend_by_now(self, stranger: Contact) -> Contact:
         """Read a stranger who wrote again, at most every few seconds: they have probably become a friend."""
         now = time.monotonic()
-        if now - self._looked_at.get(stranger.id, -LOOK_EVERY) < LOOK_EVERY:
+        if now - self._reread_at.get(stranger.id, -REREAD_INTERVAL) < REREAD_INTERVAL:
             return stranger
-        if len(self._looked_at) >= MAX_LOOKED_AT:
-            self._looked_at.clear()
-        self._looked_at[stranger.id] = now
+        if len(self._reread_at) >= MAX_REREAD:
+            self._reread_at.clear()
+        self._reread_at[stranger.id] = now
         try:
             return await self._reader.read_contact(stranger.id, fresh=True)
         except WeChatOffline:
@@ -189,8 +189,10 @@ class EventResolver:
         own = self._directory.contacts.get(owner_id)
         names = [own.name] if own else []
         members = room.member_ids if room else set()
-        found = called(text, lambda name: [c.id for c in self._directory.find(name, among=members)])
-        mentioned = owner_id in found or is_called(text, names) or is_called(text, [await self._name_in(room_id)])
+        found = mentioned_ids(text, lambda name: [c.id for c in self._directory.find(name, among=members)])
+        mentioned = (
+            owner_id in found or mentions_name(text, names) or mentions_name(text, [await self._name_in(room_id)])
+        )
         if mentioned and owner_id not in found:
             found = (owner_id, *found)
         return found, mentioned
@@ -209,22 +211,22 @@ class EventResolver:
 
     async def _friendship(self, raw: RawEvent) -> Event | None:
         id = text_of(raw.data, "friendshipId")
-        payload = await patiently(lambda: self._puppet.friendship_payload(id))
+        payload = await with_retries(lambda: self._puppet.friendship_payload(id))
         who = self._directory.resolve_id(payload.contact_id)
         if not who or payload.type not in (CONFIRMED, REQUESTED):
             log.info("%s: friendship of type %s dropped", raw.account, payload.type)
             return None
-        if payload.type == CONFIRMED:  # what is known of them is from before: read them anew
+        if payload.type == CONFIRMED:  # the known data is outdated: read it again
             contact = await self._new_friend(who)
             return FriendAdded(raw.account, raw.id, raw.at, who, contact.name)
         contact = await self._person(who)
         return FriendRequested(raw.account, raw.id, raw.at, who, id, hello_of(payload.hello), contact.name)
 
     async def _new_friend(self, id: str) -> Contact:
-        """Read a person who has become a friend. One who cannot be read, or is not called one, is a friend all the
-        same: the event says so."""
+        """Read a person who has become a friend. A person who cannot be read, or is not listed as a friend, still
+        counts as one, because of the event."""
         try:
-            await patiently(lambda: self._reader.read_contact(id, fresh=True))
+            await with_retries(lambda: self._reader.read_contact(id, fresh=True))
         except WeChatOffline:
             raise
         except WeChatError as error:
@@ -234,7 +236,7 @@ class EventResolver:
 
     async def _invitation(self, raw: RawEvent) -> Event | None:
         id = text_of(raw.data, "roomInvitationId")
-        payload = await patiently(lambda: self._puppet.room_invitation_payload(id))
+        payload = await with_retries(lambda: self._puppet.room_invitation_payload(id))
         return RoomInvited(raw.account, raw.id, raw.at, id, payload.inviter_id, clean_name(payload.topic))
 
     async def _room_event(self, raw: RawEvent, placed: Placed) -> Event | None:

@@ -104,7 +104,7 @@ class Message(Event):
     name: str  # their nickname, for display only
     text: str
     kind: MessageKind = MessageKind.TEXT
-    target: str = ""  # where a card leads, if the message itself says it: a link's URL, a contact's id
+    target: str = ""  # the target of a card, if the message contains it: a link's URL, a contact's id
     quoted: str = ""  # what a reply quotes
     quoted_kind: MessageKind = MessageKind.TEXT
     quoted_by: str = ""  # the id or name of who is quoted
@@ -187,7 +187,7 @@ class GroupMessage(Message):
     mentioned: bool = False
     by_name: bool = False
     arrived_at: float = 0.0  # Unix seconds, by the clock here
-    own_name: str = ""  # what the assistant is called in the group, if that is a name of its own
+    own_name: str = ""  # the assistant's alias in the group, if it has one
     typed: str = ""
     file_name: str = ""
 

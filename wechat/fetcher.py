@@ -17,9 +17,9 @@ from wechat.received_file import ReceivedFile
 
 SECONDS: Final = 60.0
 MAX_REDIRECTS: Final = 3  # within one host; to another host none is followed
-HEADERS: Final = frozenset({"accept", "cookie", "referer", "user-agent"})  # those of a gateway's that are sent
+HEADERS: Final = frozenset({"accept", "cookie", "referer", "user-agent"})  # headers given by a gateway that are sent
 REDIRECTS: Final = (301, 302, 303, 307, 308)
-# Addresses in which another one stands: NAT64 and 6to4.
+# Addresses that embed another one: NAT64 and 6to4.
 WRAPPING: Final = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16")))
 
 
@@ -106,7 +106,7 @@ def _usable(address: str) -> URL:
 
 
 def _is_private_literal(host: str) -> bool:
-    """Whether the host is itself a private IP address: aiohttp resolves no such."""
+    """Whether the host is a private IP address: aiohttp does not resolve those."""
     try:
         return not is_public(host)
     except ValueError:

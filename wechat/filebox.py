@@ -35,8 +35,8 @@ async def to_box(media: Media, wire: Wire) -> str:
 async def from_box(
     box: str, wire: Wire, *, limit: int = LARGEST, on_disk: bool = False, private_hosts: Collection[str] = ()
 ) -> Media:
-    """Return the file of a box, fetched at once: the gateway does not keep it long. `on_disk`: large ones in a
-    temporary file.
+    """Return the file of a box, fetched immediately, because the gateway keeps it only for a short time. `on_disk`:
+    large ones in a temporary file.
 
     Raises WeChatRefused for an invalid or too large box.
     """

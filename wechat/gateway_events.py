@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-UNREAD_PAUSE = 5.0  # seconds until failed reads are retried; doubled each time
-UNREAD_LONGEST = 600.0
-TELL_AGAIN = 60.0  # seconds until a failed notification of the listener is repeated
+REREAD_PAUSE = 5.0  # seconds until failed reads are retried; doubled each time
+LONGEST_REREAD_PAUSE = 600.0
+REPORT_RETRY_SECONDS = 60.0  # seconds until a failed notification of the listener is repeated
 # By the status of Wechaty's scan event; 1 (cancelled) and 5 (timed out) end a code.
 SCAN_STATES = {1: ScanState.EXPIRED, 3: ScanState.SCANNED, 4: ScanState.SCANNED, 5: ScanState.EXPIRED}
 LISTS = ("lists", "")  # entries of `_stale`: read the lists again, report `found`
@@ -64,7 +64,7 @@ class GatewayEvents:
         """The connection is closed."""
         self._leave()
         self._puppet.detach()
-        self._scanned = self._assistant.qr_code = ""  # a code of a gateway that is gone logs nobody in
+        self._scanned = self._assistant.qr_code = ""  # the login code of a stopped gateway no longer works
         self._assistant.scan_state = ScanState.NONE
         await self._assistant.set_state(state, reason)
 
@@ -175,7 +175,7 @@ class GatewayEvents:
     # ---- reading again ----
 
     async def _prepare(self) -> None:
-        """After a login, read new entries, become ONLINE, then read the others."""
+        """After a login, read new entries, become ONLINE, then read the others once all accounts are online."""
         assistant, since = self._assistant, self._lost_at
         rooms, contacts = list(self._directory.rooms), list(self._directory.contacts)
         await assistant.set_state(State.SYNCING)
@@ -183,6 +183,7 @@ class GatewayEvents:
             await self._read_with_retries()
             await assistant.set_state(State.ONLINE)
             self._online.set()
+            await assistant.bring_up.wait()
             await self._report(since)
             if rooms or contacts:
                 await assistant._sync.read_again(rooms, contacts)
@@ -194,10 +195,10 @@ class GatewayEvents:
 
     async def _retry_reading(self) -> None:
         """Retry reading the listed entries that failed, with growing waits."""
-        pause = UNREAD_PAUSE
+        pause = REREAD_PAUSE
         while self._assistant._sync.unread:
             await asyncio.sleep(pause)
-            pause = min(pause * 2, UNREAD_LONGEST)
+            pause = min(pause * 2, LONGEST_REREAD_PAUSE)
             try:
                 await self._assistant._sync.read_new()
             except WeChatOffline:
@@ -225,7 +226,7 @@ class GatewayEvents:
         if await self._assistant.report_synced(since, found):
             self._assistant._sync.found -= found
         else:
-            asyncio.get_running_loop().call_later(TELL_AGAIN, self._read_again, *NEWS)
+            asyncio.get_running_loop().call_later(REPORT_RETRY_SECONDS, self._read_again, *NEWS)
 
     async def _report_changes(self) -> None:
         if self._assistant._sync.found:
@@ -245,6 +246,7 @@ class GatewayEvents:
         while True:
             await self._online.wait()
             await self._is_stale.wait()
+            await self._assistant.bring_up.wait()
             if not self._stale:
                 self._is_stale.clear()
                 continue

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from errors import WeChatError, WeChatNotDone, WeChatRefused, WeChatUnknown
 from wechat.account_calls import AccountCalls
-from wechat.directory_reader import patiently
+from wechat.directory_reader import with_retries
 from wechat.entities import Room
 from wechat.names import same_name
 
@@ -26,7 +26,7 @@ class GroupCalls(AccountCalls):
     async def room(self, room_id: str, *, fresh: bool = False) -> Room:
         """Return a group; `fresh`: read it without any cache."""
         if fresh:
-            return await patiently(lambda: self._reader.read_room(room_id, fresh=True))
+            return await with_retries(lambda: self._reader.read_room(room_id, fresh=True))
         return await self._reader.room(room_id)
 
     async def read_new_rooms(self) -> list[Room]:
@@ -36,10 +36,10 @@ class GroupCalls(AccountCalls):
     async def is_in_room(self, room_id: str) -> bool:
         """Whether the account is in a group: its list of groups, read now, has it, or it is not certain yet that the
         list is right. A group that it is not in is forgotten."""
-        return await self._is_listed(room_id) or not self.directory.not_listed(room_id, datetime.now(UTC))
+        return await self._is_listed(room_id) or not self.directory.record_unlisted(room_id, datetime.now(UTC))
 
     async def _is_listed(self, room_id: str) -> bool:
-        return room_id in await patiently(self._puppet_client.room_list)
+        return room_id in await with_retries(self._puppet_client.room_list)
 
     async def names_in(self, room_id: str) -> dict[str, set[str]]:
         """Read the names shown in a group: members by their group alias and by their nickname."""

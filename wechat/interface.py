@@ -47,8 +47,8 @@ class Capability(StrEnum):
     ROOM_MESSAGES = "room_messages"  # receives and sends messages in groups
     ACCEPT_FRIEND = "accept_friend"
     SET_ALIAS = "set_alias"
-    JOIN_BY_CODE = "join_by_code"  # groups are made by staff; people join them by a QR code, nobody is added
-    GROUP_TASKS = "group_tasks"  # what is said to a group is sent once a member of staff has confirmed it
+    JOIN_BY_CODE = "join_by_code"  # groups are created by staff; people join by a QR code and cannot be added
+    GROUP_TASKS = "group_tasks"  # messages to a group are sent once a member of staff has confirmed them
     LOG_OUT = "log_out"  # the account can be logged out, and in again by scanning a code
     WRITE_FIRST = "write_first"  # may write to people who have not written recently
     CONTACT_CARD = "contact_card"
@@ -59,7 +59,7 @@ class Capability(StrEnum):
     SEND_ONCE = "send_once"  # recognises a message that is sent again after a crash
     CATCH_UP = "catch_up"  # provides messages sent while the bot was away
     SESSIONS = "sessions"  # talks with customers are sessions, which staff may take over in their own client
-    STAFF_CLIENT = "staff_client"  # who asks for a person is handed to staff in their own client
+    STAFF_CLIENT = "staff_client"  # customers who ask for a person are handed to staff in their own client
 
 
 PUPPET: Final = frozenset(Capability) - {
@@ -155,7 +155,7 @@ class WeChat(Protocol):
     async def resolve(self, raw: RawEvent, placed: Callable[[str], None] = ...) -> Event | None:
         """Read the payload of a raw event; None if it is ignored (unknown kind, own echo).
 
-        `placed` is called with the conversation as soon as it is known, since the rest may take long.
+        `placed` is called with the conversation as soon as it is known, since the remaining calls may take long.
         """
 
     # Sending. Each call returns WeChat's message id, or "" if the gateway provides none. A channel with SEND_ONCE

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
-SEPARATOR: Final = "\u2005"  # what WeChat puts after a mention it made itself
+SEPARATOR: Final = "\u2005"  # the character that WeChat appends to an inserted mention
 ENDS: Final = (SEPARATOR, " ", "\n", "，", ",", "。", "：", ":", "！", "!", "？", "?", "、")
 _EVERYBODY: Final = re.compile("@(?:所有人|全体成员|all\\b|everyone\\b)", re.IGNORECASE)
 LONGEST_NAME: Final = 64
@@ -14,7 +14,7 @@ MAX_MARKS: Final = 100  # number of @ in a message that are considered
 _BLANKS: Final = re.compile(r"\s+")
 
 
-def is_called(text: str, names: list[str]) -> bool:
+def mentions_name(text: str, names: list[str]) -> bool:
     """Whether one of `names` is mentioned: "@name" followed by U+2005, a space, a newline, or the end."""
     for start in _marks(text):
         for name in names:
@@ -29,13 +29,13 @@ def is_to_everybody(text: str) -> bool:
     return _EVERYBODY.search(text) is not None
 
 
-def called(text: str, find: Callable[[str], list[str]]) -> tuple[str, ...]:
+def mentioned_ids(text: str, find: Callable[[str], list[str]]) -> tuple[str, ...]:
     """Return the ids of the people mentioned. `find` returns the ids with a name; ambiguous names are ignored."""
     ids: dict[str, None] = {}
     for start in _marks(text):
         end = text.find("@", start)
         words = text[start : end if end >= 0 else len(text)]
-        for name in dict.fromkeys((*readings(words), *readings(words.lstrip()))):
+        for name in dict.fromkeys((*possible_names(words), *possible_names(words.lstrip()))):
             found = find(name)
             if len(found) == 1:
                 ids[found[0]] = None
@@ -51,7 +51,7 @@ def _marks(text: str) -> Iterator[int]:
         at, left = text.find("@", at + 1), left - 1
 
 
-def readings(words: str) -> Iterator[str]:
+def possible_names(words: str) -> Iterator[str]:
     """Yield the possible names at the beginning of `words`, most likely first.
 
     A name ends at U+2005; without that, it is the line or shorter parts of it, since names may contain blanks.

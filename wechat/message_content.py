@@ -18,7 +18,7 @@ from wechat.bounded_xml import parse, text_at
 from wechat.events import MessageKind
 from wechat.names import clean_name
 
-MAX_TEXT: Final = 8_000  # characters of what a card says of itself
+MAX_TEXT: Final = 8_000  # characters of a card's description
 MAX_QUOTED: Final = 2_000
 _PREFIX: Final = re.compile(r"[\w@.-]{1,100}:\s*(?:<br/>|\n)\s*(?=<|&lt;)")  # "wxid_1:\n<msg>": who speaks in a group
 _ESCAPED: Final = re.compile(r"\s*&lt;(?:\?xml|msg|sysmsg|appmsg)\b")

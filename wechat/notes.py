@@ -46,6 +46,4 @@ def note_in(text: str) -> Note | None:
     if not _WORDS.search(text):
         return None
     text = re.sub(r"<[^<>]{1,200}>", "", text.strip())  # 发送朋友验证 is a link in some
-    if len(text) > 300:
-        return None
     return next((note for note, pattern in _NOTES if pattern.fullmatch(text)), None)

@@ -119,5 +119,5 @@ def of_tls(error: ssl.SSLError, name: str) -> Reason:
         if error.verify_code == HOSTNAME_MISMATCH:
             return Reason(Problem.SERVER_NAME, name)
         return Reason(Problem.CERTIFICATE, error.verify_message)
-    why = error.reason or type(error).__name__
+    why = getattr(error, "reason", None) or type(error).__name__  # only errors of OpenSSL have a reason
     return Reason(Problem.NO_TLS if why == "WRONG_VERSION_NUMBER" else Problem.TLS, why)

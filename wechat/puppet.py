@@ -135,6 +135,10 @@ class PatchedPuppet(PuppetService):  # type: ignore[misc]  # the SDK is untyped
         """Remove a member."""
         await self.call("RoomDel", pb.RoomDelRequest(id=room_id, contact_id=contact_id))
 
+    async def room_quit(self, room_id: str) -> None:
+        """Leave a group."""
+        await self.call("RoomQuit", pb.Id(id=room_id))
+
     async def room_topic(self, room_id: str, new_topic: str | None = None) -> str:
         """Read the topic, or set it."""
         request = pb.RoomTopicRequest(id=room_id, topic=new_topic, topic_wrapped=_wrapped(new_topic))

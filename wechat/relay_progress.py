@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from typing import Final
+
 from protocol.relaying import ACKNOWLEDGED, EPOCH, RESUME, Position
+
+# Seconds between two changes of the acknowledgement. Calls in between repeat the last one: headers that repeat are
+# neither encoded nor decoded again. The calls that monitor the gateway carry the last acknowledgement at any rate.
+ACKNOWLEDGE_EVERY: Final = 0.25
 
 
 class RelayProgress:
     """Position and epoch for a relay. Stays empty with other gateways, which ignore the metadata."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._acknowledged: Position | None = None  # as in the last call
+        self._acknowledged_at = 0.0
         self._epoch = 0
         self._journal = ""  # id of the connected relay's journal
         self._stored: Position | None = None  # all events up to here are stored
@@ -17,6 +28,7 @@ class RelayProgress:
     def begin(self, epoch: int, position: str) -> None:
         """Set the epoch of this process and the stored position."""
         self._epoch, self._stored = epoch, Position.parse(position)
+        self._acknowledged = None
 
     def opened(self, journal: str) -> None:
         """A stream was opened; `journal` is "" if the gateway is not a relay."""
@@ -31,8 +43,8 @@ class RelayProgress:
         return str(Position(self._journal, number))
 
     def passed(self, number: int) -> None:
-        """Record an event that is not stored. It is acknowledged with the next stored one, or at once if none is
-        pending.
+        """Record an event that is not stored. It is acknowledged with the next stored one, or immediately if
+        none is pending.
         """
         if not (self._journal and number):
             return
@@ -56,5 +68,12 @@ class RelayProgress:
         """Return the metadata that depends on the current position."""
         metadata = {RESUME: str(self._stored or "new")} if resuming and self._epoch else {}
         if self._stored and self._stored.journal == self._journal:
-            metadata[ACKNOWLEDGED] = str(self._stored)
+            metadata[ACKNOWLEDGED] = str(self._acknowledgement(self._stored))
         return metadata
+
+    def _acknowledgement(self, stored: Position) -> Position:
+        now, last = self._clock(), self._acknowledged
+        if last is None or last.journal != stored.journal or now - self._acknowledged_at >= ACKNOWLEDGE_EVERY:
+            last, self._acknowledged_at = stored, now
+        self._acknowledged = last
+        return last

@@ -1,7 +1,7 @@
 """Typed text that looks like a message of another kind.
 
-A quoting reply comes as a text that is XML. Somebody can type such XML, or a line such as “"张三" 撤回了一条消息”, and
-hide words in it: the others see all of it.
+A quoting reply comes as a text that is XML. A person can type such XML, or a line such as “"张三" 撤回了一条消息”, to
+hide words in it, although the others see all of it.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ CALLS_AT_ONCE: Final = 32  # without a limit, calls would queue until their dead
 CHUNK: Final = 64 * 1024
 
 # Exceptions raised for a lost connection. AttributeError and AssertionError come from grpclib when the connection is
-# lost between two of its own steps.
+# lost between two of its steps.
 LOST: Final = (
     StreamTerminatedError,
     ProtocolError,
@@ -83,7 +83,10 @@ class CancelOnce(DeadlineWrapper):
 
 
 class Wire:
-    """The calls of a connection. After its loss a new Wire is created, and this one fails every call."""
+    """The calls of a connection. After its loss a new Wire is created, and this one fails every call.
+
+    `may_call`: whether calls are allowed now; without it they raise WeChatOffline.
+    """
 
     def __init__(
         self,
@@ -93,8 +96,10 @@ class Wire:
         concurrency: int = CALLS_AT_ONCE,
         relay: RelayProgress | None = None,
         clock: GatewayClock | None = None,
+        may_call: Callable[[], bool] = lambda: True,
     ) -> None:
         self.channel = channel
+        self._may_call = may_call
         self._clock = clock or GatewayClock()
         self._relay = relay or RelayProgress()
         self.metadata = {"authorization": f"Wechaty {token}"} if token else {}
@@ -156,7 +161,10 @@ class Wire:
         return str(_given(call, answer).id)
 
     async def download(self, id: str, take: Callable[[bytes], Awaitable[None]], timeout: float = 120.0) -> None:
-        """Fetch bytes the gateway keeps. Never ask for an id of an earlier session: the gateway's process dies."""
+        """Fetch bytes the gateway keeps.
+
+        Never request an id of an earlier session: the gateway's process would crash.
+        """
         call, asked = CALLS["Download"], _cancels()
         async with self._slots:
             try:
@@ -170,7 +178,7 @@ class Wire:
                 raise self._translated(call, error, True, asked) from None
 
     def _open(self, call: ProtocolCall, cardinality: Cardinality, timeout: float | None) -> Stream[Any, Any]:
-        if self._closed:
+        if self._closed or not self._may_call():
             raise WeChatOffline(call.name, "not connected")
         metadata = self.metadata | self._relay.current(resuming=call.name == "Event")
         return self.channel.request(
@@ -194,7 +202,7 @@ class Wire:
     def _translated(self, call: ProtocolCall, error: Exception, sent: bool, asked: int) -> BaseException:
         """Translate an error.
 
-        If the task was also cancelled by somebody else, return CancelledError instead. `asked`: cancellations before
+        If the task was also cancelled by its owner, return CancelledError instead. `asked`: cancellations before
         the call.
         """
         task = asyncio.current_task()

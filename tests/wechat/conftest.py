@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+import stamina
 
 from sandbox.gateway.server import PuppetServer
 from sandbox.world.world import World
 from tests.official import official
 from tests.wechat.recording_listener import QUICK, RecordedAccount, RecordingListener, settings
+from tests.wechat.scripted_wire import ScriptedAccount
 from wechat.assistant import Assistant
+from wechat.bring_up import BringUp
 from wechat.connection import Timing
 
 __all__ = ["official"]
@@ -36,10 +39,16 @@ async def connect() -> AsyncIterator[Connect]:
     running: list[Assistant] = []
 
     async def start(
-        endpoint: str, token: str = "", timing: Timing = QUICK, rows: Any = None, **more: Any
+        endpoint: str,
+        token: str = "",
+        timing: Timing = QUICK,
+        rows: Any = None,
+        may_call: Callable[[], bool] = lambda: True,
+        bring_up: BringUp | None = None,
+        **more: Any,
     ) -> RecordedAccount:
         listener = RecordingListener()
-        assistant = Assistant(settings(endpoint, token, **more), listener, timing)
+        assistant = Assistant(settings(endpoint, token, **more), listener, timing, may_call=may_call, bring_up=bring_up)
         if rows is not None:
             assistant.directory.load(rows)
         running.append(assistant)
@@ -72,3 +81,12 @@ async def recorded(server: PuppetServer, connect: Connect) -> RecordedAccount:
     recorded = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
     await recorded.online()
     return recorded
+
+
+@pytest_asyncio.fixture
+async def account() -> AsyncIterator[ScriptedAccount]:
+    """An account whose gateway's answers are scripted; failed reads are retried without waiting."""
+    with stamina.set_testing(True, attempts=100, cap=True):
+        scripted = ScriptedAccount()
+        yield scripted
+        await scripted.assistant.stop()

@@ -46,23 +46,23 @@ class RecordingListener:
         if self.on_taken is not None:
             await self.on_taken(raw)
         self.raws.append(raw)
-        await self._tell()
+        await self._notify()
 
     async def state_changed(self, account: str, state: State, reason: str) -> None:
         self.states.append((state, reason))
-        await self._tell()
+        await self._notify()
 
     async def scanned(self, account: str, qr_code: str) -> None:
         self.codes.append(qr_code)
-        await self._tell()
+        await self._notify()
 
     async def synced(self, account: str, since: datetime | None, changed: Iterable[str]) -> None:
         if self.on_synced is not None:
             self.on_synced()
         self.syncs.append((since, set(changed)))
-        await self._tell()
+        await self._notify()
 
-    async def _tell(self) -> None:
+    async def _notify(self) -> None:
         async with self.news:
             self.news.notify_all()
 

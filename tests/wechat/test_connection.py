@@ -12,15 +12,17 @@ import pytest
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 
-from errors import WeChatOffline
+from errors import WeChatOffline, WeChatUnknown
 from protocol import puppet_pb2 as pb
 from protocol.certificates import WECHATY_CA
 from sandbox.gateway.server import PuppetServer
 from sandbox.world.world import SONG, World
+from tests.waiting import until
 from tests.wechat.conftest import TOKEN, Connect
 from tests.wechat.recording_listener import RecordedAccount
 from wechat.connection import HELD, Timing
 from wechat.interface import State
+from wechat.problems import Problem, Reason
 
 
 async def test_unreachable_gateway_at_start_is_retried(world: World, connect: Connect) -> None:
@@ -57,6 +59,29 @@ async def test_stream_opens_before_start(recorded: RecordedAccount, world: World
     assert [call["name"] for call in calls].count("Start") == 1
 
 
+async def test_no_call_while_calls_are_not_allowed(server: PuppetServer, world: World, connect: Connect) -> None:
+    allowed = [True]
+    recorded = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False, may_call=lambda: allowed[0])
+    await recorded.online()
+    world.faults.call("MessageSendText", "hang")
+    sending = asyncio.create_task(recorded.assistant.send_text(SONG, "慢"))
+    await until(lambda: world.trace.of("weimi1001")[-1]["name"] == "MessageSendText", "the gateway has the call")
+    called = len(world.trace.of("weimi1001"))
+    allowed[0] = False
+    with pytest.raises(WeChatOffline):
+        await recorded.assistant.room("R:1", fresh=True)
+    recorded.assistant.disconnect()
+    with pytest.raises(WeChatUnknown):
+        await sending
+    await recorded.listener.state(State.CONNECTING)
+    await until(lambda: not server.listening, "the event stream is free for the next holder")
+    assert await recorded.assistant._connection._attempt() == (State.CONNECTING, Reason(Problem.STOPPED))
+    later = {call["name"] for call in world.trace.of("weimi1001")[called:]}
+    assert later <= {"Version"}, "one may have been under way"
+    allowed[0] = True
+    await recorded.online()
+
+
 async def test_orderly_end_of_stream_is_a_lost_connection(server: PuppetServer, recorded: RecordedAccount) -> None:
     server._events.end()
     reason = await recorded.listener.state(State.CONNECTING)
@@ -71,7 +96,7 @@ async def test_logout_and_login_within_a_session(world: World, recorded: Recorde
         await recorded.assistant.send_text(SONG, "谁在？")
     world.accounts.login("weimi1001")
     await recorded.online()
-    assert recorded.listener.syncs[-1][0] is not None  # since when things may have been missed
+    assert recorded.listener.syncs[-1][0] is not None  # since when events may have been missed
     await recorded.assistant.send_text(SONG, "我在")
     assert State.CONNECTING not in [state for state, _ in recorded.listener.states]
 
@@ -199,29 +224,6 @@ async def test_frozen_gateway_is_detected_within_ten_seconds(server: PuppetServe
     assert time.monotonic() - began < 10
     server.thaw()
     await recorded.online()
-
-
-async def test_missing_first_event_is_tolerated(
-    world: World, connect: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Some gateways send no heartbeat when the stream opens."""
-    server = PuppetServer(world, "weimi1001", TOKEN)
-    tell = server._events._claim
-
-    def claim() -> object:
-        outbox = tell()
-        outbox._items.clear()
-        outbox.tell("login", {"contactId": world.accounts.person("weimi1001").id}, 0.5)
-        return outbox
-
-    monkeypatch.setattr(server._events, "_claim", claim)
-    await server.start()
-    recorded = await connect(
-        f"127.0.0.1:{server.port}", TOKEN, tls=False, timing=Timing(first_event=0.1, login_grace=0.1)
-    )
-    await recorded.listener.state(State.LOGGED_OUT)
-    await recorded.online()
-    await server.stop()
 
 
 async def test_failing_listener_gets_the_event_again(recorded: RecordedAccount, world: World) -> None:

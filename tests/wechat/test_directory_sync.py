@@ -8,40 +8,18 @@ from typing import Any
 
 import pytest
 
-from errors import WeChatRefused, WeChatTooFast
 from protocol import puppet_pb2 as pb
 from sandbox.gateway.server import PuppetServer
 from sandbox.world.world import ADMIN, SONG, WENLONG, XUANFENG, ZHIDUO, World
 from tests.waiting import until
 from tests.wechat.conftest import TOKEN, Connect
+from tests.wechat.directory_restarts import ME, reported_changes, restart
 from tests.wechat.recording_listener import RecordedAccount
 from wechat.interface import State
-
-ME = "wxid_weimi1001"
 
 
 def calls(world: World, name: str) -> list[Any]:
     return [one for one in world.trace.of("weimi1001") if one["what"] == "call" and one["name"] == name]
-
-
-async def restart(server: PuppetServer, recorded: RecordedAccount, meanwhile: Any) -> None:
-    """Disconnect the account while something happens, and clear the recorded reports."""
-    server.kill()
-    await recorded.listener.state(State.CONNECTING)
-    meanwhile()
-    recorded.listener.syncs.clear()
-    await server.start()
-    await wait_for_sync(recorded)
-
-
-async def wait_for_sync(recorded: RecordedAccount) -> None:
-    """Wait for what is new, and for the rest."""
-    await recorded.listener.until(lambda: sum(since is not None for since, _ in recorded.listener.syncs) >= 2)
-
-
-def reported_changes(recorded: RecordedAccount) -> set[str]:
-    """What was reported."""
-    return set().union(*(ids for _, ids in recorded.listener.syncs))
 
 
 async def test_first_login_reads_everything_and_reports_no_change(
@@ -163,7 +141,7 @@ async def test_report_rejected_by_the_listener_is_repeated(
     server: PuppetServer, world: World, recorded: RecordedAccount, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
     monkeypatch.setattr("wechat.assistant.STORE_ATTEMPTS", 3)
-    monkeypatch.setattr("wechat.gateway_events.TELL_AGAIN", 0.1)
+    monkeypatch.setattr("wechat.gateway_events.REPORT_RETRY_SECONDS", 0.1)
     await recorded.listener.until(lambda: recorded.listener.syncs)
     failures = iter([OSError("disk full")] * times)
 
@@ -178,33 +156,6 @@ async def test_report_rejected_by_the_listener_is_repeated(
     recorded.listener.syncs.clear()
     await server.start()
     await recorded.listener.until(lambda: reported_changes(recorded) == {WENLONG})
-
-
-async def test_unreadable_group_does_not_abort_the_sync(
-    server: PuppetServer, world: World, recorded: RecordedAccount, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first, second = (world.add_room(SONG, [ME, ZHIDUO], topic) for topic in ("一", "二"))
-    await recorded.assistant.read_new_rooms()
-    puppet = recorded.assistant._puppet_client
-    read, read_list, refused = puppet.room_payload, puppet.room_list, []
-
-    async def room_payload(id: str) -> Any:
-        if id != first.id:
-            return await read(id)
-        refused.append(id)
-        raise WeChatRefused("RoomPayload", "no")
-
-    async def room_list() -> list[str]:
-        if refused:
-            refused.clear()
-            raise WeChatTooFast("RoomList", "操作过于频繁")
-        return await read_list()
-
-    monkeypatch.setattr(puppet, "room_payload", room_payload)
-    monkeypatch.setattr(puppet, "room_list", room_list)
-    await restart(server, recorded, lambda: world.rooms.let_in(second, [XUANFENG], SONG))
-    assert XUANFENG in recorded.assistant.directory.rooms[second.id].member_ids
-    assert first.id in recorded.assistant.directory.rooms
 
 
 @pytest.mark.parametrize("restarted", [False, True])
@@ -229,36 +180,6 @@ async def test_contact_of_the_first_list_is_never_new(
     server.send_raw(pb.EventResponse(type=pb.EVENT_READY, payload='{"data": "ready"}'))
     await recorded.listener.until(lambda: reported_changes(recorded))
     assert reported_changes(recorded) == {WENLONG}
-
-
-async def test_unreadable_group_is_not_lost(server: PuppetServer, world: World, recorded: RecordedAccount) -> None:
-    room = world.add_room(SONG, [ME, ZHIDUO], "读不到")
-    await recorded.assistant.read_new_rooms()
-    await restart(server, recorded, lambda: world.faults.call("RoomPayload", "fail"))
-    assert reported_changes(recorded) == set()
-    assert room.id in recorded.assistant.directory.rooms
-
-
-async def test_failing_calls_only_delay_the_sync(server: PuppetServer, world: World, connect: Connect) -> None:
-    world.add_crowd("weimi1001", 50)
-    world.faults.call("ContactPayload", "fail", probability=0.2)
-    world.faults.call("ContactList", "fail", count=4)
-    recorded = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
-    await recorded.online()
-    friends = [c for c in recorded.assistant.directory.contacts.values() if c.friend]
-    assert len(friends) >= 50  # of 54: one in 125 fails three times
-
-
-async def test_unreadable_contact_is_read_later(
-    server: PuppetServer, world: World, connect: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("wechat.gateway_events.UNREAD_PAUSE", 0.05)
-    room = world.add_room(SONG, [ME, ZHIDUO], "读得晚")
-    world.faults.call("RoomPayload", "fail", count=4)
-    recorded = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)
-    await recorded.online()
-    await recorded.listener.until(lambda: room.id in reported_changes(recorded))
-    assert recorded.assistant.directory.rooms[room.id].topic == "读得晚"
 
 
 async def test_events_update_the_directory_without_reads(world: World, recorded: RecordedAccount) -> None:

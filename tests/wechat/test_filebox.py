@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 import socket
 from collections.abc import AsyncIterator
@@ -13,7 +12,6 @@ import pytest
 from aiohttp import web
 
 from errors import WeChatError, WeChatRefused
-from wechat.fetcher import is_public
 from wechat.filebox import from_box
 from wechat.wire import Wire
 
@@ -22,7 +20,7 @@ NO_WIRE = cast(Wire, None)  # boxes that are fetched elsewhere ask none
 
 
 class Site:
-    """A web server that records request headers; /loop redirects to itself, /away to `elsewhere`."""
+    """A web server that records request headers; /moved redirects to /file, /away to `elsewhere`."""
 
     def __init__(self) -> None:
         self.asked: list[dict[str, str]] = []
@@ -30,7 +28,7 @@ class Site:
 
     async def answer(self, request: web.Request) -> web.Response:
         self.asked.append({name.lower(): value for name, value in request.headers.items()})
-        to = {"/loop": "/loop", "/moved": "/file", "/away": self.elsewhere}.get(request.path)
+        to = {"/moved": "/file", "/away": self.elsewhere}.get(request.path)
         if to is not None:
             raise web.HTTPFound(to)
         return web.Response(body=b"bytes")
@@ -60,28 +58,9 @@ def box(**data: Any) -> str:
     return json.dumps({"name": "a.txt", **data})
 
 
-def base64_box(size: int) -> str:
-    return box(type=1, base64=base64.b64encode(bytes(size)).decode())
-
-
-async def test_base64_size_is_limited() -> None:
-    assert len((await from_box(base64_box(6000), NO_WIRE, limit=6000)).data) == 6000
-    with pytest.raises(WeChatRefused, match="more than 6000 bytes"):
-        await from_box(base64_box(20_000), NO_WIRE, limit=6000)
-
-
 async def test_deeply_nested_box_is_rejected() -> None:
     with pytest.raises(WeChatRefused, match="invalid file box"):
         await from_box("[" * 100_000 + "]" * 100_000, NO_WIRE)
-
-
-async def test_only_download_headers_are_sent(sites: tuple[Site, Site]) -> None:
-    site, _ = sites
-    headers = {"Authorization": "Bearer stolen", "X-Forwarded-For": "127.0.0.1", "Referer": "https://wx.qq.com/"}
-    asking = box(type=2, url=f"{site.url}/file", headers=headers)
-    assert (await from_box(asking, NO_WIRE, private_hosts=HERE)).data == b"bytes"
-    assert site.asked[0]["referer"] == "https://wx.qq.com/"
-    assert not {"authorization", "x-forwarded-for"} & site.asked[0].keys()
 
 
 async def test_redirect_is_followed_on_the_same_host_only(sites: tuple[Site, Site]) -> None:
@@ -90,12 +69,6 @@ async def test_redirect_is_followed_on_the_same_host_only(sites: tuple[Site, Sit
     with pytest.raises(WeChatRefused, match="another host"):
         await from_box(box(type=2, url=f"{site.url}/away"), NO_WIRE, private_hosts=HERE)
     assert other.asked == []
-
-
-async def test_endless_redirect_is_rejected(sites: tuple[Site, Site]) -> None:
-    site, _ = sites
-    with pytest.raises(WeChatRefused, match="more than 3 times"):
-        await from_box(box(type=2, url=f"{site.url}/loop"), NO_WIRE, private_hosts=HERE)
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "no address", ""])
@@ -131,8 +104,3 @@ async def test_name_resolving_to_a_private_address_is_rejected(
     with pytest.raises(WeChatRefused, match="private"):
         await from_box(box(type=2, url=f"http://rebound.example:{port}/file"), NO_WIRE)
     assert site.asked == []
-
-
-def test_public_addresses_are_allowed() -> None:
-    assert is_public("93.184.215.14")
-    assert is_public("2606:2800:21f:cb07:6820:80da:af6b:8b2c")

@@ -86,7 +86,7 @@ async def test_malformed_stored_data_resolves_to_nothing(recorded: RecordedAccou
             try:
                 event = await recorded.assistant.resolve(raw)
                 names = getattr(event, "contact_ids", ())
-                assert event is None or (data == {"roomId": "r"} and not names)  # it names nobody
+                assert event is None or (data == {"roomId": "r"} and not names)  # it names no one
             except WeChatError as error:
                 pytest.fail(f"{kind} {data}: {error}")
 

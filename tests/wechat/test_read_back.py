@@ -1,4 +1,4 @@
-"""Changes with a lost response, or whose read-back fails temporarily: the actual result is reported."""
+"""Changes with a lost response or a temporarily failing read-back: the actual result is reported."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class Gateway:
 
 
 WORKED = "worked"  # the session was opened and the account started before it was lost
-REFUSED, LOST = Reason(Problem.TOKEN_REFUSED), Reason(Problem.NO_ANSWER)
+REFUSED, LOST, HELD = Reason(Problem.TOKEN_REFUSED), Reason(Problem.NO_ANSWER), Reason(Problem.HELD)
 
 
 @pytest.fixture
@@ -95,6 +95,11 @@ async def test_unreachable_gateway_backs_off(run: Any) -> None:
     gateway = await run(*[OSError("Connection refused")] * 9)
     assert gateway.waits == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
     assert set(gateway.states) == {State.CONNECTING}
+
+
+async def test_stream_of_another_client_is_retried_every_two_seconds(run: Any) -> None:
+    gateway = await run(*[HELD] * 5, LOST)
+    assert gateway.waits == [0.5, 1, 2, 2, 2, 16]
 
 
 async def test_working_session_resets_the_backoff(run: Any) -> None:

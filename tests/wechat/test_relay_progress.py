@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from wechat.relay_progress import RelayProgress
+from collections.abc import Callable
+from itertools import count
+
+from wechat.relay_progress import ACKNOWLEDGE_EVERY, RelayProgress
 
 JOURNAL = "ab12"
 
 
-def _begun(position: str = "") -> RelayProgress:
-    progress = RelayProgress()
+def _begun(position: str = "", clock: Callable[[], float] | None = None) -> RelayProgress:
+    progress = RelayProgress(clock or count(0, ACKNOWLEDGE_EVERY).__next__)
     progress.begin(7, position)
     return progress
 
@@ -44,3 +47,67 @@ def test_position_of_another_journal_is_ignored() -> None:
     progress.acknowledge("ff00:12")
     progress.acknowledge(progress.position_of(1))
     assert progress.current(resuming=False) == {"relay-acknowledged": "ab12:1"}
+
+
+def test_calls_in_quick_succession_repeat_the_last_acknowledgement() -> None:
+    now = 0.0
+    progress = _begun(clock=lambda: now)
+    progress.opened(JOURNAL)
+    acknowledged = []
+    for number in range(1, 9):
+        progress.acknowledge(progress.position_of(number))
+        acknowledged.append(progress.current(resuming=False)["relay-acknowledged"])
+        now += ACKNOWLEDGE_EVERY / 4
+    assert acknowledged == ["ab12:1"] * 4 + ["ab12:5"] * 4
+    assert progress.current(resuming=True)["relay-resume"] == "ab12:8", "resuming is exact"
+    now += ACKNOWLEDGE_EVERY
+    assert progress.current(resuming=False) == {"relay-acknowledged": "ab12:8"}, "the last one is never left out"
+
+
+def test_acknowledgement_follows_a_new_journal_at_once() -> None:
+    progress = _begun(clock=lambda: 0.0)
+    progress.opened(JOURNAL)
+    progress.acknowledge(progress.position_of(5))
+    assert progress.current(resuming=False) == {"relay-acknowledged": "ab12:5"}
+    progress.opened("cd34")
+    assert progress.current(resuming=False) == {}
+    progress.acknowledge(progress.position_of(1))
+    assert progress.current(resuming=False) == {"relay-acknowledged": "cd34:1"}
+
+
+def test_restarted_account_acknowledges_its_stored_position() -> None:
+    progress = _begun(clock=lambda: 0.0)
+    progress.opened(JOURNAL)
+    progress.acknowledge(progress.position_of(5))
+    assert progress.current(resuming=False) == {"relay-acknowledged": "ab12:5"}
+    progress.begin(8, "ab12:3")
+    assert progress.current(resuming=True) == {"relay-acknowledged": "ab12:3", "relay-resume": "ab12:3"}
+
+
+def test_nothing_is_sent_before_an_epoch_is_set() -> None:
+    progress = RelayProgress()
+    assert progress.constant() == {}
+    assert progress.current(resuming=True) == {}
+
+
+def test_event_that_is_not_stored_waits_for_those_before_it() -> None:
+    progress = _begun()
+    progress.opened(JOURNAL)
+    progress.passed(1)
+    assert progress.current(resuming=False) == {"relay-acknowledged": "ab12:1"}, "none is pending"
+    progress = _begun()
+    progress.opened(JOURNAL)
+    progress.position_of(1)
+    progress.passed(2)
+    assert progress.current(resuming=False) == {}
+
+
+def test_events_without_a_number_or_a_relay_have_no_position() -> None:
+    progress = _begun()
+    progress.passed(5)
+    assert progress.position_of(5) == ""
+    progress.opened(JOURNAL)
+    assert progress.position_of(0) == ""
+    progress.passed(0)
+    assert progress.current(resuming=False) == {}
+    assert ACKNOWLEDGE_EVERY == 0.25

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 
@@ -30,12 +29,10 @@ from sandbox.world.world import SONG, XUANFENG, ZHIDUO, World
 from tests.waiting import SECONDS
 from tests.wechat.recording_listener import RecordedAccount, settings
 from wechat import filebox, tls
-from wechat.entities import Media
 from wechat.received_file import ReceivedFile
 from wechat.wire import Wire, translate
 
 ME = "wxid_weimi1001"
-HERE = frozenset({"127.0.0.1"})  # private hosts that may be fetched from
 
 
 @pytest.mark.parametrize(
@@ -110,13 +107,6 @@ async def test_concurrent_calls_are_limited_to_32(wire: Wire, world: World) -> N
     await asyncio.wait_for(asyncio.gather(*calls[32:]), SECONDS)
     for call in calls:
         call.cancel()
-
-
-async def test_closed_wire_is_offline(wire: Wire) -> None:
-    wire.close()
-    with pytest.raises(WeChatOffline):
-        await wire.call("ContactList", pb.Empty())
-    assert not await wire.alive(1)
 
 
 async def test_cancellation_during_loss_is_not_swallowed(wire: Wire, world: World) -> None:
@@ -208,60 +198,6 @@ def test_every_call_has_a_path() -> None:
 
 
 # ---- files ----
-
-
-@pytest.mark.parametrize(
-    ("box", "media"),
-    [
-        ({"type": 1, "name": "a.txt", "base64": "5L2g"}, Media("a.txt", "你".encode())),
-        ({"boxType": 1, "name": "../../etc/passwd", "base64": ""}, Media("passwd", b"")),
-        ({"type": 1, "name": "c:\\x\\y.txt", "base64": ""}, Media("y.txt", b"")),
-        ({"type": 1, "base64": ""}, Media("file", b"")),
-    ],
-)
-async def test_small_file_boxes(wire: Wire, box: dict[str, Any], media: Media) -> None:
-    assert await filebox.from_box(json.dumps(box), wire) == media
-
-
-@pytest.mark.parametrize(
-    "box",
-    ["", "[]", "5", "{", '{"type": 1}', '{"type": 1, "base64": 5}', '{"type": 1, "base64": "x"}', '{"type": 2}',
-     '{"type": 3}', '{"type": 7}', '{"type": 4, "name": "buffer"}', '{"type": "x"}', "{}"],
-)  # fmt: skip
-async def test_invalid_file_boxes_are_rejected(wire: Wire, box: str) -> None:
-    with pytest.raises(WeChatRefused):
-        await filebox.from_box(box, wire)
-
-
-async def test_files_behind_urls(wire: Wire) -> None:
-    async def answer(request: web.Request) -> web.Response:
-        if request.path == "/missing":
-            raise web.HTTPNotFound
-        return web.Response(body=request.headers.get("Referer", "").encode() or b"data")
-
-    app = web.Application()
-    app.router.add_get("/{any}", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    base = f"http://127.0.0.1:{runner.addresses[0][1]}"
-
-    async def fetch(limit: int = 100, **box: Any) -> bytes:
-        asked = json.dumps({"type": 2, "name": "a", **box})
-        return (await filebox.from_box(asked, wire, limit=limit, private_hosts=HERE)).data
-
-    assert await fetch(url=f"{base}/a") == b"data"
-    assert await fetch(remoteUrl=f"{base}/a") == b"data"  # as in gateways before 1.0
-    assert await fetch(url=f"{base}/a", headers={"Referer": "k"}) == b"k"
-    with pytest.raises(WeChatRefused, match="404"):
-        await fetch(url=f"{base}/missing")
-    with pytest.raises(WeChatRefused, match="more than 3 bytes"):
-        await fetch(url=f"{base}/a", limit=3)
-    await runner.cleanup()
-    with pytest.raises(WeChatUnknown):
-        await fetch(url=f"{base}/a")
-    with pytest.raises(WeChatError):
-        await fetch(url="not an address")
 
 
 async def test_oversized_download_is_aborted(wire: Wire) -> None:
