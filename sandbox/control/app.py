@@ -78,7 +78,7 @@ async def get_state(request: web.Request) -> web.Response:
 
 def _switched(world: World) -> None:
     """Tell all open pages to reload the switches."""
-    world.feed.tell_all({"type": "switches"})
+    world.feed.emit_all({"type": "switches"})
 
 
 async def put_fault(request: web.Request) -> web.Response:

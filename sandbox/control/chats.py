@@ -49,7 +49,7 @@ async def list_messages(request: web.Request) -> web.Response:
     limit = min(whole(request.query.get("limit"), 50), MAX)
     before = whole(request.query.get("before"), 0) or None
     found = world.chats.history(me.id, _chat(request, world, me), before=before, limit=limit)
-    return web.json_response({"messages": [views.message(world, said, me.id) for said in found]})
+    return web.json_response({"messages": [views.message(world, msg, me.id) for msg in found]})
 
 
 async def send(request: web.Request) -> web.Response:
@@ -61,10 +61,10 @@ async def send(request: web.Request) -> web.Response:
     world, me = actor(request)
     chat = request.match_info["chat"]
     if request.content_type.startswith("multipart/"):
-        said = await _send_file(request, world, me, chat)
+        msg = await _send_file(request, world, me, chat)
     else:
-        said = _send(world, me, chat, await body(request))
-    return web.json_response(views.message(world, said, me.id), status=201)
+        msg = _send(world, me, chat, await body(request))
+    return web.json_response(views.message(world, msg, me.id), status=201)
 
 
 async def mark_read(request: web.Request) -> web.Response:
@@ -77,8 +77,8 @@ async def mark_read(request: web.Request) -> web.Response:
 async def recall(request: web.Request) -> web.Response:
     """POST /api/people/{person}/messages/{seq}/recall: recall an own message."""
     world, me = actor(request)
-    said = world.chats.recall(me.id, whole(request.match_info["seq"], 0))
-    return web.json_response(views.message(world, said, me.id))
+    msg = world.chats.recall(me.id, whole(request.match_info["seq"], 0))
+    return web.json_response(views.message(world, msg, me.id))
 
 
 def _chat(request: web.Request, world: World, me: Person) -> str:

@@ -41,8 +41,8 @@ async def get_events(request: web.Request) -> web.StreamResponse:
             if "type" not in item:
                 yield {"type": "trace", **item}
             elif item["type"] == "message":
-                said = world.chats.visible(viewer, item["seq"])
-                seen = {"message": views.message(world, said, viewer), "line": views.chat(world, item["chat"], viewer)}
+                msg = world.chats.visible(viewer, item["seq"])
+                seen = {"message": views.message(world, msg, viewer), "line": views.chat(world, item["chat"], viewer)}
                 yield {**item, **seen}
             else:
                 yield item

@@ -30,7 +30,7 @@ async def create_person(request: web.Request) -> web.Response:
         official=flag(given, "official", False),
         phone=text(given, "phone", ""),
     )
-    world.feed.tell_all({"type": "person", "id": person.id, "name": person.name})
+    world.feed.emit_all({"type": "person", "id": person.id, "name": person.name})
     return web.json_response(views.person(world, person), status=201)
 
 

@@ -108,8 +108,8 @@ def chat(world: World, chat_id: str, viewer: str) -> Json:
     }
 
 
-def _last(world: World, said: ChatMessage) -> Json:
-    return {"text": preview(world, said), "kind": said.kind, "at": said.at, "sender": said.sender, "seq": said.seq}
+def _last(world: World, msg: ChatMessage) -> Json:
+    return {"text": preview(world, msg), "kind": msg.kind, "at": msg.at, "sender": msg.sender, "seq": msg.seq}
 
 
 def preview(world: World, message: ChatMessage) -> str:
@@ -119,38 +119,38 @@ def preview(world: World, message: ChatMessage) -> str:
     return PREVIEWS.get(message.kind, "") + (message.filename or message.text or str(message.data.get("title", "")))
 
 
-def message(world: World, said: ChatMessage, viewer: str) -> Json:
+def message(world: World, msg: ChatMessage, viewer: str) -> Json:
     """A message as the viewer sees it; recalled messages have no content."""
     seen: Json = {
-        "seq": said.seq,
-        "kind": said.kind,
-        "chat": said.chat_for(viewer),
-        "sender": said.sender,
-        "name": world.called_in(said.to, said.sender) if said.in_room else world.people.get(said.sender).name,
-        "avatar": avatar(said.sender),
-        "mine": said.sender == viewer,
-        "at": said.at,
-        "recalled": said.recalled,
-        "text": preview(world, said) if said.recalled or said.kind is Kind.RECALLED else said.text,
-        "mentions": said.mentions,
+        "seq": msg.seq,
+        "kind": msg.kind,
+        "chat": msg.chat_for(viewer),
+        "sender": msg.sender,
+        "name": world.called_in(msg.to, msg.sender) if msg.in_room else world.people.get(msg.sender).name,
+        "avatar": avatar(msg.sender),
+        "mine": msg.sender == viewer,
+        "at": msg.at,
+        "recalled": msg.recalled,
+        "text": preview(world, msg) if msg.recalled or msg.kind is Kind.RECALLED else msg.text,
+        "mentions": msg.mentions,
     }
-    if said.recalled:
+    if msg.recalled:
         return seen
-    if said.kind in MEDIA_KINDS:
-        media = world.state.media[said.media]
+    if msg.kind in MEDIA_KINDS:
+        media = world.state.media[msg.media]
         seen["file"] = {"url": f"/api/media/{media.id}", "name": media.name, "size": len(media.data)}
-    elif said.data:
-        seen["data"] = {**said.data, **_standing(world, said)}
+    elif msg.data:
+        seen["data"] = {**msg.data, **_standing(world, msg)}
     return seen
 
 
-def _standing(world: World, said: ChatMessage) -> Json:
+def _standing(world: World, msg: ChatMessage) -> Json:
     """The state of an invitation or confirmation."""
-    if said.kind is Kind.INVITATION:
-        card = world.state.invitations[said.data["invitation"]]
+    if msg.kind is Kind.INVITATION:
+        card = world.state.invitations[msg.data["invitation"]]
         return {"state": card.state, "room": card.room_id, "topic": world.rooms.get(card.room_id).topic}
-    if said.kind is Kind.CONFIRMATION:
-        return {"state": world.state.confirmations[said.data["confirmation"]].state}
+    if msg.kind is Kind.CONFIRMATION:
+        return {"state": world.state.confirmations[msg.data["confirmation"]].state}
     return {}
 
 

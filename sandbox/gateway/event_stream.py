@@ -55,7 +55,7 @@ class EventBacklog:
         self._late: set[asyncio.TimerHandle] = set()
         self.dropped = 0
 
-    def tell(self, event: str, payload: dict[str, Any], delay: float = 0.0) -> None:
+    def emit(self, event: str, payload: dict[str, Any], delay: float = 0.0) -> None:
         """Queue an event after `delay` seconds."""
         text = json.dumps(payload, ensure_ascii=False)
         self.put(pb.EventResponse(type=EVENT_TYPES[event], payload=text), delay)
@@ -141,11 +141,11 @@ class EventStream:
         outbox = self._outbox = EventBacklog()
         accounts = self._world.accounts
         account = accounts.get(self._account)
-        outbox.tell("heartbeat", {"data": "Wechaty Puppet gRPC stream connect successfully"})
+        outbox.emit("heartbeat", {"data": "Wechaty Puppet gRPC stream connect successfully"})
         if account.online:
-            outbox.tell("login", {"contactId": account.person_id})
-            outbox.tell("ready", {"data": "ready"}, READY_DELAY)
+            outbox.emit("login", {"contactId": account.person_id})
+            outbox.emit("ready", {"data": "ready"}, READY_DELAY)
         else:
-            outbox.tell("scan", accounts.scan_payload(self._account))
-        self._leave = accounts.subscribe(self._account, outbox.tell)
+            outbox.emit("scan", accounts.scan_payload(self._account))
+        self._leave = accounts.subscribe(self._account, outbox.emit)
         return outbox

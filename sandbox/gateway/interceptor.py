@@ -75,7 +75,7 @@ class CallInterceptor:
         """Execute a call subject to the active faults; return the outcome for the trace."""
         fault = self._world.faults.plan_call(call.name)
         if fault is not None:
-            self._world.feed.tell_all({"type": "switches"})  # its count may have run out
+            self._world.feed.emit_all({"type": "switches"})  # its count may have run out
         await _before(fault)
         self._check(call.name, request)
         answer = serve(stream if request is None else request)
@@ -87,7 +87,7 @@ class CallInterceptor:
             await stream.cancel()
             return "executed, answer lost"
         if fault is not None and fault.effect == Effect.LOSE_SILENTLY:
-            await _for_ever()
+            await _hang()
         if call.name == "Version":
             await stream.send_initial_metadata(metadata=dated(self._world))
         await stream.send_message(answer)
@@ -126,12 +126,12 @@ async def _before(fault: CallFault | None) -> None:
     if fault.effect == Effect.FAIL:
         raise Refused(fault.text)
     if fault.effect == Effect.HANG:
-        await _for_ever()
+        await _hang()
     if fault.effect == Effect.SLOW:
         await asyncio.sleep(fault.ms / 1000)
 
 
-async def _for_ever() -> None:
+async def _hang() -> None:
     """Wait until the call is cancelled by the client or the server."""
     await asyncio.get_running_loop().create_future()
 

@@ -73,7 +73,7 @@ class GatewayServer(Server):
             connection.freeze()
 
     def thaw(self) -> None:
-        """Resume, starting with the data received meanwhile."""
+        """Resume, starting with the data received while frozen."""
         self.frozen = False
         for connection in self.connections:
             connection.thaw()

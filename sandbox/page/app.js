@@ -1,6 +1,6 @@
 // The page of the sandbox WeChat: current person, open view and the event stream.
 import { markRead, openChat, tryTo } from "./actions.js";
-import { happened, isRead } from "./happenings.js";
+import { handleItem, isRead } from "./stream_items.js";
 import { listen } from "./live.js";
 import { loadAll, loadWorld } from "./load.js";
 import { state, update, useStore } from "./store.js";
@@ -74,7 +74,7 @@ async function begin(as) {
       await tryTo(loadAll);
       if (state.chat && isRead(state.chat)) tryTo(() => markRead(state.chat));
     },
-    onItem: happened,
+    onItem: handleItem,
     onLost: () => update({ live: "lost" }),
   });
   const back = () => openChat(new URLSearchParams(location.search).get("chat"), false);

@@ -83,7 +83,7 @@ class RequestLog:
 
     def changed(self) -> None:
         """Save the state and notify the pages."""
-        self.channels.tell(TOPIC, {})
+        self.channels.emit(TOPIC, {})
         if self.path is not None:
             kept = {"asked": [asdict(one) for one in self.asked], "merchants": self.merchants}
             fresh = self.path.with_suffix(".new")

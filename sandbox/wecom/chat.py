@@ -41,7 +41,7 @@ class ServiceChat:
     def start(self) -> None:
         """Start passing messages."""
         self._server.service.on_shown = self._show
-        self._leave = self._world.accounts.subscribe(self._account, self._happened)
+        self._leave = self._world.accounts.subscribe(self._account, self._on_event)
 
     async def stop(self) -> None:
         """Stop passing messages."""
@@ -51,7 +51,7 @@ class ServiceChat:
         await asyncio.gather(*self._calls, return_exceptions=True)
 
     def call_back(self) -> None:
-        """Tell the bot that there is something to read; it finds it later if it is away."""
+        """Notify the bot of new messages; if it is not running, it reads them later."""
         call = asyncio.create_task(self._call_back())
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
@@ -60,12 +60,12 @@ class ServiceChat:
         try:
             await self._server.call_back(self._callback_url)
         except aiohttp.ClientError as error:
-            log.info("the bot did not take the callback: %s", type(error).__name__)
+            log.info("the bot did not accept the callback: %s", type(error).__name__)
 
     # ---- from people to the bot ----
 
-    def _happened(self, event: str, payload: dict[str, Any], _delay: float) -> None:
-        if event == "friendship":  # a customer opens the chat by a QR code; nobody has to accept
+    def _on_event(self, event: str, payload: dict[str, Any], _delay: float) -> None:
+        if event == "friendship":  # a customer opens the chat by a QR code; no acceptance is needed
             friendship = self._world.people.seen_by(self._me, payload["friendshipId"])
             if friendship.type == RECEIVE:
                 self._world.people.accept(self._me, friendship.id)
@@ -74,7 +74,7 @@ class ServiceChat:
         elif event == "message":
             message = self._world.chats.by_wire_id(self._account, payload["messageId"])
             if message.sender != self._me and not message.in_room:
-                self._said(message)
+                self._on_message(message)
 
     def _enter(self, person: str) -> str:
         """Let a person open the chat, once; return their name."""
@@ -84,7 +84,7 @@ class ServiceChat:
             service.enter(name)
         return name
 
-    def _said(self, message: ChatMessage) -> None:
+    def _on_message(self, message: ChatMessage) -> None:
         service, name = self._server.service, self._enter(message.sender)
         if message.kind is Kind.TEXT and (number := _chosen(service.customer(name), message.text)):
             service.tap(name, number)

@@ -27,7 +27,7 @@ class GroupChat:
     name: str
     owner: str  # a userid
     members: dict[str, dict[str, Any]] = field(default_factory=dict)  # by userid or external_userid
-    seen: list[dict[str, Any]] = field(default_factory=list)  # what was sent to it
+    seen: list[dict[str, Any]] = field(default_factory=list)  # messages sent to it
 
 
 @dataclass(slots=True)

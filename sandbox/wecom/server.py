@@ -43,7 +43,7 @@ class WecomServer:
         self.groups = GroupService(service.clock)
         self.corp = corp or Corp()
         self.tokens: set[str] = set()
-        self.notices: list[tuple[str, str]] = []  # what the app told members of staff: userid, text
+        self.notices: list[tuple[str, str]] = []  # messages of the app to members of staff: userid, text
         self.crypto = CallbackCrypto(self.corp.callback_token, self.corp.aes_key, self.corp.corp_id)
         self.port = 0
         self.on_staff: Callable[[], None] = lambda: None  # called after an action of staff
@@ -77,13 +77,15 @@ class WecomServer:
     async def call_back(self, url: str) -> int:
         """Tell the bot that there are messages to read; return the status of its response."""
         facts = {"Event": "kf_msg_or_event", "Token": secrets.token_hex(8), "OpenKfId": self.service.open_kfid}
-        return await self._tell(url, facts)
+        return await self._post_callback(url, facts)
 
     async def call_back_group(self, url: str, chat_id: str, change: str = "update") -> int:
         """Tell the bot that a group has changed: create, update or dismiss."""
-        return await self._tell(url, {"Event": "change_external_chat", "ChatId": chat_id, "ChangeType": change})
+        return await self._post_callback(
+            url, {"Event": "change_external_chat", "ChatId": chat_id, "ChangeType": change}
+        )
 
-    async def _tell(self, url: str, facts: dict[str, str]) -> int:
+    async def _post_callback(self, url: str, facts: dict[str, str]) -> int:
         timestamp, nonce = str(int(self.service.clock())), secrets.token_hex(4)
         fields = {"ToUserName": self.corp.corp_id, "MsgType": "event", **facts}
         event = "".join(f"<{key}>{escape(value)}</{key}>" for key, value in fields.items())

@@ -33,7 +33,7 @@ class SessionState(IntEnum):
     ENDED = 4
 
 
-_CHANGES: Final = {  # by state: what the API may change it to
+_CHANGES: Final = {  # by state: the states the API may change it to
     SessionState.NEW: {1, 2, 3, 4},
     SessionState.ASSISTANT: {2, 3, 4},
     SessionState.QUEUED: {3, 4},
@@ -61,7 +61,7 @@ class Customer:
     heard_at: float = 0.0
     sent: int = 0  # messages to the customer since their last one
     state: SessionState = SessionState.NEW
-    staff: str = ""  # the userid of who serves them
+    staff: str = ""  # the userid of the staff member who serves them
     seen: list[dict[str, Any]] = field(default_factory=list)
 
 

@@ -56,7 +56,7 @@ class AssistantLogins:
         crowd = people if isinstance(people, (set, frozenset, dict)) else set(people)
         return [name for person_id, name in self._by_person.items() if person_id in crowd]
 
-    def acquainted_with(self, person_id: str) -> list[str]:
+    def accounts_seeing(self, person_id: str) -> list[str]:
         """Return the assistants that can see this person: its friends, those in a common group, and itself."""
         state = self._world.state
         near = {me for me in self._by_person if person_id in state.people[me].friends or person_id == me}
@@ -74,7 +74,7 @@ class AssistantLogins:
             return
         account.online = True
         self._world.changed()
-        self._world.feed.tell_all({"type": "account", "name": name, "online": True})
+        self._world.feed.emit_all({"type": "account", "name": name, "online": True})
         self.emit(name, "login", {"contactId": account.person_id})
         self.emit(name, "ready", {"data": "ready"})
 
@@ -86,7 +86,7 @@ class AssistantLogins:
         self.emit(name, "logout", {"contactId": account.person_id, "data": reason})
         account.online = False
         self._world.changed()
-        self._world.feed.tell_all({"type": "account", "name": name, "online": False})
+        self._world.feed.emit_all({"type": "account", "name": name, "online": False})
         self.emit(name, "scan", self.scan_payload(name))
 
     def scan_payload(self, name: str) -> dict[str, Any]:
@@ -104,12 +104,12 @@ class AssistantLogins:
         if name in self._subscribers:
             raise Refused("there is another event() call not end when receiving a new one")
         self._subscribers[name] = subscriber
-        self._world.feed.tell_all({"type": "account", "name": name, "connected": True})
+        self._world.feed.emit_all({"type": "account", "name": name, "connected": True})
 
         def leave() -> None:
             if self._subscribers.get(name) is subscriber:
                 del self._subscribers[name]
-                self._world.feed.tell_all({"type": "account", "name": name, "connected": False})
+                self._world.feed.emit_all({"type": "account", "name": name, "connected": False})
 
         return leave
 
@@ -124,7 +124,7 @@ class AssistantLogins:
             return
         subscriber = self._subscribers.get(name)
         plan = world.faults.plan_event(event) if subscriber else []
-        outcome = "unheard" if subscriber is None else "lost" if not plan else "told"
+        outcome = "unsubscribed" if subscriber is None else "lost" if not plan else "sent"
         world.trace.add(name, world.clock(), "event", event, payload=payload, outcome=outcome, times=len(plan))
         if subscriber:
             for delay in plan:

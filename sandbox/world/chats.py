@@ -33,7 +33,7 @@ class ChatRules:
     # ---- sending ----
 
     def say(self, sender: str, to: str, text: str, mentions: Sequence[str] = ()) -> ChatMessage:
-        """Send a text to a person or group, adding an @ for mentioned people whose name it does not contain."""
+        """Send a text to a person or group, adding an @ for mentioned people not named in it."""
         if not text.strip():
             raise Refused("不能发送空白消息")
         self._check(sender, to)
@@ -108,8 +108,8 @@ class ChatRules:
         if kind not in PEOPLE_ONLY:
             for account in world.accounts.among(seen_by):
                 world.accounts.emit(account, "message", {"messageId": self.wire_id(account, message)})
-        for person_id in world.feed.heard(seen_by):
-            world.tell(person_id, {"type": "message", "chat": message.chat_for(person_id), "seq": message.seq})
+        for person_id in world.feed.with_readers(seen_by):
+            world.emit(person_id, {"type": "message", "chat": message.chat_for(person_id), "seq": message.seq})
         return message
 
     def _check(self, sender: str, to: str) -> None:

@@ -32,19 +32,19 @@ class Channels:
             if not self._readers[topic]:
                 del self._readers[topic]
 
-    def tell(self, topic: str, item: Item) -> None:
+    def emit(self, topic: str, item: Item) -> None:
         """Send an item to all readers of a topic."""
         for queue in self._readers.get(topic, ()):
             if queue.full():
                 queue.get_nowait()
             queue.put_nowait(item)
 
-    def tell_all(self, item: Item) -> None:
+    def emit_all(self, item: Item) -> None:
         """Send an item to all readers."""
         for topic in list(self._readers):
-            self.tell(topic, item)
+            self.emit(topic, item)
 
-    def heard(self, topics: Iterable[str]) -> list[str]:
+    def with_readers(self, topics: Iterable[str]) -> list[str]:
         """Return the topics that have readers."""
         return [topic for topic in topics if topic in self._readers]
 
@@ -62,7 +62,7 @@ class Trace:
         self._count += 1
         item = {"n": self._count, "account": account, "at": at, "what": what, "name": name, **facts}
         self._rings.setdefault(account, deque(maxlen=RING)).append(item)
-        self.live.tell(account, item)
+        self.live.emit(account, item)
 
     def of(self, account: str) -> list[Item]:
         """Return the newest entries of an account, oldest first."""

@@ -65,8 +65,8 @@ class PeopleRules:
             raise Refused("昵称不能为空")
         person.name = name
         self._world.changed()
-        self._world.feed.tell_all({"type": "person", "id": person_id, "name": name})
-        for account in self._world.accounts.acquainted_with(person_id):
+        self._world.feed.emit_all({"type": "person", "id": person_id, "name": name})
+        for account in self._world.accounts.accounts_seeing(person_id):
             self._world.accounts.emit(account, "dirty", {"payloadType": DIRTY_CONTACT, "payloadId": person_id})
 
     def set_alias(self, by: str, person_id: str, alias: str) -> None:
@@ -109,8 +109,8 @@ class PeopleRules:
             self._become_friends(friendship)
             return friendship
         self._world.changed()
-        self._world.tell(person_id, {"type": "friend_request", "id": friendship.id, "from": asker, "hello": hello})
-        self._tell_account(person_id, friendship.id)
+        self._world.emit(person_id, {"type": "friend_request", "id": friendship.id, "from": asker, "hello": hello})
+        self._notify_account(person_id, friendship.id)
         return friendship
 
     def pending_request(self, asker: str, asked: str) -> Friendship | None:
@@ -145,13 +145,13 @@ class PeopleRules:
         person.friends.discard(other)
         person.aliases.pop(other, None)
         self._world.changed()
-        self._world.tell(by, {"type": "friend_gone", "id": other})
+        self._world.emit(by, {"type": "friend_gone", "id": other})
 
     def needs_verifying(self, sender: str, receiver: str) -> None:
         """Note that `receiver` has deleted `sender`: an assistant receives a friendship of type verify."""
         friendship = self._new(receiver, sender, "")
         friendship.type, friendship.state = VERIFY, "refused"
-        self._tell_account(sender, friendship.id)
+        self._notify_account(sender, friendship.id)
 
     def seen_by(self, viewer: str, friendship_id: str) -> Friendship:
         """Return a friendship that involves the viewer; raise NotThere."""
@@ -182,18 +182,18 @@ class PeopleRules:
         other.friends.add(one.id)
         world.changed()
         for me, you in ((one, other), (other, one)):
-            world.tell(me.id, {"type": "friend", "id": you.id, "name": you.name})
+            world.emit(me.id, {"type": "friend", "id": you.id, "name": you.name})
             if account := world.accounts.named(me.id):
                 world.accounts.emit(account, "dirty", {"payloadType": DIRTY_CONTACT, "payloadId": you.id})
-                told = Friendship(
+                confirmation = Friendship(
                     world.new_id("fs_", world.state.friendships), you.id, me.id, friendship.hello, world.clock()
                 )
-                told.type, told.state = CONFIRM, "accepted"
-                world.state.friendships[told.id] = told
-                self._tell_account(me.id, told.id)
+                confirmation.type, confirmation.state = CONFIRM, "accepted"
+                world.state.friendships[confirmation.id] = confirmation
+                self._notify_account(me.id, confirmation.id)
         world.chats.post(Kind.NOTE, other.id, one.id, text=GREETING)
 
-    def _tell_account(self, person_id: str, friendship_id: str) -> None:
+    def _notify_account(self, person_id: str, friendship_id: str) -> None:
         account = self._world.accounts.named(person_id)
         if account:
             self._world.accounts.emit(account, "friendship", {"friendshipId": friendship_id})

@@ -184,7 +184,7 @@ class RoomRules:
         now = int(world.clock() * 1000)
         payload = {"removeeIdList": [who], "removerId": by, "roomId": room.id, "timestamp": now}
         world.accounts.emit_room(room, "room-leave", payload, also=[who])
-        world.tell(who, {"type": "left", "room": room.id, "by": by})
+        world.emit(who, {"type": "left", "room": room.id, "by": by})
         if who == room.owner and room.members:
             self._own(room, next(iter(room.members)))
 
@@ -197,8 +197,8 @@ class RoomRules:
         self._world.changed()
         for dirty in (DIRTY_ROOM, DIRTY_ROOM_MEMBER):
             self._world.accounts.emit_room(room, "dirty", {"payloadType": dirty, "payloadId": room.id})
-        for person_id in self._world.feed.heard(room.members):
-            self._world.tell(person_id, {"type": "room", "id": room.id})
+        for person_id in self._world.feed.with_readers(room.members):
+            self._world.emit(person_id, {"type": "room", "id": room.id})
 
 
 def is_room(chat: str) -> bool:

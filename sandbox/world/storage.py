@@ -132,7 +132,7 @@ class StateStore:
         try:
             self._keep_now()
         except OSError:
-            log.exception("the sandbox's state could not be kept; the next change tries again")
+            log.exception("could not save the sandbox's state; the next change tries again")
 
     def _keep_now(self) -> None:
         if not self._journal.is_open:
@@ -140,8 +140,8 @@ class StateStore:
             self._journal.open(self._state)
             return
         folder = media_folder(self._path)
-        said = self._journal.add_new(self._state, lambda media: _keep_media(folder, media))
-        if not said and len(self._state.messages) + len(self._state.people) < SMALL:
+        added = self._journal.add_new(self._state, lambda media: _keep_media(folder, media))
+        if not added and len(self._state.messages) + len(self._state.people) < SMALL:
             self._saves += 1
             save(self._state, self._path)
             self._journal.drop()
@@ -172,7 +172,7 @@ class StateStore:
         try:
             await asyncio.to_thread(write, data, media, self._path, lambda: mine == self._saves)
         except OSError:
-            log.exception("the sandbox's state could not be kept; the next change tries again")
+            log.exception("could not save the sandbox's state; the next change tries again")
         else:
             if mine == self._saves:
                 self._journal.drop(size)

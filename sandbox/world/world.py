@@ -44,7 +44,7 @@ class WorldRules:
 
     direct_limit: int = 40  # from this many members on, an add sends an invitation
     capacity: int = 500
-    qr_limit: int = 200  # from this many members on, nobody can join by QR code
+    qr_limit: int = 200  # number of members from which joining by QR code is disabled
 
 
 class World:
@@ -127,9 +127,9 @@ class World:
             pass
         return made
 
-    def tell(self, person_id: str, item: dict[str, Any]) -> None:
+    def emit(self, person_id: str, item: dict[str, Any]) -> None:
         """Notify a person's page."""
-        self.feed.tell(person_id, item)
+        self.feed.emit(person_id, item)
 
     def called_in(self, room_id: str, person_id: str) -> str:
         """Return a person's name in a group: the group alias, else the nickname."""

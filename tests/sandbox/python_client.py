@@ -16,7 +16,7 @@ import urllib3
 import urllib3.util
 
 
-def mend() -> None:
+def patch_dependencies() -> None:
     """Apply what python-wechaty 0.10.7 needs to be imported by current Python versions."""
     pyee.AsyncIOEventEmitter = pyee.asyncio.AsyncIOEventEmitter
 
@@ -30,45 +30,54 @@ def mend() -> None:
     PuppetOptions.__hash__ = object.__hash__
 
 
-def say(what: str, **facts: Any) -> None:
+def report(what: str, **facts: Any) -> None:
     print(json.dumps({"what": what, **facts}, ensure_ascii=False), flush=True)  # noqa: T201
 
 
+async def answer(bot: Any, msg: Any) -> None:
+    """Do what the text of a message asks for, read its file, and report both."""
+    from wechaty_puppet import FileBox
+
+    text = msg.text()
+    if text == "ding":
+        await msg.say("dong")
+    elif text == "find":
+        friend = await bot.Contact.find("宋公明")
+        room = await bot.Room.find("梁山")
+        report("found", contact=friend and friend.contact_id, room=room and room.room_id)
+    elif text == "file":
+        await msg.say(FileBox.from_base64("aGVsbG8=", "hello.txt"))
+    elif msg.type().name in ("MESSAGE_TYPE_IMAGE", "MESSAGE_TYPE_ATTACHMENT"):
+        box = await msg.to_file_box()
+        report("file", name=box.name, base64=box.base64.decode() if isinstance(box.base64, bytes) else box.base64)
+    report("message", text=text, talker=msg.talker().contact_id, type=msg.type().name)
+
+
 async def run() -> None:
-    mend()
+    patch_dependencies()
     from wechaty import Contact, Message, Room, Wechaty, WechatyOptions
-    from wechaty_puppet import FileBox, PuppetOptions
+    from wechaty_puppet import PuppetOptions
 
     class Bot(Wechaty):
         async def on_login(self, contact: Contact) -> None:
-            say("login", id=contact.contact_id)
+            report("login", id=contact.contact_id)
 
         async def on_ready(self, payload: Any) -> None:
-            say("ready")
+            report("ready")
 
         async def on_room_join(self, room: Room, invitees: list[Contact], inviter: Contact, date: Any) -> None:
             await room.ready()
-            say("join", room=room.room_id, topic=await room.topic(), who=[contact.contact_id for contact in invitees])
+            report(
+                "join", room=room.room_id, topic=await room.topic(), who=[contact.contact_id for contact in invitees]
+            )
 
         async def on_room_leave(self, room: Room, leavers: list[Contact], remover: Contact, date: Any) -> None:
-            say("leave", room=room.room_id, who=[contact.contact_id for contact in leavers])
+            report("leave", room=room.room_id, who=[contact.contact_id for contact in leavers])
 
         async def on_message(self, msg: Message) -> None:
             if msg.is_self():
                 return
-            text = msg.text()
-            if text == "ding":
-                await msg.say("dong")
-            elif text == "find":
-                friend = await self.Contact.find("宋公明")
-                room = await self.Room.find("梁山")
-                say("found", contact=friend and friend.contact_id, room=room and room.room_id)
-            elif text == "file":
-                await msg.say(FileBox.from_base64("aGVsbG8=", "hello.txt"))
-            elif msg.type().name in ("MESSAGE_TYPE_IMAGE", "MESSAGE_TYPE_ATTACHMENT"):
-                box = await msg.to_file_box()
-                say("file", name=box.name, base64=box.base64.decode() if isinstance(box.base64, bytes) else box.base64)
-            say("message", text=text, talker=msg.talker().contact_id, type=msg.type().name)
+            await answer(self, msg)
 
     bot = Bot(
         WechatyOptions(

@@ -29,7 +29,7 @@ PATIENCE = 90.0
 
 
 class Bot:
-    """A bot's process, whose output is read line by line."""
+    """A bot's process; its output is read line by line."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process

@@ -111,7 +111,7 @@ async def test_failed_save_does_not_fail_stop(world: World, tmp_path: Path, capl
     keeper.start()
     path.parent.write_text("a full disk would do as well")
     await keeper.stop()
-    assert "could not be kept" in caplog.text
+    assert "could not save the sandbox's state" in caplog.text
 
 
 async def test_kill_9_loses_nothing_that_was_notified(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import { IconButton, Icon } from "../icons.js";
 import { update } from "../store.js";
 import { html, useLayoutEffect, useRef, useState } from "../shared/preact.js";
 import { exactTime } from "../words.js";
-import { gist, meaning } from "./meanings.js";
+import { describe, title } from "./trace_words.js";
 
 const READING = /Payload|List$|Version|Ding|SelfInfo|Signature|Alias$|Download|Upload|MessageFile|MessageImage/;
 
@@ -47,29 +47,29 @@ function isNoise({ what, name }) {
 }
 
 function Entry({ entry }) {
-  const isTold = entry.what === "event";
-  const fine = entry.outcome === "ok" || entry.outcome === "told";
-  const facts = isTold ? entry.payload : entry.request;
-  const words = gist(entry);
-  const outcome = isTold ? told(entry) : fine ? "" : entry.outcome;
+  const isEvent = entry.what === "event";
+  const fine = entry.outcome === "ok" || entry.outcome === "sent";
+  const facts = isEvent ? entry.payload : entry.request;
+  const words = describe(entry);
+  const outcome = isEvent ? eventOutcome(entry) : fine ? "" : entry.outcome;
   return html`
-    <li class="entry ${isTold ? "told" : "called"}">
+    <li class="entry ${isEvent ? "event" : "call"}">
       <details>
         <summary>
           <time class="faint">${exactTime(entry.at)}</time>
-          <${Icon} name=${isTold ? "told" : "called"} />
-          <span class="entry-name"><b>${meaning(entry)}</b> <code>${entry.name}</code></span>
+          <${Icon} name=${isEvent ? "event" : "call"} />
+          <span class="entry-name"><b>${title(entry)}</b> <code>${entry.name}</code></span>
           ${entry.ms !== undefined && html`<span class="faint">${Math.round(entry.ms)} ms</span>`}
           ${outcome && html`<span class="outcome ${fine ? "" : "bad"}">${outcome}</span>`}
-          ${words && html`<span class="gist">${words}</span>`}
+          ${words && html`<span class="description">${words}</span>`}
         </summary>
         <pre>${JSON.stringify(facts ?? {}, null, 2)}</pre>
       </details>
     </li>`;
 }
 
-function told({ outcome, times }) {
+function eventOutcome({ outcome, times }) {
   if (outcome === "lost") return "丢失";
-  if (outcome === "unheard") return "没人在听";
-  return times > 1 ? `说了 ${times} 次` : "";
+  if (outcome === "unsubscribed") return "没有订阅者";
+  return times > 1 ? `发送了 ${times} 次` : "";
 }

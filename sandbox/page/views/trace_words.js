@@ -46,12 +46,12 @@ const CALLS = {
 };
 
 /** Describe a trace entry in Chinese; falls back to the name in the protocol. */
-export function meaning({ what, name }) {
+export function title({ what, name }) {
   return (what === "event" ? EVENTS[name] : CALLS[name]) ?? "读取";
 }
 
 /** The text, people and group that a trace entry is about, as far as known. */
-export function gist({ what, name, payload, request }) {
+export function describe({ what, name, payload, request }) {
   const facts = (what === "event" ? payload : request) ?? {};
   if (name === "message") return saidAs(facts.messageId);
   const people = [facts.inviteeIdList, facts.removeeIdList, facts.contactIds, facts.contactId].flat().filter(Boolean).map(nameOf);

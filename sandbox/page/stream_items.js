@@ -6,11 +6,11 @@ import { nameOf, state, toast, update } from "./store.js";
 const TRACE_KEPT = 500;
 
 /** Handle one item of the stream. */
-export function happened(item) {
-  HAPPENINGS[item.type]?.(item);
+export function handleItem(item) {
+  HANDLERS[item.type]?.(item);
 }
 
-const HAPPENINGS = {
+const HANDLERS = {
   message: ({ chat, message, line }) => {
     const messages = state.messages.get(chat);
     if (messages) put(chat, [...messages, message]);
