@@ -12,7 +12,7 @@ if __name__ == "__main__":
     make_files_private()
     # before `run` installs its handlers there is nothing to clean up
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nor anything to reload
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # and there is nothing to reload
     gc.disable()  # collection during the start costs a tenth of it and frees nothing; `run` enables it again
 
 import argparse
@@ -20,6 +20,7 @@ import asyncio
 import logging
 import sys
 import threading
+import time
 from collections.abc import Callable
 
 from sqlalchemy.exc import DBAPIError
@@ -35,12 +36,16 @@ from config.language import language_of
 from jobs import JOBS
 from jobs.scheduler import check_times
 from logs import set_up_logging
+from models.db import is_away
+from models.fence import Fenced
 from models.instance_lock import DatabaseInUse, DatabaseLost
 from models.schema import UnusableDatabase
 from version import VERSION
 
 log = logging.getLogger("wxbot")
 PATIENCE = 5.0  # seconds until the accounts that are still offline are reported
+RESTARTED = "_WXBOT_RESTARTED"  # in the environment of a process that has replaced itself
+RESTART_PAUSE = 1.0  # seconds between attempts of such a process to reach the database
 LIMIT = 9.5  # seconds until the process exits in any case; SIGTERM allows 10
 
 
@@ -52,8 +57,12 @@ async def run(config: Config, source: Callable[[], Config] | None = None) -> boo
     bot = Bot(config, source=source)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, bot.stopping.set)
-    if not await _started(bot):
-        return False
+    try:
+        if not await _started(bot):
+            return False
+    except Fenced:
+        log.warning("the cluster declared this process dead while it started")
+        return True
     _listen_for_reload(bot)
     gc.enable()
     gc.freeze()  # exclude the objects of the start from later collections
@@ -122,9 +131,9 @@ def _end_within(seconds: float, bot: Bot) -> None:
 
 async def _started(bot: Bot) -> bool:
     """Start the bot; return False if it was asked to stop before it was up."""
-    starting, told = asyncio.create_task(bot.start()), asyncio.create_task(bot.stopping.wait())
-    await asyncio.wait((starting, told), return_when=asyncio.FIRST_COMPLETED)
-    told.cancel()
+    starting, stopping = asyncio.create_task(bot.start()), asyncio.create_task(bot.stopping.wait())
+    await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
     if not starting.done():
         _end_within(LIMIT, bot)
         starting.cancel()
@@ -136,8 +145,9 @@ async def _started(bot: Bot) -> bool:
 
 def _restart_process() -> None:
     """Replace the process by a new one with the same id, so that supervisors do not notice."""
-    log.warning("starting again as a new member of the cluster")
+    log.warning("restarting as a new member of the cluster")
     logging.shutdown()
+    os.environ[RESTARTED] = "1"
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
@@ -160,7 +170,7 @@ def main() -> int:
         set_up_logging(config.log_format)
         if event_loop.run(run(config, lambda: load(arguments.config))):
             _restart_process()
-    except ConfigError as error:  # also of a file that the config names
+    except ConfigError as error:  # including errors of a file named in the config
         terminal.print_error(f"config: {error}", language)
         return 2
     except UnusableDatabase as error:
@@ -175,6 +185,9 @@ def main() -> int:
     except OSError as error:
         return terminal.cannot_open(error, language)
     except DBAPIError as error:
+        if RESTARTED in os.environ and is_away(error):  # it was running: like other processes it waits for the database
+            time.sleep(RESTART_PAUSE)
+            _restart_process()
         return terminal.database_failed(error, language)
     return 0
 

@@ -1,4 +1,4 @@
-"""Helpers for asyncio tasks that several callers share."""
+"""Helpers for asyncio tasks that run together or that several callers share."""
 
 from __future__ import annotations
 
@@ -8,6 +8,16 @@ from typing import Any, Generic, TypeVar
 
 Key = TypeVar("Key")
 Result = TypeVar("Result")
+
+
+async def gather_or_cancel(*works: Coroutine[Any, Any, object]) -> None:
+    """Run coroutines concurrently. If one fails, the others are cancelled and ended before its exception is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for work in works:
+                group.create_task(work)
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
 
 
 class SingleFlight(Generic[Key, Result]):

@@ -60,11 +60,11 @@ def set_up_logging(log_format: Literal["text", "json"], level: int = logging.INF
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("grpclib").setLevel(logging.WARNING)
-    logging.getLogger("stamina").setLevel(logging.ERROR)  # that something is tried again says nothing without what
+    logging.getLogger("stamina").setLevel(logging.ERROR)  # a message about a retry is useless without what is retried
 
 
 class RateLimitedLog:
-    """Writes to a logger: of each kind a limited number of lines per window, then one with the number of the rest."""
+    """Limits the lines of each kind per window, then logs one line with the number of suppressed ones."""
 
     def __init__(self, log: logging.Logger, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._log = log
@@ -77,7 +77,7 @@ class RateLimitedLog:
         began, lines = self._windows.get(kind, (now, 0))
         if now - began >= WINDOW:
             if lines > MAX_LINES:
-                self._log.info("%d more lines of the kind %s were not written", lines - MAX_LINES, kind)
+                self._log.info("%d more lines of the kind %s were suppressed", lines - MAX_LINES, kind)
             began, lines = now, 0
         self._windows[kind] = began, lines + 1
         if lines < MAX_LINES:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import yaml
 
-Place = tuple[str | int, ...]  # the keys, and from 0 the list indexes, that lead to a value
+Place = tuple[str | int, ...]  # the path to a value: keys and list indexes from 0
 MERGE: Final = "tag:yaml.org,2002:merge"
 
 
@@ -91,7 +91,7 @@ def read(path: str | Path) -> YamlFile:
 
 
 def reason(error: yaml.YAMLError, text: str) -> str:
-    """Say in one line where the mistake is. The error's own text quotes the file, which may contain secrets."""
+    """Return the position of the error in one line. The error's own text quotes the file, which may contain secrets."""
     if isinstance(error, yaml.MarkedYAMLError):
         mark = error.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""

@@ -18,7 +18,7 @@ from config.environment import BadVariable, expand, override
 from config.error_messages import Origin, one_line
 from config.flow_settings import FlowSettings, check_flows
 from config.language import Language
-from config.section import SecretAddress, Section, TimeZone, misplaced
+from config.section import SecretAddress, Section, TimeZone, error_at
 from config.settings import (
     ApiSettings,
     AssistantSettings,
@@ -36,7 +36,7 @@ from yaml_file import ConfigError, Place, read
 __all__ = ["Config", "ConfigError", "beside", "load", "read_yaml"]
 
 DATABASES: Final = r"sqlite:///(?!:memory:).+|postgresql(\+psycopg)?://.+"
-WECHAT_ID: Final = r"[A-Za-z0-9_][A-Za-z0-9_@.-]*"  # of any puppet; a nickname may be anything
+WECHAT_ID: Final = r"[A-Za-z0-9_][A-Za-z0-9_@.-]*"  # ids of all known puppets; a nickname can be any text
 FILE_KEYS: Final = ("faq", "image", "file", "knowledge")  # of customer_service
 
 
@@ -96,7 +96,7 @@ class Config(Section):
         for number, assistant in enumerate(self.assistants):
             if assistant.account in seen:
                 shown = f"assistants.{number + 1}.account: {assistant.account!r}"
-                raise misplaced(
+                raise error_at(
                     ("assistants", number, "account"), f"{shown} is not valid: every account must occur once"
                 )
             seen.add(assistant.account)
@@ -128,9 +128,9 @@ class Config(Section):
         check_flows(self.flows, self.systems)
         # here, because the error does not show the value, which contains secrets
         if len({w.url for w in self.webhooks}) != len(self.webhooks):
-            raise misplaced(("webhooks",), "webhooks: URLs must be unique")
+            raise error_at(("webhooks",), "webhooks: URLs must be unique")
         if len({w.name for w in self.webhooks}) != len(self.webhooks):
-            raise misplaced(("webhooks",), "webhooks: names must be unique")
+            raise error_at(("webhooks",), "webhooks: names must be unique")
         return self
 
     @model_validator(mode="after")
@@ -139,10 +139,10 @@ class Config(Section):
             return self
         place = ("cluster", "enabled")
         if not self.database.startswith("postgresql"):  # here, so that no password is shown
-            raise misplaced(place, "cluster.enabled: several processes need a database: postgresql://…")
+            raise error_at(place, "cluster.enabled: several processes need a database: postgresql://…")
         alone = next((one.account for one in self.assistants if one.is_sandboxed), None)
         if alone is not None:
-            raise misplaced(
+            raise error_at(
                 place, f"cluster.enabled: assistant {alone} has no gateway, and the sandbox is of one process"
             )
         return self
@@ -159,12 +159,12 @@ class Config(Section):
         return self.database_file.parent if self.database_file else Path("data")
 
 
-def beside(value: Any, folder: Path, key: str = "") -> Any:
+def resolve_paths(value: Any, folder: Path, key: str = "") -> Any:
     """Resolve the paths in a YAML tree: files beside the config take precedence over those in the working directory."""
     if isinstance(value, dict):
-        return {name: beside(item, folder, str(name)) for name, item in value.items()}
+        return {name: resolve_paths(item, folder, str(name)) for name, item in value.items()}
     if isinstance(value, list):
-        return [beside(item, folder) for item in value]
+        return [resolve_paths(item, folder) for item in value]
     if key in FILE_KEYS and isinstance(value, str) and value:
         local_file, cwd_file = folder / value, Path(value)
         return (
@@ -188,7 +188,7 @@ def load(path: str | Path | None = None) -> Config:
     try:
         origin = Origin(file, override(tree, os.environ))
         if path is not None and "customer_service" in tree:
-            tree["customer_service"] = beside(tree["customer_service"], Path(path).parent)
+            tree["customer_service"] = resolve_paths(tree["customer_service"], Path(path).parent)
         config = Config.model_validate(tree)
     except BadVariable as error:
         raise ConfigError(str(error)) from None

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from config.section import Secret, SecretWebAddress, Section, WebAddress, long_enough
+from config.section import Secret, SecretWebAddress, Section, WebAddress, check_secret_length
 
 BASE64: Final = "whsec_"  # prefix of a secret in base64
 SECRET_LIKE: Final = re.compile(r"(?=.*\d)[\w.~+=%-]{12,}|[\w.~+=%-]{24,}")  # part of a path
@@ -83,7 +83,7 @@ class WebhookSettings(Section):
             raise ValueError("must not be empty")
         if value.startswith(BASE64) and not _decoded(value.removeprefix(BASE64), strict=True):
             raise ValueError(f"expected base64 after {BASE64} (openssl rand -base64 32 creates it)")
-        return long_enough(value)
+        return check_secret_length(value)
 
     @property
     def keys(self) -> tuple[bytes, ...]:

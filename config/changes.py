@@ -39,9 +39,9 @@ def _needs_restart(key: str) -> bool:
     return any(key == one or key.startswith(f"{one}.") for one in RESTART)
 
 
-def _differences(now: Section, wanted: Section, place: str) -> Iterator[str]:
+def _differences(now: Section, expected: Section, place: str) -> Iterator[str]:
     for name, field in type(now).model_fields.items():
-        old, new = getattr(now, name), getattr(wanted, name)
+        old, new = getattr(now, name), getattr(expected, name)
         key = f"{place}{field.alias or name}"
         if isinstance(old, Section) and isinstance(new, Section):
             yield from _differences(old, new, f"{key}.")

@@ -96,7 +96,7 @@ class AcceptSettings(Section):
 
     @field_validator("delay_seconds")
     @classmethod
-    def _shortest_first(cls, value: tuple[float, float]) -> tuple[float, float]:
+    def _check_order(cls, value: tuple[float, float]) -> tuple[float, float]:
         if value[0] > value[1]:
             raise ValueError("expected the minimum and the maximum, in this order")
         return value
@@ -140,7 +140,7 @@ class LlmSettings(Section):
     timeout: float = Field(10, gt=0)
 
     @model_validator(mode="after")
-    def _both(self) -> LlmSettings:
+    def _require_model(self) -> LlmSettings:
         if self.base_url and not self.model:
             raise wrong("model", "the name of a model is required if base_url is set")
         return self
@@ -155,7 +155,7 @@ class EmbeddingSettings(Section):
     timeout: float = Field(1, gt=0)  # seconds for a customer's question; after that only words are used
 
     @model_validator(mode="after")
-    def _both(self) -> EmbeddingSettings:
+    def _require_model(self) -> EmbeddingSettings:
         if self.base_url and not self.model:
             raise wrong("model", "the name of a model is required if base_url is set")
         return self
@@ -170,7 +170,7 @@ class TranscriptionSettings(Section):
     timeout: float = Field(10, gt=0)  # seconds for a voice message; then it is not read
 
     @model_validator(mode="after")
-    def _both(self) -> TranscriptionSettings:
+    def _require_model(self) -> TranscriptionSettings:
         if self.base_url and not self.model:
             raise wrong("model", "the name of a model is required if base_url is set")
         return self

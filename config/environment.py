@@ -12,7 +12,7 @@ import yaml
 from config.section import FromEnvironment
 
 PREFIX: Final = "WXBOT_"
-# What Kubernetes sets in every pod beside a service called wxbot: WXBOT_PORT=tcp://10.0.0.1:8080 and the like.
+# Kubernetes sets these in every pod if there is a service named wxbot: WXBOT_PORT=tcp://10.0.0.1:8080 and the like.
 KUBERNETES: Final = re.compile(
     r"WXBOT_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
 )

@@ -68,7 +68,7 @@ def _complaint(errors: ValidationError, tree: Any, origin: Origin) -> tuple[str,
     key, by = _key(tree, place), origin.variable(place)
     head = f"{key}{f' ({by})' if by else ''}: " if key else ""
     if error["type"] == "missing" or (error["type"] == "value_error" and isinstance(value, dict)):
-        return head + _reason(error), place  # a validator of a whole section, whose message says everything
+        return head + _reason(error), place  # the validator of a whole section; its message is complete
     secret = any(part in SECRET_KEYS for part in place)
     return f"{head}{_shown(place, value, secret)} is not valid: {_reason(error)}", place
 

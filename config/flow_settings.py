@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from config.section import NonEmpty, OneEntry, Pattern, Section, misplaced
+from config.section import NonEmpty, OneEntry, Pattern, Section, error_at
 from yaml_file import Place
 
 PLACEHOLDER: Final = re.compile(r"\{(\w+)((?:\.\w+)*)\}")
@@ -67,7 +67,7 @@ class Question(Section):
 
     @property
     def texts(self) -> list[str]:
-        """What is said to the person."""
+        """The text sent to the person."""
         return [self.question, *([self.check.words] if self.check else [])]
 
 
@@ -83,7 +83,7 @@ class Choice(Section):
 
     @property
     def texts(self) -> list[str]:
-        """What is said to the person; options stand as they are."""
+        """The text sent to the person; options are used unchanged."""
         return [self.question]
 
 
@@ -169,6 +169,8 @@ class FlowSettings(Section):
                 raise FlowMistake(place, f"{where}: {taken!r} is a reserved name")
             for name, question in step.questions.items():
                 _check_names(question.texts, known, where, place)
+                if isinstance(question, Choice):
+                    _check_options(question, where, place)
                 known[name] = False
             if not step.questions:
                 _check_names(step.model_dump(exclude_none=True), known, where, place)
@@ -214,11 +216,11 @@ def check_flows(flows: Sequence[FlowSettings], systems: Collection[str]) -> None
     }
     for number, flow in enumerate(flows):
         if flow.name in names:
-            raise misplaced(("flows", number, "name"), f"flow {flow.name}: duplicate name")
+            raise error_at(("flows", number, "name"), f"flow {flow.name}: duplicate name")
         names.add(flow.name)
         for word in flow.start:
             if spoken(word) in words:
-                raise misplaced(
+                raise error_at(
                     ("flows", number, "start"),
                     f"flow {flow.name}, start: {word!r} is already used ({words[spoken(word)]})",
                 )
@@ -226,7 +228,7 @@ def check_flows(flows: Sequence[FlowSettings], systems: Collection[str]) -> None
         try:
             flow.check(systems)
         except FlowMistake as error:
-            raise misplaced(("flows", number, *error.place), str(error)) from None
+            raise error_at(("flows", number, *error.place), str(error)) from None
 
 
 def placeholders(value: Any) -> Iterator[tuple[str, str]]:
@@ -247,3 +249,12 @@ def _check_names(value: Any, known: dict[str, bool], where: str, place: Place) -
             raise FlowMistake(place, f"{where}: no earlier step sets {{{name}}}")
         if field and not known[name]:
             raise FlowMistake(place, f"{where}: {{{name}}} is a text and has no field {field[1:]!r}")
+
+
+def _check_options(choice: Choice, where: str, place: Place) -> None:
+    """Refuse options that an answer cannot tell apart. Stored runs, which are not checked again, may have them."""
+    labels: dict[str, str] = {}
+    for label in choice.options:
+        same = labels.setdefault(spoken(label), label)
+        if same != label:
+            raise FlowMistake(place, f"{where}: options {same!r} and {label!r} are the same answer")

@@ -11,17 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal
 
+from error_translations import PLACES, VALUES, Translations, Translator
+
 Language = Literal["zh", "en"]
 VARIABLE: Final = "WXBOT_LANGUAGE"
 SETTING: Final = re.compile(r"""(?:^|[{,]\s*)["']?language["']?:\s*["']?(zh|en)\b""", re.MULTILINE)
 
-# (pattern of the English text, Chinese text). All matching patterns are applied in order.
-CHINESE: Final[tuple[tuple[str, str], ...]] = (
-    (r"\bnot UTF-8: save the file as UTF-8", "不是 UTF-8 编码，请另存为 UTF-8"),
-    (r"\bduplicate key( '[^']*')?", r"同一个键\1 写了两次"),
-    (r"\bcontrol character (U\+\w+)", r"有控制字符 \1"),
-    (r"\(([^()]+), line (\d+)\)$", r"（\1 第 \2 行）"),
-    (r"\(line (\d+)\)$", r"（第 \1 行）"),
+CHINESE: Final[Translations] = (
+    *PLACES,
     (r" has two answers", " 有两个不同的答案"),
     (r"\bthe reply takes (\{\w+\}), and the regex has (\w+) groups", r"回复里用了 \1，而正则表达式只有 \2 个分组"),
     (
@@ -48,22 +45,11 @@ CHINESE: Final[tuple[tuple[str, str], ...]] = (
         "kind 为 wecom 的助手要填 token 和 aes_key",
     ),
     (r"\brequired for an assistant of kind wecom", "kind 为 wecom 的助手要填这一项"),
-    (r"\bexpected a string; quote it if it looks like a number", "要填文字，像数字的要加引号"),
     (r"\bexpected an integer", "要填整数"),
-    (r"\bexpected a number(?! from)", "要填数字"),
     (r"\bexpected true or false", "只能是 true 或 false"),
     (r"\bexpected a list like (\[.*?\])", r"要填列表，例如 \1"),
-    (r"\bexpected a list", "要填列表"),
     (r"\bexpected a mapping like (\{.*?\})", r"要填键值对，例如 \1"),
     (r"\bexpected a mapping, not (\w+)", r"要填键值对，而不是 \1"),
-    (r"\bexpected a mapping", "要填键值对"),
-    (r"\bat least one item is required", "至少要有一项"),
-    (r"\bthis key is required", "缺少这一项"),
-    (r"\bmust not be empty", "不能为空"),
-    (r"\bmust be greater than or equal to (\S+)", r"必须大于或等于 \1"),
-    (r"\bmust be less than or equal to (\S+)", r"必须小于或等于 \1"),
-    (r"\bmust be greater than (\S+)", r"必须大于 \1"),
-    (r"\bmust be less than (\S+)", r"必须小于 \1"),
     (r"\bunknown key; allowed: ", "没有这个键，只有 "),
     (r"\bunknown placeholder (\{\S+\}); allowed: none", r"这里不认识 \1，不能有花括号"),
     (r"\bunknown placeholder (\{\S+\}); allowed: ", r"这里不认识 \1，只有 "),
@@ -75,17 +61,12 @@ CHINESE: Final[tuple[tuple[str, str], ...]] = (
     (r"\bexpected a network like (\S+), without host bits", r"要填网段，例如 \1，掩码之后的位必须是 0"),
     (r"\bexpected printable characters, without surrounding whitespace", "只能用可见字符，前后不能有空格或换行"),
     (
-        r"\bexpected visible ASCII characters, without surrounding whitespace",
-        "只能用可见的 ASCII 字符，前后不能有空格或换行",
-    ),
-    (
         r"\bexpected host:port, like (\S+) or (\S+); empty for the sandbox",
         r"要填 主机:端口，例如 \1 或 \2；留空就用沙箱",
     ),
     (r"\bendpoint and authority must not both be set", "endpoint 也填了，两个只能填一个"),
     (r"\btoken is required", "还要在 token 里填令牌，才能去查询"),
     (r"\bexpected a PEM file of certificates: ", "要填证书文件（PEM）："),
-    (r"\bthe file (\S+) cannot be read: ", r"读不了文件 \1："),
     (
         r"\bexpected a WeChat id like (\S+), not a nickname \(while the list is empty, a code is printed at startup; "
         r"whoever sends (.+?) to the assistant becomes an admin\)",
@@ -108,7 +89,6 @@ CHINESE: Final[tuple[tuple[str, str], ...]] = (
     (r"\bexpected days like (.+)", r"要填星期，例如 \1"),
     (r"\bthe name of a model is required if base_url is set", "填了 base_url 就要填模型的名字"),
     (r"\bexpected base64 after (\S+) \((.+) creates it\)", r"\1 后面要填 base64（可用 \2 生成）"),
-    (r"\bfile not found", "没有这个文件"),
     (r"\bunknown job; allowed: ", "没有这个任务，只有 "),
     (r"\bexpected five crontab fields: ", "要像 crontab 一样写五段："),
     # flows
@@ -116,6 +96,10 @@ CHINESE: Final[tuple[tuple[str, str], ...]] = (
     (r"\bflow (.+?), start: (.+) is already used \((.+)\)", r"流程 \1 的 start：\2 已经被占用（\3）"),
     (r"\bflow (.+?): duplicate name", r"流程 \1：有两个同名的"),
     (r"\bunknown system ", "没有这个业务系统："),
+    (
+        r"\boptions (.+) and (.+) are the same answer",
+        r"选项 \1 和 \2 算同一个回答（不分大小写、全半角、空格和首尾标点）",
+    ),
     (r" is a reserved name", " 已有含义，不能再用"),
     (r"\bno earlier step uses ", "前面没有哪一步给出 "),
     (r"\bno later step waits for ", "后面没有哪一步等待 "),
@@ -132,12 +116,10 @@ CHINESE: Final[tuple[tuple[str, str], ...]] = (
         r"至少要 \1 个字符（可用 openssl rand -base64 32 生成）",
     ),
     # file and environment
-    (r"\binvalid YAML: line (\d+), column (\d+): ", r"不是有效的 YAML：第 \1 行第 \2 列："),
-    (r"\binvalid YAML: ", "不是有效的 YAML："),
-    (r"\ban alias \(\*\) refers to itself", "别名（*）引用了包含它自己的内容"),
     (r" is not a list index; expected a number from 0", " 处是列表，要填从 0 开始的序号"),
     (r"\b(\w+) has no key ", r"\1 下面没有 "),
     (r"\bthe list has (\S+) items; the next index is (\S+)", r"列表有 \1 项，下一项是第 \2 号"),
+    *VALUES,
     (r"\bmust be (.+)", r"只能是 \1"),
     (r"\bmust ", "必须 "),
     # start
@@ -163,22 +145,15 @@ CHINESE: Final[tuple[tuple[str, str], ...]] = (
     (r"\bcannot be written in: ", "不能写入："),
     (r"(?i)\berror while attempting to bind on address (\(.*?\)): address already in use", r"地址 \1 已被占用"),
     (r"(?i)\baddress already in use", "地址已被占用"),
-    (r"\bNo such file or directory", "没有这个文件或文件夹"),
-    (r"\bPermission denied", "没有权限"),
     (r"\bRead-only file system", "文件系统是只读的"),
-    (r"\bIs a directory", "这是文件夹"),
     (r"\(hidden\)", "（隐藏）"),
 )
-_COMPILED: Final = tuple((re.compile(english), chinese) for english, chinese in CHINESE)
+_TRANSLATOR: Final = Translator(CHINESE)
 
 
 def in_language(line: str, language: str) -> str:
     """Translate an error message."""
-    if language == "en":
-        return line
-    for english, chinese in _COMPILED:
-        line = english.sub(chinese, line)
-    return line
+    return line if language == "en" else _TRANSLATOR.translate(line)
 
 
 def language_of(path: str | Path, environment: Mapping[str, str] = os.environ) -> Language:

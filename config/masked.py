@@ -28,7 +28,7 @@ def masked(config: BaseModel) -> dict[str, Any]:
 def _shown(value: Any, kind: Any, marks: list[Mask]) -> Any:
     """Return a value with its secrets masked according to its type."""
     if isinstance(value, Texts):
-        return value.model_dump(mode="json")  # what everybody reads in WeChat
+        return value.model_dump(mode="json")  # texts that are public in WeChat
     if isinstance(value, BaseModel):
         return masked(value)
     marks = marks + list(_marks(kind))

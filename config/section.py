@@ -40,14 +40,14 @@ def _not_empty(value: str) -> str:
 NonEmpty = Annotated[str, AfterValidator(_not_empty)]
 
 
-def _no_list(value: str) -> str:
+def _check_single_entry(value: str) -> str:
     """Reject what is meant as several entries: YAML separates them by the comma of an English keyboard only."""
     if "，" in value or "、" in value:
         raise ValueError("expected one entry; entries are separated by an English comma (,), not by ， or 、")
     return value
 
 
-OneEntry = Annotated[NonEmpty, AfterValidator(_no_list)]  # of a list of names or words
+OneEntry = Annotated[NonEmpty, AfterValidator(_check_single_entry)]  # of a list of names or words
 
 
 def _from_file(value: object) -> object:
@@ -90,7 +90,7 @@ SecretAddress = Annotated[str, BeforeValidator(_from_file)]  # the same; its use
 MIN_SECRET: Final = 16  # characters of a key or secret that others must not be able to guess
 
 
-def long_enough(value: str) -> str:
+def check_secret_length(value: str) -> str:
     """Return the value; ValueError if it is too short for a secret."""
     if len(value) < MIN_SECRET:
         raise ValueError(f"expected at least {MIN_SECRET} characters (openssl rand -base64 32 creates some)")
@@ -130,7 +130,7 @@ class Section(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _known_and_read(cls, data: Any) -> Any:
+    def _parse_fields(cls, data: Any) -> Any:
         if isinstance(data, FromEnvironment):
             with contextlib.suppress(yaml.YAMLError):
                 data = yaml.safe_load(data)
@@ -161,8 +161,8 @@ def wrong(key: str | Place, reason: str) -> PydanticCustomError:
     return PydanticCustomError("wrong_key", "{reason}", {"place": place, "reason": reason})
 
 
-def misplaced(place: Place, words: str) -> PydanticCustomError:
-    """Create the error of a section whose words say everything, also about which value; `place` is where it is."""
+def error_at(place: Place, words: str) -> PydanticCustomError:
+    """Create the error of a section whose message is complete, including the value; `place` is its path."""
     return PydanticCustomError("misplaced", "{words}", {"place": place, "words": words})
 
 
@@ -186,20 +186,20 @@ def _choice(key: str, fields: Collection[str]) -> str:
     return ", ".join([*near, "…"])
 
 
-def _read(key: str, value: Any, wanted: Any) -> Any:
+def _read(key: str, value: Any, expected: Any) -> Any:
     """Convert a value from the environment to the expected type; reject strings and booleans for numbers otherwise."""
     from_environment = isinstance(value, FromEnvironment)
-    another_kind = isinstance(value, str) or isinstance(value, bool) != (wanted is bool)
-    if wanted in SCALARS and another_kind and not from_environment:
-        raise wrong(key, SCALARS[wanted])
-    kind = get_origin(wanted)
+    another_kind = isinstance(value, str) or isinstance(value, bool) != (expected is bool)
+    if expected in SCALARS and another_kind and not from_environment:
+        raise wrong(key, SCALARS[expected])
+    kind = get_origin(expected)
     if not from_environment or kind not in (list, tuple, dict):
         return value
     try:
         read = yaml.safe_load(value)
     except yaml.YAMLError:
-        wanted = "expected a mapping like {a: 1}" if kind is dict else "expected a list like [a, b]"
-        raise wrong(key, wanted) from None
+        expected = "expected a mapping like {a: 1}" if kind is dict else "expected a list like [a, b]"
+        raise wrong(key, expected) from None
     if kind is dict or not isinstance(read, str | int | float):
         return read or kind()
     return [part.strip() for part in value.split(",")]

@@ -10,7 +10,17 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from config.section import NonEmpty, OneEntry, Secret, Section, WebAddress, check_names, long_enough, web_address, wrong
+from config.section import (
+    NonEmpty,
+    OneEntry,
+    Secret,
+    Section,
+    WebAddress,
+    check_names,
+    check_secret_length,
+    web_address,
+    wrong,
+)
 from config.wecom import WecomKeys
 
 OWN_URL = "http://127.0.0.1:8080"
@@ -45,7 +55,7 @@ def _host_name(value: str) -> str:
 
 HostName = Annotated[str, AfterValidator(_host_name)]
 Network = Annotated[str, AfterValidator(_network)]
-Bearer = Annotated[Secret, AfterValidator(_not_blank), AfterValidator(_bearer), AfterValidator(long_enough)]
+Bearer = Annotated[Secret, AfterValidator(_not_blank), AfterValidator(_bearer), AfterValidator(check_secret_length)]
 
 
 class AssistantSettings(WecomKeys):
@@ -70,7 +80,7 @@ class AssistantSettings(WecomKeys):
 
     @field_validator("token")
     @classmethod
-    def _fits_a_header(cls, value: str) -> str:
+    def _check_header_text(cls, value: str) -> str:
         if value and not re.fullmatch(r"[!-~]([ -~]*[!-~])?", value):
             raise ValueError("expected visible ASCII characters, without surrounding whitespace")
         return value

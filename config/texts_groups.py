@@ -80,7 +80,7 @@ class GroupTexts(Section):
     statistics: str = (
         "“{topic}”最近 {days} 天（日期 入群 退群 消息）：\n{lines}\n合计 {joins} {leaves} {messages}，现有 {members} 人"
     )
-    newcomer: str = "新朋友"  # who is welcomed before their name is known
+    newcomer: str = "新朋友"  # stands for a newcomer whose name is not known yet
     welcome_set: str = "欢迎语已改为：\n{welcome}"
     welcome_shown: str = "现在的欢迎语：\n{welcome}"
     welcome_unknown: str = "欢迎语里没有 {name}，可用的是 {member}（新成员）和 {topic}（群名）。"

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from config.section import NonEmpty, Secret, Section, WebAddress, misplaced, wrong
+from config.section import NonEmpty, Secret, Section, WebAddress, error_at, wrong
 
 KEY_LENGTH: Final = 43  # characters of an EncodingAESKey
 NEEDED: Final = ("corp_id", "secret", "open_kfid")
@@ -92,8 +92,8 @@ def check_accounts(assistants: Sequence[WecomKeys]) -> None:
         if one.kind != "wecom":
             continue
         if (one.corp_id, one.open_kfid) in accounts:
-            raise misplaced(("assistants", number, "open_kfid"), f"open_kfid {one.open_kfid}: {TWICE}")
+            raise error_at(("assistants", number, "open_kfid"), f"open_kfid {one.open_kfid}: {TWICE}")
         if shared := sorted(chats.intersection(one.groups.pool)):
-            raise misplaced(("assistants", number, "groups", "pool"), f"groups.pool {shared[0]}: {TWICE}")
+            raise error_at(("assistants", number, "groups", "pool"), f"groups.pool {shared[0]}: {TWICE}")
         accounts.add((one.corp_id, one.open_kfid))
         chats.update(one.groups.pool)
