@@ -14,7 +14,7 @@ from sqlmodel import Session, select
 from api.app_keys import CONTAINER
 from api.body import read_ahead, read_object
 from errors import InvalidParameter
-from models.conversations import Said
+from models.conversations import StoredMessage
 from models.durable import OutboxItem
 from models.flows import FlowCallback, FlowRun
 from models.groups import Membership, Qun
@@ -86,8 +86,8 @@ def _of_row(table: Any, name: str = "id", most: int = MAX_ID) -> Find:
 
 def _group(column: Any, value: Callable[[web.Request], Any]) -> Find:
     def look(session: Session, request: web.Request) -> str | None:
-        wanted = value(request)
-        return None if wanted is None else session.exec(select(Qun.account).where(column == wanted)).first()
+        expected = value(request)
+        return None if expected is None else session.exec(select(Qun.account).where(column == expected)).first()
 
     return _stored(look)
 
@@ -130,7 +130,7 @@ async def _by_number_in_body(request: web.Request) -> str | None:
 
 def _of_message(session: Session, request: web.Request) -> str | None:
     number = int(request.match_info["id"])
-    row = session.get(Said, number) if number <= MAX_ID else None
+    row = session.get(StoredMessage, number) if number <= MAX_ID else None
     return row.account if row is not None else None
 
 
@@ -190,7 +190,7 @@ FORWARDINGS: Final[dict[tuple[str, str], Forwarding]] = {
         ("POST", f"{_API}/ticket/{{id}}/{action}"): Forwarding(_TICKET, repeatable=False)
         for action in ("note", "assign", "close", "reopen", "remark", "presence")
     },
-    ("POST", f"{_API}/ticket/{{id}}/reply"): Forwarding(_TICKET, large=True),  # it has a key of its own
+    ("POST", f"{_API}/ticket/{{id}}/reply"): Forwarding(_TICKET, large=True),  # it has its own key
     ("GET", f"{_API}/qun/{{number}}"): Forwarding(_QUN),
     ("GET", f"{_API}/qun/{{number}}/members"): Forwarding(_QUN),
     ("GET", f"{_API}/qun/{{number}}/qr.svg"): Forwarding(_QUN),

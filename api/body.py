@@ -17,7 +17,7 @@ from services.strict_json import decode
 READ_TIMEOUT: Final = 10.0  # seconds for the body to arrive
 LARGE_READ_TIMEOUT: Final = 60.0
 MAX_BYTES: Final = 64 * 1024
-MAX_LARGE_BYTES: Final = LARGEST * 4 // 3 + MAX_BYTES  # a file as base64, plus the rest of the body
+MAX_LARGE_BYTES: Final = LARGEST * 4 // 3 + MAX_BYTES  # a file as base64, plus the other fields
 MAX_CHARACTERS: Final = 256
 MAX_TEXT: Final = 4000
 MAX_MENTIONS: Final = 100
@@ -67,7 +67,7 @@ async def _read_object(request: web.BaseRequest, most: int, timeout: float) -> d
 
 
 async def _read_whole(request: web.BaseRequest, most: int, timeout: float) -> bytes:
-    if (request.content_length or 0) > most:  # else aiohttp says so when all of it is there
+    if (request.content_length or 0) > most:  # otherwise aiohttp reports it after reading the whole body
         raise BodyTooLarge(f"{request.content_length} bytes")
     return await read_body(request, timeout)
 

@@ -28,7 +28,7 @@ async def send(request: web.Request) -> web.Response:
     body = given(await read_large_object(request), *KINDS, *WHERE, "assistant", "at")
     if len([where for where in WHERE if where in body]) != 1 or body.keys() - {*WHERE, *KINDS, "assistant", "at"}:
         raise InvalidParameter("exactly one of quns, tags, all is required")
-    where = _where(body) | {"run_at": _moment(body, container.clock())}
+    where = _targets(body) | {"run_at": _moment(body, container.clock())}
     if where["account"]:
         container.accounts.get(where["account"])
     key = idempotency_key(request, "broadcast")
@@ -38,7 +38,7 @@ async def send(request: web.Request) -> web.Response:
     return reply(answer, 202, {"Location": f"{PATH}/{broadcast_id}"})
 
 
-def _where(body: Mapping[str, Any]) -> dict[str, Any]:
+def _targets(body: Mapping[str, Any]) -> dict[str, Any]:
     account = field(body, "assistant") if "assistant" in body else ""
     if "all" in body:
         if body["all"] is not True:
@@ -71,9 +71,12 @@ async def read(request: web.Request) -> web.Response:
 
 
 async def cancel(request: web.Request) -> web.Response:
-    """POST /wxbot/broadcast/{id}/cancel: messages not sent yet are not sent; the result for each group. Idempotent."""
-    container, who, broadcast_id = request.app[CONTAINER], caller(request), number(request)
-    await container.store.write(lambda s: container.sent_broadcasts.cancel(s, broadcast_id, who))
+    """POST /wxbot/broadcast/{id}/cancel: cancel the messages that were not sent yet; return the result for each group.
+
+    Idempotent.
+    """
+    container, actor, broadcast_id = request.app[CONTAINER], caller(request), number(request)
+    await container.store.write(lambda s: container.sent_broadcasts.cancel(s, broadcast_id, actor))
     return await _response(request, broadcast_id)
 
 

@@ -41,7 +41,7 @@ async def staff(request: web.Request) -> web.Response:
     return reply({"staff": member})
 
 
-async def counts_elsewhere(request: web.Request, quns: Sequence[Qun]) -> dict[int, GroupCounts]:
+async def remote_counts(request: web.Request, quns: Sequence[Qun]) -> dict[int, GroupCounts]:
     """Return the member counts of groups that other processes serve; groups of processes that do not respond are left
     out.
     """

@@ -17,9 +17,9 @@ from api.view_limit import subnet
 from logs import RateLimitedLog
 
 RESERVED: Final = 256  # descriptors for gateways, the database, files and calls to business systems
-MAX_OUTSIDE: Final = 256  # of all addresses outside together
-MAX_OF_ADDRESS: Final = 64  # of one address outside
-MAX_INSIDE: Final = 512  # of one address inside; trusted proxies speak for many and have no limit of their own
+MAX_OUTSIDE: Final = 256  # of all external addresses together
+MAX_OF_ADDRESS: Final = 64  # per external address
+MAX_INSIDE: Final = 512  # per internal address; trusted proxies forward for many clients and are exempt
 
 refusals = RateLimitedLog(logging.getLogger(__name__))
 
@@ -42,7 +42,7 @@ class Caps:
     outside: int = MAX_OUTSIDE
     of_address: int = MAX_OF_ADDRESS
     inside: int = MAX_INSIDE
-    in_all: int = 0  # 0 = what the process may open, less what is reserved
+    in_all: int = 0  # 0 = the process's file descriptor limit minus the reserve
 
 
 class ConnectionLimits:
@@ -61,7 +61,7 @@ class ConnectionLimits:
 
     def admit(self, connection: ClientConnection, remote: str) -> bool:
         """Count a new connection; return False if it exceeds a limit."""
-        address = self._access.judge(remote)
+        address = self._access.classify(remote)
         key = subnet(address.text)
         if not self._has_room(address, key):
             refusals.info("connections", "a connection from %s is refused: there are too many", address.text)

@@ -131,8 +131,8 @@ class ContainerMetrics(Collector):
         shown: dict[tuple[str, str], int] = defaultdict(int)
         for webhook in self._container.config.webhooks:
             queue, name = f"{WEBHOOKS}:{webhook.name}", webhook.name
-            for said, results in WEBHOOK_RESULTS.items():
-                shown[name, said] += sum(counts[queue, result] for result in results)
+            for label, results in WEBHOOK_RESULTS.items():
+                shown[name, label] += sum(counts[queue, result] for result in results)
         for labels, number in shown.items():
             deliveries.add_metric(labels, number)
         yield deliveries

@@ -31,8 +31,8 @@ async def read_content(body: Mapping[str, Any], attachments: Attachments) -> Bod
     part = given_fields(part, "name", "url", "base64", "description", "thumbnail")
     if kind == "link":
         return messages.link(_link(part))
-    kept = await attachments.keep(_attachment(part, picture=kind == "image"))
-    return messages.file(kept.path, kept.name)
+    stored = await attachments.keep(_attachment(part, picture=kind == "image"))
+    return messages.file(stored.path, stored.name)
 
 
 def _attachment(part: Mapping[str, Any], *, picture: bool) -> Attachment:

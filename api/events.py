@@ -35,44 +35,44 @@ EVENTS: Final[Mapping[str, EventDescription]] = {
     "qun.created": EventDescription("群已建好", {**QUN, "topic": "群名", "owner": "群主", "url": "群的地址"}),
     "qun.lost": EventDescription("助手已不在群里", ROOM),
     "qun.found": EventDescription("助手又回到群里", ROOM),
-    "member.joined": EventDescription("有人入群，不论经由何处", MEMBER),
-    "member.invited": EventDescription("微信正等本人或群主确认", MEMBER),
+    "member.joined": EventDescription("有人入群，无论通过哪种方式", MEMBER),
+    "member.invited": EventDescription("等待本人或群主在微信里确认", MEMBER),
     "member.left": EventDescription("有人退群", MEMBER),
     "member.removed": EventDescription("有人被移出群", MEMBER),
-    "member.refused": EventDescription("入群请求到此为止", {**MEMBER, "reason": "原因"}),
+    "member.refused": EventDescription("入群请求已终止", {**MEMBER, "reason": "原因"}),
     "friend.added": EventDescription("有人成为助手的好友", {**PERSON, "name": "昵称"}),
     "ticket.opened": EventDescription("有人请求人工服务", TICKET),
-    "ticket.waiting": EventDescription("客户在等人接待，且已提醒过接待人", {**TICKET, "minutes": "已等了几分钟"}),
+    "ticket.waiting": EventDescription("客户仍在等待接待，已提醒过接待人", {**TICKET, "minutes": "已等待的分钟数"}),
     "ticket.closed": EventDescription("人工服务结束", {**TICKET, "closed_by": "由谁结束"}),
     "message.failed": EventDescription(
-        "一条答应发送的消息没有发出",
+        "一条已受理的消息发送失败",
         {**ASSISTANT, "message": "消息编号", "to": "发给谁", "error": "原因"},
-        {"number": "群编号，发到群里的才有"},
+        {"number": "群编号，仅发到群里时提供"},
     ),
     "message.sent": EventDescription(
-        "一条答应发送的消息已发出；只告知在 events 里写明了它的接收方",
+        "一条已受理的消息已发送；只通知在 events 里列出它的接收方",
         {**ASSISTANT, "message": "消息编号", "to": "发给谁", "kind": "text | file | link | …"},
-        {"number": "群编号，发到群里的才有"},
+        {"number": "群编号，仅发到群里时提供"},
     ),
     "message.received": EventDescription(
-        "有人私聊助手，或在群里 @ 助手；只告知在 events 里写明了它的接收方",
-        {**PERSON, "name": "昵称", "kind": "text | image | file | …", "text": "内容", "at": "何时"},
-        {"number": "群编号，群里说的才有", "room_id": "群在微信里的编号，群里说的才有"},
+        "有人私聊助手，或在群里 @ 助手；只通知在 events 里列出它的接收方",
+        {**PERSON, "name": "昵称", "kind": "text | image | file | …", "text": "内容", "at": "时间"},
+        {"number": "群编号，仅群消息提供", "room_id": "群在微信里的编号，仅群消息提供"},
     ),
     "account.scan": EventDescription("助手等待扫码登录", {**ASSISTANT, "qr_code": "二维码的内容"}),
     "assistant.online": EventDescription("助手上线", {**ASSISTANT, "reason": "原因"}),
     "assistant.offline": EventDescription(
-        "助手离线；离线超过 offline_alert_minutes 时再告知一次",
+        "助手离线；离线超过 offline_alert_minutes 时再通知一次",
         {**ASSISTANT, "reason": "原因"},
-        {"minutes": "已离线几分钟，再次告知时才有"},
+        {"minutes": "已离线的分钟数，仅在再次通知时提供"},
     ),
     "flow.finished": EventDescription("流程结束", {**FLOW, "error": "失败的原因"}),
-    "flow.late": EventDescription("流程已失败或取消，而结果来了", {**FLOW, "result": "结果的摘要"}),
+    "flow.late": EventDescription("流程失败或取消之后收到了结果", {**FLOW, "result": "结果的摘要"}),
 }
 HEADERS: Final[Fields] = {
-    "webhook-id": "事件编号；同一事件再次送达时不变，凭它去重",
+    "webhook-id": "事件编号；同一事件再次送达时不变，用于去重",
     "webhook-timestamp": "发送时间，Unix 秒",
-    "webhook-signature": "v1,签名；可能有多个，以空格隔开，其一相符即可",
+    "webhook-signature": "v1,签名；可能有多个，以空格分隔，任一匹配即可",
 }
 REF: Final = "#/components/schemas/{model}"
 HEADER: Final = "WebhookHeader"
@@ -127,7 +127,7 @@ def _operation(name: str, description: EventDescription) -> dict[str, Any]:
             for header, about in HEADERS.items()
         ],
         "requestBody": {"required": True, "content": {"application/json": {"schema": event}}},
-        "responses": {"2XX": {"description": "已收到；其他答复一律重发，最多三天"}},
+        "responses": {"2XX": {"description": "已收到；其他状态会重发，最多三天"}},
     }
 
 

@@ -24,12 +24,12 @@ from services.cluster.peers import SECRET_HEADER, PeerAnswer, Peers, Unreachable
 log = logging.getLogger(__name__)
 CLIENT_HEADER: Final = "X-Wxbot-Client"
 KEY_HEADER: Final = "X-Wxbot-Key"
-MOVED: Final = 421  # what a process answers that does not hold the account (Misdirected Request)
-SECONDS: Final = 60.0  # that a request may take at the holder
+MOVED: Final = 421  # response of a process that does not hold the account (Misdirected Request)
+SECONDS: Final = 60.0  # seconds a request may take at the holder
 POLL_INTERVAL: Final = 1.0  # seconds, at whether a holder that does not answer is still the holder
 PAUSE: Final = 0.1
 RETRY_AFTER: Final = 5.0
-INTERNAL: Final = "/cluster/"  # what only the other processes may ask
+INTERNAL: Final = "/cluster/"  # only for the other processes
 OF_ONE_HOP: Final = frozenset(
     {"connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "expect"}
     | {name.lower() for name in (SECRET_HEADER, CLIENT_HEADER, KEY_HEADER)}
@@ -67,37 +67,43 @@ class MemberForwarding:
         account = await how.find(request) if how is not None else None
         if how is None or account is None:
             return await handler(request)
-        if passed_on and not self._is_here(account) and not await self._comes_here(account):
+        if passed_on and not self._is_local(account) and not await self._becomes_local(account):
             return web.Response(status=MOVED)
-        if not passed_on and not self._is_here(account):
+        if not passed_on and not self._is_local(account):
             return await self._forward(request, account, how) or await handler(request)
         try:
             return await handler(request)
         except Exception as error:
-            if self._is_here(account):
+            if self._is_local(account):
                 raise
-            log.info("%s %s: %s was given up meanwhile (%s)", request.method, route, account, type(error).__name__)
-            return await self._elsewhere(request, account, how, passed_on=passed_on)
+            log.info(
+                "%s %s: account %s was released during the request (%s)",
+                request.method,
+                route,
+                account,
+                type(error).__name__,
+            )
+            return await self._retry_at_holder(request, account, how, passed_on=passed_on)
 
-    async def _elsewhere(
+    async def _retry_at_holder(
         self, request: web.Request, account: str, how: Forwarding, *, passed_on: bool
     ) -> web.StreamResponse:
-        """Retry a request that failed because its account was given up meanwhile."""
+        """Retry a request that failed because its account was released meanwhile."""
         if passed_on and how.repeatable:
             return web.Response(status=MOVED)
         answer = await self._forward(request, account, how) if how.repeatable and not passed_on else None
         if answer is None:
-            raise AssistantOffline(f"{account} was given up", retry_after=RETRY_AFTER)
+            raise AssistantOffline(f"{account} was released", retry_after=RETRY_AFTER)
         return answer
 
-    def _is_here(self, account: str) -> bool:
+    def _is_local(self, account: str) -> bool:
         return self._container.ownership.holds(account) and account in self._container.accounts.names()
 
-    async def _comes_here(self, account: str) -> bool:
+    async def _becomes_local(self, account: str) -> bool:
         """Wait a moment for an account that is being taken over; return whether it is served here."""
         until = time.monotonic() + 2.0
         while self._container.ownership.holds(account) and time.monotonic() < until:
-            if self._is_here(account):
+            if self._is_local(account):
                 return True
             await asyncio.sleep(PAUSE)
         return False
@@ -108,8 +114,8 @@ class MemberForwarding:
         until, fresh = time.monotonic() + how.patience, False
         while True:
             holder = await self._peers.holder(account, fresh=fresh)
-            if holder is None or self._is_here(account):
-                return None  # nobody's, which is said here; or it has come here meanwhile
+            if holder is None or self._is_local(account):
+                return None  # no process holds it, so answer here; or this process has taken it since
             if holder not in ("", self._parts.address):
                 try:
                     answer = await self._ask(holder, account, request, headers, body)
@@ -148,7 +154,7 @@ def _headers(request: web.Request) -> dict[str, str]:
     headers[CLIENT_HEADER] = request[CLIENT]
     headers[KEY_HEADER] = quote(request.get(KEY_NAME) or "")
     if request.method == "POST" and "Idempotency-Key" not in request.headers:
-        headers["Idempotency-Key"] = f"door-{uuid.uuid4().hex}"
+        headers["Idempotency-Key"] = f"forwarded-{uuid.uuid4().hex}"
     return headers
 
 

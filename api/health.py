@@ -21,15 +21,15 @@ from services.clock import DAY
 from wechat.interface import State
 
 log = logging.getLogger(__name__)
-CLOCK = {
+CLOCK_WRONG = {
     "zh": "本机时钟比网关的{direction} {minutes:.0f} 分钟，请校准",
     "en": "the clock of this machine is {minutes:.0f} minutes {direction} the gateway's: set it right",
 }
-JUMP = {
+CLOCK_JUMPED = {
     "zh": "本机时钟突然快了 {days:.0f} 天，已暂停清理旧数据；请校准时间（时间无误则一周后自动恢复）",
     "en": "the clock jumped ahead by {days:.0f} days: nothing is pruned; set it right (or, if it is, wait for a week)",
 }
-FULL = {
+FILES_FULL = {
     "zh": "磁盘空间不足或文件总量已到上限，新的图片和文件不再保存",
     "en": "there is no room for more files: new pictures and files are not kept",
 }
@@ -67,14 +67,14 @@ def _problems(container: Container) -> dict[str, str]:
     }
     clocks = {account: _clock(skew, language) for account, skew in container.account_clocks.wrong().items()}
     jumped = container.clock_trust.jumped_by
-    jump = {"clock": JUMP[language].format(days=jumped / DAY)} if jumped else {}
-    full = {container.media.full: FULL[language]} if container.media.full else {}
+    jump = {"clock": CLOCK_JUMPED[language].format(days=jumped / DAY)} if jumped else {}
+    full = {container.media.full: FILES_FULL[language]} if container.media.full else {}
     return clocks | jump | full | away | advice(container.config)
 
 
 def _clock(skew: float, language: Language) -> str:
     direction = DIRECTIONS[language][skew < 0]
-    return CLOCK[language].format(direction=direction, minutes=abs(skew) / 60)
+    return CLOCK_WRONG[language].format(direction=direction, minutes=abs(skew) / 60)
 
 
 async def _database(store: Store) -> str:

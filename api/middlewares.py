@@ -22,7 +22,7 @@ from models.db import is_away
 from models.fence import WriteRefused
 
 log = logging.getLogger(__name__)
-refusals = RateLimitedLog(log)  # of callers who may ask as often as they like
+refusals = RateLimitedLog(log)  # callers without a rate limit
 OPEN_TO_ALL: Final = frozenset({"/weiqun/{id}", "/wecom/callback/{account}"})
 CALLBACKS: Final = "/wxbot/callback/"  # the URL contains its own secret
 KEYED: Final = "/wxbot/"

@@ -58,7 +58,7 @@ class AccessControl:
         A trusted proxy that sends no forwarded address would make every caller an internal one: raises CallerUnknown,
         except for health checks of a load balancer or container.
         """
-        address = self.judge(request.remote or "")
+        address = self.classify(request.remote or "")
         hops = _hops(request)
         if not address.trusted:
             if hops and address.allowed:
@@ -70,7 +70,7 @@ class AccessControl:
             self._log_once(f"the trusted proxy {address.text} sends no X-Forwarded-For: its requests are rejected")
             raise CallerUnknown(f"no X-Forwarded-For from the trusted proxy {address.text}")
         for hop in reversed(hops):
-            address = self.judge(hop)
+            address = self.classify(hop)
             if not address.trusted:
                 break
         return address
@@ -92,7 +92,7 @@ class AccessControl:
         if origin is not None and origin.partition("://")[2] not in (request.host, self._public_host):
             raise OutsideNetwork(f"request from another origin: {origin}")
 
-    def judge(self, text: str) -> Address:
+    def classify(self, text: str) -> Address:
         """Return what the config allows an address."""
         cached = self._known.get(text)
         if cached is not None:
@@ -116,14 +116,14 @@ def _hops(request: web.Request) -> list[str]:
     if not listed.strip(" ,"):
         named = _FORWARDED_FOR.findall(",".join(request.headers.getall("Forwarded", ())))
         listed = ",".join(name.strip('"') for name in named)
-    return [_bare(hop.strip()) for hop in listed.split(",") if hop.strip()]
+    return [_without_port(hop.strip()) for hop in listed.split(",") if hop.strip()]
 
 
 def _within(ip: object, networks: Networks) -> bool:
     return any(ip in network for network in networks)
 
 
-def _bare(hop: str) -> str:
+def _without_port(hop: str) -> str:
     """Remove the port that some proxies append: 1.2.3.4:5678, [::1]:5678."""
     if hop.startswith("["):
         return hop[1:].partition("]")[0]

@@ -75,7 +75,7 @@ def _operation(operation: Operation, keyed: bool) -> Json:
             for p in operation.parameters
         ]
     if operation.takes:
-        made["requestBody"] = {"required": True, "content": {JSON: {"schema": _either(operation.takes)}}}
+        made["requestBody"] = {"required": True, "content": {JSON: {"schema": _one_of(operation.takes)}}}
     if _needs_key(operation, keyed):
         made["security"] = [{"key": []}]
     for status, reply in operation.replies.items():
@@ -86,7 +86,7 @@ def _operation(operation: Operation, keyed: bool) -> Json:
     return made
 
 
-def _either(models: Sequence[type[BaseModel]]) -> Json:
+def _one_of(models: Sequence[type[BaseModel]]) -> Json:
     refs = [{"$ref": REF.format(model=model.__name__)} for model in models]
     return refs[0] if len(refs) == 1 else {"oneOf": refs}
 
@@ -99,7 +99,7 @@ def _reply(reply: Reply) -> Json:
         }
     if reply.model is not None:
         shapes = [reply.model, reply.or_else] if reply.or_else else [reply.model]
-        made["content"] = {reply.media: {"schema": _either(shapes)}}
+        made["content"] = {reply.media: {"schema": _one_of(shapes)}}
     elif reply.media != JSON:
         made["content"] = {reply.media: {"schema": {"type": "string"}}}
     return made
@@ -117,7 +117,7 @@ def _refusal(errors: Refusals) -> Json:
         "description": "；".join(f"{error.code} {error.message}" for error in errors),
         "content": {
             JSON: {
-                "schema": _either([schema.ErrorResponse]),
+                "schema": _one_of([schema.ErrorResponse]),
                 "examples": {
                     str(error.code): {"value": {"error": {"code": error.code, "message": error.message}}}
                     for error in errors
@@ -131,8 +131,8 @@ def _schemas() -> Json:
     models = {model for operation in OPERATIONS for model in operation.takes}
     replies = [reply for operation in OPERATIONS for reply in operation.replies.values()]
     models |= {model for reply in replies for model in (reply.model, reply.or_else) if model}
-    wanted = sorted(models | {schema.ErrorResponse}, key=lambda model: model.__name__)
-    _, made = models_json_schema([(model, "serialization") for model in wanted], ref_template=REF)
+    shown = sorted(models | {schema.ErrorResponse}, key=lambda model: model.__name__)
+    _, made = models_json_schema([(model, "serialization") for model in shown], ref_template=REF)
     definitions: Json = made["$defs"]
     for definition in definitions.values():
         for field in definition.get("properties", {}).values():

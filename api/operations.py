@@ -23,13 +23,13 @@ MOMENT: Final = {"type": "string", "format": "date-time"}
 PREFER: Final = Parameter(
     "Prefer",
     "header",
-    "respond-async = 不等结果，立即答复 202",
+    "respond-async = 不等待结果，立即返回 202",
     {"type": "string", "enum": ["respond-async"]},
     required=False,
 )
 PAGES: Final = (
     Parameter(
-        "limit", "query", "每页几条，默认 50", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}, required=False
+        "limit", "query", "每页条数，默认 50", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}, required=False
     ),
     Parameter(
         "after", "query", "上一页的 next", {"type": "string", "pattern": "^(0|[1-9][0-9]{0,8})$"}, required=False
@@ -58,11 +58,11 @@ OPERATIONS: Final = (
         "post", "/wxbot/qun", "createQun", "请求建群",
         {
             201: Reply("已建群", schema.QunCreateResponse, headers={"Location": "群的落地页"}),
-            200: Reply("该代码的群早已建好", schema.QunCreateResponse),
+            200: Reply("该代码的群已存在", schema.QunCreateResponse),
             202: Reply("已排队（respond-async），建好后由 qun.created 通知", schema.QunQueuedResponse,
                        headers={"Location": "查询该群的地址"}),
         },
-        about="在微信里建群（助手、群主、一位陪同），改好群名。可安全重试：同一 code 只有一个群。",
+        about="在微信里建群（助手、群主、一位陪同），并设置群名。可安全重试：同一 code 只有一个群。",
         takes=(schema.QunCreate,), parameters=(PREFER,),
         refusals=(
             errors.InvalidParameter, errors.BodyTooLarge, errors.TooManyRequests, errors.AssistantUnknown,
@@ -91,7 +91,7 @@ OPERATIONS: Final = (
     ),
     Operation(
         "patch", "/wxbot/qun/{number}", "changeQun", "修改群", {200: Reply("已修改", schema.QunResponse)},
-        about="群名和公告在微信里改好并读回后才答复。",
+        about="群名和公告在微信里修改并重新读取确认后才答复。",
         takes=(schema.QunChange,),
         parameters=(Parameter("number", "path", "群号"),),
         refusals=(
@@ -101,7 +101,7 @@ OPERATIONS: Final = (
     ),
     Operation(
         "delete", "/wxbot/qun/{number}", "closeQun", "关闭群", {204: Reply("已关闭；重复请求也是 204")},
-        about="助手在群里告知后退出；入群令牌和落地页从此失效（410）。",
+        about="助手在群里发出告知后退出；此后入群令牌和落地页失效（410）。",
         parameters=(Parameter("number", "path", "群号"),), refusals=(errors.NotFound,),
     ),
     Operation(
@@ -120,7 +120,7 @@ OPERATIONS: Final = (
             200: Reply("已在群里", schema.JoinedResponse, headers=_LOCATION),
             202: Reply("待本人或群主确认、待加好友，或已排队（respond-async）", schema.OpenResponse, headers=_LOCATION),
         },
-        about="答复的是微信里真正看到的结果。可安全重试：不会重复邀请。",
+        about="返回的是在微信里确认的结果。可安全重试：不会重复邀请。",
         takes=(schema.MembershipJoin,), parameters=(PREFER,),
         refusals=(
             errors.InvalidParameter, errors.BodyTooLarge, errors.TooManyRequests, errors.AssistantUnknown,
@@ -140,8 +140,8 @@ OPERATIONS: Final = (
     ),
     Operation(
         "post", "/wxbot/message", "sendMessage", "发消息",
-        {202: Reply("已承诺发送", messages.MessageResponse, headers={"Location": "查询该消息的地址"})},
-        about="to 与 qun 二选一。承诺先落盘再答复，进程被杀也会发出。带同一 Idempotency-Key 的重复请求只发一次。",
+        {202: Reply("已受理", messages.MessageResponse, headers={"Location": "查询该消息的地址"})},
+        about="to 与 qun 二选一。受理后先保存再答复，进程被 kill 也会发送。带同一 Idempotency-Key 的重复请求只发一次。",
         takes=(messages.PersonMessage, messages.GroupMessage),
         parameters=(Parameter("Idempotency-Key", "header", "调用方自选的唯一值", LINE, required=False),),
         refusals=(
@@ -151,7 +151,7 @@ OPERATIONS: Final = (
     ),
     Operation(
         "post", "/wxbot/broadcast", "sendBroadcast", "群发",
-        {202: Reply("已承诺发送", messages.BroadcastPromise, headers={"Location": "查询结果的地址"})},
+        {202: Reply("已受理", messages.BroadcastPromise, headers={"Location": "查询结果的地址"})},
         about="带同一 Idempotency-Key 的重复请求只发一次。",
         takes=(messages.BroadcastSend,),
         parameters=(Parameter("Idempotency-Key", "header", "调用方自选的唯一值", LINE, required=False),),
@@ -165,7 +165,7 @@ OPERATIONS: Final = (
     Operation(
         "post", "/wxbot/broadcast/{id}/cancel", "cancelBroadcast", "取消群发",
         {200: Reply("每个群的结果；已发送的保持原样", messages.BroadcastResponse)},
-        about="还没有发出的不再发送。重复请求无效果。",
+        about="尚未发出的不再发送。重复请求没有作用。",
         parameters=(Parameter("id", "path", "群发编号"),), refusals=(errors.NotFound,),
     ),
     Operation(
@@ -174,7 +174,7 @@ OPERATIONS: Final = (
     ),
     Operation(
         "post", "/wxbot/callback/{secret}", "callBack", "流程的回调",
-        {200: Reply("已收到；重复的回调无效果", schema.CallbackResponse)},
+        {200: Reply("已收到；重复的回调没有作用", schema.CallbackResponse)},
         about="地址即流程请求里的 callback_url。先于流程等待到达的结果会保留。",
         takes=(schema.CallbackResult,),
         parameters=(Parameter("secret", "path", "地址末段", {"type": "string", "minLength": 1}),),
@@ -200,8 +200,8 @@ OPERATIONS: Final = (
         "get", "/wxbot/audit", "listAudit", "审计记录", {200: Reply("一页记录", lists.AuditResponse)},
         parameters=(
             Parameter("since", "query", "此时之后，ISO 8601", MOMENT, required=False),
-            Parameter("kind", "query", "何事，如 group、add、remove", LINE, required=False),
-            Parameter("who", "query", "何人，如 rest:密钥名", LINE, required=False),
+            Parameter("kind", "query", "操作，如 group、add、remove", LINE, required=False),
+            Parameter("who", "query", "操作者，如 rest:密钥名", LINE, required=False),
             *PAGES,
         ),
         refusals=(errors.InvalidParameter,),
@@ -224,7 +224,7 @@ OPERATIONS: Final = (
     Operation(
         "post", "/wxbot/config/reload", "reloadConfig", "重新加载配置",
         {200: Reply("已生效的和需要重启的键", admin.ReloadResponse)},
-        about="重新读取 config.yaml 和 faq.yaml。配置有误时不做任何更改，答复 1001 并说明错在哪里。",
+        about="重新读取 config.yaml 和 faq.yaml。配置有误时不作任何更改，返回 1001 并说明错误。",
         refusals=(errors.InvalidParameter,),
     ),
     Operation(
@@ -236,7 +236,7 @@ OPERATIONS: Final = (
             201: Reply("已添加", admin.AssistantResponse, headers={"Location": "该助手的地址"}),
             200: Reply("已修改", admin.AssistantResponse),
         },
-        about="重启后仍在。config.yaml 里的助手不能在这里修改。",
+        about="重启后仍然有效。config.yaml 里的助手不能在这里修改。",
         takes=(admin.AssistantPut, admin.AssistantByAuthority, admin.WecomAssistantPut),
         refusals=(errors.InvalidParameter, errors.BodyTooLarge),
     ),
@@ -249,14 +249,14 @@ OPERATIONS: Final = (
     Operation(
         "get", "/wecom/callback/{account}", "checkWecomCallback", "企业微信验证回调地址",
         {200: Reply("解密后的 echostr", media="text/plain")},
-        about="任何网络；凭签名。",
+        about="不限来源网络，验证签名。",
         parameters=(*_SIGNED, Parameter("echostr", "query", "密文", {"type": "string"})),
         refusals=(errors.OutsideNetwork, errors.NotFound), private=False, keyed=False,
     ),
     Operation(
         "post", "/wecom/callback/{account}", "receiveWecomCallback", "企业微信的回调",
         {200: Reply("success", media="text/plain")},
-        about="任何网络；凭签名。正文是企业微信的加密 XML。",
+        about="不限来源网络，验证签名。正文是企业微信的加密 XML。",
         parameters=_SIGNED,
         refusals=(errors.OutsideNetwork, errors.BodyTooLarge, errors.NotFound), private=False, keyed=False,
     ),
@@ -270,12 +270,12 @@ OPERATIONS: Final = (
         parameters=(Parameter("id", "path", "地址末段", {"type": "string", "minLength": 1}),),
         private=False, keyed=False,
     ),
-    Operation("get", "/healthz", "healthz", "存活", {200: Reply("进程在", schema.Health)}, keyed=False),
+    Operation("get", "/healthz", "healthz", "存活", {200: Reply("进程正在运行", schema.Health)}, keyed=False),
     Operation(
         "get", "/readyz", "readyz", "就绪",
         {
             200: Reply("数据库与所有助手都在线", schema.Readiness),
-            503: Reply("有一样不在线", schema.Readiness),
+            503: Reply("其中之一不在线", schema.Readiness),
         },
         keyed=False,
     ),

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from api.app_keys import CONTAINER, caller
 from api.body import field, given, limited, line, lines, number, read_object, text
-from api.cluster import counts_elsewhere
+from api.cluster import remote_counts
 from api.query import choice, page, wants_no_wait, word
 from api.responses import iso, listing, reply
 from app.container import Container
@@ -32,9 +32,9 @@ async def create(request: web.Request) -> web.Response:
     return reply(answer, 201, {"Location": url}) if made else reply(answer)
 
 
-async def _create_later(container: Container, code: str, owner: str, assistant: str, who: str) -> web.Response:
+async def _create_later(container: Container, code: str, owner: str, assistant: str, actor: str) -> web.Response:
     """Respond 202 if the group is queued, 200 if it exists. The webhook qun.created reports the end."""
-    qun = await container.deferred_groups.create(code, owner, assistant, who)
+    qun = await container.deferred_groups.create(code, owner, assistant, actor)
     url = container.groups.url(qun)
     if qun.state != QunState.MAKING:
         return reply({"qun_create_response": {"url": url}})
@@ -44,7 +44,7 @@ async def _create_later(container: Container, code: str, owner: str, assistant: 
 
 async def change(request: web.Request) -> web.Response:
     """PATCH /wxbot/qun/{number}: change the group. Changes are read back from WeChat; 502 if they did not happen."""
-    container, who = request.app[CONTAINER], caller(request)
+    container, actor = request.app[CONTAINER], caller(request)
     body = given(await read_object(request), "topic", "announcement", "tags")
     if not body or body.keys() - {"topic", "announcement", "welcome", "tags"}:
         raise InvalidParameter("topic, announcement, welcome, tags")
@@ -60,15 +60,15 @@ async def change(request: web.Request) -> web.Response:
         container.accounts.online(qun.account)
     try:
         if topic is not None:
-            await store.write((await presentation.set_topic(qun, topic, who)).keep)
+            await store.write((await presentation.set_topic(qun, topic, actor)).keep)
         if announcement is not None:
-            await store.write((await presentation.announce(qun, announcement, who)).keep)
+            await store.write((await presentation.announce(qun, announcement, actor)).keep)
     except WeChatOffline:
         raise
     except WeChatError as error:
         raise GroupNotMade(str(error)) from error
     if "welcome" in body:
-        await store.write(presentation.welcome(qun, welcome, who))
+        await store.write(presentation.welcome(qun, welcome, actor))
     if tags is not None:
         await store.write(lambda s: container.closing.tag(s, qun.number, tags))
     return _response(container, container.groups.by_number(qun.number))
@@ -100,7 +100,7 @@ async def find(request: web.Request) -> web.Response:
     )
     page_request = page(request)
     result = await container.store.read(lambda s: list_quns(s, criteria, page_request))
-    elsewhere = await counts_elsewhere(request, result.rows)
+    elsewhere = await remote_counts(request, result.rows)
     return listing("quns", result.map(lambda qun: fields(container, qun, elsewhere.get(qun.number))))
 
 
@@ -144,7 +144,7 @@ def _response(container: Container, qun: Qun | None) -> web.Response:
 
 
 def fields(container: Container, qun: Qun, counts: GroupCounts | None = None) -> dict[str, Any]:
-    """Return the JSON representation of a group. `counts`: as told by the process that serves its account."""
+    """Return the JSON representation of a group. `counts`: as reported by the process that serves its account."""
     return {
         "number": qun.number,
         "code": qun.code,

@@ -89,7 +89,7 @@ class QunChange(BaseModel):
 
     topic: Topic | SkipJsonSchema[None] = Field(None, description="群名", examples=["一号店会员群"])
     announcement: Announcement | SkipJsonSchema[None] = Field(None, description="群公告", examples=["今晚八点直播"])
-    welcome: Welcome | None = Field(None, description="欢迎语；空 = 不欢迎，null = 配置里的")
+    welcome: Welcome | None = Field(None, description="欢迎语；空 = 不发送，null = 使用配置")
     tags: list[Line] = Field([], max_length=MAX_MENTIONS, description="标签，群发时可用", examples=[["vip"]])
 
 

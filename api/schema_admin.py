@@ -75,7 +75,7 @@ class WecomGroups(BaseModel):
 
     pool: list[Needed] = Field([], json_schema_extra={"uniqueItems": True}, description="客户群 ID")
     room_base_name: str = Field("", max_length=40, description="自动新建的群的名称")
-    room_base_id: int = Field(1, ge=1, le=2**31 - 1, description="自动新建的群从几开始编号")
+    room_base_id: int = Field(1, ge=1, le=2**31 - 1, description="自动新建的群的起始编号")
 
 
 class WecomAssistantPut(BaseModel):
@@ -103,7 +103,7 @@ class Assistant(Answer):
     friends: int = Field(description="好友数")
     groups: int = Field(description="群数")
     waiting: int = Field(description="等待发送的消息数")
-    capabilities: list[str] = Field(description="该渠道能做的事", examples=[["link", "menu", "send_once"]])
+    capabilities: list[str] = Field(description="该渠道支持的功能", examples=[["link", "menu", "send_once"]])
     qr_code: str = Field("", description="等待扫码登录时，二维码的内容")
 
 

@@ -64,7 +64,7 @@ class TicketMessage(Answer):
     id: int
     at: datetime
     by: Literal["customer", "assistant", "staff"]
-    staff: str = Field(description="经助手说话或作记录的接待人")
+    staff: str = Field(description="通过助手发言或添加备注的接待人")
     kind: str
     text: str
     internal: bool = Field(description="内部备注，客户看不到")
@@ -83,13 +83,13 @@ class TicketResponse(Listing):
 
 
 class AuditAction(Answer):
-    """以助手名义做的一件事"""
+    """以助手名义执行的一项操作"""
 
     id: int
     at: datetime
     assistant: str
     kind: str
-    who: str = Field(description="谁要求的：rest:密钥名或地址、person:微信编号、job:任务名、guard")
+    who: str = Field(description="发起者：rest:密钥名或地址、person:微信编号、job:任务名、guard")
     target: str
     detail: dict[str, str]
     outcome: str = Field(description="tried | done | invited | failed | unknown")

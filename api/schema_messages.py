@@ -18,7 +18,7 @@ Absent = SkipJsonSchema[None]  # optional, but not nullable
 
 
 class FileByUrl(BaseModel):
-    """要取来的文件，其主机须在 api.media_hosts 里"""
+    """要下载的文件，其主机必须在 api.media_hosts 里"""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -50,7 +50,7 @@ File = FileByUrl | FileByContent
 
 
 class Content(BaseModel):
-    """一条消息的内容：text、image、file、link 恰有其一"""
+    """一条消息的内容：text、image、file、link 必须且只能有一个"""
 
     text: Text | Absent = Field(None, examples=["您的订单已发货。"])
     image: File | Absent = Field(None, description="图片：PNG、JPEG、GIF、WebP 或 BMP")
@@ -88,7 +88,7 @@ class MessageResponse(Answer):
 
 
 class BroadcastSend(Content):
-    """群发：quns、tags、all 恰有其一"""
+    """群发：quns、tags、all 必须且只能有一个"""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -96,18 +96,18 @@ class BroadcastSend(Content):
     tags: list[Line] | Absent = Field(None, description="有其中任一标签的群")
     all: bool | Absent = Field(None, description="true = 所有群")
     assistant: Line | Absent = Field(None, description="只发该助手的群")
-    at: str | Absent = Field(None, description="何时发送，ISO 8601；默认立即", examples=["2026-12-01T20:00:00+08:00"])
+    at: str | Absent = Field(None, description="发送时间，ISO 8601；默认立即", examples=["2026-12-01T20:00:00+08:00"])
 
 
 class PromisedBroadcast(Answer):
-    """已承诺的群发"""
+    """已受理的群发"""
 
     id: int
     state: Literal["queued"]
 
 
 class BroadcastPromise(Answer):
-    """群发已承诺"""
+    """群发已受理"""
 
     broadcast: PromisedBroadcast
 
@@ -124,7 +124,7 @@ class Broadcast(Answer):
 
     id: int
     state: Literal["queued", "sending", "done", "cancelled"]
-    at: datetime = Field(description="何时发送")
+    at: datetime = Field(description="发送时间")
     groups: list[BroadcastGroup]
 
 

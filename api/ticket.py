@@ -11,7 +11,7 @@ from api.body import number
 from api.query import choice, page, word
 from api.responses import iso, listing, reply
 from errors import NotFound
-from models.conversations import Said
+from models.conversations import StoredMessage
 from models.support import Ticket, TicketState
 from services.support.lists import list_tickets, read_ticket
 
@@ -50,7 +50,7 @@ def _to_json(ticket: Ticket) -> dict[str, Any]:
     }
 
 
-def _message(ticket: Ticket, row: Said) -> dict[str, Any]:
+def _message(ticket: Ticket, row: StoredMessage) -> dict[str, Any]:
     by = "customer" if row.by == ticket.contact_id else "staff" if row.staff else "assistant"
     return {
         "id": row.id,

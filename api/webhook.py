@@ -35,9 +35,9 @@ async def find(request: web.Request) -> web.Response:
 
 
 async def resend(request: web.Request) -> web.Response:
-    """POST /wxbot/webhook/{id}/resend: 202; one that was not given up stays as it is."""
-    container, item_id, who = request.app[CONTAINER], number(request, most=MAX_ROW_ID), caller(request)
-    resent = await container.store.write(lambda s: container.webhooks.send_again(s, item_id, who))
+    """POST /wxbot/webhook/{id}/resend: 202; a delivery that has not failed is unchanged."""
+    container, item_id, actor = request.app[CONTAINER], number(request, most=MAX_ROW_ID), caller(request)
+    resent = await container.store.write(lambda s: container.webhooks.send_again(s, item_id, actor))
     return reply({"webhook": _to_json(container, resent.item)}, 202)
 
 

@@ -27,7 +27,7 @@ class Landing:
     assistant: str
     online: bool
     qr_code: str  # a data: URL, or ""
-    join_code: str  # of the group itself, as a data: URL: people join by it instead of by the assistant
+    join_code: str  # the group's own QR code as a data: URL; people join by it instead of adding the assistant
     token: str  # "" if it cannot be used
     token_until: str
     why_closed: str  # why there is no token: "lost", "expired" or ""

@@ -19,7 +19,7 @@ SAFE: Final = ("GET", "HEAD")
 VISITOR: Final = web.RequestKey("visitor", Visitor)
 
 
-def guarded(handler: Handler, role: Role) -> Handler:
+def require_role(handler: Handler, role: Role) -> Handler:
     """Wrap a handler for a role; admins may do everything. The wrapper raises BadKey and OutsideNetwork."""
 
     async def answer(request: web.Request) -> web.StreamResponse:

@@ -33,7 +33,7 @@ def served_here(request: web.Request) -> dict[str, Any]:
     return {"accounts": accounts, "staff": staff, "queues": container.outbox.waiting()}
 
 
-async def served_anywhere(request: web.Request) -> dict[str, Any]:
+async def all_served(request: web.Request) -> dict[str, Any]:
     """Return the same of all processes; an account that none serves is in the state `unserved`."""
     parts = await gather(request, "accounts", served_here)
     by_account = {one["account"]: one for part in parts for one in part["accounts"]}
@@ -100,7 +100,7 @@ async def put(request: web.Request) -> web.Response:
     """POST /console/api/assistant: as POST /wxbot/assistant."""
     settings = read_settings(await read_object(request))
     _, new = await request.app[ASSISTANTS].put(settings, request[VISITOR].actor)
-    accounts = (await served_anywhere(request))["accounts"]
+    accounts = (await all_served(request))["accounts"]
     account = next((one for one in accounts if one["account"] == settings.account), None)
     return reply({"assistant": account or _unserved(settings.account, ())}, 201 if new else 200)
 
@@ -141,10 +141,10 @@ async def rooms(request: web.Request) -> web.Response:
 
 async def bind_staff_room(request: web.Request) -> web.Response:
     """POST /console/api/assistant/{account}/staff-room {room}: its members become the staff."""
-    container, who, account = request.app[CONTAINER], request[VISITOR].actor, request.match_info["account"]
+    container, actor, account = request.app[CONTAINER], request[VISITOR].actor, request.match_info["account"]
     room_id = field(await read_object(request), "room")
     container.accounts.get(account)
-    await container.store.write(lambda s: container.staff_rooms.bind(s, account, room_id, who))
+    await container.store.write(lambda s: container.staff_rooms.bind(s, account, room_id, actor))
     return web.Response(status=204)
 
 

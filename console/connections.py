@@ -12,7 +12,7 @@ from api.body import number
 from api.query import choice, page, word
 from api.responses import iso, listing, reply
 from console.access import VISITOR
-from console.accounts import served_anywhere
+from console.accounts import all_served
 from console.names import names_of
 from models.durable import OutboxItem, WorkState
 from models.row_id import MAX_ROW_ID
@@ -48,8 +48,8 @@ def _delivery(item: OutboxItem) -> dict[str, Any]:
 
 async def resend(request: web.Request) -> web.Response:
     """POST /console/api/webhook/{id}/resend; `sent_again` is false if it had not failed."""
-    container, who, item_id = request.app[CONTAINER], request[VISITOR].actor, number(request, most=MAX_ROW_ID)
-    resent = await container.store.write(lambda s: container.webhooks.send_again(s, item_id, who))
+    container, actor, item_id = request.app[CONTAINER], request[VISITOR].actor, number(request, most=MAX_ROW_ID)
+    resent = await container.store.write(lambda s: container.webhooks.send_again(s, item_id, actor))
     return reply({"sent_again": resent.again, "state": resent.item.state}, 202)
 
 
@@ -57,7 +57,7 @@ async def overview(request: web.Request) -> web.Response:
     """GET /console/api/connections: webhooks, systems and open flows."""
     container = request.app[CONTAINER]
     runs = await container.flow_runs.open()
-    names, served = await names_of(request, [run.person for run in runs]), await served_anywhere(request)
+    names, served = await names_of(request, [run.person for run in runs]), await all_served(request)
     webhooks = [
         {
             "name": hook.name,
@@ -90,7 +90,7 @@ async def overview(request: web.Request) -> web.Response:
 
 
 async def end_flow(request: web.Request) -> web.Response:
-    """POST /console/api/flow/{id}/end: cancel a flow and tell its person."""
-    container, who, run_id = request.app[CONTAINER], request[VISITOR].actor, number(request)
-    await container.store.write(lambda s: container.flow_runs.cancel(s, run_id, who))
+    """POST /console/api/flow/{id}/end: cancel a flow and notify the person."""
+    container, actor, run_id = request.app[CONTAINER], request[VISITOR].actor, number(request)
+    await container.store.write(lambda s: container.flow_runs.cancel(s, run_id, actor))
     return web.Response(status=204)

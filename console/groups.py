@@ -9,7 +9,7 @@ from sqlmodel import Session
 
 from api.app_keys import CONTAINER
 from api.body import field, limited, line, number, read_object, text
-from api.cluster import counts_elsewhere
+from api.cluster import remote_counts
 from api.query import choice, page, word
 from api.qun import fields
 from api.responses import iso, listing, reply
@@ -36,7 +36,7 @@ async def find(request: web.Request) -> web.Response:
     )
     container, page_request = request.app[CONTAINER], page(request)
     result = await container.store.read(lambda s: list_quns(s, criteria, page_request))
-    elsewhere = await counts_elsewhere(request, result.rows)
+    elsewhere = await remote_counts(request, result.rows)
     return listing("quns", result.map(lambda qun: _fields(request, qun, elsewhere.get(qun.number))))
 
 
@@ -115,11 +115,11 @@ async def change(request: web.Request) -> web.Response:
     """PATCH /console/api/qun/{number} {topic | announcement | welcome}: read back from WeChat, 502 if it did not
     change.
     """
-    container, who = request.app[CONTAINER], request[VISITOR].actor
+    container, actor = request.app[CONTAINER], request[VISITOR].actor
     body = await read_object(request)
     qun = container.closing.open_group(number(request, "number"))
     try:
-        await _change(container, qun, body, who)
+        await _change(container, qun, body, actor)
     except WeChatOffline:
         raise
     except WeChatError as error:
@@ -127,22 +127,22 @@ async def change(request: web.Request) -> web.Response:
     return await read_changed(request)
 
 
-async def _change(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
+async def _change(container: Container, qun: Qun, body: dict[str, Any], actor: str) -> None:
     presentation, store = container.presentation, container.store
     if body.keys() == {"topic"}:
         name = limited(line("topic", body["topic"]), MAX_TOPIC)
         container.accounts.online(qun.account)
-        await store.write((await presentation.set_topic(qun, name, who)).keep)
+        await store.write((await presentation.set_topic(qun, name, actor)).keep)
     elif body.keys() == {"announcement"}:
         words = limited(text(body, "announcement"), MAX_ANNOUNCEMENT)
         container.accounts.online(qun.account)
-        await store.write((await presentation.announce(qun, words, who)).keep)
+        await store.write((await presentation.announce(qun, words, actor)).keep)
     elif body.keys() == {"welcome"}:
         welcome = body["welcome"]
         words_or_none = limited(text(body, "welcome"), MAX_WELCOME) if welcome else welcome
         if words_or_none is not None and not isinstance(words_or_none, str):
             raise InvalidParameter("welcome")
-        await store.write(presentation.welcome(qun, words_or_none, who))
+        await store.write(presentation.welcome(qun, words_or_none, actor))
     else:
         raise InvalidParameter("topic, announcement or welcome is required")
 
@@ -154,13 +154,13 @@ async def read_changed(request: web.Request) -> web.Response:
 
 async def act(request: web.Request) -> web.Response:
     """POST /console/api/qun/{number}/{action}: one of ACTIONS."""
-    container, who, qun = request.app[CONTAINER], request[VISITOR].actor, _group(request)
+    container, actor, qun = request.app[CONTAINER], request[VISITOR].actor, _group(request)
     action = ACTIONS.get(request.match_info["action"])
     if action is None:
         raise NotFound("action")
     body = await read_object(request)
     try:
-        await action(container, qun, body, who)
+        await action(container, qun, body, actor)
     except WeChatOffline:
         raise
     except WeChatError as error:
@@ -170,47 +170,47 @@ async def act(request: web.Request) -> web.Response:
 
 async def add_member(request: web.Request) -> web.Response:
     """POST /console/api/qun/{number}/add {contact_id}: `approved` as 请求入群 answers it."""
-    container, who, qun = request.app[CONTAINER], request[VISITOR].actor, _group(request)
+    container, actor, qun = request.app[CONTAINER], request[VISITOR].actor, _group(request)
     contact_id = field(await read_object(request), "contact_id")
-    answer = await container.join_requests.join_group(qun, contact_id, who)
+    answer = await container.join_requests.join_group(qun, contact_id, actor)
     return reply({"approved": answer.approved})
 
 
-async def _close(container: Container, qun: Qun, _body: dict[str, Any], who: str) -> None:
-    await container.closing.close(qun.number, who)
+async def _close(container: Container, qun: Qun, _body: dict[str, Any], actor: str) -> None:
+    await container.closing.close(qun.number, actor)
 
 
-async def _token(container: Container, qun: Qun, _body: dict[str, Any], who: str) -> None:
-    await container.store.write(lambda s: container.group_lifecycle.renew_token(s, container.audit, qun, who))
+async def _token(container: Container, qun: Qun, _body: dict[str, Any], actor: str) -> None:
+    await container.store.write(lambda s: container.group_lifecycle.renew_token(s, container.audit, qun, actor))
 
 
-async def _block(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
+async def _block(container: Container, qun: Qun, body: dict[str, Any], actor: str) -> None:
     word, book = field(body, "word"), container.blocked_words
     container.accounts.require(qun.account, Capability.ROOM_MESSAGES)
-    check(await container.store.write(lambda s: book.block(s, qun.account, qun.number, word, who)))
+    check(await container.store.write(lambda s: book.block(s, qun.account, qun.number, word, actor)))
 
 
-async def _unblock(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
+async def _unblock(container: Container, qun: Qun, body: dict[str, Any], actor: str) -> None:
     word, book = field(body, "word"), container.blocked_words
-    check(await container.store.write(lambda s: book.allow(s, qun.account, qun.number, word, who)))
+    check(await container.store.write(lambda s: book.allow(s, qun.account, qun.number, word, actor)))
 
 
-async def _warn(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
+async def _warn(container: Container, qun: Qun, body: dict[str, Any], actor: str) -> None:
     person, reason = _person(container, qun, body), _reason(container, body)
-    await container.store.write(lambda s: container.member_actions.warn(s, qun, person, reason, who))
+    await container.store.write(lambda s: container.member_actions.warn(s, qun, person, reason, actor))
 
 
-async def _remove(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
-    await container.member_actions.remove(qun, _person(container, qun, body).id, who)
+async def _remove(container: Container, qun: Qun, body: dict[str, Any], actor: str) -> None:
+    await container.member_actions.remove(qun, _person(container, qun, body).id, actor)
 
 
-async def _blacklist(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
-    await container.member_actions.ban(qun, _person(container, qun, body), _reason(container, body), who)
+async def _blacklist(container: Container, qun: Qun, body: dict[str, Any], actor: str) -> None:
+    await container.member_actions.ban(qun, _person(container, qun, body), _reason(container, body), actor)
 
 
-async def _forgive(container: Container, qun: Qun, body: dict[str, Any], who: str) -> None:
+async def _clear_warnings(container: Container, qun: Qun, body: dict[str, Any], actor: str) -> None:
     contact_id = field(body, "contact_id")
-    await container.store.write(lambda s: container.member_actions.forgive(s, qun, contact_id, who))
+    await container.store.write(lambda s: container.member_actions.unblacklist(s, qun, contact_id, actor))
 
 
 def _person(container: Container, qun: Qun, body: dict[str, Any]) -> Contact:
@@ -231,5 +231,5 @@ ACTIONS = {
     "warn": _warn,
     "remove": _remove,
     "blacklist": _blacklist,
-    "forgive": _forgive,
+    "forgive": _clear_warnings,
 }

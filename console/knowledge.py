@@ -89,7 +89,7 @@ async def explain(request: web.Request) -> web.Response:
 
 async def put_keyword(request: web.Request) -> web.Response:
     """POST /console/api/keyword {kind, word, reply, where}: add a rule, or with {id} replace one."""
-    container, who, account = request.app[CONTAINER], request[VISITOR].actor, _account(request)
+    container, actor, account = request.app[CONTAINER], request[VISITOR].actor, _account(request)
     body = await read_object(request)
     try:
         rule = KeywordRule.model_validate(
@@ -98,7 +98,7 @@ async def put_keyword(request: web.Request) -> web.Response:
     except ValidationError:
         raise InvalidParameter("keyword") from None
     old, editor = _id_to_change(body), container.knowledge_editor
-    row = await container.store.write(lambda s: editor.put_keyword(s, account, None, rule, who, old))
+    row = await container.store.write(lambda s: editor.put_keyword(s, account, None, rule, actor, old))
     return reply({"keyword": {"id": row.id}}, 201)
 
 
@@ -112,27 +112,27 @@ def _id_to_change(body: dict[str, Any]) -> int | None:
 
 async def remove_keyword(request: web.Request) -> web.Response:
     """DELETE /console/api/keyword/{id}."""
-    container, who, row_id = request.app[CONTAINER], request[VISITOR].actor, number(request)
-    await container.store.write(lambda s: container.knowledge_editor.remove_keyword(s, row_id, who))
+    container, actor, row_id = request.app[CONTAINER], request[VISITOR].actor, number(request)
+    await container.store.write(lambda s: container.knowledge_editor.remove_keyword(s, row_id, actor))
     return web.Response(status=204)
 
 
 async def put_question(request: web.Request) -> web.Response:
     """POST /console/api/question {questions, answer}: add a question, or with {id} change one."""
-    container, who = request.app[CONTAINER], request[VISITOR].actor
+    container, actor = request.app[CONTAINER], request[VISITOR].actor
     body = await read_object(request)
     wordings, answer, old = lines(body, "questions"), text(body, "answer"), _id_to_change(body)
     if not wordings:
         raise InvalidParameter("questions")
     entry, editor = Entry(questions=wordings, answer=answer), container.knowledge_editor
-    row, _ = await container.store.write(lambda s: editor.put_question(s, entry, who, old))
+    row, _ = await container.store.write(lambda s: editor.put_question(s, entry, actor, old))
     return reply({"question": {"id": row.id}}, 201)
 
 
 async def remove_question(request: web.Request) -> web.Response:
     """DELETE /console/api/question/{id}."""
-    container, who, row_id = request.app[CONTAINER], request[VISITOR].actor, number(request)
-    await container.store.write(lambda s: container.knowledge_editor.remove_question(s, row_id, who))
+    container, actor, row_id = request.app[CONTAINER], request[VISITOR].actor, number(request)
+    await container.store.write(lambda s: container.knowledge_editor.remove_question(s, row_id, actor))
     return web.Response(status=204)
 
 
@@ -150,7 +150,7 @@ async def export(request: web.Request) -> web.Response:
 async def import_(request: web.Request) -> web.Response:
     """POST /console/api/knowledge/{what}.yaml {yaml}: import keywords or questions in one transaction."""
     container, account, what = request.app[CONTAINER], _account(request), request.match_info["what"]
-    who, body = request[VISITOR].actor, await read_large_object(request)
+    actor, body = request[VISITOR].actor, await read_large_object(request)
     given = body.get("yaml")
     if not isinstance(given, str):
         raise InvalidParameter("yaml")
@@ -159,7 +159,7 @@ async def import_(request: web.Request) -> web.Response:
 
     def write(session: Session) -> int:
         if what == "keywords":
-            return editor.import_keywords(session, account, given, who)
-        return editor.import_questions(session, given, who)
+            return editor.import_keywords(session, account, given, actor)
+        return editor.import_questions(session, given, actor)
 
     return reply({"imported": await container.store.write(write)})

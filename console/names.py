@@ -32,9 +32,9 @@ class Names:
         """Return the name of a person on any account that knows them, or ""."""
         return _person(self._container, contact_id) or self._others.get(contact_id, "")
 
-    def actor(self, who: str) -> str:
+    def actor(self, actor: str) -> str:
         """Return the name of the acting person; "" for machines and unknown people."""
-        return self.person(_acting_person(who)) if _acting_person(who) else ""
+        return self.person(_acting_person(actor)) if _acting_person(actor) else ""
 
     def topic(self, number: int) -> str:
         """Return the topic of a group, or ""."""
@@ -58,14 +58,14 @@ async def names_of(request: web.Request, ids: Iterable[str] = (), numbers: Itera
         return Names(container, {}, {})
     unknown = {id for id in ids if id and not _known(container, id)}
     away = {number for number in numbers if container.groups.by_number(number) is None}
-    parts = await gather(request, PART, known_here, ids=",".join(sorted(unknown))) if unknown else []
+    parts = await gather(request, PART, local_names, ids=",".join(sorted(unknown))) if unknown else []
     topics = await container.store.read(lambda s: _topics(s, away)) if away else {}
     return Names(container, {id: name for part in parts for id, name in part.items()}, topics)
 
 
-def acting(who: Iterable[str]) -> list[str]:
+def acting(actors: Iterable[str]) -> list[str]:
     """Return the WeChat ids of acting people."""
-    return [id for id in map(_acting_person, who) if id]
+    return [id for id in map(_acting_person, actors) if id]
 
 
 def targets(given: Iterable[str]) -> tuple[list[str], list[int]]:
@@ -74,7 +74,7 @@ def targets(given: Iterable[str]) -> tuple[list[str], list[int]]:
     return [one for one, number in numbered if number is None], [number for _, number in numbered if number is not None]
 
 
-def known_here(request: web.Request) -> dict[str, Any]:
+def local_names(request: web.Request) -> dict[str, Any]:
     """Return the names that this process knows of the ids in the query."""
     container = request.app[CONTAINER]
     return {id: name for id in request.query.get("ids", "").split(",") if (name := _known(container, id))}
@@ -108,8 +108,8 @@ def _room(container: Container, room_id: str) -> str:
     return next((room.topic for room in rooms if room is not None), "")
 
 
-def _acting_person(who: str) -> str:
-    prefix, _, contact_id = who.partition(":")
+def _acting_person(actor: str) -> str:
+    prefix, _, contact_id = actor.partition(":")
     return contact_id if prefix in BY_ID and contact_id != TERMINAL else ""
 
 

@@ -65,7 +65,7 @@ async def read(request: web.Request) -> web.Response:
 async def send(request: web.Request) -> web.Response:
     """POST /console/api/broadcast {key, quns? | all?, friends?, text | image | …, at?}; the same key again sends
     nothing. `friends`: [{assistant, contact_id}]."""
-    container, who = request.app[CONTAINER], request[VISITOR].actor
+    container, actor = request.app[CONTAINER], request[VISITOR].actor
     body = await read_large_object(request)
     key, quns = field(body, "key"), body.get("quns", [])
     if not isinstance(quns, list) or len(quns) > MAX_NAMED or not all(type(one) is int for one in quns):
@@ -78,7 +78,7 @@ async def send(request: web.Request) -> web.Response:
         friends=_friends(body),
         run_at=_moment(body, container.clock()),
     )
-    broadcast_id = await container.broadcasts.submit(order, who, f"console:{key}")
+    broadcast_id = await container.broadcasts.submit(order, actor, f"console:{key}")
     return reply({"broadcast": {"id": broadcast_id}}, 202)
 
 
@@ -102,8 +102,8 @@ def _moment(body: dict[str, Any], now: float) -> float:
 
 async def cancel(request: web.Request) -> web.Response:
     """POST /console/api/broadcast/{id}/cancel: return the number of cancelled messages."""
-    container, who, broadcast_id = request.app[CONTAINER], request[VISITOR].actor, number(request)
-    count = await container.store.write(lambda s: container.sent_broadcasts.cancel(s, broadcast_id, who))
+    container, actor, broadcast_id = request.app[CONTAINER], request[VISITOR].actor, number(request)
+    count = await container.store.write(lambda s: container.sent_broadcasts.cancel(s, broadcast_id, actor))
     return reply({"cancelled": count})
 
 
@@ -120,18 +120,18 @@ async def find_timed(request: web.Request) -> web.Response:
 
 async def add_timed(request: web.Request) -> web.Response:
     """POST /console/api/timed {number, cron, text}: add a timed message."""
-    container, who = request.app[CONTAINER], request[VISITOR].actor
+    container, actor = request.app[CONTAINER], request[VISITOR].actor
     body = await read_object(request)
     cron, words, qun_number = field(body, "cron"), text(body, "text"), body.get("number")
     qun = container.groups.by_number(qun_number) if type(qun_number) is int else None
     if qun is None:
         raise NotFound("group")
-    row = await container.store.write(lambda s: container.timed_messages.add(s, qun, cron, words, who))
+    row = await container.store.write(lambda s: container.timed_messages.add(s, qun, cron, words, actor))
     return reply({"timed": {"id": row.id}}, 201)
 
 
 async def remove_timed(request: web.Request) -> web.Response:
     """DELETE /console/api/timed/{id}: delete a timed message."""
-    container, who, timed_id = request.app[CONTAINER], request[VISITOR].actor, number(request)
-    await container.store.write(lambda s: container.timed_messages.remove(s, timed_id, who))
+    container, actor, timed_id = request.app[CONTAINER], request[VISITOR].actor, number(request)
+    await container.store.write(lambda s: container.timed_messages.remove(s, timed_id, actor))
     return web.Response(status=204)

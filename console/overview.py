@@ -9,7 +9,7 @@ from sqlmodel import Session
 
 from api.app_keys import CONTAINER
 from api.responses import iso, reply
-from console.accounts import served_anywhere
+from console.accounts import all_served
 from console.peers import gather
 from models.durable import WorkState
 from models.statistics import DayTotal
@@ -26,7 +26,7 @@ async def read(request: web.Request) -> web.Response:
 
     days, peaks, tickets = await container.store.read(load)
     failed = await container.webhooks.listed(WorkState.FAILED)
-    served = await served_anywhere(request)
+    served = await all_served(request)
     return reply(
         {
             "accounts": served["accounts"],
@@ -59,13 +59,13 @@ def _day(day: DayTotal) -> dict[str, Any]:
 
 async def status(request: web.Request) -> web.Response:
     """GET /console/api/status: how many customers wait, and which accounts are not online."""
-    parts = await gather(request, "away", away_here)
+    parts = await gather(request, "away", local_offline_accounts)
     away = [one for part in parts for one in part["away"]]
     tickets = await request.app[CONTAINER].store.read(count_unfinished)
     return reply({"status": {"waiting": tickets.waiting, "away": away}})
 
 
-def away_here(request: web.Request) -> dict[str, Any]:
+def local_offline_accounts(request: web.Request) -> dict[str, Any]:
     """Return the accounts of this process that are not online."""
     container = request.app[CONTAINER]
     language = container.config.language

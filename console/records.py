@@ -29,7 +29,7 @@ from services.paging import MAX_LIMIT, Page, PageRequest
 
 Load = Callable[[Session, PageRequest], Page[dict[str, Any]]]
 MAX_CSV_PAGES: Final = 500  # of 200 lines
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # cells that a spreadsheet would evaluate as formulas
 MESSAGE_COLUMNS: Final = (
     "id", "created_at", "done_at", "assistant", "to", "name", "text", "state", "attempts", "error",
 )  # fmt: skip
@@ -38,8 +38,8 @@ COLUMNS: Final = ("id", "at", "assistant", "kind", "who", "target", "outcome", "
 
 async def audit(request: web.Request) -> web.Response:
     """GET /console/api/audit?since=&kind=&who=&q="""
-    wanted, page_request = _filter(request), page(request)
-    result = await request.app[CONTAINER].store.read(lambda s: list_actions(s, wanted, page_request))
+    criteria, page_request = _filter(request), page(request)
+    result = await request.app[CONTAINER].store.read(lambda s: list_actions(s, criteria, page_request))
     ids, numbers = targets(row.target for row in result.rows)
     names = await names_of(request, ids + acting(row.who for row in result.rows), numbers)
     return listing("actions", result.map(lambda row: _with_names(row, names)))
@@ -77,10 +77,10 @@ def _action(row: Action) -> dict[str, Any]:
 
 async def audit_csv(request: web.Request) -> web.StreamResponse:
     """GET /console/api/audit.csv: the same, as a table."""
-    wanted = _filter(request)
+    criteria = _filter(request)
 
     def load(session: Session, page_request: PageRequest) -> Page[dict[str, Any]]:
-        return list_actions(session, wanted, page_request).map(_action)
+        return list_actions(session, criteria, page_request).map(_action)
 
     return await _table(request, "audit", COLUMNS, load)
 
@@ -180,10 +180,10 @@ def _without_secrets(request: web.Request, text: str) -> str:
 
 async def resend(request: web.Request) -> web.Response:
     """POST /console/api/message/{id}/resend; `sent_again` is false if it had not failed."""
-    container, who, item_id = request.app[CONTAINER], request[VISITOR].actor, number(request, most=MAX_ROW_ID)
+    container, actor, item_id = request.app[CONTAINER], request[VISITOR].actor, number(request, most=MAX_ROW_ID)
 
     def write(session: Session) -> tuple[bool, str]:
-        again = send_again(session, container.outbox, container.audit, item_id, who)
+        again = send_again(session, container.outbox, container.audit, item_id, actor)
         return again, session.get_one(OutboxItem, item_id).state
 
     again, state = await container.store.write(write)

@@ -27,7 +27,7 @@ from console import (
     tickets,
     words,
 )
-from console.access import guarded
+from console.access import require_role
 from services.accounts.console_sessions import Role
 
 ADMIN, AGENT = Role.ADMIN, Role.AGENT
@@ -117,11 +117,11 @@ ROUTES: Final = (
     Route("DELETE", f"{API}/session/{{id:[0-9a-f]{{16}}}}", settings.end_session, ADMIN),
 )
 
-PARTS: Final[dict[str, peers.Provide]] = {  # what the other processes of a cluster ask
+PARTS: Final[dict[str, peers.Provide]] = {  # for the other processes of a cluster
     "accounts": accounts.served_here,
-    "away": overview.away_here,
+    "away": overview.local_offline_accounts,
     "friends": accounts.friends_here,
-    names.PART: names.known_here,
+    names.PART: names.local_names,
 }
 
 
@@ -133,5 +133,5 @@ def add_to(app: web.Application) -> None:
     if app[CONTAINER].peers is not None:
         peers.add_to(app, PARTS)
     for route in ROUTES:
-        handler = route.handler if route.role is None else guarded(route.handler, route.role)
+        handler = route.handler if route.role is None else require_role(route.handler, route.role)
         app.router.add_route(route.method, route.path, handler)

@@ -16,7 +16,7 @@ from config import ConfigError
 from config.language import in_language
 from config.masked import masked
 from console.access import VISITOR
-from console.accounts import friends_here, served_anywhere
+from console.accounts import all_served, friends_here
 from console.names import Names, names_of
 from console.peers import gather
 from errors import NotFound
@@ -30,7 +30,7 @@ async def read(request: web.Request) -> web.Response:
     admins, sessions = await container.store.read(
         lambda s: (container.admins.listed(s), container.console_sessions.listed(s))
     )
-    config, served = masked(container.config), await served_anywhere(request)
+    config, served = masked(container.config), await all_served(request)
     names = await names_of(request, [*container.accounts.configured_admins(), *(row.contact_id for row in admins)])
     staff = [
         {"assistant": one["account"], "room": one["staff_room"], "people": served["staff"].get(one["account"], [])}
@@ -97,9 +97,9 @@ def _result(result: ReloadResult) -> dict[str, Any]:
 
 async def add_admin(request: web.Request) -> web.Response:
     """POST /console/api/admin {contact}: add an admin by WeChat id or 微信号 of a friend, not by nickname."""
-    container, who = request.app[CONTAINER], request[VISITOR].actor
+    container, actor = request.app[CONTAINER], request[VISITOR].actor
     contact_id, name = await _friend(request, field(await read_object(request), "contact"))
-    await container.store.write(lambda s: container.admins.add(s, contact_id, name, who))
+    await container.store.write(lambda s: container.admins.add(s, contact_id, name, actor))
     return reply({"admin": {"contact_id": contact_id, "name": name}}, 201)
 
 
@@ -119,13 +119,13 @@ async def _friend(request: web.Request, name: str) -> tuple[str, str]:
 
 async def remove_admin(request: web.Request) -> web.Response:
     """DELETE /console/api/admin/{id}: remove an admin, except the last one."""
-    container, who, admin_id = request.app[CONTAINER], request[VISITOR].actor, number(request)
-    await container.store.write(lambda s: container.admins.remove(s, admin_id, who))
+    container, actor, admin_id = request.app[CONTAINER], request[VISITOR].actor, number(request)
+    await container.store.write(lambda s: container.admins.remove(s, admin_id, actor))
     return web.Response(status=204)
 
 
 async def end_session(request: web.Request) -> web.Response:
     """DELETE /console/api/session/{id}: end a session, identified by the prefix of its hash shown in the list."""
-    container, who, begin = request.app[CONTAINER], request[VISITOR].actor, request.match_info["id"]
-    await container.store.write(lambda s: container.console_sessions.end(s, begin, who))
+    container, actor, begin = request.app[CONTAINER], request[VISITOR].actor, request.match_info["id"]
+    await container.store.write(lambda s: container.console_sessions.end(s, begin, actor))
     return web.Response(status=204)

@@ -18,12 +18,12 @@ from api.responses import iso, listing, reply
 from app.container import Container
 from console.access import VISITOR, agent_of
 from errors import InvalidParameter, NotFound
-from models.conversations import Said
+from models.conversations import StoredMessage
 from models.durable import OutboxItem, WorkState
 from models.row_id import MAX_ROW_ID
 from models.support import Ticket
 from services.accounts.console_sessions import TERMINAL
-from services.support.lists import TicketView, list_for_agent, read_talk
+from services.support.lists import TicketView, list_for_agent, read_conversation
 from services.support.presence import Activity
 
 SHOWN_AS_PICTURE: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
@@ -59,7 +59,7 @@ async def read(request: web.Request) -> web.Response:
 
 
 def _read(session: Session, ticket_id: int, page_request: Any) -> Any:
-    result = read_talk(session, ticket_id, page_request)
+    result = read_conversation(session, ticket_id, page_request)
     if result is None:
         return None
     ticket, messages = result
@@ -95,7 +95,7 @@ def _name(container: Container, account: str, contact_id: str) -> str:
     return (contact.alias or contact.name) if contact else ""
 
 
-def _message(container: Container, ticket: Ticket, row: Said, items: dict[str, OutboxItem]) -> dict[str, Any]:
+def _message(container: Container, ticket: Ticket, row: StoredMessage, items: dict[str, OutboxItem]) -> dict[str, Any]:
     by = "customer" if row.by == ticket.contact_id else "staff" if row.staff else "assistant"
     item = items.get(row.outbox_key) if row.outbox_key else None
     state = container.outbox.state_of(item) if item else ""
@@ -170,10 +170,10 @@ async def assign(request: web.Request) -> web.Response:
     if ticket is None:
         raise NotFound(f"ticket {ticket_id}")
     staff = {one["id"]: one["name"] for one in _staff(container, ticket.account)} | {agent.id: agent.name}
-    wanted = field(body, "staff") if body.get("staff") else agent.id
-    if wanted not in staff:
+    assignee = field(body, "staff") if body.get("staff") else agent.id
+    if assignee not in staff:
         raise InvalidParameter("staff")
-    await container.store.write(lambda s: container.agent_desk.assign(s, ticket_id, agent, wanted, staff[wanted]))
+    await container.store.write(lambda s: container.agent_desk.assign(s, ticket_id, agent, assignee, staff[assignee]))
     return reply({"ticket": {"id": ticket_id}})
 
 
@@ -222,9 +222,9 @@ def _present(request: web.Request, ticket_id: int) -> list[dict[str, str]]:
     return [{"name": one.name, "doing": one.doing} for one in others]
 
 
-def _said_to_staff(session: Session, said_id: int) -> Said | None:
+def _ticket_message(session: Session, said_id: int) -> StoredMessage | None:
     """Return a message of a person who has had a ticket."""
-    row = session.get(Said, said_id)
+    row = session.get(StoredMessage, said_id)
     if row is None:
         return None
     query = select(Ticket.id).where(Ticket.account == row.account, Ticket.contact_id == row.conversation)
@@ -234,7 +234,7 @@ def _said_to_staff(session: Session, said_id: int) -> Said | None:
 async def media(request: web.Request) -> web.StreamResponse:
     """GET /console/api/media/{id}: download the image or file of a message."""
     container, said_id = request.app[CONTAINER], number(request, most=MAX_ROW_ID)
-    row = await container.store.read(lambda s: _said_to_staff(s, said_id))
+    row = await container.store.read(lambda s: _ticket_message(s, said_id))
     path = Path(row.media) if row is not None and row.media else None
     if (
         row is None

@@ -22,17 +22,17 @@ async def blocked(request: web.Request) -> web.Response:
 
 async def block(request: web.Request) -> web.Response:
     """POST /console/api/blocked-word?assistant= {word}."""
-    container, who, account = request.app[CONTAINER], request[VISITOR].actor, _account(request)
+    container, actor, account = request.app[CONTAINER], request[VISITOR].actor, _account(request)
     blocked_word = field(await read_object(request), "word")
-    check(await container.store.write(lambda s: container.blocked_words.block(s, account, None, blocked_word, who)))
+    check(await container.store.write(lambda s: container.blocked_words.block(s, account, None, blocked_word, actor)))
     return await blocked(request)
 
 
 async def allow(request: web.Request) -> web.Response:
     """POST /console/api/blocked-word/remove?assistant= {word}."""
-    container, who, account = request.app[CONTAINER], request[VISITOR].actor, _account(request)
+    container, actor, account = request.app[CONTAINER], request[VISITOR].actor, _account(request)
     allowed_word = field(await read_object(request), "word")
-    check(await container.store.write(lambda s: container.blocked_words.allow(s, account, None, allowed_word, who)))
+    check(await container.store.write(lambda s: container.blocked_words.allow(s, account, None, allowed_word, actor)))
     return await blocked(request)
 
 
@@ -59,19 +59,19 @@ async def canned(request: web.Request) -> web.Response:
 
 async def put_canned(request: web.Request) -> web.Response:
     """POST /console/api/canned {name, text}; it takes precedence over one of the config."""
-    container, who, body = request.app[CONTAINER], request[VISITOR].actor, await read_object(request)
+    container, actor, body = request.app[CONTAINER], request[VISITOR].actor, await read_object(request)
     name, words = field(body, "name").strip(), text(body, "text")
-    await container.store.write(lambda s: container.canned_replies.put(s, name, words, who))
+    await container.store.write(lambda s: container.canned_replies.put(s, name, words, actor))
     return await canned(request)
 
 
 async def remove_canned(request: web.Request) -> web.Response:
     """POST /console/api/canned/remove {name}."""
-    container, who = request.app[CONTAINER], request[VISITOR].actor
+    container, actor = request.app[CONTAINER], request[VISITOR].actor
     name = field(await read_object(request), "name")
 
     def write(session: Session) -> None:
-        container.canned_replies.remove(session, name, who)
+        container.canned_replies.remove(session, name, actor)
 
     await container.store.write(write)
     return await canned(request)

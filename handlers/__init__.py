@@ -11,7 +11,7 @@ from handlers.context import EventContext
 from wechat import events
 from wechat.events import Event
 
-# Takes an event and its context; returns False if the next handler should be asked.
+# Takes an event and its context; returns False if the next handler should be called.
 Handler = Callable[[Any, EventContext], Awaitable[bool]]
 
 HANDLERS: Final[tuple[tuple[type[Event], Handler], ...]] = (
@@ -36,7 +36,7 @@ HANDLERS: Final[tuple[tuple[type[Event], Handler], ...]] = (
     (events.PrivateMessage, support.rate),
     (events.PrivateMessage, flows.handle),  # before tokens: an answer may look like one
     (events.PrivateMessage, tokens.join_by_token),
-    (events.GroupMessage, support.refer_to_private),
+    (events.GroupMessage, support.suggest_private_chat),
     (events.PrivateMessage, support.open_ticket),
     (events.PrivateMessage, commands.reply_unknown),
     (events.Message, replies.answer_by_keyword),

@@ -85,7 +85,7 @@ COMMANDS: Final = (
     Command("/踢", "@人", "移出群", About.GROUP, members.kick, Capability.REMOVE_MEMBER),
     Command("/警告", "@人 [理由]", "警告", About.GROUP, members.warn, Capability.ROOM_MESSAGES),
     Command("/拉黑", "@人", "移出并拉黑", About.GROUP, members.blacklist, Capability.REMOVE_MEMBER),
-    Command("/解除拉黑", "昵称", "", About.GROUP, members.forgive),
+    Command("/解除拉黑", "昵称", "", About.GROUP, members.unblacklist),
     Command("/屏蔽词", "[加|删 词]", "", About.WORDS, words.blocked, Capability.ROOM_MESSAGES),
     Command("/关键词", "[加 词=回复 | 删 词]", "", About.WORDS, keywords.keywords),
     Command("/定时", "[加 分 时 日 月 周 文本 | 删 编号]", "", About.GROUP, scheduled.timed),
@@ -113,7 +113,7 @@ CONFIRM: Final = "确认"
 _COMMAND: Final = re.compile(r"(\d{6,18}\s+)?[/／]([^\s@/／]+)[\s\u2005]*(.*)", re.DOTALL)
 _ATS_AHEAD: Final = re.compile(r"^(?:@[^@/／]*(?<=\s))+(?=[/／])")
 _NUMBER: Final = re.compile(r"(\d{6,18})(?:\s+(.*))?$", re.DOTALL)
-_SHORT_NUMBER: Final = re.compile(r"\d{1,5}(?=\s|$)")  # of no group, but meant as one
+_SHORT_NUMBER: Final = re.compile(r"\d{1,5}(?=\s|$)")  # not a group's, but written like one
 
 
 def parse(text: str) -> tuple[Command, str] | None:
@@ -206,7 +206,7 @@ async def _run(command: Command, request: CommandRequest) -> CommandReply:
 
     A command interrupted by a crash is handled again before the account is online, so wait for it.
     """
-    # Words of a group are for what is said in it; without a group, keywords are of private chats too.
+    # A group's keywords apply to messages in it; keywords without a group also apply to private chats.
     needs = command.needs or (Capability.ROOM_MESSAGES if command.about is About.WORDS and request.qun else None)
     if needs and needs not in request.container.accounts.get(request.account).capabilities:
         return CommandReply(fill(request.texts.command_unsupported, command=command.name))
@@ -255,7 +255,7 @@ async def confirm_broadcast(event: PrivateMessage, context: EventContext) -> boo
     if waiting is None or context.is_old:
         return False
     if await context.container.flows.asked_at(event.account, event.contact_id) > waiting.created_at:
-        return False  # a flow has asked for it since then
+        return False  # a flow has asked a question since then
     if text == CANCEL or broadcasts.has_expired(waiting):
         context.write(lambda s: broadcasts.cancel(s, waiting))
         late = fill(texts.broadcast_expired, minutes=CONFIRM_MINUTES)

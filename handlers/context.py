@@ -25,7 +25,7 @@ class EventContext:
         self.event = event
         self.row = row
         self.is_old = container.account_clocks.is_old(event.account, event.at.timestamp())
-        self.voice: StoredFile | None = None  # the file of a voice message, whose transcript is the text of the event
+        self.voice: StoredFile | None = None  # the file of a voice message; its transcript is the event's text
         self._writes: list[Callable[[Session], Any]] = []
         self._after: list[Callable[[], None]] = []
 

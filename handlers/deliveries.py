@@ -11,7 +11,7 @@ from services.messaging.messages import QUEUE
 from services.work.outbox_rows import last_sent
 from wechat.events import MessageFailed, SessionChanged, SessionStep, StaffMessage
 
-NOTE_WITHIN: Final = 120.0  # seconds after a message in which WeChat says that it was not delivered
+NOTE_WITHIN: Final = 120.0  # seconds after a message within which WeChat reports that it was not delivered
 TRIES: Final = 10
 PAUSE: Final = 0.2  # seconds
 
@@ -44,7 +44,7 @@ async def _sent_last(event: MessageFailed, context: EventContext, queue: str) ->
 async def record_staff_message(event: StaffMessage, context: EventContext) -> bool:
     """Store a message that staff sent from their own client, and keep silent while they serve the customer."""
     container = context.container
-    context.write(lambda s: container.staff_client.said(s, event))
+    context.write(lambda s: container.staff_client.record(s, event))
     if event.kind in FETCHED:
         context.write(lambda s: container.files.fetch_later(s, event))
     return True

@@ -9,7 +9,7 @@ from handlers.context import EventContext
 from services.groups.join_tokens import find_token
 from wechat.events import FriendAdded, FriendRequested, MessageKind, PrivateMessage
 
-_BINDING = re.compile(r"绑定\s*[:：]?\s*([A-Za-z0-9]{8})")  # the blank is optional
+_BINDING = re.compile(r"绑定\s*[:：]?\s*([A-Za-z0-9]{8})")  # the space is optional
 
 
 async def accept_request(event: FriendRequested, context: EventContext) -> bool:
@@ -24,7 +24,7 @@ async def accept_request(event: FriendRequested, context: EventContext) -> bool:
         if decision.write:
             context.write(decision.write)
     if is_invited or context.container.acceptance_policy.allows(event.hello):
-        # a problem with the token can only be told to a friend, after the acceptance
+        # only friends can receive messages, so a problem with the token is reported after the acceptance
         context.write(lambda s: requests.accept_soon(s, event.account, event.friendship_id, event.contact_id, words))
     return True
 

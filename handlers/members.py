@@ -14,9 +14,9 @@ from wechat.events import MemberJoined, MemberLeft, RoomEvent, RoomInvited, Topi
 from wechat.names import same_name
 
 log = logging.getLogger(__name__)
-NAME_PAUSES: Final = (1.0, 2.0, 3.0)  # seconds between looks at newcomers without a name
-FEW: Final = 5  # newcomers who are looked at
-LIST_BEHIND: Final = 2.0  # seconds that WeChat's member list may be behind its join event
+NAME_REREAD_DELAYS: Final = (1.0, 2.0, 3.0)  # seconds between reads of newcomers without a name
+MAX_REREAD: Final = 5  # newcomers read each time
+LIST_LAG_SECONDS: Final = 2.0  # seconds that WeChat's member list may be behind its join event
 
 
 async def joined(event: MemberJoined, context: EventContext) -> bool:
@@ -85,20 +85,20 @@ async def invited(event: RoomInvited, context: EventContext) -> bool:
         outcome, seen = Outcome.DONE, ""
     except WeChatError as error:
         outcome, seen = Outcome.FAILED, str(error)
-    who = f"person:{inviter}"
-    context.write(lambda s: container.audit.note(s, account, "enter", who, event.invitation_id, outcome, seen=seen))
+    actor = f"person:{inviter}"
+    context.write(lambda s: container.audit.note(s, account, "enter", actor, event.invitation_id, outcome, seen=seen))
     return True
 
 
 async def _learn_names(contact_ids: list[str], context: EventContext) -> None:
     """Wait a moment for the names of newcomers, which gateways have a little later than their joins."""
     contacts = context.wechat.directory.contacts
-    for pause in NAME_PAUSES:
+    for pause in NAME_REREAD_DELAYS:
         nameless = [id for id in contact_ids if id not in contacts or not contacts[id].name]
         if not nameless:
             return
         await asyncio.sleep(pause)
-        for contact_id in nameless[:FEW]:
+        for contact_id in nameless[:MAX_REREAD]:
             try:
                 await context.wechat.contact(contact_id, fresh=True)
             except WeChatError as error:
@@ -118,7 +118,7 @@ def _members(event: RoomEvent, context: EventContext) -> set[str]:
 
 async def _appears(event: RoomEvent, context: EventContext, contact_id: str) -> bool:
     try:
-        return await context.wechat.wait_member(event.room_id, contact_id, LIST_BEHIND)
+        return await context.wechat.wait_member(event.room_id, contact_id, LIST_LAG_SECONDS)
     except WeChatError:
         return False
 

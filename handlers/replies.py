@@ -59,9 +59,9 @@ async def answer_question(event: PrivateMessage | GroupMessage, context: EventCo
     """Reply with the FAQ's answer, a menu of similar questions, or (in private) the fallback."""
     if not _may_answer(event, context):
         return False
-    who, words = (event.account, event.conversation, event.contact_id), text_to_assistant(event, context)
+    person, words = (event.account, event.conversation, event.contact_id), text_to_assistant(event, context)
     mentions = [event.contact_id] if isinstance(event, GroupMessage) else []
-    answer = context.container.questions.listed(who, words)
+    answer = context.container.questions.listed(person, words)
     if answer is not None:
         if not _is_loop(event, context) and not _exceeds(event, context):
             context.reply(answer, mentions=mentions)
@@ -72,7 +72,7 @@ async def answer_question(event: PrivateMessage | GroupMessage, context: EventCo
     if courtesy is not None:
         context.reply(getattr(context.container.config.texts, f"courtesy_{courtesy}"), mentions=mentions)
         return True
-    decision = await context.container.questions.unlisted(who, words)
+    decision = await context.container.questions.unlisted(person, words)
     if decision is not None:
         offered = decision.choices and not mentions
         context.reply(choices(decision.words, decision.choices) if offered else decision.words, mentions=mentions)
@@ -125,10 +125,10 @@ def _may_answer(event: Message, context: EventContext) -> bool:
 def _exceeds(event: Message, context: EventContext) -> bool:
     """Whether the person has exceeded the limit of replies; they are notified once."""
     budgets = context.container.budgets
-    who = (event.account, event.contact_id)
-    if budgets.repeat(*who, text_to_assistant(event, context)) is not Verdict.ALLOWED:
+    person = (event.account, event.contact_id)
+    if budgets.repeat(*person, text_to_assistant(event, context)) is not Verdict.ALLOWED:
         return True
-    verdict = budgets.spend(Budget.REPLIES, *who)
+    verdict = budgets.spend(Budget.REPLIES, *person)
     if verdict is Verdict.EXCEEDED:
         mentions = [event.contact_id] if isinstance(event, GroupMessage) else []
         context.reply(context.container.config.texts.too_many_messages, mentions=mentions)

@@ -50,14 +50,14 @@ async def execute_command(event: GroupMessage, context: EventContext) -> bool:
 
 def _execute(line: StaffCommand, ticket: Ticket, event: GroupMessage, context: EventContext) -> None:
     ticket_actions, texts = context.container.ticket_actions, context.container.config.texts
-    room, who = event.room_id, event.contact_id
+    room, author = event.room_id, event.contact_id
     if line.verb is StaffVerb.CALL:
-        context.write(lambda s: ticket_actions.address(s, ticket, who, room))
+        context.write(lambda s: ticket_actions.address(s, ticket, author, room))
     elif line.verb is StaffVerb.CLOSE:
         words = fill(texts.ticket_closed, number=ticket.id, name=ticket.name)
-        context.write(lambda s: ticket_actions.close(s, ticket, who, words, room))
+        context.write(lambda s: ticket_actions.close(s, ticket, author, words, room))
     elif line.verb is StaffVerb.NOTE:
-        context.write(lambda s: ticket_actions.note(s, ticket, who, line.words))
+        context.write(lambda s: ticket_actions.note(s, ticket, author, line.words))
         context.reply(fill(texts.ticket_noted, number=ticket.id))
     elif line.verb is StaffVerb.HISTORY:
         context.write(lambda s: ticket_actions.show_history(s, ticket, room))
@@ -115,7 +115,7 @@ def _transfer(line: StaffCommand, ticket: Ticket, event: GroupMessage, context: 
     members = room.member_ids if room else set()
     by_name = [c.id for c in directory.find(line.words.strip(" \u2005"), among=members)]
     mentioned = [m for m in event.mentions if m != me]
-    colleagues = {who for who in (mentioned or by_name) if who != me and who in members}
+    colleagues = {id for id in (mentioned or by_name) if id != me and id in members}
     if len(colleagues) != 1:
         context.reply(fill(context.container.config.texts.ticket_to_whom, number=ticket.id))
         return
@@ -131,13 +131,13 @@ async def _send_file(event: GroupMessage, context: EventContext) -> bool:
     ticket = container.ticket_actions.last_addressed(event.account, event.contact_id, PICTURE_WITHIN)
     if ticket is None:
         return False
-    event, kept, follows = await container.files.fetch_quickly(context.wechat, event)
+    event, stored_file, follows = await container.files.fetch_quickly(context.wechat, event)
     if follows:
         context.write(partial(container.files.fetch_later, message=event, ticket=ticket.id or 0, name=event.name))
         return True
     if event.kind is MessageKind.OTHER:  # the file is not available
         return False
-    body = file(kept.path, kept.name) if kept else await _card_of(event, context)
+    body = file(stored_file.path, stored_file.name) if stored_file else await _card_of(event, context)
     if body is not None:
         _answer(ticket, event, context, body)
     context.reply(container.ticket_actions.file_result(ticket, event.kind, is_sent=body is not None))
@@ -155,7 +155,7 @@ async def _card_of(event: GroupMessage, context: EventContext) -> Body | None:
             return contact(event.target)
         return contact(await context.wechat.card(event.id)) if event.kind is MessageKind.CARD else None
     except WeChatError as error:
-        log.warning("%s: the card of message %s: %s", event.account, event.id, error)
+        log.warning("%s: could not read the card of message %s: %s", event.account, event.id, error)
         return None
 
 

@@ -21,7 +21,7 @@ from services.support.ticket_relay import CustomerMessage
 from wechat.events import GroupMessage, MessageKind, PrivateMessage
 
 COMMAND = ("/", "／")
-NOT_SAID = (MessageKind.SYSTEM, MessageKind.RECALLED, MessageKind.PAT)
+NOT_REPORTED = (MessageKind.SYSTEM, MessageKind.RECALLED, MessageKind.PAT)
 NOT_SHOWN = (MessageKind.SYSTEM, MessageKind.PAT)  # to the staff
 
 
@@ -34,22 +34,24 @@ async def record(event: PrivateMessage, context: EventContext) -> bool:
         event = replace(event, text=f"{MARK} {event.text}")
     ticket = container.tickets.of(event.account, event.contact_id)
     if ticket is None or event.kind in NOT_SHOWN:
-        context.write(partial(container.conversations.record_incoming, message=event, kept=context.voice))
+        context.write(partial(container.conversations.record_incoming, message=event, stored_file=context.voice))
         return event.is_official or container.accounts.is_own(event.contact_id)
     if ticket.state == TicketState.OPEN and not _may_relay(event, context, ticket):
         context.write(
-            partial(container.conversations.record_incoming, message=event, kept=context.voice, ticket=ticket.id)
+            partial(container.conversations.record_incoming, message=event, stored_file=context.voice, ticket=ticket.id)
         )
         return False
-    kept, follows = context.voice, False
-    if kept is None:
-        event, kept, follows = await container.files.fetch_quickly(context.wechat, event)
+    stored_file, follows = context.voice, False
+    if stored_file is None:
+        event, stored_file, follows = await container.files.fetch_quickly(context.wechat, event)
     if follows:
         context.write(partial(container.files.fetch_later, message=event))
     spoken = event.kind is MessageKind.TEXT
-    line = in_full(event, kept.name if kept and not spoken else await _described(event, context))
-    context.write(partial(container.conversations.record_incoming, message=event, kept=kept, ticket=ticket.id))
-    message = CustomerMessage(event.kind, line, event.name, None if spoken else kept, follows)
+    line = in_full(event, stored_file.name if stored_file and not spoken else await _described(event, context))
+    context.write(
+        partial(container.conversations.record_incoming, message=event, stored_file=stored_file, ticket=ticket.id)
+    )
+    message = CustomerMessage(event.kind, line, event.name, None if spoken else stored_file, follows)
     context.write(partial(container.ticket_relay.relay, ticket=ticket, message=message))
     return False
 
@@ -67,7 +69,7 @@ def _may_relay(event: PrivateMessage, context: EventContext, ticket: Ticket) -> 
 def emit_received(event: PrivateMessage | GroupMessage, context: EventContext) -> None:
     """Emit message.received if a webhook subscribes to it."""
     container = context.container
-    if event.kind in NOT_SAID or not container.webhook_events.wants("message.received"):
+    if event.kind in NOT_REPORTED or not container.webhook_events.wants("message.received"):
         return
     person = context.wechat.directory.contacts.get(event.contact_id)
     data: dict[str, Any] = {
@@ -84,7 +86,7 @@ def emit_received(event: PrivateMessage | GroupMessage, context: EventContext) -
         data["room_id"] = event.room_id
         if (qun := container.groups.by_room(event.account, event.room_id)) is not None:
             data["number"], key = qun.number, str(qun.number)
-    context.write(lambda s: container.webhook_events.tell(s, "message.received", key, data))
+    context.write(lambda s: container.webhook_events.publish(s, "message.received", key, data))
 
 
 async def _described(event: PrivateMessage, context: EventContext) -> str:
@@ -121,7 +123,7 @@ async def record_in_group(event: GroupMessage, context: EventContext) -> bool:
 
 async def stop_if_served(event: PrivateMessage, context: EventContext) -> bool:
     """Stop here if the person has an open ticket or the message is old, except for join tokens and commands."""
-    if event.kind in NOT_SAID:
+    if event.kind in NOT_REPORTED:
         return True
     if event.kind is MessageKind.TEXT and (find_token(event.text) or event.text.lstrip().startswith(COMMAND)):
         return False
@@ -147,8 +149,8 @@ async def open_ticket(event: PrivateMessage, context: EventContext) -> bool:
     return True
 
 
-async def refer_to_private(event: GroupMessage, context: EventContext) -> bool:
-    """Tell someone who asks for a person in a group to ask in private."""
+async def suggest_private_chat(event: GroupMessage, context: EventContext) -> bool:
+    """Reply to a request for a person in a group that it must be sent in private."""
     words = text_to_assistant(event, context)
     if not event.mentioned or context.is_old or not context.container.person_requests.match(words):
         return False
@@ -167,8 +169,8 @@ async def rate(event: PrivateMessage, context: EventContext) -> bool:
     asked = container.tickets.mark_asked(event.account, event.contact_id)
     if mark is None or asked is None:
         return False
-    who = (event.account, event.contact_id, event.contact_id)
-    menu = container.question_menus.offered_at(who) if is_bare_digit(words) else 0.0
+    person = (event.account, event.contact_id, event.contact_id)
+    menu = container.question_menus.offered_at(person) if is_bare_digit(words) else 0.0
     if max(menu, await container.flows.asked_at(event.account, event.contact_id)) > asked.at:
         return False
     context.write(lambda s: container.ticket_actions.rate(s, event.account, event.contact_id, asked, mark))

@@ -45,7 +45,7 @@ def restore(database: Path, copy: Path) -> None:
         raise BackupError(f"{copy}: file not found")
     check(copy)
     try:
-        claim = FileLock(database)  # prevents the bot from starting meanwhile
+        claim = FileLock(database)  # prevents the bot from starting during the restore
     except DatabaseInUse:
         raise BackupError(f"{database}: the bot is running; stop it first") from None
     with closing(claim):
@@ -88,7 +88,7 @@ def _must_be_idle(database: Path) -> None:
         connection.close()
 
 
-def copy_out(config: Config, file: Path) -> None:
+def write_copy(config: Config, file: Path) -> None:
     """Back up the configured database to a file."""
     if config.database_file:
         make(config.database_file, file)
@@ -142,7 +142,7 @@ def main() -> int:
         config = load(arguments.config)
         file = place(arguments.file, config.database) if arguments.action == "make" else arguments.file
         if arguments.action == "make":
-            copy_out(config, file)
+            write_copy(config, file)
         else:
             put_back(config, file)
         if arguments.keep is not None:

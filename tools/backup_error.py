@@ -2,4 +2,4 @@
 
 
 class BackupError(Exception):
-    """The backup or restore failed; the message says why."""
+    """The backup or restore failed; the message has the reason."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from config import ConfigError, beside, load, read_yaml
+from config import ConfigError, load, read_yaml, resolve_paths
 from config.customer_service import KeywordRule, ReplyPart
 from services.support.matching import RuleSet
 from services.text import normal
@@ -19,13 +19,13 @@ from tools.near_questions import report
 
 
 class NoRules(Exception):
-    """The file is invalid; the message says why in one line."""
+    """The file is invalid; the message has the reason in one line."""
 
 
 def read(path: str) -> list[KeywordRule]:
     """Read the rules of a file; raise NoRules naming the invalid rule."""
     try:
-        data = beside(read_yaml(path), Path(path).parent)
+        data = resolve_paths(read_yaml(path), Path(path).parent)
     except ConfigError as error:
         raise NoRules(str(error)) from None
     if isinstance(data, dict):

@@ -1,4 +1,5 @@
-"""What `make keywords` says of near questions: from when on they are offered, and which are near a sentence."""
+"""Output of `make keywords` about similar questions: the threshold for offering them, and which are similar to a
+sentence."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from sqlmodel import Session, SQLModel, col, or_, select
 
 from config import Config, ConfigError, load
 from file_modes import make_files_private
-from models.conversations import FallbackSaid, Greeted, Said
+from models.conversations import FallbackSent, Greeted, StoredMessage
 from models.db import Store
 from models.durable import EventState, InboxEvent, OutboxItem, WorkState
 from models.faq import FaqMenu, FaqMiss
@@ -35,11 +35,11 @@ OPEN_WORK = (WorkState.QUEUED, WorkState.SENDING)
 
 
 class StillOpen(Exception):
-    """Data of the person is still in use; the message says what."""
+    """Data of the person is still in use; the message names it."""
 
 
-def _said(contact_id: str) -> ColumnElement[bool]:
-    return or_(col(Said.conversation) == contact_id, col(Said.by) == contact_id)
+def _messages_of(contact_id: str) -> ColumnElement[bool]:
+    return or_(col(StoredMessage.conversation) == contact_id, col(StoredMessage.by) == contact_id)
 
 
 def _events(contact_id: str) -> ColumnElement[bool]:
@@ -48,7 +48,7 @@ def _events(contact_id: str) -> ColumnElement[bool]:
 
 def export(session: Session, contact_id: str) -> dict[str, Any]:
     """Return all stored messages, tickets and events of the person."""
-    messages = session.exec(select(Said).where(_said(contact_id)).order_by(col(Said.id))).all()
+    messages = session.exec(select(StoredMessage).where(_messages_of(contact_id)).order_by(col(StoredMessage.id))).all()
     tickets = session.exec(select(Ticket).where(Ticket.contact_id == contact_id).order_by(col(Ticket.id))).all()
     events = session.exec(select(InboxEvent.body).where(_events(contact_id)).order_by(col(InboxEvent.id))).all()
     return {
@@ -68,20 +68,24 @@ def erase(session: Session, contact_id: str) -> tuple[int, list[str]]:
     if unfinished:
         raise StillOpen(f"ticket #{unfinished[0]} of {contact_id} is not closed yet")
     _erase_flows(session, contact_id)
-    files = session.exec(select(Said.media).where(_said(contact_id), col(Said.media) != "").distinct()).all()
+    files = session.exec(
+        select(StoredMessage.media).where(_messages_of(contact_id), col(StoredMessage.media) != "").distinct()
+    ).all()
     connection = session.connection()
-    texts = session.exec(select(Said.text).where(_said(contact_id), col(Said.by) == contact_id)).all()
+    texts = session.exec(
+        select(StoredMessage.text).where(_messages_of(contact_id), col(StoredMessage.by) == contact_id)
+    ).all()
     for text in {plain(text) for text in texts}:
         connection.execute(delete(FaqMiss).where(col(FaqMiss.question) == text))
-    count = connection.execute(delete(Said).where(_said(contact_id))).rowcount
+    count = connection.execute(delete(StoredMessage).where(_messages_of(contact_id))).rowcount
     _erase_work(session, contact_id, [ticket.id or 0 for ticket in tickets])
     ended = col(InboxEvent.state) != EventState.NEW
     about = or_(_events(contact_id), col(InboxEvent.id).in_(_staff_lines(session, {t.id for t in tickets})))
     connection.execute(update(InboxEvent).where(about, ended).values(body=None, data="{}"))
-    tables: Sequence[type[SQLModel]] = (Ticket, Greeted, FallbackSaid, FaqMenu)
+    tables: Sequence[type[SQLModel]] = (Ticket, Greeted, FallbackSent, FaqMenu)
     for table in tables:
         connection.execute(delete(table).where(table.contact_id == contact_id))  # type: ignore[attr-defined]
-    others = set(session.exec(select(Said.media).where(col(Said.media).in_(files))).all())
+    others = set(session.exec(select(StoredMessage.media).where(col(StoredMessage.media).in_(files))).all())
     return count, [path for path in files if path not in others]
 
 

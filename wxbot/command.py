@@ -55,7 +55,7 @@ COMMANDS: Final = {
 }
 
 
-def put_on_path(environment: MutableMapping[str, str]) -> None:
+def add_to_path(environment: MutableMapping[str, str]) -> None:
     """Add the program's modules to the path of this process and its children."""
     sys.path.insert(0, str(PROGRAM))
     before = environment.get("PYTHONPATH", "")
@@ -79,7 +79,7 @@ def usage() -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    put_on_path(os.environ)
+    add_to_path(os.environ)
     if not given or given[0] in ("-h", "--help", "help"):
         print(usage())
         return 0 if given else 2

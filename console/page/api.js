@@ -10,7 +10,7 @@ export function useSession(session, loggedOut) {
 }
 
 const SENTENCES = {
-  1001: "填写的内容不完整或无效。", 1002: "没有权限。", 1003: "登录已过期。", 1004: "已经不存在了。", 1006: "文件太大了（最多 20 MB）。",
+  1001: "填写的内容不完整或无效。", 1002: "没有权限。", 1003: "登录已过期。", 1004: "内容已不存在。", 1006: "文件太大了（最多 20 MB）。",
   1007: "操作太频繁，请稍后再试。", 2002: "助手不在线，请稍后再试。", 2006: "微信没有接受这个操作，请稍后再试。", 5001: "数据库暂不可用，请稍后再试。",
 };
 
@@ -47,7 +47,7 @@ export function base64(file) {
   return new Promise((resolve, reject) => {
     const reader = new FileReader();
     reader.onload = () => resolve(reader.result.slice(reader.result.indexOf(",") + 1));
-    reader.onerror = () => reject(new Error(t("文件读不出来。")));
+    reader.onerror = () => reject(new Error(t("无法读取文件。")));
     reader.readAsDataURL(file);
   });
 }

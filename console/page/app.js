@@ -94,7 +94,7 @@ function Foot({ session }) {
 }
 
 function Door({ reason }) {
-  return html`<main class="door"><h1>${t("登录管理后台")}</h1>
+  return html`<main class="sign-in"><h1>${t("登录管理后台")}</h1>
     <p>${t("请在微信里对助手说 /登录，然后打开它回复的链接。")}</p>
     <p class="quiet">${t("管理员和客服群的成员可以登录。还没有管理员时，链接在启动 wxbot 的终端上。")}</p>
     ${reason && html`<p class="error">${reason}</p>`}</main>`;

@@ -12,7 +12,7 @@ export const MORE = `
 放弃|Discard
 {account} 已离线（{t}）|{account} has been offline since {t}
 已离线：{t}|Offline since {t}
-最久：{t}|Longest: {t}
+等待最久：{t}|Longest: {t}
 未结束的工单|Open tickets
 今日新增 {n}|{n} new today
 待发送的消息|Messages to be sent
@@ -23,14 +23,13 @@ export const MORE = `
 首次回复用时，30 天|Time to first answer, 30 days
 首次回复用时|Time to first answer
 中位数|Median
-频率用量峰值，30 天|Peak of the pace used, 30 days
-频率用量峰值|Peak of the pace used
-当前频率用量|Pace used now
+频率用量峰值，30 天|Peak of the rate limits used, 30 days
+频率用量峰值|Peak of the rate limits used
+当前频率用量|Rate limits used now
 {n} 秒|{n} s
 {n} 分|{n} min
 {n} 时|{n} h
 上线|Online since
-从何时起|Since
 启动时|the start
 已扫码，请在手机上确认登录|Scanned. Confirm on the phone
 二维码已过期，正在等待新的二维码|Expired. Waiting for a new code
@@ -73,8 +72,8 @@ export const MORE = `
 问答 #{n}|Question #{n}
 定时消息 #{n}|Timed message #{n}
 进程|Process
-没有进程服务|No process serves it
-到时发送|Scheduled
+没有进程持有|No process holds it
+定时发送|Scheduled
 取消群发|Broadcast cancelled
 已发送 {sent}，失败 {failed}，共 {all}|{sent} sent, {failed} failed, of {all}
 每周二|Every Tuesday
@@ -91,12 +90,12 @@ export const MORE = `
 删除这条常用语？|Delete this canned reply?
 客服在工单里选用，或在客服群里写 #工单号 /名称。|Staff choose them in a ticket, or write #NUMBER /NAME in the staff room.
 查找|Find
-谁或对谁|Who or to whom
-谁或对谁：昵称、微信标识、编号|Who or to whom: name, id or number
+操作者或对象|Actor or target
+操作者或对象：昵称、微信标识、编号|Actor or target: name, id or number
 所有操作|All actions
 从|Since
-发给谁|To whom
-发给谁：昵称、群名或标识|To whom: name, group or id
+接收者|Recipient
+接收者：昵称、群名或标识|Recipient: name, group or id
 改前|Before
 改后|After
 理由|Reason
@@ -138,7 +137,7 @@ export const MORE = `
 {n} 人|{n} members
 现在的客服群|Staff room
 还有更多，输入群名查找。|There are more. Type a name to find them.
-还没有客服群：在群里说 /绑定客服群，或在上面选一个群|No staff room yet: say /绑定客服群 in a group, or choose one above
+还没有客服群：在群里发送 /绑定客服群，或在上面选一个群|No staff room yet: send /绑定客服群 in a group, or choose one above
 已重新加载：{what}|Reloaded: {what}
 添加管理员|Admin added
 移除管理员|Admin removed
@@ -155,7 +154,7 @@ export const MORE = `
 登录后台|Console login
 退出后台|Console logout
 接受入群邀请|Invitation accepted
-解除拉黑|Forgiven
+解除拉黑|Removed from the blacklist
 改关键词|Keyword
 删除关键词|Keyword removed
 导入关键词|Keywords imported
@@ -186,7 +185,7 @@ export const MORE = `
 由 {staff} 接待|Assigned to {staff}
 无人接待|Unassigned
 评分 {mark}|Rated {mark}
-已由你接待|Assigned to you
+已由您接待|Assigned to you
 我来接待|Assign to me
 转给|Transfer to
 已转交|Transferred
@@ -195,8 +194,8 @@ export const MORE = `
 重新打开|Reopen
 结束这个工单？客户会被请求评分。|Close this ticket? The customer is asked for a rating.
 对话内容|Messages
-显示更早的|Show earlier ones
-还没有说过话。|Nothing has been said yet.
+显示更早的消息|Show earlier messages
+还没有消息。|No messages yet.
 备注 · {name}|Note · {name}
 图片|Picture
 语音|Voice message
@@ -229,12 +228,12 @@ export const MORE = `
 所在的群|Groups
 不在任何群里|In no group
 以前的工单|Earlier tickets
-这是第一次|This is the first one
+没有以前的工单|No earlier tickets
 待接待|Waiting
 我的|Mine
-看哪些工单|Which tickets
+筛选工单|Filter tickets
 查找客户或编号|Find a customer or number
-没有人在等。|Nobody is waiting.
+没有等待的客户。|No customer is waiting.
 这里还没有工单。客户说“人工”就会出现在这里。|No tickets here yet. They appear when a customer says “人工”.
 选一个工单，看对话。|Choose a ticket.
 刚刚|just now

@@ -5,7 +5,7 @@ const PAIRS = `
 填写的内容不完整或无效。|Something is missing or not valid.
 没有权限。|You may not do this.
 登录已过期。|You have been logged out.
-已经不存在了。|It does not exist any more.
+内容已不存在。|It does not exist any more.
 文件太大了（最多 20 MB）。|The file is too large (20 MB at most).
 操作太频繁，请稍后再试。|Too many requests. Please try again later.
 助手不在线，请稍后再试。|The assistant is offline. Please try again later.
@@ -13,7 +13,7 @@ const PAIRS = `
 数据库暂不可用，请稍后再试。|The database is unavailable. Please try again later.
 连接断开了，正在重试…|The connection is lost. Trying again…
 出错了（{n}）|Something went wrong ({n})
-文件读不出来。|The file cannot be read.
+无法读取文件。|The file cannot be read.
 日期|Day
 概览|Overview
 客服|Support
@@ -32,7 +32,7 @@ const PAIRS = `
 深色|Dark
 退出|Log out
 登录管理后台|Log in to the console
-请在微信里对助手说 /登录，然后打开它回复的链接。|Say /登录 to the assistant in WeChat and open the link it answers with.
+请在微信里对助手说 /登录，然后打开它回复的链接。|Send /登录 to the assistant in WeChat and open the link in its reply.
 管理员和客服群的成员可以登录。还没有管理员时，链接在启动 wxbot 的终端上。|Admins and members of the staff room can log in. While there is no admin, the link is on the terminal that wxbot was started from.
 在线|Online
 同步中|Syncing
@@ -48,7 +48,7 @@ const PAIRS = `
 失败|Failed
 结果未知|Unknown
 正常|Active
-建立中|Being made
+建立中|Being created
 已不在群里|Removed from it
 完成|Done
 等待回答|Waiting for an answer
@@ -61,18 +61,18 @@ const PAIRS = `
 操作|Actions
 取消|Cancel
 已重新排队发送|Queued again
-它没有失败，不用重发|It has not failed; nothing was sent again
-结束这个流程？当事人会被告知。|End this flow? Its person is told.
+它没有失败，无需重发|It has not failed; nothing was sent again
+结束这个流程？对方会收到通知。|End this flow? The person is notified.
 结束|Close
 通知地址|Webhooks
 等待 {n}|{n} waiting
 配置文件里还没有 webhooks。|There are no webhooks in the config file yet.
 业务系统|Business systems
 配置文件里还没有 systems。|There are no systems in the config file yet.
-进行中的流程|Flows under way
-没有进行中的流程。|No flows are under way.
+进行中的流程|Running flows
+没有进行中的流程。|No flows are running.
 流程|Flow
-当事人|Person
+发起人|Started by
 步骤|Step
 状态|State
 开始|Started
@@ -95,7 +95,7 @@ const PAIRS = `
 助手|Assistant
 建立|Created
 返回列表|Back to the list
-关闭这个群？助手会告知群员并退群，不能撤销。|Close this group? The assistant tells its members and leaves. This cannot be undone.
+关闭这个群？助手会告知群员并退群，不能撤销。|Close this group? The assistant notifies its members and leaves. This cannot be undone.
 关闭群|Close group
 近 14 天|Last 14 days
 消息|Messages
@@ -121,8 +121,8 @@ const PAIRS = `
 新的屏蔽词|New blocked word
 添加|Add
 黑名单|Blacklist
-已解除拉黑|Taken off the blacklist
-解除|Forgive
+已解除拉黑|Removed from the blacklist
+解除|Remove
 没有人|Nobody
 群员|Members
 群员状态|State of members
@@ -137,10 +137,10 @@ const PAIRS = `
 移出|Remove
 拉黑 {name} 并移出群？|Blacklist and remove {name}?
 拉黑|Blacklist
-转人工|A person is asked for
+转人工|Handed over to staff
 关键词|Keywords
 问答|Questions
-给出相近的问题让客户选|Near questions are offered
+列出相近的问题供客户选择|Similar questions are offered
 由语言模型从问答里选|The language model chooses an entry
 没听懂时的回答|Fallback
 不回答|No answer
@@ -150,11 +150,11 @@ const PAIRS = `
 待补充|Unanswered
 添加关键词|Add keyword
 添加问答|Add question
-看什么|Show
+视图|View
 试一试|Try a sentence
-客户会怎么说|What a customer might say
-试试|Try
-近 30 天没有答不上来的问题。|Every question of the last 30 days was answered.
+客户可能发送的消息|A message that a customer might send
+测试|Test
+近 30 天没有未能回答的问题。|Every question of the last 30 days was answered.
 客户问过|Customers asked
 回答|Answer
 删除这条问答？|Delete this question?
@@ -174,7 +174,7 @@ const PAIRS = `
 修改问答|Edit question
 修改关键词|Edit keyword
 问题，每行一种问法|Questions, one wording per line
-用在|Used
+适用范围|Scope
 私聊和群里|In private and in groups
 只在私聊|In private only
 只在群里（@助手时）|In groups only (when mentioned)
@@ -182,9 +182,11 @@ const PAIRS = `
 定时|Timed
 新的定时消息|New timed message
 新的群发|New broadcast
-还没有群发过。|Nothing has been broadcast yet.
+还没有群发。|No broadcasts yet.
 内容|Text
-谁|Who
+用户|User
+创建者|Created by
+操作者|Actor
 [图片或文件]|[picture or file]
 结果|Result
 群发结果|Result of the broadcast
@@ -195,7 +197,7 @@ const PAIRS = `
 {n} 个群|{n} groups
 确认群发|Confirm the broadcast
 发给|To
-现在，按发送频率逐个发|Now, at the pace allowed
+立即，按限速逐个发送|Now, within the rate limits
 返回修改|Back
 确认发送|Send
 选择群|Chosen groups
@@ -205,12 +207,12 @@ const PAIRS = `
 还没有定时消息。|No timed messages yet.
 时间表|Schedule
 下一次|Next
-哪些天|Days
+重复|Repeat
 每天|Every day
 周一到周五|Monday to Friday
 周末|Weekends
 每周一|Every Monday
-建群|Groups made
+建群|Groups created
 拉人|People added
 通过好友|Friends accepted
 等待接待|Waiting
@@ -227,12 +229,12 @@ const PAIRS = `
 好友|Friends
 客服群|Staff room
 还没有绑定|Not bound yet
-{kind} 已用的频率|Pace used: {kind}
+{kind} 已用的频率|Rate limit used: {kind}
 请用微信扫码登录|Scan with WeChat to log in
 登录二维码|Login QR code
 等待管理员扫码登录|Waiting for an admin to scan the code
-什么|What
-从什么时候|Since
+操作类型|Action
+起始时间|Since
 导出 CSV|Export CSV
 对象|Target
 详情|Details
@@ -250,12 +252,12 @@ const PAIRS = `
 登录|Sessions
 登录于|Logged in
 最近使用|Last seen
-（这里）|(here)
-现在的配置|Config in force
-重新加载会改什么|What would a reload change?
-会更新：{what}|Will change: {what}
+（本次登录）|(this session)
+当前配置|Current configuration
+预览重新加载的更改|Preview a reload
+将更新：{what}|Will change: {what}
 没有变化。|No changes.
-这些要重启才生效：{what}|These need a restart: {what}
+需要重启才能生效：{what}|These need a restart: {what}
 重新加载|Reload
 `;
 

@@ -103,7 +103,7 @@ async def _add_admin(request: CommandRequest, words: str) -> CommandReply:
 def _about(request: CommandRequest, words: str) -> CommandRequest:
     """Return the request with `words` as the people it names."""
     return CommandRequest(
-        request.container, request.account, request.who, request.qun, request.room_id, words, request.mentions,
+        request.container, request.account, request.sender_id, request.qun, request.room_id, words, request.mentions,
         request.usage,
     )  # fmt: skip
 

@@ -24,8 +24,8 @@ async def log_in(request: CommandRequest) -> CommandReply:
     container, person = request.container, await _name(request)
 
     def act(session: Session) -> str:
-        secret = container.console_sessions.link(session, request.account, request.who, person)
-        request.note(session, "console_link", request.who)
+        secret = container.console_sessions.link(session, request.account, request.sender_id, person)
+        request.note(session, "console_link", request.sender_id)
         url = f"{container.config.api.public_url}/console/login/{secret}"
         return fill(request.texts.console_link, minutes=int(LINK_SECONDS // MINUTE), url=url)
 
@@ -38,12 +38,12 @@ async def log_out(request: CommandRequest) -> CommandReply:
         return request.usage_error()
 
     def act(session: Session) -> str:
-        count = request.container.console_sessions.end_all(session, request.account, request.who)
+        count = request.container.console_sessions.end_all(session, request.account, request.sender_id)
         return fill(request.texts.console_logged_out, count=count)
 
     return CommandReply(act=act)
 
 
 async def _name(request: CommandRequest) -> str:
-    contact = request.container.accounts.get(request.account).directory.contacts.get(request.who)
+    contact = request.container.accounts.get(request.account).directory.contacts.get(request.sender_id)
     return contact.name if contact else ""

@@ -68,12 +68,12 @@ async def blacklist(request: CommandRequest) -> CommandReply:
         for person in targets.people:
             request.container.member_actions.blacklist(session, request.group, person, reason, request.actor)
 
-    await request.container.store.write(keep)  # first, so that nobody is added again meanwhile
+    await request.container.store.write(keep)  # first, so that they cannot be added again during the removal
     tried = await _remove_people(request, targets.people)
     return CommandReply(_lines(request.texts.blacklisted_done, targets.people, tried.failures))
 
 
-async def forgive(request: CommandRequest) -> CommandReply:
+async def unblacklist(request: CommandRequest) -> CommandReply:
     """Remove someone from the blacklist, by a current or former name, and reset their warnings."""
     name = request.rest.lstrip("@").strip().rstrip("\u2005")
     if not name:
@@ -94,7 +94,7 @@ async def forgive(request: CommandRequest) -> CommandReply:
         return CommandReply(describe(request, name, people))
 
     def act(session: Session) -> str:
-        request.container.member_actions.forgive(session, request.group, matching[0].contact_id, request.actor)
+        request.container.member_actions.unblacklist(session, request.group, matching[0].contact_id, request.actor)
         return fill(request.texts.forgiven, name=matching[0].name or name)
 
     return CommandReply(act=act)

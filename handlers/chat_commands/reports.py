@@ -44,12 +44,14 @@ def _line(request: CommandRequest, name: str) -> str:
     if run is not None and run.result == NEW:
         run = None
     went = "" if run is None else (run.result if run.ok else f"✗ {run.result}")
-    last = "—" if run is None else _when(request, run.at)
+    last = "—" if run is None else _format_time(request, run.at)
     shown = (
         f"{getattr(request.texts, f'job_{name}', '')} {name}".strip()
     )  # the name is the one used in `jobs:` of the config
-    return fill(request.texts.job_line, name=shown, last=last, result=went, next=_when(request, book.next_at(name)))
+    return fill(
+        request.texts.job_line, name=shown, last=last, result=went, next=_format_time(request, book.next_at(name))
+    )
 
 
-def _when(request: CommandRequest, seconds: float | None) -> str:
+def _format_time(request: CommandRequest, seconds: float | None) -> str:
     return "—" if seconds is None else datetime.fromtimestamp(seconds, request.container.zone).strftime("%m-%d %H:%M")

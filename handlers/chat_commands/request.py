@@ -31,7 +31,7 @@ class CommandRequest:
 
     container: Container
     account: str
-    who: str
+    sender_id: str
     qun: Qun | None
     room_id: str
     rest: str
@@ -74,7 +74,7 @@ class CommandRequest:
     @property
     def actor(self) -> str:
         """The actor as written to the audit log."""
-        return f"person:{self.who}"
+        return f"person:{self.sender_id}"
 
     def usage_error(self) -> CommandReply:
         """Return the reply that shows the command's syntax."""

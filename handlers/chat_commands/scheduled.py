@@ -45,7 +45,7 @@ def _add(request: CommandRequest, cron: str, text: str) -> CommandReply:
     try:
         due = request.container.timed_messages.next(cron)
     except ValueError:
-        return CommandReply(fill(request.texts.timed_bad, why=_wrong(request, cron), usage=request.usage))
+        return CommandReply(fill(request.texts.timed_bad, why=_invalid_fields(request, cron), usage=request.usage))
     if due is None:
         return CommandReply(fill(request.texts.timed_bad, why=request.texts.timed_never, usage=request.usage))
 
@@ -54,12 +54,12 @@ def _add(request: CommandRequest, cron: str, text: str) -> CommandReply:
             row = request.container.timed_messages.add(session, request.group, cron, text, request.actor)
         except TooManyTimed:
             return fill(request.texts.timed_too_many, most=MAX_PER_GROUP)
-        return fill(request.texts.timed_added, id=row.id, next=_when(request, row.next_at))
+        return fill(request.texts.timed_added, id=row.id, next=_format_time(request, row.next_at))
 
     return CommandReply(act=act)
 
 
-def _wrong(request: CommandRequest, cron: str) -> str:
+def _invalid_fields(request: CommandRequest, cron: str) -> str:
     """Name the invalid fields of a crontab line."""
     names, parts = request.texts.timed_parts.split(), cron.split()
     wrong = [
@@ -83,7 +83,9 @@ def _remove(request: CommandRequest, timed_id: int) -> CommandReply:
 async def _listed(request: CommandRequest) -> CommandReply:
     rows = await request.container.timed_messages.of(request.group)
     lines = "\n".join(
-        fill(request.texts.timed_line, id=row.id, cron=row.cron, next=_when(request, row.next_at), words=row.text)
+        fill(
+            request.texts.timed_line, id=row.id, cron=row.cron, next=_format_time(request, row.next_at), words=row.text
+        )
         for row in rows
     )
     return CommandReply(
@@ -91,7 +93,7 @@ async def _listed(request: CommandRequest) -> CommandReply:
     )
 
 
-def _when(request: CommandRequest, at: float) -> str:
+def _format_time(request: CommandRequest, at: float) -> str:
     return f"{datetime.fromtimestamp(at, request.container.zone):%Y-%m-%d %H:%M}"
 
 
@@ -111,7 +113,7 @@ async def broadcast(request: CommandRequest) -> CommandReply:
         return CommandReply(request.texts.broadcast_no_groups)
 
     def act(session: Session) -> str:
-        request.container.broadcasts.ask(session, request.account, request.who, request.rest)
+        request.container.broadcasts.ask(session, request.account, request.sender_id, request.rest)
         return fill(request.texts.broadcast_asked, count=count, words=request.rest, minutes=CONFIRM_MINUTES)
 
     return CommandReply(act=act)
@@ -123,7 +125,10 @@ async def _unfinished(request: CommandRequest) -> CommandReply:
     rows = await request.container.store.read(lambda s: sent.unfinished(s, request.account, MAX_LISTED))
     lines = [
         fill(
-            request.texts.broadcast_line, id=row.id, at=_when(request, row.run_at or row.created_at), words=_shown(row)
+            request.texts.broadcast_line,
+            id=row.id,
+            at=_format_time(request, row.run_at or row.created_at),
+            words=_shown(row),
         )
         for row in rows
     ]

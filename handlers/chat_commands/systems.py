@@ -20,7 +20,7 @@ MAX_SHOWN: Final = 20
 
 
 async def flows(request: CommandRequest) -> CommandReply:
-    """List the open flows of the account; 结束 编号 cancels one and tells its person."""
+    """List the open flows of the account; 结束 编号 cancels one and notifies the person."""
     runs = await request.container.flow_runs.open([request.account])
     words = request.rest.split()
     if not words:

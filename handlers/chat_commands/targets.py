@@ -13,7 +13,7 @@ from config.texts import fill
 from handlers.chat_commands.request import CommandRequest
 from wechat.entities import Contact
 from wechat.mentions import SEPARATOR as END
-from wechat.mentions import readings
+from wechat.mentions import possible_names
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -48,7 +48,7 @@ async def find_targets(request: CommandRequest, *, once: Collection[str] = ()) -
     absent = next((person for person in people if person.id not in candidates), None)
     if absent is not None:
         return Targets(problem=fill(request.texts.person_unknown, name=absent.name))
-    return Targets(people, _without_ats(request.rest, people))
+    return Targets(people, _without_mentions(request.rest, people))
 
 
 def _members(request: CommandRequest) -> set[str]:
@@ -93,7 +93,7 @@ async def _shown_names(request: CommandRequest) -> list[Names]:
         async with asyncio.timeout(SHOWN_WITHIN):
             return [await wechat.names_in(room.id) for room in request.rooms]
     except TimeoutError:
-        log.warning("group %s: the names in it could not be read in time", request.number)
+        log.warning("group %s: could not read the names of its members in time", request.number)
         return []
 
 
@@ -110,7 +110,7 @@ async def _leading_name(
         people = wechat.directory.find(name, among=members)
         ids = [person.id for person in people]
         if not any(name in (person.id, person.weixin) for person in people):
-            ids += [who for names in shown for who in names.get(name, ()) if who in members]
+            ids += [id for names in shown for id in names.get(name, ()) if id in members]
         return list(dict.fromkeys(ids))
 
     def ids_of(name: str) -> list[str]:
@@ -129,7 +129,7 @@ async def _leading_name(
 def _first(words: str, find: Callable[[str], list[T]]) -> tuple[str, list[T]]:
     """Return the first possible reading of the name that matches someone, else the last one."""
     name, matching = words[:20], list[T]()
-    for name in readings(words):
+    for name in possible_names(words):
         if matching := find(name):
             break
     return name, matching
@@ -157,7 +157,7 @@ def describe(request: CommandRequest, name: str, people: Sequence[Contact]) -> s
     return fill(request.texts.person_ambiguous, name=name, people="\n".join(lines))
 
 
-def _without_ats(words: str, people: Sequence[Contact]) -> str:
+def _without_mentions(words: str, people: Sequence[Contact]) -> str:
     """Remove the mentions from a command."""
     words = _AT.sub(" ", words)
     for person in people:

@@ -13,7 +13,7 @@ from services.moderation.blocked_words import MAX_WORD, WordOutcome
 ADD: Final = "加"
 DROP: Final = "删"
 CANCEL: Final = "取消"
-ELSEWHERE: Final = (WordOutcome.EVERYWHERE, WordOutcome.CONFIGURED)
+BLOCKED_FOR_ALL: Final = (WordOutcome.EVERYWHERE, WordOutcome.CONFIGURED)
 
 
 async def blocked(request: CommandRequest) -> CommandReply:
@@ -32,7 +32,7 @@ async def blocked(request: CommandRequest) -> CommandReply:
 
     def act(session: Session) -> str:
         outcome = change(session, request.account, request.number, word, request.actor)
-        scope = texts.scope_all if what == ADD and outcome in ELSEWHERE else request.scope
+        scope = texts.scope_all if what == ADD and outcome in BLOCKED_FOR_ALL else request.scope
         return fill(answers[outcome], scope=scope, word=word, most=MAX_WORD)
 
     return CommandReply(act=act)

@@ -36,9 +36,9 @@ function Flows({ all }) {
 }
 
 function Runs({ all, admin, reload }) {
-  const end = async (run) => (await sure(t("结束这个流程？当事人会被告知。"), t("结束流程"))) && tryTo(async () => { await call("POST", `/flow/${run.id}/end`, {}); await reload(); }, t("已结束"));
+  const end = async (run) => (await sure(t("结束这个流程？对方会收到通知。"), t("结束流程"))) && tryTo(async () => { await call("POST", `/flow/${run.id}/end`, {}); await reload(); }, t("已结束"));
   return html`<section class="stack"><h2>${t("进行中的流程")}</h2><${Listing} list=${{ rows: all.flows }} empty=${t("没有进行中的流程。")}>
-    <${Table} caption=${t("进行中的流程")} heads=${["#", t("流程"), t("当事人"), t("步骤"), t("状态"), t("开始"), ""]}>${all.flows.map((run) => html`<tr key=${run.id}>
+    <${Table} caption=${t("进行中的流程")} heads=${["#", t("流程"), t("发起人"), t("步骤"), t("状态"), t("开始"), ""]}>${all.flows.map((run) => html`<tr key=${run.id}>
       <td class="number">${run.id}</td><td>${run.flow}</td><td title=${run.person}>${run.name || run.person}</td><td class="number">${run.step}</td><td><${State} of=${run.state} /></td><td><${Time} at=${run.started_at} /></td>
       <td class="act">${admin && html`<${Button} kind="bare danger" onClick=${() => end(run)}>${t("结束流程")}<//>`}</td></tr>`)}<//><//></section>`;
 }
@@ -48,7 +48,7 @@ function Deliveries({ admin }) {
   const list = useList(`/webhook${query({ state })}`, "deliveries", (change) => change.kind === "work");
   const resend = (one) => tryTo(async () => {
     const { sent_again } = await call("POST", `/webhook/${one.id}/resend`, {});
-    toast(sent_again ? t("已重新排队发送") : t("它没有失败，不用重发"));
+    toast(sent_again ? t("已重新排队发送") : t("它没有失败，无需重发"));
     await list.reload();
   });
   return html`<div class="row wrap between"><h2>${t("通知")}</h2><${Tabs} label=${t("状态")} value=${state} onChange=${setState} options=${STATES.map(([id, words]) => [id, t(words)])} /></div>

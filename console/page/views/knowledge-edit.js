@@ -41,7 +41,7 @@ export function Edit({ one, assistant, onClose, reload }) {
     ${one.kind === "keyword" && html`<${Field} label=${t("规则")}><select value=${form.rule} onChange=${(event) => set({ rule: event.target.value })}>
         ${Object.entries(KINDS).map(([id, words]) => html`<option key=${id} value=${id}>${t(words)}</option>`)}</select><//>
       <${Field} label=${t("词")}><input type="text" maxlength="256" value=${form.asked} onInput=${(event) => set({ asked: event.target.value })} /><//>
-      <${Field} label=${t("用在")}><select value=${form.where} onChange=${(event) => set({ where: event.target.value })}>
+      <${Field} label=${t("适用范围")}><select value=${form.where} onChange=${(event) => set({ where: event.target.value })}>
         <option value="both">${t("私聊和群里")}</option><option value="private">${t("只在私聊")}</option><option value="group">${t("只在群里（@助手时）")}</option></select><//>`}
     <${Field} label=${one.kind === "canned" ? t("内容") : t("回答")}><textarea value=${form.answer} maxlength="4000" onInput=${(event) => set({ answer: event.target.value })}></textarea><//>
     <div class="end"><button type="button" class="plain" onClick=${onClose}>${t("取消")}</button><${Button} kind="main" disabled=${!form.asked.trim() || !form.answer.trim()} onClick=${save}>${t("保存")}<//></div><//>`;

@@ -7,7 +7,7 @@ import { t } from "../words.js";
 import { Edit, KINDS } from "./knowledge-edit.js";
 
 const BY = {
-  person: "转人工", keyword: "关键词", question: "问答", menu: "给出相近的问题让客户选", model: "由语言模型从问答里选",
+  person: "转人工", keyword: "关键词", question: "问答", menu: "列出相近的问题供客户选择", model: "由语言模型从问答里选",
   passage: "引用资料", fallback: "没听懂时的回答", nobody: "不回答",
 };
 const SHOWN_AT_ONCE = 200;
@@ -31,7 +31,7 @@ export function Knowledge({ admin, session }) {
   return html`<div class="heading"><h1>${t("知识")}</h1><div class="tools"><${ChooseAssistant} names=${session.assistants} value=${assistant} onChange=${setAssistant} />
       ${admin && adds.map(([kind, words], at) => html`<button type="button" key=${kind} class=${`plain ${at === 2 ? "main" : ""}`} onClick=${() => setEditing({ kind })}>${words}</button>`)}</div></div>
     <div class="stack"><${Try} assistant=${assistant} />
-      <${Tabs} label=${t("看什么")} value=${view} onChange=${setView} options=${names.map(([id, words]) => [id, lengths ? `${words} ${lengths[id]}` : words])} />
+      <${Tabs} label=${t("视图")} value=${view} onChange=${setView} options=${names.map(([id, words]) => [id, lengths ? `${words} ${lengths[id]}` : words])} />
       <${Listing} list=${state} empty="">${all && html`<${VIEWS[view]} key=${view} all=${all} admin=${admin} edit=${setEditing} reload=${reload} assistant=${assistant} />`}<//></div>
     ${editing && html`<${Edit} one=${editing} assistant=${assistant} onClose=${() => setEditing(null)} reload=${reload} />`}`;
 }
@@ -45,8 +45,8 @@ function Try({ assistant }) {
     await tryTo(async () => setSaid((await call("POST", `/knowledge/try${query({ assistant })}`, { text, group })).explanation));
   };
   return html`<section class="card stack"><h2>${t("试一试")}</h2><form class="row wrap" onSubmit=${ask}>
-      <input class="grow" type="text" maxlength="500" aria-label=${t("客户会怎么说")} placeholder=${t("客户会怎么说")} value=${text} onInput=${(event) => setText(event.target.value)} />
-      <label class="row"><input type="checkbox" checked=${group} onChange=${(event) => setGroup(event.target.checked)} />${t("在群里")}</label><button class="plain main" disabled=${!text.trim()}>${t("试试")}</button></form>
+      <input class="grow" type="text" maxlength="500" aria-label=${t("客户可能发送的消息")} placeholder=${t("客户可能发送的消息")} value=${text} onInput=${(event) => setText(event.target.value)} />
+      <label class="row"><input type="checkbox" checked=${group} onChange=${(event) => setGroup(event.target.checked)} />${t("在群里")}</label><button class="plain main" disabled=${!text.trim()}>${t("测试")}</button></form>
     ${said && html`<div class="stack" role="status"><p><b>${t(BY[said.by])}</b>${said.rule && html`　<span class="mono">${said.rule}</span>`}</p>
       ${said.reply && html`<div class="answer">${said.reply}</div>`}
       ${said.near.map(([question, score]) => html`<div key=${question}>${question} <span class="quiet number">${Math.round(score * 100)}%</span></div>`)}</div>`}</section>`;
@@ -66,7 +66,7 @@ const edits = (edit, one) => html`<button type="button" class="bare" onClick=${(
 const removes = (remove) => html`<${Button} kind="bare danger" onClick=${remove}>${t("删除")}<//>`;
 
 function Misses({ all, admin, edit }) {
-  return html`<${Searched} rows=${all.misses} text=${(one) => one.question} empty=${t("近 30 天没有答不上来的问题。")}>${(rows) => html`
+  return html`<${Searched} rows=${all.misses} text=${(one) => one.question} empty=${t("近 30 天没有未能回答的问题。")}>${(rows) => html`
     <${Table} caption=${t("待补充")} heads=${[t("客户问过"), t("次数"), ""]}>${rows.map((one) => html`<tr key=${one.question}><td class="text">${one.question}</td><td class="number">${one.count}</td>
       <td class="act">${admin && html`<button type="button" class="bare" onClick=${() => edit({ kind: "question", questions: [one.question] })}>${t("回答")}</button>`}</td></tr>`)}<//>`}<//>`;
 }

@@ -58,7 +58,7 @@ function Preview({ form, onClose, back, send }) {
   const names = form.to === "friends" ? [...form.friends.values()].map((friend) => friend.alias || friend.name).slice(0, 10).join("、") : "";
   const whom = { all: t("所有群"), groups: t("{n} 个群", { n: form.groups.size }), friends: t("{n} 位好友", { n: form.friends.size }) }[form.to];
   return html`<${Dialog} title=${t("确认群发")} onClose=${onClose} changed><dl class="facts"><dt>${t("发给")}</dt><dd>${whom}${names && html`<br /><span class="quiet small">${names}${form.friends.size > 10 ? "…" : ""}</span>`}</dd>
-      <dt>${t("时间")}</dt><dd>${form.at ? moment(form.at) : t("现在，按发送频率逐个发")}</dd></dl>
+      <dt>${t("时间")}</dt><dd>${form.at ? moment(form.at) : t("立即，按限速逐个发送")}</dd></dl>
     <div class="answer">${isPicture ? html`<img class="preview" src=${address} alt=${form.file.name} />` : form.file ? form.file.name : form.text}</div>
     <div class="end"><button type="button" class="plain" onClick=${back}>${t("返回修改")}</button><${Button} kind="main" onClick=${send}>${t("确认发送")}<//></div><//>`;
 }

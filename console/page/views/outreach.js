@@ -12,7 +12,7 @@ export function Outreach({ admin }) {
   const [making, setMaking] = useState("");
   const View = view === "broadcasts" ? Broadcasts : Timed;
   return html`<div class="heading"><h1>${t("群发与定时")}</h1><div class="tools">
-      <${Tabs} label=${t("看什么")} value=${view} onChange=${setView} options=${[["broadcasts", t("群发")], ["timed", t("定时")]]} />
+      <${Tabs} label=${t("视图")} value=${view} onChange=${setView} options=${[["broadcasts", t("群发")], ["timed", t("定时")]]} />
       ${admin && html`<button type="button" class="plain main" onClick=${() => setMaking(view)}>${view === "timed" ? t("新的定时消息") : t("新的群发")}</button>`}</div></div>
     <${View} key=${`${view}${making}`} admin=${admin} />
     ${making === "broadcasts" && html`<${NewBroadcast} onClose=${() => setMaking("")} />`}
@@ -22,7 +22,7 @@ export function Outreach({ admin }) {
 function Broadcasts({ admin }) {
   const list = useList("/broadcast", "broadcasts");
   const [open, setOpen] = useState(null);
-  return html`<${Listing} list=${list} empty=${t("还没有群发过。")}><${Table} caption=${t("群发")} heads=${["#", t("内容"), t("谁"), t("时间"), ""]}>${list.rows.map((one) => html`<tr key=${one.id}>
+  return html`<${Listing} list=${list} empty=${t("还没有群发。")}><${Table} caption=${t("群发")} heads=${["#", t("内容"), t("创建者"), t("时间"), ""]}>${list.rows.map((one) => html`<tr key=${one.id}>
       <td class="number">${one.id}</td><td class="text">${one.text || (one.name ? `[${one.name}]` : t("[图片或文件]"))}</td><td>${actor(one.by, one.by_name)}</td>
       <td><${Time} at=${one.run_at ?? one.created_at} />${one.cancelled ? html` <${State} of="cancelled" />` : one.scheduled && html` <${State} of="scheduled" />`}</td>
       <td class="act">${admin && one.scheduled && html`<${Button} kind="bare danger" onClick=${() => cancel(one.id, list.reload)}>${t("取消发送")}<//>`}
@@ -89,6 +89,6 @@ function NewTimed({ onClose }) {
   return html`<${Dialog} title=${t("新的定时消息")} onClose=${onClose} changed=${text !== ""}><${Field} label=${t("内容")}><textarea value=${text} maxlength="4000" onInput=${(event) => setText(event.target.value)}></textarea><//>
     <${ChooseGroups} one chosen=${chosen} setChosen=${setChosen} />
     <div class="row wrap"><label class="field"><span>${t("时间")}</span><input type="time" value=${time} onInput=${(event) => setTime(event.target.value)} /></label>
-      <label class="field grow"><span>${t("哪些天")}</span><select value=${days} onChange=${(event) => setDays(event.target.value)}>${DAYS.map(([id, words]) => html`<option key=${id} value=${id}>${t(words)}</option>`)}</select></label></div>
+      <label class="field grow"><span>${t("重复")}</span><select value=${days} onChange=${(event) => setDays(event.target.value)}>${DAYS.map(([id, words]) => html`<option key=${id} value=${id}>${t(words)}</option>`)}</select></label></div>
     <div class="end"><button type="button" class="plain" onClick=${onClose}>${t("取消")}</button><${Button} kind="main" disabled=${!text.trim() || !chosen.size || !time} onClick=${save}>${t("保存")}<//></div><//>`;
 }

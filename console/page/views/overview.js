@@ -23,7 +23,7 @@ function Body({ all, admin }) {
   const messages = sum(all.accounts.map((one) => one.waiting));
   const webhooks = sum(Object.entries(all.queues).filter(([name]) => name.startsWith("hook:")).map(([, count]) => count));
   return html`<div class="figures">
-      <${Figure} name=${t("等待接待")} value=${all.tickets.waiting} more=${all.tickets.oldest && t("最久：{t}", { t: ago(all.tickets.oldest) })} href="#/tickets" alarm=${all.tickets.waiting > 0} />
+      <${Figure} name=${t("等待接待")} value=${all.tickets.waiting} more=${all.tickets.oldest && t("等待最久：{t}", { t: ago(all.tickets.oldest) })} href="#/tickets" alarm=${all.tickets.waiting > 0} />
       <${Figure} name=${t("未结束的工单")} value=${all.tickets.open} more=${t("今日新增 {n}", { n: today.tickets })} href="#/tickets" />
       <${Figure} name=${t("今日群消息")} value=${today.messages} />
       <${Figure} name=${t("今日入群")} value=${today.joins} more=${t("退群 {n}", { n: today.leaves })} />
@@ -72,7 +72,7 @@ function Account({ one, admin }) {
     ${one.reason && html`<p class=${one.state === "online" ? "quiet" : "warning"}>${one.reason}</p>`}
     ${one.scan !== "none" && html`<${Scan} one=${one} admin=${admin} />`}
     <dl class="facts small">
-      <dt>${one.state === "online" ? t("上线") : t("从何时起")}</dt><dd>${one.since ? ago(one.since) : t("启动时")}</dd>
+      <dt>${one.state === "online" ? t("上线") : t("起始时间")}</dt><dd>${one.since ? ago(one.since) : t("启动时")}</dd>
       <dt>${t("好友")}</dt><dd class="number">${one.friends}</dd>
       <dt>${t("群")}</dt><dd class="number">${one.groups}</dd>
       <dt>${t("待发送")}</dt><dd class="number">${one.waiting}</dd>

@@ -8,7 +8,7 @@ import { actor, t } from "../words.js";
 export function Records({ admin }) {
   const [view, setView] = useState("audit");
   const View = view === "audit" ? Audit : Messages;
-  return html`<div class="heading"><h1>${t("记录")}</h1><${Tabs} label=${t("看什么")} value=${view} onChange=${setView} options=${[["audit", t("操作")], ["messages", t("消息")]]} /></div><${View} admin=${admin} />`;
+  return html`<div class="heading"><h1>${t("记录")}</h1><${Tabs} label=${t("视图")} value=${view} onChange=${setView} options=${[["audit", t("操作")], ["messages", t("消息")]]} /></div><${View} admin=${admin} />`;
 }
 
 // What a number stands for as the target of an action, by the beginning of its kind.
@@ -33,11 +33,11 @@ function Audit() {
   const wanted = query({ q, kind, since: since && new Date(since).toISOString() });
   const list = useList(`/audit${wanted}`, "actions");
   const kinds = Object.keys(AUDIT).sort((one, other) => kindWords(one).localeCompare(kindWords(other)));
-  return html`<div class="row wrap filters"><input class="find" type="search" aria-label=${t("谁或对谁")} placeholder=${t("谁或对谁：昵称、微信标识、编号")} value=${q} onInput=${(event) => setQ(event.target.value)} />
-      <select class="short" aria-label=${t("什么")} value=${kind} onChange=${(event) => setKind(event.target.value)}><option value="">${t("所有操作")}</option>${kinds.map((one) => html`<option key=${one} value=${one}>${kindWords(one)}</option>`)}</select>
-      <label class="row">${t("从")}<input class="short" type="datetime-local" aria-label=${t("从什么时候")} value=${since} onInput=${(event) => setSince(event.target.value)} /></label>
+  return html`<div class="row wrap filters"><input class="find" type="search" aria-label=${t("操作者或对象")} placeholder=${t("操作者或对象：昵称、微信标识、编号")} value=${q} onInput=${(event) => setQ(event.target.value)} />
+      <select class="short" aria-label=${t("操作类型")} value=${kind} onChange=${(event) => setKind(event.target.value)}><option value="">${t("所有操作")}</option>${kinds.map((one) => html`<option key=${one} value=${one}>${kindWords(one)}</option>`)}</select>
+      <label class="row">${t("从")}<input class="short" type="datetime-local" aria-label=${t("起始时间")} value=${since} onInput=${(event) => setSince(event.target.value)} /></label>
       <a class="button" href=${`/console/api/audit.csv${wanted}`} download>${t("导出 CSV")}</a></div>
-    <${Listing} list=${list} empty=${t("没有找到。")}><${Table} caption=${t("操作")} heads=${[t("时间"), t("谁"), t("什么"), t("对象"), t("结果"), t("详情")]}>${list.rows.map((one) => html`<tr key=${one.id}>
+    <${Listing} list=${list} empty=${t("没有找到。")}><${Table} caption=${t("操作")} heads=${[t("时间"), t("操作者"), t("操作类型"), t("对象"), t("结果"), t("详情")]}>${list.rows.map((one) => html`<tr key=${one.id}>
       <td><${Time} at=${one.at} /></td><td title=${one.who}>${actor(one.who, one.who_name)}</td><td title=${one.kind}>${kindWords(one.kind)}</td>
       <td title=${one.target}><${Target} one=${one} /></td><td><${State} of=${one.outcome} /></td><td class="text small"><${Detail} one=${one} /></td></tr>`)}<//><//>`;
 }
@@ -56,12 +56,12 @@ function Messages({ admin }) {
   const list = useList(`/message${query({ state, q })}`, "messages", (change) => change.kind === "work");
   const resend = (one) => tryTo(async () => {
     const { sent_again } = await call("POST", `/message/${one.id}/resend`, {});
-    toast(sent_again ? t("已重新排队发送") : t("它没有失败，不用重发"));
+    toast(sent_again ? t("已重新排队发送") : t("它没有失败，无需重发"));
     await list.reload();
   });
   const again = (one) => admin && (one.state === "failed" || one.state === "unknown");
   return html`<div class="row wrap filters"><${Tabs} label=${t("状态")} value=${state} onChange=${setState} options=${[["", t("全部")], ["queued", t("排队中")], ["failed", t("失败")], ["unknown", t("结果未知")]]} />
-      <input class="find" type="search" aria-label=${t("发给谁")} placeholder=${t("发给谁：昵称、群名或标识")} value=${q} onInput=${(event) => setQ(event.target.value)} />
+      <input class="find" type="search" aria-label=${t("接收者")} placeholder=${t("接收者：昵称、群名或标识")} value=${q} onInput=${(event) => setQ(event.target.value)} />
       <a class="button" href=${`/console/api/message.csv${query({ state, q })}`} download>${t("导出 CSV")}</a></div>
     <${Listing} list=${list} empty=${q ? t("没有找到。") : t("没有。")}><${Table} caption=${t("消息")} heads=${[t("时间"), t("助手"), t("发给"), t("内容"), t("状态"), ""]}>${list.rows.map((one) => html`<tr key=${one.id}>
       <td><${Time} at=${one.created_at} /></td><td>${one.assistant}</td><td title=${one.to}>${one.name || one.to}</td><td class="text">${one.text}</td>

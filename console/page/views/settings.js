@@ -31,14 +31,14 @@ function Admins({ all, reload }) {
 
 function Staff({ all }) {
   return html`<section class="card stack"><h2>${t("客服人员")}</h2>${all.staff.map((one) => html`<div class="stack tight" key=${one.assistant}>
-    <div><b>${one.assistant}</b> <span class="quiet">${one.room || t("还没有客服群：在群里说 /绑定客服群，或在上面选一个群")}</span></div>
+    <div><b>${one.assistant}</b> <span class="quiet">${one.room || t("还没有客服群：在群里发送 /绑定客服群，或在上面选一个群")}</span></div>
     <div class="chips">${one.people.map((person) => html`<span class="chip" key=${person.id}>${person.name} </span>`)}</div></div>`)}</section>`;
 }
 
 function Sessions({ all, reload }) {
   const end = (one) => tryTo(async () => { await call("DELETE", `/session/${one.id}`); await reload(); }, t("已退出"));
-  return html`<section class="stack"><h2>${t("登录")}</h2><${Table} caption=${t("登录")} heads=${[t("谁"), t("地址"), t("登录于"), t("最近使用"), ""]}>${all.sessions.map((one) => html`<tr key=${one.id}>
-    <td>${one.name}${one.mine && html` <span class="quiet small">${t("（这里）")}</span>`}</td><td class="mono">${one.address}</td><td><${Time} at=${one.created_at} /></td><td><${Time} at=${one.seen_at} /></td>
+  return html`<section class="stack"><h2>${t("登录")}</h2><${Table} caption=${t("登录")} heads=${[t("用户"), t("地址"), t("登录于"), t("最近使用"), ""]}>${all.sessions.map((one) => html`<tr key=${one.id}>
+    <td>${one.name}${one.mine && html` <span class="quiet small">${t("（本次登录）")}</span>`}</td><td class="mono">${one.address}</td><td><${Time} at=${one.created_at} /></td><td><${Time} at=${one.seen_at} /></td>
     <td class="act">${!one.mine && html`<${Button} kind="bare danger" onClick=${() => end(one)}>${t("结束")}<//>`}</td></tr>`)}<//></section>`;
 }
 
@@ -53,7 +53,7 @@ function Config({ all, reload }) {
     });
     setPlan(result.error ? result : { done: result.changed ?? [] });
   };
-  return html`<section class="card stack"><div class="row wrap between"><h2>${t("现在的配置")}</h2><${Button} onClick=${look}>${t("重新加载会改什么")}<//></div>
+  return html`<section class="card stack"><div class="row wrap between"><h2>${t("当前配置")}</h2><${Button} onClick=${look}>${t("预览重新加载的更改")}<//></div>
     ${plan && html`<div class="stack" role="status"><${Plan} plan=${plan} take=${take} /></div>`}
     <div>${Object.entries(all.config_text).map(([name, text]) => html`<details key=${name}><summary class="mono">${name}</summary><pre class="config" tabindex="0" aria-label=${name}>${text}</pre></details>`)}</div></section>`;
 }
@@ -61,7 +61,7 @@ function Config({ all, reload }) {
 function Plan({ plan, take }) {
   if (plan.error) return html`<p class="error">${plan.error}</p>`;
   if (plan.done) return html`<p>${plan.done.length ? t("已重新加载：{what}", { what: plan.done.join(t("、")) }) : t("没有变化。")}</p>`;
-  return html`<p>${plan.changed.length ? t("会更新：{what}", { what: plan.changed.join(t("、")) }) : t("没有变化。")}</p>
-    ${plan.restart.length > 0 && html`<p class="warning">${t("这些要重启才生效：{what}", { what: plan.restart.join(t("、")) })}</p>`}
+  return html`<p>${plan.changed.length ? t("将更新：{what}", { what: plan.changed.join(t("、")) }) : t("没有变化。")}</p>
+    ${plan.restart.length > 0 && html`<p class="warning">${t("需要重启才能生效：{what}", { what: plan.restart.join(t("、")) })}</p>`}
     ${plan.changed.length > 0 && html`<div class="row"><${Button} kind="main" onClick=${take}>${t("重新加载")}<//></div>`}`;
 }

@@ -45,7 +45,7 @@ function Head({ all, session, card, reload }) {
     <span class="quiet small">${ticket.staff ? t("由 {staff} 接待", ticket) : t("无人接待")}${ticket.mark ? `　${t("评分 {mark}", ticket)}` : ""}</span>
     <div class="tools">
       <button type="button" class="plain slim card-switch" onClick=${card}>${t("客户")}</button>
-      ${!closed && ticket.staff_id !== session.id && html`<${Button} kind="slim" onClick=${() => act("assign", {}, t("已由你接待"))}>${t("我来接待")}<//>`}
+      ${!closed && ticket.staff_id !== session.id && html`<${Button} kind="slim" onClick=${() => act("assign", {}, t("已由您接待"))}>${t("我来接待")}<//>`}
       ${!closed && others.length > 0 && html`<select class="short" aria-label=${t("转给")} value="" onChange=${(event) => event.target.value && act("assign", { staff: event.target.value }, t("已转交"))}>
         <option value="">${t("转给…")}</option>${others.map((one) => html`<option key=${one.id} value=${one.id}>${one.name}</option>`)}</select>`}
       ${closed ? html`<${Button} kind="slim" onClick=${() => act("reopen", {}, t("已重新打开"))}>${t("重新打开")}<//>`
@@ -58,8 +58,8 @@ function Said({ all, more, session, reload }) {
   const last = all.messages.at(-1)?.id;
   useLayoutEffect(() => { place.current.scrollTop = place.current.scrollHeight; }, [last]);
   return html`<div class="said" ref=${place} role="log" aria-label=${t("对话内容")} tabindex="0">
-    ${more && html`<button type="button" class="bare" onClick=${more}>${t("显示更早的")}</button>`}
-    ${all.messages.length === 0 && html`<div class="empty">${t("还没有说过话。")}</div>`}
+    ${more && html`<button type="button" class="bare" onClick=${more}>${t("显示更早的消息")}</button>`}
+    ${all.messages.length === 0 && html`<div class="empty">${t("还没有消息。")}</div>`}
     ${all.messages.map((one) => html`<${Bubble} key=${one.id} one=${one} ticket=${all.ticket} session=${session} reload=${reload} />`)}</div>`;
 }
 
@@ -69,7 +69,7 @@ function Bubble({ one, ticket, session, reload }) {
   const address = `/console/api/media/${one.id}`;
   const again = () => tryTo(async () => {
     const { sent_again } = await call("POST", `/message/${one.message_id}/resend`, {});
-    toast(sent_again ? t("已重新排队发送") : t("它没有失败，不用重发"));
+    toast(sent_again ? t("已重新排队发送") : t("它没有失败，无需重发"));
     await reload();
   });
   const failed = one.state === "failed" || one.state === "unknown";
@@ -91,18 +91,18 @@ function Write({ id, all, session, reload }) {
   const key = useRef(newKey());
   const canned = useLoad("/canned").data?.canned ?? [];
   const file = useRef(null);
-  const told = useRef({ doing: "", at: 0 });
-  const tell = (doing) => {
-    if (told.current.doing === doing && Date.now() - told.current.at < 8000) return;
-    told.current = { doing, at: Date.now() };
+  const lastSent = useRef({ doing: "", at: 0 });
+  const announce = (doing) => {
+    if (lastSent.current.doing === doing && Date.now() - lastSent.current.at < 8000) return;
+    lastSent.current = { doing, at: Date.now() };
     call("POST", `/ticket/${id}/presence`, { doing }).catch(() => {});
   };
   useEffect(() => {
-    tell("viewing");
-    const timer = setInterval(() => { if (!document.hidden) tell("viewing"); }, 9000);
-    return () => { clearInterval(timer); told.current.doing = ""; tell("left"); };
+    announce("viewing");
+    const timer = setInterval(() => { if (!document.hidden) announce("viewing"); }, 9000);
+    return () => { clearInterval(timer); lastSent.current.doing = ""; announce("left"); };
   }, []);
-  const put = (value) => { setText(value); drafts.set(id, value); if (value) tell("writing"); };
+  const put = (value) => { setText(value); drafts.set(id, value); if (value) announce("writing"); };
   const closed = all.ticket.state === "closed";
   const writesNote = noting || closed;
   const send = async () => {
@@ -111,7 +111,7 @@ function Write({ id, all, session, reload }) {
     if (!sent) return; // the same key again: nothing is said twice
     key.current = newKey();
     put("");
-    tell("viewing");
+    announce("viewing");
     await reload();
   };
   const attach = async (event) => {
@@ -149,6 +149,6 @@ function Customer({ all, id, reload }) {
     <${Field} label=${t("备注名")} changed=${changed}><input type="text" maxlength="30" value=${alias} onInput=${(event) => setAlias(event.target.value)} /><//>
     <${Button} disabled=${!alias.trim() || !changed} onClick=${() => tryTo(async () => { await call("POST", `/ticket/${id}/remark`, { alias }); await reload(); }, t("已保存"))}>${t("保存备注名")}<//>
     <div><h2>${t("所在的群")}</h2>${customer.groups.length ? customer.groups.map((one) => html`<div key=${one.number}><a href=${`#/groups/${one.number}`}>${one.topic}</a></div>`) : html`<p class="quiet">${t("不在任何群里")}</p>`}</div>
-    <div><h2>${t("以前的工单")}</h2>${customer.earlier.length ? customer.earlier.map((one) => html`<div key=${one.id}><a href=${`#/tickets/${one.id}`}>#${one.id}</a> <span class="quiet"><${Time} at=${one.opened_at} />${one.mark ? ` · ${t("评分 {mark}", one)}` : ""}</span></div>`) : html`<p class="quiet">${t("这是第一次")}</p>`}</div>
+    <div><h2>${t("以前的工单")}</h2>${customer.earlier.length ? customer.earlier.map((one) => html`<div key=${one.id}><a href=${`#/tickets/${one.id}`}>#${one.id}</a> <span class="quiet"><${Time} at=${one.opened_at} />${one.mark ? ` · ${t("评分 {mark}", one)}` : ""}</span></div>`) : html`<p class="quiet">${t("没有以前的工单")}</p>`}</div>
   </aside>`;
 }
