@@ -1,4 +1,4 @@
-"""`make bench`: run all benchmarks. ARGS="road rest" selects some; `--rounds N`, `--long`.
+"""`make bench`: run all benchmarks. ARGS="replies rest" selects some; `--rounds N`, `--long`.
 
 Machines differ and are noisy: compare the ratios, not the absolute values.
 """
@@ -11,9 +11,9 @@ import platform
 import time
 from collections.abc import Awaitable, Callable
 
-from benchmarks import charts, console, growth, lists, rest, road, start
+from benchmarks import charts, console, growth, lists, replies, rest, start
 
-PARTS = ("road", "rest", "lists", "charts", "console", "start", "burners", "growth")
+PARTS = ("replies", "rest", "lists", "charts", "console", "start", "burners", "growth")
 
 
 async def main() -> None:
@@ -28,7 +28,7 @@ async def main() -> None:
         parser.error(f"no such part: {', '.join(unknown)}")
     grow = (10_000, 100_000, 10_000) if asked.long else (4000, 12_000, 2000)
     runs: dict[str, Callable[[], Awaitable[str]]] = {
-        "road": lambda: road.run(asked.rounds),
+        "replies": lambda: replies.run(asked.rounds),
         "rest": lambda: rest.run(asked.rounds),
         "lists": lists.run,
         "charts": charts.run,

@@ -3,7 +3,7 @@
 leases      the lease rows of COUNT accounts change hands, without anything else
 handover    a process with COUNT accounts, whose gateways are away, gets SIGTERM while another one is idle
 processes   1, 2 and 4 processes with the same 8 accounts answer COUNT messages
-doors       COUNT calls of POST /wxbot/message at the holder of an account and at another process
+forwarding  COUNT calls of POST /wxbot/message at the holder of an account and at another process
 databases   one process answers COUNT messages, on SQLite and on PostgreSQL
 
 Without a part, all of them.
@@ -17,23 +17,22 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import aiohttp
 import psutil
 from sqlalchemy import create_engine, make_url, text
 
 from benchmarks.contestants import contestant, folder, gateway
-from benchmarks.road import PEOPLE, burst
+from benchmarks.replies import PEOPLE, burst
 from benchmarks.tables import table
 from models.db import Store
 from services.cluster.leases import Leases
-from tests.bot_process import free_port
 from tests.cluster.chaos_cluster import LEASE, ChaosCluster
 from tests.cluster.load import SPEAKERS
 from tests.cluster.processes import Member, percentile
+from tests.ports import free_port
 
 ACCOUNTS: Final = 8
 PATIENCE: Final = 180.0  # seconds
@@ -96,7 +95,7 @@ async def answer(env: ChaosCluster, count: int) -> tuple[str, str, str]:
     return f"{count / elapsed:.0f}", f"{(cpu(env) - used) / count * 1000:.2f}", f"{done / count:.2f}"
 
 
-async def doors(server: str, count: int) -> str:
+async def forwarding(server: str, count: int) -> str:
     """Compare queueing a message at the account's holder and at another process."""
     waits: dict[str, list[float]] = {"at the holder": [], "at another process": []}
     async with folder() as home, ChaosCluster(home, database(server), ACCOUNTS, 2) as env:
@@ -178,20 +177,20 @@ async def handover(server: str, count: int) -> str:
     url, rows = database(server), []
     nowhere = f"127.0.0.1:{free_port()}"
     assistants = [{"account": f"a{n}", "endpoint": nowhere, "token": "t", "tls": False} for n in range(count)]
-    async with folder() as home, aiohttp.ClientSession() as http:
+    async with folder() as home:
         members = [Member(home, number, assistants, url, LEASE, capacity=count) for number in range(2)]
         try:
             for member in members:
                 started = time.monotonic()
                 await member.start()
                 if member is members[0]:
-                    await _until_held(http, member, count)
+                    await _until_taken(member, count)
                     rows.append(("taken by the first process", f"{time.monotonic() - started:.1f}", _cpu(member)))
-            await _until_held(http, members[1], 1)  # it is up, and begins to take its share
+            await _until_taken(members[1], 1)  # it is up, and begins to take its share
             before, started = _cpu(members[1]), time.monotonic()
             code, spent = await members[0].terminate()
             rows.append((f"SIGTERM until exit ({code})", f"{spent:.1f}", ""))
-            await _until_held(http, members[1], count)
+            await _until_taken(members[1], count)
             used = f"{float(_cpu(members[1])) - float(before):.1f}"
             rows.append(("SIGTERM until all are taken", f"{time.monotonic() - started:.1f}", used))
         finally:
@@ -200,19 +199,11 @@ async def handover(server: str, count: int) -> str:
     return table(f"{count} accounts change hands", ("", "s", "CPU s of the process"), rows)
 
 
-async def _until_held(http: aiohttp.ClientSession, member: Member, count: int) -> None:
+async def _until_taken(member: Member, count: int) -> None:
+    """Wait until a process has taken this many accounts, by its log: its metrics of many accounts would use CPU."""
     async with asyncio.timeout(PATIENCE):
-        while await _held(http, member) < count:  # noqa: ASYNC110 - a process
+        while member.log().count(" taken, epoch ") < count:  # noqa: ASYNC110 - a process
             await asyncio.sleep(0.1)
-
-
-async def _held(http: aiohttp.ClientSession, member: Member) -> float:
-    with suppress(aiohttp.ClientError, OSError, TimeoutError):
-        async with http.get(f"{member.url}/metrics") as response:
-            for line in (await response.text()).splitlines():
-                if line.startswith("wxbot_accounts_held "):
-                    return float(line.rpartition(" ")[2])
-    return 0.0
 
 
 def _cpu(member: Member) -> str:
@@ -235,7 +226,7 @@ PARTS: Final[dict[str, tuple[Callable[[str, int], Awaitable[str]], int]]] = {
     "leases": (leases, 2000),
     "handover": (handover, 2000),
     "processes": (processes, 1500),
-    "doors": (doors, 200),
+    "forwarding": (forwarding, 200),
     "databases": (databases, 1500),
 }
 

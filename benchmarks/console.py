@@ -14,7 +14,7 @@ from typing import Any, Final
 from playwright.async_api import Browser, async_playwright, expect
 
 from benchmarks.tables import table
-from tests.browser.conftest import CHROMIUM, DESKTOP, SWITCHES
+from tests.browser_windows import CHROMIUM, DESKTOP, SWITCHES
 from tests.console.browser import PAGES
 from tests.console.conftest import SETTINGS, login_link
 from tests.stories.conftest import BotEnvironment

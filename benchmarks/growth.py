@@ -60,4 +60,4 @@ async def run_beside_burners(count: int = 6000) -> str:
         for burner in burners:
             burner.kill()
             await burner.wait()
-    return table("a burst beside two CPU burners", ("said", "answered"), [(str(count), str(answered))])
+    return table("a burst beside two CPU burners", ("sent", "answered"), [(str(count), str(answered))])

@@ -16,7 +16,7 @@ from statistics import median
 from typing import NamedTuple
 
 from benchmarks.contestants import Contestant, contestant, folder, gateway
-from benchmarks.road import PACE, PEOPLE, burst, paced
+from benchmarks.replies import PACE, PEOPLE, burst, paced
 from benchmarks.tables import table
 from tests.official import OfficialGateway
 from tests.relay.process import RelayProcess
@@ -80,11 +80,20 @@ async def main(count: int, rounds: int) -> None:
     for number in range(rounds):
         for with_relay in (False, True) if number % 2 == 0 else (True, False):
             results[with_relay].append(await measure(with_relay, count))
-    head = ("", "client CPU ms", "relay CPU ms", f"answers/s of {count}", f"p50 ms at {PACE}/s", "p99 ms")
+    head = (
+        "",
+        "client CPU ms",
+        "relay CPU ms",
+        "relay / client",
+        f"answers/s of {count}",
+        f"p50 ms at {PACE}/s",
+        "p99 ms",
+    )
     rows = []
     for with_relay, name in ((False, "without relay"), (True, "with relay")):
         middle = Result(*(median(column) for column in zip(*results[with_relay], strict=True)))
-        figures = (f"{middle.client_ms:.2f}", f"{middle.relay_ms:.2f}")
+        ratio = median(one.relay_ms / one.client_ms for one in results[with_relay])  # a busy machine slows down both
+        figures = (f"{middle.client_ms:.2f}", f"{middle.relay_ms:.2f}", f"{ratio:.2f}")
         rows.append((name, *figures, *(f"{figure:.0f}" for figure in middle[2:])))
     print(table(f"a message and its answer, medians of {rounds} rounds in turns", head, rows))
     print(await unread())

@@ -17,7 +17,8 @@ import aiohttp
 
 from benchmarks.contestants import folder, gateway
 from benchmarks.tables import table
-from tests.bot_process import ACCOUNT, ROOT, BotProcess, free_port
+from tests.bot_process import ACCOUNT, ROOT, BotProcess
+from tests.ports import free_port
 
 CONNECTIONS = 32
 SECONDS = 4

@@ -48,7 +48,7 @@ OPERATORS: Final = (
     "ReplaceBinaryOperator_BitOr_BitAnd",
     "ReplaceBinaryOperator_BitAnd_BitOr",
 )
-EQUIVALENT_DECORATORS: Final = ("dataclass", "lru_cache", "overload", "override")
+EQUIVALENT_DECORATORS: Final = ("@dataclass", "@lru_cache", "@overload", "@override")
 TYPES: Final = ("TypeVar", "Callable", "tuple[", "dict[")  # of a name for a type
 TARGETS: Final = ("power", "atom_expr", "await_expr")
 
@@ -98,7 +98,7 @@ class Mutant:
 
 def mutants_of(source: str) -> list[Mutant]:
     """Every mutant of a module's source but those in annotations and log lines, which no test can notice."""
-    left_out = _left_out(source)
+    left_out, lines = _left_out(source), source.split("\n")
     found: dict[str, Mutant] = {}
     operators = {name: cosmic_ray.plugins.get_operator(f"core/{name}")() for name in OPERATORS}
     for name, operator in {**operators, "RemoveStatement": RemoveStatement()}.items():
@@ -106,10 +106,20 @@ def mutants_of(source: str) -> list[Mutant]:
         for number, (start, end) in enumerate(places):
             if any(begin <= start and end <= stop for begin, stop in left_out):
                 continue
-            changed = mutate_code(source, operator, number)
+            if name == "RemoveDecorator" and lines[start[0] - 1].strip().startswith(EQUIVALENT_DECORATORS):
+                continue
+            changed = _changed(source, operator, number)
             if changed is not None and changed not in found and _compiles(changed):
                 found[changed] = Mutant(name, start[0], *_difference(source, changed), changed)
     return sorted(found.values(), key=lambda mutant: mutant.line)
+
+
+def _changed(source: str, operator: Operator, number: int) -> str | None:
+    try:
+        changed: str | None = mutate_code(source, operator, number)
+    except AttributeError:  # ExceptionReplacer cannot replace `module.Name`
+        return None
+    return changed
 
 
 def _compiles(source: str) -> bool:
@@ -122,13 +132,17 @@ def _compiles(source: str) -> bool:
 
 def _left_out(source: str) -> list[tuple[Position, Position]]:
     places: list[ast.AST] = []
+    stars: list[tuple[Position, Position]] = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             places += [node.returns] if node.returns else []
+            stars += [_star(node)] if node.args.kwonlyargs and not node.args.vararg else []
+        if isinstance(node, ast.ClassDef) and any(ast.unparse(base).startswith("Protocol") for base in node.bases):
+            places.append(node)  # nothing of it runs
         if isinstance(node, ast.arg | ast.AnnAssign) and node.annotation:
             places.append(node.annotation)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            places += [d for d in node.decorator_list if ast.unparse(d).startswith(EQUIVALENT_DECORATORS)]
+            places += [d for d in node.decorator_list if f"@{ast.unparse(d)}".startswith(EQUIVALENT_DECORATORS)]
         if isinstance(node, ast.Expr) and ast.unparse(node).startswith("log."):
             places.append(node)
         if isinstance(node, ast.Assign) and ast.unparse(node.value).startswith(
@@ -136,10 +150,18 @@ def _left_out(source: str) -> list[tuple[Position, Position]]:
         ):
             places.append(node.value)
     # A decorator's position begins at its @, one before that of its expression.
-    return [
+    return stars + [
         ((p.lineno, max(0, p.col_offset - 1)), (p.end_lineno, p.end_col_offset + 1))  # type: ignore[attr-defined]
         for p in places
     ]
+
+
+def _star(function: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[Position, Position]:
+    """Around the star before a function's keyword parameters, which is no multiplication."""
+    given = function.args
+    before: list[ast.arg | ast.expr] = [*given.posonlyargs, *given.args, *given.defaults]
+    begin = max(((one.end_lineno or 0, one.end_col_offset or 0) for one in before), default=(function.lineno, 0))
+    return begin, (given.kwonlyargs[0].lineno, given.kwonlyargs[0].col_offset)
 
 
 def _difference(before: str, after: str) -> tuple[str, str]:

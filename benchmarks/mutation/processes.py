@@ -19,7 +19,7 @@ KILLED: Final = 1
 UNCOVERED: Final = 3  # no test runs it
 NOT_APPLICABLE: Final = 4  # it changes nothing, or nothing that can be replaced in memory
 BROKEN: Final = 5  # the process ended without a result
-NEVER_ENDS: Final = -1
+TIMED_OUT: Final = 6  # a test waited in vain, or did not end
 
 Job = Callable[[], tuple[int, str]]
 
@@ -34,7 +34,7 @@ class _Child:
 
 
 def run_forked(jobs: Sequence[Job], limits: float | Sequence[float]) -> Iterator[tuple[int, int, str]]:
-    """Run each job in a process of its own, two at a time; its place, its code and its text as they end."""
+    """Run each job in its own process, two at a time; yield position, exit code and output as they end."""
     waiting = list(enumerate(jobs))
     running: list[_Child] = []
     try:
@@ -86,7 +86,7 @@ def _ended(child: _Child) -> tuple[int, str] | None:
             return None
         _kill(child)
         _forget(child)
-        return NEVER_ENDS, ""
+        return TIMED_OUT, ""
     os.lseek(child.result, 0, os.SEEK_SET)
     with os.fdopen(child.result, "rb") as file:
         code, _, text = file.read().decode().partition("\n")

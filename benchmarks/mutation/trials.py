@@ -1,19 +1,23 @@
 """Tries mutants: one process imports and collects the tests once and forks for each mutant.
 
-Only tests that run the changed line are run, those that killed most mutants of the module before first.
+Only tests that run the changed line are run, those that killed most mutants of the module before first. Before that the
+tests must pass with an unchanged copy of the module; afterwards each test that killed must pass without a change.
 """
 
 from __future__ import annotations
 
 import ast
 import json
+import os
 import resource
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,12 +25,14 @@ import pytest
 
 from benchmarks.mutation.lines import Lines, LineTracer
 from benchmarks.mutation.mutants import Mutant
-from benchmarks.mutation.processes import KILLED, NOT_APPLICABLE, SURVIVED, UNCOVERED, run_forked
-from benchmarks.mutation.replacing import replace
-from tests.databases import make_sqlite
+from benchmarks.mutation.processes import KILLED, NOT_APPLICABLE, SURVIVED, TIMED_OUT, UNCOVERED, run_forked
+from benchmarks.mutation.replacing import called_at_import, renew, replace
+from tests.databases import POSTGRES, make_sqlite, running_postgres
 
-BUDGET: Final = 15.0  # seconds of tests per mutant, by their time without a change
-LEAST_TIMEOUT: Final = 40.0  # seconds
+BUDGET: Final = 15.0  # seconds of tests per mutant, by their cost without a change
+WAITING: Final = 0.25  # part of a test's time that it surely needs: the rest may have been other work of the machine
+LEAST_TIMEOUT: Final = 20.0  # seconds
+LIMITS: Final = ("TimeoutError", "did not come true")  # in the report of a test that waited in vain
 
 
 @dataclass(slots=True)
@@ -46,6 +52,7 @@ class _Measured:
 
     item: pytest.Item
     seconds: float
+    cost: float  # seconds on a machine without other work, about
     lines: Lines
     place: int = 0  # among the cases of one test function
 
@@ -54,13 +61,17 @@ class _Measured:
 class Trials:
     """The pytest plugin: instead of running the tests it tries the mutants.
 
-    `tell(work, mutant, code, test)` is called for each.
+    `report(work, mutant, code, test)` is called for each; `doubt(work, test)` for a test that killed but fails without
+    a change as well; `ended(work)` at the end of its trials.
     """
 
     works: Sequence[Work]
-    tell: Callable[[Work, Mutant, int, str], None]
+    report: Callable[[Work, Mutant, int, str], None]
+    doubt: Callable[[Work, str], None]
+    ended: Callable[[Work], None]
     broken: str = ""  # the test that fails without a change
     _failed: str = ""
+    _waited: bool = False  # the failed test waited in vain
     _tests: list[_Measured] = field(default_factory=list)
 
     @pytest.hookimpl
@@ -68,6 +79,8 @@ class Trials:
         """Remember a failure."""
         if report.failed and not self._failed:
             self._failed = f"{report.nodeid} ({report.when})"
+            crash = getattr(report.longrepr, "reprcrash", None)  # the error alone, without the source around it
+            self._waited = any(limit in (crash.message if crash else report.longreprtext) for limit in LIMITS)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -77,20 +90,28 @@ class Trials:
             return True
         with tempfile.TemporaryDirectory() as folder:
             make_sqlite(Path(folder) / "empty.db")  # kept in memory, for all children
+        with ExitStack() as stack:
+            if any(item.get_closest_marker("postgres") for item in session.items):
+                os.environ[POSTGRES] = stack.enter_context(running_postgres())
+            self._try_all(session)
+        return True
+
+    def _try_all(self, session: pytest.Session) -> None:
         _, code, answer = next(run_forked([lambda: self._measure(session)], 3600))
         if code != SURVIVED:
             self.broken = answer or f"ended with {code}"
-            return True
+            return
         items = {item.nodeid: item for item in session.items}
         cases: Counter[str] = Counter()
-        for test, seconds, lines in json.loads(answer):
+        for test, seconds, cost, lines in json.loads(answer):
             ran = {file: set(found) for file, found in lines.items()}
             function = test.partition("[")[0]
-            self._tests.append(_Measured(items[test], seconds, ran, cases[function]))
+            self._tests.append(_Measured(items[test], seconds, cost, ran, cases[function]))
             cases[function] += 1
         for work in self.works:
-            self._try(work)
-        return True
+            if self._passes_with_copy(work):
+                self._try(work)
+            self.ended(work)
 
     # ---- in a child: without a change ----
 
@@ -99,14 +120,43 @@ class Trials:
         tracer.start()
         found = []
         for item, following in zip(session.items, [*session.items[1:], None], strict=True):
-            began = time.monotonic()
+            began, cpu = time.monotonic(), time.process_time()
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if self._failed:
                 return KILLED, self._failed
             lines = {file: sorted(numbers) for file, numbers in tracer.take().items()}
-            found.append((item.nodeid, time.monotonic() - began, lines))
+            seconds = time.monotonic() - began
+            found.append((item.nodeid, seconds, max(time.process_time() - cpu, WAITING * seconds), lines))
         tracer.stop()
         return SURVIVED, json.dumps(found)
+
+    # ---- controls ----
+
+    def _passes_with_copy(self, work: Work) -> bool:
+        """Whether the tests pass in a fork with an unchanged copy of the module, in the order of the trials."""
+        own = self._covering(work, set())
+        tests = _ordered([test for test in own if test.lines.get(str(work.path))] or own, Counter())
+        limit = max(LEAST_TIMEOUT, 5 * sum(test.seconds for test in tests))
+
+        def control() -> tuple[int, str]:
+            why = renew(sys.modules[work.name], work.source)
+            return (KILLED, why) if why else self._run(tests)
+
+        _, code, text = next(run_forked([control], limit))
+        if code != SURVIVED:
+            self.doubt(work, text or f"an unchanged copy ended with {code}")
+        return code == SURVIVED
+
+    def _check_killers(self, work: Work, names: Collection[str]) -> None:
+        """Run each test that killed alone and without a change, again if it fails: the machine may be busy."""
+        killers = [test for test in self._tests if test.item.nodeid in names]
+        for limit in (LEAST_TIMEOUT, 3 * LEAST_TIMEOUT):
+            limits = [max(limit, 5 * test.seconds) for test in killers]
+            ended = run_forked([partial(self._run, [test]) for test in killers], limits)
+            failed = {place for place, code, _ in ended if code != SURVIVED}
+            killers = [test for place, test in enumerate(killers) if place in failed]
+        for test in killers:
+            self.doubt(work, test.item.nodeid)
 
     # ---- mutants ----
 
@@ -119,7 +169,7 @@ class Trials:
             if tests:
                 tried.append((mutant, _within_budget(_ordered(tests, kills))))
             else:
-                self.tell(work, mutant, UNCOVERED, "")
+                self.report(work, mutant, UNCOVERED, "")
         limits = [max(LEAST_TIMEOUT, 5 * sum(test.seconds for test in tests)) for _, tests in tried]
         # Ordered again when they begin: by then it is known which tests kill.
         jobs = [
@@ -129,39 +179,46 @@ class Trials:
         for place, code, test in run_forked(jobs, limits):
             if code == KILLED:
                 kills[test.partition(" (")[0]] += 1
-            self.tell(work, tried[place][0], code, test)
+            self.report(work, tried[place][0], code, test)
+        self._check_killers(work, kills.keys())
 
     def _covering(self, work: Work, lines: set[int]) -> list[_Measured]:
-        """The tests that run one of some lines; without lines, all that run any of the module."""
-        own = [(test, test.lines.get(str(work.path), set())) for test in self._tests if test.item.path in work.tests]
-        return [test for test, ran in own if (lines & ran if lines else ran)]
+        """The tests that run one of some lines; all tests of the module if it is not known which lines matter."""
+        own = [test for test in self._tests if test.item.path in work.tests]
+        return [test for test in own if lines & test.lines.get(str(work.path), set())] if lines else own
 
     # ---- in a child: with a change ----
 
     def _trial(self, work: Work, mutant: Mutant, tests: Sequence[_Measured], limit: float) -> tuple[int, str]:
-        if not replace(sys.modules[work.name], work.source, mutant.source):
-            return NOT_APPLICABLE, ""
+        try:
+            if not replace(sys.modules[work.name], work.source, mutant.source):
+                return NOT_APPLICABLE, ""
+        except Exception as error:  # noqa: BLE001 - the changed module cannot be imported
+            return KILLED, f"import ({type(error).__name__})"
         cpu = int(resource.getrusage(resource.RUSAGE_SELF).ru_utime + limit) + 1
         resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 1))
-        items = [test.item for test in tests]
-        for item, following in zip(items, [*items[1:], None], strict=True):
-            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        return self._run(tests)
+
+    def _run(self, tests: Sequence[_Measured]) -> tuple[int, str]:
+        following: list[pytest.Item | None] = [*(test.item for test in tests[1:]), None]
+        for item, next_item in zip((test.item for test in tests), following, strict=False):  # or there are no tests
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=next_item)
             if self._failed:
-                return KILLED, self._failed
+                return TIMED_OUT if self._waited else KILLED, self._failed
         return SURVIVED, ""
 
 
 def _ordered(tests: Sequence[_Measured], kills: Counter[str]) -> list[_Measured]:
     """Those that killed before, then a case of each function before further cases, the quick ones first."""
-    return sorted(tests, key=lambda test: (-kills[test.item.nodeid], test.place, test.seconds))
+    return sorted(tests, key=lambda test: (-kills[test.item.nodeid], test.place, test.cost))
 
 
 def _within_budget(tests: Sequence[_Measured]) -> list[_Measured]:
     spent = 0.0
     chosen: list[_Measured] = []
     for test in tests:
-        if not chosen or spent + test.seconds <= BUDGET:
-            spent += test.seconds
+        if not chosen or spent + test.cost <= BUDGET:
+            spent += test.cost
             chosen.append(test)
     return chosen
 
@@ -177,6 +234,12 @@ class _Spans:
             for node in self._nodes
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         ]
+        computed = called_at_import(source)
+        self._computing = [
+            (node.body[0].lineno, node.end_lineno or 0, computed[node.name])
+            for node in self._nodes
+            if isinstance(node, ast.FunctionDef) and node.name in computed
+        ]
 
     def lines_of(self, line: int) -> set[int]:
         """The lines that run where a line matters: of the smallest statement that holds it, or of the users of a
@@ -184,7 +247,8 @@ class _Spans:
         """
         if not self._in_function(line):
             return self._uses_of(self._constants(line))
-        return self._statement(line)
+        constants = {name for first, last, names in self._computing if first <= line <= last for name in names}
+        return self._statement(line) | self._uses_of(constants)
 
     def _in_function(self, line: int) -> bool:
         return any(first <= line <= last for first, last in self._bodies)

@@ -57,10 +57,10 @@ async def paced(world: OfficialGateway) -> list[float]:
         await asyncio.sleep(max(0.0, start + number / PACE - loop.time()))
         await world.say(f"c{number % PEOPLE}", f"问p{number}")
     await world.wait_sent(before + len(names), seconds=120)
-    said = {m["text"][1:]: m["timestamp"] for m in await world.table("messages") if m["text"].startswith("问p")}
+    asked = {m["text"][1:]: m["timestamp"] for m in await world.table("messages") if m["text"].startswith("问p")}
     answered = {m["text"][1:]: m["at"] for m in await world.sent() if m["text"].startswith("答p")}
-    assert len(answered) == len(names) and min(said.values()) > started * 1000 - 5000
-    return [float(answered[key] - said[key]) for key in said]
+    assert len(answered) == len(names) and min(asked.values()) > started * 1000 - 5000
+    return [float(answered[key] - asked[key]) for key in asked]
 
 
 async def run(rounds: int = 3, count: int = BURST) -> str:
