@@ -33,7 +33,7 @@ def build(target: Path) -> None:
 
 
 def main() -> int:
-    """Run the command line; the site is written to `site`, as its configuration says."""
+    """Run the command line; the site is written to `site`, as configured."""
     parent = Path(sys.argv[1]) if len(sys.argv) > 1 else HOME
     try:
         build(parent.resolve() / "site")

@@ -91,11 +91,11 @@ def webhooks_page(say: Describer, language: str) -> str:
     zh = language == "zh"
     headers = table(("请求头", "含义"), ((f"`{name}`", about) for name, about in HEADERS.items())) + "\n" if zh else ""
     rows = [
-        (f"`{name}`", told.about, ", ".join(f"`{one}`" for one in (*told.data, *told.may)))
-        for name, told in EVENTS.items()
+        (f"`{name}`", event.about, ", ".join(f"`{one}`" for one in (*event.data, *event.may)))
+        for name, event in EVENTS.items()
     ]
     if zh:
-        shown = table(("事件", "何时", "data"), rows)
+        shown = table(("事件", "触发时机", "data"), rows)
     else:
         shown = table(("Event", "data"), ((name, data) for name, _, data in rows))
     return f"# {'事件通知' if zh else 'Webhooks'}\n\n{say.intro('webhooks', language)}\n\n{headers}{shown}"
