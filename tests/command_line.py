@@ -1,4 +1,4 @@
-"""The command line of bot.py in this process, for what ends before the bot runs: a process of its own takes seconds."""
+"""Runs the command line of bot.py in this process if it ends before the bot runs: a new process takes seconds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RunBot = Callable[..., Ended]
 
 @pytest.fixture
 def run_bot(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> RunBot:
-    """Return a function that runs `bot.py` with arguments. Not for coroutines: it runs an event loop of its own."""
+    """Return a function that runs `bot.py` with arguments. Not for coroutines: it runs its own event loop."""
     monkeypatch.setattr(bot, "set_up_logging", lambda _format: None)
 
     def run(*arguments: object) -> Ended:

@@ -5,9 +5,20 @@ It needs `--dist loadfile --no-loadscope-reorder`, as in the Makefile: pytest-xd
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
+from typing import Final
 
 import pytest
+from hypothesis import settings
+
+from tests.browser_windows import browser, windows
+
+__all__ = ["browser", "windows"]
+
+settings.register_profile("untimed", settings(), deadline=None)  # an example may take long on a busy machine
+settings.load_profile("untimed")
 
 # Files that take more than ten seconds, the longest first (make test ARGS=--durations=200).
 LONG = (
@@ -24,6 +35,8 @@ LONG = (
     "clients/test_generated_clients.py",
     "relay/test_relay_kills.py",
     "test_bot_starts.py",
+    "test_bot_stops.py",
+    "test_bot_check.py",
     "api/test_pages_in_a_browser.py",
     "stories/test_groups_property.py",
     "deploy/test_gateway.py",
@@ -43,6 +56,14 @@ LONG = (
     "browser/test_chats.py",
 )
 HERE = Path(__file__).parent
+MEMORY: Final = Path("/dev/shm")
+ENOUGH: Final = 4 << 30  # bytes
+
+
+def pytest_configure() -> None:
+    """Keep the files of the tests in memory where there is enough; on a disk, much time is spent waiting for fsync."""
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

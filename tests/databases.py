@@ -19,6 +19,7 @@ from sqlalchemy import create_engine, make_url, text
 from models.db import Store
 from models.schema import create
 
+POSTGRES = "WXBOT_TEST_POSTGRES"  # environment variable: the URL of a server to use instead of a new one
 # No test turns the machine off. With a database per test, autovacuum would start a process several times a second, and
 # the checkpoint at the end would take longer than any test.
 SETTINGS = """
@@ -53,7 +54,17 @@ def make_sqlite(file: Path) -> str:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """The URL of a PostgreSQL server's maintenance database."""
+    """The URL of a PostgreSQL server's maintenance database: of a running one, if the environment names it."""
+    if url := os.environ.get(POSTGRES):
+        yield url
+        return
+    with running_postgres() as started:
+        yield started
+
+
+@contextlib.contextmanager
+def running_postgres() -> Iterator[str]:
+    """Run a PostgreSQL server; the URL of its maintenance database."""
     # In its own folder: a server started by root runs as another user, who cannot read pytest's folders.
     folder = Path(tempfile.mkdtemp(prefix="wxbot-postgres-"))
     try:
@@ -82,7 +93,7 @@ def restart_postgres(database: str) -> None:
 
 
 def _start(server: Any) -> None:
-    """Start a server, which gives up after ten seconds but finds a server that took longer."""
+    """Start a server; pg_ctl fails after ten seconds, so also accept a server that took longer."""
     for _ in range(5):
         with contextlib.suppress(subprocess.SubprocessError):
             server.start()

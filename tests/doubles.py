@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from wechat.directory import CachedDirectory
@@ -90,6 +91,10 @@ class InMemoryWeChat:
 
     async def log_out(self) -> None:
         await self._call("log_out")
+
+    async def set_alias(self, contact_id: str, alias: str) -> None:
+        await self._call("set_alias")
+        self.directory.put_contact(replace(self.directory.contacts[contact_id], alias=alias))
 
     async def create_room(self, contact_ids: Sequence[str], topic: str) -> str:
         await self._call("create_room")

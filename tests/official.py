@@ -23,6 +23,7 @@ import pytest
 import pytest_asyncio
 
 from tests.official_control import Control, ControlError, Json
+from tests.ports import free_port
 from tests.waiting import SECONDS
 
 __all__ = ["ControlError", "Json", "OfficialGateway", "Start", "ca_certificate", "official", "requires_node"]
@@ -127,8 +128,8 @@ class OfficialGateway(Control):
         self.tls = tls
         self.token = token
         self.state = state
-        self.port = port
-        self.control_port = 0
+        self.port = port or free_port()
+        self.control_port = free_port()
         self._account = account or {}
         self._env = env or {}
         self._process: _NodeProcess | None = None

@@ -109,11 +109,11 @@ class Control:
         return await self.table("rooms")
 
     async def join(self, room: str, contact: str, *, inviter: str | None = None, **how: Any) -> None:
-        """Make somebody join a group, invited by `inviter` (default: the owner)."""
+        """Make a person join a group, invited by `inviter` (default: the owner)."""
         await self.do("join", room=room, contact=contact, **({} if inviter is None else {"inviter": inviter}), **how)
 
     async def leave(self, room: str, contact: str, *, by: str | None = None, **how: Any) -> None:
-        """Make somebody (or the account) leave a group, or be removed by `by`."""
+        """Make a person (or the account) leave a group, or be removed by `by`."""
         await self.do("leave", room=room, contact=contact, **({} if by is None else {"by": by}), **how)
 
     async def tap(self, room: str, contact: str, **how: Any) -> None:

@@ -1,9 +1,8 @@
-"""`python bot.py --config FILE`: start errors (one line and an exit code), and stopping."""
+"""`python bot.py --config FILE`: start errors, each with one line and an exit code."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import shutil
 import sqlite3
@@ -16,35 +15,13 @@ from typing import Any
 import pytest
 
 import bot
-from tests.bot_process import ROOT, free_port
+from tests.bot_config import write
+from tests.bot_process import ROOT
 from tests.command_line import RunBot, run_bot
+from tests.ports import free_port
 from tests.waiting import SECONDS
-from version import VERSION
 
 __all__ = ["run_bot"]
-HANGS = """
-import asyncio, sys, time
-import bot
-from config import load
-async def stop(self):
-    time.sleep(300)  # as for a database that does not answer
-bot.Bot.stop, bot.LIMIT = stop, 0.5
-asyncio.run(bot.run(load(sys.argv[1])))
-"""
-
-
-def write(folder: Path, **changes: Any) -> Path:
-    """Write a config with an unreachable gateway."""
-    assistant = {"account": "weimi1001", "endpoint": f"127.0.0.1:{free_port()}", "token": "t0ken"}
-    config = {
-        "assistants": [assistant],
-        "database": f"sqlite:///{folder}/wxbot.db",
-        "api": {"port": free_port()},
-        "language": "en",
-    }
-    path = folder / "config.yaml"
-    path.write_text(json.dumps(config | changes))
-    return path
 
 
 def refused(run_bot: RunBot, config: Path) -> tuple[int, str]:
@@ -137,48 +114,25 @@ async def test_second_process_on_one_database_does_not_start(tmp_path: Path) -> 
         await running.wait()
 
 
-@pytest.mark.parametrize(
-    "how",
-    [("bot.py", "--config"), ("-c", HANGS), ("-c", HANGS.replace("time.sleep(300)", "raise OSError"))],
-    ids=["as usual", "something hangs", "something fails"],
-)
-async def test_sigterm_stops_the_bot(tmp_path: Path, how: tuple[str, ...]) -> None:
-    assert bot.LIMIT < 10, "seconds that SIGTERM allows"
-    running = await asyncio.create_subprocess_exec(
-        *(sys.executable, *how, str(write(tmp_path))), cwd=ROOT, stdout=asyncio.subprocess.PIPE
-    )
-    try:
-        assert running.stdout is not None
-        assert b"wxbot is running" in await asyncio.wait_for(running.stdout.readline(), SECONDS)
-        running.terminate()
-        assert await asyncio.wait_for(running.wait(), SECONDS) == 0
-    finally:
-        if running.returncode is None:
+async def test_process_that_restarted_itself_waits_for_the_database(tmp_path: Path) -> None:
+    attempts: asyncio.Queue[None] = asyncio.Queue()
+
+    def refuse(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        attempts.put_nowait(None)
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        config = write(tmp_path, database=f"postgresql://wxbot:s3cret@127.0.0.1:{port}/db")
+        command = (sys.executable, "bot.py", "--config", str(config))
+        running = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env={**os.environ, bot.RESTARTED: "1"})
+        try:
+            for _ in range(3):
+                await asyncio.wait_for(attempts.get(), SECONDS)
+            assert running.returncode is None
+        finally:
             running.kill()
             await running.wait()
-
-
-@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only /proc tells how far the imports are")
-async def test_sigterm_during_imports_stops_the_bot(tmp_path: Path) -> None:
-    command = (sys.executable, "bot.py", "--config", str(write(tmp_path)))
-    running = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stderr=asyncio.subprocess.PIPE)
-    try:
-        for _ in range(10_000):
-            if "pydantic_core" in files_of(running.pid):
-                break
-            await asyncio.sleep(0.001)
-        running.terminate()
-        _, said = await asyncio.wait_for(running.communicate(), SECONDS)
-        assert (running.returncode, said) == (0, b"")
-    finally:
-        if running.returncode is None:
-            running.kill()
-            await running.wait()
-
-
-def files_of(pid: int) -> str:
-    """Return the libraries loaded by a process."""
-    return Path(f"/proc/{pid}/maps").read_text()
 
 
 async def _starts(config: Path) -> tuple[asyncio.subprocess.Process, asyncio.StreamReader]:
@@ -245,38 +199,3 @@ async def test_read_only_folder_is_named() -> None:
     assert process.returncode == 2
     assert said.decode().strip().startswith(f"cannot start: {folder} is not writable (Permission denied)")
     assert said.count(b"\n") == 1
-
-
-def _names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
-
-
-def test_config_is_checked_without_starting(run_bot: RunBot, tmp_path: Path) -> None:
-    config = write(tmp_path, api={"public_url": "https://wx.example"})
-    assert run_bot("--check", "--config", config) == (0, f"{config} is valid\n", "")
-    assert _names(tmp_path) == ["config.yaml"]  # nothing was created
-    code, said, _ = run_bot("--check", "--config", write(tmp_path))
-    assert (code, len(said.splitlines())) == (0, 2)
-    assert "api.public_url" in said
-
-
-@pytest.mark.parametrize(
-    ("changes", "says"),
-    [
-        ({"keep_days": "long"}, "keep_days: 'long'"),
-        ({"jobs": [{"name": "dayly"}]}, "jobs.1.name"),
-        ({"customer_service": {"faq": "questions.yaml"}}, "questions.yaml"),
-    ],
-)
-def test_check_names_the_error(run_bot: RunBot, tmp_path: Path, changes: dict[str, Any], says: str) -> None:
-    (tmp_path / "questions.yaml").write_text("- questions: 营业时间\n")
-    code, said, complained = run_bot("--check", "--config", write(tmp_path, **changes))
-    assert (code, said, complained.count("\n")) == (2, "", 1)
-    assert says in complained
-
-
-async def test_version_is_printed() -> None:
-    command = (sys.executable, "bot.py", "--version")
-    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
-    said, _ = await asyncio.wait_for(process.communicate(), SECONDS)
-    assert (process.returncode, said.decode()) == (0, f"wxbot {VERSION}\n")

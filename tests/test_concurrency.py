@@ -1,4 +1,4 @@
-"""SingleFlight: one task per key, shared by equal requests."""
+"""SingleFlight: one task per key, shared by equal requests. gather_or_cancel: nothing is left running."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from concurrency import SingleFlight
+from concurrency import SingleFlight, gather_or_cancel
 
 
 async def test_equal_requests_share_one_task() -> None:
@@ -85,3 +85,32 @@ async def test_close_cancels_running_tasks() -> None:
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert "a" not in flight
+
+
+async def test_failure_cancels_the_others_and_is_raised() -> None:
+    ended = []
+
+    async def wait() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            ended.append(1)
+
+    async def fail() -> None:
+        await asyncio.sleep(0)
+        raise ValueError("odd")
+
+    with pytest.raises(ValueError, match="odd"):
+        await gather_or_cancel(wait(), fail(), wait())
+    assert ended == [1, 1]
+
+
+async def test_all_coroutines_are_run() -> None:
+    ran = []
+
+    async def run(number: int) -> None:
+        ran.append(number)
+
+    await gather_or_cancel(*map(run, range(3)))
+    assert sorted(ran) == [0, 1, 2]

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.bot_process import ROOT, free_port
+from tests.bot_process import ROOT
+from tests.ports import free_port
 from tests.waiting import SECONDS
 
 

@@ -85,6 +85,11 @@ def test_all_step_kinds_are_accepted(tmp_path: Path) -> None:
         ([flow(choose("{a}？", ["一", "二"]))], "flow 试, step 1: no earlier step sets {a}"),
         ([flow(choose("？", ["一"]))], "flows.1.steps.1.choose.x.options"),
         ([flow(choose("？", ["一", "一"]))], "flows.1.steps.1.choose.x.options: "),
+        ([flow(choose("？", ["一", "A", "a"]))], "flow 试, step 1: options 'A' and 'a' are the same answer"),
+        (
+            [flow(SAY, choose("？", {"三 月": 3, "三月。": 4}))],
+            "flow 试, step 2: options '三 月' and '三月。' are the same",
+        ),
         ([flow(check(regex="("))], "flows.1.steps.1.ask.x.check.regex: '(' is not valid: not a valid RE2 expression"),
         ([flow(check(regex="1", min=2))], "flows.1.steps.1.ask.x.check: either regex or min and max are required"),
         ([flow(check())], "flows.1.steps.1.ask.x.check: either regex or min and max are required"),

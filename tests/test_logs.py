@@ -19,7 +19,7 @@ def test_repeated_lines_are_summarised_by_count(caplog: pytest.LogCaptureFixture
     assert len(caplog.records) == MAX_LINES + 1
     now[0] = WINDOW
     limited.info("refused", "again")
-    assert caplog.messages[-2:] == ["980 more lines of the kind refused were not written", "again"]
+    assert caplog.messages[-2:] == ["980 more lines of the kind refused were suppressed", "again"]
     now[0] = 3 * WINDOW
     limited.info("refused", "and again")
     assert caplog.messages[-1] == "and again"

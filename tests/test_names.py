@@ -17,7 +17,7 @@ from config.texts import Texts, fill
 from handlers.commands import misspelt_command, parse
 from logs import JsonFormatter, TextFormatter
 from services.text import without_mention
-from wechat.mentions import SEPARATOR, called, is_called, is_to_everybody
+from wechat.mentions import SEPARATOR, is_to_everybody, mentioned_ids, mentions_name
 from wechat.names import LONGEST_SHOWN, clean_name, same_name
 
 SNEAKY = [
@@ -129,10 +129,10 @@ CALLED = st.text(PLAIN, min_size=1, max_size=20).map(clean_name).filter(str.stri
 @example("李四\u3000", "在吗")
 def test_mentioned_people_are_found(name: str, words: str) -> None:
     """As WeChat writes a mention, and as people do, if the name has no @ and no end of a mention in it."""
-    assert is_called(f"@{name}{SEPARATOR}{words}", [name])
-    assert called(f"@{name}{SEPARATOR}{words}", lambda one: ["id"] if one == name else []) == ("id",)
-    assert is_called(f"{words} @{name}", [name])
-    assert is_called(f"@{name} {words}", [name])
+    assert mentions_name(f"@{name}{SEPARATOR}{words}", [name])
+    assert mentioned_ids(f"@{name}{SEPARATOR}{words}", lambda one: ["id"] if one == name else []) == ("id",)
+    assert mentions_name(f"{words} @{name}", [name])
+    assert mentions_name(f"@{name} {words}", [name])
 
 
 MENTIONS = st.lists(
@@ -144,8 +144,8 @@ MENTIONS = st.lists(
 
 @given(MENTIONS, NAMES)
 def test_any_mention_is_parsed(text: str, name: str) -> None:
-    assert set(called(text, lambda one: [one] if one == name else [])) <= {name}
-    if is_called(text, [name]) or is_to_everybody(text):
+    assert set(mentioned_ids(text, lambda one: [one] if one == name else [])) <= {name}
+    if mentions_name(text, [name]) or is_to_everybody(text):
         assert "@" in text
     assert len(without_mention(text, name)) <= len(text)
     command, misspelt = parse(text), misspelt_command(text)

@@ -32,17 +32,17 @@ BETWEEN = st.text(st.sampled_from(" .-_*。，·~\u200b\u200d\u2060\ufeff\u3000\
     ],
 )
 def test_blocked_words_are_found(text: str, found: str | None) -> None:
-    assert WORDS.hit(text) == found
+    assert WORDS.first_match(text) == found
 
 
 @given(st.lists(BETWEEN, min_size=2, max_size=2), st.text("好的今天天气", max_size=5))
 def test_separators_do_not_hide_a_word(gaps: list[str], around: str) -> None:
-    assert WORDS.hit(f"{around}加{gaps[0]}微{gaps[1]}信{around}") == "加微信"
+    assert WORDS.first_match(f"{around}加{gaps[0]}微{gaps[1]}信{around}") == "加微信"
 
 
 def test_no_words_match_nothing() -> None:
-    assert WordFilter([]).hit("加微信") is None
-    assert WordFilter([" ", "\u200b"]).hit("a b \u200b") is None
+    assert WordFilter([]).first_match("加微信") is None
+    assert WordFilter([" ", "\u200b"]).first_match("a b \u200b") is None
 
 
 @pytest.mark.parametrize(
@@ -83,17 +83,19 @@ def test_backslash_counts_as_slash(url: str) -> None:
 def test_flooding_threshold_and_window() -> None:
     flood = FloodDetector(FloodSettings(messages=3, seconds=10))
     one, other = ("a", "room", "one"), ("a", "room", "other")
-    assert [flood.hit(one, at, at) for at in (0, 1, 2, 3)] == [False, False, False, True]
-    assert [flood.hit(one, at, at) for at in (4, 5, 6, 7)] == [False, False, False, True], "counting begins anew"
-    assert [flood.hit(other, at, at) for at in (0, 4, 8, 12, 14)] == [False] * 4 + [True], "4, 8, 12 and 14"
-    assert not any(flood.hit(other, 20 + 5 * n, 20 + 5 * n) for n in range(20))
+    assert [flood.detect(one, at, at) for at in (0, 1, 2, 3)] == [False, False, False, True]
+    assert [flood.detect(one, at, at) for at in (4, 5, 6, 7)] == [False, False, False, True], "counting begins anew"
+    assert [flood.detect(other, at, at) for at in (0, 4, 8, 12, 14)] == [False] * 4 + [True], "4, 8, 12 and 14"
+    assert not any(flood.detect(other, 20 + 5 * n, 20 + 5 * n) for n in range(20))
 
 
 def test_frozen_clock_and_backlog_are_not_flooding() -> None:
     flood = FloodDetector(FloodSettings(messages=3, seconds=10))
     one, other = ("a", "room", "one"), ("a", "room", "other")
-    assert not any(flood.hit(one, 5.0 * number, 0.0) for number in range(20)), "one time for all that is said"
-    assert not any(flood.hit(other, 100.0, 60.0 * number) for number in range(20)), "said over a while, brought at once"
+    assert not any(flood.detect(one, 5.0 * number, 0.0) for number in range(20)), "one time for all that is said"
+    assert not any(flood.detect(other, 100.0, 60.0 * number) for number in range(20)), (
+        "said over a while, brought at once"
+    )
 
 
 @pytest.mark.parametrize(
@@ -117,10 +119,10 @@ def test_own_and_invalid_links_are_allowed(text: str) -> None:
 
 def test_combining_marks_do_not_hide_a_word() -> None:
     words = WordFilter(["spam", "加微信"])
-    assert words.hit("s\u0301p\u0308a\u0336m") == "spam"
-    assert words.hit("\u015bp\u00e4m") == "spam"
-    assert words.hit("加\u0336微\u0336信\u0336") == "加微信"
-    assert words.hit("한국어") is None
+    assert words.first_match("s\u0301p\u0308a\u0336m") == "spam"
+    assert words.first_match("\u015bp\u00e4m") == "spam"
+    assert words.first_match("加\u0336微\u0336信\u0336") == "加微信"
+    assert words.first_match("한국어") is None
 
 
 @pytest.mark.parametrize(
@@ -128,10 +130,10 @@ def test_combining_marks_do_not_hide_a_word() -> None:
 )
 def test_lookalike_letters_do_not_hide_a_word(text: str) -> None:
     words = WordFilter(["spam", "加工", "加vx", "лохотрон"])
-    assert words.hit(text) is not None
-    assert words.hit("лохотрон") == words.hit("ЛОХОТРОН") == "лохотрон"
+    assert words.first_match(text) is not None
+    assert words.first_match("лохотрон") == words.first_match("ЛОХОТРОН") == "лохотрон"
 
 
 @pytest.mark.parametrize("text", ["Привет, как дела", "γειά σου", "一起加油", "“spa”和“massage”", "カード"])
 def test_other_alphabets_are_allowed(text: str) -> None:
-    assert WordFilter(["spam", "加工", "加vx", "лохотрон"]).hit(text) is None
+    assert WordFilter(["spam", "加工", "加vx", "лохотрон"]).first_match(text) is None

@@ -1,4 +1,4 @@
-"""Tests of the gateway fixture: the official protocol, WeChat's rules, and its faults."""
+"""Tests of the gateway fixture: the official protocol and WeChat's rules."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 import ssl
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +16,15 @@ from grpclib.exceptions import GRPCError, StreamTerminatedError
 from protocol import puppet_pb2 as pb
 from tests.official import ControlError, OfficialGateway, Start, ca_certificate, official, requires_node
 from tests.official_client import Client, self_signed, tls_context
+from tests.official_fixtures import client, gateway
+
+__all__ = ["client", "gateway"]
+
 
 __all__ = ["official"]
 
+
 pytestmark = pytest.mark.gateway
-
-
-@pytest.fixture
-async def gateway(official: Start) -> OfficialGateway:
-    gateway = await official()
-    for name in ("甲", "乙", "丙"):
-        await gateway.contact(name, name)
-    return gateway
-
-
-@pytest.fixture
-async def client(gateway: OfficialGateway) -> AsyncIterator[Client]:
-    client = Client.of(gateway)
-    yield client
-    client.close()
 
 
 async def test_text_is_received_and_sent(gateway: OfficialGateway, client: Client) -> None:
@@ -200,35 +189,6 @@ async def test_sent_messages_are_recorded(gateway: OfficialGateway, client: Clie
     assert [row["delivered"] for row in await gateway.sent("乙")] == [False]
 
 
-@pytest.mark.parametrize(("mode", "done"), [("throw", False), ("hang", False), ("lose", True), ("fail", True)])
-async def test_faulty_call(gateway: OfficialGateway, client: Client, mode: str, done: bool) -> None:
-    await gateway.fault("MessageSendText", mode, text="操作过于频繁", code=8, times=1)
-    send = client.call("MessageSendText", 1.0, conversation_id="甲", text="一")
-    if mode in ("hang", "lose"):
-        with pytest.raises(TimeoutError):
-            await send
-    else:
-        with pytest.raises(GRPCError, match="操作过于频繁"):
-            await send
-    assert len(await gateway.wait_sent(int(done))) == int(done)
-    await client.call("MessageSendText", conversation_id="甲", text="二")
-    assert len(await gateway.wait_calls("MessageSendText", 2)) == 2
-
-
-async def test_call_is_ignored_skipped_or_late(gateway: OfficialGateway, client: Client) -> None:
-    await gateway.room("r@chatroom", "旧", ["wxid_bot", "甲"])
-    await gateway.fault("RoomTopic", "ignore", skip=1, times=1)
-    await gateway.fault("RoomAdd", "late", ms=300)
-    await client.call("RoomTopic", id="r@chatroom", topic="一")
-    await client.call("RoomTopic", id="r@chatroom", topic="二")
-    assert (await client.call("RoomPayload", id="r@chatroom")).topic == "一"
-    # depending on which end's timer fires first
-    with pytest.raises((TimeoutError, GRPCError), match=r"Deadline exceeded|^$"):
-        await client.call("RoomAdd", 0.1, id="r@chatroom", contact_id="乙")
-    await gateway.clear_faults()
-    await client.call("RoomAdd", id="r@chatroom", contact_id="丙")
-
-
 async def test_any_event_can_be_emitted(gateway: OfficialGateway, client: Client) -> None:
     async with client.events() as next_of:
         await gateway.emit_raw("room-join", {"roomId": None})
@@ -258,37 +218,6 @@ async def test_burst_over_many_contacts_arrives_in_order(official: Start, tmp_pa
         said = await gateway.burst(1000)
         assert [json.loads(await next_of(pb.EVENT_MESSAGE))["messageId"] for _ in range(1000)] == said
     client.close()
-
-
-async def test_frozen_gateway_answers_after_thaw(gateway: OfficialGateway, client: Client) -> None:
-    await client.call("Version")
-    gateway.freeze()
-    with pytest.raises(TimeoutError):
-        await client.call("Version", 0.5)
-    gateway.thaw()
-    await client.call("Version")
-
-
-async def test_state_survives_kill(official: Start, tmp_path: Path) -> None:
-    gateway = await official(state=tmp_path / "state.jsonl")
-    await gateway.contact("甲", "甲")
-    message = await gateway.say("甲", "记住")
-    client = Client.of(gateway)
-    await client.call("MessageSendText", conversation_id="甲", text="好")
-    client.close()
-    port = gateway.port
-    await gateway.restart()
-    assert gateway.port == port
-    client = Client.of(gateway)
-    assert (await client.call("MessagePayload", id=message)).text == "记住"
-    assert (await client.call("ContactPayload", id="甲")).friend
-    assert [row["text"] for row in await gateway.sent()] == ["好"]
-    client.close()
-
-
-async def test_rejected_command_gives_the_reason(gateway: OfficialGateway) -> None:
-    with pytest.raises(ControlError, match="nobody"):
-        await gateway.say("nobody", "?")
 
 
 def test_missing_node_skips_and_fails_in_ci(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.bot_process import ROOT, free_port
+from tests.bot_process import ROOT
 from tests.command_line import RunBot, run_bot
+from tests.ports import free_port
 from tests.waiting import SECONDS
 
 __all__ = ["run_bot"]

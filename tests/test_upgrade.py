@@ -129,7 +129,7 @@ async def test_second_start_changes_nothing(old: Engine, database: str) -> None:
 
 
 async def test_code_of_the_oldest_supported_revision_can_use_the_newest_tables(engine: Engine) -> None:
-    """In a rolling upgrade, the processes that are not restarted yet go on."""
+    """In a rolling upgrade, the processes that have not been restarted keep running."""
     with engine.begin() as connection:
         _upgrade(connection, schema.OLDEST)
         tables = _tables(connection)  # as that code knows them

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ class ApiServer:
 
 
 class IdleAssistants(Assistants):
-    """Assistants whose added accounts are in memory, too."""
+    """Assistants that add in-memory accounts."""
 
     async def start(self, settings: AssistantSettings, epoch: int | None = None) -> None:
         self._container.accounts.add(InMemoryWeChat(settings.account).whole())
@@ -105,14 +106,17 @@ async def start_api_server(stack: AsyncExitStack, folder: Path, **config: Any) -
 StartServer = Callable[..., Awaitable[ApiServer]]
 
 
+@asynccontextmanager
+async def api_servers(folder: Path) -> AsyncIterator[StartServer]:
+    """Context of a function that starts APIs with the given config."""
+    async with AsyncExitStack() as stack:
+        yield partial(start_api_server, stack, folder)
+
+
 @pytest.fixture
 async def start_server(tmp_path: Path) -> AsyncIterator[StartServer]:
     """Start APIs with the given config."""
-    async with AsyncExitStack() as stack:
-
-        async def start(**config: Any) -> ApiServer:
-            return await start_api_server(stack, tmp_path, **config)
-
+    async with api_servers(tmp_path) as start:
         yield start
 
 

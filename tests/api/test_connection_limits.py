@@ -78,7 +78,7 @@ def test_total_limit_prefers_internal_connections() -> None:
 async def test_silent_external_connections_are_closed_and_internal_calls_answered(
     start_server: StartServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Silent connections from outside are closed one after the other, and callers inside are answered meanwhile."""
+    """Silent external connections are closed one by one, while internal callers are still answered."""
     server = await start_server(api={"allowed_networks": ["127.0.0.2/32"]})
     monkeypatch.setattr(server.app[CONNECTIONS], "_caps", Caps(outside=5, of_address=50))
     silent = [await asyncio.open_connection("127.0.0.1", server.port, local_addr=("127.0.0.1", 0)) for _ in range(20)]

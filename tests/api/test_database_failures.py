@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from models import db
+from models import sqlite_settings
 from models.instance_lock import DatabaseInUse, FileLock
 from tests.api.conftest import ApiServer, StartServer
 
@@ -21,8 +21,8 @@ def database_path(server: ApiServer) -> Path:
 
 
 async def test_locked_database_returns_5001(start_server: StartServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert 2 * db.BUSY_MS < 10_000, "a caller waits at most twice as long"
-    monkeypatch.setattr(db, "BUSY_MS", 300)
+    assert 2 * sqlite_settings.BUSY_MS < 10_000, "a caller waits at most twice as long"
+    monkeypatch.setattr(sqlite_settings, "BUSY_MS", 300)
     server = await start_server()
     with closing(sqlite3.connect(database_path(server), isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

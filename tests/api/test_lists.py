@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlmodel import Session
 
-from models.conversations import Said
+from models.conversations import StoredMessage
 from models.durable import Action
 from models.support import Ticket, TicketState
 from tests.api.conftest import ApiServer, error
@@ -44,7 +44,7 @@ async def test_ticket_contains_its_messages(server: ApiServer) -> None:
     await server.container.store.write(lambda s: s.add(Ticket(**who, state=TicketState.OPEN, opened_at=1, last_at=2)))
     where: dict[str, Any] = {"account": "weimi1001", "conversation": "wxid_hei", "at": 1, "kind": "text", "ticket": 1}
     for by, staff, words in (("wxid_hei", "", "你好"), ("", "小王", "您好"), ("", "", "请稍候")):
-        row = Said(**where, by=by, staff=staff, text=words)
+        row = StoredMessage(**where, by=by, staff=staff, text=words)
         await server.container.store.write(partial(Session.add, instance=row))
     status, body, _ = await server.call("GET", "/wxbot/ticket", params={"state": "open"})
     assert (status, body["next"]) == (200, None)

@@ -108,7 +108,7 @@ async def test_lost_response_is_retried_a_limited_number_of_times(
     message_id = await _send(server, **TO)
     await _until(server, message_id, "failed")
     assert server.wechat.calls.count("send_text") == 3, "each of them may have been heard"
-    await server.container.outbox.stop(5.0)  # writes what has ended; until then it is told from memory
+    await server.container.outbox.stop(5.0)  # stores the results; until then they are read from memory
     item = await server.container.store.read(lambda s: s.get(OutboxItem, message_id))
     assert item is not None
     assert item.state == WorkState.UNKNOWN

@@ -43,7 +43,7 @@ def bomb(side: int) -> bytes:
 
 
 def with_false_size(side: int) -> bytes:
-    """Return a PNG whose header has a false size."""
+    """Return a PNG with a false size in its header."""
     small = bytearray(saved(Image.new("L", (8, 8)), "PNG"))
     small[16:24] = struct.pack(">II", side, side)
     small[29:33] = struct.pack(">I", zlib.crc32(bytes(small[12:29])))
@@ -81,7 +81,7 @@ KEPT = (pb.EVENT_LOGIN, pb.EVENT_LOGOUT)  # would end the session, as they may
 
 
 def events(rounds: int, seed: int) -> Iterator[tuple[int, str]]:
-    """Yield types and payloads of events: no JSON, JSON without end, and `rounds` objects of odd values."""
+    """Yield types and payloads of events: no JSON, JSON without end, and `rounds` objects with unexpected values."""
     kinds = [kind for kind in (*pb.EventType.values(), 99, 2**31 - 1) if kind not in KEPT]
     for kind in kinds:
         for payload in ("", "{", "[" * 100_000, '{"a":' * 5000 + "1" + "}" * 5000, "9" * 5000, "null", '"x"'):

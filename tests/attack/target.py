@@ -73,7 +73,7 @@ class Target:
         await until(lambda: any(words in m.text for m in self.seen(who, chat)), f"{who} hears {words}", SECONDS)
 
     async def answers(self) -> None:
-        """Wait until the bot answers a question, which it does after everything that was said before."""
+        """Wait until the bot answers a question; it handles all earlier messages first."""
         self._asked += 1
         self.say("宋公明", f"问{self._asked}")
         await self.receives("宋公明", f"答{self._asked}")

@@ -18,7 +18,7 @@ from tests.waiting import until
 __all__ = ["database", "postgres"]
 pytestmark = pytest.mark.postgres
 SECONDS = 2.0  # within which monitoring expects an answer
-SLOW_MACHINE = 4.0  # seconds more; without limits of their own the answers would take as long as the database
+SLOW_MACHINE = 4.0  # additional seconds; without their own timeouts the answers would take as long as the database
 
 
 @contextmanager

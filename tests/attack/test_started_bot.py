@@ -76,7 +76,7 @@ async def test_dns_rebinding_is_rejected(bot: Target) -> None:
 
 
 async def test_slow_and_silent_clients_are_closed(bot: Target) -> None:
-    """Callers inside are answered meanwhile, every such connection is closed, and the log stays short."""
+    """Internal callers are still answered, every such connection is closed, and the log stays short."""
     log_before = len(bot.bot.log())
     opened = []
     for number in range(400):
@@ -108,7 +108,7 @@ async def test_external_clients_reach_the_landing_page_only(bot: Target) -> None
 async def test_malicious_pictures_are_survived(bot: Target) -> None:
     pictures = await asyncio.to_thread(
         lambda: list(malicious_input.pictures(ROUNDS, SEED))
-    )  # the gateway goes on meanwhile
+    )  # the gateway keeps running
     for number, (name, data) in enumerate(pictures):
         kind = (Kind.IMAGE, Kind.EMOTICON, Kind.FILE)[number % 3]
         bot.world.chats.send_media(bot.id("黑旋风"), bot.room, kind, name, data)
@@ -183,7 +183,7 @@ async def test_malicious_file_boxes_are_not_fetched(bot: Target) -> None:
 
 
 async def test_deleted_database_ends_the_process(bot: Target) -> None:
-    """Last, because the bot is gone after it. What it would accept afterwards would be lost."""
+    """Last, because the bot has stopped afterwards. Anything it accepted later would be lost."""
     for file in bot.bot.folder.glob("wxbot.db*"):
         file.unlink()
     assert bot.bot.process is not None

@@ -9,7 +9,8 @@ from PIL import Image
 from playwright.async_api import Page, expect
 
 from sandbox.world.world import SONG, XUANFENG, ZHIDUO
-from tests.browser.conftest import BOT, PHONE, Chat
+from tests.browser.conftest import BOT, Chat
+from tests.browser_windows import PHONE
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -151,7 +152,7 @@ def contrast(one: str, other: str) -> float:
 
 
 async def test_page_reconnects_after_sandbox_restart(chat: Chat) -> None:
-    """Messages sent meanwhile are shown once; new ones are delivered."""
+    """Messages sent during the interruption are shown once; new ones are delivered."""
     page = await chat.open(SONG, XUANFENG)
     chat.world.chats.say(XUANFENG, SONG, "之前")
     await expect(page.get_by_role("log")).to_contain_text("之前")

@@ -16,8 +16,9 @@ from playwright.async_api import Page, expect
 from app.lifecycle import Bot
 from config import Config
 from sandbox.world.world import ADMIN, SONG, WENLONG
-from tests.browser.conftest import ACCOUNT, PHONE, Windows
+from tests.browser.conftest import ACCOUNT
 from tests.browser.pictures import take
+from tests.browser_windows import PHONE, Windows
 from tests.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]

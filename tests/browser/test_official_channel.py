@@ -20,9 +20,9 @@ from config import Config
 from sandbox.wecom.service import SessionState
 from sandbox.wecom.stand_in import StandIn
 from sandbox.world.world import WENLONG
-from tests.bot_process import free_port
-from tests.browser.conftest import PHONE, Windows
 from tests.browser.pictures import take
+from tests.browser_windows import PHONE, Windows
+from tests.ports import free_port
 from tests.stories.official_shop import rules
 from tests.waiting import until
 

@@ -11,7 +11,7 @@ from aiohttp import web
 from playwright.async_api import expect
 
 from sandbox.systems import HIPOS, YUNMALL, Systems, start_systems
-from tests.browser.conftest import PHONE, Windows
+from tests.browser_windows import PHONE, Windows
 from tests.stories.business import serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]

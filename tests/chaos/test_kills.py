@@ -30,7 +30,7 @@ async def _start_bot(official: Start, folder: Path) -> tuple[OfficialGateway, Bo
     gateway = await official(state=folder / "journal")
     await gateway.setup(contacts=PEOPLE)
     await gateway.contact("wxid_zdx", "智多星")
-    return gateway, BotProcess(folder, gateway)
+    return gateway, BotProcess(folder, gateway, preloaded=True)
 
 
 async def _kill_one(choice: random.Random, bot: BotProcess, gateway: OfficialGateway) -> None:
@@ -91,7 +91,7 @@ async def test_kill_9_under_load_loses_nothing(official: Start, tmp_path: Path) 
     assert result.not_answered == []
     assert result.not_sent == []
     assert result.out_of_order == []
-    assert result.twins == []
+    assert result.duplicates == []
     got = {row["text"] for row in await gateway.sent()}
     assert [text for text in load.accepted if text not in got] == []
     rooms = await gateway.rooms()
@@ -122,7 +122,7 @@ async def test_sigterm_under_load_loses_nothing(official: Start, tmp_path: Path)
     finally:
         await bot.kill()
     assert result.stored > 100
-    problems = (result.not_acted_on, result.not_answered, result.not_sent, result.out_of_order, result.twins)
+    problems = (result.not_acted_on, result.not_answered, result.not_sent, result.out_of_order, result.duplicates)
     assert problems == ([], [], [], [], [])
     if in_time:  # on a slow machine, work may take longer than a process has after SIGTERM
         assert result.doubles == 0, "nothing was cut off"

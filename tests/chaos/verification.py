@@ -19,7 +19,7 @@ class Comparison:
     not_answered: list[str]  # stored questions without a reply
     not_sent: list[str]  # accepted messages that were not sent
     out_of_order: list[str]
-    twins: list[str]  # topics that several rooms have
+    duplicates: list[str]  # topics that several rooms have
     doubles: int  # messages sent twice
 
 
@@ -41,7 +41,7 @@ def compare(database: Path, sent: list[dict[str, Any]], rooms: list[dict[str, An
         not_sent=[f"{id} {state}" for id, _, _, state in promised if state != "sent"]
         + [f"{to} {text}" for to, text in texts if "@" not in text and not _was_received(got, to, text)],
         out_of_order=_out_of_order(sent, texts),
-        twins=[topic for topic, times in Counter(r["topic"] for r in rooms).items() if times > 1],
+        duplicates=[topic for topic, times in Counter(r["topic"] for r in rooms).items() if times > 1],
         doubles=sum(times - 1 for (_, text), times in got.items() if text[0] in "答知"),
     )
 

@@ -10,7 +10,7 @@ from tests.clients.call_with_python_client import _filled as filled
 from tests.clients.call_with_python_client import snake
 from tests.clients.calls import CALLS
 
-# Where a call takes one of several models, the package wraps them in one of its own.
+# If a call takes one of several models, the package wraps them in its own model.
 ALTERNATIVES = {
     "SendMessageRequest": ("PersonMessage", "GroupMessage"),
     "PutAssistantRequest": ("AssistantPut", "AssistantByAuthority", "WecomAssistantPut"),

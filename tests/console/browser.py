@@ -10,12 +10,12 @@ from typing import Any
 import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, expect
 
-from tests.browser.conftest import Windows, browser, windows
+from tests.browser_windows import Windows
 from tests.console.conftest import SETTINGS, login_link
 from tests.stories.conftest import BotEnvironment
 from tests.stories.service import known, staff_room
 
-__all__ = ["browser", "shop", "windows"]
+__all__ = ["shop"]
 
 PAGES = ("overview", "tickets", "groups", "knowledge", "outreach", "connections", "records", "settings")
 PHONE = {"width": 360, "height": 740}
@@ -36,7 +36,7 @@ async def shop(tmp_path: Path, windows: Windows) -> AsyncIterator[BotEnvironment
     env.say("黑旋风", "人工")
     await env.receives("黑旋风", env.bot.config.texts.handoff[:4])
     yield env
-    await windows.close()  # a page would log errors after the server is gone
+    await windows.close()  # a page would log errors after the server has stopped
     await env.close()
 
 

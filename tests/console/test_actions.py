@@ -33,10 +33,10 @@ async def test_word_is_blocked_and_unblocked_in_every_group(env: BotEnvironment,
     assert (await admin.call("POST", "/blocked-word", json={"word": "a"}))[0] == 400  # would block nearly everything
     assert (await admin.call("POST", "/blocked-word", json={"word": "长" * 51}))[0] == 400
     qun = next(iter(env.bot.container.groups))
-    assert env.bot.container.blocked_words.filter(qun).hit("快来加微信吧")
+    assert env.bot.container.blocked_words.filter(qun).first_match("快来加微信吧")
     status, body = await admin.call("POST", "/blocked-word/remove", json={"word": "加微信"})
     assert (status, body["words"]) == (200, [])
-    assert not env.bot.container.blocked_words.filter(qun).hit("快来加微信吧")
+    assert not env.bot.container.blocked_words.filter(qun).first_match("快来加微信吧")
     assert [line.target for line in await _logged(env, "blocked_word")] == ["加微信"]
     assert [line.target for line in await _logged(env, "blocked_word_removed")] == ["加微信"]
 

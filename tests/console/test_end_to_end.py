@@ -15,16 +15,15 @@ from playwright.async_api import Page, expect
 from sqlmodel import Session
 
 from models.statistics import DayTotal
-from tests.browser.conftest import Windows
 from tests.browser.pictures import take
-from tests.console.browser import PHONE, browser, go, open_console, windows
+from tests.browser_windows import Windows
+from tests.console.browser import PHONE, go, open_console
 from tests.console.conftest import ACCOUNT, SETTINGS
-from tests.stories.business import free_port, serving
+from tests.ports import free_port
+from tests.stories.business import serving
 from tests.stories.conftest import BotEnvironment
 from tests.stories.service import known, staff_room
 from tests.waiting import until
-
-__all__ = ["browser", "windows"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 SECRET = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
@@ -137,8 +136,8 @@ async def add_question_to_faq(env: BotEnvironment, page: Page) -> None:
     await page.get_by_label("回答", exact=True).fill("周末 9 点到 18 点。")
     await page.get_by_role("dialog").get_by_role("button", name="保存").click()
     await expect(page.get_by_role("dialog")).to_have_count(0)
-    await page.get_by_label("客户会怎么说").fill("你们周末营业吗")
-    await page.get_by_role("button", name="试试").click()
+    await page.get_by_label("客户可能发送的消息").fill("你们周末营业吗")
+    await page.get_by_role("button", name="测试").click()
     await expect(page.locator(".answer")).to_have_text("周末 9 点到 18 点。")
     await take(page, "console-knowledge")
     env.say("宋公明", "你们周末营业吗")
@@ -182,8 +181,8 @@ async def reload_config(env: BotEnvironment, page: Page) -> None:
     """The preview lists the changes first."""
     env.extra = {**env.extra, "keep_days": 90}
     await go(page, "settings")
-    await page.get_by_role("button", name="重新加载会改什么").click()
-    await expect(page.get_by_text("会更新：keep_days")).to_be_visible()
+    await page.get_by_role("button", name="预览重新加载的更改").click()
+    await expect(page.get_by_text("将更新：keep_days")).to_be_visible()
     await page.get_by_role("button", name="重新加载", exact=True).click()
     await expect(page.get_by_text("已重新加载：keep_days")).to_be_visible()
     assert env.bot.container.config.keep_days == 90

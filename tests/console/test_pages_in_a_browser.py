@@ -11,12 +11,12 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
 from console.page_files import FOLDER, SHARED
-from tests.browser.conftest import Windows
-from tests.console.browser import PAGES, PHONE, browser, go, open_console, shop, take_screenshot, windows
+from tests.browser_windows import Windows
+from tests.console.browser import PAGES, PHONE, go, open_console, shop, take_screenshot
 from tests.stories.conftest import BotEnvironment
 from tests.waiting import until
 
-__all__ = ["browser", "shop", "windows"]
+__all__ = ["shop"]
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 MAX_BYTES = 250_000  # of a page, gzipped

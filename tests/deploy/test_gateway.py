@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.bot_process import free_port
+from tests.ports import free_port
 from tests.waiting import SECONDS, until
 from tests.wechat.recording_listener import QUICK, RecordedAccount, RecordingListener, settings
 from wechat.assistant import Assistant
@@ -222,6 +222,8 @@ async def test_plaintext_on_request(launch: Launch) -> None:
         ({"WECHATY_PUPPET": ""}, "WECHATY_PUPPET is not set"),
         ({"WECHATY_TOKEN": ""}, "WECHATY_TOKEN is not set"),
         ({"PORT": "http"}, "PORT is not a port number"),
+        ({"KEEPALIVE": "0"}, "KEEPALIVE is not a number of seconds from 1 to 3600"),
+        ({"KEEPALIVE": "10s"}, "KEEPALIVE is not a number of seconds from 1 to 3600"),
         ({"WECHATY_PUPPET": "wechaty-puppet-nobody"}, "Cannot find package 'wechaty-puppet-nobody'"),
         ({"WECHATY_PUPPET": "wechaty-puppet"}, "wechaty-puppet exports no puppet"),
     ],

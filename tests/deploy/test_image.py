@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from tests.bot_process import ROOT, free_port
+from tests.bot_process import ROOT
+from tests.ports import free_port
 from tests.waiting import SECONDS
 from version import VERSION
 
@@ -35,7 +36,7 @@ class Builder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.environment = os.environ | {"STORAGE_DRIVER": "vfs", "BUILDAH_ISOLATION": "chroot"}
+        self.environment = os.environ | {"BUILDAH_ISOLATION": "chroot"}
         self.options = ("--root", str(folder / "storage"), "--runroot", str(folder / "run"))
 
     def command(self, *arguments: str | Path) -> list[str]:
@@ -77,7 +78,7 @@ def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def container(builder: Builder) -> str:
     return builder("from", "--pull-never", "localhost/wxbot").stdout.strip()
 

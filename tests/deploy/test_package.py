@@ -18,12 +18,13 @@ import aiohttp
 import pytest
 from packaging.requirements import Requirement
 
-from tests.bot_process import ROOT, free_port
+from tests.bot_process import ROOT
+from tests.ports import free_port
 from tests.waiting import SECONDS
 from version import VERSION
 
 pytest.importorskip("hatchling")
-pytestmark = pytest.mark.timeout(600)  # CI installs all dependencies
+pytestmark = pytest.mark.timeout(600)
 
 
 def _run(*command: str | Path, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
@@ -52,25 +53,20 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def wxbot(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The installed command. CI installs its dependencies; elsewhere those of this environment are used, to save a
-    minute.
+    """The installed command.
+
+    The libraries are those of this environment: the image's tests install them from the lock, which is made from the
+    same list.
     """
     home = tmp_path_factory.mktemp("venv")
     venv.create(home, with_pip=True)
-    lent = not os.environ.get("CI")
     python = home / "bin/python"
-    if lent:
-        site = next(home.glob("lib/python*/site-packages"))
-        (site / "lent.pth").write_text(sysconfig.get_path("purelib"))
-    installed = _run(
-        python, "-m", "pip", "install", "--quiet", *(["--no-deps"] if lent else []), wheel, cwd=home, **_proxies()
-    )
+    site = next(home.glob("lib/python*/site-packages"))
+    (site / "libraries.pth").write_text(sysconfig.get_path("purelib"))
+    install = ("-m", "pip", "install", "--quiet", "--no-compile", "--no-deps")
+    installed = _run(python, *install, wheel, cwd=home)
     assert installed.returncode == 0, installed.stderr
     return home / "bin/wxbot"
-
-
-def _proxies() -> dict[str, str]:
-    return {k: v for k, v in os.environ.items() if k.lower().endswith("_proxy") or k.startswith(("PIP_", "SSL_"))}
 
 
 def test_wheel_contains_data_files(wheel: Path) -> None:

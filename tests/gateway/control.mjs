@@ -30,7 +30,7 @@ export function commands ({ world, puppet, faults, stream }) {
     tap: (args) => rooms.tap(world, args),
     topic: (args) => rooms.setTopic(world, args),
     invite_bot: (args) => rooms.inviteBot(world, args),
-    say: (args) => messages.say(world, args),
+    say: (args) => ({ ...messages.say(world, args), connected: stream.connected }),
     recall: (args) => messages.recall(world, args),
     burst: (args) => messages.burst(world, args),
     setup: (args) => world.journal.batch(() => setup(world, args)),

@@ -14,7 +14,9 @@ import { Faults } from './faults.mjs'
 import { Journal } from './journal.mjs'
 import { WeChatPuppet } from './puppet.mjs'
 import { World } from './world.mjs'
+import { closeDeadConnections } from '../../deploy/gateway/keepalive.mjs'
 
+closeDeadConnections() // as in the gateway of deploy/: tests kill clients
 console.log = console.info = console.error // standard output is for the ready line only
 
 // Not exported by the package, but the only place that holds the event stream; a file URL imports the same module.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,19 +20,12 @@ from app.container import Container
 from models.flows import FlowRun
 from sandbox.systems import Systems, start_systems
 from sandbox.world.model import Kind
+from tests.stories.conftest import BotEnvironment
 from tests.stories.service import Chats
 
 ROOT = Path(__file__).parent.parent.parent
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLw0hBc7Bqyj8ZCY="
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-def free_port() -> int:
-    """Return an unused port."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 async def runs(container: Container) -> list[str]:
@@ -49,7 +41,7 @@ def shipped_config(systems: Systems, port: int) -> dict[str, Any]:
 
 
 def api_section(port: int) -> dict[str, Any]:
-    """Return the `api` section of a bot whose URLs are reachable."""
+    """Return the `api` section of a bot with reachable URLs."""
     return {"port": port, "public_url": f"http://127.0.0.1:{port}"}
 
 
@@ -138,3 +130,11 @@ async def never_respond(*_given: object) -> int:
 def told(env: Chats, who: str = "店长") -> list[str]:
     """Return all messages of the assistant to a person."""
     return [message.text for message in env.seen(who) if message.kind is Kind.TEXT]
+
+
+async def reload(env: BotEnvironment, **config: Any) -> Any:
+    """Change the config and reload it; return the REST response."""
+    env.extra = {**env.extra, **config}
+    status, answer, _ = await env.call("POST", "/wxbot/config/reload")
+    assert status == 200, answer
+    return answer

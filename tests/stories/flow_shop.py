@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.stories.business import api_section, free_port, serving
+from tests.ports import free_port
+from tests.stories.business import api_section, serving
 
 Reply = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -37,14 +38,7 @@ async def shop() -> AsyncIterator[Shop]:
         yield one
 
 
-def flow(*steps: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """Return a flow that everybody may start with 开始."""
-    return {"name": "试", "start": ["开始"], "allow": "everyone", "steps": list(steps), **more}
-
-
-CALL = {"call": {"system": "shop", "path": "/orders", "body": {"n": 1}, "into": "order"}}
 WAIT = {"wait": {"callback": "result", "hours": 1, "expect": {"status": "success"}}}
-HAND_OUT = {"call": {"system": "shop", "path": "/orders", "body": {"callback": "{callback_url}"}, "into": "order"}}
 
 
 def with_shop(shop: Shop, *flows: dict[str, Any], **section: Any) -> dict[str, Any]:

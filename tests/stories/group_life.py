@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
+import segno
+from PIL import Image
 from sqlmodel import select
 
 from models.durable import Action
@@ -81,3 +84,50 @@ async def wait_for_group(env: BotEnvironment, qun: dict[str, Any]) -> None:
     env.say("宋公明", "/群信息", qun["room"])
     await until(lambda: len(texts(env, "宋公明", qun["room"], "群编号：")) > before, "the owner is answered")
     await env.wait_idle()
+
+
+async def group_with(env: BotEnvironment, *people: str) -> dict[str, Any]:
+    """A group with some members."""
+    qun: dict[str, Any] = await env.make_group()
+    if people:
+        add_members(env, qun, *people)
+        for one in people:
+            await wait_for_state(env, qun, one, "joined")
+    await env.wait_idle()
+    return qun
+
+
+async def asks(env: BotEnvironment, who: str, words: str, where: str = "bot", mentions: tuple[str, ...] = ()) -> str:
+    """Send a command; return the one message in reply."""
+    before = len(texts(env, who, where))
+    env.say(who, words, where, mentions)
+    await until(lambda: len(texts(env, who, where)) > before, f"{words} is answered")
+    await env.wait_idle()
+    received = texts(env, who, where)[before:]
+    assert len(received) == 1, received
+    return received[0]
+
+
+async def guarded(env: BotEnvironment) -> dict[str, Any]:
+    """A group with 黑旋风."""
+    qun: dict[str, Any] = await env.make_group()
+    add_members(env, qun, "黑旋风")
+    await wait_for_state(env, qun, "黑旋风", "joined")
+    return qun
+
+
+def picture(words: str | None) -> bytes:
+    """Return a PNG with or without a QR code."""
+    out = io.BytesIO()
+    if words is None:
+        Image.effect_mandelbrot((300, 300), (-3, -2.5, 2, 2.5), 50).save(out, "PNG")
+    else:
+        segno.make(words, micro=False).save(out, kind="png", scale=6)
+    return out.getvalue()
+
+
+async def warnings(env: BotEnvironment, qun: dict[str, Any], who: str = "黑旋风") -> int:
+    """Return a person's number of warnings."""
+    await wait_for_group(env, qun)
+    record = await record_of(env, qun, who)
+    return record.warnings if record else 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
@@ -13,14 +12,14 @@ import pytest
 
 from sandbox.wecom.groups import GroupService
 from tests.stories.official_shop import ACCOUNT, Shop
-from tests.waiting import SECONDS
+from tests.waiting import until
 from wechat.directory import CachedDirectory
 
 OWNER = "SongGongMing"
 
 
 class GroupShop(Shop):
-    """A bot whose assistant has a pool of groups."""
+    """A bot with an assistant that has a pool of groups."""
 
     groups: GroupService
     overflow = False
@@ -38,9 +37,14 @@ class GroupShop(Shop):
 
     async def until_shown(self, path: str, key: str, check: Callable[[Any], bool]) -> Any:
         """Wait until what the API shows under this key is as it should be."""
-        async with asyncio.timeout(SECONDS):
-            while not check(shown := (await self.request("GET", path))[1][key]):  # noqa: ASYNC110 - over HTTP
-                await asyncio.sleep(0.1)
+        shown: Any = None
+
+        async def is_right() -> bool:
+            nonlocal shown
+            shown = (await self.request("GET", path))[1][key]
+            return check(shown)
+
+        await until(is_right, lambda: f"{path} shows {shown}")
         return shown
 
     async def until_members(self, count: int) -> None:
@@ -65,7 +69,7 @@ class GroupShop(Shop):
 async def group_shop(
     tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[GroupShop]:
-    monkeypatch.setattr("wecom.groups.LAGS", (0.0, 0.5, 1.0, 2.0, 5.0))
+    monkeypatch.setattr("wecom.groups.REREAD_DELAYS", (0.0, 0.5, 1.0, 2.0, 5.0))
     monkeypatch.setattr("wecom.account.CachedDirectory", partial(CachedDirectory, 0.4))
     shop = GroupShop(tmp_path)
     shop.overflow = getattr(request, "param", False)

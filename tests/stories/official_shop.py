@@ -172,7 +172,7 @@ def text(message: dict[str, Any]) -> str:
 
 @pytest.fixture
 async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
-    """A shop with keywords and questions, whose office is always open."""
+    """A shop with keywords and questions; its office is always open."""
     shop = await Shop(tmp_path).open(**rules(tmp_path))
     yield shop
     await shop.close()

@@ -10,6 +10,8 @@ from tests.stories.conftest import BotEnvironment, MakeEnv
 from tests.waiting import until
 
 STAFF_ROOM = "客服值班群"
+HANDOFF = "正在为您转接人工客服，请稍候。"
+CLOSED = "本次人工服务已结束。请回复 1–5 为本次服务打分，5 分为非常满意。"
 MARKER = {"equals": "好了吗", "reply": "好了。"}  # conversations are handled in order, so this reply comes last
 
 
@@ -49,7 +51,7 @@ async def known(env: BotEnvironment, room_id: str) -> None:
 
 
 def service(**more: Any) -> dict[str, Any]:
-    """Return a customer_service section whose office is always open."""
+    """Return a customer_service section with an office that is always open."""
     always = {"days": "mon-sun", "from": "00:00", "to": "24:00"}
     return {"keywords": [MARKER], "handoff": {"hours": always, **more.pop("handoff", {})}, **more}
 
@@ -60,6 +62,13 @@ async def with_staff_room(make_env: MakeEnv, **more: Any) -> tuple[BotEnvironmen
     room = staff_room(env)
     await known(env, room)
     return env, room
+
+
+async def ask_person(env: BotEnvironment, room: str, who: str = "黑旋风", number: int = 1) -> None:
+    """Open a ticket for a person."""
+    env.say(who, "人工")
+    await env.receives("宋公明", f"【#{number} {who}】请求人工服务", room)
+    await env.receives(who, HANDOFF)
 
 
 async def with_ticket(make_env: MakeEnv, **more: Any) -> tuple[BotEnvironment, str]:

@@ -17,7 +17,7 @@ HOURS = "我们每天 9:00-18:00 营业。"
 
 @pytest.fixture
 async def env(official: Start, tmp_path: Path) -> AsyncIterator[GatewayEnvironment]:  # noqa: F811
-    """A group of three, in which the assistant has a name of its own."""
+    """A group of three in which the assistant has an alias."""
     gateway = await official(tls=False)
     for id, name in (("wxid_song", "宋公明"), ("wxid_zhi", "智多星"), ("wxid_admin", "店长"), ("wxid_xuan", "黑旋风")):
         await gateway.contact(id, name)

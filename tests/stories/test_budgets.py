@@ -1,4 +1,4 @@
-"""Limits per person: nobody can monopolise the assistant."""
+"""Limits per person: no one can monopolise the assistant."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from typing import Any
 
 from sandbox.world.model import ChatMessage
 from tests.stories.conftest import BotEnvironment, MakeEnv
-from tests.stories.service import MARKER, known, replies_to, service, staff_room, words
-from tests.stories.test_support_handover import ask_person
+from tests.stories.service import MARKER, ask_person, known, replies_to, service, staff_room, words
 from tests.waiting import until
 
 KEYWORDS = [{"contains": "价格", "reply": "请看价目表。"}, {"equals": "营业时间", "reply": "9:00-18:00"}]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-import sys
 from collections.abc import AsyncIterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -19,11 +18,13 @@ from config.texts import Texts
 from sandbox.systems import Systems, call_back
 from sandbox.world.model import Kind
 from sandbox.world.world import ADMIN, World
-from tests.stories.business import ROOT, Receiver, free_port, receiving, shipped_config, stand_ins
+from tests.ports import free_port
+from tests.preloaded import PreloadedProcess, start_bot
+from tests.stories.business import Receiver, receiving, shipped_config, stand_ins
 from tests.stories.conftest import ACCOUNT
 from tests.waiting import SECONDS, until
 
-STILL_CALLING = Texts().flow_still_calling  # said of a call that takes over 5 s, as every call does on a slow machine
+STILL_CALLING = Texts().flow_still_calling  # sent for calls longer than 5 s, which may be all of them on a slow machine
 
 
 class Process:
@@ -32,16 +33,12 @@ class Process:
     def __init__(self, config: Path, port: int) -> None:
         self._config = config
         self._url = f"http://127.0.0.1:{port}"
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: PreloadedProcess | None = None
 
     async def start(self) -> None:
         """Start it and wait until it is ready."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("WXBOT_")}
-        with (self._config.with_suffix(".log")).open("ab") as stderr:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, str(ROOT / "bot.py"), "--config", str(self._config), cwd=ROOT, stderr=stderr,
-                stdout=asyncio.subprocess.DEVNULL, env=environment,
-            )  # fmt: skip
+        self._process = await start_bot(self._config, self._config.with_suffix(".log"), environment)
         async with asyncio.timeout(SECONDS), aiohttp.ClientSession() as http:
             while not await self._is_ready(http):
                 assert self._process.returncode is None, self._config.with_suffix(".log").read_text()
@@ -79,7 +76,7 @@ class FlowScenario:
         self.world.chats.say(ADMIN, self.me, words)
 
     def told(self) -> list[str]:
-        """Return the messages to 店长, without duplicates after a crash, and without what is said of slow calls."""
+        """Return the messages to 店长, without duplicates after a crash and without notices of slow calls."""
         lines = [m for m in self.world.chats.history(ADMIN, self.me, limit=1000) if m.sender == self.me]
         texts = dict.fromkeys(m.text for m in lines if m.kind is Kind.TEXT)
         return [text for text in texts if text != STILL_CALLING]

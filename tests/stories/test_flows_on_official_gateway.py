@@ -18,7 +18,7 @@ ADMIN = "wxid_admin"
 
 
 async def received(gateway: OfficialGateway, answer: str) -> list[str]:
-    """Wait for a message to 店长; return all texts so far, without what is said of a slow call."""
+    """Wait for a message to 店长; return all texts so far, without notices of slow calls."""
     count = 0
     while True:
         sent = [message["text"] for message in await gateway.wait_sent(count + 1, ADMIN)]
@@ -32,7 +32,7 @@ async def test_device_flow_completes(official: Start, tmp_path: Path) -> None:  
     await gateway.contact(ADMIN, "店长", friend=False)
     async with stand_ins() as systems, receiving() as receiver:
         config = {name: section for name, section in shipped_config(systems, 0).items() if name != "api"}
-        bot = BotProcess(tmp_path, gateway, admins=[ADMIN], webhooks=[receiver.config], **config)
+        bot = BotProcess(tmp_path, gateway, preloaded=True, admins=[ADMIN], webhooks=[receiver.config], **config)
         try:
             await bot.start()
             await bot.ready()

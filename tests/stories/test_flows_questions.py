@@ -10,9 +10,10 @@ import stamina
 from aiohttp import web
 
 from models.flows import FlowRun
+from tests.services.flow_parts import CALL, HAND_OUT, flow
 from tests.stories.business import runs, told
 from tests.stories.conftest import BotEnvironment, MakeEnv
-from tests.stories.flow_shop import CALL, HAND_OUT, WAIT, Shop, flow, shop, with_shop
+from tests.stories.flow_shop import WAIT, Shop, shop, with_shop
 from tests.waiting import until
 
 __all__ = ["shop"]

@@ -8,7 +8,8 @@ import aiohttp
 import pytest
 
 from sandbox.systems import SystemRequest, Systems, call_back
-from tests.stories.business import Receiver, free_port, receiving, runs, shipped_config, stand_ins, told
+from tests.ports import free_port
+from tests.stories.business import Receiver, receiving, runs, shipped_config, stand_ins, told
 from tests.stories.conftest import BotEnvironment, MakeEnv
 from tests.stories.official_environment import AnyEnvironment, MakeAny, make_any
 from tests.waiting import until

@@ -62,7 +62,7 @@ async def test_rooms_without_free_seats_are_not_opened(make_env: MakeEnv) -> Non
 
 @pytest.mark.parametrize("room", [True, False])
 async def test_wechat_capacity_below_the_configured_one(make_env: MakeEnv, room: bool) -> None:
-    """Concurrent requests that find it full go on to the next room, if that is allowed."""
+    """Concurrent requests that find it full continue with the next room, if that is allowed."""
     env = await make_env(groups={"overflow": room})
     env.world.rules.capacity = 5
     qun = await env.make_group()
@@ -72,7 +72,7 @@ async def test_wechat_capacity_below_the_configured_one(make_env: MakeEnv, room:
 
 
 async def test_direct_limit_reached_meanwhile_reports_invited(make_env: MakeEnv) -> None:
-    """People whom WeChat invites because others joined meanwhile are reported as invited."""
+    """People whom WeChat invites because others joined first are reported as invited."""
     env = await make_env(groups={"direct_add_limit": 4})
     env.world.rules.direct_limit = 4
     qun = await env.make_group()

@@ -156,7 +156,7 @@ async def test_unreadable_member_is_welcomed(env: GroupEnvironment) -> None:
 
 
 async def test_mention_of_everyone_names_nobody(env: GroupEnvironment) -> None:
-    """A mention of everyone names nobody; an unreadable member is reported."""
+    """A mention of everyone selects no one; an unreadable member is reported."""
     await env.command("/踢 @所有人\u2005", mentions=["notify@all"])
     await env.receives("群里没有找到“所有人”。")
     await env.gateway.room(env.room, members=[*(await env.shown())["memberIdList"], "wxid_ghost"])
@@ -166,7 +166,7 @@ async def test_mention_of_everyone_names_nobody(env: GroupEnvironment) -> None:
 
 
 async def test_person_pardoned_before_the_retry_stays(env: GroupEnvironment) -> None:
-    """The first removal fails, and the person is forgiven before the retry."""
+    """The first removal fails, and the person is taken off the blacklist before the retry."""
     await env.gateway.fault("roomDel", "ignore", times=1)
     for _ in range(3):
         await env.gateway.say("wxid_xuan", room=env.room, kind="card", card="wxid_admin")
@@ -192,7 +192,7 @@ async def test_assistant_is_removed_and_added_again(env: GroupEnvironment) -> No
 
 async def test_permissions_follow_the_current_owner(env: GroupEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
     """The gateway does not report the transfer. The former owner loses the owner's rights with the next command."""
-    monkeypatch.setattr(group_owners, "READING_HOLDS", timedelta(0))
+    monkeypatch.setattr(group_owners, "OWNER_MAX_AGE", timedelta(0))
     await env.command("/群信息")
     await env.receives("群编号：100001")
     await env.gateway.room(env.room, owner="wxid_xuan", dirty=False)

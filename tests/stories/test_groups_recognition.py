@@ -11,8 +11,7 @@ from sqlmodel import select
 from models.groups import DailyCount, MemberState
 from services.groups.membership_rows import membership_of
 from tests.stories.conftest import BotEnvironment
-from tests.stories.group_life import members, qun_of, texts
-from tests.stories.test_groups_commands import asks, group
+from tests.stories.group_life import asks, group_with, members, qun_of, texts
 
 PROPOSED = "请发送“/认领 1”"
 
@@ -39,7 +38,7 @@ async def joins(env: BotEnvironment) -> list[Any]:
 
 
 async def test_room_with_new_id_is_used_after_confirmation(env: BotEnvironment) -> None:
-    qun = await group(env, "黑旋风", "九纹龙")
+    qun = await group_with(env, "黑旋风", "九纹龙")
     before, welcomes = await joins(env), len(texts(env, "宋公明", qun["room"], "欢迎 @"))
     await with_other_ids(env)
     told = await env.receives("店长", PROPOSED)
@@ -67,7 +66,7 @@ async def test_room_with_new_id_is_used_after_confirmation(env: BotEnvironment) 
 
 
 async def test_rejected_room_is_not_proposed_again(env: BotEnvironment) -> None:
-    qun = await group(env)
+    qun = await group_with(env)
     await with_other_ids(env)
     await env.receives("店长", PROPOSED)
     assert await asks(env, "店长", "/认领 1 否") == "好的，#1 不是原来的群。"
@@ -78,8 +77,8 @@ async def test_rejected_room_is_not_proposed_again(env: BotEnvironment) -> None:
 
 
 async def test_room_of_other_people_is_not_proposed(env: BotEnvironment) -> None:
-    """Nor one whose owner is another person, or one of two that look alike."""
-    await group(env, "黑旋风")
+    """A room of another owner is not recognised, nor one of two similar rooms."""
+    await group_with(env, "黑旋风")
     look = "update membership set name = name || '某' where name not in ('宋公明')"
     await with_other_ids(env, look)
     assert await env.bot.container.recognition.propose_rooms(env.accounts[0]) == 0
@@ -87,7 +86,7 @@ async def test_room_of_other_people_is_not_proposed(env: BotEnvironment) -> None
 
 
 async def test_two_similar_rooms_are_not_proposed(env: BotEnvironment) -> None:
-    qun = await group(env)
+    qun = await group_with(env)
     people = [env.id(one) for one in ("宋公明", "智多星")]
     twin = env.world.rooms.create(env.id("bot"), people, qun["topic"])
     await with_other_ids(env)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from functools import partial
 
 import pytest
 from sqlmodel import select
@@ -13,22 +14,10 @@ from sqlmodel import select
 from models.durable import EventState, InboxEvent
 from tests.stories.conftest import BotEnvironment, MakeEnv
 from tests.stories.group_life import add_members, audit, state_of, texts, wait_for_state
+from tests.stories.unannounced_friends import LOST, befriend_without_event, membership_at, no_caching
 from tests.waiting import until
 
-LOST = {"lost": 1.0}
-
-
-@pytest.fixture(autouse=True)
-def no_caching(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("LIST_HOLDS", "EVENT_HOLDS"):
-        monkeypatch.setattr(f"services.groups.roster_refresh.{name}", timedelta(0))
-
-
-async def _membership(env: BotEnvironment, path: str) -> dict[str, Any]:
-    status, answer, _ = await env.call("GET", path)
-    assert status == 200, answer
-    row: dict[str, Any] = answer["membership"]
-    return row
+__all__ = ["no_caching"]
 
 
 async def test_pending_request_by_name_merges_with_token_request(env: BotEnvironment) -> None:
@@ -38,11 +27,11 @@ async def test_pending_request_by_name_merges_with_token_request(env: BotEnviron
     path = headers["Location"]
     env.world.people.ask(env.id("九纹龙"), env.id("bot"), f"入群 {qun['token']}")
     await wait_for_state(env, qun, "九纹龙", "joined")
-    row = await _membership(env, path)
+    row = await membership_at(env, path)
     assert (row["id"], row["member"], row["state"]) == (int(path.rsplit("/", 1)[1]), "九纹龙", "joined")
     assert (await env.call("DELETE", path))[0] == 204
     assert env.id("九纹龙") not in env.room(qun["room"]).members
-    assert (await _membership(env, path))["state"] == "removed"
+    assert (await membership_at(env, path))["state"] == "removed"
 
 
 async def test_pending_person_added_by_others_has_joined(env: BotEnvironment) -> None:
@@ -54,17 +43,17 @@ async def test_pending_person_added_by_others_has_joined(env: BotEnvironment) ->
     status, answer, after = await env.join(qun["token"], env.id("九纹龙"))
     assert (status, answer) == (200, {"membership_join_response": {"approved": "ok"}})
     for path in (before["Location"], after["Location"]):
-        assert (await _membership(env, path))["state"] == "joined"
+        assert (await membership_at(env, path))["state"] == "joined"
     env.world.rooms.leave(env.id("九纹龙"), qun["room"])
     await wait_for_state(env, qun, "九纹龙", "left")
-    assert (await _membership(env, before["Location"]))["state"] == "left"
+    assert (await membership_at(env, before["Location"]))["state"] == "left"
 
 
 async def test_withdrawn_request_is_not_executed(env: BotEnvironment) -> None:
     qun = await env.make_group()
     _, _, headers = await env.join(qun["token"], "九纹龙")
     assert (await env.call("DELETE", headers["Location"]))[0] == 204
-    assert (await _membership(env, headers["Location"]))["state"] == "refused"
+    assert (await membership_at(env, headers["Location"]))["state"] == "refused"
     env.world.people.ask(env.id("九纹龙"), env.id("bot"), "你好")
     await env.receives("九纹龙", "有什么可以帮您")
     await env.wait_idle()
@@ -75,7 +64,7 @@ async def test_direct_join_can_be_removed_by_its_location(env: BotEnvironment) -
     qun = await env.make_group()
     addresses = {(await env.join(qun["token"], "黑旋风"))[2]["Location"] for _ in range(2)}
     (path,) = addresses
-    assert (await _membership(env, path))["state"] == "joined"
+    assert (await membership_at(env, path))["state"] == "joined"
     assert (await env.call("DELETE", path))[0] == 204
     assert env.id("黑旋风") not in env.room(qun["room"]).members
 
@@ -93,26 +82,32 @@ async def test_leave_without_event_is_detected(env: BotEnvironment) -> None:
     await until(lambda: len(texts(env, "宋公明", qun["room"], "欢迎 @黑旋风")) == 2, "a new join is welcomed")
 
 
-async def test_late_leave_event_does_not_affect_a_later_request(env: BotEnvironment) -> None:
-    """It does not affect a later request, counts once, and nobody is invited twice."""
+async def test_late_leave_event_does_not_affect_a_later_request(
+    env: BotEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not affect a later request, counts once, and no one is invited twice."""
     qun = await env.make_group()
     await env.join(qun["token"], "黑旋风")
     crowd = [env.add_person(f"路人{i}") for i in range(38)]
     env.world.rooms.let_in(env.room(qun["room"]), crowd, env.id("bot"))
     await env.wait_idle()
-    env.world.faults.event("room-leave", late=1.0, late_ms=4000)
     env.world.faults.event("dirty", **LOST)
-    env.world.rooms.leave(env.id("黑旋风"), qun["room"])
+    late: list[Callable[[], None]] = []
+    send = env.world.accounts.emit_room
+    with monkeypatch.context() as patch:
+        patch.setattr(env.world.accounts, "emit_room", lambda *event, **kw: late.append(partial(send, *event, **kw)))
+        env.world.rooms.leave(env.id("黑旋风"), qun["room"])
     status, _, headers = await env.join(qun["token"], "黑旋风")
     assert (status, await state_of(env, qun, "黑旋风")) == (202, "invited")
+    for event in late:
+        event()
     told = select(InboxEvent).where(InboxEvent.kind == "room-leave", InboxEvent.state == EventState.DONE)
 
     async def handled() -> bool:
         return await env.bot.container.store.read(lambda s: s.exec(told).first()) is not None
 
-    assert not await handled()
-    await until(handled, lambda: "the leave is told")
-    assert (await _membership(env, headers["Location"]))["state"] == "invited"
+    await until(handled, "the leave is handled")
+    assert (await membership_at(env, headers["Location"]))["state"] == "invited"
     assert (await env.join(qun["token"], "黑旋风"))[0] == 202
     assert len([m for m in env.seen("黑旋风") if m.kind == "invitation"]) == 1
     assert [day.leaves for day in await env.bot.container.daily_stats.days(qun["number"], 1)] == [1]
@@ -122,7 +117,7 @@ async def test_outdated_member_list_removes_nobody(env: BotEnvironment, monkeypa
     """Right after a join, the event counts, not the outdated list."""
     qun = await env.make_group()
     await env.join(qun["token"], "黑旋风")
-    monkeypatch.setattr("services.groups.roster_refresh.EVENT_HOLDS", timedelta(minutes=1))
+    monkeypatch.setattr("services.groups.roster_refresh.EVENT_MAX_AGE", timedelta(minutes=1))
     adds = len(await audit(env, "add"))
     env.world.faults.call("RoomPayload", "fail")
     assert (await env.join(qun["token"], "黑旋风"))[0] == 200
@@ -136,7 +131,7 @@ async def test_removing_a_person_who_left(env: BotEnvironment) -> None:
     env.world.faults.event("dirty", **LOST)
     env.world.rooms.leave(env.id("黑旋风"), qun["room"])
     assert (await env.call("DELETE", headers["Location"]))[0] == 204
-    assert (await _membership(env, headers["Location"]))["state"] == "left"
+    assert (await membership_at(env, headers["Location"]))["state"] == "left"
 
 
 async def test_accepted_invitation_without_event_is_detected(env: BotEnvironment) -> None:
@@ -153,7 +148,7 @@ async def test_accepted_invitation_without_event_is_detected(env: BotEnvironment
     env.world.joins.tap(env.id("黑旋风"), card.data["invitation"])
     status, answer, _ = await env.join(qun["token"], "黑旋风")
     assert (status, answer["membership_join_response"]) == (200, {"approved": "ok"})
-    assert (await _membership(env, headers["Location"]))["state"] == "joined"
+    assert (await membership_at(env, headers["Location"]))["state"] == "joined"
 
 
 async def test_changes_during_downtime_are_detected_on_request(env: BotEnvironment) -> None:
@@ -187,56 +182,13 @@ async def test_slow_addition_is_given_up(env: BotEnvironment) -> None:
     await wait_for_state(env, qun, "黑旋风", "adding")
     env.ahead = 8 * 86400.0
     await env.bot.container.membership_states.expire()
-    assert (await _membership(env, headers["Location"]))["state"] == "expired"
+    assert (await membership_at(env, headers["Location"]))["state"] == "expired"
     assert (await asking)[0] == 200
-    assert (await _membership(env, headers["Location"]))["state"] == "joined"
-
-
-async def befriend_without_event(env: BotEnvironment, who: str) -> None:
-    await env.wait_idle()
-    env.world.faults.event("*", **LOST)
-    env.world.people.befriend(env.id(who), env.id("bot"))
-
-
-async def test_friend_without_event_may_be_owner(env: BotEnvironment) -> None:
-    body = {"code": "1", "owner": "九纹龙", "assistant": "weimi1001"}
-    status, answer, _ = await env.call("POST", "/wxbot/qun", body)
-    assert (status, answer["error"]["code"]) == (404, 2003)
-    await befriend_without_event(env, "九纹龙")
-    assert (await env.call("POST", "/wxbot/qun", body))[0] == 201
-
-
-async def test_friend_without_event_is_added_to_all_pending_groups(env: BotEnvironment) -> None:
-    first, second = await env.make_group("1"), await env.make_group("2")
-    assert (await env.join(first["token"], "九纹龙"))[0] == 202
-    await befriend_without_event(env, "九纹龙")
-    assert (await env.join(second["token"], "九纹龙"))[0] == 200
-    await wait_for_state(env, first, "九纹龙", "joined")
-
-
-async def test_friend_without_event_can_be_messaged(env: BotEnvironment) -> None:
-    body = {"assistant": "weimi1001", "to": "九纹龙", "text": "您好"}
-    assert (await env.call("POST", "/wxbot/message", body))[0] == 404
-    await befriend_without_event(env, "九纹龙")
-    assert (await env.call("POST", "/wxbot/message", body))[0] == 202
-    await env.receives("九纹龙", "您好")
-
-
-async def test_hanging_contact_list_answers_from_known_contacts(env: BotEnvironment) -> None:
-    """The contact list hangs: the request is answered from known contacts."""
-    qun = await env.make_group()
-    env.timing = replace(env.timing, look=0.2)
-    await env.restart_bot()
-    env.world.faults.call("ContactList", "hang")
-    assert (await env.join(qun["token"], "九纹龙"))[0] == 202
-    env.world.faults.clear()
-    env.world.faults.call("ContactList", "fail")
-    status, answer, _ = await env.call("POST", "/wxbot/qun", {"code": "2", "owner": "九纹龙", "assistant": "weimi1001"})
-    assert (status, answer["error"]["code"]) == (404, 2003)
+    assert (await membership_at(env, headers["Location"]))["state"] == "joined"
 
 
 async def test_repeated_request_of_a_joined_person_has_no_effect(env: BotEnvironment) -> None:
-    """A pending request of a person who has joined meanwhile has no further effect."""
+    """A pending request of a person who has since joined has no further effect."""
     qun = await env.make_group()
     _, _, headers = await env.join(qun["token"], "九纹龙")
     await befriend_without_event(env, "九纹龙")
@@ -244,26 +196,12 @@ async def test_repeated_request_of_a_joined_person_has_no_effect(env: BotEnviron
     assert (await env.join(qun["token"], "九纹龙"))[0] == 200
 
     async def told() -> bool:
-        return bool((await _membership(env, headers["Location"]))["state"] == "joined")
+        return bool((await membership_at(env, headers["Location"]))["state"] == "joined")
 
     await until(told, lambda: "the promise is kept")
     await env.bot.container.memberships.became_friend("weimi1001", env.id("九纹龙"))
     await env.wait_idle()
     assert len(texts(env, "宋公明", qun["room"], "欢迎 @九纹龙")) == 1
-
-
-async def test_lost_friendship_without_event_is_pending(env: BotEnvironment) -> None:
-    """The person deleted the assistant, without an event: pending until they are friends again."""
-    qun = await env.make_group()
-    env.world.faults.event("dirty", **LOST)
-    env.world.people.forget(env.id("黑旋风"), env.id("bot"))
-    assert env.bot.assistants[0].directory.contacts[env.id("黑旋风")].friend
-    status, answer, headers = await env.join(qun["token"], "黑旋风")
-    assert (status, answer["membership_join_response"]["approved"]) == (202, "pending")
-    assert (await env.join(qun["token"], "黑旋风"))[2]["Location"] == headers["Location"]
-    env.world.people.ask(env.id("黑旋风"), env.id("bot"), "又来了")
-    await wait_for_state(env, qun, "黑旋风", "joined")
-    assert (await _membership(env, headers["Location"]))["state"] == "joined"
 
 
 async def test_request_withdrawn_while_rate_limited_is_not_executed(make_env: MakeEnv) -> None:
@@ -279,7 +217,7 @@ async def test_request_withdrawn_while_rate_limited_is_not_executed(make_env: Ma
     assert (await env.call("DELETE", paths["李逵"]))[0] == 204
     await wait_for_state(env, qun, people["石秀"], "joined")
     assert people["李逵"] not in env.room(qun["room"]).members
-    assert (await _membership(env, paths["李逵"]))["state"] == "refused"
+    assert (await membership_at(env, paths["李逵"]))["state"] == "refused"
     assert not texts(env, "李逵", words="没能拉您进群")
 
 
@@ -298,4 +236,4 @@ async def test_request_withdrawn_during_the_call_is_undone(env: BotEnvironment) 
     await until(added, lambda: "WeChat did not let them in")
     await env.wait_idle()
     assert env.id("九纹龙") not in env.room(qun["room"]).members
-    assert (await _membership(env, headers["Location"]))["state"] == "removed"
+    assert (await membership_at(env, headers["Location"]))["state"] == "removed"

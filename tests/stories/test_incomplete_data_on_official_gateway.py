@@ -49,7 +49,7 @@ async def group(env: GatewayEnvironment) -> str:
 
 
 async def state_of(env: GatewayEnvironment, contact_id: str) -> str:
-    """How the person's membership stands."""
+    """Return the state of the person's membership."""
     wanted = select(Membership).where(Membership.contact_id == contact_id)
     row = await env.bot.container.store.read(lambda s: s.exec(wanted).first())
     return row.state if row else ""
@@ -144,7 +144,7 @@ async def test_listed_contacts_are_friends_when_flags_are_missing(
 
 async def test_accepted_person_is_a_friend_whatever_the_payload_says(env: GatewayEnvironment) -> None:
     await env.gateway.friend_request("wxid_wen", "你好")
-    await env.gateway.fault("friendshipAccept", "ignore")  # the gateway answers well, and never says: a friend
+    await env.gateway.fault("friendshipAccept", "ignore")  # the payload never shows them as a friend
     await env.gateway.wait_sent(1, "wxid_wen")
     directory = env.bot.container.accounts.get(ACCOUNT).directory
     await until(lambda: directory.contacts["wxid_wen"].friend, "a friend")
@@ -170,7 +170,7 @@ async def test_topic_normalised_by_wechat_is_recognised(env: GatewayEnvironment)
 
 
 async def test_announcement_that_cannot_be_read_back_is_unconfirmed(env: GatewayEnvironment) -> None:
-    """It is said to be done and not confirmed, and is not published again."""
+    """It is reported as done but unconfirmed, and is not published again."""
     room = await group(env)
     await env.gateway.set(announcements=False)
     await env.gateway.say("wxid_song", "/公告 今晚聚义", room=room)

@@ -1,35 +1,25 @@
-"""Scheduled jobs: reports, made-up runs, pruning; each at the right time and once, also across restarts."""
+"""Scheduled jobs: reports, failures and changed times."""
 
 from __future__ import annotations
 
+import asyncio
 import io
-import json
-import sqlite3
-import time
-from contextlib import closing
+import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 from PIL import Image, ImageFont
-from sqlmodel import Session, col, select
 
 from app.lifecycle import Bot
 from config import Config, ConfigError
-from models.durable import Action, EventState, InboxEvent, OutboxItem, Setting, WorkState
-from models.rules import Broadcast
+from models.durable import Setting
 from sandbox.world.model import Kind
 from services.groups.daily_stats import DayStats
 from services.outreach.charts import FONT, TITLES, draw
 from tests.stories.conftest import BotEnvironment, MakeEnv
+from tests.stories.daily_reports import DAY, reports
 from tests.waiting import until
-
-DAY = 86400.0
-
-
-def reports(env: BotEnvironment, who: str) -> list[str]:
-    return [m.text for m in env.seen(who) if "【日报】" in m.text]
 
 
 async def test_subscribed_owner_gets_one_report_per_day(env: BotEnvironment) -> None:
@@ -62,7 +52,7 @@ async def test_subscribed_owner_gets_one_report_per_day(env: BotEnvironment) -> 
     assert len(reports(env, "宋公明")) == 2
 
     env.ahead = 0
-    await env.restart_bot()  # messages to a bot whose clock is days ahead count as old
+    await env.restart_bot()  # for a bot with its clock days ahead, messages count as old
     env.say("店长", f"/日报 {qun['number']} 关")
     await env.receives("店长", "已停止")
     env.ahead = 3 * DAY
@@ -72,7 +62,7 @@ async def test_subscribed_owner_gets_one_report_per_day(env: BotEnvironment) -> 
 
 
 async def test_clock_set_back_stops_no_job(make_env: MakeEnv, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobs.scheduler.LOOK_EVERY", 0.05)
+    monkeypatch.setattr("jobs.scheduler.CHECK_INTERVAL", 0.05)
     env = await make_env()
     jobs = env.bot.jobs._scheduler.get_jobs()
     for job in jobs:  # as scheduled with a clock one day ahead
@@ -82,73 +72,26 @@ async def test_clock_set_back_stops_no_job(make_env: MakeEnv, monkeypatch: pytes
     await until(lambda: min(job.next_run_time for job in env.bot.jobs._scheduler.get_jobs()) < soon, "planned anew")
 
 
-async def test_missed_run_is_made_up_once(env: BotEnvironment) -> None:
-    """A job whose times passed while the bot was down runs once at the start."""
-    book = env.bot.container.job_log
-    assert book.last["daily_report"].result == "new"
+async def test_job_that_is_running_at_the_stop_is_no_error(
+    env: BotEnvironment, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    started = asyncio.Event()
+
+    async def endless(name: str) -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(env.bot.jobs, "run", endless)
+    env.bot.jobs._scheduler.get_job("prune").modify(next_run_time=datetime.now(UTC))
+    await started.wait()
     await env.stop_bot()
-    env.ahead = 3 * DAY
-    await env.start_bot()
-    await env.bot.jobs.made_up()
-    book = env.bot.container.job_log
-    assert book.counts["daily_report", True] == 1
-    assert book.counts["prune", True] == 1
-    assert ("idle_tickets", True) not in book.counts
-    await env.restart_bot()
-    await env.bot.jobs.made_up()
-    assert ("daily_report", True) not in env.bot.container.job_log.counts
-
-
-async def test_made_up_run_uses_current_groups(env: BotEnvironment) -> None:
-    """After a crash it waits until the groups have been read again, however late the gateway is."""
-    await env.make_group()
-    env.say("店长", "/日报 100001 开")
-    await env.receives("店长", "已开启")
-    await env.wait_idle()
-    await env.stop_bot()
-    with closing(sqlite3.connect(env.folder / "wxbot.db")) as database:  # the state after kill -9
-        database.execute("delete from directoryrow")
-        database.commit()
-    gate = env.sandbox.servers[env.accounts[0]]
-    await gate.stop()
-    env.ahead = 2 * DAY
-    env.bot = Bot(env.config(), env.timing, clock=lambda: time.time() + env.ahead)
-    await env.bot.start()
-    await gate.start()
-    await env.bot.jobs.made_up()
-    received = await env.receives("宋公明", "【日报】")
-    assert "现有 3 人" in received.text
-
-
-async def test_made_up_report_covers_its_own_day(env: BotEnvironment) -> None:
-    """Due while the bot was down, and made up on a later day: it covers the day before it was due."""
-    qun = await env.make_group()
-    env.say("店长", "/日报 100001 开")
-    await env.receives("店长", "已开启")
-    await env.wait_idle()
-    await env.stop_bot()
-    zone = ZoneInfo("Asia/Shanghai")
-    day = datetime.fromtimestamp(time.time(), zone).date()
-    late = datetime.combine(day + timedelta(days=3), datetime.min.time(), zone).timestamp() + 1800  # 00:30
-    env.ahead = late - time.time()
-    with closing(sqlite3.connect(env.folder / "wxbot.db")) as database:
-        for days, messages in ((1, 11), (2, 22)):  # the last report was due on the second day, about the first
-            values = (qun["number"], (day + timedelta(days=days)).isoformat(), 0, 0, messages)
-            database.execute("insert into dailycount (number, day, joins, leaves, messages) values (?,?,?,?,?)", values)
-        database.commit()
-    await env.start_bot()
-    await env.bot.jobs.made_up()
-    received = await env.receives("宋公明", "【日报】")
-    assert (day + timedelta(days=1)).isoformat() in received.text
-    assert "消息 11" in received.text
-    env.ahead += 9 * 3600
-    await env.bot.jobs.run("daily_report")
-    await until(lambda: len(reports(env, "宋公明")) == 2, "the next one")
-    assert "消息 22" in reports(env, "宋公明")[1]
+    assert "job prune was cancelled because the process stops" in caplog.text
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 def test_report_chart_has_chinese_glyphs() -> None:
-    """Each character of its titles has a glyph of its own."""
+    """Each character of its titles has its own glyph."""
     font = ImageFont.truetype(FONT, 18)
     missing = bytes(font.getmask("\u9f98"))
     words = [word for titles in TITLES.values() for word in titles.values()]
@@ -220,62 +163,6 @@ async def test_invalid_job_stops_the_start_with_one_line(tmp_path: Path, change:
         await bot.start()
     assert str(error.value).startswith(line)
     assert "\n" not in str(error.value)
-
-
-async def test_old_finished_rows_are_pruned(make_env: MakeEnv) -> None:
-    env = await make_env(keep_days=10)
-    old = env.bot.container.clock() - 11 * DAY
-
-    def put(session: Session) -> None:
-        for number in range(450):
-            state = EventState.NEW if number == 0 else EventState.DONE
-            event = InboxEvent(
-                account="gone", event_id=f"{number}", kind="message", data="{}", state=state, received_at=old
-            )
-            session.add(event)
-        session.add(OutboxItem(queue="wx:gone", key="a", body=json.dumps({}), state=WorkState.SENT, done_at=old))
-        session.add(
-            OutboxItem(queue="wx:gone", key="b", body=json.dumps({}), state=WorkState.SENT, done_at=old + 5 * DAY)
-        )
-        session.add(Action(account="gone", kind="add", who="x", at=old))
-        for at in (old, old + 5 * DAY):
-            session.add(Broadcast(account="gone", by="x", text="好", expires_at=at, created_at=at))
-
-    await env.bot.container.store.write(put)
-    await env.bot.jobs.run("prune")
-
-    def left(session: Session) -> list[int]:
-        rows = (
-            select(InboxEvent).where(InboxEvent.account == "gone"),
-            select(OutboxItem).where(col(OutboxItem.queue) == "wx:gone"),
-            select(Action).where(Action.account == "gone"),
-            select(Broadcast).where(Broadcast.account == "gone"),
-        )
-        return [len(session.exec(wanted).all()) for wanted in rows]
-
-    assert await env.bot.container.store.read(left) == [1, 1, 0, 1]
-    assert env.bot.container.job_log.last["prune"].result == "452"
-
-
-async def test_jumping_clock_prunes_nothing(env: BotEnvironment) -> None:
-    """Nor after a restart; set right again, it prunes as before."""
-    env.say("黑旋风", "你好")
-    await env.wait_idle()
-
-    async def kept() -> int:
-        return len(await env.bot.container.store.read(lambda s: s.exec(select(InboxEvent)).all()))
-
-    before = await kept()
-    env.ahead = 400 * DAY
-    for _ in range(2):
-        for job in ("prune", "prune_media"):
-            await env.bot.jobs.run(job)
-            assert env.bot.container.job_log.last[job].result == "refused: the clock has jumped ahead"
-        assert await kept() == before
-        await env.restart_bot()
-    env.ahead = 0
-    await env.bot.jobs.run("prune")
-    assert env.bot.container.job_log.last["prune"].result == "0"
 
 
 async def test_clock_difference_is_measured_by_messages(env: BotEnvironment) -> None:

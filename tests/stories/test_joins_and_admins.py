@@ -41,7 +41,7 @@ async def test_token_in_friend_request(env: BotEnvironment) -> None:
 
 
 async def test_group_member_sends_friend_request_with_the_token(make_env: MakeEnv) -> None:
-    """Added by someone else: accepted because of the token, and told; a blacklisted person is not."""
+    """Added by another member: accepted because of the token, and notified; a blacklisted person is not."""
     env = await make_env(customer_service={"accept": {"words": ["合作"]}})
     qun = await env.make_group()
     stranger = env.add_person("没头脑", friend=False)
@@ -59,7 +59,7 @@ async def test_group_member_sends_friend_request_with_the_token(make_env: MakeEn
 
 
 async def test_wrong_token_in_friend_request_is_reported(env: BotEnvironment) -> None:
-    """Accepted like others, told about it, and not added."""
+    """Accepted like others, notified of the blacklist, and not added."""
     qun = await env.make_group()
     env.world.people.ask(env.id("九纹龙"), env.id("bot"), WRONG)
     await env.receives("九纹龙", "入群令牌无效")
@@ -101,7 +101,7 @@ async def test_expired_token_is_reported(env: BotEnvironment) -> None:
 
 
 async def test_token_accepted_before_restart_is_kept(env: BotEnvironment) -> None:
-    """The request was stored, so the person is added although the bot was down meanwhile."""
+    """The request was stored, so the person is added although the bot was down."""
     qun = await env.make_group()
     env.world.faults.call("RoomAdd", "hang", count=1)
     env.say("黑旋风", qun["token"])

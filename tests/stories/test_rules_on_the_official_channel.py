@@ -47,7 +47,7 @@ async def test_a_welcome_code_is_used_once(shop: Shop) -> None:
     await wechat.send_text(who.id, "又一句", key="9001")
     assert shop.server.corp.calls.count("kf/send_msg_on_event") == 1
     assert who.sent == 2, "what follows counts among the five"
-    shop.service.enter("黑旋风")  # once more, with a code of its own
+    shop.service.enter("黑旋风")  # once more, with a new code
     await shop.call_back()
     await until(lambda: sum(GREETING in words for words in shop.seen("黑旋风")) == 2, "welcomed again")
     assert who.sent == 2
@@ -118,7 +118,7 @@ async def test_a_rate_code_is_heeded_and_nothing_is_lost(shop: Shop, monkeypatch
 
 
 async def test_what_an_operator_must_mend_is_said_where_they_look(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The account is refused, not merely unreachable, and comes back by itself."""
+    """The account is rejected, not merely unreachable, and recovers automatically."""
     await shop.online()
     monkeypatch.setattr("wecom.account.WAITS", (0.05,))
     wechat, errors = shop.bot.container.accounts.get(ACCOUNT), shop.server.corp.errors
@@ -218,7 +218,7 @@ async def test_a_callback_is_taken_once(caller: Caller) -> None:
     await until(lambda: caller.reads() == before + 1, "it is read")
     for _ in range(3):
         assert await caller.post(*one) == 200
-        await caller.shop.bot.container.store.read(lambda s: None)  # a reading would begin meanwhile
+        await caller.shop.bot.container.store.read(lambda s: None)  # a reading would begin in between
     assert await caller.call(caller.shop.server.crypto) == 200, "another one"
     await until(lambda: caller.reads() > before + 1, "it is read")
     await caller.shop.say("黑旋风", "营业时间")

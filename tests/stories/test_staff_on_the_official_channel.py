@@ -24,7 +24,7 @@ AGENT = Agent("wm_nobody", "店长", "person:wm_nobody")
 
 @pytest.fixture
 async def client_shop(tmp_path: Path) -> AsyncIterator[Shop]:
-    """A shop whose staff answer in their own client."""
+    """A shop with staff who answer in their own client."""
     shop = Shop(tmp_path)
     shop.assistant = {"handoff": "client"}
     await shop.open(**rules(tmp_path))

@@ -7,7 +7,7 @@ import time
 import pytest
 from sqlmodel import select
 
-from app.listener import FEW
+from app.listener import MAX_GREETED
 from models.durable import Action, OutboxItem
 from sandbox.world.faults import TOO_FAST
 from sandbox.world.model import Kind
@@ -62,7 +62,7 @@ async def test_suddenly_longer_contact_list_greets_nobody(make_env: MakeEnv) -> 
     env = await make_env(customer_service={"keywords": [MARKER]})
     await env.wait_idle()
     await env.stop_bot()
-    people = [env.add_person(f"新人{n}") for n in range(FEW + 1)]
+    people = [env.add_person(f"新人{n}") for n in range(MAX_GREETED + 1)]
     await env.start_bot()
     await env.wait_idle()
     assert [await replies_to(env, who) for who in people[:2]] == [[], []]
@@ -109,7 +109,7 @@ async def test_requests_above_the_daily_limit_wait_until_tomorrow(make_env: Make
     await env.restart_bot()
     await env.receives(next(who for who in people if who != left), "您好，我是")
     late = ask(env, "访客3", "")
-    env.say("黑旋风", "今天天气真好")  # other messages are answered meanwhile
+    env.say("黑旋风", "今天天气真好")  # other messages are answered in the meantime
     await env.receives("黑旋风", "抱歉，我没听懂")
     assert not is_friend(env, left)
     assert not is_friend(env, late)

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from models.support import Ticket
-from sandbox.world.model import Kind
 from tests.stories.conftest import BotEnvironment, MakeEnv
-from tests.stories.service import known, replies_to, service, staff_room, with_staff_room, words
+from tests.stories.service import (
+    CLOSED,
+    HANDOFF,
+    ask_person,
+    known,
+    replies_to,
+    service,
+    staff_room,
+    with_staff_room,
+    words,
+)
 from tests.waiting import until
-
-HANDOFF = "正在为您转接人工客服，请稍候。"
-CLOSED = "本次人工服务已结束。请回复 1–5 为本次服务打分，5 分为非常满意。"
-
-
-async def ask_person(env: BotEnvironment, room: str, who: str = "黑旋风", number: int = 1) -> None:
-    """Open a ticket for a person."""
-    env.say(who, "人工")
-    await env.receives("宋公明", f"【#{number} {who}】请求人工服务", room)
-    await env.receives(who, HANDOFF)
 
 
 async def test_ticket_from_request_to_rating(make_env: MakeEnv) -> None:
@@ -202,89 +198,6 @@ async def test_token_works_during_a_ticket(make_env: MakeEnv) -> None:
     await env.receives("宋公明", "欢迎 @黑旋风", qun["room"])
 
 
-async def test_tickets_survive_restart(make_env: MakeEnv) -> None:
-    env, room = await with_staff_room(make_env)
-    await ask_person(env, room)
-    await env.wait_idle()
-    await env.restart_bot()
-    await known(env, room)
-    env.say("黑旋风", "还在吗")
-    await env.receives("宋公明", "【#1 黑旋风】还在吗", room)
-    env.say("宋公明", "#1 在的", room)
-    await env.receives("黑旋风", "在的")
-    env.say("宋公明", "#1 结束", room)
-    await env.receives("黑旋风", CLOSED)
-    await env.wait_idle()
-    await env.restart_bot()
-    assert await replies_to(env, "黑旋风", "六分") != ["感谢您的评价！"]
-    assert await replies_to(env, "黑旋风", "回复四分！") == ["感谢您的评价！"]
-
-
-async def test_idle_ticket_is_closed_once(make_env: MakeEnv) -> None:
-    env, room = await with_staff_room(make_env, handoff={"idle_minutes": 0.01})
-    await ask_person(env, room)
-    for _ in range(3):  # without an answer it stays open
-        await asyncio.sleep(0.3)
-        assert await env.bot.container.idle_tickets.close() == 0
-    env.say("宋公明", "#1 您好", room)
-    await env.receives("黑旋风", "您好")
-    assert await until(env.bot.container.idle_tickets.close, "it is closed") == 1
-    await env.receives("黑旋风", CLOSED)
-    await env.receives("宋公明", "#1 黑旋风 0.01 分钟没有消息，已结束", room)
-    assert await env.bot.container.idle_tickets.close() == 0
-    await ask_person(env, room, "黑旋风", 2)  # and they may ask again
-
-
-async def test_ticket_outside_office_hours_waits(make_env: MakeEnv) -> None:
-    """The customer is told the opening time; automatic replies continue; then the whole conversation is shown."""
-    zone = ZoneInfo("Asia/Shanghai")
-    later = datetime.now(zone) + timedelta(hours=2)
-    hours = {"from": f"{later:%H}:00", "to": f"{later + timedelta(hours=1):%H}:00", "timezone": "Asia/Shanghai"}
-    env, room = await with_staff_room(make_env, handoff={"hours": {"days": "mon-sun", **hours}})
-    env.say("黑旋风", "人工")
-    told = await env.receives("黑旋风", "人工客服现在不在线，将在")
-    assert f"{later:%H}:00回复您" in told.text
-    assert await replies_to(env, "黑旋风", "随便说点什么") == []  # no fallback
-    env.world.chats.send_media(env.id("黑旋风"), env.id("bot"), Kind.IMAGE, "sofa.png", b"\x89PNG sofa")
-    await replies_to(env, "黑旋风")
-    assert await env.bot.container.waiting_tickets.announce() == 0
-    assert words(env.seen("宋公明", room)) == []
-
-    await env.stop_bot()
-    env.extra = {"customer_service": service()}  # the office opens
-    await env.start_bot()
-    await known(env, room)
-    assert await env.bot.container.waiting_tickets.announce() == 1
-    shown = await env.receives("宋公明", "【#1 黑旋风】请求人工服务", room)
-    assert "黑旋风：随便说点什么" in shown.text
-    await until(lambda: any(m.media for m in env.seen("宋公明", room)), "the picture is shown too")
-    await env.receives("黑旋风", HANDOFF)
-    assert await env.bot.container.waiting_tickets.announce() == 0
-    assert sum("请求人工服务" in w for w in words(env.seen("宋公明", room))) == 1
-
-
-async def test_history_is_shown_before_an_early_answer(make_env: MakeEnv) -> None:
-    """The list has waiting tickets; before an answer, staff are shown the earlier messages."""
-    later = datetime.now(ZoneInfo("Asia/Shanghai")) + timedelta(hours=2)
-    hours = {"days": "mon-sun", "from": f"{later:%H}:00", "to": f"{later + timedelta(hours=1):%H}:00"}
-    env, room = await with_staff_room(make_env, handoff={"hours": hours})
-    env.say("黑旋风", "人工")
-    await env.receives("黑旋风", "人工客服现在不在线")
-    env.say("黑旋风", "我的货坏了")
-    await replies_to(env, "黑旋风")
-    env.say("宋公明", "#", room)
-    await env.receives("宋公明", "#1 黑旋风，0 分钟前，待接待", room)
-    env.say("宋公明", "#1 您好，我先看看", room)
-    await env.receives("黑旋风", "您好，我先看看")
-    shown = await env.receives("店长", "【#1 黑旋风】请求人工服务", room)
-    assert "黑旋风：我的货坏了" in shown.text
-    env.say("宋公明", "#1 请稍等", room)
-    await env.receives("黑旋风", "请稍等")
-    await env.wait_idle()
-    assert sum("请求人工服务" in w for w in words(env.seen("店长", room))) == 1
-    assert words(env.seen("黑旋风"))[-3:] == [HANDOFF, "您好，我先看看", "请稍等"]
-
-
 async def test_admins_are_notified_without_a_staff_room(make_env: MakeEnv) -> None:
     env = await make_env(customer_service=service())
     env.say("黑旋风", "人工")
@@ -297,23 +210,6 @@ async def test_admins_are_notified_without_a_staff_room(make_env: MakeEnv) -> No
     assert await env.bot.container.waiting_tickets.announce() == 1
     shown = await env.receives("宋公明", "【#1 黑旋风】请求人工服务", room)
     assert "有人吗有人吗" in shown.text
-
-
-async def test_messages_of_another_day_show_the_date(make_env: MakeEnv) -> None:
-    """A ticket that waited over the weekend."""
-    env = await make_env(customer_service=service())
-    said = env.say("黑旋风", "人工").at
-    await env.receives("黑旋风", "暂时联系不上人工客服")
-    room = staff_room(env)
-    await env.wait_idle()
-    await env.stop_bot()
-    env.ahead = 2 * 86400
-    await env.start_bot()
-    await known(env, room)
-    await env.bot.container.waiting_tickets.announce()
-    shown = await env.receives("宋公明", "【#1 黑旋风】请求人工服务", room)
-    day = datetime.fromtimestamp(said, ZoneInfo("Asia/Shanghai"))
-    assert f"{day:%m-%d %H:%M} 黑旋风：人工" in shown.text
 
 
 async def test_business_systems_receive_ticket_events(make_env: MakeEnv) -> None:
@@ -349,32 +245,6 @@ async def test_keyword_inside_another_word_opens_no_ticket(make_env: MakeEnv, wo
     env, _ = await with_staff_room(make_env)
     await replies_to(env, "黑旋风", words_said)
     assert env.bot.container.tickets.of(env.accounts[0], env.id("黑旋风")) is None
-
-
-async def test_old_messages_are_relayed_and_not_answered(make_env: MakeEnv) -> None:
-    """Said more than ten minutes before the account came online: kept, not answered; they are relayed to staff."""
-    env, room = await with_staff_room(make_env, handoff={"idle_minutes": 1000})
-    await ask_person(env, room)
-    await env.wait_idle()
-    await env.restart_bot()
-    await known(env, room)
-    for who, what in (("智多星", "好了吗"), ("智多星", "人工"), ("黑旋风", "好了吗")):
-        env.say(who, what).at -= 3600
-    await env.receives("宋公明", "【#1 黑旋风】好了吗", room)
-    env.say("宋公明", "#1 在的", room)
-    await env.receives("黑旋风", "在的")
-    container = env.bot.container
-
-    async def both_kept() -> bool:
-        rows = await container.store.read(
-            lambda s: container.conversations.last(s, env.accounts[0], env.id("智多星"), 9)
-        )
-        return [row.text for row in rows] == ["好了吗", "人工"]
-
-    assert await until(both_kept, "both are kept")
-    await env.wait_idle()
-    assert words(env.seen("智多星")) == []
-    assert container.tickets.of(env.accounts[0], env.id("智多星")) is None
 
 
 async def test_two_assistants_share_a_staff_room(make_env: MakeEnv) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from models.support import TicketState
 from tests.stories.conftest import BotEnvironment, MakeEnv
-from tests.stories.service import with_staff_room, words
-from tests.stories.test_support_handover import HANDOFF, ask_person
+from tests.stories.service import HANDOFF, ask_person, with_staff_room, words
 from tests.waiting import until
 
 HOUR = 3600.0

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
+import os
 import signal
 import sqlite3
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -16,6 +15,7 @@ import yaml
 import sandbox
 from sandbox.world.model import Kind
 from sandbox.world.world import World
+from tests.preloaded import PreloadedProcess, start_bot
 from tests.stories.conftest import ACCOUNT, NAMES
 from tests.stories.service import STAFF_ROOM, words
 from tests.waiting import SECONDS, until
@@ -45,12 +45,10 @@ class Process:
         self._config.write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf-8")
 
     @asynccontextmanager
-    async def run(self) -> AsyncIterator[asyncio.subprocess.Process]:
+    async def run(self) -> AsyncIterator[PreloadedProcess]:
         """Context of a running process; it is killed at the end."""
-        command = [sys.executable, "bot.py", "--config", str(self._config)]
         self._starts += 1
-        with self._log.open("ab") as log:
-            process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=log, stderr=log)
+        process = await start_bot(self._config, self._log, os.environ)
         try:
             yield process
         finally:

@@ -159,8 +159,8 @@ async def test_failing_server_leads_to_the_menu(make_env: MakeEnv, tmp_path: Pat
 
 
 async def test_hanging_server_does_not_delay_others(make_env: MakeEnv, tmp_path: Path, model: Model) -> None:
-    """Forty people wait for the model at once: sixteen are passed on to it, a keyword is answered meanwhile, and after
-    its failures the model is left alone."""
+    """Forty people wait for the model at once: sixteen are passed on to it, a keyword is still answered, and after
+    its failures the model is not called."""
     shop = await open_shop(make_env, tmp_path, model, 60.0)
     release = asyncio.Event()
 

@@ -61,7 +61,7 @@ async def test_callback_signatures_are_verified(shop: Shop) -> None:
 
 
 async def test_more_than_five_texts_are_joined(shop: Shop) -> None:
-    """One of the five messages is kept for what is said next."""
+    """One of the five messages is kept for a later reply."""
     await shop.say("黑旋风", "八条")
     joined = ("第1条", "第2条", "第3条", "第4条\n第5条\n第6条\n第7条\n第8条")
     await shop.receives("黑旋风", *joined)
@@ -203,3 +203,13 @@ async def test_unsupported_calls_return_501(shop: Shop) -> None:
             (listed,) = (await response.json())["assistants"]
     assert "send_once" in listed["capabilities"]
     assert "create_room" not in listed["capabilities"]
+
+
+async def test_half_an_emoji_in_a_name_or_message_stops_nobody(shop: Shop) -> None:
+    """JSON escapes can hold half of a surrogate pair, which no database stores."""
+    broken = "李\ud83d逵"
+    await shop.say(broken, "开发票\ud83d")
+    await shop.say("武松", "营业时间")
+    await shop.receives("武松", "我们每天 9:00-18:00 营业。")
+    await shop.receives(broken, "开发票请发抬头和税号。")
+    assert [c.name for c in shop.bot.container.accounts.get(ACCOUNT).directory.contacts.values()] == ["李�逵", "武松"]

@@ -14,7 +14,7 @@ from pathlib import Path
 import yaml
 from sqlmodel import col, func, select
 
-from models.conversations import Said
+from models.conversations import StoredMessage
 from models.durable import Setting
 from sandbox.world.model import Kind
 from tests.command_line import Ended
@@ -31,7 +31,7 @@ async def command(env: BotEnvironment, what: str, who: str) -> Ended:
     path = env.folder / "config.yaml"
     path.write_text(yaml.safe_dump({"database": f"sqlite:///{env.folder}/wxbot.db"}), encoding="utf-8")
     with redirect_stdout(StringIO()) as said, redirect_stderr(StringIO()) as complained:
-        # in a thread, since it runs an event loop of its own
+        # in a thread, since it runs its own event loop
         code = await asyncio.to_thread(privacy.main, [what, "--config", str(path), env.id(who)])
     return Ended(code, said.getvalue(), complained.getvalue())
 
@@ -120,7 +120,7 @@ async def test_old_data_is_pruned(make_env: MakeEnv) -> None:
     container = env.bot.container
 
     async def kept() -> int:
-        return await container.store.read(lambda s: s.exec(select(func.count(col(Said.id)))).one())
+        return await container.store.read(lambda s: s.exec(select(func.count(col(StoredMessage.id)))).one())
 
     before = await kept()
     assert before >= 4  # both directions

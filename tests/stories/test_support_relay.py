@@ -14,8 +14,7 @@ from sandbox.world.model import Kind
 from services.messaging.media import MediaStore
 from services.support.ticket_relay import CustomerMessage
 from tests.stories.conftest import MakeEnv
-from tests.stories.service import known, service, staff_room, with_staff_room, words
-from tests.stories.test_support_handover import ask_person
+from tests.stories.service import ask_person, known, service, staff_room, with_staff_room, words
 from tests.waiting import SECONDS, until
 from wechat.events import MessageKind, PrivateMessage
 

@@ -20,7 +20,7 @@ async def test_rejected_announcement_is_reported_and_repeated(make_env: MakeEnv)
         return await container.store.read(lambda s: s.exec(sent).first())
 
     number = await until(announced, "the announcement is noted as sent")
-    for _ in range(2):  # WeChat may say so twice
+    for _ in range(2):  # WeChat may report it twice
         await container.store.write(lambda s: container.outbox.results.fail_sent(s, number, queue, "群已解散"))
     await env.receives("黑旋风", "暂时联系不上人工客服")
     await env.receives("店长", "没能发到客服群（群已解散）")
