@@ -1,4 +1,4 @@
-"""Configuration files for processes of bot.py."""
+"""Configuration of bots and of processes of bot.py."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from jobs import JOBS
 from tests.ports import free_port
+
+NO_JOBS = [{"name": job.name, "enabled": False} for job in JOBS]  # tests run jobs themselves
 
 
 def write(folder: Path, **changes: Any) -> Path:

@@ -21,6 +21,7 @@ from models.durable import InboxEvent
 from protocol import puppet_pb2 as pb
 from sandbox.world.model import ChatMessage, Kind, WorldRoom
 from sandbox.world.world import World
+from tests.bot_config import NO_JOBS
 from tests.databases import database, make_sqlite, postgres
 from tests.waiting import SECONDS, until
 from wechat.connection import Timing
@@ -91,7 +92,10 @@ class BotEnvironment:
         await until(lambda: all(self.bot.container.accounts.is_online(a) for a in self.accounts), "online")
 
     def config(self) -> Config:
-        """Return the config: no rate limits and delays by default; `extra` settings are merged by section."""
+        """Return the config: no rate limits and delays by default; `extra` settings are merged by section.
+
+        The scheduler runs no job: one that runs at a full minute of the real clock changes what a story counts.
+        """
         assistants = [
             {"account": a, "endpoint": self.sandbox.endpoints[a], "token": self.sandbox.token, "tls": False}
             for a in self.accounts
@@ -105,6 +109,7 @@ class BotEnvironment:
             "customer_service": {"accept": {"delay_seconds": [0, 0]}, "faq": ""},
             "pacing": {"enabled": False},
             "limits": {"repeats": 1000},  # stories repeat the same questions
+            "jobs": NO_JOBS,
         }
         return Config(**_merge(data, self.extra))
 

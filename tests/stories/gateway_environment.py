@@ -9,6 +9,7 @@ import aiohttp
 
 from app.lifecycle import Bot
 from config import Config
+from tests.bot_config import NO_JOBS
 from tests.official import OfficialGateway
 from tests.waiting import until
 from wechat.connection import Timing
@@ -41,6 +42,7 @@ class GatewayEnvironment:
                 customer_service={"accept": {"delay_seconds": (0, 0)}, "faq": "", **service},
                 pacing={"enabled": False},
                 limits={"repeats": 1000},
+                jobs=NO_JOBS,
             ),
             timing=Timing(create=3.0, confirm_interval=0.5),
         )

@@ -17,6 +17,7 @@ from config import Config
 from models.durable import OutboxItem, WorkState
 from models.support import Ticket
 from sandbox.wecom.service import KfService
+from tests.bot_config import NO_JOBS
 from tests.console.conftest import Person, log_in
 from tests.stories.conftest import BotEnvironment, MakeEnv
 from tests.stories.service import service, words
@@ -84,6 +85,7 @@ class Shop:
             "admins": ["wm_nobody"],
             "customer_service": self.customer_service,
             "limits": {"repeats": 1000},  # people in stories ask the same again and again
+            "jobs": NO_JOBS,
         }
         self.bot = Bot(Config(**config | self.extra), clock=self.clock)
         await self.bot.start()

@@ -22,6 +22,12 @@ from tests.stories.daily_reports import DAY, reports
 from tests.waiting import until
 
 
+@pytest.fixture
+async def env(make_env: MakeEnv) -> BotEnvironment:
+    """A bot that runs its jobs."""
+    return await make_env(jobs=[])
+
+
 async def test_subscribed_owner_gets_one_report_per_day(env: BotEnvironment) -> None:
     qun = await env.make_group()
     await env.join(qun["token"], "黑旋风")
@@ -63,7 +69,7 @@ async def test_subscribed_owner_gets_one_report_per_day(env: BotEnvironment) -> 
 
 async def test_clock_set_back_stops_no_job(make_env: MakeEnv, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobs.scheduler.CHECK_INTERVAL", 0.05)
-    env = await make_env()
+    env = await make_env(jobs=[])
     jobs = env.bot.jobs._scheduler.get_jobs()
     for job in jobs:  # as scheduled with a clock one day ahead
         job.modify(next_run_time=job.next_run_time + timedelta(days=1))

@@ -8,10 +8,18 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from app.lifecycle import Bot
-from tests.stories.conftest import BotEnvironment
+from tests.stories.conftest import BotEnvironment, MakeEnv
 from tests.stories.daily_reports import DAY, reports
 from tests.waiting import until
+
+
+@pytest.fixture
+async def env(make_env: MakeEnv) -> BotEnvironment:
+    """A bot that runs its jobs."""
+    return await make_env(jobs=[])
 
 
 async def test_missed_run_is_made_up_once(env: BotEnvironment) -> None:

@@ -139,7 +139,7 @@ async def test_staff_then_admins_are_reminded(make_env: MakeEnv) -> None:
 
 
 async def _reminded(env: BotEnvironment, words_said: str, room: str = "weimi1001") -> None:
-    """Run the job until 店长 is reminded; the scheduler may run it, too."""
+    """Run the job until 店长 is reminded."""
 
     async def received() -> bool:
         await env.bot.container.reminders.run()

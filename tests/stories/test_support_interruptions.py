@@ -41,7 +41,7 @@ async def test_idle_time_pauses_during_downtime(make_env: MakeEnv) -> None:
     assert ticket_state(env) == TicketState.OPEN
     for state in (TicketState.OPEN, TicketState.OPEN, TicketState.CLOSED):  # both sides can speak: this time counts
         env.ahead += 240
-        await close()  # the scheduler may have been first
+        await close()
         assert ticket_state(env) == state
 
 
