@@ -14,6 +14,21 @@ ENGLISH: Final = {
     "report_miss": "· {question} ({times} times)",
     "report_on": "The daily report of {topic} goes to its owner every morning. “{command}” stops it.",
     "report_off": "The daily report of {topic} was turned off.",
+    "statistics": (
+        "{topic}, last {days} days (date, joined, left, messages):\n{lines}\n"
+        "Total {joins} {leaves} {messages}, {members} members now"
+    ),
+    "service_levels": (
+        "Customer service: {opened} new tickets, {answered} answered, {closed} closed; "
+        "median time to first answer {first_answer}, to resolution {resolution}, mean rating {mark}"
+    ),
+    "service_levels_staff": (
+        "{staff}: {tickets} tickets, median time to first answer {first_answer}, to resolution {resolution}, "
+        "mean rating {mark}"
+    ),
+    "duration_seconds": "{number} s",
+    "duration_minutes": "{number} min",
+    "duration_hours": "{number} h",
     "job_line": "{name}: last {last} {result}, next {next}",
     "job_none": "There are no jobs.",
     "job_expire_memberships": "Expired requests to join",

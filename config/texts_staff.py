@@ -39,3 +39,6 @@ class StaffTexts(Section):
     service_levels_staff: str = (
         "{staff}：会话 {tickets}，首次答复中位 {first_answer}，解决中位 {resolution}，平均评分 {mark}"
     )
+    duration_seconds: str = "{number} 秒"
+    duration_minutes: str = "{number} 分钟"
+    duration_hours: str = "{number} 小时"

@@ -66,25 +66,31 @@ def described(tickets: Sequence[Ticket], texts: Texts) -> str:
             opened=total.opened,
             answered=total.answered,
             closed=total.closed,
-            first_answer=duration(total.first_answer),
-            resolution=duration(total.resolution),
+            first_answer=duration(total.first_answer, texts),
+            resolution=duration(total.resolution, texts),
             mark=_mark(total.mark),
         )
     ]
     for name, levels in by_staff(tickets).items():
-        times = {"first_answer": duration(levels.first_answer), "resolution": duration(levels.resolution)}
-        facts = {"tickets": levels.opened, **times, "mark": _mark(levels.mark)}
+        facts = {
+            "tickets": levels.opened,
+            "first_answer": duration(levels.first_answer, texts),
+            "resolution": duration(levels.resolution, texts),
+            "mark": _mark(levels.mark),
+        }
         lines.append(fill(texts.service_levels_staff, staff=name, **facts))
     return "\n".join(lines)
 
 
-def duration(seconds: float | None) -> str:
+def duration(seconds: float | None, texts: Texts) -> str:
     """Format a duration for people."""
     if seconds is None:
         return "—"
     if seconds < 60:
-        return f"{seconds:.0f} 秒"
-    return f"{seconds / 60:.0f} 分钟" if seconds < 5400 else f"{seconds / 3600:.1f} 小时"
+        return fill(texts.duration_seconds, number=f"{seconds:.0f}")
+    if seconds < 5400:
+        return fill(texts.duration_minutes, number=f"{seconds / 60:.0f}")
+    return fill(texts.duration_hours, number=f"{seconds / 3600:.1f}")
 
 
 def _mark(mark: float | None) -> str:

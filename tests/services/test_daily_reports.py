@@ -16,7 +16,7 @@ from services.groups.daily_stats import DayStats
 from services.outreach.charts import draw
 from tests.doubles import InMemoryWeChat
 from tests.services.parts import ACCOUNT, SONG, STAFF, XUAN, ZHI, OpenParts, Parts
-from tests.services.staffed import open_ticket
+from tests.services.staffed import close, open_ticket
 
 OTHER = "weimi1002"
 TODAY = date(2027, 1, 15)  # of the test's clock, in the configured time zone
@@ -259,3 +259,26 @@ async def test_tickets_are_shown_before_missed_questions(parts: Parts) -> None:
     _, levels, *questions = report.splitlines()
     assert levels.startswith("客服：新会话 1")
     assert questions == ["没有答上来的问题：", "· 能寄到国外吗（2 次）"]
+
+
+async def test_report_in_english_has_no_chinese_words(open_parts: OpenParts) -> None:
+    parts = await open_parts(language="en")
+    await parts.container.groups.change((await parts.group()).number, topic="Friends")
+    now, parts.clock.now = parts.clock.now, local(parts, YESTERDAY, 12)
+    ticket = await open_ticket(parts, staff_id=STAFF, staff_name="Manager", answered_at=parts.clock.now + 60)
+    parts.clock.now += 2 * 3600
+    await close(parts, ticket)
+    parts.clock.now = now
+    await missed(parts, "do you ship abroad", 2)
+    parts.container.accounts.bind_admin(STAFF)
+    assert await parts.container.reports.send() == 1
+    (report,) = await parts.queued_texts(STAFF)
+    assert report.splitlines() == [
+        "Daily report, 2027-01-14",
+        "Friends: 0 joined, 0 left, 0 messages, 3 members now",
+        "Customer service: 1 new tickets, 1 answered, 1 closed; "
+        "median time to first answer 1 min, to resolution 2.0 h, mean rating —",
+        "Manager: 1 tickets, median time to first answer 1 min, to resolution 2.0 h, mean rating —",
+        "Questions without an answer:",
+        "· do you ship abroad (2 times)",
+    ]

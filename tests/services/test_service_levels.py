@@ -70,4 +70,4 @@ def test_staff_without_a_name_are_shown_by_id() -> None:
     ],
 )  # fmt: skip
 def test_durations_are_shown(seconds: float | None, words: str) -> None:
-    assert duration(seconds) == words
+    assert duration(seconds, Texts()) == words
