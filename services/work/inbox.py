@@ -20,6 +20,7 @@ from sqlmodel import Session
 
 from models.db import Store, after_commit
 from models.durable import EventState, InboxEvent
+from models.fence import WriteRefused
 from services.work import event_codec, relay_position
 from services.work.arrival_sequencer import Arrival, ArrivalSequencer
 from services.work.conversation_workers import ConversationWorkers, Handle
@@ -92,7 +93,8 @@ class Inbox:
         await asyncio.gather(self._reader.stop(), self._tasks.cancel(), self._workers.cancel())
         await self._progress.drain(grace)
         if self._in_memory:
-            with suppress(DBAPIError, TimeoutError):  # without a database no event is being handled
+            # Without a database no event is being handled; those of a lost account are another process's.
+            with suppress(DBAPIError, TimeoutError, WriteRefused):
                 async with asyncio.timeout(max(grace, 0.5)):
                     await self._store.write(self._table.forget_tries)
         self._count(-self._in_memory)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any
+from typing import Any, Final
 
-from models.db import Store
+import stamina
+
+from models.db import Store, is_away
 from services.work import event_codec
 from services.work.arrival_sequencer import Arrival
 from services.work.inbox_table import InboxRows
@@ -14,6 +16,7 @@ from services.work.write_batcher import WriteBatcher
 from wechat.events import Event
 
 log = logging.getLogger(__name__)
+LONGEST_WAIT: Final = 5.0  # seconds between two attempts to write while the database fails
 
 
 class InboxProgress:
@@ -35,10 +38,16 @@ class InboxProgress:
         self._ends.put({"row": arrival.row, "to": state, "by": handler})
 
     async def count_attempt(self, arrival: Arrival) -> None:
-        """Count an attempt at an event of an earlier process beforehand, in case this process dies as well."""
-        if arrival.retried:
-            arrival.retried = False
-            await self._store.write(lambda s: self._table.count_tries(s, [{"row": arrival.row}]))
+        """Count an attempt at an event of an earlier process beforehand, in case this process dies as well.
+
+        While the database fails, it waits.
+        """
+        if not arrival.retried:
+            return
+        arrival.retried = False
+        async for attempt in stamina.retry_context(on=is_away, attempts=None, timeout=None, wait_max=LONGEST_WAIT):
+            with attempt:
+                await self._store.write(lambda s: self._table.count_tries(s, [{"row": arrival.row}]))
 
     def log(self, id: str, kind: str, handler: str, result: str, started: float) -> None:
         """Log the result of an event. `began`: a time of time.perf_counter()."""

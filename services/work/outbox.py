@@ -79,9 +79,7 @@ class Outbox:
             self._of_accounts.add(prefix)
 
     async def load(self, accounts: Collection[str] | None = None) -> None:
-        """Load the open jobs of an earlier process, of some accounts or of all, before new jobs are added, so that the
-        order is kept.
-        """
+        """Load the open jobs of an earlier process, of some accounts or of all; before new ones, to keep the order."""
         self._loaded.update(accounts or ())  # now: a refresh from here on follows in the order of writes
         await self._store.write(lambda s: self._take_after_commit(s, self.results.settle(s, accounts)))
 
@@ -122,8 +120,10 @@ class Outbox:
             job.dropped = True
         own = {f"{prefix}:{account}" for prefix in self._of_accounts if account} & self._queues.keys()
         shared = {job.queue for job in self._open.of(account)} & self._queues.keys() - own
-        stops = [self._queues.pop(name).stop(grace) for name in own]
+        stops = (self._queues[name].stop(grace) for name in own)
         await asyncio.gather(*stops, *(self._queues[name].discard(account, grace) for name in shared))
+        for name in own:  # not before: deliveries that finish look at their queue
+            self._queues.pop(name, None)
         await self.results.drain(max(grace, 0.1))
         self._open.drop(account)
 

@@ -6,12 +6,18 @@ import asyncio
 import sqlite3
 
 import pytest
+from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
+from sqlmodel import Session
 
 from errors import WeChatRefused
 from models.db import Store
+from models.fence import Fenced
+from models.row_statements import Row
 from services.work import inbox
+from services.work.inbox_table import InboxRows
 from tests.services.conftest import OpenStore
+from tests.services.fence import Guard
 from tests.services.inbox_harness import (
     InboxHarness,
     StartHarness,
@@ -155,7 +161,48 @@ async def test_stop_during_database_outage_leaves_the_event_pending(
     assert second.handled == ["x-1"]
 
 
+@pytest.mark.parametrize("is_read", [False, True])
+async def test_database_outage_at_the_first_attempt_loses_no_event(
+    sqlite_store: Store, start_harness: StartHarness, monkeypatch: pytest.MonkeyPatch, is_read: bool
+) -> None:
+    first = await start_harness(sqlite_store)
+    (first.slow_handler if is_read else first.slow_message)["x-1"] = asyncio.Event()
+    await first.say("x-1")
+    await until(lambda: first.rows_seen if is_read else first.read)
+    await wait_until_stored(first)
+    await kill(first)
+    failures = [OperationalError("UPDATE", {}, sqlite3.OperationalError("disk I/O error")) for _ in range(4)]
+    count_tries = InboxRows.count_tries
+
+    def fail_at_first(table: InboxRows, session: Session, rows: list[Row]) -> None:
+        if failures:
+            raise failures.pop()
+        count_tries(table, session, rows)
+
+    monkeypatch.setattr(InboxRows, "count_tries", fail_at_first)
+    second = await start_harness(sqlite_store)
+    await wait_idle(second)
+    assert second.handled == ["x-1"]
+
+
 # ---- stopping ----
+
+
+async def test_stop_after_the_account_was_lost_leaves_nothing_behind(
+    sqlite_store: Store, start_harness: StartHarness
+) -> None:
+    class Lost(Guard):
+        def begin(self, _connection: Connection) -> None:
+            raise Fenced("member")
+
+    harness = await start_harness(sqlite_store)
+    names = [f"x-{number}" for number in range(20)]
+    harness.slow_message |= {name: asyncio.Event() for name in names}
+    await harness.say(*names)
+    await wait_until_stored(harness)
+    sqlite_store.guard(Lost("member"))
+    await harness.inbox.stop(0.1)
+    assert (len(harness.inbox), sqlite_store.commit_delay.seconds()) == (0, 0.0)
 
 
 async def test_stop_stores_received_events_and_finishes_running_ones(

@@ -113,6 +113,28 @@ async def test_results_are_stored_before_an_account_moves(sqlite_store: Store, c
     assert await process.rows() == {"one": "sent"}
 
 
+async def test_delivery_that_joins_texts_while_its_account_moves_is_not_lost(sqlite_store: Store, clock: Clock) -> None:
+    process = Process(sqlite_store, clock, "a")
+    process.holds("one")
+
+    async def deliver(job: Job) -> str:
+        await process.deliver(job)
+        host, *guests = process.outbox.behind(job)
+        await process.outbox.join(host, guests, "two\nthree")
+        return "sent"
+
+    process.outbox.serve("wx", deliver)
+    await process.outbox.start()
+    await process.add("wx:a", "one", "two", "three")
+    await until(lambda: process.began == ["one"])
+    moving = asyncio.create_task(process.outbox.drop("a", SECONDS))
+    await asyncio.sleep(0)
+    process.gates["one"].set()
+    await moving
+    assert process.outbox.waiting() == {}
+    assert await process.rows() == {"one": "sent", "two": "queued", "three": "queued"}
+
+
 async def test_what_belongs_to_no_account_stays_when_one_moves(sqlite_store: Store, clock: Clock) -> None:
     process = Process(sqlite_store, clock, "a", "")
     await process.add("wx:", "global", account="")
