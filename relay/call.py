@@ -53,7 +53,7 @@ class Call:
         self.path = self.metadata[":path"]
         self.is_over = False
         self._owner = owner
-        self._held: list[tuple[bytes, int, bool]] = []
+        self._held: list[tuple[bytes, int, bool]] = [(b"", 0, True)] if stream.has_ended else []
         self._reads = False
         self._gateway: Stream | None = None
         self._has_answered = False

@@ -234,6 +234,8 @@ class Http2Connection(asyncio.Protocol):
                 for stream, _ in self._streams.values():
                     stream.room += more
             elif code == SettingCodes.MAX_FRAME_SIZE:
+                if not frames.FRAME_SIZE <= value < 2**24:
+                    raise ProtocolFault(ErrorCodes.PROTOCOL_ERROR)
                 self.writer.frame_size = value
             elif code == SettingCodes.MAX_CONCURRENT_STREAMS:
                 self._most_streams = value

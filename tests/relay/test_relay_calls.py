@@ -79,6 +79,12 @@ async def test_client_streaming_call_is_forwarded(relays: Relays) -> None:
         assert await client.ask("Total", *[bytes(100_000)] * 50) == [b"5000000"]
 
 
+async def test_call_without_a_message_ends_at_the_gateway(relays: Relays) -> None:
+    async with _running(relays) as (_, _, client), client.open("Total") as stream:
+        await stream.send_request(end=True)
+        assert await stream.recv_message() == b"0"
+
+
 async def test_metadata_and_deadline_are_forwarded_without_the_relays_own(relays: Relays) -> None:
     async with _running(relays) as (gateway, _, client):
         (answer,) = await client.ask("Facts", EMPTY, more="yes", relay_epoch="3", relay_acknowledged="ab:1")

@@ -12,6 +12,7 @@ import pytest
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
+from h2.settings import SettingCodes
 from hpack import Decoder, Encoder
 from hypothesis import given
 from hypothesis import strategies as st
@@ -216,6 +217,10 @@ FAULTS = {
         ErrorCodes.FLOW_CONTROL_ERROR,
     ),
     "a push": (frame(frames.PUSH_PROMISE, 4, 1, b"\0\0\0\2"), ErrorCodes.PROTOCOL_ERROR),
+    "frames of no size": (
+        frame(frames.SETTINGS, 0, 0, frames.SETTING.pack(SettingCodes.MAX_FRAME_SIZE, 0)),
+        ErrorCodes.PROTOCOL_ERROR,
+    ),
     "half a setting": (frame(frames.SETTINGS, 0, 0, b"123"), ErrorCodes.FRAME_SIZE_ERROR),
 }
 
