@@ -28,6 +28,7 @@ from relay.answer_index import AnswerIndex
 log = logging.getLogger(__name__)
 
 MAX_PER_COMMIT: Final = 512
+MAX_FREED: Final = 1000  # pages returned to the file system at a time
 TAKEN_DELAY: Final = 0.2  # seconds
 # Seconds between two commits. The first event after a pause is committed at once; under load, several events share a
 # commit, which costs as much CPU as the rest of an event's way.
@@ -46,7 +47,7 @@ create index if not exists reply_number on reply (number);
 drop table if exists answer;
 """
 
-Write = Callable[[sqlite3.Connection], None]
+Write = Callable[[sqlite3.Connection], object]
 Settle = Callable[["JournalError | None"], None]
 Row = tuple[int, float, bytes]  # number, time of arrival (Unix seconds), EventResponse
 
@@ -105,7 +106,8 @@ class Journal:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=10)
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "auto_vacuum=INCREMENTAL"):
+        # WAL mode writes the first page, after which auto_vacuum has no effect
+        for pragma in ("auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=FULL"):
             connection.execute(f"pragma {pragma}")
         return connection
 
@@ -148,12 +150,12 @@ class Journal:
         self.last += len(bodies)
         rows = [(number, now, body) for number, body in enumerate(bodies, first)]
         insert = "insert into event values (?, ?, ?)"
-        self._jobs.put((lambda c: ignore(c.executemany(insert, rows)), partial(written, first)))
+        self._jobs.put((lambda c: c.executemany(insert, rows), partial(written, first)))
 
     async def keep_answer(self, path: str, request: bytes, number: int, messages: bytes) -> None:
         """Store the response of a call, as long as event `number` is stored."""
         row = (path, request, number, messages)
-        await self._write(lambda c: ignore(c.execute("insert or replace into reply values (?, ?, ?, ?)", row)))
+        await self._write(lambda c: c.execute("insert or replace into reply values (?, ?, ?, ?)", row))
         self.answers.add(path, request)
 
     def take(self, number: int) -> None:
@@ -195,7 +197,9 @@ class Journal:
             last = (max(settled, last_expired),)
             deleted.extend(connection.execute("select path, request from reply where number <= ?", last))
             connection.execute("delete from reply where number <= ?", last)
-            connection.execute("pragma incremental_vacuum(1000)")
+            (free,) = connection.execute("pragma freelist_count").fetchone()
+            for _ in range(min(free, MAX_FREED)):  # sqlite3 stops after the first page, whatever the number
+                connection.execute("pragma incremental_vacuum(1)")
 
         await self._write(run)
         self.answers.remove(deleted)
@@ -266,19 +270,19 @@ class Journal:
     async def read(self, after: int, limit: int) -> list[Row]:
         """Return the events after a number, in order."""
         query = "select number, at, body from event where number > ? order by number limit ?"
-        rows: list[Row] = await self._read(query, (after, limit), lambda rows: rows)
+        rows: list[Row] = await self._read(query, (after, limit))
         return rows
 
-    async def answer(self, path: str, request: bytes) -> bytes | None:
-        """Return a stored response."""
-        query = "select messages from reply where path = ? and request = ?"
-        rows: list[tuple[bytes]] = await self._read(query, (path, request), lambda rows: rows)
+    async def answer(self, path: str, request: bytes, since: int = 0) -> bytes | None:
+        """Return a stored response, if it was stored for event `since` or a later one."""
+        query = "select messages from reply where path = ? and request = ? and number >= ?"
+        rows: list[tuple[bytes]] = await self._read(query, (path, request, since))
         return bytes(rows[0][0]) if rows else None
 
-    async def _read(self, query: str, values: tuple[Any, ...], then: Callable[[list[Any]], Any]) -> Any:
-        def run() -> Any:
+    async def _read(self, query: str, values: tuple[Any, ...]) -> list[Any]:
+        def run() -> list[Any]:
             assert self._reading is not None
-            return then(self._reading.execute(query, values).fetchall())
+            return self._reading.execute(query, values).fetchall()
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, run)
 
@@ -294,7 +298,3 @@ def _resolve(future: asyncio.Future[None], error: JournalError | None) -> None:
         future.set_result(None)
     else:
         future.set_exception(error)
-
-
-def ignore(_: object) -> None:
-    """Ignore a value."""

@@ -8,13 +8,11 @@ import logging
 import time
 from typing import Any, Final
 
-from grpclib.exceptions import GRPCError
-
 from protocol import CALLS
 from protocol import puppet_pb2 as pb
 from relay.http2 import GatewayLost, TooManyCalls
-from relay.journal import Journal, JournalError
-from relay.rpc import frame, path_of
+from relay.journal import Journal
+from relay.rpc import MessageDecoder, frame, path_of
 from relay.upstream import Upstream
 
 log = logging.getLogger(__name__)
@@ -53,30 +51,36 @@ class PayloadKeeper:
         self._upstream = upstream
         self._media_bytes = media_bytes
         self._slots = asyncio.Semaphore(CONCURRENT)
+        self._at = 0  # the events up to this number need no more work
         self.handed = 0  # the client was sent the events up to this number
+
+    def client_lost(self) -> None:
+        """The client's event stream has ended: the events that it has not acknowledged wait again."""
+        self._at = self.handed = 0
 
     async def run(self) -> None:
         """Process the journal with a delay, until cancelled."""
-        at = max(self._journal.taken, self.handed)
         while True:
-            at = max(at, self.handed, self._journal.taken)
+            at = self._at = max(self._at, self.handed, self._journal.taken)
             rows = await self._journal.read(at, BATCH) if at < self._journal.stored else []
             due = [row for row in rows if row[1] < time.time() - WAITING_SECONDS]
             if not due or self._upstream.connection is None:
                 await asyncio.sleep(WAITING_SECONDS / 2)
                 continue
             done = await asyncio.gather(*(self._keep(number, body) for number, _, body in due))
-            if all(done):  # otherwise the connection was lost, and they are read again
-                at = due[-1][0]
+            if not all(done):  # they are read again
+                await asyncio.sleep(WAITING_SECONDS / 2)
+            elif self._at == at:  # the client was not lost meanwhile
+                self._at = due[-1][0]
 
     async def _keep(self, number: int, body: bytes) -> bool:
-        """Read and store the payload of an event; return False if the connection was lost."""
+        """Read and store the payload of an event; return False if the gateway could not be asked."""
         try:
             async with self._slots:
                 await self._read(number, body)
-        except GatewayLost:
+        except (GatewayLost, TooManyCalls):
             return False
-        except (GRPCError, JournalError, TimeoutError, ValueError, OSError, TooManyCalls) as error:
+        except Exception as error:  # noqa: BLE001 - a gateway may send anything; the other events must be processed
             log.info("the payload of event %d is not stored: %s", number, type(error).__name__)
         return True
 
@@ -111,10 +115,15 @@ class PayloadKeeper:
             await self._ask(number, "Download", pb.Id(id=str(box["uuid"])).SerializeToString())
 
     async def _ask(self, number: int, name: str, request: bytes) -> list[bytes]:
+        path = path_of(name)
+        if self._journal.answers.may_have(path, request):
+            stored = await self._journal.answer(path, request, number)
+            if stored is not None:
+                return MessageDecoder().feed(stored)
         if CALLS[name].streams_out:
             limit = self._media_bytes + self._media_bytes // 16  # including the overhead of each chunk
         else:
             limit = self._media_bytes * 2 if name in ("MessageFile", "MessageImage") else LARGEST_PAYLOAD  # base64
         answers = await self._upstream.ask(name, request, SECONDS, limit)
-        await self._journal.keep_answer(path_of(name), request, number, b"".join(map(frame, answers)))
+        await self._journal.keep_answer(path, request, number, b"".join(map(frame, answers)))
         return answers

@@ -24,6 +24,10 @@ class UndecodableMessage(ValueError):
     """A message that is compressed or larger than the limit."""
 
 
+class CallEnded(OSError):
+    """The gateway ended a call without a gRPC outcome; the connection is still there."""
+
+
 def path_of(name: str) -> str:
     """Return the path of a call of the puppet service."""
     return f"/{SERVICE}/{name}"
@@ -99,7 +103,7 @@ class OwnCall:
     def on_headers(self, headers: Headers, *, end: bool) -> None:
         """Handle headers or trailers of the response."""
         if headers.metadata.get(":status", "200") != "200":
-            self._end(GatewayLost("no gRPC server"))
+            self._end(CallEnded("no gRPC server"))
         elif end:
             self._end(error_in(headers))
 
@@ -122,7 +126,7 @@ class OwnCall:
 
     def on_reset(self, code: int | None) -> None:
         """Handle a call that the gateway cancelled, or a lost connection."""
-        self._end(GatewayLost("connection lost" if code is None else f"reset with code {code}"))
+        self._end(GatewayLost("connection lost") if code is None else CallEnded(f"reset with code {code}"))
 
     def _end(self, error: Exception | None) -> None:
         if not self._ended:
@@ -132,7 +136,7 @@ class OwnCall:
     async def answers(self) -> AsyncGenerator[list[bytes], None]:
         """Yield the responses, those that arrived together at once. Stopping early cancels the call.
 
-        Raises GRPCError, GatewayLost or UndecodableMessage.
+        Raises GRPCError, GatewayLost, CallEnded or UndecodableMessage.
         """
         try:
             while True:

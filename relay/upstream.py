@@ -96,7 +96,8 @@ class Upstream:
     async def ask(self, name: str, request: bytes, timeout: float, limit: int) -> list[bytes]:
         """Make a call of the relay's own; return its responses.
 
-        Raises GRPCError, TimeoutError, GatewayLost, TooManyCalls, or UndecodableMessage above `limit` bytes in all.
+        Raises GRPCError, TimeoutError, GatewayLost, CallEnded, TooManyCalls, or above `limit` bytes in all
+        UndecodableMessage.
         """
         if self.connection is None:
             raise GatewayLost

@@ -50,3 +50,16 @@ async def test_payload_is_deleted_with_an_expired_event(journal: Journal) -> Non
     await journal.prune(time.time() + 1)
     assert await journal.read(0, 10) == []
     assert await journal.answer(PATH, b"m1") is None
+
+
+async def test_file_shrinks_after_many_events(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "large.db")
+    await journal.open()
+    for _ in range(4):
+        journal.append([bytes(4000)] * 500, lambda _number, error: None)
+    await journal.keep_answer(PATH, b"m1", 2000, RESPONSE)
+    journal.take(2000)
+    for _ in range(3):
+        await journal.prune(0.0)
+    await journal.close()
+    assert (tmp_path / "large.db").stat().st_size < 2_000_000, "of 8 MB"
