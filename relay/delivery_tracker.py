@@ -7,6 +7,8 @@ import time
 from collections import deque
 from typing import Final
 
+from google.protobuf.message import DecodeError
+
 from protocol import puppet_pb2 as pb
 from relay.journal import Journal
 
@@ -77,5 +79,5 @@ def _requested(request: bytes) -> bytes:
         return request[2:]  # the only field, with a length of one byte
     try:
         return pb.Id.FromString(request).id.encode()
-    except ValueError:
+    except DecodeError:
         return b""

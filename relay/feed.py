@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import takewhile
 from typing import Final
 
+from google.protobuf.message import DecodeError
+
 from protocol import puppet_pb2 as pb
 from relay.journal import Journal, JournalError
+
+log = logging.getLogger(__name__)
 
 NumberedEvent = tuple[int, bytes]  # number (0: not stored), EventResponse
 RECENT: Final = 1000  # stored events cached in memory, so that a client that keeps up causes no disk reads
@@ -91,7 +97,11 @@ class Feed:
         self.received += len(bodies)
         numbered = []
         for body in bodies:
-            kind = pb.EventResponse.FromString(body).type
+            try:
+                kind = pb.EventResponse.FromString(body).type
+            except DecodeError:
+                log.warning("an event of the gateway cannot be decoded")
+                continue
             self.standing.note(kind, body)
             if kind in KEPT:
                 numbered.append(body)
@@ -99,11 +109,11 @@ class Feed:
                 self._pass(body)
         if not numbered:
             return
-        while self._unwritten >= MAX_UNWRITTEN:
-            self._has_room.clear()
-            await self._has_room.wait()
         self._unwritten += len(numbered)
         self._journal.append(numbered, partial(self._written, numbered))
+        while self._unwritten > MAX_UNWRITTEN:  # may be cancelled with the connection; what has arrived is stored
+            self._has_room.clear()
+            await self._has_room.wait()
 
     def _written(self, bodies: Sequence[bytes], first: int, error: JournalError | None) -> None:
         self._unwritten -= len(bodies)
@@ -122,21 +132,26 @@ class Feed:
             self._passing.append((self._journal.stored, body))
             self._news.set()
 
-    async def subscribe(self, after: int) -> AsyncGenerator[list[NumberedEvent], None]:
-        """Yield the events after a number, in order and without end, those that are there together."""
+    @contextmanager
+    def subscribe(self, after: int) -> Iterator[AsyncIterator[list[NumberedEvent]]]:
+        """Yield an iterator of the stored events after a number, and of those from now on that are not stored."""
         self._passing.clear()
         self._follower = follower = object()
         try:
-            while True:
-                self._news.clear()
-                events, after = await self._next(after, self._journal.stored)
-                if events:
-                    yield events
-                elif after >= self._journal.stored:
-                    await self._news.wait()
+            yield self._events(after)
         finally:
             if self._follower is follower:
                 self._follower = None
+
+    async def _events(self, after: int) -> AsyncIterator[list[NumberedEvent]]:
+        """Yield the events in order and without end, those that are there together."""
+        while True:
+            self._news.clear()
+            events, after = await self._next(after, self._journal.stored)
+            if events:
+                yield events
+            elif after >= self._journal.stored:
+                await self._news.wait()
 
     async def _next(self, after: int, stored: int) -> tuple[list[NumberedEvent], int]:
         """Return the next events, and the number up to which there are no others."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from contextlib import aclosing
 from functools import lru_cache, partial
 from typing import Final, NamedTuple
 
@@ -123,6 +122,7 @@ class RelayService:
         """Handle the end of a call."""
         if self.fence.holder is call:
             self._delivered.reset()
+            self._keeper.client_lost()
         self.fence.ended(call)
         task = self._tasks.pop(call, None)
         if task is not None and task is not asyncio.current_task():
@@ -149,13 +149,14 @@ class RelayService:
     async def _tell_events(self, call: Call) -> None:
         resume = call.metadata.get(RESUME)
         call.answer((JOURNAL.encode(), self._journal.id.encode()))
-        for body in self._feed.standing.first_events():
-            await call.send(body)
-        if ready := self._feed.standing.later_events():
-            await asyncio.sleep(READY_DELAY)
-            for body in ready:
+        first, later = self._feed.standing.first_events(), self._feed.standing.later_events()
+        with self._feed.subscribe(self._start(resume)) as following:
+            for body in first:
                 await call.send(body)
-        async with aclosing(self._feed.subscribe(self._start(resume))) as following:
+            if later:
+                await asyncio.sleep(READY_DELAY)
+                for body in later:
+                    await call.send(body)
             async for events in following:
                 for start in range(0, len(events), TOGETHER):
                     await self._send_events(call, events[start : start + TOGETHER], numbered=resume is not None)

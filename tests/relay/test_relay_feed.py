@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
-from contextlib import aclosing
 from pathlib import Path
 
+import pytest
+
 from protocol import puppet_pb2 as pb
-from relay.feed import BATCH, RECENT, Feed, NumberedEvent
+from relay.feed import BATCH, MAX_UNWRITTEN, RECENT, Feed, NumberedEvent
 from relay.journal import Journal
 from tests.waiting import SECONDS, until
 
@@ -29,11 +31,12 @@ async def _put(feed: Feed, journal: Journal, *bodies: bytes) -> None:
 
 async def _take(feed: Feed, after: int, count: int) -> list[NumberedEvent]:
     events: list[NumberedEvent] = []
-    async with asyncio.timeout(SECONDS), aclosing(feed.subscribe(after)) as following:
-        async for some in following:
-            events += some
-            if len(events) >= count:
-                break
+    with feed.subscribe(after) as following:
+        async with asyncio.timeout(SECONDS):
+            async for some in following:
+                events += some
+                if len(events) >= count:
+                    break
     return events
 
 
@@ -50,12 +53,13 @@ async def test_events_that_are_not_stored_keep_their_place(journal: Journal) -> 
     feed = Feed(journal)
     await _put(feed, journal, _message(1))
     events: list[NumberedEvent] = []
-    async with asyncio.timeout(SECONDS), aclosing(feed.subscribe(0)) as following:
-        events += await anext(following)
-        await _put(feed, journal, LOGIN, _message(2))
-        await feed.put([LOGOUT])
-        while len(events) < 4:
+    with feed.subscribe(0) as following:
+        async with asyncio.timeout(SECONDS):
             events += await anext(following)
+            await _put(feed, journal, LOGIN, _message(2))
+            await feed.put([LOGOUT])
+            while len(events) < 4:
+                events += await anext(following)
     assert events == [(1, _message(1)), (0, LOGIN), (2, _message(2)), (0, LOGOUT)]
 
 
@@ -64,8 +68,40 @@ async def test_deleted_events_hold_up_no_others(journal: Journal, tmp_path: Path
     await _put(Feed(journal), journal, _message(1), _message(2))
     await journal.prune(time.time() + 1)
     feed = Feed(journal)  # of the next process
-    async with asyncio.timeout(SECONDS), aclosing(feed.subscribe(0)) as following:
+    with feed.subscribe(0) as following:
         reading = asyncio.ensure_future(anext(following))
         await asyncio.sleep(0)
         await feed.put([LOGIN])
-        assert await reading == [(0, LOGIN)]
+        assert await asyncio.wait_for(reading, SECONDS) == [(0, LOGIN)]
+
+
+async def test_event_that_cannot_be_decoded_is_skipped(journal: Journal) -> None:
+    feed = Feed(journal)
+    await _put(feed, journal, b"\xff\xff", _message(1))
+    assert await _take(feed, 0, 1) == [(1, _message(1))]
+
+
+async def test_events_are_stored_when_the_gateway_is_lost_while_the_disk_is_slow(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were received: the gateway will not send them again."""
+    feed, written = Feed(journal), threading.Event()
+    commit = journal._commit
+    monkeypatch.setattr(journal, "_commit", lambda *batch: written.wait(SECONDS) and commit(*batch))
+    await feed.put([_message(number) for number in range(MAX_UNWRITTEN)])
+    waiting = asyncio.create_task(feed.put([_message(MAX_UNWRITTEN)]))
+    await asyncio.sleep(0)
+    assert not waiting.done(), "the gateway has to wait"
+    waiting.cancel()
+    written.set()
+    await asyncio.wait({waiting})
+    await until(lambda: journal.stored == MAX_UNWRITTEN + 1)
+
+
+async def test_event_during_the_first_events_of_a_client_is_not_missed(journal: Journal) -> None:
+    """A logout while the client is told of the login."""
+    feed = Feed(journal)
+    await feed.put([LOGIN])
+    with feed.subscribe(0) as following:
+        await feed.put([LOGOUT])  # before the first read
+        assert await asyncio.wait_for(anext(following), SECONDS) == [(0, LOGOUT)]
