@@ -37,7 +37,7 @@ class Relay:
         gateway = GatewayAddress(settings.endpoint, settings.token, settings.tls_ca, settings.tls_server_name)
         turn, choice = Turn(), TlsChoice(settings.tls)
         timing = timing or RelayTiming(release_after=settings.release_after)
-        self.upstream = Upstream(gateway, choice, self.journal, self.feed.put, timing, turn)
+        self.upstream = Upstream(gateway, choice, self.journal, self.feed.put, self.feed.standing.clear, timing, turn)
         self._keeper = PayloadKeeper(self.journal, self.upstream, int(settings.media_mb * 1024 * 1024))
         self.service = RelayService(settings.token, self.journal, self.feed, self.upstream, self._keeper)
         context = server_context(settings.tls_certificate, settings.tls_key)

@@ -45,7 +45,10 @@ class RelayTiming:
 
 
 class Upstream:
-    """The gateway of one relay. `on_events` is called with the events that arrive together."""
+    """The gateway of one relay.
+
+    `on_events` is called with the events that arrive together, `on_lost` when the connection has ended.
+    """
 
     def __init__(
         self,
@@ -53,6 +56,7 @@ class Upstream:
         tls: TlsChoice,
         journal: Journal,
         on_events: Callable[[Sequence[bytes]], Awaitable[None]],
+        on_lost: Callable[[], None],
         timing: RelayTiming,
         turn: Turn,
     ) -> None:
@@ -60,6 +64,7 @@ class Upstream:
         self._tls = tls
         self._journal = journal
         self._on_events = on_events
+        self._on_lost = on_lost
         self._timing = timing
         self._turn = turn
         self._stale = StaleStream(journal, gateway.endpoint, timing.release_after)
@@ -122,6 +127,7 @@ class Upstream:
                     self._stale.ended()  # with its process, the gateway's stream has ended
             finally:
                 self.connection = None
+                self._on_lost()
             if why != self._why:
                 log.warning("gateway %s: %s", self._gateway.endpoint, why)
                 self._why = why
@@ -207,6 +213,8 @@ class Upstream:
             await asyncio.sleep(timing.watch_every)
             try:
                 await self._ask(connection, "Version", EMPTY, timing.watch_limit)
+            except TooManyCalls:  # of clients, which have deadlines of their own
+                continue
             except GRPCError as error:
                 if error.status in (Status.DEADLINE_EXCEEDED, Status.UNAVAILABLE):
                     raise

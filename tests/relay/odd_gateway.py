@@ -40,6 +40,9 @@ class OddGateway:
         self.token, self.tls, self.port = "insecure_odd", False, 0
         self.cancelled = asyncio.Event()
         self.hanging = asyncio.Event()
+        self.events: list[bytes] = []
+        self.ends = asyncio.Event()
+        self.versions = 0
 
     @property
     def endpoint(self) -> str:
@@ -53,9 +56,12 @@ class OddGateway:
         return {SERVICE + call.__name__: Handler(call, Cardinality.STREAM_STREAM, bytes, bytes) for call in calls}
 
     async def Event(self, stream: Any) -> None:
-        """A stream without events."""
+        """A heartbeat and `events`, until `ends` is set."""
         await stream.send_message(pb.EventResponse(type=pb.EVENT_HEARTBEAT, payload="{}").SerializeToString())
-        await asyncio.Event().wait()
+        for event in self.events:
+            await stream.send_message(event)
+        self.ends.clear()
+        await self.ends.wait()
 
     async def Start(self, stream: Any) -> None:
         """Runs at once."""
@@ -63,6 +69,7 @@ class OddGateway:
 
     async def Version(self, stream: Any) -> None:
         """Respond at once."""
+        self.versions += 1
         await stream.send_message(b"")
 
     async def Echo(self, stream: Any) -> None:
