@@ -61,6 +61,7 @@ class Cluster:
         self.news = ClusterNews(container.config.database, parts, container.changes, self._shared_changed)
         self._known: dict[str, AssistantSettings] = {}
         self.serving: dict[str, int] = {}  # account -> epoch
+        self._applied: dict[str, AssistantSettings] = {}  # of the accounts served
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._taking = asyncio.Semaphore(TAKEN_AT_ONCE)
         self._load, self._release = KeyBatcher(self._load_accounts), KeyBatcher(self._release_accounts)
@@ -156,6 +157,9 @@ class Cluster:
                 self._move(account, self._take(account, epoch))
         for account in self.serving.keys() - self._known.keys() - {GLOBAL}:
             self._move(account, self._hand_over(account, Cause.REMOVED))
+        for account, settings in self._applied.items():
+            if self._known.get(account) != settings:
+                self._move(account, self._drop_changed(account))
         for account in self._member.surplus():
             if account in self.serving:
                 self._move(account, self._hand_over(account, Cause.BALANCE))
@@ -185,11 +189,12 @@ class Cluster:
                 if account == GLOBAL:
                     await self._container.outbox.load([GLOBAL])
                 else:
+                    self._applied[account] = settings = self._known[account]
                     await self._load(account)
                     if self._member.held.get(account) != epoch:  # it ended meanwhile
                         await self._drop(account, LOSS_GRACE)
                         return
-                    await self._assistants.start(self._known[account], epoch)
+                    await self._assistants.start(settings, epoch)
             except Exception as error:  # the lease is kept, and the start is retried
                 trace = None if is_away(error) else error
                 log.error(  # noqa: TRY400 - without a traceback while the database is away
@@ -205,6 +210,12 @@ class Cluster:
         started, epoch = time.monotonic(), self.serving.get(account, 0)
         await self._drop(account, LOSS_GRACE)
         self._log_change(account, Cause.LOST, epoch, started)
+
+    async def _drop_changed(self, account: str) -> None:
+        """Stop an account, which is taken again with its new settings."""
+        started, epoch = time.monotonic(), self.serving[account]
+        await self._drop(account, BALANCING)
+        self._log_change(account, Cause.CHANGED, epoch, started)
 
     async def _hand_over(self, account: str, cause: Cause) -> None:
         if account not in self.serving:
@@ -223,6 +234,7 @@ class Cluster:
         if account in self._assistants.accounts:
             await self._assistants.stop(account, max(MIN_GRACE, until - time.monotonic()))
         forget_account(self._container, account)
+        self._applied.pop(account, None)
         self.serving.pop(account, None)
 
     async def _load_accounts(self, accounts: Sequence[str]) -> None:
@@ -268,23 +280,14 @@ class Cluster:
             log.error("another process reloaded its config; the config of this process is invalid: %s", error)  # noqa: TRY400
 
     async def _refresh_accounts(self) -> None:
-        """Reload the list of assistants, and restart those whose settings changed."""
+        """Reload the list of assistants; those whose settings changed are started again."""
         stored = await self._container.stored_assistants.load()
         configured = {one.account: one for one in self._container.config.assistants}
         accounts = {one.account: one for one in stored} | configured
-        before, self._known = self._known, accounts
+        self._known = accounts
         await self._member.call(self._parts.leases.register_accounts, list(accounts))
-        for account, settings in accounts.items():
-            if account in self.serving and account in before and before[account] != settings:
-                self._move(account, self._restart(account))
         self._member.wake()
         self._wake.set()
-
-    async def _restart(self, account: str) -> None:
-        started, epoch = time.monotonic(), self.serving[account]
-        await self._assistants.stop(account, BALANCING)
-        await self._assistants.start(self._known[account], epoch)
-        self._log_change(account, Cause.CHANGED, epoch, started)
 
 
 def _no_write(_session: Session) -> None:

@@ -1,0 +1,126 @@
+"""How a process of a cluster starts, restarts and stops the accounts that it holds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from app import cluster as module
+from app.cluster import Cluster
+from config.settings import AssistantSettings
+from services.work.ownership import LeasedAccounts
+from tests.waiting import until
+
+
+class Accounts:
+    """The accounts of the process. `starting`: holds up a start; `fails`: errors of the next starts."""
+
+    def __init__(self) -> None:
+        self.running: dict[str, str] = {}  # account -> endpoint
+        self.fails: list[Exception] = []
+        self.starting: asyncio.Event | None = None
+        self.begun = 0
+
+    @property
+    def accounts(self) -> Any:
+        return self.running.keys()
+
+    async def start(self, settings: AssistantSettings, _epoch: int) -> None:
+        self.begun += 1
+        self.running[settings.account] = "failed"
+        if self.fails:
+            raise self.fails.pop()
+        if self.starting is not None:
+            await self.starting.wait()
+        self.running[settings.account] = settings.endpoint
+
+    async def stop(self, account: str, _grace: float) -> None:
+        del self.running[account]
+
+    def disconnect(self, account: str) -> None:
+        """Nothing is connected."""
+
+
+class Setup:
+    """A cluster process that holds the account a. `endpoint`: of its stored settings."""
+
+    def __init__(self) -> None:
+        self.endpoint = "127.0.0.1:1"
+        self.accounts = Accounts()
+        member = SimpleNamespace(
+            held={"a": 1}, valid=lambda: True, fenced=False, seconds_left=lambda: 60.0, surplus=list, wake=lambda: None
+        )
+        member.call = self._called
+        parts = SimpleNamespace(
+            member=member,
+            leases=SimpleNamespace(register_accounts=None),
+            ownership=LeasedAccounts(lambda: True, lambda _session, _account: None),
+            announcements=None,
+            moves=Counter(),
+        )
+        container = SimpleNamespace(
+            config=SimpleNamespace(database="postgresql://nowhere/wxbot", assistants=[]),
+            changes=None,
+            stored_assistants=SimpleNamespace(load=self._stored),
+        )
+        jobs = SimpleNamespace(account_taken=lambda: None)
+        self.cluster = Cluster(
+            cast("Any", container), cast("Any", parts), cast("Any", self.accounts), cast("Any", jobs), lambda: 1.0, list
+        )
+
+    async def _called(self, *_arguments: Any) -> None:
+        """No call of the leases has a result."""
+
+    async def _stored(self) -> list[AssistantSettings]:
+        return [AssistantSettings(account="a", endpoint=self.endpoint, token="t")]
+
+    async def change(self) -> None:
+        """Other settings are stored, of which this process is told."""
+        self.endpoint = "127.0.0.1:2"
+        await self.cluster._shared_changed("assistants")
+
+
+@pytest.fixture
+async def setup(monkeypatch: pytest.MonkeyPatch) -> Any:
+    async def nothing(*_arguments: Any) -> None:
+        """No data is loaded or stopped."""
+
+    monkeypatch.setattr(module, "load_accounts", nothing)
+    monkeypatch.setattr(module, "stop_account", nothing)
+    monkeypatch.setattr(module, "forget_account", lambda _container, _account: None)
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
+    one = Setup()
+    await one.cluster._shared_changed("assistants")
+    following = asyncio.create_task(one.cluster._follow())
+    yield one
+    following.cancel()
+    await asyncio.wait({following})
+
+
+async def _runs_at(setup: Setup, endpoint: str) -> None:
+    await until(lambda: setup.accounts.running == {"a": endpoint}, lambda: f"it is {setup.accounts.running}")
+
+
+async def test_changed_settings_are_applied(setup: Setup) -> None:
+    await _runs_at(setup, "127.0.0.1:1")
+    await setup.change()
+    await _runs_at(setup, "127.0.0.1:2")
+
+
+async def test_settings_that_change_during_the_start_are_applied(setup: Setup) -> None:
+    setup.accounts.starting = asyncio.Event()
+    await until(lambda: setup.accounts.begun)
+    await setup.change()
+    setup.accounts.starting.set()
+    await _runs_at(setup, "127.0.0.1:2")
+
+
+async def test_restart_that_fails_is_repeated(setup: Setup) -> None:
+    await _runs_at(setup, "127.0.0.1:1")
+    setup.accounts.fails = [OSError(), OSError()]
+    await setup.change()
+    await _runs_at(setup, "127.0.0.1:2")
