@@ -99,12 +99,19 @@ class GroupCommit:
         except Exception as error:  # noqa: BLE001 - running each alone shows which job failed
             if _is_locked(error):  # each job would wait as long again
                 return failed(batch, error)
-            outcomes = []
-            for number, job in enumerate(batch, 1):
-                outcomes += self._commit_alone(connection, job)
-                if self._unsure is not None:  # later jobs must not overtake it
-                    return outcomes + failed(batch[number:], self._unsure.error)
-            return outcomes
+            return self._each_alone(connection, batch)
+
+    def _each_alone(self, connection: Connection, batch: Sequence[WriteJob]) -> list[CommitOutcome]:
+        outcomes: list[CommitOutcome] = []
+        for number, job in enumerate(batch):
+            try:
+                connection.connection  # noqa: B018 - opens a lost connection again
+            except DBAPIError as error:  # each job would wait as long again
+                return outcomes + failed(batch[number:], error)
+            outcomes += self._commit_alone(connection, job)
+            if self._unsure is not None:  # later jobs must not overtake it
+                return outcomes + failed(batch[number + 1 :], self._unsure.error)
+        return outcomes
 
     def _commit_alone(self, connection: Connection, job: WriteJob) -> list[CommitOutcome]:
         attempt = 1

@@ -1,4 +1,4 @@
-"""Loss of the PostgreSQL connection during a read, and a server that only reads."""
+"""Loss of the PostgreSQL connection during a read, of many writes, and a server that only reads."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlmodel import Session, select
 
 from models import db
@@ -15,7 +15,7 @@ from models.db import Store, parse
 from models.durable import Setting
 from services.work import write_batcher
 from services.work.write_batcher import WriteBatcher
-from tests.services.test_lost_commits import behind_proxy
+from tests.services.test_lost_commits import behind_proxy, put
 from tests.waiting import SECONDS, until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("database", ["postgres"], indirect=True)]
@@ -79,6 +79,30 @@ async def test_read_fails_when_the_server_stays_away(database: str, monkeypatch:
 
         with pytest.raises(DBAPIError):
             await store.read(read)
+
+
+async def test_unreachable_server_is_tried_once_for_all_writes_of_a_commit(database: str) -> None:
+    """Each try may last as long as connect_timeout, and the process could not stop meanwhile."""
+    async with behind_proxy(database) as (store, proxy):
+        holds, goes_on = threading.Event(), threading.Event()
+
+        def hold(_session: Session) -> None:
+            holds.set()
+            goes_on.wait(SECONDS)
+
+        def lose(session: Session) -> None:
+            proxy.is_open = False
+            end_session(database, session)
+            put(session)
+
+        held = store.write_soon(hold)
+        await asyncio.to_thread(holds.wait, SECONDS)
+        writes = [store.write_soon(one) for one in (put, lose, *[put] * 20)]
+        goes_on.set()
+        results = await asyncio.gather(*writes, return_exceptions=True)
+        await held
+        assert [type(result) for result in results] == [OperationalError] * 22
+        assert proxy.refused == 1
 
 
 async def test_other_read_errors_are_not_repeated(store: Store) -> None:
