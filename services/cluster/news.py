@@ -31,7 +31,6 @@ RETRY_SECONDS: Final = 2.0  # seconds until the connection is opened again
 _KINDS: Final = frozenset(ChangeKind)
 
 Changed = Callable[[str], Awaitable[None]]  # reads a kind again
-Payload = dict[str, Any]
 
 
 class ClusterNews:
@@ -85,8 +84,13 @@ class ClusterNews:
                 self._received(notice.payload)
 
     def _received(self, payload: str) -> None:
-        news: Payload = json.loads(payload)
         self._look.set()
+        try:
+            news: Any = json.loads(payload)
+        except ValueError:
+            return
+        if not isinstance(news, dict):  # anybody may notify the channel
+            return
         if news.get("free"):
             self._member.wake()
         if news.get("from") != self._member.id:

@@ -32,14 +32,16 @@ async def test_notification_is_received(database: str) -> None:
     await until(news._look.is_set, "it listens, and looks at what it has missed")
     news._look.clear()
     engine = create_engine(parse(database))
-    payload = '{"from":"other","changes":[["ticket",{"id":7}]]}'
+    of_a_member = '{"from":"other","changes":[["ticket",{"id":7}]]}'
 
     def notify() -> None:
-        with engine.begin() as connection:
-            connection.execute(text("SELECT pg_notify(:channel, :payload)"), {"channel": CHANNEL, "payload": payload})
+        for payload in ("", "of another program", "7", of_a_member):
+            with engine.begin() as connection:
+                values = {"channel": CHANNEL, "payload": payload}
+                connection.execute(text("SELECT pg_notify(:channel, :payload)"), values)
 
     await asyncio.to_thread(notify)
-    await until(lambda: feed.last == 1)
+    await until(lambda: feed.last == 1 or listening.done())
     assert [(one.kind, one.facts) for one in feed.after(0)] == [(ChangeKind.TICKET, {"id": 7})]
     assert news._look.is_set()
     listening.cancel()
