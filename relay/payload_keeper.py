@@ -6,12 +6,13 @@ import asyncio
 import json
 import logging
 import time
+from itertools import takewhile
 from typing import Any, Final
 
 from protocol import CALLS
 from protocol import puppet_pb2 as pb
 from relay.http2 import GatewayLost, TooManyCalls
-from relay.journal import Journal
+from relay.journal import Journal, Row
 from relay.rpc import MessageDecoder, frame, path_of
 from relay.upstream import Upstream
 
@@ -63,7 +64,7 @@ class PayloadKeeper:
         while True:
             at = self._at = max(self._at, self.handed, self._journal.taken)
             rows = await self._journal.read(at, BATCH) if at < self._journal.stored else []
-            due = [row for row in rows if row[1] < time.time() - WAITING_SECONDS]
+            due = list(takewhile(_is_waiting, rows))
             if not due or self._upstream.connection is None:
                 await asyncio.sleep(WAITING_SECONDS / 2)
                 continue
@@ -127,3 +128,9 @@ class PayloadKeeper:
         answers = await self._upstream.ask(name, request, SECONDS, limit)
         await self._journal.keep_answer(path, request, number, b"".join(map(frame, answers)))
         return answers
+
+
+def _is_waiting(row: Row) -> bool:
+    """Whether an event was not taken at once, or is from before the clock was set back."""
+    age = time.time() - row[1]
+    return age > WAITING_SECONDS or age < 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any, cast
@@ -133,3 +134,13 @@ async def test_payloads_of_a_client_that_was_lost_are_stored(kept: Kept) -> None
     kept.keeper.client_lost()
     await kept.kept("m2")
     assert kept.gateway.asked == {"m2": 1, "m3": 1}, "what is stored is not read again"
+
+
+async def test_payload_is_stored_after_the_clock_was_set_back(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept.gateway.connection = None
+    with monkeypatch.context() as ahead:
+        ahead.setattr("relay.journal.time.time", lambda now=time.time: now() + 3600)
+        await kept.put(message("m1"))
+    await kept.put(message("m2"))
+    kept.gateway.connection = object()
+    await kept.kept("m1", "m2")
