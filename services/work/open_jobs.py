@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 
+from models.durable import WorkState
 from services.work.job import Job
 
 
@@ -43,6 +44,7 @@ class OpenJobs:
             del self._by_account[job.account][id]
 
     def drop(self, account: str) -> None:
-        """Remove the jobs of an account."""
-        for id in self._by_account.pop(account, {}):
-            del self._by_id[id]
+        """Remove the jobs of an account, except those whose results are still to be written: their rows look open."""
+        for job in list(self.of(account)):
+            if job.state in (WorkState.QUEUED, WorkState.SENDING):
+                self.remove(job.id)

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import threading
+from collections.abc import Sequence
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, select
 
 from models.db import Store
 from models.durable import OutboxItem, Priority
+from models.row_statements import Row
 from services.work.delivery_queue import NoPace
 from services.work.delivery_results import DeliveryResults, Result
 from services.work.job import Cancelled, GiveUp, Job, Retry
 from services.work.outbox import Outbox
+from services.work.outbox_rows import END
 from services.work.ownership import LeasedAccounts
 from tests.services.clock import Clock
 from tests.services.conftest import until
@@ -133,6 +140,35 @@ async def test_delivery_that_joins_texts_while_its_account_moves_is_not_lost(sql
     await moving
     assert process.outbox.waiting() == {}
     assert await process.rows() == {"one": "sent", "two": "queued", "three": "queued"}
+
+
+async def test_job_whose_result_is_not_written_yet_is_not_repeated(
+    sqlite_store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The leases run out while the database is away, and the same process takes the account again."""
+    away = [OperationalError("UPDATE", {}, sqlite3.OperationalError("disk I/O error")) for _ in range(4)]
+    write = END.execute
+
+    def execute(connection: Connection, rows: Sequence[Row]) -> Sequence[Any]:
+        if away:
+            raise away.pop()
+        return write(connection, rows)
+
+    monkeypatch.setattr("services.work.job_results.END", SimpleNamespace(execute=execute))
+    process = Process(sqlite_store, clock, "a")
+    await process.outbox.start()
+    await process.add("wx:a", "one")
+    await until(lambda: len(away) < 4, "its result could not be written")
+    process.ownership.drop("a")
+    await process.outbox.drop("a", 0)
+    process.ownership.take("a")
+    await process.outbox.load(["a"])
+    await process.add("wx:a", "two")
+    await until(lambda: "two" in process.began)
+    await process.outbox.stop(SECONDS)
+    assert process.began == ["one", "two"]
+    assert await process.rows() == {"one": "sent", "two": "sent"}
+    assert process.outbox.oldest("wx:a") == 0, "nothing of it is left in memory"
 
 
 async def test_what_belongs_to_no_account_stays_when_one_moves(sqlite_store: Store, clock: Clock) -> None:
