@@ -19,6 +19,7 @@ from relay.frames import ProtocolFault
 
 LARGEST_BLOCK: Final = 2**16  # bytes of the headers of a call
 KNOWN_BLOCKS: Final = 1024
+LONGEST_KNOWN: Final = 2048  # bytes; a peer that has not shown its token may send any
 SECRET: Final = frozenset({b"authorization"})  # never to be put into a table, by RFC 7541 7.1.3
 _NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _VALUE: Final = re.compile(rb"[^\0\r\n]*")
@@ -117,6 +118,6 @@ class HeaderDecoder:
             raise ProtocolFault(ErrorCodes.COMPRESSION_ERROR) from None
         if self._table.changes != changes or (block[:1] >= b"\x20" and block[0] & 0xE0 == 0x20):  # a change of its size
             self._known.clear()
-        elif len(self._known) < KNOWN_BLOCKS:
+        elif len(block) <= LONGEST_KNOWN and len(self._known) < KNOWN_BLOCKS:
             self._known[block] = headers
         return headers

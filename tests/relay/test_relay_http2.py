@@ -274,6 +274,13 @@ def test_cached_header_blocks_follow_the_dynamic_table(
             assert list(decoder.decode(encoder.encode(fields)).fields) == fields
 
 
+def test_only_short_header_blocks_are_remembered() -> None:
+    """A peer that has not shown its token yet may send any number of long ones."""
+    decoder, short, long = HeaderDecoder(), Headers([(b"a", b"b")]), Headers([(b"a", b"b" * 5000)])
+    assert decoder.decode(short.block) is decoder.decode(short.block)
+    assert decoder.decode(long.block) is not decoder.decode(long.block)
+
+
 def test_oversized_header_table_is_rejected() -> None:
     encoder, decoder = Encoder(), HeaderDecoder()
     encoder.header_table_size = 2**20
