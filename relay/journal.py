@@ -97,11 +97,12 @@ class Journal:
         """Open the file; raise JournalError."""
         self._loop = asyncio.get_running_loop()
         try:
-            await self._loop.run_in_executor(self._readers, self._open)
+            connection = await self._loop.run_in_executor(self._readers, self._open)
         except (OSError, sqlite3.Error) as error:
             self._readers.shutdown()
             raise JournalError(f"{self._path}: {error}") from None
-        self._thread = threading.Thread(target=self._write_forever, name="journal-write", daemon=True)
+        write = partial(self._write_forever, connection)
+        self._thread = threading.Thread(target=write, name="journal-write", daemon=True)
         self._thread.start()
 
     def _connect(self) -> sqlite3.Connection:
@@ -111,7 +112,7 @@ class Journal:
             connection.execute(f"pragma {pragma}")
         return connection
 
-    def _open(self) -> None:
+    def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         connection = self._reading = self._connect()
         connection.executescript(_TABLES)
@@ -125,6 +126,7 @@ class Journal:
         self.last = self.stored = max(newest, self.taken, int(facts.get(Fact.LAST, 0)))
         for path, request in connection.execute("select path, request from reply"):
             self.answers.add(path, request)
+        return self._connect()
 
     async def close(self) -> None:
         """Write what is pending."""
@@ -219,8 +221,7 @@ class Journal:
         self._jobs.put((write, partial(_resolve, future)))
         return future
 
-    def _write_forever(self) -> None:
-        connection = self._connect()
+    def _write_forever(self, connection: sqlite3.Connection) -> None:
         is_running = True
         while is_running:
             batch: list[tuple[Write, Settle]] = []
@@ -270,13 +271,12 @@ class Journal:
     async def read(self, after: int, limit: int) -> list[Row]:
         """Return the events after a number, in order."""
         query = "select number, at, body from event where number > ? order by number limit ?"
-        rows: list[Row] = await self._read(query, (after, limit))
-        return rows
+        return await self._read(query, (after, limit))
 
     async def answer(self, path: str, request: bytes, since: int = 0) -> bytes | None:
         """Return a stored response, if it was stored for event `since` or a later one."""
         query = "select messages from reply where path = ? and request = ? and number >= ?"
-        rows: list[tuple[bytes]] = await self._read(query, (path, request, since))
+        rows = await self._read(query, (path, request, since))
         return bytes(rows[0][0]) if rows else None
 
     async def _read(self, query: str, values: tuple[Any, ...]) -> list[Any]:

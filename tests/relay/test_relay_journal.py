@@ -1,15 +1,17 @@
-"""What the relay's journal deletes."""
+"""What the relay's journal deletes, and errors of its file."""
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from relay import journal as module
-from relay.journal import Journal
+from relay.journal import Journal, JournalError
 
 PATH = "/wechaty.Puppet/MessagePayload"
 EVENT, RESPONSE = b"event", b"payload"
@@ -63,3 +65,19 @@ async def test_file_shrinks_after_many_events(tmp_path: Path) -> None:
         await journal.prune(0.0)
     await journal.close()
     assert (tmp_path / "large.db").stat().st_size < 2_000_000, "of 8 MB"
+
+
+async def test_file_that_can_be_opened_only_once_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too many open files; without a connection for writing, events would wait forever."""
+    connect: Any = sqlite3.connect
+    left = [1]
+
+    def limited(*arguments: Any, **options: Any) -> Any:
+        if not left:
+            raise sqlite3.OperationalError("unable to open database file")
+        left.pop()
+        return connect(*arguments, **options)
+
+    monkeypatch.setattr("relay.journal.sqlite3.connect", limited)
+    with pytest.raises(JournalError, match="unable to open"):
+        await Journal(tmp_path / "other.db").open()
