@@ -110,7 +110,7 @@ class Store:
                 arguments["application_name"] = session_name(self._member)
             alive: dict[str, Any] = {"pool_pre_ping": True, "connect_args": arguments}
             engine = create_engine(self.url, pool_size=10, max_overflow=10, **alive, **usual)
-            event.listen(engine, "handle_error", _leave_read_only_server)
+            event.listen(engine, "handle_error", leave_read_only_server)
             return engine
         if self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
@@ -253,7 +253,7 @@ class Store:
             self._loop.call_soon_threadsafe(_settle, outcomes)
 
 
-def _leave_read_only_server(context: ExceptionContext) -> None:
+def leave_read_only_server(context: ExceptionContext) -> None:
     """Treat a server that only reads, such as a standby that is being promoted, as a lost connection."""
     if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
         context.is_disconnect = True

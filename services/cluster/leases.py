@@ -15,10 +15,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.pool import NullPool
 
-from models.db import parse, with_keepalives
+from models.db import leave_read_only_server, parse, with_keepalives
 from models.fence import Fenced, session_name
 from services.work.ownership import GLOBAL
 
@@ -153,6 +153,7 @@ class Leases:
         self._engine = create_engine(
             parsed, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=settings, hide_parameters=True
         )
+        event.listen(self._engine, "handle_error", leave_read_only_server)
         self._connection: Connection | None = None
         self._driver: psycopg.Connection | None = None  # the connection of psycopg, for `abort`
         self.server_time = 0.0  # PostgreSQL's clock at the last heartbeat

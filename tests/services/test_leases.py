@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator
 from functools import partial
 
 import pytest
-from sqlalchemy import create_engine, insert, text
+from sqlalchemy import create_engine, insert, make_url, text
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
-from models.db import Store, parse
+from models.db import Store, is_away, parse
 from models.durable import Setting
 from models.fence import Fenced
 from services.cluster.leases import Leases
@@ -173,3 +174,18 @@ async def test_process_frozen_in_a_transaction_is_terminated(
     with pytest.raises(Fenced):  # done again on another connection, and refused there
         await frozen
     await shared.close()
+
+
+async def test_server_that_only_reads_counts_as_away(database: str, members: list[Leases]) -> None:
+    """A standby that is not promoted yet: a process that starts again waits for it."""
+    name = make_url(database).database
+    engine = create_engine(parse(database), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = on"))
+        with pytest.raises(DBAPIError) as refused:
+            members[0].join()
+        assert is_away(refused.value)
+        connection.execute(text("SET default_transaction_read_only = off"))
+        connection.execute(text(f"ALTER DATABASE {name} RESET default_transaction_read_only"))
+    engine.dispose()
+    assert members[0].join(), "on a new connection"
