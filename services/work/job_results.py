@@ -80,12 +80,15 @@ class JobResults:
             job.state = end["to"]  # valid until the row is written
         self._ends.put(_End(job, result, end))
 
-    def settle(self, session: Session, accounts: Collection[str] | None) -> Sequence[OutboxItem]:
+    def settle(
+        self, session: Session, accounts: Collection[str] | None, known: Collection[int] = ()
+    ) -> Sequence[OutboxItem]:
         """Settle the open jobs of an earlier process, of some accounts or of all; return those to deliver.
 
-        Deliveries interrupted by a crash are repeated, except broadcasts, which end as unknown.
+        Deliveries interrupted by a crash are repeated, except broadcasts, which end as unknown. `known`: jobs of this
+        process, which are left alone.
         """
-        items = open_items(session, accounts)
+        items = [item for item in open_items(session, accounts) if item.id not in known]
         interrupted = [i for i in items if i.state == WorkState.SENDING and i.priority == Priority.BROADCAST]
         failure = GiveUp("interrupted while sending", unknown=True)
         for item in interrupted:

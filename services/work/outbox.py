@@ -81,7 +81,8 @@ class Outbox:
     async def load(self, accounts: Collection[str] | None = None) -> None:
         """Load the open jobs of an earlier process, of some accounts or of all; before new ones, to keep the order."""
         self._loaded.update(accounts or ())  # now: a refresh from here on follows in the order of writes
-        await self._store.write(lambda s: self._take_after_commit(s, self.results.settle(s, accounts)))
+        known = {job.id for account in accounts or () for job in self._open.of(account)}
+        await self._store.write(lambda s: self._take_after_commit(s, self.results.settle(s, accounts, known)))
 
     async def refresh(self, account: str) -> None:
         """Load the jobs that other processes added for an account of this process, and drop those they cancelled.
