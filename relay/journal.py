@@ -44,8 +44,9 @@ create table if not exists reply (
     primary key (path, request)
 ) without rowid;
 create index if not exists reply_number on reply (number);
-drop table if exists answer;
 """
+# reads only up to the first event that is kept
+_LAST_EXPIRED: Final = "select coalesce((select min(number) - 1 from event where at >= ?), max(number), 0) from event"
 
 Write = Callable[[sqlite3.Connection], object]
 Settle = Callable[["JournalError | None"], None]
@@ -193,9 +194,8 @@ class Journal:
         def run(connection: sqlite3.Connection) -> None:
             _set(connection, Fact.TAKEN, taken)
             _set(connection, Fact.LAST, stored)  # no number is given twice, also when all events are deleted
-            expired = "select coalesce(max(number), 0) from event where at < ?"
-            (last_expired,) = connection.execute(expired, (before,)).fetchone()
-            connection.execute("delete from event where number <= ? or at < ?", (taken, before))
+            (last_expired,) = connection.execute(_LAST_EXPIRED, (before,)).fetchone()
+            connection.execute("delete from event where number <= ?", (max(taken, last_expired),))
             last = (max(settled, last_expired),)
             deleted.extend(connection.execute("select path, request from reply where number <= ?", last))
             connection.execute("delete from reply where number <= ?", last)
