@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
-from grpclib.client import Channel
-from grpclib.const import Cardinality
 
 from protocol import puppet_pb2 as pb
 from relay.config import RelaySettings
+from relay.headers import Headers
 from relay.http2 import Http2Connection, TooManyCalls
 from relay.relay import Relay
+from relay.rpc import OwnCall, path_of
+from relay.streams import Receiver, Stream
 from relay.upstream import RelayTiming
 from tests.ports import free_port
-from tests.relay.odd_gateway import SERVICE, Bytes, OddGateway, odd_gateway
+from tests.relay.odd_gateway import OddGateway, odd_gateway
 from tests.waiting import until
-
-MOST = 100  # calls at a time that a server of h2 admits
 
 
 @asynccontextmanager
@@ -42,32 +40,33 @@ async def test_gateway_that_takes_no_more_calls_is_not_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its events would be lost meanwhile."""
-    refused: list[object] = []
+    refused: list[str] = []
     begin = Http2Connection.open
 
-    def opened(connection: Http2Connection, *args: Any) -> Any:
+    def opened(connection: Http2Connection, headers: Headers, make: Callable[[Stream], Receiver]) -> Stream:
         try:
-            return begin(connection, *args)
+            return begin(connection, headers, make)
         except TooManyCalls:
-            refused.append(connection)
+            refused.append(headers.metadata[":path"])
             raise
 
     async with odd_gateway() as gateway, relaying(gateway, tmp_path) as relay:
         monkeypatch.setattr(Http2Connection, "open", opened)
-        connection, address = relay.upstream.connection, relay._settings.listen
-        channel = Channel("127.0.0.1", int(address.rpartition(":")[2]), codec=Bytes())
-        metadata = {"authorization": f"Wechaty {gateway.token}"}
-        async with AsyncExitStack() as stack:
-            for _ in range(MOST - 1):  # besides the event stream
-                call = channel.request(SERVICE + "Hang", Cardinality.STREAM_STREAM, bytes, bytes, metadata=metadata)
-                hanging = await stack.enter_async_context(call)
-                await hanging.send_message(b"")
-                stack.push_async_callback(hanging.cancel)
-            await until(lambda: len(refused) >= 2, "the watch is refused")
+        connection, streams = relay.upstream.connection, list[Stream]()
+        assert connection is not None
+
+        def is_watch_refused() -> bool:
+            with suppress(TooManyCalls):
+                while not connection.is_lost:
+                    streams.append(connection.open(relay.upstream.headers(path_of("Hang")), lambda s: OwnCall(s, 1)))
+            return path_of("Version") in refused
+
+        await until(is_watch_refused)
+        for stream in streams:
+            stream.reset()
         asked = gateway.versions
         await until(lambda: gateway.versions > asked, "it is asked again")
         assert relay.upstream.connection is connection
-        channel.close()
 
 
 async def test_new_client_is_not_told_of_a_login_before_the_gateway_was_lost(tmp_path: Path) -> None:
