@@ -87,10 +87,6 @@ _FORGET = text(
     f"DELETE FROM accountlease l WHERE l.account = :account AND {_ORPHAN} "
     "AND NOT EXISTS (SELECT 1 FROM storedassistant s WHERE s.account = l.account)"  # it was added again
 )
-_HOLDERS = text(
-    "SELECT l.account, m.id, m.advertise FROM accountlease l LEFT JOIN member m ON m.id = l.member "
-    "WHERE l.account <> '' ORDER BY l.account"
-)
 _VERSIONS = text("SELECT kind, version FROM sharedversion")
 
 
@@ -128,10 +124,6 @@ class View:
             return 0
         share = -(-self.accounts * active[member] // sum(active.values()))
         return min(share, active[member])
-
-    def held_by(self, member: str) -> int:
-        """Return the number of accounts of a member."""
-        return next((one.held for one in self.members if one.id == member), 0)
 
     @property
     def is_uneven(self) -> bool:
@@ -228,10 +220,6 @@ class Leases:
     def release(self, accounts: Collection[str]) -> None:
         """Release accounts."""
         self._run(_RELEASE, accounts=list(accounts), id=self.member)
-
-    def holders(self) -> dict[str, str]:
-        """Return the address of the holder of every account, "" if it has none."""
-        return {row.account: row.advertise or "" for row in self._run(_HOLDERS)}
 
     # ---- changes ----
 

@@ -55,10 +55,6 @@ class InboxProgress:
         elapsed = round((time.perf_counter() - started) * 1000, 1)
         log.info("%s: event %s %s %s %s %.1f ms", *facts.values(), elapsed, extra={"facts": facts | {"ms": elapsed}})
 
-    async def drain_payloads(self) -> None:
-        """Wait until pending payloads are written."""
-        await self._bodies.drain()
-
     async def drain(self, grace: float) -> None:
         """Wait until pending writes are done, each kind at most `grace` seconds."""
         await self._bodies.drain(grace)

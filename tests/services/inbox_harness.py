@@ -13,7 +13,7 @@ from models.db import Store
 from models.durable import InboxEvent
 from services.work.inbox import Inbox
 from services.work.inbox_table import end_event
-from tests.waiting import until
+from tests.waiting import SECONDS, until
 from wechat.events import Event, PrivateMessage, RawEvent
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -110,4 +110,4 @@ async def wait_idle(harness: InboxHarness) -> None:
 async def wait_until_stored(harness: InboxHarness) -> None:
     """Wait until received events and read payloads are stored."""
     await harness.inbox._rows.drain()
-    await harness.inbox._progress.drain_payloads()
+    await harness.inbox._progress.drain(SECONDS)

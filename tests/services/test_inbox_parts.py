@@ -56,7 +56,6 @@ async def test_attempt_of_an_earlier_process_is_counted_once(sqlite_store: Store
         await progress.count_attempt(old)
     assert (await tries(), old.retried) == (1, False)
     progress.store_payload(new, event("m1"))
-    await progress.drain_payloads()
     progress.end(new, "by", "failed")
     await progress.drain(60)
     stored = await sqlite_store.read(lambda s: s.get_one(InboxEvent, row))
@@ -67,7 +66,6 @@ async def test_pending_writes_are_waited_for(sqlite_store: Store) -> None:
     progress = InboxProgress("a", sqlite_store, InboxRows("a"))
     one = Arrival(raw("m1"), 1)
     steps: list[tuple[Callable[[], None], Callable[[], Awaitable[None]]]] = [
-        (lambda: progress.store_payload(one, event("m1")), progress.drain_payloads),
         (lambda: progress.store_payload(one, event("m1")), lambda: progress.drain(SECONDS)),
         (lambda: progress.end(one, "by", "done"), lambda: progress.drain(SECONDS)),
     ]

@@ -35,11 +35,6 @@ def test_member_without_heartbeats_has_no_share() -> None:
     assert not view(60, member("a", 30), member("b", 30), member("frozen", is_late=True)).is_uneven
 
 
-def test_number_of_accounts_of_a_member() -> None:
-    seen = view(5, member("a", 2), member("b", 3))
-    assert [seen.held_by(one) for one in ("a", "b", "c")] == [2, 3, 0]
-
-
 @pytest.mark.parametrize(("held", "uneven"), [((2, 2), False), ((3, 1), True), ((4, 0), True), ((2, 3), False)])
 def test_member_below_its_share_makes_it_uneven(held: tuple[int, int], uneven: bool) -> None:
     assert view(4, *(member(name, number) for name, number in zip("ab", held, strict=True))).is_uneven is uneven
