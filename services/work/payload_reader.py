@@ -8,7 +8,10 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from sqlalchemy.exc import DBAPIError
+
 from errors import WeChatError, WeChatOffline
+from models.db import is_away
 from models.durable import EventState
 from services.work.arrival_sequencer import Arrival, ArrivalSequencer
 from services.work.inbox_progress import InboxProgress
@@ -103,6 +106,9 @@ class PayloadReader:
             except WeChatError:  # may be temporary: some gateways announce a message before they can return it
                 failed += 1
                 if failed == MAX_TRIES:
+                    raise
+            except DBAPIError as error:  # of what is stored for the account, such as an access token
+                if not is_away(error):
                     raise
             await self._pause(wait)
             wait = min(wait * 2, LONGEST_WAIT)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import pytest
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from errors import WeChatRefused
+from services.work import payload_reader
 from services.work.arrival_sequencer import Arrival, ArrivalSequencer
 from services.work.inbox_progress import InboxProgress
 from services.work.payload_reader import PayloadReader
@@ -32,6 +35,8 @@ class Reader:
             placed(self.early[one.id])
             placed(self.early[one.id])
         answer = self.answers.get(one.id)
+        if isinstance(answer, list):
+            answer = answer.pop(0)
         if isinstance(answer, asyncio.Event):
             await answer.wait()
             return event(one.id)
@@ -139,3 +144,16 @@ async def test_refused_payload_is_read_five_times(reader: Reader, monkeypatch: p
     monkeypatch.setattr(reader.reader, "_pause", pause)
     await reader.read("m1", WeChatRefused("c"))
     assert waits == pytest.approx([0.2, 0.4, 0.8, 1.6])
+
+
+async def test_event_is_read_again_after_a_database_outage(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Reading may need what is stored, such as an access token."""
+    monkeypatch.setattr(payload_reader, "FIRST_WAIT", 0.01)
+    away = OperationalError("SELECT", {}, sqlite3.OperationalError("disk I/O error"))
+    await reader.read("m1", [away] * 7 + [event("m1")])
+    assert ("stored", 1) in reader.notes
+    assert not [note for note in reader.notes if note[0] == "end"]
+    await reader.read("m2", [ProgrammingError("SELECT", {}, sqlite3.ProgrammingError("no such column"))])
+    assert "could not read the payload of event m2" in caplog.text
