@@ -101,7 +101,10 @@ class Cluster:
             await self._announce_draining()
         # Accounts that are being taken are released completely.
         await asyncio.gather(*self._busy.values(), return_exceptions=True)
-        started, accounts, moves = time.monotonic(), list(self.serving), []
+        started, accounts = time.monotonic(), list(self.serving)
+        moves = [
+            asyncio.create_task(self._release(account)) for account in self._member.held if account not in accounts
+        ]
         interval = min(DRAIN_INTERVAL, DRAIN_SECONDS / len(accounts)) if accounts and self._member.has_others else 0.0
         for number, account in enumerate(accounts, 1):
             moves.append(asyncio.create_task(self._hand_over(account, Cause.DRAIN)))

@@ -54,18 +54,21 @@ class Setup:
         member = SimpleNamespace(
             held={"a": 1}, valid=lambda: True, fenced=False, seconds_left=lambda: 60.0, surplus=list, wake=lambda: None
         )
-        member.call = self._called
+        member.call, member.drain, member.release, member.has_others = self._called, self._drain, self._release, True
+        self.held: dict[str, int] = member.held
+        self.released: list[str] = []
         parts = SimpleNamespace(
             member=member,
             leases=SimpleNamespace(register_accounts=None),
             ownership=LeasedAccounts(lambda: True, lambda _session, _account: None),
-            announcements=None,
+            announcements=SimpleNamespace(free=lambda: None),
             moves=Counter(),
         )
         container = SimpleNamespace(
             config=SimpleNamespace(database="postgresql://nowhere/wxbot", assistants=[]),
             changes=None,
             stored_assistants=SimpleNamespace(load=self._stored),
+            store=SimpleNamespace(write=self._called),
         )
         jobs = SimpleNamespace(account_taken=lambda: None)
         self.cluster = Cluster(
@@ -74,6 +77,15 @@ class Setup:
 
     async def _called(self, *_arguments: Any) -> None:
         """No call of the leases has a result."""
+
+    async def _drain(self) -> None:
+        """A claim that was under way is granted."""
+        self.held["late"] = 1
+
+    async def _release(self, accounts: list[str]) -> None:
+        self.released += accounts
+        for account in accounts:
+            del self.held[account]
 
     async def _stored(self) -> list[AssistantSettings]:
         return [AssistantSettings(account="a", endpoint=self.endpoint, token="t")]
@@ -124,3 +136,10 @@ async def test_restart_that_fails_is_repeated(setup: Setup) -> None:
     setup.accounts.fails = [OSError(), OSError()]
     await setup.change()
     await _runs_at(setup, "127.0.0.1:2")
+
+
+async def test_account_that_was_granted_during_the_stop_is_released(setup: Setup) -> None:
+    """It would be served by nobody until this process has left."""
+    await _runs_at(setup, "127.0.0.1:1")
+    await setup.cluster.drain()
+    assert (sorted(setup.released), setup.accounts.running) == (["a", "late"], {})
