@@ -22,6 +22,7 @@ class Fence:
         self._journal = journal
         self._calls: dict[Call, int | None] = {}  # calls that have not ended
         self._holder: Call | None = None
+        self._storing: asyncio.Future[None] | None = None  # done once the highest epoch is on disk
 
     @property
     def epoch(self) -> int:
@@ -41,19 +42,18 @@ class Fence:
     def register(self, call: Call, epoch: int | None) -> asyncio.Future[None] | None:
         """Register a call; refuse an older epoch (GRPCError). A newer one ends all calls of older ones.
 
-        The call with a new epoch must wait for the returned future: until the epoch is stored.
+        A call must wait for the returned future, if there is one: until its epoch is stored.
         """
-        stored = None
         if epoch is not None and epoch < self.epoch:
             raise self._refused()
         if epoch is not None and epoch > self.epoch:
             log.info("epoch %d takes over", epoch)
             self._journal.epoch = epoch
             self._end_older(epoch)
-            stored = self._journal.remember(Fact.EPOCH, epoch)
-            stored.add_done_callback(self._report)
+            self._storing = self._journal.remember(Fact.EPOCH, epoch)
+            self._storing.add_done_callback(self._report)
         self._calls[call] = epoch
-        return stored
+        return None if epoch is None or self._storing is None or self._storing.done() else self._storing
 
     def take_stream(self, call: Call) -> None:
         """Give the event stream to a call.
