@@ -24,11 +24,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from relay.answer_index import AnswerIndex
+from relay.pruning import Pruning
 
 log = logging.getLogger(__name__)
 
 MAX_PER_COMMIT: Final = 512
-MAX_FREED: Final = 1000  # pages returned to the file system at a time
 TAKEN_DELAY: Final = 0.2  # seconds
 # Seconds between two commits. The first event after a pause is committed at once; under load, several events share a
 # commit, which costs as much CPU as the rest of an event's way.
@@ -45,8 +45,6 @@ create table if not exists reply (
 ) without rowid;
 create index if not exists reply_number on reply (number);
 """
-# reads only up to the first event that is kept
-_LAST_EXPIRED: Final = "select coalesce((select min(number) - 1 from event where at >= ?), max(number), 0) from event"
 
 Write = Callable[[sqlite3.Connection], object]
 Settle = Callable[["JournalError | None"], None]
@@ -188,23 +186,16 @@ class Journal:
 
         `before` is in Unix seconds.
         """
-        taken, stored, settled = self.taken, self.stored, self._settled()
-        deleted: list[tuple[str, bytes]] = []
+        stored, pruning = self.stored, Pruning(self.taken, self._settled(), before)
 
         def run(connection: sqlite3.Connection) -> None:
-            _set(connection, Fact.TAKEN, taken)
+            _set(connection, Fact.TAKEN, pruning.taken)
             _set(connection, Fact.LAST, stored)  # no number is given twice, also when all events are deleted
-            (last_expired,) = connection.execute(_LAST_EXPIRED, (before,)).fetchone()
-            connection.execute("delete from event where number <= ?", (max(taken, last_expired),))
-            last = (max(settled, last_expired),)
-            deleted.extend(connection.execute("select path, request from reply where number <= ?", last))
-            connection.execute("delete from reply where number <= ?", last)
-            (free,) = connection.execute("pragma freelist_count").fetchone()
-            for _ in range(min(free, MAX_FREED)):  # sqlite3 stops after the first page, whatever the number
-                connection.execute("pragma incremental_vacuum(1)")
+            pruning.delete_piece(connection)
 
-        await self._write(run)
-        self.answers.remove(deleted)
+        while not pruning.is_done:
+            await self._write(run)
+            self.answers.remove(pruning.deleted)
 
     def _settled(self) -> int:
         """Return the number up to which the client has had the events for ANSWER_SECONDS."""

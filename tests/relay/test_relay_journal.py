@@ -78,6 +78,21 @@ async def test_file_shrinks_after_many_events(tmp_path: Path) -> None:
     assert (tmp_path / "large.db").stat().st_size < 2_000_000, "of 8 MB"
 
 
+async def test_many_events_are_deleted_with_little_disk(tmp_path: Path) -> None:
+    """The disk may be nearly full."""
+    journal = Journal(tmp_path / "large.db")
+    await journal.open()
+    for _ in range(100):
+        journal.append([bytes(700)] * 500, lambda _number, error: None)
+    await journal.keep_answer(PATH, b"m1", 50_000, RESPONSE)
+    before = (tmp_path / "large.db-wal").stat().st_size
+    journal.take(50_000)
+    await journal.prune(0.0)
+    assert await journal.read(0, 1) == []
+    assert (tmp_path / "large.db-wal").stat().st_size - before < 1_000_000
+    await journal.close()
+
+
 async def test_file_that_can_be_opened_only_once_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Too many open files; without a connection for writing, events would wait forever."""
     connect: Any = sqlite3.connect
