@@ -74,7 +74,7 @@ class ConfigReloader:
         return _result(changes, prepared)
 
     async def reload(self, actor: str) -> ReloadResult:
-        """Reload the config from its source. On ConfigError nothing has changed. `who`: actor for the audit log."""
+        """Reload the config from its source. On ConfigError nothing has changed. `actor`: for the audit log."""
         result = await self.follow()
         log.info("config reloaded by %s: %s", actor, ", ".join(result.changed) or "nothing changed")
         if result.restart:
