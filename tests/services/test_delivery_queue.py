@@ -179,9 +179,10 @@ async def test_priority_of_a_line_is_that_of_its_remaining_jobs(make: Make) -> N
     harness.push("a reply", key="a", priority=Priority.REPLY)
     harness.push("a notice", key="a", priority=Priority.NOTICE)
     harness.push("b reply", key="b", priority=Priority.REPLY)
+    harness.push("b second", key="b", priority=Priority.REPLY)
     harness.gates["first"].set()
-    await until(lambda: len(harness.began) == 4)
-    assert harness.began == ["first", "a reply", "b reply", "a notice"]
+    await until(lambda: len(harness.began) == 5)
+    assert harness.began == ["first", "a reply", "b reply", "b second", "a notice"]
 
 
 async def test_broadcasts_have_their_own_line(make: Make) -> None:
