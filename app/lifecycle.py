@@ -85,7 +85,7 @@ class Bot:
             shared = self.config.cluster.enabled
             lock = await acquire_instance_lock(self.config.database, self._on_lock_lost, shared=shared)
             stack.callback(lock.close)
-            with named("api"):  # before WeChat is logged in to
+            with named("api", self.config.api.host, self.config.api.port):  # before WeChat is logged in to
                 self._listening = await bind(self.config.api.host, self.config.api.port, stack)
             settings = await self._settings(stack)
             sandboxed = [a.account for a in self.config.assistants if a.is_sandboxed]
@@ -176,7 +176,7 @@ class Bot:
 
         where = self.config.sandbox
         staff_room = self.config.customer_service.handoff.staff_room
-        with named("sandbox"):
+        with named("sandbox", where.host, where.port):
             self.sandbox = await sandbox.start(
                 without_gateway,
                 host=where.host,
