@@ -58,6 +58,11 @@ async def test_every_page_fits_a_360_pixel_phone(windows: Windows, shop: BotEnvi
             PHONE["width"],
         )
         assert wide == [], name
+        lefts = await page.evaluate(
+            "() => [...document.querySelectorAll('.table tbody td:not(.act)')]"
+            ".map((one) => getComputedStyle(one).paddingLeft)"
+        )
+        assert len(set(lefts)) <= 1, f"{name}: the values of a table are not aligned"
         await _check(page, f"{name} phone")
 
 
@@ -118,6 +123,27 @@ async def test_answer_from_the_staff_room_appears_at_once(windows: Windows, shop
     await expect(bubble).to_contain_text("宋公明")
     await expect(bubble.locator(".state")).to_have_text("已发送")
     await expect(page.locator(".talk-head")).to_contain_text("由 宋公明 接待")
+
+
+async def test_only_day_of_a_chart_is_drawn_on_a_phone(windows: Windows, shop: BotEnvironment) -> None:
+    ticket = next(iter(shop.bot.container.tickets)).id
+    room = shop.bot.container.staff_rooms.of("weimi1001")
+    assert room is not None
+    shop.say("宋公明", f"#{ticket} 您好", room.id)
+    await shop.receives("黑旋风", "您好")
+    await shop.bot.container.daily_totals.roll_up()
+    _, page = await open_console(windows, shop, size=PHONE)
+    await go(page, "overview")
+    canvas = page.get_by_role("img", name="首次回复用时").locator("canvas")
+    await canvas.wait_for()
+    drawn = """(canvas) => {
+        const [r, g, b] = getComputedStyle(document.documentElement).getPropertyValue("--brand").trim().match(/\\w\\w/g)
+            .map((two) => parseInt(two, 16));
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        const isOurs = (at) => data[at] === r && data[at + 1] === g && data[at + 2] === b;
+        return Array.from({ length: data.length / 4 }, (_, at) => at * 4).some(isOurs);
+    }"""
+    await until(lambda: canvas.evaluate(drawn), "the day of the first answer is drawn")
 
 
 async def test_unsaved_changes_ask_for_confirmation(windows: Windows, shop: BotEnvironment) -> None:
