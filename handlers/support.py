@@ -170,8 +170,11 @@ async def rate(event: PrivateMessage, context: EventContext) -> bool:
     if mark is None or asked is None:
         return False
     person = (event.account, event.contact_id, event.contact_id)
-    menu = container.question_menus.offered_at(person) if is_bare_digit(words) else 0.0
-    if max(menu, await container.flows.asked_at(event.account, event.contact_id)) > asked.at:
+    menu = container.question_menus.offered_at(person)
+    newer_menu = menu if is_bare_digit(words) else 0.0
+    if max(newer_menu, await container.flows.asked_at(event.account, event.contact_id)) > asked.at:
         return False
     context.write(lambda s: container.ticket_actions.rate(s, event.account, event.contact_id, asked, mark))
+    if 0 < menu <= asked.at:  # a repeated rating is no choice from a menu that was offered before the ticket's end
+        context.write(lambda s: container.question_menus.close(s, person))
     return True
