@@ -162,6 +162,23 @@ async def test_warnings_are_printed_at_the_start(tmp_path: Path, language: str, 
         await running.wait()
 
 
+async def test_start_with_the_sandbox_tells_who_is_admin(tmp_path: Path) -> None:
+    more: dict[str, Any] = {"systems": {}, "flows": [], "api": {"port": free_port()}, "sandbox": {"port": free_port()}}
+    running, said = await _starts(write(tmp_path, language="zh", assistants=[{"account": "weimi1001"}], **more))
+    lines: list[str] = []
+    try:
+        while not lines or not lines[-1].startswith("管理后台（"):
+            lines.append((await asyncio.wait_for(said.readline(), SECONDS)).decode())
+            assert lines[-1], "it has not ended"
+    finally:
+        running.kill()
+        await running.wait()
+    assert lines[0].startswith("wxbot 已启动，用的是沙箱微信")
+    assert [line for line in lines if line.startswith(("沙箱里店长已是管理员", "还没有管理员"))] == lines[-2:-1]
+    assert lines[-2].startswith("沙箱里店长已是管理员")
+    assert not [line for line in lines if "流程要调用的业务系统" in line], "there are none"
+
+
 def test_database_of_another_program_is_not_touched(run_bot: RunBot, tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "wxbot.db") as other:
         other.execute("CREATE TABLE invoice (id)")
