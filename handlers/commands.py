@@ -85,15 +85,15 @@ COMMANDS: Final = (
     Command("/踢", "@人", "移出群", About.GROUP, members.kick, Capability.REMOVE_MEMBER),
     Command("/警告", "@人 [理由]", "警告", About.GROUP, members.warn, Capability.ROOM_MESSAGES),
     Command("/拉黑", "@人", "移出并拉黑", About.GROUP, members.blacklist, Capability.REMOVE_MEMBER),
-    Command("/解除拉黑", "昵称", "", About.GROUP, members.unblacklist),
-    Command("/屏蔽词", "[加|删 词]", "", About.WORDS, words.blocked, Capability.ROOM_MESSAGES),
-    Command("/关键词", "[加 词=回复 | 删 词]", "", About.WORDS, keywords.keywords),
-    Command("/定时", "[加 分 时 日 月 周 文本 | 删 编号]", "", About.GROUP, scheduled.timed),
+    Command("/解除拉黑", "昵称", "移出黑名单", About.GROUP, members.unblacklist),
+    Command("/屏蔽词", "[加|删 词]", "看、改屏蔽词", About.WORDS, words.blocked, Capability.ROOM_MESSAGES),
+    Command("/关键词", "[加 词=回复 | 删 词]", "看、改关键词", About.WORDS, keywords.keywords),
+    Command("/定时", "[加 分 时 日 月 周 文本 | 删 编号]", "看、改定时消息", About.GROUP, scheduled.timed),
     Command("/群发", "文本 | 取消 [编号]", "发到所有群", About.ACCOUNT, scheduled.broadcast),
     Command("/群列表", "[词]", "看所有群", About.ACCOUNT, administration.group_list),
     Command("/认领", "[编号 [否]]", "找回编号变了的群", About.ACCOUNT, recognition.recognise),
-    Command("/管理员", "[加 @人|加 微信号 | 删 编号]", "", About.ADMINS, administration.admins),
-    Command("/问答", "[加 问题=答案 | 删 编号]", "", About.ACCOUNT, administration.questions),
+    Command("/管理员", "[加 @人|加 微信号 | 删 编号]", "看、改管理员", About.ADMINS, administration.admins),
+    Command("/问答", "[加 问题=答案 | 删 编号]", "看、改问答", About.ACCOUNT, administration.questions),
     Command("/重载", "", "重新加载配置", About.ACCOUNT, administration.reload),
     Command("/登录", "", "打开管理后台", About.CONSOLE, console.log_in),
     Command("/登出", "", "退出管理后台", About.CONSOLE, console.log_out),
@@ -110,7 +110,7 @@ BY_NAME: Final = {command.name: command for command in COMMANDS}
 
 ONLINE_WITHIN: Final = 10.0  # seconds that a command waits for the account to be online
 CONFIRM: Final = "确认"
-_COMMAND: Final = re.compile(r"(\d{6,18}\s+)?[/／]([^\s@/／]+)[\s\u2005]*(.*)", re.DOTALL)
+_COMMAND: Final = re.compile(r"(?:(\d{6,18})\s*)?[/／]([^\s@/／]+)[\s\u2005]*(.*)", re.DOTALL)
 _ATS_AHEAD: Final = re.compile(r"^(?:@[^@/／]*(?<=\s))+(?=[/／])")
 _NUMBER: Final = re.compile(r"(\d{6,18})(?:\s+(.*))?$", re.DOTALL)
 _SHORT_NUMBER: Final = re.compile(r"\d{1,5}(?=\s|$)")  # not a group's, but written like one
@@ -122,7 +122,7 @@ def parse(text: str) -> tuple[Command, str] | None:
     """
     match = _COMMAND.fullmatch(_ATS_AHEAD.sub("", text.strip()))
     command = BY_NAME.get("/" + match[2]) if match else None
-    return (command, f"{match[1] or ''}{match[3]}".strip()) if command and match else None
+    return (command, f"{match[1] or ''} {match[3]}".strip()) if command and match else None
 
 
 def misspelt_command(text: str) -> Command | None:

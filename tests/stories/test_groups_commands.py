@@ -23,7 +23,7 @@ def test_commands_are_parsed() -> None:
         parsed = parse(said)
         assert parsed is not None, said
         assert (parsed[0].name, parsed[1]) == ("/踢", "@张三")
-    for said in ("/踢 100001 张三", "100001 /踢 张三", "100001　／踢　张三"):
+    for said in ("/踢 100001 张三", "100001 /踢 张三", "100001　／踢　张三", "100001/踢 张三"):
         parsed = parse(said)
         assert parsed is not None, said
         assert (parsed[0].name, parsed[1].split()) == ("/踢", ["100001", "张三"])
