@@ -1,4 +1,4 @@
-"""群: words that are blocked in every group of an account. 客服: canned replies 常用语."""
+"""群: words that are blocked in every group of an account. 客服: canned replies 快捷回复."""
 
 from __future__ import annotations
 
