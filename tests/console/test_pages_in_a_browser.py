@@ -146,6 +146,15 @@ async def test_only_day_of_a_chart_is_drawn_on_a_phone(windows: Windows, shop: B
     await until(lambda: canvas.evaluate(drawn), "the day of the first answer is drawn")
 
 
+async def test_details_of_a_warning_are_in_words(windows: Windows, shop: BotEnvironment) -> None:
+    detail = {"number": "100001", "reason": "请勿刷屏", "count": "1", "rule": "flood"}
+    await shop.bot.container.audit.begin("weimi1001", "warn", "guard", "wxid_x", **detail)
+    _, page = await open_console(windows, shop)
+    await go(page, "records")
+    row = page.get_by_role("row").filter(has_text="请勿刷屏")
+    assert await row.locator("td.small .quiet").all_inner_texts() == ["群", "理由", "数量"]
+
+
 async def test_unsaved_changes_ask_for_confirmation(windows: Windows, shop: BotEnvironment) -> None:
     _, page = await open_console(windows, shop)
     number = next(iter(shop.bot.container.groups)).number
@@ -163,6 +172,24 @@ async def test_unsaved_changes_ask_for_confirmation(windows: Windows, shop: BotE
     await expect(page.get_by_text("有修改还没有保存")).to_have_count(0)
     await go(page, f"groups/{number}")
     await expect(page.get_by_label("群名")).to_have_value(topic)
+
+
+async def test_change_by_others_keeps_what_was_typed(windows: Windows, shop: BotEnvironment) -> None:
+    _, page = await open_console(windows, shop)
+    qun = next(iter(shop.bot.container.groups))
+    room = shop.bot.container.groups.rooms(qun)[0]
+    await go(page, f"groups/{qun.number}")
+    await page.get_by_label("群名").fill("写到一半")
+    shop.world.rooms.set_topic(shop.id("宋公明"), room.room_id or "", "群主改的名")
+    directory = shop.bot.container.accounts.get("weimi1001").directory
+    await until(lambda: directory.rooms[room.room_id or ""].topic == "群主改的名", "the bot knows the new name")
+    await page.get_by_label("欢迎语").fill("  欢迎  ")
+    await page.get_by_role("button", name="保存", exact=True).last.click()
+    await expect(page.get_by_role("heading", name="群主改的名")).to_be_visible()
+    await expect(page.get_by_label("群名 未保存")).to_have_value("写到一半")
+    await expect(page.get_by_role("button", name="保存", exact=True)).to_have_count(1)
+    await page.get_by_role("button", name="放弃修改").click()
+    await expect(page.get_by_label("群名")).to_have_value("群主改的名")
 
 
 async def test_long_offline_account_is_shown_on_every_page(windows: Windows, shop: BotEnvironment) -> None:
