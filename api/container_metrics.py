@@ -89,7 +89,7 @@ class ContainerMetrics(Collector):
         )
         most_accepted = self._container.config.customer_service.accept.max_per_day
         for account in assistant_states(self._container):
-            used = self._container.accounts.governor(account).used()
+            used = self._container.accounts.rate_limiter(account).used()
             accepted = self.stored.accepted_today.get(account, 0)
             used["accept"] = accepted / most_accepted if most_accepted else 1.0
             for kind, ratio in used.items():

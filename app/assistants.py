@@ -160,7 +160,7 @@ class Assistants:
             new = await self._container.stored_assistants.put(settings, actor)
             if account in self._running:
                 await self.stop(account)
-            await self._container.create_governor(settings)
+            await self._container.create_rate_limiter(settings)
             await self.start(settings)
             return self._status(account), new
 

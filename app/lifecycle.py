@@ -225,7 +225,7 @@ class Bot:
         await container.clock_trust.load()
         await container.admins.load()
         stack.push_async_callback(container.daily_stats.drain)
-        stack.push_async_callback(container.governors.drain)
+        stack.push_async_callback(container.rate_limiters.drain)
 
     async def _load_accounts(self, stack: AsyncExitStack) -> None:
         """Read the stored state of all accounts in one query."""
@@ -239,8 +239,8 @@ class Bot:
         await container.staff_rooms.load()
         self._stored = await container.stored_assistants.load()
         for one in self._stored:
-            await container.create_governor(one)
-        await container.governors.restore()
+            await container.create_rate_limiter(one)
+        await container.rate_limiters.restore()
         await container.webhooks.adopt()
         await container.outbox.load()
 

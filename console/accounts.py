@@ -82,7 +82,9 @@ def shown(container: Container, status: AssistantStatus) -> dict[str, Any]:
         "waiting": status.waiting,
         "scan": wechat.scan_state if wechat.qr_code else "none",
         "staff_room": room.topic if room else "",
-        "pace": {kind: round(ratio, 3) for kind, ratio in container.accounts.governor(status.account).used().items()},
+        "pace": {
+            kind: round(ratio, 3) for kind, ratio in container.accounts.rate_limiter(status.account).used().items()
+        },
         "can_log_out": Capability.LOG_OUT in wechat.capabilities,
         "configured": any(one.account == status.account for one in container.config.assistants),
     }

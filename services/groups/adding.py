@@ -73,7 +73,7 @@ class MemberAdder:
         """
         contact_id, row_id = row.contact_id or "", row.id or 0
         wechat = self._accounts.online(qun.account)
-        wait = self._accounts.governor(qun.account).reserve_add(None if patient else self._pacing.request_seconds)
+        wait = self._accounts.rate_limiter(qun.account).reserve_add(None if patient else self._pacing.request_seconds)
         if wait > self._pacing.request_seconds and not patient:
             raise TooManyRequests(f"{qun.account} has reached its rate limit for adding people", retry_after=wait)
         await asyncio.sleep(wait)

@@ -127,12 +127,12 @@ class RoomCreator:
         return room
 
     async def _ask(self, wechat: WeChat, qun: Qun, room: QunRoom, people: Sequence[str], actor: str) -> str:
-        governor = self._accounts.governor(qun.account)
-        wait = governor.group_delay()
+        rate_limiter = self._accounts.rate_limiter(qun.account)
+        wait = rate_limiter.group_delay()
         if wait > self._pacing.request_seconds:
             raise TooManyRequests(f"{qun.account} has reached its rate limit for new groups", retry_after=wait)
         await asyncio.sleep(wait)
-        governor.spend_group()
+        rate_limiter.spend_group()
         if not room.asked_at:
             await wechat.read_new_rooms()
             alike = [candidate.id for candidate in self._candidates(wechat, room.topic, people)]

@@ -99,7 +99,7 @@ class Messages:
         self._outbox = outbox
         self._accounts = accounts
         self._record = record
-        outbox.serve(QUEUE, self._deliver, pace=accounts.pace, is_open=accounts.is_online)
+        outbox.serve(QUEUE, self._deliver, pace=accounts.find_rate_limiter, is_open=accounts.is_online)
 
     def say(self, session: Session, account: str, to: str, body: Body | str, **how: Any) -> Job:
         """Queue a message inside a transaction. `how`: keyword arguments of Outbox.add."""

@@ -1,4 +1,4 @@
-"""A queue of jobs: in order per key, by priority, at the rate its governor allows."""
+"""A queue of jobs: in order per key, by priority, at the rate its rate limiter allows."""
 
 from __future__ import annotations
 

@@ -193,7 +193,7 @@ async def test_rejection_maps_to_api_error(
         await add(parts, room)
     assert getattr(caught.value, "retry_after", None) == retry_after
     assert caught.value.__cause__ is error
-    slow = parts.container.accounts.governor(ACCOUNT).factor
+    slow = parts.container.accounts.rate_limiter(ACCOUNT).factor
     assert slow == (2.0 if isinstance(error, WeChatTooFast) else 1.0)
     assert [outcome for outcome, _ in await outcomes(parts)] == ["failed"]
 

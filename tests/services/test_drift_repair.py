@@ -92,7 +92,7 @@ async def test_refused_repair_is_recorded(
     assert not await repair(parts, drift)
     (entry,) = await actions(parts, "topic")
     assert (entry.outcome, entry.seen) == (Outcome.FAILED, "RoomTopic: 不行")
-    assert parts.container.accounts.governor(ACCOUNT).factor == (2.0 if too_fast else 1.0)
+    assert parts.container.accounts.rate_limiter(ACCOUNT).factor == (2.0 if too_fast else 1.0)
     assert f"group {drift.qun.number}: could not restore topic" in caplog.text
     assert await parts.queued_texts(SONG) == []
 

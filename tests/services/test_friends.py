@@ -207,7 +207,7 @@ async def test_failed_acceptance_is_retried_or_given_up(
     if isinstance(answer, Retry) and isinstance(result, Retry):
         assert (answer.again_in, answer.counts) == (result.again_in, result.counts)
     assert await outcomes(parts) == ["failed"]
-    assert parts.container.accounts.governor(ACCOUNT).factor == (2 if isinstance(error, WeChatTooFast) else 1)
+    assert parts.container.accounts.rate_limiter(ACCOUNT).factor == (2 if isinstance(error, WeChatTooFast) else 1)
     assert await parts.queued_texts(NEW) == []
 
 

@@ -84,7 +84,7 @@ async def test_refused_change_is_not_stored(open_parts: OpenParts, too_fast: boo
         (Outcome.DONE, ""), (Outcome.FAILED, "RoomTopic: 不行"),
     ]  # fmt: skip
     assert group_of(parts).topic == qun.topic
-    assert parts.container.accounts.governor(ACCOUNT).factor == (2.0 if too_fast else 1.0)
+    assert parts.container.accounts.rate_limiter(ACCOUNT).factor == (2.0 if too_fast else 1.0)
 
 
 async def test_group_in_no_room_cannot_be_changed(open_parts: OpenParts) -> None:
