@@ -23,7 +23,7 @@ async def load_accounts(container: Container, accounts: Sequence[AssistantSettin
         container.staff_rooms.load(names),
         container.create_rate_limiters(accounts),
     )
-    container.near_questions.prepare()
+    container.similar_questions.prepare()
     await container.flow_runs.load(names)
     await container.outbox.load(names)
 

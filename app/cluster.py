@@ -249,7 +249,7 @@ class Cluster:
         elif kind == Shared.KEYWORDS:
             await container.keywords.load()
         elif kind == Shared.QUESTIONS:
-            await container.faq.load()
+            await container.faq_entries.load()
         elif kind == Shared.BLOCKED_WORDS:
             await container.blocked_words.load()
         elif kind == Shared.CANNED_REPLIES:

@@ -24,7 +24,7 @@ from models.row_id import MAX_ROW_ID
 from models.support import Ticket
 from services.accounts.console_sessions import TERMINAL
 from services.support.lists import TicketView, list_for_agent, read_conversation
-from services.support.presence import Activity
+from services.support.ticket_viewers import Activity
 
 SHOWN_AS_PICTURE: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
@@ -213,12 +213,12 @@ async def report_presence(request: web.Request) -> web.Response:
     except ValueError:
         raise InvalidParameter("doing") from None
     name = visitor.name or ("" if visitor.contact_id == TERMINAL else visitor.contact_id)
-    request.app[CONTAINER].presence.note(ticket_id, visitor.session_id, name, doing)
+    request.app[CONTAINER].ticket_viewers.note(ticket_id, visitor.session_id, name, doing)
     return reply({"present": _present(request, ticket_id)})
 
 
 def _present(request: web.Request, ticket_id: int) -> list[dict[str, str]]:
-    others = request.app[CONTAINER].presence.others(ticket_id, request[VISITOR].session_id)
+    others = request.app[CONTAINER].ticket_viewers.others(ticket_id, request[VISITOR].session_id)
     return [{"name": one.name, "doing": one.doing} for one in others]
 
 

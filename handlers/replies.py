@@ -8,7 +8,7 @@ from config.customer_service import ReplyPart
 from handlers.context import EventContext
 from services.messaging.budgets import Budget, Verdict
 from services.messaging.messages import Body, choices, file, link, text
-from services.support.manners import courtesy_in
+from services.support.courtesies import courtesy_in
 from services.text import without_mention, without_quote
 from wechat.entities import Link
 from wechat.events import GroupMessage, Message, MessageKind, PrivateMessage

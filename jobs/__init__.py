@@ -18,7 +18,7 @@ JOBS: Final[tuple[ScheduledJob, ...]] = (
         "go_on_with_requests", "*/5 * * * *", lambda container: container.token_joins.resume_all(), made_up=False
     ),
     ScheduledJob("timed_messages", "* * * * *", lambda container: container.timed_messages.run()),
-    ScheduledJob("drift_check", "*/10 * * * *", lambda container: container.group_policy.check(), made_up=False),
+    ScheduledJob("drift_check", "*/10 * * * *", lambda container: container.drift_check.check(), made_up=False),
     ScheduledJob("expire_flows", "* * * * *", lambda container: container.flow_expiry.expire(), made_up=False),
     ScheduledJob("idle_tickets", "* * * * *", lambda container: container.idle_tickets.close(), made_up=False),
     ScheduledJob("waiting_tickets", "* * * * *", lambda container: container.waiting_tickets.announce(), made_up=False),

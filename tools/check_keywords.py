@@ -15,7 +15,7 @@ from config import ConfigError, load, read_yaml, resolve_paths
 from config.customer_service import KeywordRule, ReplyPart
 from services.support.matching import RuleSet
 from services.text import normal
-from tools.near_questions import report
+from tools.similar_questions import report
 
 
 class NoRules(Exception):

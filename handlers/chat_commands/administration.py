@@ -156,7 +156,7 @@ async def questions(request: CommandRequest) -> CommandReply:
 
 
 async def _listed(request: CommandRequest) -> CommandReply:
-    rows = await request.container.store.read(request.container.faq.listed)
+    rows = await request.container.store.read(request.container.faq_entries.listed)
     lines = "\n".join(
         fill(request.texts.question_line, id=row.id, questions="|".join(row.questions), answer=row.answer)
         for row in rows[-MAX_SHOWN:]

@@ -14,7 +14,7 @@ from handlers.chat_commands.request import MAX, CommandReply, CommandRequest, fi
 from handlers.chat_commands.words import ADD, CANCEL, DROP
 from models.rules import Broadcast
 from services.outreach.broadcasts import CONFIRM_MINUTES
-from services.outreach.spoken_times import cron_of
+from services.outreach.chinese_times import cron_of
 from services.outreach.timed_messages import MAX_PER_GROUP, TooManyTimed, wrong_parts
 
 CRON_FIELDS: Final = 5

@@ -16,7 +16,7 @@ from services.groups.blacklist import Blacklist
 from services.groups.groups import Groups
 from services.groups.membership_states import MembershipStates
 from services.groups.memberships import Memberships
-from services.groups.token_misses import TokenMisses
+from services.groups.wrong_tokens import WrongTokens
 from wechat.interface import Capability
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class TokenJoins:
         states: MembershipStates,
         memberships: Memberships,
         blacklist: Blacklist,
-        misses: TokenMisses,
+        misses: WrongTokens,
         texts: Texts,
     ) -> None:
         self._accounts = accounts

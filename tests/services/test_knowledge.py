@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config import ConfigError
-from services.support.faq import Faq
+from services.support.faq import FaqIndex
 from services.support.knowledge import LONGEST, load, split_markdown
 
 GUIDE = """---
@@ -142,7 +142,7 @@ def test_unreadable_file_is_reported(tmp_path: Path) -> None:
 
 
 def test_passage_is_found_by_words(tmp_path: Path) -> None:
-    faq = Faq(list(load(folder(tmp_path, guide_md=GUIDE, 停车_txt="地下停车场对住客免费，出口在北门。"))))
+    faq = FaqIndex(list(load(folder(tmp_path, guide_md=GUIDE, 停车_txt="地下停车场对住客免费，出口在北门。"))))
     assert [one.question for one in faq.nearest("运费由谁承担")][:1] == ["门店手册 › 退货 › 运费"]
     assert [one.question for one in faq.nearest("停车场的出口在哪")][:1] == ["停车"]
     assert faq.nearest("今天天气真好") == []
@@ -153,7 +153,7 @@ def test_passage_is_found_by_words(tmp_path: Path) -> None:
 
 def test_heading_of_several_sections_matches_none(tmp_path: Path) -> None:
     text = "# 甲\n## 步骤\n先开机。\n# 乙\n## 步骤\n先关机。\n"
-    faq = Faq(list(load(folder(tmp_path, a_md=text))))
+    faq = FaqIndex(list(load(folder(tmp_path, a_md=text))))
     assert faq.exact("步骤") is None
     entry = faq.exact("乙 › 步骤")
     assert entry is not None

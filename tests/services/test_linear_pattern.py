@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.linear_pattern import SHORT, LinearPattern
+from services.support.courtesies import _COMPILED
 from services.support.faq import _POLITE
-from services.support.manners import _COMPILED
 from services.support.marks import _AROUND, _NUMBER
 from services.support.person_requests import request_pattern
 

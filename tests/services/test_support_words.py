@@ -6,8 +6,8 @@ import pytest
 
 from config.customer_service import HandoffSettings
 from models.support import Ticket
+from services.support.courtesies import Courtesy, courtesy_in
 from services.support.faq import strip_polite_phrases
-from services.support.manners import Courtesy, courtesy_in
 from services.support.marks import is_bare_digit, mark_in
 from services.support.person_requests import PersonRequests
 from services.support.synonyms import concepts

@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from services.messaging.joining import join_waiting
 from services.messaging.messages import choices, text
+from services.messaging.text_merging import merge_waiting
 from services.work.job import Job
 from services.work.outbox import Outbox
 
@@ -30,7 +30,7 @@ class Line:
         self.joined.append((host.id, [guest.id for guest in guests], words))
 
     async def run(self, left: int | None) -> list[tuple[int, list[int], str]]:
-        await join_waiting(cast("Outbox", self), Job(0, "wx:a", "x", text("now")), left)
+        await merge_waiting(cast("Outbox", self), Job(0, "wx:a", "x", text("now")), left)
         return self.joined
 
 
