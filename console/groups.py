@@ -173,7 +173,7 @@ async def add_member(request: web.Request) -> web.Response:
     container, actor, qun = request.app[CONTAINER], request[VISITOR].actor, _group(request)
     contact_id = field(await read_object(request), "contact_id")
     answer = await container.join_requests.join_group(qun, contact_id, actor)
-    return reply({"approved": answer.approved})
+    return reply({"approved": answer.outcome})
 
 
 async def _close(container: Container, qun: Qun, _body: dict[str, Any], actor: str) -> None:
@@ -185,14 +185,14 @@ async def _token(container: Container, qun: Qun, _body: dict[str, Any], actor: s
 
 
 async def _block(container: Container, qun: Qun, body: dict[str, Any], actor: str) -> None:
-    word, book = field(body, "word"), container.blocked_words
+    word, blocked_words = field(body, "word"), container.blocked_words
     container.accounts.require(qun.account, Capability.ROOM_MESSAGES)
-    check(await container.store.write(lambda s: book.block(s, qun.account, qun.number, word, actor)))
+    check(await container.store.write(lambda s: blocked_words.block(s, qun.account, qun.number, word, actor)))
 
 
 async def _unblock(container: Container, qun: Qun, body: dict[str, Any], actor: str) -> None:
-    word, book = field(body, "word"), container.blocked_words
-    check(await container.store.write(lambda s: book.allow(s, qun.account, qun.number, word, actor)))
+    word, blocked_words = field(body, "word"), container.blocked_words
+    check(await container.store.write(lambda s: blocked_words.allow(s, qun.account, qun.number, word, actor)))
 
 
 async def _warn(container: Container, qun: Qun, body: dict[str, Any], actor: str) -> None:

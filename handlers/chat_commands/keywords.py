@@ -70,11 +70,11 @@ def _words(rule: KeywordRule) -> tuple[str, str]:
 
 async def _listed(request: CommandRequest) -> CommandReply:
     """List the applicable rules in order of precedence: of the group, of all conversations, of the config."""
-    book, texts = request.container.keywords, request.texts
+    texts, listed = request.texts, request.container.keywords.listed
 
     def read(session: Session) -> list[str]:
-        own = book.listed(session, request.account, request.number)
-        others = book.listed(session, request.account, None) if request.qun else ()
+        own = listed(session, request.account, request.number)
+        others = listed(session, request.account, None) if request.qun else ()
         configured = request.container.config.customer_service.keywords
         return [
             *_lines(texts, [rule_of(row) for row in own], ""),
