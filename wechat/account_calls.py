@@ -109,7 +109,7 @@ class Sending(AccountCalls):
     async def file(self, message_id: str) -> Media:
         """Return the file of a message; a large one is a temporary file on disk."""
         box = await with_retries(lambda: self._puppet_client.message_box(gateway_id(message_id)))
-        return await self._opened(box, "MessageFile", filebox.LARGEST, on_disk=True)
+        return await self._opened(box, "MessageFile", filebox.MAX_FILE, on_disk=True)
 
     async def _opened(self, box: str, call: str, limit: int, *, on_disk: bool = False) -> Media:
         wire = self._puppet_client.online_wire(call)

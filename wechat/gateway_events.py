@@ -183,7 +183,7 @@ class GatewayEvents:
             await self._read_with_retries()
             await assistant.set_state(State.ONLINE)
             self._online.set()
-            await assistant.bring_up.wait()
+            await assistant.connecting.wait()
             await self._report(since)
             if rooms or contacts:
                 await assistant._sync.read_again(rooms, contacts)
@@ -246,7 +246,7 @@ class GatewayEvents:
         while True:
             await self._online.wait()
             await self._is_stale.wait()
-            await self._assistant.bring_up.wait()
+            await self._assistant.connecting.wait()
             if not self._stale:
                 self._is_stale.clear()
                 continue

@@ -32,8 +32,8 @@ from wecom.storage import AccessToken, Storage
 log = logging.getLogger(__name__)
 EARLY: Final = 300.0  # seconds before its expiry that a token is replaced
 TIMEOUT: Final = aiohttp.ClientTimeout(total=30.0, connect=5.0)
-SMALLEST: Final = 6  # bytes per file
-LARGEST: Final = 20 * 1024**2
+MIN_FILE: Final = 6  # bytes per file
+MAX_FILE: Final = 20 * 1024**2
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -101,8 +101,8 @@ class WecomApi:
 
         Raises WeChatUnsupported for a file that the platform does not take (document 90253).
         """
-        if not SMALLEST <= media.size <= LARGEST:
-            limits = f"the platform takes files of {SMALLEST} bytes to {LARGEST // 1024**2} MB"
+        if not MIN_FILE <= media.size <= MAX_FILE:
+            limits = f"the platform takes files of {MIN_FILE} bytes to {MAX_FILE // 1024**2} MB"
             raise WeChatUnsupported("media/upload", f"{media.size} bytes; {limits}")
 
         async def post(token: str) -> dict[str, Any]:
@@ -126,7 +126,7 @@ class WecomApi:
         """Download an image by its URL."""
         async with self._session("picture").get(url) as response:
             response.raise_for_status()
-            return await response.content.read(LARGEST)
+            return await response.content.read(MAX_FILE)
 
     async def _with_token(self, call: str, do: Callable[[str], Any]) -> dict[str, Any]:
         token = await self._current()

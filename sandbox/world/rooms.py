@@ -10,7 +10,7 @@ from sandbox.world.model import ROOM_SUFFIX, Kind, Member, NotThere, Refused, Wo
 if TYPE_CHECKING:
     from sandbox.world.world import World
 
-SMALLEST: Final = 3
+MIN_MEMBERS: Final = 3
 DIRTY_ROOM: Final = 3
 DIRTY_ROOM_MEMBER: Final = 4
 MAX_ADMINS: Final = 3
@@ -58,7 +58,7 @@ class RoomRules:
         strangers = [who for who in guests if not world.people.are_friends(me.id, who)]
         if strangers:
             raise Refused(f"不是好友，不能拉入群聊：{'、'.join(strangers)}")
-        if len(guests) + 1 < SMALLEST:
+        if len(guests) + 1 < MIN_MEMBERS:
             raise Refused("群聊至少需要三个人")
         room = WorldRoom(world.new_room_id(), creator, world.clock())
         world.state.rooms[room.id] = room

@@ -16,7 +16,7 @@ from wechat.interface import State
 log = logging.getLogger(__name__)
 OLD_AFTER: Final = 10 * MINUTE  # messages sent longer than this before the account came online are not answered
 WINDOW: Final = 20  # latest messages that are compared
-SETTLED: Final = MINUTE  # after the login; until then a gateway may deliver earlier messages
+SETTLE_SECONDS: Final = MINUTE  # after the login; until then a gateway may deliver earlier messages
 MIN_MESSAGES: Final = 3  # messages needed to judge a clock by them
 MAX_SKEW: Final = 2 * MINUTE  # a larger skew is reported to the admins
 
@@ -51,7 +51,7 @@ class AccountClocks:
     def record_message(self, account: str, said_at: float, arrived_at: float) -> None:
         """Record a message: its time according to WeChat, and its arrival by the local clock (both Unix seconds)."""
         self._delays[account].append(arrived_at - said_at)
-        if self._monotonic() - self._online_since.get(account, math.inf) > SETTLED:
+        if self._monotonic() - self._online_since.get(account, math.inf) > SETTLE_SECONDS:
             self._live[account].append(arrived_at - said_at)
 
     def is_old(self, account: str, said_at: float) -> bool:

@@ -19,9 +19,9 @@ from services.messaging.media import StoredFile
 from services.text import with_quote
 from wechat.events import Message, MessageKind
 
-_USUAL: Final = {"staff": "", "media": "", "message_id": "", "ticket": None, "outbox_key": "", "internal": False}
-_INSERT = insert_rows(StoredMessage, ("account", "conversation", "by", "at", "kind", "text", *_USUAL))
-LONGEST = 8000  # characters stored per message
+_DEFAULTS: Final = {"staff": "", "media": "", "message_id": "", "ticket": None, "outbox_key": "", "internal": False}
+_INSERT = insert_rows(StoredMessage, ("account", "conversation", "by", "at", "kind", "text", *_DEFAULTS))
+MAX_TEXT = 8000  # characters stored per message
 WORDS = {
     MessageKind.IMAGE: "图片",
     MessageKind.FILE: "文件",
@@ -89,7 +89,7 @@ class Conversations:
             by=message.contact_id,
             at=message.at.timestamp(),
             kind=message.kind,
-            text=words[:LONGEST],
+            text=words[:MAX_TEXT],
             media=stored_file.path if stored_file else "",
             message_id=message.id,
             ticket=ticket,
@@ -111,7 +111,7 @@ class Conversations:
             staff=body.get("staff", ""),
             at=self._clock(),
             kind=body["type"],
-            text=words[:LONGEST],
+            text=words[:MAX_TEXT],
             media=body.get("path", ""),
             message_id=body.get("message", ""),
             ticket=body.get("ticket"),
@@ -129,13 +129,13 @@ class Conversations:
             staff=staff,
             at=self._clock(),
             kind=MessageKind.TEXT,
-            text=words[:LONGEST],
+            text=words[:MAX_TEXT],
             ticket=ticket,
             internal=True,
         )
 
     def _add(self, session: Session, **values: Any) -> None:
-        in_bulk(session, _INSERT, {**_USUAL, **values})
+        in_bulk(session, _INSERT, {**_DEFAULTS, **values})
         if values.get("ticket") is not None:
             after_commit(session, lambda: self._changes.publish(ChangeKind.TICKET, id=values["ticket"]))
 

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 AnyMessage = TypeVar("AnyMessage", bound=Message)
 FETCHED: Final = frozenset({MessageKind.IMAGE, MessageKind.FILE, MessageKind.AUDIO, MessageKind.VIDEO})
 TRIES = 3
-BETWEEN = 1.0  # seconds between attempts
+RETRY_SECONDS = 1.0  # seconds between attempts
 OFFLINE = 600  # attempts while the account is offline
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}$")
 
@@ -100,7 +100,7 @@ class MediaStore:
                 if kind not in FETCHED:
                     return None
                 log.warning("%s: could not store the file of message %s: %s", wechat.account, message_id, error)
-            await asyncio.sleep(BETWEEN)
+            await asyncio.sleep(RETRY_SECONDS)
         return None
 
     async def keep(self, media: Media, *, always: bool = False) -> StoredFile:

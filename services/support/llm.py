@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 CONCURRENT = 16  # concurrent requests; further ones are skipped, so that a slow server does not block conversations
 MAX_ENTRIES = 40
 MAX_ANSWER = 400  # characters of an answer that the model is shown
-LONGEST = 1000  # characters of a question
+MAX_QUESTION = 1000  # characters of a question
 QUOTED = 8  # characters from which on a part of an entry's answer is recognised in a formless one
 _ENTRY = re.compile(r'"entry"\s*:\s*"?(\d{1,3})\b')
 _NUMBER = re.compile(r"\d{1,3}")
@@ -76,7 +76,7 @@ class LlmClient:
             "temperature": 0,
             "messages": [
                 {"role": "system", "content": PROMPT + listed},
-                {"role": "user", "content": question[:LONGEST]},
+                {"role": "user", "content": question[:MAX_QUESTION]},
             ],
         }
         headers = {"Authorization": f"Bearer {settings.key}"} if settings.key else {}

@@ -67,7 +67,7 @@ async def test_name_is_made_safe(files: Attachments, given: str, stored: str) ->
 async def test_size_is_limited(files: Attachments, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InvalidParameter, match="the file is empty"):
         await files.keep(Attachment(picture=False, name="a"))
-    monkeypatch.setattr(attachments, "LARGEST", 10)
+    monkeypatch.setattr(attachments, "MAX_ATTACHMENT", 10)
     await files.keep(encoded(b"x" * 10))
     with pytest.raises(BodyTooLarge, match="11 bytes"):
         await files.keep(encoded(b"x" * 11))
@@ -160,7 +160,7 @@ async def test_failed_download_is_reported(tmp_path: Path, http: HttpClient, mon
         with pytest.raises(InvalidParameter, match="could not download the file: TimeoutError"):
             await files.keep(Attachment(picture=False, url=f"{url}/hangs"))
         await files.keep(Attachment(picture=False, url=f"{url}/large"))
-        monkeypatch.setattr(attachments, "LARGEST", 10)
+        monkeypatch.setattr(attachments, "MAX_ATTACHMENT", 10)
         with pytest.raises(BodyTooLarge, match="more than 10 bytes"):
             await files.keep(Attachment(picture=False, url=f"{url}/large"))
 

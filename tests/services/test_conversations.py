@@ -18,7 +18,7 @@ from services.messaging.media import StoredFile
 from tests.services.clock import Clock
 from wechat.events import MessageKind, PrivateMessage
 
-LONGEST = 8000
+MAX_TEXT = 8000
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 T = TypeVar("T")
@@ -96,10 +96,10 @@ def test_secret_of_a_login_link_is_not_shown() -> None:
 
 
 async def test_received_message_is_stored(history: History) -> None:
-    await history.incoming(message("x" * (LONGEST + 1)), ticket=7)
+    await history.incoming(message("x" * (MAX_TEXT + 1)), ticket=7)
     (row,) = await history.rows()
     assert (row.account, row.conversation, row.by, row.at, row.kind) == ("a", "x", "x", AT.timestamp(), "text")
-    assert (row.text, row.media, row.message_id, row.ticket) == ("x" * LONGEST, "", "m1", 7)
+    assert (row.text, row.media, row.message_id, row.ticket) == ("x" * MAX_TEXT, "", "m1", 7)
     assert (row.staff, row.outbox_key, row.internal) == ("", "", False)
 
 
@@ -139,9 +139,9 @@ async def test_sent_message_is_stored(history: History, clock: Clock) -> None:
 
 
 async def test_long_sent_text_is_cut(history: History) -> None:
-    await history.outgoing(text="y" * (LONGEST + 1))
-    await history.write(lambda s: history.stored.note(s, "a", "x", 3, "s", "z" * (LONGEST + 1)))
-    assert [len(row.text) for row in await history.rows()] == [LONGEST, LONGEST]
+    await history.outgoing(text="y" * (MAX_TEXT + 1))
+    await history.write(lambda s: history.stored.note(s, "a", "x", 3, "s", "z" * (MAX_TEXT + 1)))
+    assert [len(row.text) for row in await history.rows()] == [MAX_TEXT, MAX_TEXT]
 
 
 async def test_changes_of_tickets_are_published(history: History) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from config import ConfigError
 from services.support.faq import FaqIndex
-from services.support.knowledge import LONGEST, load, split_markdown
+from services.support.knowledge import MAX_PASSAGE, load, split_markdown
 
 GUIDE = """---
 title: not shown
@@ -92,14 +92,14 @@ def test_long_passage_is_split_without_loss(tmp_path: Path) -> None:
     table = "| a | b |\n| - | - |\n" + "\n".join(f"| {n} | {'值' * 50} |" for n in range(60))
     text = "# 长文\n\n" + "\n\n".join([*paragraphs, table, "末" * 4000])
     passages = load(folder(tmp_path, long_md=text))
-    assert all(len(one.answer) <= LONGEST for one in passages)
+    assert all(len(one.answer) <= MAX_PASSAGE for one in passages)
     assert [one.title for one in passages][:2] == ["长文", "长文（2）"]
     assert len({one.title for one in passages}) == len(passages)
     whole = "".join("".join(one.answer.split()) for one in passages)
     assert whole == "".join(text.removeprefix("# 长文").split())
 
 
-@pytest.mark.parametrize(("second", "lengths"), [(748, [LONGEST]), (749, [750, 749])])
+@pytest.mark.parametrize(("second", "lengths"), [(748, [MAX_PASSAGE]), (749, [750, 749])])
 def test_paragraphs_share_a_passage_while_they_fit(tmp_path: Path, second: int, lengths: list[int]) -> None:
     """Between them is an empty line."""
     passages = load(folder(tmp_path, long_md="甲" * 750 + "\n\n" + "乙" * second))

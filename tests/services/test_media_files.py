@@ -52,7 +52,7 @@ def store(folder: Path, **limits: Any) -> MediaStore:
 
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MediaStore:
-    monkeypatch.setattr(media_module, "BETWEEN", 0)
+    monkeypatch.setattr(media_module, "RETRY_SECONDS", 0)
     return store(tmp_path)
 
 

@@ -211,9 +211,7 @@ def test_groups_leave_the_day_one_by_one(limiter: RateLimiter, clock: Clock) -> 
 
 
 @pytest.mark.parametrize(("back", "follows"), [(1.0, False), (1.5, True)])
-def test_small_clock_step_back_is_tolerated(
-    limiter: RateLimiter, clock: Clock, back: float, follows: bool
-) -> None:
+def test_small_clock_step_back_is_tolerated(limiter: RateLimiter, clock: Clock, back: float, follows: bool) -> None:
     limiter.reserve_add(None)
     clock.now -= back
     assert limiter.reserve_add(100) == 15 + (0 if follows else back)

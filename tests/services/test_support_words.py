@@ -11,7 +11,7 @@ from services.support.faq import strip_polite_phrases
 from services.support.marks import is_bare_digit, mark_in
 from services.support.person_requests import PersonRequests
 from services.support.synonyms import concepts
-from services.support.ticket_texts import LONGEST, facts, head, join_lines, quoted
+from services.support.ticket_texts import MAX_MESSAGE, facts, head, join_lines, quoted
 
 
 def test_phrases_of_a_line_share_a_concept() -> None:
@@ -70,9 +70,9 @@ def test_long_repeated_words_are_read_in_linear_time() -> None:
         ((10, 20), (31,)),
         ((749, 750), (1500,)),
         ((750, 750), (750, 750)),
-        ((LONGEST,), (1500,)),
-        ((LONGEST + 1,), (1500, 1)),
-        ((10, LONGEST, 0, 5), (10, 1500, 5)),
+        ((MAX_MESSAGE,), (1500,)),
+        ((MAX_MESSAGE + 1,), (1500, 1)),
+        ((10, MAX_MESSAGE, 0, 5), (10, 1500, 5)),
     ],
 )
 def test_lines_are_joined_to_messages(lengths: tuple[int, ...], parts: tuple[int, ...]) -> None:
