@@ -31,7 +31,7 @@ async def read_content(body: Mapping[str, Any], attachments: Attachments) -> Bod
     part = given_fields(part, "name", "url", "base64", "description", "thumbnail")
     if kind == "link":
         return messages.link(_link(part))
-    stored = await attachments.keep(_attachment(part, picture=kind == "image"))
+    stored = await attachments.store(_attachment(part, picture=kind == "image"))
     return messages.file(stored.path, stored.name)
 
 

@@ -60,9 +60,9 @@ async def change(request: web.Request) -> web.Response:
         container.accounts.online(qun.account)
     try:
         if topic is not None:
-            await store.write((await presentation.set_topic(qun, topic, actor)).keep)
+            await store.write((await presentation.set_topic(qun, topic, actor)).store)
         if announcement is not None:
-            await store.write((await presentation.announce(qun, announcement, actor)).keep)
+            await store.write((await presentation.announce(qun, announcement, actor)).store)
     except WeChatOffline:
         raise
     except WeChatError as error:

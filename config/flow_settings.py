@@ -200,7 +200,7 @@ class FlowSettings(Section):
             )
 
 
-def spoken(words: str) -> str:
+def normalised(words: str) -> str:
     """Normalise words for comparison: 增加pos机, 增加 POS机, “增加POS机” and 增加POS机。 are equal."""
     bare = "".join(unicodedata.normalize("NFKC", words).casefold().split())
     return bare.rstrip('。.!?,~”"」').lstrip('“"「') or bare
@@ -219,12 +219,12 @@ def check_flows(flows: Sequence[FlowSettings], systems: Collection[str]) -> None
             raise error_at(("flows", number, "name"), f"flow {flow.name}: duplicate name")
         names.add(flow.name)
         for word in flow.start:
-            if spoken(word) in words:
+            if normalised(word) in words:
                 raise error_at(
                     ("flows", number, "start"),
-                    f"flow {flow.name}, start: {word!r} is already used ({words[spoken(word)]})",
+                    f"flow {flow.name}, start: {word!r} is already used ({words[normalised(word)]})",
                 )
-            words[spoken(word)] = f"flow {flow.name}"
+            words[normalised(word)] = f"flow {flow.name}"
         try:
             flow.check(systems)
         except FlowMistake as error:
@@ -255,6 +255,6 @@ def _check_options(choice: Choice, where: str, place: Place) -> None:
     """Refuse options that an answer cannot tell apart. Stored runs, which are not checked again, may have them."""
     labels: dict[str, str] = {}
     for label in choice.options:
-        same = labels.setdefault(spoken(label), label)
+        same = labels.setdefault(normalised(label), label)
         if same != label:
             raise FlowMistake(place, f"{where}: options {same!r} and {label!r} are the same answer")

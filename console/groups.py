@@ -132,11 +132,11 @@ async def _change(container: Container, qun: Qun, body: dict[str, Any], actor: s
     if body.keys() == {"topic"}:
         name = limited(line("topic", body["topic"]), MAX_TOPIC)
         container.accounts.online(qun.account)
-        await store.write((await presentation.set_topic(qun, name, actor)).keep)
+        await store.write((await presentation.set_topic(qun, name, actor)).store)
     elif body.keys() == {"announcement"}:
         words = limited(text(body, "announcement"), MAX_ANNOUNCEMENT)
         container.accounts.online(qun.account)
-        await store.write((await presentation.announce(qun, words, actor)).keep)
+        await store.write((await presentation.announce(qun, words, actor)).store)
     elif body.keys() == {"welcome"}:
         welcome = body["welcome"]
         words_or_none = limited(text(body, "welcome"), MAX_WELCOME) if welcome else welcome

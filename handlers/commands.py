@@ -26,7 +26,7 @@ from handlers.chat_commands import (
     systems,
     words,
 )
-from handlers.chat_commands.request import CommandReply, CommandRequest, why
+from handlers.chat_commands.request import CommandReply, CommandRequest, describe_error
 from handlers.chat_commands.words import CANCEL
 from handlers.context import EventContext
 from models.groups import Qun
@@ -218,7 +218,7 @@ async def _run(command: Command, request: CommandRequest) -> CommandReply:
     try:
         return await command.run(request)
     except WeChatError as error:
-        return CommandReply(fill(request.texts.wechat_refused, why=why(request.texts, error)))
+        return CommandReply(fill(request.texts.wechat_refused, why=describe_error(request.texts, error)))
 
 
 def _group(context: EventContext, command: Command, account: str, rest: str) -> tuple[Qun | None, str, str]:

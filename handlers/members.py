@@ -68,7 +68,9 @@ async def topic_changed(event: TopicChanged, context: EventContext) -> bool:
         return False
     room = context.wechat.directory.rooms.get(event.room_id)
     if room is not None and same_name(room.topic, event.topic):  # otherwise it has been renamed again since
-        context.write(lambda s: container.presentation.keep_topic(s, qun, event.room_id, event.topic, event.changer_id))
+        context.write(
+            lambda s: container.presentation.accept_topic(s, qun, event.room_id, event.topic, event.changer_id)
+        )
     return True
 
 

@@ -16,7 +16,7 @@ from models.support import Ticket, TicketState
 from services.groups.join_tokens import find_token
 from services.messaging.budgets import Budget, Verdict
 from services.messaging.conversations import in_full
-from services.support.marks import is_bare_digit, mark_in
+from services.support.ratings import is_bare_digit, rating_in
 from services.support.ticket_relay import CustomerMessage
 from wechat.events import GroupMessage, MessageKind, PrivateMessage
 
@@ -165,13 +165,13 @@ async def rate(event: PrivateMessage, context: EventContext) -> bool:
     """
     container = context.container
     words = text_to_assistant(event, context)
-    mark = mark_in(words) if event.kind is MessageKind.TEXT else None
-    asked = container.tickets.mark_asked(event.account, event.contact_id)
-    if mark is None or asked is None:
+    rating = rating_in(words) if event.kind is MessageKind.TEXT else None
+    asked = container.tickets.rating_request(event.account, event.contact_id)
+    if rating is None or asked is None:
         return False
     person = (event.account, event.contact_id, event.contact_id)
     menu = container.question_menus.offered_at(person) if is_bare_digit(words) else 0.0
     if max(menu, await container.flows.asked_at(event.account, event.contact_id)) > asked.at:
         return False
-    context.write(lambda s: container.ticket_actions.rate(s, event.account, event.contact_id, asked, mark))
+    context.write(lambda s: container.ticket_actions.rate(s, event.account, event.contact_id, asked, rating))
     return True

@@ -131,8 +131,8 @@ class WecomApi:
     async def _with_token(self, call: str, do: Callable[[str], Any]) -> dict[str, Any]:
         token = await self._current()
         answer: dict[str, Any] = await self._answered(call, do(token))
-        if answer.get("errcode", 0) in codes.DEAD_TOKEN:
-            token = await self._current(dead=token)
+        if answer.get("errcode", 0) in codes.INVALID_TOKEN:
+            token = await self._current(rejected=token)
             answer = await self._answered(call, do(token))
         check(call, answer)
         return answer
@@ -150,19 +150,19 @@ class WecomApi:
 
     # ---- access token ----
 
-    async def _current(self, dead: str = "") -> str:
-        """Return a usable token other than `dead`: this process's, one of another process, or a new one."""
+    async def _current(self, rejected: str = "") -> str:
+        """Return a usable token other than `rejected`: this process's, one of another process, or a new one."""
         async with self._turn:
-            if not self._is_usable(self._token, dead):
+            if not self._is_usable(self._token, rejected):
                 self._token = await self._storage.token()
-            if not self._is_usable(self._token, dead):
+            if not self._is_usable(self._token, rejected):
                 self._token = await self._fetch()
                 await self._storage.store_token(self._token)
             assert self._token is not None
             return self._token.value
 
-    def _is_usable(self, token: AccessToken | None, dead: str) -> bool:
-        return token is not None and token.value != dead and token.expires_at > self._clock() + EARLY
+    def _is_usable(self, token: AccessToken | None, rejected: str) -> bool:
+        return token is not None and token.value != rejected and token.expires_at > self._clock() + EARLY
 
     async def _fetch(self) -> AccessToken:
         params = {"corpid": self._corp_id, "corpsecret": self._secret}

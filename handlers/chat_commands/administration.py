@@ -12,7 +12,7 @@ from config import ConfigError
 from config.language import in_language
 from config.texts import fill
 from errors import NotFound
-from handlers.chat_commands.request import MAX, CommandReply, CommandRequest, first_word, whole
+from handlers.chat_commands.request import MAX, CommandReply, CommandRequest, first_word, parse_row_id
 from handlers.chat_commands.targets import find_targets
 from models.accounts import Admin
 from models.groups import Qun, QunState
@@ -66,7 +66,7 @@ async def admins(request: CommandRequest) -> CommandReply:
         )
     if what == ADD and words:
         return await _add_admin(request, words)
-    number = whole(words) if what == DROP else None
+    number = parse_row_id(words) if what == DROP else None
     return _remove_admin(request, number) if number is not None else request.usage_error()
 
 
@@ -138,7 +138,7 @@ async def questions(request: CommandRequest) -> CommandReply:
     what, words = first_word(request.rest)
     if not what:
         return await _listed(request)
-    if what == DROP and (number := whole(words)) is not None:
+    if what == DROP and (number := parse_row_id(words)) is not None:
         return _remove_question(request, number)
     asked, *answer = (part.strip() for part in _EQUALS.split(words, maxsplit=1))
     wordings = [one.strip() for one in _OR.split(asked) if one.strip()]

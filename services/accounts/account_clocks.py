@@ -85,7 +85,7 @@ class AccountClocks:
             if (skew := self.skew(account)) is not None:
                 yield account, skew
 
-    def wrong(self) -> dict[str, float]:
+    def wrong_clocks(self) -> dict[str, float]:
         """Return the accounts whose skew needs attention."""
         return {account: skew for account, skew in self.skews() if abs(skew) > MAX_SKEW}
 

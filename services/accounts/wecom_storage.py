@@ -130,7 +130,7 @@ class WecomStorage(WecomGroupStorage):
 
         await self._store.write(note)
 
-    async def left(self, contact_id: str, message_id: str) -> int:
+    async def remaining(self, contact_id: str, message_id: str) -> int:
         """Return how many messages the customer's allowance still has, this one included if it was counted."""
 
         def count(session: Session) -> int:

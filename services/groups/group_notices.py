@@ -40,18 +40,18 @@ class GroupNotices:
 
     # ---- the group ----
 
-    def created(self, session: Session, qun: Qun) -> None:
+    def publish_created(self, session: Session, qun: Qun) -> None:
         """Notify business systems that a group was created."""
         data = {"topic": qun.topic, "owner": qun.owner, "url": self._groups.url(qun)}
         self._webhook_events.publish(session, "qun.created", str(qun.number), {**_of(qun), **data})
 
-    def lost(self, session: Session, qun: Qun, room: QunRoom) -> None:
+    def report_lost(self, session: Session, qun: Qun, room: QunRoom) -> None:
         """Notify the owner and business systems that the assistant is no longer in a room."""
         words = fill(self._texts.group_lost, topic=room.topic, number=qun.number)
         self._messages.say(session, qun.account, self._groups.owner_to_notify(qun), words, priority=Priority.NOTICE)
         self._webhook_events.publish(session, "qun.lost", str(qun.number), self._about(qun, room))
 
-    def found(self, session: Session, qun: Qun, room: QunRoom) -> None:
+    def report_found(self, session: Session, qun: Qun, room: QunRoom) -> None:
         """Notify the owner and business systems that the assistant is in a lost room again."""
         words = fill(self._texts.group_found, topic=room.topic, number=qun.number)
         self._messages.say(session, qun.account, self._groups.owner_to_notify(qun), words, priority=Priority.NOTICE)
@@ -62,7 +62,7 @@ class GroupNotices:
 
     # ---- its members ----
 
-    def member(self, session: Session, kind: str, qun: Qun, row: Membership, **more: str) -> None:
+    def publish_membership(self, session: Session, kind: str, qun: Qun, row: Membership, **more: str) -> None:
         """Notify business systems of a membership; `kind` is the type of the event."""
         data = {**_of(qun), "membership": row.id, "member": row.name, "contact_id": row.contact_id, **more}
         self._webhook_events.publish(session, kind, str(qun.number), data)

@@ -52,7 +52,7 @@ class JoinRequests:
             self._blacklist.raise_if_listed(qun, person.id)
             return await self._queue(qun, person)  # needs nothing of WeChat now: the assistant may be away
         self._accounts.online(qun.account)
-        await self._roster.of_start(qun)
+        await self._roster.read_unread_rooms(qun)
         person = self._person(qun, member)
         if person is None:
             await wechat.search_contacts(member)

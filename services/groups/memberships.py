@@ -82,7 +82,7 @@ class Memberships:
     async def _admit(self, qun: Qun, person: Contact, source: str, actor: str) -> JoinResult:
         row = await self._states.find(qun, person.id)
         try:
-            await self._roster.of_start(qun)
+            await self._roster.read_unread_rooms(qun)
             invited = row if self._states.is_pending(row, MemberState.INVITED) else None
             if invited and not await self._roster.room_of(qun, person.id, invited.room_id):
                 return JoinResult(JoinOutcome.INVITED, qun.account, invited.id)

@@ -27,7 +27,7 @@ class RosterRefresh:
         self._groups = groups
         self._looks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def of_start(self, qun: Qun) -> None:
+    async def read_unread_rooms(self, qun: Qun) -> None:
         """Read those rooms of the group that have not been read since the start; raise InviteFailed."""
         wechat = self._accounts.get(qun.account)
         for room in self._groups.live_rooms(qun):

@@ -50,7 +50,7 @@ class Attachments:
         self._http = http
         self._settings = settings
 
-    async def keep(self, given: Attachment) -> StoredFile:
+    async def store(self, given: Attachment) -> StoredFile:
         """Store the file on disk; raise InvalidParameter or BodyTooLarge."""
         if given.url:
             data, name = await self._fetch(given.url), given.name or unquote(URL(given.url).name)
@@ -64,7 +64,7 @@ class Attachments:
         if given.picture:
             name = _picture_name(data, name)
         try:
-            return await self._media.keep(Media(name, data))
+            return await self._media.store(Media(name, data))
         except MediaFull as error:
             raise StorageFull(str(error)) from None
 

@@ -185,7 +185,7 @@ class Conversations:
         )
         return list(session.exec(noted.order_by(col(StoredMessage.id).desc()).limit(limit)).all())[::-1]
 
-    def media_of(
+    def record_file(
         self, session: Session, account: str, contact_id: str, message_id: str, stored_file: StoredFile
     ) -> None:
         """Store where the file of a private message was saved."""
@@ -195,7 +195,7 @@ class Conversations:
         )
         session.connection().execute(other.values(kind=MessageKind.FILE))
 
-    def media_missing(self, session: Session, account: str, contact_id: str, message_id: str, words: str) -> None:
+    def record_missing_file(self, session: Session, account: str, contact_id: str, message_id: str, words: str) -> None:
         """Store words in place of the file of a private message that could not be fetched."""
         self._update(session, account, contact_id, message_id, text=words)
 
@@ -204,7 +204,7 @@ class Conversations:
         theirs = update(StoredMessage).where(*_is(account, contact_id, message_id), col(StoredMessage.media) == "")
         session.connection().execute(theirs.values(**values))
 
-    def changed(self, session: Session, ticket: int) -> None:
+    def announce_change(self, session: Session, ticket: int) -> None:
         """Announce that messages of a ticket's customer have changed."""
         after_commit(session, lambda: self._changes.publish(ChangeKind.TICKET, id=ticket))
 

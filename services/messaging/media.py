@@ -60,13 +60,13 @@ class MediaStore:
         self._limits = limits
         self._budgets = budgets
         self._used: int | None = None  # bytes in the folder; counted when it is first needed
-        self.full = ""  # why nothing more is kept; "" while it is
+        self.full = ""  # why nothing more is stored; "" = there is space
 
     def check(self) -> None:
         """Check whether there is space for files, and log changes. Blocks on a large folder."""
         self._room_for(0)
 
-    async def of(self, wechat: WeChat, message: AnyMessage) -> tuple[AnyMessage, StoredFile | None]:
+    async def fetch_file(self, wechat: WeChat, message: AnyMessage) -> tuple[AnyMessage, StoredFile | None]:
         """Fetch and store the file of a message. A message of unknown kind with a file becomes a file message."""
         if not may_hold_file(message):
             return message, None
@@ -89,9 +89,9 @@ class MediaStore:
                 if self._budgets.spend(Budget.BYTES, wechat.account, contact_id, media.size) is not Verdict.ALLOWED:
                     log.warning("%s: %s has reached the storage limit per person", wechat.account, contact_id)
                     return None
-                return await self.keep(media)
+                return await self.store(media)
             except MediaFull as error:
-                log.warning("%s: the file of message %s is not kept: %s", wechat.account, message_id, error)
+                log.warning("%s: the file of message %s is not stored: %s", wechat.account, message_id, error)
                 return None
             except WeChatOffline:
                 away += 1
@@ -103,11 +103,11 @@ class MediaStore:
             await asyncio.sleep(RETRY_SECONDS)
         return None
 
-    async def keep(self, media: Media, *, always: bool = False) -> StoredFile:
+    async def store(self, media: Media, *, always: bool = False) -> StoredFile:
         """Store a file under its hash, each content once; raise MediaFull unless it is stored `always`."""
-        return await asyncio.to_thread(self._keep, media, always)
+        return await asyncio.to_thread(self._store, media, always)
 
-    def _keep(self, media: Media, always: bool) -> StoredFile:
+    def _store(self, media: Media, always: bool) -> StoredFile:
         sha = hashlib.sha256()
         for piece in media.pieces():
             sha.update(piece)

@@ -150,7 +150,7 @@ async def test_changes_of_tickets_are_published(history: History) -> None:
     await history.incoming(message(), ticket=0)
     await history.outgoing(text="hi", ticket=5)
     await history.write(lambda s: history.stored.note(s, "a", "x", 6, "s", "note"))
-    await history.write(lambda s: history.stored.changed(s, 7))
+    await history.write(lambda s: history.stored.announce_change(s, 7))
     found = [(one.kind, one.facts) for one in history.changes.after(0)]
     assert found == [(ChangeKind.TICKET, {"id": number}) for number in (0, 5, 6, 7)]
 
@@ -194,7 +194,7 @@ async def test_messages_of_the_same_transaction_are_read(history: History) -> No
         stored.note(session, "a", "x", 4, "s", "note")
         found += [stored.notes(session, "a", "x", 9)]
         stored.record_incoming(session, message("", MessageKind.IMAGE, id="m5"))
-        stored.media_of(session, "a", "x", "m5", StoredFile("/media/1", "a.png"))
+        stored.record_file(session, "a", "x", "m5", StoredFile("/media/1", "a.png"))
         return found
 
     assert await history.write(write) == [1, ["one", "two"], "three", 4, ["note"]]
@@ -235,8 +235,8 @@ async def test_file_of_a_message_is_stored_once(history: History) -> None:
     await history.incoming(message("", MessageKind.OTHER, id="m3"))
     for id in ("m1", "m2"):
         kept = StoredFile(f"/media/{id}", f"{id}.pdf")
-        await history.write(lambda s, i=id, k=kept: history.stored.media_of(s, "a", "x", i, k))  # type: ignore[misc]
-    await history.write(lambda s: history.stored.media_missing(s, "a", "x", "m1", "too late"))
-    await history.write(lambda s: history.stored.media_missing(s, "a", "x", "m3", "no file"))
+        await history.write(lambda s, i=id, k=kept: history.stored.record_file(s, "a", "x", i, k))  # type: ignore[misc]
+    await history.write(lambda s: history.stored.record_missing_file(s, "a", "x", "m1", "too late"))
+    await history.write(lambda s: history.stored.record_missing_file(s, "a", "x", "m3", "no file"))
     found = [(row.kind, row.text, row.media) for row in await history.rows()]
     assert found == [("file", "m1.pdf", "/media/m1"), ("image", "m2.pdf", "/media/m2"), ("other", "no file", "")]

@@ -8,8 +8,8 @@ from config.customer_service import HandoffSettings
 from models.support import Ticket
 from services.support.courtesies import Courtesy, courtesy_in
 from services.support.faq import strip_polite_phrases
-from services.support.marks import is_bare_digit, mark_in
 from services.support.person_requests import PersonRequests
+from services.support.ratings import is_bare_digit, rating_in
 from services.support.synonyms import concepts
 from services.support.ticket_texts import MAX_MESSAGE, facts, head, join_lines, quoted
 
@@ -55,8 +55,8 @@ def test_bare_digit_could_be_a_choice() -> None:
 
 def test_long_repeated_words_are_read_in_linear_time() -> None:
     """Each of these texts has more readings than could be tried one after the other."""
-    assert mark_in("给你们" * 500 + "怎么退货") is None
-    assert mark_in("给你们" * 500 + "5分") == 5
+    assert rating_in("给你们" * 500 + "怎么退货") is None
+    assert rating_in("给你们" * 500 + "5分") == 5
     assert strip_polite_phrases("吗" * 30_000 + "退货吗") == "吗" * 30_000 + "退货"
 
 
