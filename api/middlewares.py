@@ -22,12 +22,12 @@ from models.db import is_away
 from models.fence import WriteRefused
 
 log = logging.getLogger(__name__)
-refusals = RateLimitedLog(log)  # callers without a rate limit
+refusals = RateLimitedLog(log)  # rejected requests, whose number is not limited
 OPEN_TO_ALL: Final = frozenset({"/weiqun/{id}", "/wecom/callback/{account}"})
 CALLBACK_PREFIX: Final = "/wxbot/callback/"  # the URL contains its own secret
 KEYED_PREFIX: Final = "/wxbot/"
 RATE_LIMITED_STATUSES: Final = frozenset({400, 401, 403, 404, 429})
-DATABASE_RETRY: Final = 5.0  # seconds until a repeat makes sense
+DATABASE_RETRY: Final = 5.0  # the Retry-After while the database is unavailable, in seconds
 
 
 def make_middleware(

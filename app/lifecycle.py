@@ -85,7 +85,7 @@ class Bot:
             shared = self.config.cluster.enabled
             lock = await acquire_instance_lock(self.config.database, self._on_lock_lost, shared=shared)
             stack.callback(lock.close)
-            with named("api"):  # before WeChat is logged in to
+            with named("api"):  # before the accounts log in
                 self._listening = await bind(self.config.api.host, self.config.api.port, stack)
             settings = await self._settings(stack)
             sandboxed = [a.account for a in self.config.assistants if a.is_sandboxed]

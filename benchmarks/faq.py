@@ -1,4 +1,4 @@
-"""How well near questions are found: by words, and with `--url` by meaning as well; prints the tables.
+"""Measures how well similar questions are found: by words, and with `--url` by embeddings as well.
 
 `python -m benchmarks.faq [--url http://127.0.0.1:8799/v1 --model multilingual-e5-small]` (`make embeddings` starts that
 server). Of the reworded questions: `first` the right entry stands first, `menu` it is among those offered, `wrong` a
@@ -71,7 +71,7 @@ async def measure(asked: Questions, nearest: Callable[[str], Awaitable[list[Simi
 
 
 def by_words(faq: FaqIndex) -> Callable[[str], Awaitable[list[SimilarEntry]]]:
-    """The look-up without a server."""
+    """Return the search without a server."""
 
     async def nearest(text: str) -> list[SimilarEntry]:
         return faq.nearest(text)
@@ -94,7 +94,7 @@ async def _client(url: str, model: str) -> Any:
 
 
 def by_meaning(client: EmbeddingClient, index: EmbeddingIndex, inside: list[float]) -> Any:
-    """The look-up with a server; `inside`: milliseconds of CPU of this process for each question."""
+    """Return the search with a server; `inside`: milliseconds of CPU of this process for each question."""
 
     async def nearest(text: str) -> list[SimilarEntry]:
         began = time.process_time()

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from config.section import NonEmpty, Secret, Section, WebAddress, error_at, wrong
+from config.section import NonEmpty, Secret, Section, WebAddress, error_at, key_error
 
 KEY_LENGTH: Final = 43  # characters of an EncodingAESKey
 REQUIRED_KEYS: Final = ("corp_id", "secret", "open_kfid")
@@ -68,19 +68,19 @@ class WecomKeys(Section):
         if self.kind != "wecom":
             for name in REQUIRED_KEYS:
                 if getattr(self, name):
-                    raise wrong(name, "only for an assistant of kind wecom; kind is missing")
+                    raise key_error(name, "only for an assistant of kind wecom; kind is missing")
             return self
         for name in REQUIRED_KEYS:
             value = getattr(self, name)
             if not value.strip():
-                raise wrong(name, "required for an assistant of kind wecom")
+                raise key_error(name, "required for an assistant of kind wecom")
             if value != value.strip():
-                raise wrong(name, "expected printable characters, without surrounding whitespace")
+                raise key_error(name, "expected printable characters, without surrounding whitespace")
         if not (self.callback.token.strip() and self.callback.aes_key):
-            raise wrong("callback", "token and aes_key are required for an assistant of kind wecom")
+            raise key_error("callback", "token and aes_key are required for an assistant of kind wecom")
         for name in GATEWAY_KEYS:
             if getattr(self, name, ""):
-                raise wrong(name, "not for an assistant of kind wecom, which has no gateway")
+                raise key_error(name, "not for an assistant of kind wecom, which has no gateway")
         return self
 
 

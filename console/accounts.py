@@ -21,7 +21,7 @@ from console.pictures import picture
 from errors import AssistantUnknown, GroupNotMade, NotFound, WeChatError, WeChatOffline, WeChatUnsupported
 from wechat.interface import Capability
 
-MAX_SHOWN: Final = 50  # people or rooms in one answer; who looks for more types a part of the name
+MAX_SHOWN: Final = 50  # people or rooms in one response; others are found by a part of their name
 UNSERVED: Final = {"state": "unserved", "scan": "none", "can_log_out": False}  # of an account without a process
 
 

@@ -54,7 +54,7 @@ class Command:
 
     name: str
     arguments: str
-    does: str
+    description: str
     scope: CommandScope
     run: Callable[[CommandRequest], Awaitable[CommandReply]]
     needs: Capability | None = None  # of the account's channel
@@ -68,7 +68,9 @@ class Command:
 async def show_help(request: CommandRequest) -> CommandReply:
     """List all commands, one per line, short enough for a phone."""
     lines = [
-        f"{one.usage}　{one.does}".strip() for one in COMMANDS if not request.room_id or one.scope not in PRIVATE_ONLY
+        f"{one.usage}　{one.description}".strip()
+        for one in COMMANDS
+        if not request.room_id or one.scope not in PRIVATE_ONLY
     ]
     return CommandReply(fill(request.texts.help, commands="\n".join(lines)))
 

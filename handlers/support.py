@@ -10,7 +10,7 @@ from config.texts import fill
 from errors import WeChatError
 from handlers.context import EventContext
 from handlers.replies import text_to_assistant
-from handlers.voice import MARK
+from handlers.voice import VOICE_PREFIX
 from models.durable import Priority
 from models.support import Ticket, TicketState
 from services.groups.join_tokens import find_token
@@ -31,7 +31,7 @@ async def record(event: PrivateMessage, context: EventContext) -> bool:
     if not event.is_official and not container.accounts.is_own(event.contact_id):
         emit_received(replace(event, kind=MessageKind.AUDIO) if context.voice else event, context)
     if context.voice and event.kind is MessageKind.TEXT:
-        event = replace(event, text=f"{MARK} {event.text}")
+        event = replace(event, text=f"{VOICE_PREFIX} {event.text}")
     ticket = container.tickets.of(event.account, event.contact_id)
     if ticket is None or event.kind in NOT_SHOWN:
         context.write(partial(container.conversations.record_incoming, message=event, stored_file=context.voice))

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
-MIN_BACKLOG: Final = 8  # unfinished events; with fewer, every write is committed at once
-PER_EVENT: Final = 0.001  # seconds for each unfinished event, which takes several times as long
+MIN_BACKLOG: Final = 8  # unfinished events; with fewer, writes are committed without delay
+PER_EVENT: Final = 0.001  # seconds of delay per unfinished event; handling it takes several times as long
 MAX_DELAY: Final = 0.1  # seconds
 
 

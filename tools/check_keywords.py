@@ -92,7 +92,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _near(arguments: list[str]) -> bool:
-    """Print from which similarity on questions are offered; return whether the files of the config are invalid."""
+    """Print the similarity from which questions are offered; return whether the files of the config are invalid."""
     try:
         if not isinstance(read_yaml(arguments[0]), dict):
             return False

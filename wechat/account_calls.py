@@ -44,7 +44,7 @@ class AccountCalls:
     _sync: DirectorySync
     _timing: Timing
 
-    async def _change(self, call: str, change: Awaitable[object], is_so: Callable[[], Awaitable[bool]]) -> None:
+    async def _change(self, call: str, change: Awaitable[object], is_done: Callable[[], Awaitable[bool]]) -> None:
         """Make a change and read it back, even if its response was lost, since it may have happened.
 
         Names are compared with wechat.names.same_name.
@@ -55,17 +55,17 @@ class AccountCalls:
         except WeChatUnknown as error:
             lost = error
         try:
-            await self._seen(call, is_so)
+            await self._seen(call, is_done)
         except WeChatError:
             if lost is not None:
                 raise lost from None
             raise
 
-    async def _seen(self, call: str, is_so: Callable[[], Awaitable[bool]]) -> None:
+    async def _seen(self, call: str, is_done: Callable[[], Awaitable[bool]]) -> None:
         """Wait for a change to show; raise WeChatNotDone if it does not."""
         deadline = asyncio.get_running_loop().time() + self._timing.read_back
         pause = 0.05
-        while not await with_retries(is_so):
+        while not await with_retries(is_done):
             if asyncio.get_running_loop().time() + pause > deadline:
                 raise WeChatNotDone(call, "the call succeeded, but reading back shows no change")
             await asyncio.sleep(pause)
@@ -168,10 +168,10 @@ class PeopleCalls(AccountCalls):
     async def set_alias(self, contact_id: str, alias: str) -> None:
         """Set the remark of a contact; "" removes it."""
 
-        async def is_so() -> bool:
+        async def is_done() -> bool:
             return same_name((await self._reader.read_contact(contact_id, fresh=True)).alias, alias)
 
-        await self._change("ContactAlias", self._puppet_client.contact_alias(contact_id, alias), is_so)
+        await self._change("ContactAlias", self._puppet_client.contact_alias(contact_id, alias), is_done)
 
     async def contact(self, contact_id: str, *, fresh: bool = False) -> Contact:
         """Return a contact; `fresh`: read it without any cache."""

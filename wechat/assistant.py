@@ -200,7 +200,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         if qr_code:
             await self._listener.scanned(self.account, qr_code)
 
-    async def is_scan_pending(self, scan_state: ScanState) -> None:
+    async def set_scan_state(self, scan_state: ScanState) -> None:
         """Set the progress of a login by QR code."""
         if scan_state is not self.scan_state:
             self.scan_state = scan_state

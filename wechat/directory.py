@@ -24,7 +24,7 @@ class CachedDirectory:
     def __init__(self, confirm_interval: float = 6.0) -> None:
         self.absences = Absences(confirm_interval)
         self.owner_id = ""  # whose contacts these are
-        self.version = 0  # another number whenever something changed
+        self.version = 0  # changes with every modification
         self.contacts: dict[str, Contact] = {}
         self.rooms: dict[str, Room] = {}
         # Unread entries of the first contact list, which are existing friends. None: no list was read yet.

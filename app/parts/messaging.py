@@ -43,7 +43,7 @@ class MessagingParts:
     def __init__(self, config: Config, sandboxed: Collection[str], clock: Clock) -> None:
         self.config = config = config.model_copy(deep=True)  # a reload changes it in place
         self.zone = ZoneInfo(config.timezone)
-        member = secrets.token_hex(8) if config.cluster.enabled else ""  # another one at every start
+        member = secrets.token_hex(8) if config.cluster.enabled else ""  # a new id at every start
         self.store = Store(config.database, member=member)
         self.cluster = ClusterParts(config, member, self.store, clock) if member else None
         self.clock = clock = self.cluster.clock if self.cluster else clock

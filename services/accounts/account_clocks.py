@@ -15,9 +15,9 @@ from wechat.interface import State
 
 log = logging.getLogger(__name__)
 OLD_AFTER: Final = 10 * MINUTE  # messages sent longer than this before the account came online are not answered
-WINDOW: Final = 20  # latest messages that are compared
+WINDOW: Final = 20  # latest messages from which the skew is computed
 SETTLE_SECONDS: Final = MINUTE  # after the login; until then a gateway may deliver earlier messages
-MIN_MESSAGES: Final = 3  # messages needed to judge a clock by them
+MIN_MESSAGES: Final = 3  # messages from which the skew is computed, at least
 MAX_SKEW: Final = 2 * MINUTE  # a larger skew is reported to the admins
 
 

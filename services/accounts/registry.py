@@ -33,7 +33,7 @@ class Accounts:
         self._sandboxed = set(sandboxed)
         self._changed = asyncio.Event()
         self._since: dict[str, float] = {}
-        self._away: dict[str, float] = {}  # since when the accounts that are not online are so
+        self._away: dict[str, float] = {}  # since when each account that is not online has been offline
 
     def add(self, wechat: WeChat) -> None:
         """Add an account."""
@@ -81,7 +81,7 @@ class Accounts:
         return wechat is not None and wechat.state is State.ONLINE and self._ownership.may_act()
 
     def holds(self, account: str) -> bool:
-        """Whether the account is served by this process, or is to be."""
+        """Whether this process serves the account, or is about to."""
         return self._ownership.holds(account)
 
     def state_changed(self, account: str, at: float) -> None:

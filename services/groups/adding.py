@@ -30,7 +30,7 @@ from wechat.entities import Room
 from wechat.interface import WeChat
 
 log = logging.getLogger(__name__)
-INVITATION_SHOWN = 2.0  # seconds to wait for a direct join in a large room, where WeChat normally sends an invitation
+DIRECT_JOIN_SECONDS = 2.0  # seconds to wait for one in a large room, where WeChat normally sends an invitation
 OWNER_WORDS = ("群主", "-2028")
 FULL_WORDS = ("已满", "人数已达上限")
 
@@ -98,13 +98,13 @@ class MemberAdder:
         except WeChatNeedsConfirmation as error:
             return AddResult.OWNER_ASKED if any(word in error.text for word in OWNER_WORDS) else AddResult.INVITED
         except WeChatUnknown:
-            if await wechat.wait_member(room.id, contact_id, INVITATION_SHOWN):
+            if await wechat.wait_member(room.id, contact_id, DIRECT_JOIN_SECONDS):
                 return AddResult.JOINED
             raise
         timeout = self.confirm_seconds
         if by_invitation:
             await self._states.invited(row_id)  # first: a crash must not lead to another invitation
-            timeout = min(INVITATION_SHOWN, timeout)
+            timeout = min(DIRECT_JOIN_SECONDS, timeout)
         if await wechat.wait_member(room.id, contact_id, timeout):
             return AddResult.JOINED
         size = len(wechat.directory.rooms.get(room.id, room).member_ids)  # others may have joined since then

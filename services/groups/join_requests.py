@@ -50,7 +50,7 @@ class JoinRequests:
             later = False  # no call to WeChat is needed
         if later and person and person.friend and not self._groups.room_of(qun, person.id):
             self._blacklist.raise_if_listed(qun, person.id)
-            return await self._queue(qun, person)  # needs nothing of WeChat now: the assistant may be away
+            return await self._queue(qun, person)  # no call to WeChat is needed: the assistant may be offline
         self._accounts.online(qun.account)
         await self._roster.read_unread_rooms(qun)
         person = self._person(qun, member)

@@ -60,7 +60,7 @@ class MembershipRecorder:
             return False
         wechat = self._accounts.get(qun.account)
         contact = wechat.directory.contacts.get(contact_id)
-        by_code = Capability.JOIN_BY_CODE in wechat.capabilities  # all that is known of who was invited is their name
+        by_code = Capability.JOIN_BY_CODE in wechat.capabilities  # of people who were invited only the name is known
         called = (contact.weixin, contact.name if by_code else "") if contact else ()
         reassign_request(session, qun.number, contact_id, *called)
         name = contact.name if contact else ""

@@ -26,7 +26,7 @@ from wechat.entities import Contact, Room
 from wechat.interface import Capability
 
 log = logging.getLogger(__name__)
-STRANGER = "不是你的好友"  # WeChat, about a person to be added
+NOT_A_FRIEND = "不是你的好友"  # WeChat, about a person to be added
 
 
 class JoinOutcome(StrEnum):
@@ -104,7 +104,7 @@ class Memberships:
 
     async def _is_stranger(self, qun: Qun, contact_id: str, error: InviteFailed) -> bool:
         """Whether the person has deleted the assistant, which WeChat may report only on an attempt."""
-        if STRANGER in error.detail:
+        if NOT_A_FRIEND in error.detail:
             return True
         try:
             return not (await self._accounts.get(qun.account).contact(contact_id, fresh=True)).friend

@@ -149,10 +149,10 @@ class GroupPresentation:
         by_room: Mapping[str, str],
         **detail: str,
     ) -> tuple[dict[int, str], bool]:
-        """Change all rooms (`wanted`: by room id); return the audit entries with their outcomes, and whether all are
-        confirmed.
+        """Change all rooms; return the audit entries with their outcomes, and whether all are confirmed.
 
-        The audit entries stay open until the change is stored in the same transaction: meanwhile the drift check
+        `by_room`: the new values by room id. The audit entries stay open until the change is stored in the same
+        transaction: meanwhile the drift check
         ignores what is being changed.
         """
         if not by_room:

@@ -62,7 +62,7 @@ class RoomCreator:
 
     def companion(self, wechat: WeChat, owner_id: str) -> str:
         """Return the id of the third person a room needs; raise GroupNotMade if no configured companion is a friend."""
-        if Capability.JOIN_BY_CODE in wechat.capabilities:  # staff have made the room
+        if Capability.JOIN_BY_CODE in wechat.capabilities:  # not needed: staff have created the room
             return ""
         for name in self._settings.companions:
             found = [c for c in wechat.directory.find(name, friends=True) if c.id not in (owner_id, wechat.self_id)]

@@ -31,7 +31,7 @@ _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}$")
 
 
 class MediaFull(Exception):
-    """There is no room for another file; the message names the setting."""
+    """There is no space for another file; the message names the setting that limits it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class MediaStore:
                 temporary.write(piece)
             temporary.flush()
             os.fsync(temporary.fileno())
-        Path(temporary.name).replace(path)  # whole or not at all, whatever dies
+        Path(temporary.name).replace(path)  # renamed when complete, so that a crash leaves no partial file
         self._used = (self._used or 0) + media.size
         return StoredFile(str(path), media.name)
 

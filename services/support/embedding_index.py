@@ -1,7 +1,7 @@
 """Similarity of questions by embeddings, combined with words. No I/O.
 
 An entry's score combines the cosine to its nearest question, the cosine to its answer and the similarity by words. The
-cosines of a model only mean something among themselves. Therefore what is asked is also compared with chatter, everyday
+cosines of a model can only be compared with each other. Therefore what is asked is also compared with chatter, everyday
 sentences that no business lists, and the threshold is calibrated on the scores of that chatter.
 """
 

@@ -129,7 +129,7 @@ def _passages(sections: Sequence[_Section]) -> list[Passage]:
             if titles[title] > 1:
                 title = f"{title}（{titles[title]}）"
                 questions = [title]
-            else:  # a heading that several sections have names none of them
+            else:  # a heading that several sections share identifies none of them
                 questions = list(dict.fromkeys([title, leaf] if leaves[leaf] == 1 else [title]))
             made.append(Passage(questions=questions, answer=piece, title=title, source=section.source))
     return made

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from services.linear_pattern import LinearPattern  # a long row of 给你们, which is also 给 and 你们, would take years
+from services.linear_pattern import (
+    LinearPattern,  # a long row of 给你们, which is also 给 and 你们, would take exponential time with `re`
+)
 from services.support.faq import plain
 
 _DIGITS = {**{str(n): n for n in range(1, 6)}, **{"一二三四五"[n - 1]: n for n in range(1, 6)}}

@@ -19,7 +19,9 @@ class SimilarQuestions:
     def __init__(self, faq_entries: FaqEntries, client: EmbeddingClient) -> None:
         self._faq_entries = faq_entries
         self._client = client
-        self._index: tuple[FaqIndex, str, EmbeddingIndex] | None = None  # the subject, and the model
+        self._index: tuple[FaqIndex, str, EmbeddingIndex] | None = (
+            None  # with the FAQ and the model that it was built for
+        )
         self._building: asyncio.Task[None] | None = None
 
     async def nearest(self, text: str) -> list[SimilarEntry]:
@@ -37,7 +39,7 @@ class SimilarQuestions:
         return index.nearest(text, vector)
 
     def prepare(self) -> None:
-        """Begin to build the index, so that the first question need not wait for it."""
+        """Begin to build the index before the first question needs it."""
         faq = self._faq_entries.index
         if self._client.is_on and faq.entries and self._ready(faq) is None:
             self._build_soon(faq)

@@ -78,13 +78,13 @@ class TranscriptionClient:
             answer: Any = json.loads(await read_bounded(response))
         words = answer["text"]
         if not isinstance(words, str):
-            raise TypeError("text is no text")
+            raise TypeError("text is not a string")
         words = words.replace("\0", "").encode(errors="replace").decode()  # JSON may hold half of a surrogate pair
         return words.strip()[:MAX_TRANSCRIPT] if any(map(str.isalnum, words)) else ""
 
 
 def _read(path: str) -> bytes:
-    if os.path.getsize(path) > MAX_BYTES:  # noqa: PTH202 - a path as it is kept
+    if os.path.getsize(path) > MAX_BYTES:  # noqa: PTH202 - the path as it is stored
         raise UndecodableAudio("too large")
     return Path(path).read_bytes()
 

@@ -105,9 +105,9 @@ async def test_login_code_and_progress_are_reported(account: ScriptedAccount) ->
     assert account.listener.codes == ["code1"]
     shown: str = account.assistant.qr_code
     assert shown == ""
-    await account.assistant.is_scan_pending(ScanState.NONE)
+    await account.assistant.set_scan_state(ScanState.NONE)
     assert account.listener.states == []
-    await account.assistant.is_scan_pending(ScanState.SCANNED)
+    await account.assistant.set_scan_state(ScanState.SCANNED)
     assert account.listener.states == [(State.CONNECTING, "")]
     assert account.assistant.scan_state is ScanState.SCANNED
 
