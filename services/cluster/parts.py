@@ -1,4 +1,4 @@
-"""The parts of the container that only a cluster has."""
+"""The parts of the container that exist only in a cluster."""
 
 from __future__ import annotations
 

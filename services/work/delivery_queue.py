@@ -1,4 +1,4 @@
-"""A queue of jobs: in order per key, by priority, at the rate its rate limiter allows."""
+"""A queue of jobs: in order per key, by priority, as fast as its rate limiter allows."""
 
 from __future__ import annotations
 
@@ -251,7 +251,7 @@ class DeliveryQueue:
         self._turns[key_queue.offered_priority] = key_queue.turn
         key_queue.turn += 1
         self._slots -= 1
-        key_queue.jobs[0].state = WorkState.SENDING  # now: it is not offered again before the task runs
+        key_queue.jobs[0].state = WorkState.SENDING  # before the task runs, so that it is not offered again
         key_queue.task = task = asyncio.create_task(self._run(key_queue))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
