@@ -80,7 +80,7 @@ async def _read_late(request: web.BaseRequest, timeout: float) -> bytes:
         return await request.read()
 
 
-def given(body: Mapping[str, Any], *may_be_null: str) -> dict[str, Any]:
+def without_nulls(body: Mapping[str, Any], *may_be_null: str) -> dict[str, Any]:
     """Return the body without those of the named fields that are null: many clients send null for unset fields."""
     return {name: value for name, value in body.items() if value is not None or name not in may_be_null}
 

@@ -64,7 +64,7 @@ class ContainerMetrics(Collector):
             self._container.flow_runs.open_counts(),
         )
         lag = "Longest time that the event loop was blocked within the last half minute."
-        yield _value("wxbot_event_loop_lag_seconds", lag, self._lag.most)
+        yield _value("wxbot_event_loop_lag_seconds", lag, self._lag.maximum)
 
     def _assistants(self) -> Iterator[Metric]:
         family = GaugeMetricFamily(

@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from api.app_keys import CONTAINER
-from api.body import field, given, line, lines, number, read_large_object, text
+from api.body import field, line, lines, number, read_large_object, text, without_nulls
 from api.content import KINDS, read_content
 from api.responses import reply
 from errors import InvalidParameter
@@ -24,7 +24,7 @@ PATH = "/wxbot/message"
 async def send(request: web.Request) -> web.Response:
     """POST /wxbot/message: 202 once the message is stored. A repeated Idempotency-Key gets the same response."""
     container = request.app[CONTAINER]
-    body = given(await read_large_object(request), *KINDS)
+    body = without_nulls(await read_large_object(request), *KINDS)
     message_request = _message_request(body)
     key = idempotency_key(request, "rest")
     container.accounts.get(message_request.account)

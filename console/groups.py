@@ -10,7 +10,7 @@ from sqlmodel import Session
 from api.app_keys import CONTAINER
 from api.body import field, limited, line, number, read_object, text
 from api.cluster import remote_counts
-from api.query import choice, page, word
+from api.query import choice, page, text_parameter
 from api.qun import fields
 from api.responses import iso, listing, reply
 from app.container import Container
@@ -32,7 +32,9 @@ from wechat.interface import Capability
 async def find(request: web.Request) -> web.Response:
     """GET /console/api/qun?q=&state=&assistant=: list groups."""
     criteria = QunFilter(
-        account=word(request, "assistant"), state=choice(request, "state", QunState), q=word(request, "q")
+        account=text_parameter(request, "assistant"),
+        state=choice(request, "state", QunState),
+        q=text_parameter(request, "q"),
     )
     container, page_request = request.app[CONTAINER], page(request)
     result = await container.store.read(lambda s: list_quns(s, criteria, page_request))

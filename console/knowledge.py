@@ -13,7 +13,7 @@ from sqlmodel import Session
 
 from api.app_keys import CONTAINER
 from api.body import field, lines, number, read_large_object, read_object, text
-from api.query import word
+from api.query import text_parameter
 from api.responses import iso, reply
 from config.customer_service import KeywordRule
 from console.access import VISITOR
@@ -62,7 +62,7 @@ async def read(request: web.Request) -> web.Response:
 
 
 def _account(request: web.Request) -> str:
-    name = word(request, "assistant") or next(iter(request.app[CONTAINER].accounts.names()), "")
+    name = text_parameter(request, "assistant") or next(iter(request.app[CONTAINER].accounts.names()), "")
     request.app[CONTAINER].accounts.get(name)
     return name
 

@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 from api.app_keys import CONTAINER
 from api.body import field, number, read_large_object, read_object, text
 from api.content import read_content
-from api.query import choice, page, word
+from api.query import choice, page, text_parameter
 from api.responses import iso, listing, reply
 from app.container import Container
 from console.access import VISITOR, agent_of
@@ -31,7 +31,11 @@ SHOWN_AS_PICTURE: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
 async def find(request: web.Request) -> web.Response:
     """GET /console/api/ticket?view=&q=: list tickets."""
-    view, q, page_request = choice(request, "view", TicketView) or TicketView.OPEN, word(request, "q"), page(request)
+    view, q, page_request = (
+        choice(request, "view", TicketView) or TicketView.OPEN,
+        text_parameter(request, "q"),
+        page(request),
+    )
     me = request[VISITOR].contact_id
     container = request.app[CONTAINER]
     result = await container.store.read(lambda s: list_for_agent(s, view, me, q, page_request))

@@ -7,7 +7,7 @@ from sqlmodel import Session
 
 from api.app_keys import CONTAINER
 from api.body import field, read_object, text
-from api.query import word
+from api.query import text_parameter
 from api.responses import reply
 from console.access import VISITOR
 from errors import InvalidParameter
@@ -43,7 +43,7 @@ def check(outcome: WordOutcome) -> None:
 
 
 def _account(request: web.Request) -> str:
-    name = word(request, "assistant") or next(iter(request.app[CONTAINER].accounts.names()), "")
+    name = text_parameter(request, "assistant") or next(iter(request.app[CONTAINER].accounts.names()), "")
     return request.app[CONTAINER].accounts.get(name).account
 
 

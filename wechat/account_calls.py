@@ -191,9 +191,9 @@ class PeopleCalls(AccountCalls):
                 listed = await self._puppet_client.contact_list()
                 old = frozenset(listed if directory.unread is None else directory.unread)
                 new = [id for id in listed if id not in directory.contacts]
-                await self._reader.each(new, self._reader.read_contact)
+                await self._reader.read_each(new, self._reader.read_contact)
                 strangers = [contact.id for contact in directory.find(name) if not contact.friend]
-                await self._reader.each(strangers, lambda id: self._reader.read_contact(id, fresh=True))
+                await self._reader.read_each(strangers, lambda id: self._reader.read_contact(id, fresh=True))
         except (WeChatError, TimeoutError) as error:
             log.info("%s: could not read the list of contacts: %s", self.account, type(error).__name__)
             return

@@ -243,13 +243,13 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         log.error("%s: a %s event is lost", self.account, raw.kind)
         return None
 
-    async def open_to_code(self, room_id: str, state: str, *, grows: bool) -> None:
+    async def create_join_code(self, room_id: str, state: str, *, grows: bool) -> None:
         """Raise WeChatUnsupported: people are added or invited."""
-        raise WeChatUnsupported("open_to_code")
+        raise WeChatUnsupported("create_join_code")
 
-    async def join_picture(self, room_id: str) -> bytes:
+    async def join_code_picture(self, room_id: str) -> bytes:
         """Raise WeChatUnsupported: people are added or invited."""
-        raise WeChatUnsupported("join_picture")
+        raise WeChatUnsupported("join_code_picture")
 
     async def hand_over(self, contact_id: str) -> None:
         """Raise WeChatUnsupported: staff answer through the assistant."""

@@ -50,7 +50,7 @@ class GroupCalls(AccountCalls):
             for name in filter(None, (payload.room_alias, payload.name)):
                 called.setdefault(name, set()).add(contact_id)
 
-        await self._reader.each((await self.room(room_id)).member_ids, read)
+        await self._reader.read_each((await self.room(room_id)).member_ids, read)
         return called
 
     async def add_member(self, room_id: str, contact_id: str) -> None:

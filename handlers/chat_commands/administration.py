@@ -12,7 +12,7 @@ from config import ConfigError
 from config.language import in_language
 from config.texts import fill
 from errors import NotFound
-from handlers.chat_commands.request import MAX, CommandReply, CommandRequest, first_word, parse_row_id
+from handlers.chat_commands.request import MAX_TEXT, CommandReply, CommandRequest, first_word, parse_row_id
 from handlers.chat_commands.targets import find_targets
 from models.accounts import Admin
 from models.groups import Qun, QunState
@@ -144,8 +144,8 @@ async def questions(request: CommandRequest) -> CommandReply:
     wordings = [one.strip() for one in _OR.split(asked) if one.strip()]
     if what != ADD or not wordings or not answer or not answer[0]:
         return request.usage_error()
-    if max(map(len, wordings)) > MAX_QUESTION or len(answer[0]) > MAX:
-        return CommandReply(fill(request.texts.too_long, most=MAX if len(answer[0]) > MAX else MAX_QUESTION))
+    if max(map(len, wordings)) > MAX_QUESTION or len(answer[0]) > MAX_TEXT:
+        return CommandReply(fill(request.texts.too_long, most=MAX_TEXT if len(answer[0]) > MAX_TEXT else MAX_QUESTION))
     entry = Entry(questions=wordings, answer=answer[0])
 
     def act(session: Session) -> str:

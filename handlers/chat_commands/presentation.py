@@ -9,7 +9,7 @@ from sqlmodel import Session
 
 from config.texts import fill
 from errors import WeChatError
-from handlers.chat_commands.request import MAX, CommandReply, CommandRequest, describe_error
+from handlers.chat_commands.request import MAX_TEXT, CommandReply, CommandRequest, describe_error
 from services.groups.presentation import (
     MAX_ANNOUNCEMENT,
     MAX_TOPIC,
@@ -30,8 +30,8 @@ async def welcome(request: CommandRequest) -> CommandReply:
         return CommandReply(
             fill(request.texts.welcome_shown, welcome=(default if now is None else now) or request.texts.nothing)
         )
-    if len(request.rest) > MAX:
-        return CommandReply(fill(request.texts.too_long, most=MAX))
+    if len(request.rest) > MAX_TEXT:
+        return CommandReply(fill(request.texts.too_long, most=MAX_TEXT))
     new_text = {OFF: "", DEFAULT: None}.get(request.rest, request.rest)
     try:
         store_change = request.container.presentation.welcome(request.group, new_text, request.actor)

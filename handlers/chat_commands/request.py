@@ -16,7 +16,7 @@ from models.groups import Qun
 from models.schema import MAX_ID
 from wechat.entities import Room
 
-MAX: Final = 500  # maximum length of a text in a command
+MAX_TEXT: Final = 500  # maximum length of a text in a command
 NO_RIGHT: Final = ("群主", "管理员", "owner", "admin", "permission", "权限")
 
 

@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from config.texts import fill
 from errors import NotFound
-from handlers.chat_commands.request import MAX, CommandReply, CommandRequest, first_word, parse_row_id
+from handlers.chat_commands.request import MAX_TEXT, CommandReply, CommandRequest, first_word, parse_row_id
 from handlers.chat_commands.words import ADD, CANCEL, DROP
 from models.rules import Broadcast
 from services.outreach.broadcasts import CONFIRM_MINUTES
@@ -36,8 +36,8 @@ async def timed(request: CommandRequest) -> CommandReply:
     *fields, text = words.split(None, CRON_FIELDS) or [""]
     if what != ADD or len(fields) != CRON_FIELDS:
         return request.usage_error()
-    if len(text) > MAX:
-        return CommandReply(fill(request.texts.too_long, most=MAX))
+    if len(text) > MAX_TEXT:
+        return CommandReply(fill(request.texts.too_long, most=MAX_TEXT))
     return _add(request, unicodedata.normalize("NFKC", " ".join(fields)), text)
 
 
@@ -106,8 +106,8 @@ async def broadcast(request: CommandRequest) -> CommandReply:
         return await _unfinished(request)
     if what == CANCEL and (broadcast_id := parse_row_id(number)) is not None:
         return _cancel(request, broadcast_id)
-    if len(request.rest) > 4 * MAX:
-        return CommandReply(fill(request.texts.too_long, most=4 * MAX))
+    if len(request.rest) > 4 * MAX_TEXT:
+        return CommandReply(fill(request.texts.too_long, most=4 * MAX_TEXT))
     count = request.container.broadcast_targets.group_count(request.account)
     if not count:
         return CommandReply(request.texts.broadcast_no_groups)

@@ -70,7 +70,7 @@ def query_parameter(request: web.Request, key: str) -> str:
     return request.query[key]
 
 
-def whole(value: str | None, default: int) -> int:
+def integer(value: str | None, default: int) -> int:
     """Parse an integer of the query or path; raise Refused."""
     if value is None:
         return default

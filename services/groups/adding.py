@@ -65,16 +65,16 @@ class MemberAdder:
         """Return how long an added person may take to appear in the group."""
         return self._settings.confirm_seconds
 
-    async def add(self, qun: Qun, room: Room, row: Membership, actor: str, *, patient: bool) -> AddResult:
+    async def add(self, qun: Qun, room: Room, row: Membership, actor: str, *, may_wait: bool) -> AddResult:
         """Add the person of a membership row to a room and return what WeChat showed.
 
-        `patient`: wait as long as the rate limit asks for; otherwise raise TooManyRequests when it asks for more than a
+        `may_wait`: wait as long as the rate limit demands; otherwise raise TooManyRequests if that is longer than a
         request can wait. Also raises AssistantOffline, GroupFull, InviteFailed.
         """
         contact_id, row_id = row.contact_id or "", row.id or 0
         wechat = self._accounts.online(qun.account)
-        wait = self._accounts.rate_limiter(qun.account).reserve_add(None if patient else self._pacing.request_seconds)
-        if wait > self._pacing.request_seconds and not patient:
+        wait = self._accounts.rate_limiter(qun.account).reserve_add(None if may_wait else self._pacing.request_seconds)
+        if wait > self._pacing.request_seconds and not may_wait:
             raise TooManyRequests(f"{qun.account} has reached its rate limit for adding people", retry_after=wait)
         await asyncio.sleep(wait)
         if wait and not await self._states.is_open(row_id):

@@ -132,7 +132,7 @@ class Memberships:
         self, qun: Qun, room: Room, person: Contact, source: str, actor: str, until: float | None
     ) -> JoinResult:
         row = await self._states.adding(qun, room, person, source, until)
-        seen = await self._adder.add(qun, room, row, actor, patient=source != MembershipSource.REST)
+        seen = await self._adder.add(qun, room, row, actor, may_wait=source != MembershipSource.REST)
         if seen is AddResult.JOINED:
             await self._states.joined(qun, room.id, person.id)
             return JoinResult(JoinOutcome.OK, qun.account, row.id)

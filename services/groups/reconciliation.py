@@ -101,7 +101,7 @@ class Reconciler:
 
     async def _compare(self, qun: Qun, room: Room) -> None:
         expected = await self._store.read(lambda s: self._known(s, qun, room.id))
-        self._accounts.get(qun.account).directory.expect(room.id, expected)
+        self._accounts.get(qun.account).directory.expect_members(room.id, expected)
         await self._learn_names(qun, room)
         await self._store.write(lambda s: self._correct_members(s, qun, room.id))
 

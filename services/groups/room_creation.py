@@ -123,7 +123,7 @@ class RoomCreator:
             await self._groups.change(qun.number, topic=topic)
             action = await self._audit.begin(qun.account, "group", actor, str(qun.number), topic=topic)
             await self._audit.end(action, Outcome.DONE, taken.id)
-        await wechat.open_to_code(room.room_id or "", str(qun.number), grows=self._settings.overflow)
+        await wechat.create_join_code(room.room_id or "", str(qun.number), grows=self._settings.overflow)
         return room
 
     async def _ask(self, wechat: WeChat, qun: Qun, room: QunRoom, people: Sequence[str], actor: str) -> str:

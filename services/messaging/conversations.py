@@ -22,7 +22,7 @@ from wechat.events import Message, MessageKind
 _DEFAULTS: Final = {"staff": "", "media": "", "message_id": "", "ticket": None, "outbox_key": "", "internal": False}
 _INSERT = insert_rows(StoredMessage, ("account", "conversation", "by", "at", "kind", "text", *_DEFAULTS))
 MAX_TEXT = 8000  # characters stored per message
-WORDS = {
+KIND_NAMES = {
     MessageKind.IMAGE: "图片",
     MessageKind.FILE: "文件",
     MessageKind.AUDIO: "语音",
@@ -49,19 +49,19 @@ def without_login_link(text: str) -> str:
     return _LOGIN_LINK.sub(r"\1…", text)
 
 
-def shown(kind: str, text: str) -> str:
+def as_one_line(kind: str, text: str) -> str:
     """Return a message as one line for people. Other kinds than text are named; the platform's XML is not shown."""
     if kind == MessageKind.TEXT:
         return text
     nameless = kind == MessageKind.RECALLED or text.lstrip().startswith("<")
     words = "" if nameless else text.strip()[:200]
-    return f"[{WORDS.get(kind, '消息')}]{' ' if words else ''}{words}"
+    return f"[{KIND_NAMES.get(kind, '消息')}]{' ' if words else ''}{words}"
 
 
 def in_full(message: Message, words: str) -> str:
     """Return the text of a message with what it quotes."""
     is_quoting = message.quoted or message.quoted_kind is not MessageKind.TEXT
-    return with_quote(words, shown(message.quoted_kind, message.quoted)) if is_quoting else words
+    return with_quote(words, as_one_line(message.quoted_kind, message.quoted)) if is_quoting else words
 
 
 class Conversations:
@@ -168,7 +168,7 @@ class Conversations:
         write_bulk(session)
         query = select(StoredMessage).where(StoredMessage.account == account, StoredMessage.conversation == contact_id)
         row = session.exec(query.where(StoredMessage.message_id == message_id).limit(1)).first() if message_id else None
-        return shown(row.kind, row.text) if row is not None else ""
+        return as_one_line(row.kind, row.text) if row is not None else ""
 
     def first_of(self, session: Session, ticket: int) -> int:
         """Return the id of the first message of a ticket, or 0."""

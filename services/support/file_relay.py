@@ -16,7 +16,7 @@ from sqlmodel import Session
 from models.db import Store
 from models.support import TicketState
 from services.accounts.registry import Accounts
-from services.messaging.conversations import WORDS, Conversations
+from services.messaging.conversations import KIND_NAMES, Conversations
 from services.messaging.media import FETCHED, MediaStore, StoredFile, may_hold_file
 from services.messaging.messages import Messages, file
 from services.support.ticket_actions import TicketActions
@@ -125,7 +125,7 @@ class FileRelay:
         if stored_file is not None:
             words = relay(ticket, file(stored_file.path, stored_file.name))
         elif body["kind"] in FETCHED:
-            words = relay(ticket, f"{head(ticket)}[{WORDS[MessageKind(body['kind'])]}]{UNAVAILABLE}")
+            words = relay(ticket, f"{head(ticket)}[{KIND_NAMES[MessageKind(body['kind'])]}]{UNAVAILABLE}")
         else:
             return
         self._messages.say(session, account, ticket.room_id, words)

@@ -11,7 +11,7 @@ from config.texts import Texts, fill
 from models.support import Ticket, TicketState
 from services.clock import Clock
 from services.messaging.body_type import BodyType
-from services.messaging.conversations import WORDS, Conversations, shown
+from services.messaging.conversations import KIND_NAMES, Conversations, as_one_line
 from services.messaging.messages import Body, Messages, choices, text
 from services.support.ticket_history import TicketHistory
 from services.support.ticket_messages import TicketMessages
@@ -97,13 +97,13 @@ class TicketActions:
         ticket = session.get(Ticket, number) if number else None
         if ticket is None or not ticket.room_id:
             return
-        quoted = shown(body["type"], body.get("text") or body.get("title") or body.get("name") or "")[:MAX_QUOTED]
+        quoted = as_one_line(body["type"], body.get("text") or body.get("title") or body.get("name") or "")[:MAX_QUOTED]
         words = fill(template, number=ticket.id, name=ticket.name, words=quoted)
         self._outgoing.to_staff(session, ticket, ticket.room_id, words)
 
     def file_result(self, ticket: Ticket, kind: MessageKind, *, is_sent: bool) -> str:
         """Return the reply to a staff member whose picture, file or card was sent or could not be fetched."""
-        word = WORDS[MessageKind.FILE if kind is MessageKind.OTHER else kind]
+        word = KIND_NAMES[MessageKind.FILE if kind is MessageKind.OTHER else kind]
         template = self._texts.ticket_file_sent if is_sent else self._texts.ticket_file_lost
         return fill(template, number=ticket.id, name=ticket.name, kind=word)
 

@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 from models.conversations import StoredMessage
 from models.db import Store
 from services.changes import ChangeFeed, ChangeKind
-from services.messaging.conversations import Conversations, in_full, shown, without_login_link
+from services.messaging.conversations import Conversations, as_one_line, in_full, without_login_link
 from services.messaging.loop_detector import LoopDetector
 from services.messaging.media import StoredFile
 from tests.services.clock import Clock
@@ -78,7 +78,7 @@ def history(sqlite_store: Store, clock: Clock) -> History:
     ],
 )
 def test_message_is_shown_as_one_line(kind: str, text: str, line: str) -> None:
-    assert shown(kind, text) == line
+    assert as_one_line(kind, text) == line
 
 
 def test_quote_is_part_of_the_full_text() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.customer_service import HandoffSettings, HoursSettings
-from services.messaging.conversations import shown
+from services.messaging.conversations import as_one_line
 from services.messaging.loop_detector import MAX_REPEATS, REPEAT_SECONDS, LoopDetector
 from services.support.hours import OfficeHours
 from services.support.person_requests import PersonRequests
@@ -201,8 +201,8 @@ def test_every_part_of_the_last_reply_is_an_echo() -> None:
 
 
 def test_non_text_messages_are_named() -> None:
-    assert shown(MessageKind.TEXT, "<b>") == "<b>"
-    assert shown(MessageKind.FILE, "合同.pdf") == "[文件] 合同.pdf"
-    assert shown(MessageKind.LINK, "<msg>…</msg>") == "[链接]"
+    assert as_one_line(MessageKind.TEXT, "<b>") == "<b>"
+    assert as_one_line(MessageKind.FILE, "合同.pdf") == "[文件] 合同.pdf"
+    assert as_one_line(MessageKind.LINK, "<msg>…</msg>") == "[链接]"
     # the text is only the id of the recalled message
-    assert shown(MessageKind.RECALLED, "msg_17") == "[撤回了一条消息]"
+    assert as_one_line(MessageKind.RECALLED, "msg_17") == "[撤回了一条消息]"
