@@ -59,7 +59,7 @@ async def _join_code(container: Container, qun: Qun) -> str:
     if Capability.JOIN_BY_CODE not in wechat.capabilities:
         return ""
     for room in reversed(container.groups.rooms(qun)):
-        if picture := await wechat.join_picture(room.room_id or ""):
+        if picture := await wechat.join_code_picture(room.room_id or ""):
             kind = "png" if picture.startswith(b"\x89PNG") else "jpeg"
             return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
     return ""

@@ -88,7 +88,9 @@ class ConfigReloader:
         async with self._turn:
             changes, prepared = await asyncio.to_thread(self._prepare)
             async with self._gate.closed():
-                for one in prepared:  # without a pause between them: requests do not see half of it either
+                for (
+                    one
+                ) in prepared:  # without an await between them, so that requests do not see a partial change either
                     one.apply()
         return _result(changes, prepared)
 

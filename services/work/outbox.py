@@ -82,7 +82,7 @@ class Outbox:
         """Load the open jobs of an earlier process, of some accounts or of all, before new jobs are added, so that the
         order is kept.
         """
-        self._loaded.update(accounts or ())  # now: a refresh from here on follows in the order of writes
+        self._loaded.update(accounts or ())  # before the read: a later refresh is written after it
         await self._store.write(lambda s: self._take_after_commit(s, self.results.settle(s, accounts)))
 
     async def refresh(self, account: str) -> None:
