@@ -94,7 +94,8 @@ async def run(config: Config, source: Callable[[], Config] | None = None) -> boo
 async def _print_first_steps(bot: Bot) -> None:
     """Print how to become an admin and to log in while there is none, and advice about the config."""
     if code := await bot.container.admins.code_to_show(PATIENCE):  # not logged: others may be able to read the log
-        line = "unseen_admin" if bot.container.accounts.has_admin else "no_admin"
+        nobody = "sandbox_admin" if all(one.is_sandboxed for one in bot.config.assistants) else "no_admin"
+        line = "unseen_admin" if bot.container.accounts.has_admin else nobody
         print(terminal.words(line, bot.config.language, code=code), flush=True)
     if secret := await bot.container.console_sessions.terminal_link():
         url = bot.config.api.public_url

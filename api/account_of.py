@@ -29,14 +29,14 @@ Find = Callable[[web.Request], Awaitable[str | None]]
 class Forwarding(NamedTuple):
     """How a route is forwarded.
 
-    `repeatable`: idempotent, so it may be retried at the next holder; `patience`: seconds to wait for a holder;
-    `alone`: answered from the database if there is none; `large`: the body may contain a file.
+    `repeatable`: idempotent, so it may be retried at the next holder; `wait_seconds`: how long to wait for a holder;
+    `without_holder`: answered from the database if there is none; `large`: the body may contain a file.
     """
 
     find: Find
     repeatable: bool = True
-    patience: float = 2.0
-    alone: bool = False
+    wait_seconds: float = 2.0
+    without_holder: bool = False
     large: bool = False
 
 
@@ -172,10 +172,10 @@ FORWARDINGS: Final[dict[tuple[str, str], Forwarding]] = {
     ("DELETE", "/wxbot/qun/membership/{id}"): Forwarding(_of_row(Membership)),
     ("POST", "/wxbot/message"): Forwarding(_in_body(large=True), large=True),
     ("POST", "/wxbot/broadcast"): Forwarding(_in_body(large=True), large=True),
-    ("POST", "/wxbot/callback/{secret}"): Forwarding(_stored(_callback), patience=CALLBACK_TIMEOUT),
+    ("POST", "/wxbot/callback/{secret}"): Forwarding(_stored(_callback), wait_seconds=CALLBACK_TIMEOUT),
     ("POST", "/wxbot/webhook/{id}/resend"): Forwarding(_ITEM),
     ("GET", "/wecom/callback/{account}"): Forwarding(_in_path()),
-    ("POST", "/wecom/callback/{account}"): Forwarding(_in_path(), patience=CALLBACK_TIMEOUT),
+    ("POST", "/wecom/callback/{account}"): Forwarding(_in_path(), wait_seconds=CALLBACK_TIMEOUT),
     ("GET", "/weiqun/{id}"): Forwarding(_group(Qun.public_id, lambda request: request.match_info["id"])),
     ("GET", f"{_API}/assistant/{{account}}/login.svg"): Forwarding(_in_path()),
     ("GET", f"{_API}/assistant/{{account}}/room"): Forwarding(_in_path()),
@@ -185,7 +185,7 @@ FORWARDINGS: Final[dict[tuple[str, str], Forwarding]] = {
     ("POST", f"{_API}/blocked-word"): Forwarding(_knowledge, repeatable=False),
     ("POST", f"{_API}/blocked-word/remove"): Forwarding(_knowledge, repeatable=False),
     ("GET", f"{_API}/media/{{id}}"): Forwarding(_stored(_of_message)),  # its file is on the holder's disk
-    ("GET", f"{_API}/ticket/{{id}}"): Forwarding(_TICKET, alone=True),
+    ("GET", f"{_API}/ticket/{{id}}"): Forwarding(_TICKET, without_holder=True),
     **{
         ("POST", f"{_API}/ticket/{{id}}/{action}"): Forwarding(_TICKET, repeatable=False)
         for action in ("note", "assign", "close", "reopen", "remark", "presence")

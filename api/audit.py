@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from api.app_keys import CONTAINER
-from api.query import moment, page, word
+from api.query import moment, page, text_parameter
 from api.responses import iso, listing
 from models.durable import Action
 from services.accounts.audit_list import AuditFilter, list_actions
@@ -15,7 +15,9 @@ from services.accounts.audit_list import AuditFilter, list_actions
 
 async def find(request: web.Request) -> web.Response:
     """GET /wxbot/audit: newest first."""
-    criteria = AuditFilter(since=moment(request, "since"), kind=word(request, "kind"), who=word(request, "who"))
+    criteria = AuditFilter(
+        since=moment(request, "since"), kind=text_parameter(request, "kind"), who=text_parameter(request, "who")
+    )
     page_request = page(request)
     result = await request.app[CONTAINER].store.read(lambda s: list_actions(s, criteria, page_request))
     return listing("audit", result.map(_to_json))

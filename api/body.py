@@ -11,13 +11,13 @@ from aiohttp import web
 
 from errors import BodyTooLarge, InvalidParameter, NotFound
 from models.schema import MAX_ID
-from services.messaging.attachments import LARGEST
+from services.messaging.attachments import MAX_ATTACHMENT
 from services.strict_json import decode
 
 READ_TIMEOUT: Final = 10.0  # seconds for the body to arrive
 LARGE_READ_TIMEOUT: Final = 60.0
 MAX_BYTES: Final = 64 * 1024
-MAX_LARGE_BYTES: Final = LARGEST * 4 // 3 + MAX_BYTES  # a file as base64, plus the other fields
+MAX_LARGE_BYTES: Final = MAX_ATTACHMENT * 4 // 3 + MAX_BYTES  # a file as base64, plus the other fields
 MAX_CHARACTERS: Final = 256
 MAX_TEXT: Final = 4000
 MAX_MENTIONS: Final = 100
@@ -80,7 +80,7 @@ async def _read_late(request: web.BaseRequest, timeout: float) -> bytes:
         return await request.read()
 
 
-def given(body: Mapping[str, Any], *may_be_null: str) -> dict[str, Any]:
+def without_nulls(body: Mapping[str, Any], *may_be_null: str) -> dict[str, Any]:
     """Return the body without those of the named fields that are null: many clients send null for unset fields."""
     return {name: value for name, value in body.items() if value is not None or name not in may_be_null}
 

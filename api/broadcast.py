@@ -9,7 +9,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from api.app_keys import CONTAINER, caller
-from api.body import field, given, line, number, read_large_object
+from api.body import field, line, number, read_large_object, without_nulls
 from api.content import KINDS, read_content
 from api.message import idempotency_key
 from api.responses import iso, reply
@@ -25,7 +25,7 @@ MAX_NAMED: Final = 10_000
 async def send(request: web.Request) -> web.Response:
     """POST /wxbot/broadcast: 202 once it is stored. A repeated Idempotency-Key gets the same response."""
     container = request.app[CONTAINER]
-    body = given(await read_large_object(request), *KINDS, *WHERE, "assistant", "at")
+    body = without_nulls(await read_large_object(request), *KINDS, *WHERE, "assistant", "at")
     if len([where for where in WHERE if where in body]) != 1 or body.keys() - {*WHERE, *KINDS, "assistant", "at"}:
         raise InvalidParameter("exactly one of quns, tags, all is required")
     where = _targets(body) | {"run_at": _moment(body, container.clock())}

@@ -42,7 +42,7 @@ class Caps:
     outside: int = MAX_OUTSIDE
     of_address: int = MAX_OF_ADDRESS
     inside: int = MAX_INSIDE
-    in_all: int = 0  # 0 = the process's file descriptor limit minus the reserve
+    total: int = 0  # 0 = the process's file descriptor limit minus the reserve
 
 
 class ConnectionLimits:
@@ -51,7 +51,7 @@ class ConnectionLimits:
     def __init__(self, access: AccessControl, caps: Caps | None = None) -> None:
         self._access = access
         self._caps = caps or Caps()
-        self._in_all = self._caps.in_all or max(RESERVED, _descriptors() - RESERVED)
+        self._total = self._caps.total or max(RESERVED, _descriptors() - RESERVED)
         self._by_address: Counter[str] = Counter()
         self._outside: OrderedDict[ClientConnection, None] = OrderedDict()  # the oldest first
         self._open: dict[ClientConnection, str] = {}  # and what it is counted under
@@ -89,7 +89,7 @@ class ConnectionLimits:
             return False
         if outside and len(self._outside) >= caps.outside:
             return self._drop_idle()
-        return len(self._open) < self._in_all or self._drop_idle()
+        return len(self._open) < self._total or self._drop_idle()
 
     def _drop_idle(self) -> bool:
         """Close the external connection idle longest; return whether there was one."""

@@ -64,7 +64,7 @@ class ContainerMetrics(Collector):
             self._container.flow_runs.open_counts(),
         )
         lag = "Longest time that the event loop was blocked within the last half minute."
-        yield _value("wxbot_event_loop_lag_seconds", lag, self._lag.most)
+        yield _value("wxbot_event_loop_lag_seconds", lag, self._lag.maximum)
 
     def _assistants(self) -> Iterator[Metric]:
         family = GaugeMetricFamily(
@@ -89,7 +89,7 @@ class ContainerMetrics(Collector):
         )
         most_accepted = self._container.config.customer_service.accept.max_per_day
         for account in assistant_states(self._container):
-            used = self._container.accounts.governor(account).used()
+            used = self._container.accounts.rate_limiter(account).used()
             accepted = self.stored.accepted_today.get(account, 0)
             used["accept"] = accepted / most_accepted if most_accepted else 1.0
             for kind, ratio in used.items():

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from api.body import field, line, text
-from api.body import given as given_fields
+from api.body import field, line, text, without_nulls
 from errors import InvalidParameter
 from services.messaging import messages
 from services.messaging.attachments import Attachment, Attachments
@@ -28,10 +27,10 @@ async def read_content(body: Mapping[str, Any], attachments: Attachments) -> Bod
     part = body[kind]
     if not isinstance(part, dict):
         raise InvalidParameter(kind)
-    part = given_fields(part, "name", "url", "base64", "description", "thumbnail")
+    part = without_nulls(part, "name", "url", "base64", "description", "thumbnail")
     if kind == "link":
         return messages.link(_link(part))
-    stored = await attachments.keep(_attachment(part, picture=kind == "image"))
+    stored = await attachments.store(_attachment(part, picture=kind == "image"))
     return messages.file(stored.path, stored.name)
 
 

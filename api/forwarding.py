@@ -26,15 +26,15 @@ CLIENT_HEADER: Final = "X-Wxbot-Client"
 KEY_HEADER: Final = "X-Wxbot-Key"
 MOVED: Final = 421  # response of a process that does not hold the account (Misdirected Request)
 SECONDS: Final = 60.0  # seconds a request may take at the holder
-POLL_INTERVAL: Final = 1.0  # seconds, at whether a holder that does not answer is still the holder
+POLL_INTERVAL: Final = 1.0  # seconds between checks whether a holder that does not answer is still the holder
 PAUSE: Final = 0.1
 RETRY_AFTER: Final = 5.0
 INTERNAL: Final = "/cluster/"  # only for the other processes
-OF_ONE_HOP: Final = frozenset(
+HOP_BY_HOP: Final = frozenset(
     {"connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "expect"}
     | {name.lower() for name in (SECRET_HEADER, CLIENT_HEADER, KEY_HEADER)}
 )
-NOT_REPEATED: Final = OF_ONE_HOP | {"set-cookie", "date", "server"}
+NOT_COPIED: Final = HOP_BY_HOP | {"set-cookie", "date", "server"}
 
 
 class MemberForwarding:
@@ -111,7 +111,7 @@ class MemberForwarding:
     async def _forward(self, request: web.Request, account: str, how: Forwarding) -> web.StreamResponse | None:
         body = await read_ahead(request, large=how.large) if request.can_read_body or RAW in request else b""
         headers = _headers(request)
-        until, fresh = time.monotonic() + how.patience, False
+        until, fresh = time.monotonic() + how.wait_seconds, False
         while True:
             holder = await self._peers.holder(account, fresh=fresh)
             if holder is None or self._is_local(account):
@@ -127,7 +127,7 @@ class MemberForwarding:
                         self.passed_on += 1
                         return _response(answer)
             if time.monotonic() > until:
-                if how.alone:
+                if how.without_holder:
                     return None
                 raise AssistantOffline(f"{account} has no holder", retry_after=RETRY_AFTER)
             fresh = True
@@ -150,7 +150,7 @@ class MemberForwarding:
 
 def _headers(request: web.Request) -> dict[str, str]:
     """Return the headers for the holder. A message gets an Idempotency-Key, so that it can be retried."""
-    headers = {name: value for name, value in request.headers.items() if name.lower() not in OF_ONE_HOP}
+    headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP}
     headers[CLIENT_HEADER] = request[CLIENT]
     headers[KEY_HEADER] = quote(request.get(KEY_NAME) or "")
     if request.method == "POST" and "Idempotency-Key" not in request.headers:
@@ -159,7 +159,7 @@ def _headers(request: web.Request) -> dict[str, str]:
 
 
 def _response(answer: PeerAnswer) -> web.Response:
-    headers = {name: value for name, value in answer.headers.items() if name.lower() not in NOT_REPEATED}
+    headers = {name: value for name, value in answer.headers.items() if name.lower() not in NOT_COPIED}
     response = web.Response(status=answer.status, body=answer.body, headers=headers)
     for cookie in answer.cookies:
         response.headers.add("Set-Cookie", cookie)

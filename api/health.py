@@ -65,7 +65,7 @@ def _problems(container: Container) -> dict[str, str]:
         for wechat in container.accounts
         if wechat.state is not State.ONLINE and wechat.reason is not None
     }
-    clocks = {account: _clock(skew, language) for account, skew in container.account_clocks.wrong().items()}
+    clocks = {account: _clock(skew, language) for account, skew in container.account_clocks.wrong_clocks().items()}
     jumped = container.clock_trust.jumped_by
     jump = {"clock": CLOCK_JUMPED[language].format(days=jumped / DAY)} if jumped else {}
     full = {container.media.full: FILES_FULL[language]} if container.media.full else {}

@@ -17,7 +17,7 @@ class LoopLag:
         self._lags: deque[float] = deque((0.0,), KEPT)
 
     @property
-    def most(self) -> float:
+    def maximum(self) -> float:
         """Return the largest lag of the last half minute, in seconds."""
         return max(self._lags)
 

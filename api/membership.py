@@ -8,7 +8,7 @@ from api.app_keys import CONTAINER, caller
 from api.body import field, number, read_object
 from api.query import wants_no_wait
 from api.responses import iso, reply
-from services.groups.memberships import Approved
+from services.groups.memberships import JoinOutcome
 
 PATH = "/wxbot/qun/membership"
 
@@ -19,12 +19,12 @@ async def join(request: web.Request) -> web.Response:
     token, member = field(body, "token"), field(body, "member")
     container = request.app[CONTAINER]
     answer = await container.join_requests.join(token, member, caller(request), later=wants_no_wait(request))
-    if answer.approved is Approved.QUEUED and answer.id is not None:
+    if answer.outcome is JoinOutcome.QUEUED and answer.id is not None:
         container.token_joins.resume_soon(answer.id)
-    approved = {"approved": answer.approved.value}
-    if answer.approved is Approved.PENDING:
+    approved = {"approved": answer.outcome.value}
+    if answer.outcome is JoinOutcome.PENDING:
         approved["assistant"] = answer.account
-    status = 200 if answer.approved is Approved.OK else 202
+    status = 200 if answer.outcome is JoinOutcome.OK else 202
     where = {} if answer.id is None else {"Location": f"{PATH}/{answer.id}"}
     return reply({"membership_join_response": approved}, status, where)
 

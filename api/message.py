@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from api.app_keys import CONTAINER
-from api.body import field, given, line, lines, number, read_large_object, text
+from api.body import field, line, lines, number, read_large_object, text, without_nulls
 from api.content import KINDS, read_content
 from api.responses import reply
 from errors import InvalidParameter
@@ -24,14 +24,14 @@ PATH = "/wxbot/message"
 async def send(request: web.Request) -> web.Response:
     """POST /wxbot/message: 202 once the message is stored. A repeated Idempotency-Key gets the same response."""
     container = request.app[CONTAINER]
-    body = given(await read_large_object(request), *KINDS)
-    order = _order(body)
+    body = without_nulls(await read_large_object(request), *KINDS)
+    message_request = _message_request(body)
     key = idempotency_key(request, "rest")
-    container.accounts.get(order.account)
+    container.accounts.get(message_request.account)
     content = await read_content(body, container.attachments)
     if content["type"] != BodyType.TEXT:
-        order = replace(order, body=content)
-    message_id = await container.outbound_requests.submit(order, key)
+        message_request = replace(message_request, body=content)
+    message_id = await container.outbound_requests.submit(message_request, key)
     answer = {"message": {"id": message_id, "state": WorkState.QUEUED.value}}
     return reply(answer, 202, {"Location": f"{PATH}/{message_id}"})
 
@@ -42,7 +42,7 @@ def idempotency_key(request: web.Request, prefix: str) -> str | None:
     return None if key is None else f"{prefix}:{line('Idempotency-Key', key)}"
 
 
-def _order(body: Mapping[str, Any]) -> MessageRequest:
+def _message_request(body: Mapping[str, Any]) -> MessageRequest:
     if ("to" in body) == ("qun" in body):
         raise InvalidParameter("exactly one of to, qun is required")
     to = field(body, "to") if "to" in body else None

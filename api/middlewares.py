@@ -22,12 +22,12 @@ from models.db import is_away
 from models.fence import WriteRefused
 
 log = logging.getLogger(__name__)
-refusals = RateLimitedLog(log)  # callers without a rate limit
+refusals = RateLimitedLog(log)  # rejected requests, whose number is not limited
 OPEN_TO_ALL: Final = frozenset({"/weiqun/{id}", "/wecom/callback/{account}"})
-CALLBACKS: Final = "/wxbot/callback/"  # the URL contains its own secret
-KEYED: Final = "/wxbot/"
-UNASKED: Final = frozenset({400, 401, 403, 404, 429})
-DATABASE_RETRY: Final = 5.0  # seconds until a repeat makes sense
+CALLBACK_PREFIX: Final = "/wxbot/callback/"  # the URL contains its own secret
+KEYED_PREFIX: Final = "/wxbot/"
+RATE_LIMITED_STATUSES: Final = frozenset({400, 401, 403, 404, 429})
+DATABASE_RETRY: Final = 5.0  # the Retry-After while the database is unavailable, in seconds
 
 
 def make_middleware(
@@ -98,14 +98,14 @@ def _check(request: web.Request, access: AccessControl, keys: ApiKeys, route: st
     request[CLIENT] = client.text
     if not client.allowed and route not in OPEN_TO_ALL:
         raise OutsideNetwork(client.text)
-    if route.startswith(KEYED):
+    if route.startswith(KEYED_PREFIX):
         access.check_page(request)
-    if route.startswith(KEYED) and not route.startswith(CALLBACKS):
+    if route.startswith(KEYED_PREFIX) and not route.startswith(CALLBACK_PREFIX):
         request[KEY_NAME] = keys.check(request, client.text, scopes_for(request.method, route))
 
 
 def _refuse(request: web.Request, route: str, error: BotError) -> web.Response:
-    if error.status in UNASKED:
+    if error.status in RATE_LIMITED_STATUSES:
         refusals.info(str(error.code), "%s %s: %s", request.method, route, error)
     else:
         log.info("%s %s: %s", request.method, route, error)

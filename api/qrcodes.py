@@ -19,7 +19,7 @@ TIMEOUT: Final = 3.0  # seconds a visitor waits for the code
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _CachedPicture:
     picture: str
     until: float
 
@@ -30,7 +30,7 @@ class QrCodes:
     def __init__(self, accounts: Accounts, clock: Callable[[], float]) -> None:
         self._accounts = accounts
         self._clock = clock
-        self._kept: dict[str, _Kept] = {}
+        self._cached: dict[str, _CachedPicture] = {}
         self._asking = SingleFlight[str, str]()
 
     async def picture(self, account: str) -> str:
@@ -40,7 +40,7 @@ class QrCodes:
         """
         if not self._accounts.is_online(account):
             return ""
-        stored = self._kept.get(account)
+        stored = self._cached.get(account)
         if stored is not None and stored.until > self._clock():
             return stored.picture
         return await self._asking.run(account, lambda: self._ask(account))
@@ -52,7 +52,7 @@ class QrCodes:
                 picture = _draw(await self._accounts.get(account).self_qr_code())
         except (WeChatError, TimeoutError, ValueError) as error:
             log.warning("%s: could not get the QR code: %s", account, type(error).__name__)
-        self._kept[account] = _Kept(picture, self._clock() + (FRESH if picture else RETRY_SECONDS))
+        self._cached[account] = _CachedPicture(picture, self._clock() + (FRESH if picture else RETRY_SECONDS))
         return picture
 
     async def close(self) -> None:

@@ -20,7 +20,7 @@ def page(request: web.Request) -> PageRequest:
     return PageRequest.parse(request.query.get("limit"), request.query.get("after"))
 
 
-def word(request: web.Request, name: str) -> str:
+def text_parameter(request: web.Request, name: str) -> str:
     """Return a single-line parameter, or ""."""
     return line(name, request.query[name]) if name in request.query else ""
 

@@ -7,9 +7,9 @@ from typing import Any
 from aiohttp import web
 
 from api.app_keys import CONTAINER, caller
-from api.body import field, given, limited, line, lines, number, read_object, text
+from api.body import field, limited, line, lines, number, read_object, text, without_nulls
 from api.cluster import remote_counts
-from api.query import choice, page, wants_no_wait, word
+from api.query import choice, page, text_parameter, wants_no_wait
 from api.responses import iso, listing, reply
 from app.container import Container
 from errors import GroupNotMade, InvalidParameter, NotFound, WeChatError, WeChatOffline
@@ -45,7 +45,7 @@ async def _create_later(container: Container, code: str, owner: str, assistant: 
 async def change(request: web.Request) -> web.Response:
     """PATCH /wxbot/qun/{number}: change the group. Changes are read back from WeChat; 502 if they did not happen."""
     container, actor = request.app[CONTAINER], caller(request)
-    body = given(await read_object(request), "topic", "announcement", "tags")
+    body = without_nulls(await read_object(request), "topic", "announcement", "tags")
     if not body or body.keys() - {"topic", "announcement", "welcome", "tags"}:
         raise InvalidParameter("topic, announcement, welcome, tags")
     topic = limited(line("topic", body["topic"]), MAX_TOPIC) if "topic" in body else None
@@ -60,9 +60,9 @@ async def change(request: web.Request) -> web.Response:
         container.accounts.online(qun.account)
     try:
         if topic is not None:
-            await store.write((await presentation.set_topic(qun, topic, actor)).keep)
+            await store.write((await presentation.set_topic(qun, topic, actor)).store)
         if announcement is not None:
-            await store.write((await presentation.announce(qun, announcement, actor)).keep)
+            await store.write((await presentation.announce(qun, announcement, actor)).store)
     except WeChatOffline:
         raise
     except WeChatError as error:
@@ -92,11 +92,11 @@ async def find(request: web.Request) -> web.Response:
     if "code" in request.query:
         return _response(container, container.groups.by_code(line("code", request.query["code"])))
     criteria = QunFilter(
-        account=word(request, "assistant"),
+        account=text_parameter(request, "assistant"),
         state=choice(request, "state", QunState),
-        owner=word(request, "owner"),
-        tag=word(request, "tag"),
-        q=word(request, "q"),
+        owner=text_parameter(request, "owner"),
+        tag=text_parameter(request, "tag"),
+        q=text_parameter(request, "q"),
     )
     page_request = page(request)
     result = await container.store.read(lambda s: list_quns(s, criteria, page_request))

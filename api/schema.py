@@ -13,7 +13,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from api.body import MAX_CHARACTERS, MAX_MENTIONS, MAX_TEXT
 from models.groups import MemberState, QunState
-from services.groups.memberships import Approved
+from services.groups.memberships import JoinOutcome
 from services.groups.presentation import MAX_ANNOUNCEMENT, MAX_TOPIC, MAX_WELCOME
 from wechat.interface import State
 
@@ -134,19 +134,19 @@ class MembershipJoin(BaseModel):
 class Joined(Answer):
     """已在群里"""
 
-    approved: Literal[Approved.OK]
+    approved: Literal[JoinOutcome.OK]
 
 
 class Invited(Answer):
     """等待本人或群主在微信里确认"""
 
-    approved: Literal[Approved.INVITED]
+    approved: Literal[JoinOutcome.INVITED]
 
 
 class Pending(Answer):
     """还不是助手的好友；成为好友后自动拉入群"""
 
-    approved: Literal[Approved.PENDING]
+    approved: Literal[JoinOutcome.PENDING]
     assistant: str = Field(description="要添加的助手")
 
 
@@ -159,7 +159,7 @@ class JoinedResponse(Answer):
 class Queued(Answer):
     """已排队，轮到时再拉入群"""
 
-    approved: Literal[Approved.QUEUED]
+    approved: Literal[JoinOutcome.QUEUED]
 
 
 class OpenResponse(Answer):

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from api.app_keys import CONTAINER
 from api.body import number
-from api.query import choice, page, word
+from api.query import choice, page, text_parameter
 from api.responses import iso, listing, reply
 from errors import NotFound
 from models.conversations import StoredMessage
@@ -18,7 +18,11 @@ from services.support.lists import list_tickets, read_ticket
 
 async def find(request: web.Request) -> web.Response:
     """GET /wxbot/ticket: newest first."""
-    account, state, page_request = word(request, "assistant"), choice(request, "state", TicketState), page(request)
+    account, state, page_request = (
+        text_parameter(request, "assistant"),
+        choice(request, "state", TicketState),
+        page(request),
+    )
     result = await request.app[CONTAINER].store.read(lambda s: list_tickets(s, account, state, page_request))
     return listing("tickets", result.map(_to_json))
 

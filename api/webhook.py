@@ -10,7 +10,7 @@ from aiohttp import web
 
 from api.app_keys import CONTAINER, caller
 from api.body import number
-from api.query import choice, page, word
+from api.query import choice, page, text_parameter
 from api.responses import iso, listing, reply
 from app.container import Container
 from errors import InvalidParameter
@@ -25,7 +25,7 @@ STATES = (WorkState.QUEUED, WorkState.SENT, WorkState.FAILED)
 
 async def find(request: web.Request) -> web.Response:
     """GET /wxbot/webhook?state=failed: list the deliveries in that state, newest first."""
-    container, name = request.app[CONTAINER], word(request, "webhook")
+    container, name = request.app[CONTAINER], text_parameter(request, "webhook")
     state = choice(request, "state", WorkState) or WorkState.FAILED
     if state not in STATES:
         raise InvalidParameter("state")

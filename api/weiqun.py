@@ -42,8 +42,10 @@ async def landing(request: web.Request) -> web.Response:
     qun = container.groups.by_public_id(request.match_info["id"])
     if qun is not None and qun.state == QunState.CLOSED:
         return page(request, "closed.html", {}, 410)
-    if qun is None or qun.state == QunState.MAKING:
+    if qun is None:
         return page(request, "not_found.html", {}, 404)
+    if qun.state == QunState.MAKING:
+        return page(request, "unfinished.html", {}, 404)
     qr_code = await request.app[QR_CODES].picture(qun.account)
     join_code = await _join_code(container, qun)
     return page(request, "landing.html", {"it": _landing(container, qun, qr_code, join_code)})
@@ -57,7 +59,7 @@ async def _join_code(container: Container, qun: Qun) -> str:
     if Capability.JOIN_BY_CODE not in wechat.capabilities:
         return ""
     for room in reversed(container.groups.rooms(qun)):
-        if picture := await wechat.join_picture(room.room_id or ""):
+        if picture := await wechat.join_code_picture(room.room_id or ""):
             kind = "png" if picture.startswith(b"\x89PNG") else "jpeg"
             return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
     return ""

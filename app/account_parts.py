@@ -21,9 +21,9 @@ async def load_accounts(container: Container, accounts: Sequence[AssistantSettin
         container.question_menus.load(names),
         container.fallbacks.load(names),
         container.staff_rooms.load(names),
-        container.create_governors(accounts),
+        container.create_rate_limiters(accounts),
     )
-    container.near_questions.prepare()
+    container.similar_questions.prepare()
     await container.flow_runs.load(names)
     await container.outbox.load(names)
 

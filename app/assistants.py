@@ -17,7 +17,7 @@ from models.groups import QunState
 from services.accounts.wecom_storage import WecomStorage
 from services.work.conversation_workers import Handle
 from wechat.assistant import Assistant
-from wechat.bring_up import BringUp
+from wechat.connecting_accounts import ConnectingAccounts
 from wechat.connection import Timing
 from wechat.events import RawEvent
 from wechat.interface import Capability
@@ -52,7 +52,7 @@ class Assistants:
         self._address = cluster.address if cluster else container.config.api.public_url
         self._running: dict[str, tuple[Assistant | WecomAccount, EventListener]] = {}
         self._turn = asyncio.Lock()
-        self._bring_up = BringUp()
+        self._connecting = ConnectingAccounts()
 
     # ---- running accounts ----
 
@@ -91,7 +91,7 @@ class Assistants:
             return WecomAccount(
                 settings, listener, storage, container.clock, lambda: container.transcription.is_on, may_call
             )
-        return Assistant(settings, listener, self._timing, self._container.tls_seen, may_call, self._bring_up)
+        return Assistant(settings, listener, self._timing, self._container.tls_seen, may_call, self._connecting)
 
     def _storage(self, account: str, listener: EventListener) -> WecomStorage:
         container = self._container
@@ -160,7 +160,7 @@ class Assistants:
             new = await self._container.stored_assistants.put(settings, actor)
             if account in self._running:
                 await self.stop(account)
-            await self._container.create_governor(settings)
+            await self._container.create_rate_limiter(settings)
             await self.start(settings)
             return self._status(account), new
 

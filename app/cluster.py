@@ -32,8 +32,8 @@ COMPARE_PAUSE: Final = 0.02  # seconds between two comparisons of the leases wit
 DRAIN_INTERVAL: Final = 0.1
 DRAIN_SECONDS: Final = 5.0
 RETRY_SECONDS: Final = 1.0  # seconds until an account that could not be taken is tried again
-LOSS_GRACE: Final = 0.2  # seconds that what runs may still take once the leases are lost
-BALANCING: Final = 5.0  # seconds that what runs may take when an account is given to another process
+LOSS_GRACE: Final = 0.2  # seconds that running work may still take after the leases were lost
+BALANCE_GRACE: Final = 5.0  # seconds that running work may take when an account moves to another process
 MIN_GRACE: Final = 0.1
 
 
@@ -90,7 +90,7 @@ class Cluster:
     async def _supervise(self, loop: Coroutine[Any, Any, None]) -> None:
         try:
             await loop
-        except Exception:  # it would be a member that does half its work
+        except Exception:  # otherwise the process would stay a member but do only part of its work
             log.exception("a task of the cluster member failed")
             self._start_again()
 
@@ -151,7 +151,7 @@ class Cluster:
         held = dict(self._member.held) if self._member.valid() else {}
         for account, epoch in self.serving.items():
             if held.get(account) != epoch:
-                self._assistants.disconnect(account)  # now, even while another change of the account is under way
+                self._assistants.disconnect(account)  # at once, even during another change of the account
                 self._move(account, self._lose(account))
         if self._draining:
             return
@@ -217,14 +217,14 @@ class Cluster:
     async def _drop_changed(self, account: str) -> None:
         """Stop an account, which is taken again with its new settings."""
         started, epoch = time.monotonic(), self.serving[account]
-        await self._drop(account, BALANCING)
+        await self._drop(account, BALANCE_GRACE)
         self._log_change(account, Cause.CHANGED, epoch, started)
 
     async def _hand_over(self, account: str, cause: Cause) -> None:
         if account not in self.serving:
             return
         started, epoch = time.monotonic(), self.serving[account]
-        await self._drop(account, self._grace() if cause is Cause.DRAIN else BALANCING)
+        await self._drop(account, self._grace() if cause is Cause.DRAIN else BALANCE_GRACE)
         await self._release(account)
         if cause is Cause.REMOVED:
             await self._member.call(self._parts.leases.forget, account)
@@ -264,7 +264,7 @@ class Cluster:
         elif kind == Shared.KEYWORDS:
             await container.keywords.load()
         elif kind == Shared.QUESTIONS:
-            await container.faq.load()
+            await container.faq_entries.load()
         elif kind == Shared.BLOCKED_WORDS:
             await container.blocked_words.load()
         elif kind == Shared.CANNED_REPLIES:

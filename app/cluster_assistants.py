@@ -17,7 +17,7 @@ from wechat.connection import Timing
 from wechat.interface import State
 
 PATH: Final = "/cluster/assistants"
-UNTIL_HELD: Final = 5.0  # seconds that a new account may take to have a holder
+HOLDER_TIMEOUT: Final = 5.0  # seconds that a new account may take to have a holder
 POLL_INTERVAL: Final = 0.1
 
 
@@ -57,7 +57,7 @@ class ClusterAssistants(Assistants):
             raise InvalidParameter("endpoint")
         new = await self._container.stored_assistants.put(settings, actor)
         await self._parts.member.call(self._parts.leases.register_accounts, [settings.account])
-        for _ in range(int(UNTIL_HELD / POLL_INTERVAL)):
+        for _ in range(int(HOLDER_TIMEOUT / POLL_INTERVAL)):
             if await self._peers.holder(settings.account, fresh=True):
                 break
             await asyncio.sleep(POLL_INTERVAL)

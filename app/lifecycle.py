@@ -85,7 +85,7 @@ class Bot:
             shared = self.config.cluster.enabled
             lock = await acquire_instance_lock(self.config.database, self._on_lock_lost, shared=shared)
             stack.callback(lock.close)
-            with named("api"):  # before WeChat is logged in to
+            with named("api", self.config.api.host, self.config.api.port):  # before the accounts log in
                 self._listening = await bind(self.config.api.host, self.config.api.port, stack)
             settings = await self._settings(stack)
             sandboxed = [a.account for a in self.config.assistants if a.is_sandboxed]
@@ -176,7 +176,7 @@ class Bot:
 
         where = self.config.sandbox
         staff_room = self.config.customer_service.handoff.staff_room
-        with named("sandbox"):
+        with named("sandbox", where.host, where.port):
             self.sandbox = await sandbox.start(
                 without_gateway,
                 host=where.host,
@@ -211,7 +211,7 @@ class Bot:
             await container.cluster.join(container.store)
         stack.push_async_callback(container.store.close)
         stack.push_async_callback(container.http_client.close)
-        stack.push_async_callback(container.near_questions.close)
+        stack.push_async_callback(container.similar_questions.close)
         stack.push_async_callback(container.moderator.close)
         if container.cluster is not None and container.peers is not None:
             stack.push_async_callback(container.peers.close)
@@ -219,13 +219,13 @@ class Bot:
             await self.cluster.begin()
         await container.blocked_words.load()
         await container.keywords.load()
-        await container.faq.load()
+        await container.faq_entries.load()
         await container.canned_replies.load()
         await container.tls_seen.load()
         await container.clock_trust.load()
         await container.admins.load()
         stack.push_async_callback(container.daily_stats.drain)
-        stack.push_async_callback(container.governors.drain)
+        stack.push_async_callback(container.rate_limiters.drain)
 
     async def _load_accounts(self, stack: AsyncExitStack) -> None:
         """Read the stored state of all accounts in one query."""
@@ -234,13 +234,13 @@ class Bot:
         await container.blacklist.load()
         await container.question_menus.load()
         await container.fallbacks.load()
-        container.near_questions.prepare()
+        container.similar_questions.prepare()
         await container.tickets.load()
         await container.staff_rooms.load()
         self._stored = await container.stored_assistants.load()
         for one in self._stored:
-            await container.create_governor(one)
-        await container.governors.restore()
+            await container.create_rate_limiter(one)
+        await container.rate_limiters.restore()
         await container.webhooks.adopt()
         await container.outbox.load()
 
@@ -272,7 +272,7 @@ class Bot:
         stack.push_async_callback(self.accounts.stop_all)
         stack.push_async_callback(container.token_joins.stop)
         await container.webhooks.adopt()
-        container.near_questions.prepare()
+        container.similar_questions.prepare()
         await container.outbox.start()
         stack.push_async_callback(lambda: container.outbox.stop(self._grace()))
         container.flow_runs.start_empty()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -33,9 +34,11 @@ async def bind(host: str, port: int, stack: AsyncExitStack) -> list[socket.socke
 
 
 @contextmanager
-def named(section: str) -> Iterator[None]:
-    """Name the config section in the error of binding a port."""
+def named(section: str, host: str, port: int) -> Iterator[None]:
+    """Name the config section in the error of binding a port, and the key to change if the port is taken."""
     try:
         yield
     except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise OSError(f"{section}.port: another program uses {host or '*'}:{port}") from error
         raise OSError(f"{section}: {error.strerror or error}") from error

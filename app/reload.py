@@ -21,8 +21,8 @@ def prepare(container: Container, config: Config) -> Prepared:
         container.webhook_events.configure(config.webhooks)
         container.webhooks.configure(config.webhooks)
         container.keywords.configure(rules)
-        container.faq.configure(entries, passages)
-        container.near_questions.prepare()
+        container.faq_entries.configure(entries, passages)
+        container.similar_questions.prepare()
         container.staff_rooms.topic = service.handoff.staff_room
         container.blocked_words.configure(config.groups.blocked_words)
         container.moderator.configure(config.groups.own_hosts)
@@ -34,8 +34,8 @@ def prepare(container: Container, config: Config) -> Prepared:
             container.outbox.retry_now(f"hook:{webhook.name}")
 
     files = {
-        "customer_service.faq": entries != container.faq.entries,
-        "customer_service.knowledge": passages != container.faq.passages,
+        "customer_service.faq": entries != container.faq_entries.entries,
+        "customer_service.knowledge": passages != container.faq_entries.passages,
     }
     return Prepared(apply, [key for key, is_changed in files.items() if is_changed])
 

@@ -49,6 +49,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "还没有管理员：向助手发送 “绑定 {code}” 即可成为管理员",
         "no admin yet: send “绑定 {code}” to the assistant to become an admin",
     ),
+    "sandbox_admin": (
+        "沙箱里店长已是管理员；其他人向助手发送 “绑定 {code}” 也能成为管理员",
+        "店长 is an admin in the sandbox; others become admins by sending “绑定 {code}” to the assistant",
+    ),
     "unseen_admin": (
         "还没有在助手的好友里见到 admins 里的人。如果 id 填错了，向助手发送 “绑定 {code}” 也能成为管理员",
         "no one of admins was seen among the friends yet; if an id is wrong, send “绑定 {code}” to become an admin",
@@ -124,9 +128,9 @@ def print_addresses(bot: Bot) -> str:
         return words("up", language, url=url)
     account = next(one.account for one in bot.config.assistants if one.is_sandboxed)
     body = json.dumps({"code": "1001", "owner": "宋公明", "assistant": account}, ensure_ascii=False)
-    systems = " ".join(bot.systems.urls.values()) if bot.systems else "—"
+    systems = " ".join(bot.systems.urls.values()) if bot.systems else ""
     values = {"url": url, "page": bot.sandbox.url, "account": account, "body": body, "systems": systems}
-    names = ["up_sandbox", "look", "try", "then", "also", "console"]
+    names = ["up_sandbox", "look", "try", "then", *(["also"] if systems else []), "console"]
     if bot.sandbox.password:
         names.append("sandbox_password")
         values["password"] = bot.sandbox.password

@@ -24,7 +24,7 @@ from typing import Any, Final
 import psutil
 from sqlalchemy import create_engine, make_url, text
 
-from benchmarks.contestants import contestant, folder, gateway
+from benchmarks.measured_processes import folder, gateway, measured_process
 from benchmarks.replies import PEOPLE, burst
 from benchmarks.tables import table
 from models.db import Store
@@ -216,7 +216,7 @@ async def databases(server: str, count: int) -> str:
     """Measure one process on SQLite and one on PostgreSQL, over the official gateway."""
     rows = []
     for name, more in (("SQLite", {}), ("PostgreSQL", {"database": database(server)})):
-        async with gateway(contacts=PEOPLE) as world, contestant("wxbot", world, **more) as one:
+        async with gateway(contacts=PEOPLE) as world, measured_process("wxbot", world, **more) as one:
             used, rate = await burst(world, one, count)
             rows.append((name, f"{used * 1000:.2f}", f"{rate:.0f}"))
     return table("one process", ("", "CPU ms/reply", "replies/s"), rows)

@@ -1,4 +1,4 @@
-"""How well near questions are found: by words, and with `--url` by meaning as well; prints the tables.
+"""Measures how well similar questions are found: by words, and with `--url` by embeddings as well.
 
 `python -m benchmarks.faq [--url http://127.0.0.1:8799/v1 --model multilingual-e5-small]` (`make embeddings` starts that
 server). Of the reworded questions: `first` the right entry stands first, `menu` it is among those offered, `wrong` a
@@ -24,10 +24,10 @@ import yaml
 from config.customer_service import EmbeddingSettings
 from models.db import Store
 from services.messaging.http_client import HttpClient
+from services.support.courtesies import courtesy_in
+from services.support.embedding_index import EmbeddingIndex
 from services.support.embeddings import EmbeddingClient
-from services.support.faq import Entry, Faq, Near, load
-from services.support.manners import courtesy_in
-from services.support.meaning import MeaningIndex
+from services.support.faq import Entry, FaqIndex, SimilarEntry, load
 
 HERE = Path(__file__).parent
 TUNED = ("shop", "hotel", "gym", "courier")
@@ -39,7 +39,7 @@ COLUMNS = ("first", "menu", "wrong", "declined", "off_topic")
 class Questions:
     """A set: the FAQ, and what is asked of it with the first question of the right entry."""
 
-    faq: Faq
+    faq: FaqIndex
     reworded: list[tuple[str, str]]
     off_topic: list[str]
 
@@ -51,10 +51,10 @@ def read(name: str) -> Questions:
     listed = data.get("entries")
     entries = [Entry(**one) for one in listed] if listed else load(str(HERE.parent / "faq.yaml"))
     reworded = [(text, first) for first, texts in data["reworded"].items() for text in texts]
-    return Questions(Faq(entries), reworded, data["off_topic"])
+    return Questions(FaqIndex(entries), reworded, data["off_topic"])
 
 
-async def measure(asked: Questions, nearest: Callable[[str], Awaitable[list[Near]]]) -> dict[str, float]:
+async def measure(asked: Questions, nearest: Callable[[str], Awaitable[list[SimilarEntry]]]) -> dict[str, float]:
     """The shares, and the milliseconds that the middle question took."""
     counts, took = dict.fromkeys(COLUMNS[:4], 0), []
     for text, first in asked.reworded:
@@ -70,10 +70,10 @@ async def measure(asked: Questions, nearest: Callable[[str], Awaitable[list[Near
     return {**shares, "off_topic": sum(strays) / len(asked.off_topic), "ms": statistics.median(took) * 1000}
 
 
-def by_words(faq: Faq) -> Callable[[str], Awaitable[list[Near]]]:
-    """The look-up without a server."""
+def by_words(faq: FaqIndex) -> Callable[[str], Awaitable[list[SimilarEntry]]]:
+    """Return the search without a server."""
 
-    async def nearest(text: str) -> list[Near]:
+    async def nearest(text: str) -> list[SimilarEntry]:
         return faq.nearest(text)
 
     return nearest
@@ -93,10 +93,10 @@ async def _client(url: str, model: str) -> Any:
             await http.close()
 
 
-def by_meaning(client: EmbeddingClient, index: MeaningIndex, inside: list[float]) -> Any:
-    """The look-up with a server; `inside`: milliseconds of CPU of this process for each question."""
+def by_meaning(client: EmbeddingClient, index: EmbeddingIndex, inside: list[float]) -> Any:
+    """Return the search with a server; `inside`: milliseconds of CPU of this process for each question."""
 
-    async def nearest(text: str) -> list[Near]:
+    async def nearest(text: str) -> list[SimilarEntry]:
         began = time.process_time()
         vector = await client.of_question(text)
         if vector is None:
@@ -137,10 +137,10 @@ async def main() -> None:
         inside: list[float] = []
         for name in given.sets:
             asked = read(name)
-            vectors = await client.of_listed(MeaningIndex.texts(asked.faq))
+            vectors = await client.of_listed(EmbeddingIndex.texts(asked.faq))
             if vectors is None:
                 raise SystemExit("the server does not answer")
-            index = MeaningIndex(asked.faq, vectors)
+            index = EmbeddingIndex(asked.faq, vectors)
             print(line(f"{name} ({index.threshold:.3f})", await measure(asked, by_meaning(client, index, inside))))
         print(f"\nCPU without the server's: {statistics.median(inside):.1f} ms at the median (target: 15)")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from benchmarks.contestants import Contestant, contestant, folder, gateway
+from benchmarks.measured_processes import MeasuredProcess, folder, gateway, measured_process
 from benchmarks.tables import table
 from tests.bot_process import BotProcess
 from tests.official import OfficialGateway
@@ -43,7 +43,7 @@ async def _say(world: OfficialGateway, bot: BotProcess, contacts: int, count: in
 async def _settled(bot: BotProcess) -> float:
     await asyncio.sleep(5)
     assert bot.process is not None
-    return Contestant(bot.process.pid).memory()
+    return MeasuredProcess(bot.process.pid).memory()
 
 
 async def run_beside_burners(count: int = 6000) -> str:
@@ -51,7 +51,7 @@ async def run_beside_burners(count: int = 6000) -> str:
     burn = (sys.executable, "-c", "while True: pass")
     burners = [await asyncio.create_subprocess_exec(*burn) for _ in range(2)]
     try:
-        async with gateway(contacts=100) as world, contestant("wxbot", world):
+        async with gateway(contacts=100) as world, measured_process("wxbot", world):
             before = len(await world.sent())
             await world.do("burst", count=count, text="问", **{"from": [f"c{i}" for i in range(1, 100)]})
             await world.wait_sent(before + count, seconds=300)

@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from benchmarks.contestants import Contestant, contestant, folder, gateway
+from benchmarks.measured_processes import MeasuredProcess, folder, gateway, measured_process
 from benchmarks.replies import PACE, PEOPLE, burst, paced
 from benchmarks.tables import table
 from tests.official import OfficialGateway
@@ -35,14 +35,14 @@ class Result(NamedTuple):
 
 
 @contextlib.asynccontextmanager
-async def running_relay(world: OfficialGateway) -> AsyncIterator[tuple[RelayProcess, Contestant]]:
+async def running_relay(world: OfficialGateway) -> AsyncIterator[tuple[RelayProcess, MeasuredProcess]]:
     """A relay before that gateway."""
     async with folder() as home:
         relay = RelayProcess(Path(home), world)
         await relay.start()
         try:
             assert relay.process is not None
-            yield relay, Contestant(relay.process.pid)
+            yield relay, MeasuredProcess(relay.process.pid)
         finally:
             await relay.kill()
 
@@ -52,7 +52,7 @@ async def measure(with_relay: bool, count: int) -> Result:
     async with contextlib.AsyncExitStack() as stack:
         world = await stack.enter_async_context(gateway(contacts=PEOPLE))
         relay, itself = await stack.enter_async_context(running_relay(world)) if with_relay else (None, None)
-        client = await stack.enter_async_context(contestant("bare gRPC", world, relay))
+        client = await stack.enter_async_context(measured_process("bare gRPC", world, relay))
         before = itself.cpu() if itself else 0.0
         cpu, rate = await burst(world, client, count)
         relay_cpu = (itself.cpu() - before) / count if itself else 0.0

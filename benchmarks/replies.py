@@ -7,7 +7,7 @@ import time
 from statistics import median
 from typing import NamedTuple
 
-from benchmarks.contestants import NAMES, Contestant, contestant, gateway
+from benchmarks.measured_processes import NAMES, MeasuredProcess, gateway, measured_process
 from benchmarks.tables import table
 from tests.official import OfficialGateway
 
@@ -29,7 +29,7 @@ class Result(NamedTuple):
 
 async def measure(name: str, count: int = BURST) -> Result:
     """One round, over a fresh gateway."""
-    async with gateway(contacts=PEOPLE) as world, contestant(name, world) as one:
+    async with gateway(contacts=PEOPLE) as world, measured_process(name, world) as one:
         cpu, rate = await burst(world, one, count)
         await asyncio.sleep(1)
         waits = await paced(world)
@@ -37,7 +37,7 @@ async def measure(name: str, count: int = BURST) -> Result:
         return Result(cpu * 1000, rate, p50, p99, one.memory("VmHWM"))
 
 
-async def burst(world: OfficialGateway, one: Contestant, count: int) -> tuple[float, float]:
+async def burst(world: OfficialGateway, one: MeasuredProcess, count: int) -> tuple[float, float]:
     """Return CPU seconds per reply and replies per second for a burst."""
     people = [f"c{i}" for i in range(1, PEOPLE)]
     before, used, started = len(await world.sent()), one.cpu(), time.monotonic()
@@ -64,7 +64,7 @@ async def paced(world: OfficialGateway) -> list[float]:
 
 
 async def run(rounds: int = 3, count: int = BURST) -> str:
-    """Run all contestants in alternating rounds; return medians, and the CPU relative to the baseline."""
+    """Run all measured processes in alternating rounds; return medians, and the CPU relative to the baseline."""
     results: dict[str, list[Result]] = {name: [] for name in NAMES}
     for number in range(rounds):
         for name in NAMES if number % 2 == 0 else reversed(NAMES):

@@ -15,7 +15,7 @@ from typing import Any
 
 import aiohttp
 
-from benchmarks.contestants import folder, gateway
+from benchmarks.measured_processes import folder, gateway
 from benchmarks.tables import table
 from tests.bot_process import ACCOUNT, ROOT, BotProcess
 from tests.ports import free_port

@@ -8,7 +8,7 @@ import sys
 import time
 from statistics import median
 
-from benchmarks.contestants import folder, gateway
+from benchmarks.measured_processes import folder, gateway
 from benchmarks.tables import table
 from tests.bot_process import ROOT, BotProcess
 from tests.official import OfficialGateway

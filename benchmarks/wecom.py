@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from benchmarks.contestants import folder
+from benchmarks.measured_processes import folder
 from benchmarks.tables import table
 from config.settings import AssistantSettings
 from models.db import Store

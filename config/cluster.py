@@ -6,9 +6,9 @@ from typing import Final
 
 from pydantic import Field, field_validator, model_validator
 
-from config.section import Section, web_address, wrong
+from config.section import Section, key_error, web_address
 
-MIN_LEASE: Final = 3.0  # seconds: a beat every third of it, and one second of safety
+MIN_LEASE: Final = 3.0  # seconds; members send heartbeats about three times per lease and stop one second early
 
 
 class ClusterSettings(Section):
@@ -27,5 +27,5 @@ class ClusterSettings(Section):
     @model_validator(mode="after")
     def _reachable(self) -> ClusterSettings:
         if self.enabled and not self.advertise:
-            raise wrong("advertise", "expected a URL like http://10.0.0.5:8080, because cluster.enabled is true")
+            raise key_error("advertise", "expected a URL like http://10.0.0.5:8080, because cluster.enabled is true")
         return self

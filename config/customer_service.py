@@ -19,7 +19,7 @@ from config.section import (
     TimeZone,
     WebAddress,
     check_names,
-    wrong,
+    key_error,
 )
 
 
@@ -27,7 +27,7 @@ def _sexagesimal(value: object) -> object:
     """Convert a time that YAML read as a number: 18:00 without quotes becomes 1080."""
     if type(value) is not int or value < 0:
         return value
-    if value < 60:  # 9, where 09:00 is meant: no time that YAML reads so begins with 0
+    if value < 60:  # such as 9 for 09:00; YAML does not read 09:00 itself as a number
         raise ValueError('expected a time like "09:00"')
     return f"{value // 60:02}:{value % 60:02}"
 
@@ -142,7 +142,7 @@ class LlmSettings(Section):
     @model_validator(mode="after")
     def _require_model(self) -> LlmSettings:
         if self.base_url and not self.model:
-            raise wrong("model", "the name of a model is required if base_url is set")
+            raise key_error("model", "the name of a model is required if base_url is set")
         return self
 
 
@@ -157,7 +157,7 @@ class EmbeddingSettings(Section):
     @model_validator(mode="after")
     def _require_model(self) -> EmbeddingSettings:
         if self.base_url and not self.model:
-            raise wrong("model", "the name of a model is required if base_url is set")
+            raise key_error("model", "the name of a model is required if base_url is set")
         return self
 
 
@@ -172,7 +172,7 @@ class TranscriptionSettings(Section):
     @model_validator(mode="after")
     def _require_model(self) -> TranscriptionSettings:
         if self.base_url and not self.model:
-            raise wrong("model", "the name of a model is required if base_url is set")
+            raise key_error("model", "the name of a model is required if base_url is set")
         return self
 
 
@@ -212,7 +212,7 @@ class CustomerService(Section):
                 kind = "image" if isinstance(part, ReplyPart) and part.image else "file"
                 path = getattr(part, kind, "")
                 if path and not Path(path).is_file():
-                    raise wrong(("keywords", number, "reply", at, kind), "file not found")
+                    raise key_error(("keywords", number, "reply", at, kind), "file not found")
         return self
 
     @model_validator(mode="after")

@@ -140,8 +140,8 @@ class FlowStep(Section):
         return (self.wait.callback,) if self.wait else tuple(self.questions)
 
 
-class FlowMistake(ValueError):
-    """A flow cannot work; `place` is where in it."""
+class InvalidFlow(ValueError):
+    """A flow that cannot work; `place` is the path to the error in it."""
 
     def __init__(self, place: Place, words: str) -> None:
         super().__init__(words)
@@ -158,15 +158,15 @@ class FlowSettings(Section):
     failed: str = "{flow}失败：{error}"
 
     def check(self, systems: Container[str]) -> None:
-        """Raise FlowMistake, naming the step, if a step cannot work."""
+        """Raise InvalidFlow, naming the step, if a step cannot work."""
         known: dict[str, bool] = dict.fromkeys(ALWAYS_KNOWN, False)  # name -> whether it has fields
         for number, step in enumerate(self.steps, 1):
             where, place = f"flow {self.name}, step {number}", ("steps", number - 1)
             if step.call and step.call.system not in systems:
-                raise FlowMistake(place, f"{where}: unknown system {step.call.system!r}")
+                raise InvalidFlow(place, f"{where}: unknown system {step.call.system!r}")
             taken = next((name for name in step.provides if name in ALWAYS_KNOWN | {"error"}), None)
             if taken:
-                raise FlowMistake(place, f"{where}: {taken!r} is a reserved name")
+                raise InvalidFlow(place, f"{where}: {taken!r} is a reserved name")
             for name, question in step.questions.items():
                 _check_names(question.texts, known, where, place)
                 if isinstance(question, Choice):
@@ -189,18 +189,18 @@ class FlowSettings(Section):
             if step.sends_callback_url:
                 sender = number
             if step.wait and not sender:
-                raise FlowMistake(
+                raise InvalidFlow(
                     ("steps", number - 1), f"flow {self.name}, step {number}: no earlier step uses {{{CALLBACK_URL}}}"
                 )
             sender = 0 if step.wait else sender
         if sender:
-            raise FlowMistake(
+            raise InvalidFlow(
                 ("steps", sender - 1),
                 f"flow {self.name}, step {sender}: no later step waits for {{{CALLBACK_URL}}}",
             )
 
 
-def spoken(words: str) -> str:
+def normalised(words: str) -> str:
     """Normalise words for comparison: 增加pos机, 增加 POS机, “增加POS机” and 增加POS机。 are equal."""
     bare = "".join(unicodedata.normalize("NFKC", words).casefold().split())
     return bare.rstrip('。.!?,~”"」').lstrip('“"「') or bare
@@ -219,15 +219,15 @@ def check_flows(flows: Sequence[FlowSettings], systems: Collection[str]) -> None
             raise error_at(("flows", number, "name"), f"flow {flow.name}: duplicate name")
         names.add(flow.name)
         for word in flow.start:
-            if spoken(word) in words:
+            if normalised(word) in words:
                 raise error_at(
                     ("flows", number, "start"),
-                    f"flow {flow.name}, start: {word!r} is already used ({words[spoken(word)]})",
+                    f"flow {flow.name}, start: {word!r} is already used ({words[normalised(word)]})",
                 )
-            words[spoken(word)] = f"flow {flow.name}"
+            words[normalised(word)] = f"flow {flow.name}"
         try:
             flow.check(systems)
-        except FlowMistake as error:
+        except InvalidFlow as error:
             raise error_at(("flows", number, *error.place), str(error)) from None
 
 
@@ -246,15 +246,15 @@ def placeholders(value: Any) -> Iterator[tuple[str, str]]:
 def _check_names(value: Any, known: dict[str, bool], where: str, place: Place) -> None:
     for name, field in placeholders(value):
         if name not in known:
-            raise FlowMistake(place, f"{where}: no earlier step sets {{{name}}}")
+            raise InvalidFlow(place, f"{where}: no earlier step sets {{{name}}}")
         if field and not known[name]:
-            raise FlowMistake(place, f"{where}: {{{name}}} is a text and has no field {field[1:]!r}")
+            raise InvalidFlow(place, f"{where}: {{{name}}} is a text and has no field {field[1:]!r}")
 
 
 def _check_options(choice: Choice, where: str, place: Place) -> None:
-    """Refuse options that an answer cannot tell apart. Stored runs, which are not checked again, may have them."""
+    """Reject options that are the same answer. Stored runs, which are not checked again, may have them."""
     labels: dict[str, str] = {}
     for label in choice.options:
-        same = labels.setdefault(spoken(label), label)
+        same = labels.setdefault(normalised(label), label)
         if same != label:
-            raise FlowMistake(place, f"{where}: options {same!r} and {label!r} are the same answer")
+            raise InvalidFlow(place, f"{where}: options {same!r} and {label!r} are the same answer")

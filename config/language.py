@@ -143,7 +143,7 @@ CHINESE: Final[Translations] = (
     (r"\bits encoding is (\S+); create one with ", r"它的编码是 \1；请这样新建一个："),
     (r"\bfile is not a database", "这个文件不是数据库"),
     (r"\bcannot be written in: ", "不能写入："),
-    (r"(?i)\berror while attempting to bind on address (\(.*?\)): address already in use", r"地址 \1 已被占用"),
+    (r"\banother program uses (\S+)", r"\1 已被别的程序占用"),
     (r"(?i)\baddress already in use", "地址已被占用"),
     (r"\bRead-only file system", "文件系统是只读的"),
     (r"\(hidden\)", "（隐藏）"),

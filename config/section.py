@@ -118,7 +118,7 @@ def _timezone(value: str) -> str:
 
 
 WebAddress = Annotated[str, AfterValidator(web_address)]
-SecretWebAddress = Annotated[WebAddress, Mask.PATH]  # a path that lets people in
+SecretWebAddress = Annotated[WebAddress, Mask.PATH]  # whose path may be a secret
 TimeZone = Annotated[str, AfterValidator(_timezone)]
 Seconds = Annotated[float, Field(ge=0)]
 
@@ -139,7 +139,7 @@ class Section(BaseModel):
         fields = {field.alias or name: field.annotation for name, field in cls.model_fields.items()}
         for key in data:
             if key not in fields:
-                raise wrong(str(key), f"unknown key; allowed: {_choice(str(key), fields)}")
+                raise key_error(str(key), f"unknown key; allowed: {_choice(str(key), fields)}")
         return {key: _read(key, value, fields[key]) for key, value in data.items()}
 
     def adopt(self, other: Self) -> None:
@@ -155,7 +155,7 @@ class Section(BaseModel):
                 self.__dict__[name] = theirs
 
 
-def wrong(key: str | Place, reason: str) -> PydanticCustomError:
+def key_error(key: str | Place, reason: str) -> PydanticCustomError:
     """Create the error of a section about one of its keys, or of a value below it."""
     place = (key,) if isinstance(key, str) else key
     return PydanticCustomError("wrong_key", "{reason}", {"place": place, "reason": reason})
@@ -171,7 +171,7 @@ def check_names(key: str, text: str, allowed: Collection[str]) -> None:
     strange = sorted(set(_NAME.findall(text)) - set(allowed))
     if strange:
         shown = ", ".join(f"{{{name}}}" for name in sorted(allowed)) or "none"
-        raise wrong(key, f"unknown placeholder {{{strange[0]}}}; allowed: {shown}")
+        raise key_error(key, f"unknown placeholder {{{strange[0]}}}; allowed: {shown}")
 
 
 def names_in(text: str) -> set[str]:
@@ -191,7 +191,7 @@ def _read(key: str, value: Any, expected: Any) -> Any:
     from_environment = isinstance(value, FromEnvironment)
     another_kind = isinstance(value, str) or isinstance(value, bool) != (expected is bool)
     if expected in SCALARS and another_kind and not from_environment:
-        raise wrong(key, SCALARS[expected])
+        raise key_error(key, SCALARS[expected])
     kind = get_origin(expected)
     if not from_environment or kind not in (list, tuple, dict):
         return value
@@ -199,7 +199,7 @@ def _read(key: str, value: Any, expected: Any) -> Any:
         read = yaml.safe_load(value)
     except yaml.YAMLError:
         expected = "expected a mapping like {a: 1}" if kind is dict else "expected a list like [a, b]"
-        raise wrong(key, expected) from None
+        raise key_error(key, expected) from None
     if kind is dict or not isinstance(read, str | int | float):
         return read or kind()
     return [part.strip() for part in value.split(",")]

@@ -18,8 +18,8 @@ from config.section import (
     WebAddress,
     check_names,
     check_secret_length,
+    key_error,
     web_address,
-    wrong,
 )
 from config.wecom import WecomKeys
 
@@ -96,9 +96,9 @@ class AssistantSettings(WecomKeys):
     @model_validator(mode="after")
     def _one_way(self) -> AssistantSettings:
         if self.authority and self.endpoint:
-            raise wrong("authority", "endpoint and authority must not both be set")
+            raise key_error("authority", "endpoint and authority must not both be set")
         if self.authority and not self.token:
-            raise wrong("authority", "token is required")
+            raise key_error("authority", "token is required")
         return self
 
     @property

@@ -39,7 +39,7 @@ class Texts(GroupTexts, AdminTexts, ConsoleTexts, StaffTexts):
 
     # customer service
     handoff: str = "正在为您转接人工客服，请稍候。"
-    handoff_away: str = "人工客服现在不在线，将在{time}回复您。您可以先留言，我们都会看到。"
+    handoff_away: str = "人工客服现在不在线，将在 {time} 回复您。您可以先留言，我们都会看到。"
     handoff_waiting: str = "暂时联系不上人工客服，已记下您的请求，会尽快回复您。"
     handoff_in_private: str = "请私聊我发送“人工”，我为您转接人工客服。"
     too_many_messages: str = "您的消息太频繁了，请过一会儿再试。"
@@ -114,7 +114,7 @@ class Texts(GroupTexts, AdminTexts, ConsoleTexts, StaffTexts):
     flow_bad_answer: str = "{system}的应答无法识别"
     flow_broken: str = "内部错误"
     flow_list: str = "进行中的流程：\n{runs}\n回复“/流程 结束 编号”可以结束。"
-    flow_line: str = "#{id} {flow} {person}，{state}，{since}起"
+    flow_line: str = "#{id} {flow} {person}，{state}，{since} 起"
     flow_none: str = "没有进行中的流程。"
     flow_end_done: str = "已结束流程 #{id}“{flow}”。"
     flow_end_unknown: str = "没有编号为 {id} 的进行中流程。"

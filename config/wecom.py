@@ -9,12 +9,12 @@ from typing import Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from config.section import NonEmpty, Secret, Section, WebAddress, error_at, wrong
+from config.section import NonEmpty, Secret, Section, WebAddress, error_at, key_error
 
 KEY_LENGTH: Final = 43  # characters of an EncodingAESKey
-NEEDED: Final = ("corp_id", "secret", "open_kfid")
-OF_GATEWAYS: Final = ("endpoint", "authority")
-TWICE: Final = "another assistant has it too"
+REQUIRED_KEYS: Final = ("corp_id", "secret", "open_kfid")
+GATEWAY_KEYS: Final = ("endpoint", "authority")
+DUPLICATE: Final = "another assistant has it too"
 
 
 class CallbackSettings(Section):
@@ -66,21 +66,21 @@ class WecomKeys(Section):
     @model_validator(mode="after")
     def _complete(self) -> WecomKeys:
         if self.kind != "wecom":
-            for name in NEEDED:
+            for name in REQUIRED_KEYS:
                 if getattr(self, name):
-                    raise wrong(name, "only for an assistant of kind wecom; kind is missing")
+                    raise key_error(name, "only for an assistant of kind wecom; kind is missing")
             return self
-        for name in NEEDED:
+        for name in REQUIRED_KEYS:
             value = getattr(self, name)
             if not value.strip():
-                raise wrong(name, "required for an assistant of kind wecom")
+                raise key_error(name, "required for an assistant of kind wecom")
             if value != value.strip():
-                raise wrong(name, "expected printable characters, without surrounding whitespace")
+                raise key_error(name, "expected printable characters, without surrounding whitespace")
         if not (self.callback.token.strip() and self.callback.aes_key):
-            raise wrong("callback", "token and aes_key are required for an assistant of kind wecom")
-        for name in OF_GATEWAYS:
+            raise key_error("callback", "token and aes_key are required for an assistant of kind wecom")
+        for name in GATEWAY_KEYS:
             if getattr(self, name, ""):
-                raise wrong(name, "not for an assistant of kind wecom, which has no gateway")
+                raise key_error(name, "not for an assistant of kind wecom, which has no gateway")
         return self
 
 
@@ -92,8 +92,8 @@ def check_accounts(assistants: Sequence[WecomKeys]) -> None:
         if one.kind != "wecom":
             continue
         if (one.corp_id, one.open_kfid) in accounts:
-            raise error_at(("assistants", number, "open_kfid"), f"open_kfid {one.open_kfid}: {TWICE}")
+            raise error_at(("assistants", number, "open_kfid"), f"open_kfid {one.open_kfid}: {DUPLICATE}")
         if shared := sorted(chats.intersection(one.groups.pool)):
-            raise error_at(("assistants", number, "groups", "pool"), f"groups.pool {shared[0]}: {TWICE}")
+            raise error_at(("assistants", number, "groups", "pool"), f"groups.pool {shared[0]}: {DUPLICATE}")
         accounts.add((one.corp_id, one.open_kfid))
         chats.update(one.groups.pool)

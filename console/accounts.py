@@ -11,7 +11,7 @@ from aiohttp import web
 from api.app_keys import ASSISTANTS, CONTAINER
 from api.assistant import read_settings
 from api.body import field, read_object
-from api.query import word
+from api.query import text_parameter
 from api.responses import iso, reply
 from app.assistants import AssistantStatus
 from app.container import Container
@@ -21,7 +21,7 @@ from console.pictures import picture
 from errors import AssistantUnknown, GroupNotMade, NotFound, WeChatError, WeChatOffline, WeChatUnsupported
 from wechat.interface import Capability
 
-MAX_SHOWN: Final = 50  # people or rooms in one answer; who looks for more types a part of the name
+MAX_SHOWN: Final = 50  # people or rooms in one response; others are found by a part of their name
 UNSERVED: Final = {"state": "unserved", "scan": "none", "can_log_out": False}  # of an account without a process
 
 
@@ -82,7 +82,9 @@ def shown(container: Container, status: AssistantStatus) -> dict[str, Any]:
         "waiting": status.waiting,
         "scan": wechat.scan_state if wechat.qr_code else "none",
         "staff_room": room.topic if room else "",
-        "pace": {kind: round(ratio, 3) for kind, ratio in container.accounts.governor(status.account).used().items()},
+        "pace": {
+            kind: round(ratio, 3) for kind, ratio in container.accounts.rate_limiter(status.account).used().items()
+        },
         "can_log_out": Capability.LOG_OUT in wechat.capabilities,
         "configured": any(one.account == status.account for one in container.config.assistants),
     }
@@ -127,7 +129,7 @@ async def log_out(request: web.Request) -> web.Response:
 
 async def rooms(request: web.Request) -> web.Response:
     """GET /console/api/assistant/{account}/room?q=: WeChat groups that may become the staff room."""
-    container, q = request.app[CONTAINER], word(request, "q")
+    container, q = request.app[CONTAINER], text_parameter(request, "q")
     account = request.match_info["account"]
     directory = container.accounts.get(account).directory
     matching = sorted((room for room in directory.rooms.values() if q in room.topic), key=lambda one: one.topic)
@@ -153,17 +155,17 @@ async def bind_staff_room(request: web.Request) -> web.Response:
 
 async def friends(request: web.Request) -> web.Response:
     """GET /console/api/friend?assistant=&q=: friends whose name, remark, 微信号 or id contains `q`."""
-    account = word(request, "assistant")
+    account = text_parameter(request, "assistant")
     if account and account not in await all_accounts(request):
         raise AssistantUnknown(account)
-    parts = await gather(request, "friends", friends_here, q=word(request, "q"), assistant=account)
+    parts = await gather(request, "friends", friends_here, q=text_parameter(request, "q"), assistant=account)
     matching = sorted((one for part in parts for one in part["friends"]), key=_sort_key)
     return reply({"friends": matching[:MAX_SHOWN], "count": sum(part["count"] for part in parts)})
 
 
 def friends_here(request: web.Request) -> dict[str, Any]:
     """Return the first matching friends of the accounts of this process, and the total number."""
-    container, q, account = request.app[CONTAINER], word(request, "q"), word(request, "assistant")
+    container, q, account = request.app[CONTAINER], text_parameter(request, "q"), text_parameter(request, "assistant")
     matching = []
     for name in container.accounts.names():
         contacts = container.accounts.get(name).directory.contacts.values() if account in ("", name) else ()

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from api.app_keys import CONTAINER
 from api.body import number
-from api.query import choice, page, word
+from api.query import choice, page, text_parameter
 from api.responses import iso, listing, reply
 from console.access import VISITOR
 from console.accounts import all_served
@@ -24,7 +24,7 @@ async def find(request: web.Request) -> web.Response:
     """GET /console/api/webhook?state=&name=: list deliveries."""
     state, name, page_request = (
         choice(request, "state", WorkState) or WorkState.FAILED,
-        word(request, "name"),
+        text_parameter(request, "name"),
         page(request),
     )
     result = await request.app[CONTAINER].store.read(lambda s: list_deliveries(s, name, state, page_request))

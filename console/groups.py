@@ -10,7 +10,7 @@ from sqlmodel import Session
 from api.app_keys import CONTAINER
 from api.body import field, limited, line, number, read_object, text
 from api.cluster import remote_counts
-from api.query import choice, page, word
+from api.query import choice, page, text_parameter
 from api.qun import fields
 from api.responses import iso, listing, reply
 from app.container import Container
@@ -32,7 +32,9 @@ from wechat.interface import Capability
 async def find(request: web.Request) -> web.Response:
     """GET /console/api/qun?q=&state=&assistant=: list groups."""
     criteria = QunFilter(
-        account=word(request, "assistant"), state=choice(request, "state", QunState), q=word(request, "q")
+        account=text_parameter(request, "assistant"),
+        state=choice(request, "state", QunState),
+        q=text_parameter(request, "q"),
     )
     container, page_request = request.app[CONTAINER], page(request)
     result = await container.store.read(lambda s: list_quns(s, criteria, page_request))
@@ -132,11 +134,11 @@ async def _change(container: Container, qun: Qun, body: dict[str, Any], actor: s
     if body.keys() == {"topic"}:
         name = limited(line("topic", body["topic"]), MAX_TOPIC)
         container.accounts.online(qun.account)
-        await store.write((await presentation.set_topic(qun, name, actor)).keep)
+        await store.write((await presentation.set_topic(qun, name, actor)).store)
     elif body.keys() == {"announcement"}:
         words = limited(text(body, "announcement"), MAX_ANNOUNCEMENT)
         container.accounts.online(qun.account)
-        await store.write((await presentation.announce(qun, words, actor)).keep)
+        await store.write((await presentation.announce(qun, words, actor)).store)
     elif body.keys() == {"welcome"}:
         welcome = body["welcome"]
         words_or_none = limited(text(body, "welcome"), MAX_WELCOME) if welcome else welcome
@@ -173,7 +175,7 @@ async def add_member(request: web.Request) -> web.Response:
     container, actor, qun = request.app[CONTAINER], request[VISITOR].actor, _group(request)
     contact_id = field(await read_object(request), "contact_id")
     answer = await container.join_requests.join_group(qun, contact_id, actor)
-    return reply({"approved": answer.approved})
+    return reply({"approved": answer.outcome})
 
 
 async def _close(container: Container, qun: Qun, _body: dict[str, Any], actor: str) -> None:
@@ -185,14 +187,14 @@ async def _token(container: Container, qun: Qun, _body: dict[str, Any], actor: s
 
 
 async def _block(container: Container, qun: Qun, body: dict[str, Any], actor: str) -> None:
-    word, book = field(body, "word"), container.blocked_words
+    word, blocked_words = field(body, "word"), container.blocked_words
     container.accounts.require(qun.account, Capability.ROOM_MESSAGES)
-    check(await container.store.write(lambda s: book.block(s, qun.account, qun.number, word, actor)))
+    check(await container.store.write(lambda s: blocked_words.block(s, qun.account, qun.number, word, actor)))
 
 
 async def _unblock(container: Container, qun: Qun, body: dict[str, Any], actor: str) -> None:
-    word, book = field(body, "word"), container.blocked_words
-    check(await container.store.write(lambda s: book.allow(s, qun.account, qun.number, word, actor)))
+    word, blocked_words = field(body, "word"), container.blocked_words
+    check(await container.store.write(lambda s: blocked_words.allow(s, qun.account, qun.number, word, actor)))
 
 
 async def _warn(container: Container, qun: Qun, body: dict[str, Any], actor: str) -> None:

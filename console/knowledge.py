@@ -13,7 +13,7 @@ from sqlmodel import Session
 
 from api.app_keys import CONTAINER
 from api.body import field, lines, number, read_large_object, read_object, text
-from api.query import word
+from api.query import text_parameter
 from api.responses import iso, reply
 from config.customer_service import KeywordRule
 from console.access import VISITOR
@@ -36,7 +36,11 @@ async def read(request: web.Request) -> web.Response:
 
     def load(session: Session) -> Any:
         keywords = container.keywords.listed(session, account, None)
-        return keywords, container.faq.listed(session), most_missed(session, MISSES, account=account, since=since)
+        return (
+            keywords,
+            container.faq_entries.listed(session),
+            most_missed(session, MISSES, account=account, since=since),
+        )
 
     keywords, questions, misses = await container.store.read(load)
     return reply(
@@ -47,10 +51,10 @@ async def read(request: web.Request) -> web.Response:
                 for rule in container.config.customer_service.keywords
             ],
             "questions": [_question(row) for row in questions],
-            "configured_questions": [entry.model_dump() for entry in container.faq.entries],
+            "configured_questions": [entry.model_dump() for entry in container.faq_entries.entries],
             "faq_file": container.config.customer_service.faq,
             "passages": [
-                {"title": one.title, "text": one.answer, "source": one.source} for one in container.faq.passages
+                {"title": one.title, "text": one.answer, "source": one.source} for one in container.faq_entries.passages
             ],
             "misses": [{"question": question, "count": count} for question, count in misses],
         }
@@ -58,7 +62,7 @@ async def read(request: web.Request) -> web.Response:
 
 
 def _account(request: web.Request) -> str:
-    name = word(request, "assistant") or next(iter(request.app[CONTAINER].accounts.names()), "")
+    name = text_parameter(request, "assistant") or next(iter(request.app[CONTAINER].accounts.names()), "")
     request.app[CONTAINER].accounts.get(name)
     return name
 
@@ -142,7 +146,7 @@ async def export(request: web.Request) -> web.Response:
     if what == "keywords":
         data = await container.store.read(lambda s: export_keywords(s, container.keywords, account, None))
     else:
-        data = await container.store.read(lambda s: export_questions(s, container.faq))
+        data = await container.store.read(lambda s: export_questions(s, container.faq_entries))
     headers = {"Content-Disposition": f'attachment; filename="{what}.yaml"', "X-Content-Type-Options": "nosniff"}
     return web.Response(text=data, content_type="application/yaml", headers=headers)
 

@@ -71,14 +71,14 @@ async def send(request: web.Request) -> web.Response:
     if not isinstance(quns, list) or len(quns) > MAX_NAMED or not all(type(one) is int for one in quns):
         raise InvalidParameter("quns")
     content = {name: value for name, value in body.items() if name not in ("key", "quns", "all", "friends", "at")}
-    order = BroadcastRequest(
+    broadcast_request = BroadcastRequest(
         await read_content(content, container.attachments),
         quns=quns,
         everywhere=body.get("all") is True,
         friends=_friends(body),
         run_at=_moment(body, container.clock()),
     )
-    broadcast_id = await container.broadcasts.submit(order, actor, f"console:{key}")
+    broadcast_id = await container.broadcasts.submit(broadcast_request, actor, f"console:{key}")
     return reply({"broadcast": {"id": broadcast_id}}, 202)
 
 

@@ -13,7 +13,7 @@ from sqlmodel import Session
 
 from api.app_keys import CONTAINER
 from api.body import number
-from api.query import choice, moment, page, word
+from api.query import choice, moment, page, text_parameter
 from api.responses import iso, listing, reply
 from console.access import VISITOR
 from console.names import Names, acting, ids_called, names_of, targets
@@ -23,7 +23,7 @@ from models.row_id import MAX_ROW_ID
 from services.accounts.audit_list import AuditFilter, list_actions
 from services.accounts.console_sessions import Role
 from services.groups.join_tokens import find_token
-from services.messaging.conversations import shown, without_login_link
+from services.messaging.conversations import as_one_line, without_login_link
 from services.messaging.sent_list import list_messages, send_again
 from services.paging import MAX_LIMIT, Page, PageRequest
 
@@ -51,11 +51,11 @@ def _with_names(row: Action, names: Names) -> dict[str, Any]:
 
 
 def _filter(request: web.Request) -> AuditFilter:
-    q = word(request, "q")
+    q = text_parameter(request, "q")
     return AuditFilter(
         since=moment(request, "since"),
-        kind=word(request, "kind"),
-        who=word(request, "who"),
+        kind=text_parameter(request, "kind"),
+        who=text_parameter(request, "who"),
         q=q,
         ids=ids_called(request.app[CONTAINER], q) if q else (),
     )
@@ -140,7 +140,7 @@ async def messages_csv(request: web.Request) -> web.StreamResponse:
 
 
 async def _messages(request: web.Request) -> Load:
-    container, state, q = request.app[CONTAINER], choice(request, "state", WorkState), word(request, "q")
+    container, state, q = request.app[CONTAINER], choice(request, "state", WorkState), text_parameter(request, "q")
     accounts, ids = await all_accounts(request), ids_called(container, q) if q else []
 
     def load(session: Session, page_request: PageRequest) -> Page[dict[str, Any]]:
@@ -155,7 +155,7 @@ def _message(request: web.Request, item: OutboxItem) -> dict[str, Any]:
     wechat = container.accounts.find(account)
     contact = wechat.directory.contacts.get(item.key) if wechat else None
     room = wechat.directory.rooms.get(item.key) if wechat else None
-    text = shown(body["type"], str(body.get("text") or body.get("title") or body.get("name") or ""))
+    text = as_one_line(body["type"], str(body.get("text") or body.get("title") or body.get("name") or ""))
     return {
         "id": item.id,
         "assistant": account,

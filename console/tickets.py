@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 from api.app_keys import CONTAINER
 from api.body import field, number, read_large_object, read_object, text
 from api.content import read_content
-from api.query import choice, page, word
+from api.query import choice, page, text_parameter
 from api.responses import iso, listing, reply
 from app.container import Container
 from console.access import VISITOR, agent_of
@@ -24,14 +24,18 @@ from models.row_id import MAX_ROW_ID
 from models.support import Ticket
 from services.accounts.console_sessions import TERMINAL
 from services.support.lists import TicketView, list_for_agent, read_conversation
-from services.support.presence import Activity
+from services.support.ticket_viewers import Activity
 
 SHOWN_AS_PICTURE: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
 
 async def find(request: web.Request) -> web.Response:
     """GET /console/api/ticket?view=&q=: list tickets."""
-    view, q, page_request = choice(request, "view", TicketView) or TicketView.OPEN, word(request, "q"), page(request)
+    view, q, page_request = (
+        choice(request, "view", TicketView) or TicketView.OPEN,
+        text_parameter(request, "q"),
+        page(request),
+    )
     me = request[VISITOR].contact_id
     container = request.app[CONTAINER]
     result = await container.store.read(lambda s: list_for_agent(s, view, me, q, page_request))
@@ -213,12 +217,12 @@ async def report_presence(request: web.Request) -> web.Response:
     except ValueError:
         raise InvalidParameter("doing") from None
     name = visitor.name or ("" if visitor.contact_id == TERMINAL else visitor.contact_id)
-    request.app[CONTAINER].presence.note(ticket_id, visitor.session_id, name, doing)
+    request.app[CONTAINER].ticket_viewers.note(ticket_id, visitor.session_id, name, doing)
     return reply({"present": _present(request, ticket_id)})
 
 
 def _present(request: web.Request, ticket_id: int) -> list[dict[str, str]]:
-    others = request.app[CONTAINER].presence.others(ticket_id, request[VISITOR].session_id)
+    others = request.app[CONTAINER].ticket_viewers.others(ticket_id, request[VISITOR].session_id)
     return [{"name": one.name, "doing": one.doing} for one in others]
 
 

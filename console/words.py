@@ -1,4 +1,4 @@
-"""群: words that are blocked in every group of an account. 客服: canned replies 常用语."""
+"""群: words that are blocked in every group of an account. 客服: canned replies 快捷回复."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from sqlmodel import Session
 
 from api.app_keys import CONTAINER
 from api.body import field, read_object, text
-from api.query import word
+from api.query import text_parameter
 from api.responses import reply
 from console.access import VISITOR
 from errors import InvalidParameter
@@ -16,8 +16,8 @@ from services.moderation.blocked_words import WordOutcome
 
 async def blocked(request: web.Request) -> web.Response:
     """GET /console/api/blocked-word?assistant=: the added ones and those of the config."""
-    book, account = request.app[CONTAINER].blocked_words, _account(request)
-    return reply({"words": book.of(account, None), "configured": book.configured})
+    blocked_words, account = request.app[CONTAINER].blocked_words, _account(request)
+    return reply({"words": blocked_words.of(account, None), "configured": blocked_words.configured})
 
 
 async def block(request: web.Request) -> web.Response:
@@ -43,7 +43,7 @@ def check(outcome: WordOutcome) -> None:
 
 
 def _account(request: web.Request) -> str:
-    name = word(request, "assistant") or next(iter(request.app[CONTAINER].accounts.names()), "")
+    name = text_parameter(request, "assistant") or next(iter(request.app[CONTAINER].accounts.names()), "")
     return request.app[CONTAINER].accounts.get(name).account
 
 
@@ -52,8 +52,11 @@ def _account(request: web.Request) -> str:
 
 async def canned(request: web.Request) -> web.Response:
     """GET /console/api/canned."""
-    book = request.app[CONTAINER].canned_replies
-    replies = [{"name": name, "text": words, "added": book.is_added(name)} for name, words in sorted(book.all.items())]
+    canned_replies = request.app[CONTAINER].canned_replies
+    replies = [
+        {"name": name, "text": text, "added": canned_replies.is_added(name)}
+        for name, text in sorted(canned_replies.all.items())
+    ]
     return reply({"canned": replies})
 
 

@@ -33,7 +33,7 @@ def commands_page(say: Describer, language: str) -> str:
     """Return the page of chat commands and subcommands."""
     zh = language == "zh"
     head = ("命令", "作用") if zh else ("Command", "What it does")
-    chat = ((f"`{cell(one.usage)}`", say.command(one.name, one.does, language) or "—") for one in COMMANDS)
+    chat = ((f"`{cell(one.usage)}`", say.command(one.name, one.description, language) or "—") for one in COMMANDS)
     program = ((f"`wxbot {name}`", cell(command.what)) for name, command in PROGRAMS.items())
     parts = [
         f"# {'命令' if zh else 'Commands'}",

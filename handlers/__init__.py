@@ -54,7 +54,7 @@ async def dispatch(event: Event, context: EventContext) -> str:
 
 
 async def handle(container: Container, event: Event, row: int) -> str:
-    """Handle one event of the inbox and end it: one transaction for all that comes of it."""
+    """Handle one event of the inbox and end it: all effects are written in one transaction."""
     context = EventContext(container, event, row)
     context.event = await voice.read(event, context)
     async with container.event_gate.event():

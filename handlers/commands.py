@@ -26,7 +26,7 @@ from handlers.chat_commands import (
     systems,
     words,
 )
-from handlers.chat_commands.request import CommandReply, CommandRequest, why
+from handlers.chat_commands.request import CommandReply, CommandRequest, describe_error
 from handlers.chat_commands.words import CANCEL
 from handlers.context import EventContext
 from models.groups import Qun
@@ -36,12 +36,12 @@ from wechat.events import GroupMessage, MessageKind, PrivateMessage
 from wechat.interface import Capability
 
 
-class About(StrEnum):
+class CommandScope(StrEnum):
     """Scope of a command: where it may be given, and whether a group's number precedes the arguments in private."""
 
-    NOTHING = "nothing"
+    NO_GROUP = "no group"
     GROUP = "group"  # in private, the group's number comes first
-    WORDS = "words"  # in private without a number: all groups
+    GROUP_OR_ALL = "group or all"  # in private without a number: all groups
     ACCOUNT = "account"  # in private only
     ADMINS = "admins"  # anywhere, for admins only
     CONSOLE = "console"  # in private only, for admins and staff
@@ -54,8 +54,8 @@ class Command:
 
     name: str
     arguments: str
-    does: str
-    about: About
+    description: str
+    scope: CommandScope
     run: Callable[[CommandRequest], Awaitable[CommandReply]]
     needs: Capability | None = None  # of the account's channel
 
@@ -68,49 +68,55 @@ class Command:
 async def show_help(request: CommandRequest) -> CommandReply:
     """List all commands, one per line, short enough for a phone."""
     lines = [
-        f"{one.usage}　{one.does}".strip() for one in COMMANDS if not request.room_id or one.about not in PRIVATE_ONLY
+        f"{one.usage}　{one.description}".strip()
+        for one in COMMANDS
+        if not request.room_id or one.scope not in PRIVATE_ONLY
     ]
     return CommandReply(fill(request.texts.help, commands="\n".join(lines)))
 
 
 COMMANDS: Final = (
-    Command("/帮助", "", "看这一页", About.NOTHING, show_help),
-    Command("/令牌", "", "看入群令牌", About.GROUP, info.token),
-    Command("/换令牌", "", "旧令牌作废", About.GROUP, info.change_token),
-    Command("/群信息", "", "看群信息", About.GROUP, info.info),
-    Command("/统计", "", "近14天数据", About.GROUP, info.statistics),
-    Command("/欢迎", "文本", "改欢迎语（关｜默认）", About.GROUP, presentation.welcome, Capability.ROOM_MESSAGES),
-    Command("/公告", "文本", "发群公告", About.GROUP, presentation.announcement, Capability.SET_ANNOUNCEMENT),
-    Command("/群名", "文本", "改群名", About.GROUP, presentation.topic, Capability.SET_TOPIC),
-    Command("/踢", "@人", "移出群", About.GROUP, members.kick, Capability.REMOVE_MEMBER),
-    Command("/警告", "@人 [理由]", "警告", About.GROUP, members.warn, Capability.ROOM_MESSAGES),
-    Command("/拉黑", "@人", "移出并拉黑", About.GROUP, members.blacklist, Capability.REMOVE_MEMBER),
-    Command("/解除拉黑", "昵称", "", About.GROUP, members.unblacklist),
-    Command("/屏蔽词", "[加|删 词]", "", About.WORDS, words.blocked, Capability.ROOM_MESSAGES),
-    Command("/关键词", "[加 词=回复 | 删 词]", "", About.WORDS, keywords.keywords),
-    Command("/定时", "[加 分 时 日 月 周 文本 | 删 编号]", "", About.GROUP, scheduled.timed),
-    Command("/群发", "文本 | 取消 [编号]", "发到所有群", About.ACCOUNT, scheduled.broadcast),
-    Command("/群列表", "[词]", "看所有群", About.ACCOUNT, administration.group_list),
-    Command("/认领", "[编号 [否]]", "找回编号变了的群", About.ACCOUNT, recognition.recognise),
-    Command("/管理员", "[加 @人|加 微信号 | 删 编号]", "", About.ADMINS, administration.admins),
-    Command("/问答", "[加 问题=答案 | 删 编号]", "", About.ACCOUNT, administration.questions),
-    Command("/重载", "", "重新加载配置", About.ACCOUNT, administration.reload),
-    Command("/登录", "", "打开管理后台", About.CONSOLE, console.log_in),
-    Command("/登出", "", "退出管理后台", About.CONSOLE, console.log_out),
-    Command(reports.NAME, "开|关", "每天早上给群主发日报", About.GROUP, reports.report),
-    Command("/任务", "", "看定时任务", About.ACCOUNT, reports.jobs),
-    Command("/流程", "[结束 编号]", "看、结束流程", About.ACCOUNT, systems.flows),
-    Command("/绑定客服群", "", "把所在的群设为客服群", About.STAFF_ROOM, staff_room.bind),
-    Command("/客服群", "", "看客服群", About.STAFF_ROOM, staff_room.show),
-    Command("/重发", "[编号|全部]", "未送达的通知", About.ACCOUNT, systems.resend),
+    Command("/帮助", "", "看这一页", CommandScope.NO_GROUP, show_help),
+    Command("/令牌", "", "看入群令牌", CommandScope.GROUP, info.token),
+    Command("/换令牌", "", "旧令牌作废", CommandScope.GROUP, info.change_token),
+    Command("/群信息", "", "看群信息", CommandScope.GROUP, info.info),
+    Command("/统计", "", "近14天数据", CommandScope.GROUP, info.statistics),
+    Command(
+        "/欢迎", "文本", "改欢迎语（关｜默认）", CommandScope.GROUP, presentation.welcome, Capability.ROOM_MESSAGES
+    ),
+    Command("/公告", "文本", "发群公告", CommandScope.GROUP, presentation.announcement, Capability.SET_ANNOUNCEMENT),
+    Command("/群名", "文本", "改群名", CommandScope.GROUP, presentation.topic, Capability.SET_TOPIC),
+    Command("/踢", "@人", "移出群", CommandScope.GROUP, members.kick, Capability.REMOVE_MEMBER),
+    Command("/警告", "@人 [理由]", "警告", CommandScope.GROUP, members.warn, Capability.ROOM_MESSAGES),
+    Command("/拉黑", "@人", "移出并拉黑", CommandScope.GROUP, members.blacklist, Capability.REMOVE_MEMBER),
+    Command("/解除拉黑", "昵称", "移出黑名单", CommandScope.GROUP, members.unblacklist),
+    Command(
+        "/屏蔽词", "[加|删 词]", "看、改屏蔽词", CommandScope.GROUP_OR_ALL, words.blocked, Capability.ROOM_MESSAGES
+    ),
+    Command("/关键词", "[加 词=回复 | 删 词]", "看、改关键词", CommandScope.GROUP_OR_ALL, keywords.keywords),
+    Command("/定时", "[加 分 时 日 月 周 文本 | 删 编号]", "看、改定时消息", CommandScope.GROUP, scheduled.timed),
+    Command("/群发", "文本 | 取消 [编号]", "发到所有群", CommandScope.ACCOUNT, scheduled.broadcast),
+    Command("/群列表", "[词]", "看所有群", CommandScope.ACCOUNT, administration.group_list),
+    Command("/认领", "[编号 [否]]", "找回编号变了的群", CommandScope.ACCOUNT, recognition.recognise),
+    Command("/管理员", "[加 @人|加 微信号 | 删 编号]", "看、改管理员", CommandScope.ADMINS, administration.admins),
+    Command("/问答", "[加 问题=答案 | 删 编号]", "看、改问答", CommandScope.ACCOUNT, administration.questions),
+    Command("/重载", "", "重新加载配置", CommandScope.ACCOUNT, administration.reload),
+    Command("/登录", "", "打开管理后台", CommandScope.CONSOLE, console.log_in),
+    Command("/登出", "", "退出管理后台", CommandScope.CONSOLE, console.log_out),
+    Command(reports.NAME, "开|关", "每天早上给群主发日报", CommandScope.GROUP, reports.report),
+    Command("/任务", "", "看定时任务", CommandScope.ACCOUNT, reports.jobs),
+    Command("/流程", "[结束 编号]", "看、结束流程", CommandScope.ACCOUNT, systems.flows),
+    Command("/绑定客服群", "", "把所在的群设为客服群", CommandScope.STAFF_ROOM, staff_room.bind),
+    Command("/客服群", "", "看客服群", CommandScope.STAFF_ROOM, staff_room.show),
+    Command("/重发", "[编号|全部]", "未送达的通知", CommandScope.ACCOUNT, systems.resend),
 )
-PRIVATE_ONLY: Final = (About.ACCOUNT, About.CONSOLE)
-ADMINS_ONLY: Final = (About.STAFF_ROOM, About.ADMINS)
+PRIVATE_ONLY: Final = (CommandScope.ACCOUNT, CommandScope.CONSOLE)
+ADMINS_ONLY: Final = (CommandScope.STAFF_ROOM, CommandScope.ADMINS)
 BY_NAME: Final = {command.name: command for command in COMMANDS}
 
 ONLINE_WITHIN: Final = 10.0  # seconds that a command waits for the account to be online
 CONFIRM: Final = "确认"
-_COMMAND: Final = re.compile(r"(\d{6,18}\s+)?[/／]([^\s@/／]+)[\s\u2005]*(.*)", re.DOTALL)
+_COMMAND: Final = re.compile(r"(?:(\d{6,18})\s*)?[/／]([^\s@/／]+)[\s\u2005]*(.*)", re.DOTALL)
 _ATS_AHEAD: Final = re.compile(r"^(?:@[^@/／]*(?<=\s))+(?=[/／])")
 _NUMBER: Final = re.compile(r"(\d{6,18})(?:\s+(.*))?$", re.DOTALL)
 _SHORT_NUMBER: Final = re.compile(r"\d{1,5}(?=\s|$)")  # not a group's, but written like one
@@ -122,7 +128,7 @@ def parse(text: str) -> tuple[Command, str] | None:
     """
     match = _COMMAND.fullmatch(_ATS_AHEAD.sub("", text.strip()))
     command = BY_NAME.get("/" + match[2]) if match else None
-    return (command, f"{match[1] or ''}{match[3]}".strip()) if command and match else None
+    return (command, f"{match[1] or ''} {match[3]}".strip()) if command and match else None
 
 
 def misspelt_command(text: str) -> Command | None:
@@ -135,20 +141,20 @@ async def run_in_group(event: GroupMessage, context: EventContext) -> bool:
     """Handle a command in a group."""
     qun = context.container.groups.by_room(event.account, event.room_id)
     parsed = parse(event.text) if event.kind is MessageKind.TEXT else None
-    if qun is None and (parsed is None or parsed[0].about is not About.STAFF_ROOM):
+    if qun is None and (parsed is None or parsed[0].scope is not CommandScope.STAFF_ROOM):
         return False
     if parsed is None:
         return qun is not None and await _reply_misspelt(event, context, qun)
     command, rest = parsed
     if context.is_old:
         return True
-    if not await _is_authorised(event, context, None if command.about in ADMINS_ONLY else qun):
+    if not await _is_authorised(event, context, None if command.scope in ADMINS_ONLY else qun):
         context.reply(text(context.container.config.texts.not_allowed, [event.contact_id]))
         return True
     number = _NUMBER.match(rest)
-    if qun and number and command.about is not About.NOTHING and int(number[1]) == qun.number:
+    if qun and number and command.scope is not CommandScope.NO_GROUP and int(number[1]) == qun.number:
         rest = number[2] or ""
-    if command.about in PRIVATE_ONLY:
+    if command.scope in PRIVATE_ONLY:
         context.reply(fill(context.container.config.texts.private_only, command=command.name))
         return True
     reported = () if event.by_name else event.mentions
@@ -186,14 +192,14 @@ async def run_in_private(event: PrivateMessage, context: EventContext) -> bool:
     command, rest = parsed
     texts = context.container.config.texts
     is_admin = context.container.accounts.is_admin(event.account, event.contact_id)
-    if not is_admin and not (command.about is About.CONSOLE and console.may_log_in(event, context)):
+    if not is_admin and not (command.scope is CommandScope.CONSOLE and console.may_log_in(event, context)):
         context.reply(texts.not_allowed)
         return True
     qun, number, rest = _group(context, command, event.account, rest)
     usage = _private_usage(command)
     if number and qun is None:
         context.reply(fill(texts.group_unknown, number=number))
-    elif qun is None and command.about is About.GROUP:
+    elif qun is None and command.scope is CommandScope.GROUP:
         context.reply(fill(texts.usage, usage=usage))
     else:
         request = CommandRequest(context.container, event.account, event.contact_id, qun, "", rest, (), usage)
@@ -207,20 +213,22 @@ async def _run(command: Command, request: CommandRequest) -> CommandReply:
     A command interrupted by a crash is handled again before the account is online, so wait for it.
     """
     # A group's keywords apply to messages in it; keywords without a group also apply to private chats.
-    needs = command.needs or (Capability.ROOM_MESSAGES if command.about is About.WORDS and request.qun else None)
+    needs = command.needs or (
+        Capability.ROOM_MESSAGES if command.scope is CommandScope.GROUP_OR_ALL and request.qun else None
+    )
     if needs and needs not in request.container.accounts.get(request.account).capabilities:
         return CommandReply(fill(request.texts.command_unsupported, command=command.name))
     await request.container.accounts.all_online(ONLINE_WITHIN, request.account)
     try:
         return await command.run(request)
     except WeChatError as error:
-        return CommandReply(fill(request.texts.wechat_refused, why=why(request.texts, error)))
+        return CommandReply(fill(request.texts.wechat_refused, why=describe_error(request.texts, error)))
 
 
 def _group(context: EventContext, command: Command, account: str, rest: str) -> tuple[Qun | None, str, str]:
     """Split a leading group number from the arguments; return the group, the number and the rest."""
-    match = _NUMBER.match(rest) if command.about in (About.GROUP, About.WORDS) else None
-    short = _SHORT_NUMBER.match(rest) if command.about is About.GROUP else None
+    match = _NUMBER.match(rest) if command.scope in (CommandScope.GROUP, CommandScope.GROUP_OR_ALL) else None
+    short = _SHORT_NUMBER.match(rest) if command.scope is CommandScope.GROUP else None
     if match is None and short is not None:
         return None, short[0], ""
     if match is None:
@@ -230,7 +238,7 @@ def _group(context: EventContext, command: Command, account: str, rest: str) -> 
 
 
 def _private_usage(command: Command) -> str:
-    number = {About.GROUP: " 群编号", About.WORDS: " [群编号]"}.get(command.about, "")
+    number = {CommandScope.GROUP: " 群编号", CommandScope.GROUP_OR_ALL: " [群编号]"}.get(command.scope, "")
     return f"{command.name}{number} {command.arguments}".strip()
 
 

@@ -51,14 +51,14 @@ class EventContext:
         full = text(body, mentions) if isinstance(body, str) else body
         self.write(lambda s: self.container.messages.say(s, self.event.account, to, full, priority=priority))
 
-    def follow(self, decision: Decision) -> None:
+    def execute(self, decision: Decision) -> None:
         """Execute a decision of a service."""
-        if decision.words:
-            self.reply(choices(decision.words, decision.choices))
+        if decision.reply:
+            self.reply(choices(decision.reply, decision.choices))
         if decision.write:
             self.write(decision.write)
-        if decision.then:
-            self.after(decision.then)
+        if decision.after:
+            self.after(decision.after)
 
     async def end(self, handler: str) -> None:
         """Commit all effects together with the end of the event."""

@@ -15,5 +15,5 @@ async def handle(event: PrivateMessage, context: EventContext) -> bool:
     decision = await context.container.flows.handle(event.account, event.contact_id, words)
     if decision is None:
         return False
-    context.follow(decision)
+    context.execute(decision)
     return True

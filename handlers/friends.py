@@ -20,7 +20,7 @@ async def accept_request(event: FriendRequested, context: EventContext) -> bool:
     context.container.request_texts.remember(event.account, event.contact_id, event.hello)
     if token is not None:
         decision = await token_joins.token_in_request(event.account, event.contact_id, event.name, token)
-        words, is_invited = decision.words, decision.opens
+        words, is_invited = decision.reply, decision.may_accept
         if decision.write:
             context.write(decision.write)
     if is_invited or context.container.acceptance_policy.allows(event.hello):

@@ -29,11 +29,11 @@ async def joined(event: MemberJoined, context: EventContext) -> bool:
         await _refresh_room(event, context)
         return True
     if not container.groups.is_active(event.account, event.room_id):
-        return True  # being made: whoever it is made with is taken in by that
+        return True  # it is being created, which records its first members
     if not event.contact_ids or not _are_known(event, context):
         await _refresh_room(event, context)
     for contact_id in event.contact_ids:
-        # they have left already, or WeChat's list does not show them yet
+        # either they have left already, or WeChat's list does not show them yet
         if contact_id not in _members(event, context) and not await _appears(event, context, contact_id):
             break
     members = _members(event, context)
@@ -61,14 +61,16 @@ async def left(event: MemberLeft, context: EventContext) -> bool:
 
 
 async def topic_changed(event: TopicChanged, context: EventContext) -> bool:
-    """Keep a new name that the owner or an admin has given the group; the drift check sets back others."""
+    """Accept a new name if the owner or an admin has given it; otherwise the drift check restores the old one."""
     container = context.container
     qun = container.groups.by_room(event.account, event.room_id)
     if qun is None:
         return False
     room = context.wechat.directory.rooms.get(event.room_id)
     if room is not None and same_name(room.topic, event.topic):  # otherwise it has been renamed again since
-        context.write(lambda s: container.presentation.keep_topic(s, qun, event.room_id, event.topic, event.changer_id))
+        context.write(
+            lambda s: container.presentation.accept_topic(s, qun, event.room_id, event.topic, event.changer_id)
+        )
     return True
 
 

@@ -12,7 +12,7 @@ async def moderate(event: GroupMessage, context: EventContext) -> bool:
     qun = container.groups.by_room(event.account, event.room_id)
     if qun is None:
         return False
-    container.daily_stats.message(qun.number)
+    container.daily_stats.count_message(qun.number)
     if context.is_old:
         return False
     offence = container.moderator.offence(event, qun)

@@ -8,7 +8,7 @@ from config.customer_service import ReplyPart
 from handlers.context import EventContext
 from services.messaging.budgets import Budget, Verdict
 from services.messaging.messages import Body, choices, file, link, text
-from services.support.manners import courtesy_in
+from services.support.courtesies import courtesy_in
 from services.text import without_mention, without_quote
 from wechat.entities import Link
 from wechat.events import GroupMessage, Message, MessageKind, PrivateMessage
@@ -75,7 +75,7 @@ async def answer_question(event: PrivateMessage | GroupMessage, context: EventCo
     decision = await context.container.questions.unlisted(person, words)
     if decision is not None:
         offered = decision.choices and not mentions
-        context.reply(choices(decision.words, decision.choices) if offered else decision.words, mentions=mentions)
+        context.reply(choices(decision.reply, decision.choices) if offered else decision.reply, mentions=mentions)
         if decision.write:
             context.write(decision.write)
         return True
@@ -94,7 +94,7 @@ def _not_understood(event: PrivateMessage | GroupMessage, context: EventContext)
         return True
     # customers with a ticket get no fallback
     if context.container.tickets.of(event.account, event.contact_id) is None:
-        context.follow(
+        context.execute(
             context.container.fallbacks.reply(event.account, event.contact_id, text_to_assistant(event, context))
         )
     return True
@@ -105,7 +105,7 @@ async def acknowledge(event: PrivateMessage, context: EventContext) -> bool:
     if event.kind not in TALK or context.is_old or context.container.tickets.of(event.account, event.contact_id):
         return False
     hint = context.container.config.texts.voice_unread if event.kind is MessageKind.AUDIO else ""
-    context.follow(context.container.fallbacks.reply(event.account, event.contact_id, "", hint=hint))
+    context.execute(context.container.fallbacks.reply(event.account, event.contact_id, "", hint=hint))
     return True
 
 

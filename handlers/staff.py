@@ -51,7 +51,7 @@ async def execute_command(event: GroupMessage, context: EventContext) -> bool:
 def _execute(line: StaffCommand, ticket: Ticket, event: GroupMessage, context: EventContext) -> None:
     ticket_actions, texts = context.container.ticket_actions, context.container.config.texts
     room, author = event.room_id, event.contact_id
-    if line.verb is StaffVerb.CALL:
+    if line.verb is StaffVerb.ADDRESS:
         context.write(lambda s: ticket_actions.address(s, ticket, author, room))
     elif line.verb is StaffVerb.CLOSE:
         words = fill(texts.ticket_closed, number=ticket.id, name=ticket.name)
@@ -63,8 +63,8 @@ def _execute(line: StaffCommand, ticket: Ticket, event: GroupMessage, context: E
         context.write(lambda s: ticket_actions.show_history(s, ticket, room))
     elif line.verb is StaffVerb.MALFORMED:
         context.reply(ticket_actions.malformed(line.number, line.words))
-    elif line.verb is StaffVerb.PASS:
-        _transfer(line, ticket, event, context)
+    elif line.verb is StaffVerb.ASSIGN:
+        _assign(line, ticket, event, context)
     elif line.verb is StaffVerb.CANNED:
         _send_canned_reply(line, ticket, event, context)
     else:
@@ -108,7 +108,7 @@ def _send_canned_reply(line: StaffCommand, ticket: Ticket, event: GroupMessage, 
     _answer(ticket, event, context, text(words))
 
 
-def _transfer(line: StaffCommand, ticket: Ticket, event: GroupMessage, context: EventContext) -> None:
+def _assign(line: StaffCommand, ticket: Ticket, event: GroupMessage, context: EventContext) -> None:
     """Assign the ticket to the colleague who is mentioned or named, who must be in the room."""
     me, directory = context.wechat.self_id, context.wechat.directory
     room = directory.rooms.get(event.room_id)

@@ -10,13 +10,13 @@ from config.texts import fill
 from errors import WeChatError
 from handlers.context import EventContext
 from handlers.replies import text_to_assistant
-from handlers.voice import MARK
+from handlers.voice import VOICE_PREFIX
 from models.durable import Priority
 from models.support import Ticket, TicketState
 from services.groups.join_tokens import find_token
 from services.messaging.budgets import Budget, Verdict
 from services.messaging.conversations import in_full
-from services.support.marks import is_bare_digit, mark_in
+from services.support.ratings import is_bare_digit, rating_in
 from services.support.ticket_relay import CustomerMessage
 from wechat.events import GroupMessage, MessageKind, PrivateMessage
 
@@ -31,7 +31,7 @@ async def record(event: PrivateMessage, context: EventContext) -> bool:
     if not event.is_official and not container.accounts.is_own(event.contact_id):
         emit_received(replace(event, kind=MessageKind.AUDIO) if context.voice else event, context)
     if context.voice and event.kind is MessageKind.TEXT:
-        event = replace(event, text=f"{MARK} {event.text}")
+        event = replace(event, text=f"{VOICE_PREFIX} {event.text}")
     ticket = container.tickets.of(event.account, event.contact_id)
     if ticket is None or event.kind in NOT_SHOWN:
         context.write(partial(container.conversations.record_incoming, message=event, stored_file=context.voice))
@@ -165,13 +165,16 @@ async def rate(event: PrivateMessage, context: EventContext) -> bool:
     """
     container = context.container
     words = text_to_assistant(event, context)
-    mark = mark_in(words) if event.kind is MessageKind.TEXT else None
-    asked = container.tickets.mark_asked(event.account, event.contact_id)
-    if mark is None or asked is None:
+    rating = rating_in(words) if event.kind is MessageKind.TEXT else None
+    asked = container.tickets.rating_request(event.account, event.contact_id)
+    if rating is None or asked is None:
         return False
     person = (event.account, event.contact_id, event.contact_id)
-    menu = container.question_menus.offered_at(person) if is_bare_digit(words) else 0.0
-    if max(menu, await container.flows.asked_at(event.account, event.contact_id)) > asked.at:
+    menu = container.question_menus.offered_at(person)
+    newer_menu = menu if is_bare_digit(words) else 0.0
+    if max(newer_menu, await container.flows.asked_at(event.account, event.contact_id)) > asked.at:
         return False
-    context.write(lambda s: container.ticket_actions.rate(s, event.account, event.contact_id, asked, mark))
+    context.write(lambda s: container.ticket_actions.rate(s, event.account, event.contact_id, asked, rating))
+    if 0 < menu <= asked.at:  # a repeated rating is no choice from a menu that was offered before the ticket's end
+        context.write(lambda s: container.question_menus.close(s, person))
     return True

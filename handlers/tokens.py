@@ -12,5 +12,5 @@ async def join_by_token(event: PrivateMessage, context: EventContext) -> bool:
     token = find_token(event.text) if event.kind is MessageKind.TEXT else None
     if token is None or not event.is_friend or context.is_old:
         return False
-    context.follow(await context.container.token_joins.token_sent(event.account, event.contact_id, token))
+    context.execute(await context.container.token_joins.token_sent(event.account, event.contact_id, token))
     return True

@@ -7,7 +7,7 @@ from dataclasses import replace
 from handlers.context import EventContext
 from wechat.events import Event, MessageKind, PrivateMessage
 
-MARK = "🎤"  # before the words of a voice message, wherever they are shown
+VOICE_PREFIX = "🎤"  # of a transcript that is shown to people
 
 
 async def read(event: Event, context: EventContext) -> Event:

@@ -1,4 +1,4 @@
-"""Runs the jobs on APScheduler and makes up missed runs once."""
+"""Runs the jobs on APScheduler. Runs that were missed while the bot was down are replaced by one run at the start."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from services.upkeep.reload import Prepared
 from services.work.ownership import GLOBAL
 
 log = logging.getLogger(__name__)
-ONLINE_TIMEOUT: Final = 60.0  # seconds to wait for the accounts before making up missed runs
+ONLINE_TIMEOUT: Final = 60.0  # seconds to wait for the accounts before running missed jobs
 CHECK_INTERVAL: Final = 20.0  # seconds between checks whether the clock was set back
-MOVING: Final = 120.0  # seconds for which an account may have had no holder when a job was due
-SETTLED: Final = 15.0  # seconds after which accounts that were taken together are all there
+MAX_SECONDS_WITHOUT_HOLDER: Final = 120.0  # of an account; a job that was due in this time may have missed it
+SETTLE_SECONDS: Final = 15.0  # within which accounts that are taken together are all loaded
 
 
 def _times(jobs: Sequence[ScheduledJob], config: Config) -> dict[str, BaseTrigger]:
@@ -81,16 +81,16 @@ class Jobs:
         self._after_taking: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Start the scheduler and make up missed runs."""
-        book = self._container.job_log
-        await book.load()
-        book.names, book.next_at = list(self._triggers), self._next_at
+        """Start the scheduler, and run the missed jobs."""
+        job_log = self._container.job_log
+        await job_log.load()
+        job_log.names, job_log.next_at = list(self._triggers), self._next_at
         missed = {name: due for name in self._triggers if (due := self._missed(name)) is not None}
         for name in self._triggers:
-            await book.begin(name)
+            await job_log.begin(name)
             self._plan(name)
         self._scheduler.start()
-        self._tasks = [asyncio.create_task(self._make_up(missed)), asyncio.create_task(self._follow_clock())]
+        self._tasks = [asyncio.create_task(self._run_late_jobs(missed)), asyncio.create_task(self._follow_clock())]
 
     def _plan(self, name: str) -> None:
         self._scheduler.add_job(
@@ -143,36 +143,36 @@ class Jobs:
             self._after_taking = asyncio.create_task(self._run_missed_jobs())
 
     async def _run_missed_jobs(self) -> None:
-        await asyncio.sleep(SETTLED)
+        await asyncio.sleep(SETTLE_SECONDS)
         async for attempt in stamina.retry_context(on=is_away, attempts=None, timeout=None, wait_max=CHECK_INTERVAL):
             with attempt:
                 await self._container.job_log.load()  # runs of other processes
         for name in list(self._triggers):
             job = self._known[name]
-            if job.made_up and (self._missed(name) is not None if job.once else self._was_due_lately(name)):
+            if job.catch_up and (self._missed(name) is not None if job.one_process else self._was_due_lately(name)):
                 await self.run(name)
 
     def _was_due_lately(self, name: str) -> bool:
-        due = self._next_after(name, self._container.clock() - MOVING)
+        due = self._next_after(name, self._container.clock() - MAX_SECONDS_WITHOUT_HOLDER)
         return due is not None and due <= self._container.clock()
 
     async def wait_for_missed_runs(self) -> None:
-        """Wait until the missed runs are made up."""
+        """Wait until the missed jobs have run."""
         await asyncio.gather(*self._tasks[:1])
 
     async def run(self, name: str, due: float | None = None) -> None:
         """Run a job now and record the result. `due`: when it should have run, if that was missed."""
         job = self._known[name]
-        if job.once and not self._container.ownership.holds(GLOBAL):
+        if job.one_process and not self._container.ownership.holds(GLOBAL):
             return
         started = time.perf_counter()
         async with self._running[name]:
             at = self._container.clock()
             try:
-                if due is None or job.make_up is None:
+                if due is None or job.run_late is None:
                     running = job.run(self._container)
                 else:
-                    running = job.make_up(self._container, due)
+                    running = job.run_late(self._container, due)
                 result, ok = await running, True
             except Exception as error:
                 log.exception("job %s failed", name)
@@ -183,10 +183,10 @@ class Jobs:
         level = logging.INFO if result or not ok else logging.DEBUG
         log.log(level, "job %s: %s %s, %.0f ms", name, "done" if ok else "failed", words, elapsed)
 
-    async def _make_up(self, missed: Mapping[str, float]) -> None:
-        """Run the jobs that were missed; by name, when they were last due."""
-        if self._container.cluster is not None and missed:  # its accounts come one after the other
-            await asyncio.sleep(SETTLED + self._container.config.cluster.lease_seconds)
+    async def _run_late_jobs(self, missed: Mapping[str, float]) -> None:
+        """Run the jobs that were missed while the bot was down. `missed`: by name, when they were last due."""
+        if self._container.cluster is not None and missed:  # accounts are taken one after the other
+            await asyncio.sleep(SETTLE_SECONDS + self._container.config.cluster.lease_seconds)
         # group data is reliable once the accounts have read it again
         await self._container.accounts.all_online(ONLINE_TIMEOUT)
         for name, due in missed.items():
@@ -209,13 +209,13 @@ class Jobs:
     def _missed(self, name: str) -> float | None:
         """Return the last time at which a job was due while the bot was down; None if there is none."""
         last = self._container.job_log.last.get(name)
-        if last is None or not self._known[name].made_up:
+        if last is None or not self._known[name].catch_up:
             return None
         now = self._container.clock()
         due = self._next_after(name, last.at)
         if due is None or due > now:
             return None
-        if self._known[name].make_up is not None:
+        if self._known[name].run_late is not None:
             while (following := self._next_after(name, due + 1)) is not None and following <= now:
                 due = following
         return due

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
-MIN_BACKLOG: Final = 8  # unfinished events; with fewer, every write is committed at once
-PER_EVENT: Final = 0.001  # seconds for each unfinished event, which takes several times as long
-LONGEST: Final = 0.1  # seconds
+MIN_BACKLOG: Final = 8  # unfinished events; with fewer, writes are committed without delay
+PER_EVENT: Final = 0.001  # seconds of delay per unfinished event; handling it takes several times as long
+MAX_DELAY: Final = 0.1  # seconds
 
 
 class CommitDelay:
@@ -24,4 +24,4 @@ class CommitDelay:
 
     def seconds(self) -> float:
         """Return the delay of a commit that could begin now."""
-        return min(LONGEST, self._backlog * PER_EVENT) if self._backlog >= MIN_BACKLOG else 0.0
+        return min(MAX_DELAY, self._backlog * PER_EVENT) if self._backlog >= MIN_BACKLOG else 0.0

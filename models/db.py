@@ -218,7 +218,7 @@ class Store:
         is_running = True
         while is_running:
             batch, is_running = self._next_batch()
-            if batch or self._commits.are_unsure:
+            if batch or self._commits.has_lost_commit:
                 with self.seconds.labels(COMMIT).time():
                     outcomes = self._commit(batch)
                 self._deliver(outcomes)
@@ -236,7 +236,7 @@ class Store:
         batch: list[WriteJob] = []
         while len(batch) < MAX_PER_COMMIT:
             try:
-                job = self._jobs.get(not batch, RECHECK_INTERVAL if self._commits.are_unsure else None)
+                job = self._jobs.get(not batch, RECHECK_INTERVAL if self._commits.has_lost_commit else None)
             except queue.Empty:
                 break
             if job is None:

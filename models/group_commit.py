@@ -23,8 +23,8 @@ ATTEMPTS: Final = 3
 DEADLOCK: Final = "40P01"  # PostgreSQL's SQLSTATE; the other party is another process, such as tools.privacy
 # Available since PostgreSQL 10; see "Deprecated Transaction ID" in
 # https://www.postgresql.org/docs/current/functions-info.html
-MARK: Final = text("SELECT txid_current()")
-STATUS: Final = text("SELECT txid_status(:mark)")
+TRANSACTION_ID: Final = text("SELECT txid_current()")
+STATUS: Final = text("SELECT txid_status(:transaction_id)")
 END: Final = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_xid::text = :xid")
 
 
@@ -44,10 +44,10 @@ class CommitOutcome(NamedTuple):
     then: Sequence[AfterCommit]
 
 
-class _Unsure(NamedTuple):
+class _LostCommit(NamedTuple):
     """A commit whose result was lost with the connection; PostgreSQL is asked whether it was executed."""
 
-    mark: int
+    transaction_id: int
     outcomes: list[CommitOutcome]
     error: DBAPIError
 
@@ -58,17 +58,17 @@ class GroupCommit:
     def __init__(self, engine: Engine, guard: TransactionGuard | None = None) -> None:
         self._engine = engine
         self.guard = guard
-        self._unsure: _Unsure | None = None
+        self._lost_commit: _LostCommit | None = None
 
     @property
-    def are_unsure(self) -> bool:
+    def has_lost_commit(self) -> bool:
         """Whether there is a commit whose result is not known yet."""
-        return self._unsure is not None
+        return self._lost_commit is not None
 
     def commit(self, batch: list[WriteJob]) -> list[CommitOutcome]:
         """Execute the jobs and return their outcomes.
 
-        The outcomes of an unsure commit are returned by a later call, before those of its own batch.
+        The outcomes of an lost commit are returned by a later call, before those of its own batch.
         """
         try:
             connection = self._engine.connect()
@@ -79,14 +79,14 @@ class GroupCommit:
                 before = self._find_out(connection)
             except DBAPIError as error:  # the connection was lost again
                 return failed(batch, error)
-            if self._unsure is not None:  # executed again, and its result was lost again
-                return before + failed(batch, self._unsure.error)
+            if self._lost_commit is not None:  # executed again, and its result was lost again
+                return before + failed(batch, self._lost_commit.error)
             return before + self._together(connection, batch)
 
     def give_up(self) -> list[CommitOutcome]:
-        """Fail the jobs of an unsure commit without asking the database again."""
-        unsure, self._unsure = self._unsure, None
-        return failed([outcome.job for outcome in unsure.outcomes], unsure.error) if unsure else []
+        """Fail the jobs of an lost commit without asking the database again."""
+        lost, self._lost_commit = self._lost_commit, None
+        return failed([outcome.job for outcome in lost.outcomes], lost.error) if lost else []
 
     def _together(self, connection: Connection, batch: Sequence[WriteJob]) -> list[CommitOutcome]:
         """Execute the jobs in one transaction; if one fails, execute each in its own."""
@@ -109,8 +109,8 @@ class GroupCommit:
             except DBAPIError as error:  # each job would wait as long again
                 return outcomes + failed(batch[number:], error)
             outcomes += self._commit_alone(connection, job)
-            if self._unsure is not None:  # later jobs must not overtake it
-                return outcomes + failed(batch[number + 1 :], self._unsure.error)
+            if self._lost_commit is not None:  # later jobs must not overtake it
+                return outcomes + failed(batch[number + 1 :], self._lost_commit.error)
         return outcomes
 
     def _commit_alone(self, connection: Connection, job: WriteJob) -> list[CommitOutcome]:
@@ -126,34 +126,34 @@ class GroupCommit:
     def _transact(self, connection: Connection, jobs: Sequence[WriteJob]) -> list[CommitOutcome]:
         """Execute the jobs in one transaction. Return no outcomes if the connection was lost during the commit."""
         outcomes: list[CommitOutcome] = []
-        mark = None
+        transaction_id = None
         try:
             with connection.begin():
                 if self.guard is not None:
                     self.guard.begin(connection)
                 outcomes, accounts = _run(connection, jobs, self.guard)
                 if self.guard is not None:
-                    mark = self.guard.end(connection, accounts)
+                    transaction_id = self.guard.end(connection, accounts)
                 elif connection.dialect.name == "postgresql":
-                    mark = connection.execute(MARK).scalar_one()
+                    transaction_id = connection.execute(TRANSACTION_ID).scalar_one()
         except DBAPIError as error:
-            if mark is None or not error.connection_invalidated:
+            if transaction_id is None or not error.connection_invalidated:
                 raise
             log.warning("the connection was lost during a commit; its outcome will be looked up")
-            self._unsure = _Unsure(mark, outcomes, error)
+            self._lost_commit = _LostCommit(transaction_id, outcomes, error)
             return []
         return outcomes
 
     def _find_out(self, connection: Connection) -> list[CommitOutcome]:
-        """Return the outcomes of the unsure commit; execute it again if it was not committed."""
-        if self._unsure is None:
+        """Return the outcomes of the lost commit; execute it again if it was not committed."""
+        if self._lost_commit is None:
             return []
-        done = _was_done(connection, self._unsure.mark)
-        unsure, self._unsure = self._unsure, None
-        return unsure.outcomes if done else self._together(connection, [outcome.job for outcome in unsure.outcomes])
+        done = _was_done(connection, self._lost_commit.transaction_id)
+        lost, self._lost_commit = self._lost_commit, None
+        return lost.outcomes if done else self._together(connection, [outcome.job for outcome in lost.outcomes])
 
 
-def _was_done(connection: Connection, mark: int) -> bool:
+def _was_done(connection: Connection, transaction_id: int) -> bool:
     """Tell whether a transaction was committed.
 
     If it is still in progress, its backend is terminated: PostgreSQL may take long to notice that the client has
@@ -162,10 +162,10 @@ def _was_done(connection: Connection, mark: int) -> bool:
     while True:
         try:
             with connection.begin():
-                status = connection.execute(STATUS, {"mark": mark}).scalar()
+                status = connection.execute(STATUS, {"transaction_id": transaction_id}).scalar()
                 if status != "in progress":
                     return bool(status == "committed")
-                connection.execute(END, {"xid": str(mark % 2**32)})
+                connection.execute(END, {"xid": str(transaction_id % 2**32)})
         except DataError:  # "in the future": the server was restored to a time before it
             return False
         time.sleep(0.05)  # PostgreSQL has no notification for the end of a backend

@@ -23,7 +23,7 @@ Frame.__repr__ = object.__repr__  # type: ignore[method-assign]
 
 # Writes per batch. If all waited for the end of the iteration, the gateway would be idle until then: 5300 reads took 20
 # % longer.
-MAX: Final = 16
+MAX_WRITES: Final = 16
 LARGEST_MESSAGE: Final = 8 * 1024 * 1024  # bytes; only small files come in a message, others by uuid or URL
 
 
@@ -43,7 +43,7 @@ class BatchedTransport:
         if not self._written:
             self._loop.call_soon(self._send)
         self._written.append(data)
-        if len(self._written) >= MAX:
+        if len(self._written) >= MAX_WRITES:
             self._send()
 
     def close(self) -> None:

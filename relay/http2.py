@@ -85,11 +85,11 @@ class Http2Connection(asyncio.Protocol):
             receiver.on_reset(None)
 
     def pause_writing(self) -> None:
-        """The transport's buffer is full."""
+        """Stop writing: the transport's buffer is full."""
         self.writer.is_paused = True
 
     def resume_writing(self) -> None:
-        """The transport takes more."""
+        """Continue writing: the transport's buffer has space again."""
         self.writer.is_paused = False
         self._pump_all()
 

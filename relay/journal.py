@@ -84,8 +84,8 @@ class Journal:
         self.tls_seen = ""  # the endpoint at which the gateway has spoken TLS
         self.held = ""  # the endpoint whose event stream this relay has held, if the gateway has not ended it
         self.answers = AnswerIndex()
-        self.is_failing = False  # the last write was not taken
-        self._taken_before: deque[tuple[float, int]] = deque()  # `taken` at earlier times (monotonic)
+        self.is_failing = False  # the last write failed
+        self._taken_before: deque[tuple[float, int]] = deque()  # earlier values of `taken` (monotonic time)
 
     @property
     def unread(self) -> int:

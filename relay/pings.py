@@ -28,7 +28,7 @@ class Pings:
         self._timer = self._loop.call_later(interval, self._check, interval)
 
     def stop(self) -> None:
-        """The connection is lost."""
+        """Stop after the connection was lost."""
         if self._timer is not None:
             self._timer.cancel()
         for echo in self._echoes:

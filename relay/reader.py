@@ -17,7 +17,7 @@ _FORM: Final = frames.END_HEADERS | frames.PADDED | frames.HAS_PRIORITY
 
 
 class FrameReader:
-    """The frames of one connection. `preface`: what the peer has to begin with."""
+    """Reads the frames of one connection. `preface`: the bytes with which the peer must begin."""
 
     def __init__(self, preface: bytes) -> None:
         self._preface = preface

@@ -46,7 +46,7 @@ class Relay:
 
     @property
     def fence(self) -> Fence:
-        """The credentials of clients."""
+        """The epochs of the clients, and who holds the event stream."""
         return self.service.fence
 
     async def start(self) -> None:

@@ -188,7 +188,7 @@ class RelayService:
     # ---- other calls ----
 
     def _is_read(self, path: str) -> bool:
-        """Whether it matters now what a call requests."""
+        """Whether the request of such a call must be read, not only forwarded."""
         return (len(self._journal.answers) > 0 and path in KEPT_CALLS) or (
             self._delivered.is_tracking and path in PAYLOAD_CALLS
         )

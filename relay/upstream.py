@@ -72,7 +72,7 @@ class Upstream:
         self._why = ""
         self._scheme = b"http"
         self._forwarded: dict[Headers, Headers] = {}
-        self.connection: Http2Connection | None = None  # while the gateway is there
+        self.connection: Http2Connection | None = None  # while connected
 
     def headers(self, path: str, more: Iterable[Field] = OWN_HEADERS) -> Headers:
         """Return the headers of a call to the gateway."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-KEPT: Final = 2000
+MAX_KEPT: Final = 2000
 
 
 class ChangeKind(StrEnum):
@@ -38,7 +38,7 @@ class ChangeFeed:
         self._forward = forward
         self._epoch = secrets.token_hex(4)  # numbers of an earlier process mean nothing
         self._last = 0
-        self._changes: deque[Change] = deque(maxlen=KEPT)
+        self._changes: deque[Change] = deque(maxlen=MAX_KEPT)
         self._news = asyncio.Event()
 
     def publish(self, kind: ChangeKind, **facts: Any) -> None:

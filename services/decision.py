@@ -10,13 +10,13 @@ from sqlmodel import Session
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The reaction to a join token: the reply, what to write in the transaction, and what to do afterwards.
+    """The reply to an event, what to write in its transaction, and what to do after the commit.
 
-    `opens`: whether a friend request with the token may be accepted.
+    `may_accept`: whether a friend request with the token may be accepted.
     """
 
-    words: str = ""
+    reply: str = ""
     write: Callable[[Session], object] | None = None
-    then: Callable[[], None] | None = None
-    opens: bool = False
-    choices: tuple[str, ...] = ()  # lines of `words` that are buttons where the channel supports them
+    after: Callable[[], None] | None = None
+    may_accept: bool = False
+    choices: tuple[str, ...] = ()  # lines of `reply` that are buttons where the channel supports them

@@ -14,20 +14,20 @@ from models.row_id import MAX_ROW_ID
 Row = TypeVar("Row")
 Shown = TypeVar("Shown")
 MAX_LIMIT: Final = 200
-USUAL_LIMIT: Final = 50
+DEFAULT_LIMIT: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
     """The page size, and the id below which to start (None: at the newest)."""
 
-    limit: int = USUAL_LIMIT
+    limit: int = DEFAULT_LIMIT
     before: int | None = None
 
     @classmethod
     def parse(cls, limit: str | None, after: str | None) -> PageRequest:
         """Parse `?limit=` and `?after=`; raise InvalidParameter."""
-        size = USUAL_LIMIT if limit is None else _parse_number("limit", limit)
+        size = DEFAULT_LIMIT if limit is None else _parse_number("limit", limit)
         if not 1 <= size <= MAX_LIMIT:
             raise InvalidParameter("limit")
         return cls(size, None if after is None else _parse_number("after", after))

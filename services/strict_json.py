@@ -1,4 +1,4 @@
-"""JSON as the standard has it, without the extensions of Python's parser."""
+"""Standard JSON, without the extensions that Python's parser accepts."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import bot
+from config.language import in_language
 from tests.bot_config import write
 from tests.bot_process import ROOT
 from tests.command_line import RunBot, run_bot
@@ -82,17 +83,16 @@ def test_invalid_database_is_named(run_bot: RunBot, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("section", ["api", "sandbox"])
-def test_address_in_use_is_named_with_its_section(run_bot: RunBot, tmp_path: Path, section: str) -> None:
+def test_address_in_use_is_named_with_its_key(run_bot: RunBot, tmp_path: Path, section: str) -> None:
     changes: dict[str, Any] = {"assistants": [{"account": "weimi1001"}], "systems": {}, "flows": []}
     ports = {"api": free_port(), "sandbox": free_port()}
     changes |= {name: {"port": port} for name, port in ports.items()}
     with create_server(("127.0.0.1", ports[section])):
         status, said = refused(run_bot, write(tmp_path, **changes))
-    line = said.splitlines()[-1].lower()
-    address = f"('127.0.0.1', {ports[section]})"
-    told = f"cannot start: {section}: error while attempting to bind on address {address}: address already in use"
-    assert (status, line) == (1, told)
+    told = f"cannot start: {section}.port: another program uses 127.0.0.1:{ports[section]}"
+    assert (status, said.splitlines()[-1]) == (1, told)
     assert "online" not in said, "nobody is logged in to WeChat before"
+    assert in_language(told, "zh") == f"启动不了：{section}.port: 127.0.0.1:{ports[section]} 已被别的程序占用"
 
 
 async def test_second_process_on_one_database_does_not_start(tmp_path: Path) -> None:
@@ -160,6 +160,23 @@ async def test_warnings_are_printed_at_the_start(tmp_path: Path, language: str, 
     finally:
         running.kill()
         await running.wait()
+
+
+async def test_start_with_the_sandbox_tells_who_is_admin(tmp_path: Path) -> None:
+    more: dict[str, Any] = {"systems": {}, "flows": [], "api": {"port": free_port()}, "sandbox": {"port": free_port()}}
+    running, said = await _starts(write(tmp_path, language="zh", assistants=[{"account": "weimi1001"}], **more))
+    lines: list[str] = []
+    try:
+        while not lines or not lines[-1].startswith("管理后台（"):
+            lines.append((await asyncio.wait_for(said.readline(), SECONDS)).decode())
+            assert lines[-1], "it has not ended"
+    finally:
+        running.kill()
+        await running.wait()
+    assert lines[0].startswith("wxbot 已启动，用的是沙箱微信")
+    assert [line for line in lines if line.startswith(("沙箱里店长已是管理员", "还没有管理员"))] == lines[-2:-1]
+    assert lines[-2].startswith("沙箱里店长已是管理员")
+    assert not [line for line in lines if "流程要调用的业务系统" in line], "there are none"
 
 
 def test_database_of_another_program_is_not_touched(run_bot: RunBot, tmp_path: Path) -> None:

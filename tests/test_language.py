@@ -21,7 +21,16 @@ from wechat.problems import WORDS as PROBLEMS
 from wechat.problems import Problem, Reason
 
 ROOT = Path(__file__).parent.parent
-RAISED = {"ValueError", "_BadValue", "wrong", "error_at", "FlowMistake", "BadVariable", "ConfigError", "config.error"}
+RAISED = {
+    "ValueError",
+    "_BadValue",
+    "key_error",
+    "error_at",
+    "InvalidFlow",
+    "BadVariable",
+    "ConfigError",
+    "config.error",
+}
 UNTRANSLATED = re.compile(r"\b(is|are|has|expected|required|allowed|unknown|must|no|only|cannot|not|the|of)\b")
 
 

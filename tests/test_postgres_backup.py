@@ -17,7 +17,7 @@ from models.db import Store
 from models.durable import InboxEvent
 from tests.databases import postgres
 from tools import postgres_backup
-from tools.backup import keep_newest, place
+from tools.backup import backup_file, keep_newest
 from tools.backup_error import BackupError
 
 __all__ = ["postgres"]
@@ -127,8 +127,8 @@ def test_old_backups_in_a_folder_are_deleted(tmp_path: Path) -> None:
         "wxbot-20260104-041000.db",
         "wxbot-20260105-041000.db",
     ]
-    assert place(tmp_path, "postgresql://h/d").suffix == ".pgdump"
-    assert place(tmp_path / "x", "sqlite:///a.db") == tmp_path / "x"
+    assert backup_file(tmp_path, "postgresql://h/d").suffix == ".pgdump"
+    assert backup_file(tmp_path / "x", "sqlite:///a.db") == tmp_path / "x"
 
 
 async def test_command_writes_into_a_folder(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def write_copy(config: Config, file: Path) -> None:
         postgres_backup.make(config.database, file)
 
 
-def put_back(config: Config, file: Path) -> None:
+def restore_copy(config: Config, file: Path) -> None:
     """Restore the configured database from a file."""
     if config.database_file:
         restore(config.database_file, file)
@@ -104,7 +104,7 @@ def put_back(config: Config, file: Path) -> None:
         postgres_backup.restore(config.database, file)
 
 
-def place(target: Path, database: str) -> Path:
+def backup_file(target: Path, database: str) -> Path:
     """Return the backup file; in a directory it is named by the time."""
     if not target.is_dir():
         return target
@@ -113,7 +113,7 @@ def place(target: Path, database: str) -> Path:
 
 
 def keep_newest(folder: Path, number: int) -> None:
-    """Delete all but the newest backups named by `place`."""
+    """Delete all but the newest backups named by `backup_file`."""
     made = sorted(one for one in folder.iterdir() if NAMED.fullmatch(one.name))
     for old in made[: max(0, len(made) - number)]:
         old.unlink()
@@ -140,11 +140,11 @@ def main() -> int:
     arguments = _arguments()
     try:
         config = load(arguments.config)
-        file = place(arguments.file, config.database) if arguments.action == "make" else arguments.file
+        file = backup_file(arguments.file, config.database) if arguments.action == "make" else arguments.file
         if arguments.action == "make":
             write_copy(config, file)
         else:
-            put_back(config, file)
+            restore_copy(config, file)
         if arguments.keep is not None:
             keep_newest(arguments.file, arguments.keep)
     except (BackupError, ConfigError, sqlite3.Error, OSError) as error:

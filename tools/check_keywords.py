@@ -15,7 +15,7 @@ from config import ConfigError, load, read_yaml, resolve_paths
 from config.customer_service import KeywordRule, ReplyPart
 from services.support.matching import RuleSet
 from services.text import normal
-from tools.near_questions import report
+from tools.similar_questions import report
 
 
 class NoRules(Exception):
@@ -92,7 +92,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _near(arguments: list[str]) -> bool:
-    """Print from which similarity on questions are offered; return whether the files of the config are invalid."""
+    """Print the similarity from which questions are offered; return whether the files of the config are invalid."""
     try:
         if not isinstance(read_yaml(arguments[0]), dict):
             return False

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-READINGS: Final = 2  # that must agree before a person counts as having left
-OWN_READINGS: Final = 3  # before the account itself does
-MOST_HINTED: Final = 3  # people whom an event without names may refer to
+MEMBER_READINGS: Final = 2  # without a person before they count as having left
+OWN_READINGS: Final = 3  # without the account itself
+MAX_UNNAMED: Final = 3  # missing people for whom an event about unknown people is taken as a confirmation
 
 
 @dataclass(slots=True)
 class Absence:
-    """A missing person, with the number and time of the readings that lacked them."""
+    """A missing person: the number of readings without them, and the time of the last one."""
 
     readings: int
     last: datetime
@@ -26,31 +26,31 @@ class Absence:
 
 
 class Absences:
-    """Missing people by room. Readings count if they are `apart` seconds from each other."""
+    """Missing people by room. Readings count if there are `confirm_interval` seconds between them."""
 
     def __init__(self, confirm_interval: float) -> None:
         self.confirm_interval = timedelta(seconds=confirm_interval)
         self.arose = asyncio.Event()  # set while there may be something to read again
         self._rooms: dict[str, dict[str, Absence]] = {}
-        self._hinted: set[str] = set()  # rooms that an unknown member left
+        self._unnamed: set[str] = set()  # rooms that somebody unknown has left
 
     def missed(self, room_id: str, ids: Iterable[str], at: datetime, own_id: str, *, whole: bool = False) -> set[str]:
-        """Record that a reading lacks these people; return those whose absence is not confirmed yet.
+        """Record that a reading does not have these people; return those whose absence is not confirmed yet.
 
         `whole`: no other members are missing.
         """
         people, ids = self._rooms.setdefault(room_id, {}), set(ids)
         for id in [id for id, entry in people.items() if whole and not entry.is_confirmed and id not in ids]:
             del people[id]
-        hinted = room_id in self._hinted and len(ids) <= MOST_HINTED
-        self._hinted.discard(room_id)
+        is_reported = room_id in self._unnamed and len(ids) <= MAX_UNNAMED
+        self._unnamed.discard(room_id)
         doubtful = set()
         for id in ids:
             entry = people.setdefault(id, Absence(0, at))
             if entry.readings == 0 or at - entry.last >= self.confirm_interval * 0.9:
                 entry.readings, entry.last = entry.readings + 1, at
-            needed = OWN_READINGS if id == own_id else READINGS
-            entry.is_confirmed = entry.is_confirmed or hinted or entry.readings >= needed
+            needed = OWN_READINGS if id == own_id else MEMBER_READINGS
+            entry.is_confirmed = entry.is_confirmed or is_reported or entry.readings >= needed
             if not entry.is_confirmed:
                 doubtful.add(id)
         if doubtful:
@@ -73,9 +73,9 @@ class Absences:
         for id in ids:
             people[id] = Absence(OWN_READINGS - 1, datetime.now(UTC) - self.confirm_interval, is_confirmed=sure)
 
-    def hint(self, room_id: str) -> None:
+    def report_unnamed(self, room_id: str) -> None:
         """Record an event about a leave of unknown people; the next reading decides."""
-        self._hinted.add(room_id)
+        self._unnamed.add(room_id)
 
     def is_confirmed(self, room_id: str, id: str) -> bool:
         """Whether the person counts as having left."""
@@ -118,9 +118,9 @@ class Absences:
     def forget(self, room_id: str) -> None:
         """Discard the data of a room."""
         self._rooms.pop(room_id, None)
-        self._hinted.discard(room_id)
+        self._unnamed.discard(room_id)
 
     def clear(self) -> None:
         """Discard everything: another person logged in."""
         self._rooms.clear()
-        self._hinted.clear()
+        self._unnamed.clear()

@@ -44,7 +44,7 @@ class AccountCalls:
     _sync: DirectorySync
     _timing: Timing
 
-    async def _change(self, call: str, change: Awaitable[object], is_so: Callable[[], Awaitable[bool]]) -> None:
+    async def _change(self, call: str, change: Awaitable[object], is_done: Callable[[], Awaitable[bool]]) -> None:
         """Make a change and read it back, even if its response was lost, since it may have happened.
 
         Names are compared with wechat.names.same_name.
@@ -55,17 +55,17 @@ class AccountCalls:
         except WeChatUnknown as error:
             lost = error
         try:
-            await self._seen(call, is_so)
+            await self._seen(call, is_done)
         except WeChatError:
             if lost is not None:
                 raise lost from None
             raise
 
-    async def _seen(self, call: str, is_so: Callable[[], Awaitable[bool]]) -> None:
+    async def _seen(self, call: str, is_done: Callable[[], Awaitable[bool]]) -> None:
         """Wait for a change to show; raise WeChatNotDone if it does not."""
         deadline = asyncio.get_running_loop().time() + self._timing.read_back
         pause = 0.05
-        while not await with_retries(is_so):
+        while not await with_retries(is_done):
             if asyncio.get_running_loop().time() + pause > deadline:
                 raise WeChatNotDone(call, "the call succeeded, but reading back shows no change")
             await asyncio.sleep(pause)
@@ -109,7 +109,7 @@ class Sending(AccountCalls):
     async def file(self, message_id: str) -> Media:
         """Return the file of a message; a large one is a temporary file on disk."""
         box = await with_retries(lambda: self._puppet_client.message_box(gateway_id(message_id)))
-        return await self._opened(box, "MessageFile", filebox.LARGEST, on_disk=True)
+        return await self._opened(box, "MessageFile", filebox.MAX_FILE, on_disk=True)
 
     async def _opened(self, box: str, call: str, limit: int, *, on_disk: bool = False) -> Media:
         wire = self._puppet_client.online_wire(call)
@@ -168,10 +168,10 @@ class PeopleCalls(AccountCalls):
     async def set_alias(self, contact_id: str, alias: str) -> None:
         """Set the remark of a contact; "" removes it."""
 
-        async def is_so() -> bool:
+        async def is_done() -> bool:
             return same_name((await self._reader.read_contact(contact_id, fresh=True)).alias, alias)
 
-        await self._change("ContactAlias", self._puppet_client.contact_alias(contact_id, alias), is_so)
+        await self._change("ContactAlias", self._puppet_client.contact_alias(contact_id, alias), is_done)
 
     async def contact(self, contact_id: str, *, fresh: bool = False) -> Contact:
         """Return a contact; `fresh`: read it without any cache."""
@@ -191,9 +191,9 @@ class PeopleCalls(AccountCalls):
                 listed = await self._puppet_client.contact_list()
                 old = frozenset(listed if directory.unread is None else directory.unread)
                 new = [id for id in listed if id not in directory.contacts]
-                await self._reader.each(new, self._reader.read_contact)
+                await self._reader.read_each(new, self._reader.read_contact)
                 strangers = [contact.id for contact in directory.find(name) if not contact.friend]
-                await self._reader.each(strangers, lambda id: self._reader.read_contact(id, fresh=True))
+                await self._reader.read_each(strangers, lambda id: self._reader.read_contact(id, fresh=True))
         except (WeChatError, TimeoutError) as error:
             log.info("%s: could not read the list of contacts: %s", self.account, type(error).__name__)
             return

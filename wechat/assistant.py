@@ -13,8 +13,8 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from errors import WeChatUnsupported
 from protocol.supervision import end
 from wechat.account_calls import PeopleCalls, Sending
-from wechat.bring_up import BringUp
 from wechat.compat import PuppetOptions, Wechaty, WechatyOptions
+from wechat.connecting_accounts import ConnectingAccounts
 from wechat.connection import Connection, Timing, TlsSeen
 from wechat.directory import CachedDirectory
 from wechat.directory_reader import DirectoryReader
@@ -52,7 +52,7 @@ def _sdk_options(account: str, puppet: PatchedPuppet) -> WechatyOptions:
 
 class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc]  # the SDK is untyped
     """A WeChat account. `start` returns at once and keeps it connected until `stop`. Events are passed to the
-    listener. `may_call`: whether the gateway may be called now; `bring_up`: shared by the accounts of the process.
+    listener. `may_call`: whether the gateway may be called now; `connecting`: shared by the accounts of the process.
     """
 
     capabilities = PUPPET
@@ -64,7 +64,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         timing: Timing | None = None,
         tls_seen: TlsSeen | None = None,
         may_call: Callable[[], bool] = lambda: True,
-        bring_up: BringUp | None = None,
+        connecting: ConnectingAccounts | None = None,
     ) -> None:
         self.account = settings.account
         self._state = State.CONNECTING
@@ -77,7 +77,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         self.scan_state = ScanState.NONE
         self._timing = timing or Timing()
         self._listener = listener
-        self.bring_up = bring_up or BringUp()
+        self.connecting = connecting or ConnectingAccounts()
         self.directory = CachedDirectory(self._timing.confirm_interval)
         self._reader = DirectoryReader(self._puppet_client, self.directory)
         self._sync = DirectorySync(self._puppet_client, self.directory, self._reader, self._timing.reread_pause)
@@ -125,7 +125,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
 
     async def start(self) -> None:
         """Begin to connect; progress is reported to the listener."""
-        self.bring_up.begin(self.account)
+        self.connecting.begin(self.account)
         runs = (
             self._connection.run(),
             self._gateway_events.refresh(),
@@ -178,7 +178,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
     async def set_state(self, state: State, reason: Reason | None = None) -> None:
         """Change the state of the connection or its reason, and notify the listener."""
         if state is not State.SYNCING:
-            self.bring_up.end(self.account)
+            self.connecting.end(self.account)
         if (state, reason) == (self._state, self._reason):
             return
         self._state, self._reason = state, reason
@@ -200,7 +200,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         if qr_code:
             await self._listener.scanned(self.account, qr_code)
 
-    async def is_scan_pending(self, scan_state: ScanState) -> None:
+    async def set_scan_state(self, scan_state: ScanState) -> None:
         """Set the progress of a login by QR code."""
         if scan_state is not self.scan_state:
             self.scan_state = scan_state
@@ -243,13 +243,13 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         log.error("%s: a %s event is lost", self.account, raw.kind)
         return None
 
-    async def open_to_code(self, room_id: str, state: str, *, grows: bool) -> None:
+    async def create_join_code(self, room_id: str, state: str, *, grows: bool) -> None:
         """Raise WeChatUnsupported: people are added or invited."""
-        raise WeChatUnsupported("open_to_code")
+        raise WeChatUnsupported("create_join_code")
 
-    async def join_picture(self, room_id: str) -> bytes:
+    async def join_code_picture(self, room_id: str) -> bytes:
         """Raise WeChatUnsupported: people are added or invited."""
-        raise WeChatUnsupported("join_picture")
+        raise WeChatUnsupported("join_code_picture")
 
     async def hand_over(self, contact_id: str) -> None:
         """Raise WeChatUnsupported: staff answer through the assistant."""

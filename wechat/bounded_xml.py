@@ -58,7 +58,7 @@ def parse(text: str) -> Element | None:
         parser.close()
     except ParseError as error:
         return builder.root if error.code in _CUT_OFF else None
-    except (_TooLarge, DefusedXmlException, ValueError, LookupError):  # a name of an encoding that is none
+    except (_TooLarge, DefusedXmlException, ValueError, LookupError):  # the encoding does not exist
         return None
     return builder.root
 

@@ -24,7 +24,7 @@ class CachedDirectory:
     def __init__(self, confirm_interval: float = 6.0) -> None:
         self.absences = Absences(confirm_interval)
         self.owner_id = ""  # whose contacts these are
-        self.version = 0  # another number whenever something changed
+        self.version = 0  # changes with every modification
         self.contacts: dict[str, Contact] = {}
         self.rooms: dict[str, Room] = {}
         # Unread entries of the first contact list, which are existing friends. None: no list was read yet.
@@ -175,7 +175,7 @@ class CachedDirectory:
         self._unconfirmed_joins[room.id] = unconfirmed & doubtful
         return replace(room, member_ids=room.member_ids | doubtful) if doubtful else room
 
-    def expect(self, room_id: str, ids: Collection[str]) -> None:
+    def expect_members(self, room_id: str, ids: Collection[str]) -> None:
         """Record members from the database; a missing one remains a member until the absence is certain."""
         room, read = self.rooms.get(room_id), self._read.get(room_id)
         if room is None or read is None:

@@ -70,9 +70,9 @@ class DirectoryReader:
         contact = self._directory.contacts.get(id)
         if contact is None:
             return await self._reading.run(id, lambda: with_retries(lambda: self.read_contact(id)))
-        return contact if contact.name else await self.named(contact)
+        return contact if contact.name else await self.reread_nameless(contact)
 
-    async def named(self, nameless: Contact) -> Contact:
+    async def reread_nameless(self, nameless: Contact) -> Contact:
         """Read a person without a name again: gateways report people before their data is available."""
         now = time.monotonic()
         if now - self._reread_at.get(nameless.id, -REREAD_INTERVAL) < REREAD_INTERVAL:
@@ -115,7 +115,7 @@ class DirectoryReader:
             self._directory.put_room(room, started)
         return room
 
-    async def each(self, ids: Iterable[str], read: Callable[[str], Awaitable[object]]) -> None:
+    async def read_each(self, ids: Iterable[str], read: Callable[[str], Awaitable[object]]) -> None:
         """Call `read` for every id, with limited concurrency. Failed reads are skipped; WeChatOffline is raised."""
         left = iter(list(ids))
 

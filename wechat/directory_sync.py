@@ -49,10 +49,10 @@ class DirectorySync:
             if contact.friend and id not in old:
                 self.found.add(id)
 
-        await self._reader.each(strangers, add_contact)
+        await self._reader.read_each(strangers, add_contact)
         self.found.update(id for id in directory.trust_list(listed) if id not in old)
         if directory.owner_id not in directory.contacts:
-            await self._reader.each([directory.owner_id], self._reader.read_contact)
+            await self._reader.read_each([directory.owner_id], self._reader.read_contact)
         new_rooms = await self.read_new_rooms()
         self.unread += sum(id not in directory.contacts for id in listed)
         if not is_first:
@@ -70,7 +70,7 @@ class DirectorySync:
         """Read the list of groups and the unknown groups on it; return those."""
         listed = await with_retries(self._puppet.room_list)
         missing = [id for id in listed if id not in self._directory.rooms]
-        await self._reader.each(missing, self._reader.read_room)
+        await self._reader.read_each(missing, self._reader.read_room)
         read = [id for id in missing if id in self._directory.rooms]
         self.unread = len(missing) - len(read)
         return read

@@ -260,7 +260,7 @@ class EventResolver:
             await self._new_room(room_id)
         contacts = self._directory.contacts
         unknown = [id for id in came if may_be_id(id) and not (id in contacts and contacts[id].name)]
-        await self._reader.each(unknown, self._reader.contact)
+        await self._reader.read_each(unknown, self._reader.contact)
         return MemberJoined(raw.account, raw.id, raw.at, room_id, came, text_or_empty(data, "inviterId"))
 
 

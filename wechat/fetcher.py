@@ -24,7 +24,7 @@ WRAPPING: Final = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::
 
 
 class PrivateAddress(OSError):
-    """A name leads to an address that is not on the internet."""
+    """A host name resolves to an address that is not public."""
 
 
 class PublicResolver(AbstractResolver):
@@ -36,18 +36,18 @@ class PublicResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """The addresses of a name; PrivateAddress when one of them is private."""
+        """Return the addresses of a host name; raise PrivateAddress if one of them is not public."""
         found = await self._resolver.resolve(host, port, family)
         if not all(is_public(one["host"]) for one in found):
             raise PrivateAddress(f"{host} has a private address")
         return found
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: nothing is open."""
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one on the internet."""
+    """Whether an IP address is public."""
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
         if ip.ipv4_mapped is not None:

@@ -21,7 +21,7 @@ from wechat.wire import Wire
 # FileBoxType; other types are never sent
 BASE64, URL, QR_CODE, UUID = 1, 2, 3, 7
 INLINE: Final = 2 * 1024 * 1024  # the gateway accepts messages of 4 MiB; base64 adds a third
-LARGEST: Final = 100 * 1024 * 1024
+MAX_FILE: Final = 100 * 1024 * 1024
 AROUND: Final = 4096  # characters of a box besides its base64
 
 
@@ -33,7 +33,7 @@ async def to_box(media: Media, wire: Wire) -> str:
 
 
 async def from_box(
-    box: str, wire: Wire, *, limit: int = LARGEST, on_disk: bool = False, private_hosts: Collection[str] = ()
+    box: str, wire: Wire, *, limit: int = MAX_FILE, on_disk: bool = False, private_hosts: Collection[str] = ()
 ) -> Media:
     """Return the file of a box, fetched immediately, because the gateway keeps it only for a short time. `on_disk`:
     large ones in a temporary file.

@@ -26,10 +26,10 @@ log = logging.getLogger(__name__)
 REREAD_PAUSE = 5.0  # seconds until failed reads are retried; doubled each time
 LONGEST_REREAD_PAUSE = 600.0
 REPORT_RETRY_SECONDS = 60.0  # seconds until a failed notification of the listener is repeated
-# By the status of Wechaty's scan event; 1 (cancelled) and 5 (timed out) end a code.
+# By the status of Wechaty's scan event; after 1 (cancelled) and 5 (timed out) the code is no longer valid.
 SCAN_STATES = {1: ScanState.EXPIRED, 3: ScanState.SCANNED, 4: ScanState.SCANNED, 5: ScanState.EXPIRED}
-LISTS = ("lists", "")  # entries of `_stale`: read the lists again, report `found`
-NEWS = ("news", "")
+STALE_LISTS = ("lists", "")  # entry of `_stale`: the lists must be read again
+UNREPORTED_CHANGES = ("news", "")  # entry of `_stale`: `DirectorySync.found` must be reported
 
 
 class GatewayEvents:
@@ -110,7 +110,7 @@ class GatewayEvents:
             else:
                 in_time = room_id not in self._directory.rooms or self._directory.left(room_id, ids, raw.at)
                 if not ids or len(ids) < len(people):
-                    self._directory.absences.hint(room_id)
+                    self._directory.absences.report_unnamed(room_id)
             if not in_time or not ids or len(ids) < len(people):
                 self._read_again("late-room", room_id)
         elif raw.kind == "room-topic":
@@ -138,7 +138,7 @@ class GatewayEvents:
         await self._assistant.set_state(State.LOGGED_OUT, Reason(Problem.LOGGED_OUT))
 
     async def _ready(self, data: dict[str, Any]) -> None:
-        self._read_again(*LISTS)
+        self._read_again(*STALE_LISTS)
 
     async def _dirty(self, data: dict[str, Any]) -> None:
         id = event_parser.text_of(data, "payloadId")
@@ -155,7 +155,7 @@ class GatewayEvents:
             self._scanned = code
             log.warning("%s: a login QR code is waiting to be scanned; the console shows it", self._assistant.account)
             await self._assistant.show_code(code)
-        await self._assistant.is_scan_pending(SCAN_STATES.get(data.get("status", 0), ScanState.WAITING))
+        await self._assistant.set_scan_state(SCAN_STATES.get(data.get("status", 0), ScanState.WAITING))
 
     async def _error(self, data: dict[str, Any]) -> None:
         log.warning("%s: the gateway reports an error", self._assistant.account)
@@ -183,7 +183,7 @@ class GatewayEvents:
             await self._read_with_retries()
             await assistant.set_state(State.ONLINE)
             self._online.set()
-            await assistant.bring_up.wait()
+            await assistant.connecting.wait()
             await self._report(since)
             if rooms or contacts:
                 await assistant._sync.read_again(rooms, contacts)
@@ -226,7 +226,7 @@ class GatewayEvents:
         if await self._assistant.report_synced(since, found):
             self._assistant._sync.found -= found
         else:
-            asyncio.get_running_loop().call_later(REPORT_RETRY_SECONDS, self._read_again, *NEWS)
+            asyncio.get_running_loop().call_later(REPORT_RETRY_SECONDS, self._read_again, *UNREPORTED_CHANGES)
 
     async def _report_changes(self) -> None:
         if self._assistant._sync.found:
@@ -239,14 +239,14 @@ class GatewayEvents:
     def found_friends(self, ids: Iterable[str]) -> None:
         """Report new friends for whom there was no event."""
         self._assistant._sync.found.update(ids)
-        self._read_again(*NEWS)
+        self._read_again(*UNREPORTED_CHANGES)
 
     async def refresh(self) -> None:
         """Read stale entries one after the other while the account is online."""
         while True:
             await self._online.wait()
             await self._is_stale.wait()
-            await self._assistant.bring_up.wait()
+            await self._assistant.connecting.wait()
             if not self._stale:
                 self._is_stale.clear()
                 continue
@@ -268,7 +268,7 @@ class GatewayEvents:
             except WeChatOffline:
                 await asyncio.sleep(self._timing.backoff_first)
                 continue
-            self._read_again(*NEWS)
+            self._read_again(*UNREPORTED_CHANGES)
 
     async def _read(self, what: str, id: str) -> None:
         """Read a stale entry.

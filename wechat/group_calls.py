@@ -50,7 +50,7 @@ class GroupCalls(AccountCalls):
             for name in filter(None, (payload.room_alias, payload.name)):
                 called.setdefault(name, set()).add(contact_id)
 
-        await self._reader.each((await self.room(room_id)).member_ids, read)
+        await self._reader.read_each((await self.room(room_id)).member_ids, read)
         return called
 
     async def add_member(self, room_id: str, contact_id: str) -> None:
@@ -85,29 +85,29 @@ class GroupCalls(AccountCalls):
     async def remove_member(self, room_id: str, contact_id: str) -> None:
         """Remove a member."""
 
-        async def is_so() -> bool:
+        async def is_done() -> bool:
             return contact_id not in (await self._reader.read_room(room_id, fresh=True)).member_ids
 
-        await self._change("RoomDel", self._puppet_client.room_delete(room_id, contact_id), is_so)
+        await self._change("RoomDel", self._puppet_client.room_delete(room_id, contact_id), is_done)
         self.directory.left(room_id, (contact_id,), datetime.now(UTC))
 
     async def leave_room(self, room_id: str) -> None:
         """Leave a group. Idempotent."""
 
-        async def is_so() -> bool:
+        async def is_done() -> bool:
             return not await self._is_listed(room_id)
 
         if await self._is_listed(room_id):
-            await self._change("RoomQuit", self._puppet_client.room_quit(room_id), is_so)
+            await self._change("RoomQuit", self._puppet_client.room_quit(room_id), is_done)
         self.directory.drop_room(room_id)
 
     async def set_topic(self, room_id: str, topic: str) -> None:
         """Rename a group."""
 
-        async def is_so() -> bool:
+        async def is_done() -> bool:
             return same_name((await self._reader.read_room(room_id, fresh=True)).topic, topic)
 
-        await self._change("RoomTopic", self._puppet_client.room_topic(room_id, topic), is_so)
+        await self._change("RoomTopic", self._puppet_client.room_topic(room_id, topic), is_done)
 
     async def announcement(self, room_id: str) -> str:
         """Return the group's announcement."""
@@ -117,7 +117,7 @@ class GroupCalls(AccountCalls):
         """Set the group's announcement; return False if it was accepted but none can be read back."""
         shown, lost = "", None
 
-        async def is_so() -> bool:
+        async def is_done() -> bool:
             nonlocal shown
             shown = await self._puppet_client.room_announce(room_id)
             return same_name(shown, text)
@@ -127,7 +127,7 @@ class GroupCalls(AccountCalls):
         except WeChatUnknown as error:
             lost = error
         try:
-            await self._seen("RoomAnnounce", is_so)
+            await self._seen("RoomAnnounce", is_done)
         except (WeChatNotDone, WeChatRefused, WeChatUnknown) as error:
             if lost is not None:
                 raise lost from None

@@ -105,7 +105,7 @@ class Directory(Protocol):
     def unfriend(self, id: str) -> None:
         """Mark a person as no longer a friend."""
 
-    def expect(self, room_id: str, ids: Collection[str]) -> None:
+    def expect_members(self, room_id: str, ids: Collection[str]) -> None:
         """Set the members known to the database.
 
         A member missing from one reading stays until another reading agrees.
@@ -213,13 +213,13 @@ class WeChat(Protocol):
     async def wait_member(self, room_id: str, contact_id: str, timeout: float) -> bool:
         """Wait up to `timeout` seconds for a person to join; return whether they did."""
 
-    async def open_to_code(self, room_id: str, state: str, *, grows: bool) -> None:
+    async def create_join_code(self, room_id: str, state: str, *, grows: bool) -> None:
         """Create a QR code to join the group (JOIN_BY_CODE); members who join by it carry `state`.
 
         `grows`: a full group is followed by another one.
         """
 
-    async def join_picture(self, room_id: str) -> bytes:
+    async def join_code_picture(self, room_id: str) -> bytes:
         """Return the QR code to join the group as a picture, or b""."""
 
     async def remove_member(self, room_id: str, contact_id: str) -> None: ...

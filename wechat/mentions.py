@@ -10,13 +10,13 @@ SEPARATOR: Final = "\u2005"  # the character that WeChat appends to an inserted 
 ENDS: Final = (SEPARATOR, " ", "\n", "，", ",", "。", "：", ":", "！", "!", "？", "?", "、")
 _EVERYBODY: Final = re.compile("@(?:所有人|全体成员|all\\b|everyone\\b)", re.IGNORECASE)
 LONGEST_NAME: Final = 64
-MAX_MARKS: Final = 100  # number of @ in a message that are considered
+MAX_AT_SIGNS: Final = 100  # in a message; further ones are ignored
 _BLANKS: Final = re.compile(r"\s+")
 
 
 def mentions_name(text: str, names: list[str]) -> bool:
     """Whether one of `names` is mentioned: "@name" followed by U+2005, a space, a newline, or the end."""
-    for start in _marks(text):
+    for start in _at_signs(text):
         for name in names:
             after = start + len(name)
             if name and text.startswith(name, start) and (after == len(text) or text[after] in ENDS):
@@ -32,7 +32,7 @@ def is_to_everybody(text: str) -> bool:
 def mentioned_ids(text: str, find: Callable[[str], list[str]]) -> tuple[str, ...]:
     """Return the ids of the people mentioned. `find` returns the ids with a name; ambiguous names are ignored."""
     ids: dict[str, None] = {}
-    for start in _marks(text):
+    for start in _at_signs(text):
         end = text.find("@", start)
         words = text[start : end if end >= 0 else len(text)]
         for name in dict.fromkeys((*possible_names(words), *possible_names(words.lstrip()))):
@@ -44,8 +44,8 @@ def mentioned_ids(text: str, find: Callable[[str], list[str]]) -> tuple[str, ...
     return tuple(ids)
 
 
-def _marks(text: str) -> Iterator[int]:
-    at, left = text.find("@"), MAX_MARKS
+def _at_signs(text: str) -> Iterator[int]:
+    at, left = text.find("@"), MAX_AT_SIGNS
     while at >= 0 and left:
         yield at + 1
         at, left = text.find("@", at + 1), left - 1

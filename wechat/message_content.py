@@ -102,12 +102,12 @@ def _of_note(text: str, kind: MessageKind) -> Content | None:
     """Recognise a pat or a recalled message that WeChat reports as a sentence."""
     if text.startswith("<") or len(text) > MAX_QUOTED:
         return None
-    if _PAT.fullmatch(text) or (kind in LOOSE and _PATTED.search(text)):
+    if _PAT.fullmatch(text) or (kind in RELABELLED_KINDS and _PATTED.search(text)):
         return Content(MessageKind.PAT, text)
     return Content(MessageKind.RECALLED) if _TAKEN_BACK.fullmatch(text) else None
 
 
-LOOSE: Final = (MessageKind.SYSTEM, MessageKind.TRANSFER, MessageKind.RECALLED, MessageKind.OTHER)
+RELABELLED_KINDS: Final = (MessageKind.SYSTEM, MessageKind.TRANSFER, MessageKind.RECALLED, MessageKind.OTHER)
 
 
 def _of_xml(text: str, kind: MessageKind) -> Content | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-MAX: Final = 5000
+MAX_IDS: Final = 5000
 
 
 class SentMessages:
@@ -17,7 +17,7 @@ class SentMessages:
         """Store the id of a message just sent, and return it."""
         if id:
             self._ids[id] = None
-            if len(self._ids) > MAX:
+            if len(self._ids) > MAX_IDS:
                 del self._ids[next(iter(self._ids))]
         return id
 

@@ -158,7 +158,7 @@ class Wire:
                     answer = await stream.recv_message()
             except (GRPCError, *LOST) as error:
                 raise self._translated(call, error, sent, asked) from None
-        return str(_given(call, answer).id)
+        return str(_require_answer(call, answer).id)
 
     async def download(self, id: str, take: Callable[[bytes], Awaitable[None]], timeout: float = 120.0) -> None:
         """Fetch bytes the gateway keeps.
@@ -197,7 +197,7 @@ class Wire:
                 self._clock.read(stream.initial_metadata)
         except (GRPCError, *LOST) as error:
             raise self._translated(call, error, sent, asked) from None
-        return _given(call, answer)
+        return _require_answer(call, answer)
 
     def _translated(self, call: ProtocolCall, error: Exception, sent: bool, asked: int) -> BaseException:
         """Translate an error.
@@ -224,7 +224,7 @@ def _cancels() -> int:
     return task.cancelling() if task is not None else 0
 
 
-def _given(call: ProtocolCall, answer: Any) -> Any:
+def _require_answer(call: ProtocolCall, answer: Any) -> Any:
     if answer is None:
         raise WeChatUnknown(call.name, "the gateway ended the call without an answer")
     return answer

@@ -274,7 +274,7 @@ class WecomAccount(CustomerGroupCalls, ReceivedContent, UnsupportedCalls):
 
     async def messages_left(self, to: str, key: str) -> int | None:
         """Return how many messages a customer may be sent before they write again; None for groups and staff."""
-        return None if to in self._groups or self._is_staff(to) else await self._kf.left(to, key)
+        return None if to in self._groups or self._is_staff(to) else await self._kf.remaining(to, key)
 
     async def hand_over(self, contact_id: str) -> None:
         """Put a customer into the queue of the account's staff."""

@@ -32,8 +32,8 @@ from wecom.storage import AccessToken, Storage
 log = logging.getLogger(__name__)
 EARLY: Final = 300.0  # seconds before its expiry that a token is replaced
 TIMEOUT: Final = aiohttp.ClientTimeout(total=30.0, connect=5.0)
-SMALLEST: Final = 6  # bytes per file
-LARGEST: Final = 20 * 1024**2
+MIN_FILE: Final = 6  # bytes per file
+MAX_FILE: Final = 20 * 1024**2
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -101,8 +101,8 @@ class WecomApi:
 
         Raises WeChatUnsupported for a file that the platform does not take (document 90253).
         """
-        if not SMALLEST <= media.size <= LARGEST:
-            limits = f"the platform takes files of {SMALLEST} bytes to {LARGEST // 1024**2} MB"
+        if not MIN_FILE <= media.size <= MAX_FILE:
+            limits = f"the platform takes files of {MIN_FILE} bytes to {MAX_FILE // 1024**2} MB"
             raise WeChatUnsupported("media/upload", f"{media.size} bytes; {limits}")
 
         async def post(token: str) -> dict[str, Any]:
@@ -126,13 +126,13 @@ class WecomApi:
         """Download an image by its URL."""
         async with self._session("picture").get(url) as response:
             response.raise_for_status()
-            return await response.content.read(LARGEST)
+            return await response.content.read(MAX_FILE)
 
     async def _with_token(self, call: str, do: Callable[[str], Any]) -> dict[str, Any]:
         token = await self._current()
         answer: dict[str, Any] = await self._answered(call, do(token))
-        if answer.get("errcode", 0) in codes.DEAD_TOKEN:
-            token = await self._current(dead=token)
+        if answer.get("errcode", 0) in codes.INVALID_TOKEN:
+            token = await self._current(rejected=token)
             answer = await self._answered(call, do(token))
         check(call, answer)
         return answer
@@ -150,19 +150,19 @@ class WecomApi:
 
     # ---- access token ----
 
-    async def _current(self, dead: str = "") -> str:
-        """Return a usable token other than `dead`: this process's, one of another process, or a new one."""
+    async def _current(self, rejected: str = "") -> str:
+        """Return a usable token other than `rejected`: this process's, one of another process, or a new one."""
         async with self._turn:
-            if not self._is_usable(self._token, dead):
+            if not self._is_usable(self._token, rejected):
                 self._token = await self._storage.token()
-            if not self._is_usable(self._token, dead):
+            if not self._is_usable(self._token, rejected):
                 self._token = await self._fetch()
                 await self._storage.store_token(self._token)
             assert self._token is not None
             return self._token.value
 
-    def _is_usable(self, token: AccessToken | None, dead: str) -> bool:
-        return token is not None and token.value != dead and token.expires_at > self._clock() + EARLY
+    def _is_usable(self, token: AccessToken | None, rejected: str) -> bool:
+        return token is not None and token.value != rejected and token.expires_at > self._clock() + EARLY
 
     async def _fetch(self) -> AccessToken:
         params = {"corpid": self._corp_id, "corpsecret": self._secret}

@@ -16,7 +16,7 @@ REMEMBERED: Final = 10_000  # signatures
 
 
 class Callbacks:
-    """Opens the callbacks of one account. `now`: the times it may be, in Unix seconds: ours, and the platform's."""
+    """Opens the callbacks of one account. `now`: returns the current time by our clock and by the platform's."""
 
     def __init__(self, crypto: CallbackCrypto, now: Callable[[], tuple[float, ...]]) -> None:
         self._crypto = crypto

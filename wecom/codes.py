@@ -7,7 +7,7 @@ from typing import Final
 BUSY: Final = -1
 BAD_SECRET: Final = 40001
 BAD_CORP: Final = 40013
-DEAD_TOKEN: Final = frozenset({40014, 41001, 42001})
+INVALID_TOKEN: Final = frozenset({40014, 41001, 42001})
 TOO_OFTEN: Final = frozenset({45009, 45011, 45033})
 IP_REFUSED: Final = 60020
 # The account is unknown, is not managed by the app, or the API is closed for it (48002: the app lacks the permission).

@@ -46,11 +46,11 @@ class CustomerGroupCalls:
         """Raise WeChatUnsupported: announcements are made by staff."""
         raise WeChatUnsupported("announcement")
 
-    async def open_to_code(self, room_id: str, state: str, *, grows: bool) -> None:
+    async def create_join_code(self, room_id: str, state: str, *, grows: bool) -> None:
         """Create a QR code to join the group by."""
         await self._groups.open(room_id, state, grows=grows)
 
-    async def join_picture(self, room_id: str) -> bytes:
+    async def join_code_picture(self, room_id: str) -> bytes:
         """Return the QR code to join the group by."""
         return await self._groups.picture(room_id)
 

@@ -82,7 +82,7 @@ class CustomerGroups:
             await asyncio.sleep(READ_EVERY)
 
     async def _recheck_absences(self) -> None:
-        """Read groups again that lack a member whose leave no callback reported, or one before the last stop."""
+        """Read groups again in which a member is missing, although no callback since the start reported a leave."""
         absences = self._directory.absences
         while True:
             chat_id = await absences.due()
@@ -122,7 +122,7 @@ class CustomerGroups:
                 self._reported.pop(id, None)  # a report that is cancelled may be stored or not
             try:
                 await self._on_changes(list(changed))
-            except Exception:  # such as a database that is down
+            except Exception:  # for example because the database is unavailable
                 log.exception("could not report changes of groups")
             else:
                 self._reported |= changed

@@ -99,9 +99,9 @@ class KfSender:
 
     # ---- sending ----
 
-    async def left(self, to: str, key: str) -> int:
+    async def remaining(self, to: str, key: str) -> int:
         """Return how many messages the customer's allowance still has, the one of this key included."""
-        return await self._storage.left(to, await self._id(key, 0))
+        return await self._storage.remaining(to, await self._id(key, 0))
 
     async def _id(self, key: str, part: int) -> str:
         self._prefix = self._prefix or await self._storage.prefix()

@@ -28,7 +28,7 @@ MAX_CHOICE: Final = 128  # bytes of a choice
 CODE_SECONDS: Final = 20.0  # validity of the codes for a welcome and for the end of a session
 CUT: Final = "cut-"  # prefix of the ids of choices whose text had to be truncated
 MEGABYTE: Final = 1024**2
-LARGEST: Final = {"image": 10 * MEGABYTE, "voice": 2 * MEGABYTE, "video": 10 * MEGABYTE}  # beyond that it is a file
+MAX_BYTES: Final = {"image": 10 * MEGABYTE, "voice": 2 * MEGABYTE, "video": 10 * MEGABYTE}  # beyond that it is a file
 
 
 class MessageOrigin(IntEnum):
@@ -232,7 +232,7 @@ def media_kind(media: Media) -> str:
     """Return the media type of a file, by its suffix and size."""
     ending = media.name.rpartition(".")[2].lower()
     kind = {"png": "image", "jpg": "image", "jpeg": "image", "amr": "voice", "mp4": "video"}.get(ending, "file")
-    return kind if len(media.data) <= LARGEST.get(kind, len(media.data)) else "file"
+    return kind if len(media.data) <= MAX_BYTES.get(kind, len(media.data)) else "file"
 
 
 def _truncate(text: str, most: int) -> str:

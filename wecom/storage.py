@@ -110,7 +110,7 @@ class Storage(GroupStorage, Protocol):
     async def mark_exhausted(self, contact_id: str) -> None:
         """Record that the platform reports the allowance as used up."""
 
-    async def left(self, contact_id: str, message_id: str) -> int:
+    async def remaining(self, contact_id: str, message_id: str) -> int:
         """Return how many messages the customer's allowance still has, this one included if it was counted."""
 
     async def take_code(self, contact_id: str, message_id: str) -> TakenCode | None:

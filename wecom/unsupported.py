@@ -15,7 +15,7 @@ class UnsupportedCalls:
         raise WeChatUnsupported("send_contact")
 
     async def accept_friend(self, friendship_id: str) -> None:
-        """Customers need no acceptance."""
+        """Customers need not be accepted."""
         raise WeChatUnsupported("accept_friend")
 
     async def set_alias(self, contact_id: str, alias: str) -> None:

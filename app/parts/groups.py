@@ -12,6 +12,7 @@ from services.groups.blacklist import Blacklist
 from services.groups.closing import GroupClosing
 from services.groups.daily_stats import DailyStats
 from services.groups.drift import DriftFinder
+from services.groups.drift_check import DriftCheck
 from services.groups.drift_repair import DriftRepair
 from services.groups.group_notices import GroupNotices
 from services.groups.group_owners import GroupOwners
@@ -22,7 +23,6 @@ from services.groups.membership_recorder import MembershipRecorder
 from services.groups.membership_states import MembershipStates
 from services.groups.memberships import Memberships
 from services.groups.message_events import MessageEvents
-from services.groups.policy import GroupPolicy
 from services.groups.presentation import GroupPresentation
 from services.groups.recognition import GroupRecognition
 from services.groups.reconciliation import Reconciler
@@ -33,7 +33,7 @@ from services.groups.room_presence import RoomPresence
 from services.groups.roster_refresh import RosterRefresh
 from services.groups.seat_reservations import SeatReservations
 from services.groups.token_joins import TokenJoins
-from services.groups.token_misses import TokenMisses
+from services.groups.wrong_tokens import WrongTokens
 from services.moderation.blocked_words import BlockedWords
 from services.moderation.deferred_checks import DeferredChecks
 from services.moderation.exemptions import Exemptions
@@ -81,7 +81,7 @@ class GroupParts(MessagingParts):
         self.closing = GroupClosing(store, groups, self.recorder, messages, audit, texts)
         finder = DriftFinder(store, accounts, groups, self.reconcile, clock)
         repair = DriftRepair(store, accounts, groups, messages, audit, texts, clock)
-        self.group_policy = GroupPolicy(accounts, groups, finder, repair)
+        self.drift_check = DriftCheck(accounts, groups, finder, repair)
 
     def _create_moderation(self) -> None:
         config, settings, clock, texts = self.config, self.config.groups, self.clock, self.config.texts
@@ -103,6 +103,6 @@ class GroupParts(MessagingParts):
             self.membership_states,
             self.memberships,
             self.blacklist,
-            TokenMisses(self.store, self.clock),
+            WrongTokens(self.store, self.clock),
             self.config.texts,
         )

@@ -22,11 +22,11 @@ from services.cluster.parts import ClusterParts
 from services.cluster.peers import Peers
 from services.messaging.budgets import Budgets
 from services.messaging.conversations import Conversations
-from services.messaging.governors import Governors
 from services.messaging.http_client import HttpClient
 from services.messaging.loop_detector import LoopDetector
 from services.messaging.media import MediaStore
 from services.messaging.messages import Messages
+from services.messaging.rate_limiters import RateLimiters
 from services.messaging.webhook_events import WebhookEvents
 from services.support.staff_rooms import StaffRooms
 from services.work.outbox import Outbox
@@ -43,7 +43,7 @@ class MessagingParts:
     def __init__(self, config: Config, sandboxed: Collection[str], clock: Clock) -> None:
         self.config = config = config.model_copy(deep=True)  # a reload changes it in place
         self.zone = ZoneInfo(config.timezone)
-        member = secrets.token_hex(8) if config.cluster.enabled else ""  # another one at every start
+        member = secrets.token_hex(8) if config.cluster.enabled else ""  # a new id at every start
         self.store = Store(config.database, member=member)
         self.cluster = ClusterParts(config, member, self.store, clock) if member else None
         self.clock = clock = self.cluster.clock if self.cluster else clock
@@ -64,10 +64,10 @@ class MessagingParts:
 
     def _create_accounts(self, sandboxed: Collection[str]) -> None:
         config, clock = self.config, self.clock
-        self.governors = Governors(self.store, clock)
+        self.rate_limiters = RateLimiters(self.store, clock)
         for assistant in config.assistants:
-            self.governors.create(assistant.account, self._pacing(assistant))
-        self.accounts = Accounts(self.governors, config.admins, sandboxed, self.ownership)
+            self.rate_limiters.create(assistant.account, self._pacing(assistant))
+        self.accounts = Accounts(self.rate_limiters, config.admins, sandboxed, self.ownership)
         self.account_clocks = AccountClocks(self.accounts, clock)
         self.tls_seen = TlsSeen(self.store)
         self.audit = Audit(self.store, clock)
@@ -79,18 +79,18 @@ class MessagingParts:
         )  # fmt: skip
         self.stored_assistants = StoredAssistants(self.store, self.audit, clock)
 
-    async def create_governor(self, settings: AssistantSettings) -> None:
+    async def create_rate_limiter(self, settings: AssistantSettings) -> None:
         """Create the rate limiter of an account added at run time, unless it exists."""
-        if settings.account not in self.governors:
-            await self.create_governors([settings])
+        if settings.account not in self.rate_limiters:
+            await self.create_rate_limiters([settings])
 
-    async def create_governors(self, accounts: Sequence[AssistantSettings]) -> None:
+    async def create_rate_limiters(self, accounts: Sequence[AssistantSettings]) -> None:
         """Create the rate limiters of some accounts, replacing those from before another process had the accounts."""
         for settings in accounts:
-            self.governors.create(settings.account, self._pacing(settings))
-        await self.governors.restore([settings.account for settings in accounts])
+            self.rate_limiters.create(settings.account, self._pacing(settings))
+        await self.rate_limiters.restore([settings.account for settings in accounts])
         for settings in accounts:
-            self.outbox.set_pace(f"wx:{settings.account}", self.governors[settings.account])
+            self.outbox.set_pace(f"wx:{settings.account}", self.rate_limiters[settings.account])
 
     def _pacing(self, settings: AssistantSettings) -> PacingSettings:
         return self.config.pacing if settings.kind == "wechaty" else UNLIMITED

@@ -20,7 +20,7 @@ from services.support.embeddings import EmbeddingClient
 from services.support.explanation import Explainer
 from services.support.fallbacks import Fallbacks
 from services.support.faq import load as load_faq
-from services.support.faq_book import FaqBook
+from services.support.faq_entries import FaqEntries
 from services.support.file_relay import FileRelay
 from services.support.friend_requests import FriendRequests
 from services.support.greetings import Greetings
@@ -31,19 +31,19 @@ from services.support.knowledge import load as load_knowledge
 from services.support.knowledge_editor import KnowledgeEditor
 from services.support.llm import LlmClient
 from services.support.missed_questions import MissedQuestions
-from services.support.near_questions import NearQuestions
 from services.support.person_requests import PersonRequests
-from services.support.presence import Presence
 from services.support.question_menus import QuestionMenus
 from services.support.questions import Questions
 from services.support.reminders import TicketReminders
 from services.support.request_texts import RequestTexts
+from services.support.similar_questions import SimilarQuestions
 from services.support.staff_client import StaffClient
 from services.support.staffing import Staffing
 from services.support.ticket_actions import TicketActions
 from services.support.ticket_history import TicketHistory
 from services.support.ticket_messages import TicketMessages
 from services.support.ticket_relay import TicketRelay
+from services.support.ticket_viewers import TicketViewers
 from services.support.tickets import Tickets
 from services.support.transcription import TranscriptionClient
 from services.support.waiting_tickets import WaitingTickets
@@ -78,18 +78,18 @@ class SupportParts(GroupParts):
     def _create_answers(self) -> None:
         service, store, texts, clock = self.config.customer_service, self.store, self.config.texts, self.clock
         self.keywords = Keywords(store, service.keywords)
-        self.faq = FaqBook(store, load_faq(service.faq), clock, passages=load_knowledge(service.knowledge))
-        self.knowledge_editor = KnowledgeEditor(self.keywords, self.faq, self.audit)
+        self.faq_entries = FaqEntries(store, load_faq(service.faq), clock, passages=load_knowledge(service.knowledge))
+        self.knowledge_editor = KnowledgeEditor(self.keywords, self.faq_entries, self.audit)
         llm = LlmClient(service.llm, clock)
         embeddings = EmbeddingClient(store, self.http_client, service.embeddings, clock)
         self.transcription = TranscriptionClient(self.http_client, service.transcription, clock)
-        self.near_questions = NearQuestions(self.faq, embeddings)
+        self.similar_questions = SimilarQuestions(self.faq_entries, embeddings)
         self.missed_questions = missed = MissedQuestions(store, self.local_time)
         self.question_menus = QuestionMenus(store, clock)
         self.fallbacks = Fallbacks(store, missed, service, texts, clock)
-        self.questions = Questions(self.faq, self.near_questions, llm, self.question_menus, missed, texts)
+        self.questions = Questions(self.faq_entries, self.similar_questions, llm, self.question_menus, missed, texts)
         self.person_requests = PersonRequests(service.handoff)
-        self.explainer = Explainer(self.person_requests, self.keywords, self.faq, service)
+        self.explainer = Explainer(self.person_requests, self.keywords, self.faq_entries, service)
 
     def _create_tickets(self) -> None:
         handoff, store, texts, clock = self.config.customer_service.handoff, self.store, self.config.texts, self.clock
@@ -125,7 +125,7 @@ class SupportParts(GroupParts):
         self.staff_client = StaffClient(
             self.accounts, self.tickets, self.handover, self.ticket_actions, self.conversations, self.clock
         )
-        self.presence = Presence(self.changes)
+        self.ticket_viewers = TicketViewers(self.changes)
         handoff = self.config.customer_service.handoff
         self.canned_replies = CannedReplies(self.store, self.audit, handoff, self.clock)
         self.agent_desk = AgentDesk(

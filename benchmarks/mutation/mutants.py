@@ -15,7 +15,7 @@ from cosmic_ray.operators.operator import Operator
 
 Position = tuple[int, int]  # line from 1, column from 0
 
-# One neighbour of each operator is enough: the others die of the same tests.
+# One replacement of each operator is enough: the others are killed by the same tests.
 OPERATORS: Final = (
     "NumberReplacer",
     "AddNot",

@@ -30,7 +30,7 @@ from benchmarks.mutation.replacing import called_at_import, renew, replace
 from tests.databases import POSTGRES, make_sqlite, running_postgres
 
 BUDGET: Final = 15.0  # seconds of tests per mutant, by their cost without a change
-WAITING: Final = 0.25  # part of a test's time that it surely needs: the rest may have been other work of the machine
+WAITING: Final = 0.25  # share of a measured time that is certainly the test's; other processes may have caused the rest
 LEAST_TIMEOUT: Final = 20.0  # seconds
 LIMITS: Final = ("TimeoutError", "did not come true")  # in the report of a test that waited in vain
 

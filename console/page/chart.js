@@ -9,13 +9,16 @@ const whole = (value) => String(Math.round(value * 10) / 10);
 
 const known = (values) => values.filter((value) => value != null);
 
+/** Points are hidden where days are close together, but the only one of a series would leave the chart empty. */
+const points = (values) => ({ size: 5, ...(known(values).length === 1 && { show: true }) });
+
 /** The legend shows the totals, and while the mouse is over the chart the day it points at. */
 function options(width, days, series, { show, total, step }) {
   const style = getComputedStyle(document.documentElement);
   const colour = (name) => style.getPropertyValue(name).trim();
   const axis = { stroke: colour("--quiet"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: "11px system-ui" };
   const lines = series.map(([name, values, variable]) => ({
-    label: name, stroke: colour(variable), width: 2, spanGaps: true, points: { size: 5 }, value: (_, value) => show(value ?? total(known(values))),
+    label: name, stroke: colour(variable), width: 2, spanGaps: true, points: points(values), value: (_, value) => show(value ?? total(known(values))),
   }));
   return {
     width, height: HEIGHT, padding: [8, 12, 0, 0], cursor: { points: { size: 7 } },

@@ -82,12 +82,12 @@ export const MORE = `
 每周五|Every Friday
 每周六|Every Saturday
 每周日|Every Sunday
-添加常用语|Add canned reply
-修改常用语|Edit canned reply
+添加快捷回复|Add canned reply
+修改快捷回复|Edit canned reply
 名称，不含空格和 /|Name, without blanks and /
 名称|Name
-还没有常用语。|No canned replies yet.
-删除这条常用语？|Delete this canned reply?
+还没有快捷回复。|No canned replies yet.
+删除这条快捷回复？|Delete this canned reply?
 客服在工单里选用，或在客服群里写 #工单号 /名称。|Staff choose them in a ticket, or write #NUMBER /NAME in the staff room.
 查找|Find
 操作者或对象|Actor or target
@@ -148,8 +148,8 @@ export const MORE = `
 移除助手|Assistant removed
 添加屏蔽词|Blocked word added
 删除屏蔽词|Blocked word removed
-改常用语|Canned reply
-删除常用语|Canned reply removed
+改快捷回复|Canned reply
+删除快捷回复|Canned reply removed
 取登录链接|Login link
 登录后台|Console login
 退出后台|Console logout
@@ -217,8 +217,8 @@ export const MORE = `
 回复客户，Ctrl+Enter 发送|Reply to the customer; Ctrl+Enter sends
 写备注|Note
 图片或文件|Picture or file
-常用语|Canned replies
-常用语…|Canned replies…
+快捷回复|Canned replies
+快捷回复…|Canned replies…
 保存备注|Save note
 发送|Send
 微信号|WeChat account

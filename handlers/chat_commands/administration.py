@@ -12,7 +12,7 @@ from config import ConfigError
 from config.language import in_language
 from config.texts import fill
 from errors import NotFound
-from handlers.chat_commands.request import MAX, CommandReply, CommandRequest, first_word, whole
+from handlers.chat_commands.request import MAX_TEXT, CommandReply, CommandRequest, first_word, parse_row_id
 from handlers.chat_commands.targets import find_targets
 from models.accounts import Admin
 from models.groups import Qun, QunState
@@ -66,7 +66,7 @@ async def admins(request: CommandRequest) -> CommandReply:
         )
     if what == ADD and words:
         return await _add_admin(request, words)
-    number = whole(words) if what == DROP else None
+    number = parse_row_id(words) if what == DROP else None
     return _remove_admin(request, number) if number is not None else request.usage_error()
 
 
@@ -138,14 +138,14 @@ async def questions(request: CommandRequest) -> CommandReply:
     what, words = first_word(request.rest)
     if not what:
         return await _listed(request)
-    if what == DROP and (number := whole(words)) is not None:
+    if what == DROP and (number := parse_row_id(words)) is not None:
         return _remove_question(request, number)
     asked, *answer = (part.strip() for part in _EQUALS.split(words, maxsplit=1))
     wordings = [one.strip() for one in _OR.split(asked) if one.strip()]
     if what != ADD or not wordings or not answer or not answer[0]:
         return request.usage_error()
-    if max(map(len, wordings)) > MAX_QUESTION or len(answer[0]) > MAX:
-        return CommandReply(fill(request.texts.too_long, most=MAX if len(answer[0]) > MAX else MAX_QUESTION))
+    if max(map(len, wordings)) > MAX_QUESTION or len(answer[0]) > MAX_TEXT:
+        return CommandReply(fill(request.texts.too_long, most=MAX_TEXT if len(answer[0]) > MAX_TEXT else MAX_QUESTION))
     entry = Entry(questions=wordings, answer=answer[0])
 
     def act(session: Session) -> str:
@@ -156,7 +156,7 @@ async def questions(request: CommandRequest) -> CommandReply:
 
 
 async def _listed(request: CommandRequest) -> CommandReply:
-    rows = await request.container.store.read(request.container.faq.listed)
+    rows = await request.container.store.read(request.container.faq_entries.listed)
     lines = "\n".join(
         fill(request.texts.question_line, id=row.id, questions="|".join(row.questions), answer=row.answer)
         for row in rows[-MAX_SHOWN:]

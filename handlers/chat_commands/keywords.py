@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from config.customer_service import KeywordRule, ReplyPart
 from config.texts import Texts, fill
-from handlers.chat_commands.request import MAX, CommandReply, CommandRequest, first_word
+from handlers.chat_commands.request import MAX_TEXT, CommandReply, CommandRequest, first_word
 from handlers.chat_commands.words import ADD, DROP
 from services.moderation.blocked_words import MAX_WORD
 from services.support.keywords import rule_of
@@ -31,8 +31,8 @@ async def keywords(request: CommandRequest) -> CommandReply:
         return _remove(request, words)
     if what != ADD or not word or not reply or not reply[0]:
         return request.usage_error()
-    if len(word) > MAX_WORD or len(reply[0]) > MAX:
-        return CommandReply(fill(request.texts.too_long, most=MAX_WORD if len(word) > MAX_WORD else MAX))
+    if len(word) > MAX_WORD or len(reply[0]) > MAX_TEXT:
+        return CommandReply(fill(request.texts.too_long, most=MAX_WORD if len(word) > MAX_WORD else MAX_TEXT))
 
     editor, texts = request.container.knowledge_editor, request.texts
 
@@ -70,11 +70,11 @@ def _words(rule: KeywordRule) -> tuple[str, str]:
 
 async def _listed(request: CommandRequest) -> CommandReply:
     """List the applicable rules in order of precedence: of the group, of all conversations, of the config."""
-    book, texts = request.container.keywords, request.texts
+    texts, listed = request.texts, request.container.keywords.listed
 
     def read(session: Session) -> list[str]:
-        own = book.listed(session, request.account, request.number)
-        others = book.listed(session, request.account, None) if request.qun else ()
+        own = listed(session, request.account, request.number)
+        others = listed(session, request.account, None) if request.qun else ()
         configured = request.container.config.customer_service.keywords
         return [
             *_lines(texts, [rule_of(row) for row in own], ""),

@@ -9,8 +9,8 @@ from sqlmodel import Session
 
 from config.texts import fill
 from errors import BotError, WeChatError
-from handlers.chat_commands.request import CommandReply, CommandRequest, why
-from handlers.chat_commands.targets import Targets, describe, find_targets, with_tail
+from handlers.chat_commands.request import CommandReply, CommandRequest, describe_error
+from handlers.chat_commands.targets import Targets, describe, find_targets, with_id_suffix
 from models.groups import MemberRecord
 from wechat.entities import Contact
 
@@ -58,7 +58,7 @@ async def warn(request: CommandRequest) -> CommandReply:
 async def blacklist(request: CommandRequest) -> CommandReply:
     """Blacklist and remove people, including former members."""
     targets = await _selected_people(
-        request, once=await request.container.membership_states.former_members(request.group)
+        request, former=await request.container.membership_states.former_members(request.group)
     )
     if targets.problem:
         return CommandReply(targets.problem)
@@ -85,7 +85,7 @@ async def unblacklist(request: CommandRequest) -> CommandReply:
         return [row for row in listed if name in _names(row, directory.contacts.get(row.contact_id))]
 
     matching = [row for row in listed if row.contact_id == name] or called(name)
-    matching = matching or with_tail(name, called, lambda row: row.contact_id)
+    matching = matching or with_id_suffix(name, called, lambda row: row.contact_id)
     if not matching:
         names = "、".join(row.name or row.contact_id[-4:] for row in listed) or request.texts.nothing
         return CommandReply(fill(request.texts.not_blacklisted, name=name, names=names))
@@ -105,11 +105,11 @@ def _names(row: MemberRecord, contact: Contact | None) -> set[str]:
     return {row.name, *now} - {""}
 
 
-async def _selected_people(request: CommandRequest, *, once: Collection[str] = ()) -> Targets:
+async def _selected_people(request: CommandRequest, *, former: Collection[str] = ()) -> Targets:
     """Return the people a command is about; none of them may be exempt from sanctions."""
     if not request.rooms:
         return Targets(problem=fill(request.texts.wechat_refused, why=request.texts.refused_not_in_group))
-    targets = await find_targets(request, once=once)
+    targets = await find_targets(request, former=former)
     spared = [person.name for person in request.container.member_actions.exempt(request.group, targets.people)]
     if spared:
         return Targets(problem=fill(request.texts.person_exempt, name="、".join(spared)))
@@ -122,7 +122,7 @@ async def _remove_people(request: CommandRequest, people: Iterable[Contact]) -> 
         try:
             await request.container.member_actions.remove(request.group, person.id, request.actor)
         except (WeChatError, BotError) as error:
-            failures.append(fill(request.texts.not_kicked, name=person.name, why=why(request.texts, error)))
+            failures.append(fill(request.texts.not_kicked, name=person.name, why=describe_error(request.texts, error)))
         else:
             out.append(person)
     return _RemovalResult(tuple(out), tuple(failures))

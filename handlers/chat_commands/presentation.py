@@ -9,7 +9,7 @@ from sqlmodel import Session
 
 from config.texts import fill
 from errors import WeChatError
-from handlers.chat_commands.request import MAX, CommandReply, CommandRequest, why
+from handlers.chat_commands.request import MAX_TEXT, CommandReply, CommandRequest, describe_error
 from services.groups.presentation import (
     MAX_ANNOUNCEMENT,
     MAX_TOPIC,
@@ -20,27 +20,27 @@ from services.groups.presentation import (
 )
 
 OFF: Final = "关"
-USUAL: Final = "默认"
+DEFAULT: Final = "默认"
 
 
 async def welcome(request: CommandRequest) -> CommandReply:
     """Show, change, disable or reset the welcome text."""
-    usual, now = request.container.config.groups.welcome, request.group.welcome
+    default, now = request.container.config.groups.welcome, request.group.welcome
     if not request.rest:
         return CommandReply(
-            fill(request.texts.welcome_shown, welcome=(usual if now is None else now) or request.texts.nothing)
+            fill(request.texts.welcome_shown, welcome=(default if now is None else now) or request.texts.nothing)
         )
-    if len(request.rest) > MAX:
-        return CommandReply(fill(request.texts.too_long, most=MAX))
-    new_text = {OFF: "", USUAL: None}.get(request.rest, request.rest)
+    if len(request.rest) > MAX_TEXT:
+        return CommandReply(fill(request.texts.too_long, most=MAX_TEXT))
+    new_text = {OFF: "", DEFAULT: None}.get(request.rest, request.rest)
     try:
-        keep = request.container.presentation.welcome(request.group, new_text, request.actor)
+        store_change = request.container.presentation.welcome(request.group, new_text, request.actor)
     except UnknownPlaceholder as error:
         return CommandReply(fill(request.texts.welcome_unknown, name=f"{{{error.detail}}}"))
 
     def act(session: Session) -> str:
-        keep(session)
-        shown = usual if new_text is None else new_text
+        store_change(session)
+        shown = default if new_text is None else new_text
         return fill(request.texts.welcome_set, welcome=shown) if shown else request.texts.welcome_off
 
     return CommandReply(act=act)
@@ -62,7 +62,7 @@ async def _shown(request: CommandRequest) -> CommandReply:
     try:
         now = await request.container.accounts.get(request.account).announcement(request.rooms[0].id)
     except WeChatError as error:
-        return CommandReply(fill(request.texts.wechat_refused, why=why(request.texts, error)))
+        return CommandReply(fill(request.texts.wechat_refused, why=describe_error(request.texts, error)))
     return CommandReply(fill(request.texts.announcement_shown, words=now or request.texts.nothing))
 
 
@@ -82,16 +82,16 @@ async def _apply_change(
 ) -> CommandReply:
     """Make a change in WeChat; it is stored and answered in the event's transaction."""
     try:
-        keep, confirmed = await change
+        store_change, confirmed = await change
     except TopicReserved as error:
         return CommandReply(fill(request.texts.staff_room_topic, topic=error.detail))
     except NotInGroup:
         return CommandReply(fill(request.texts.wechat_refused, why=request.texts.refused_not_in_group))
     except WeChatError as error:
-        return CommandReply(fill(request.texts.wechat_refused, why=why(request.texts, error)))
+        return CommandReply(fill(request.texts.wechat_refused, why=describe_error(request.texts, error)))
 
     def act(session: Session) -> str:
-        keep(session)
+        store_change(session)
         return words if confirmed else unconfirmed
 
     return CommandReply(act=act)

@@ -7,7 +7,7 @@ from typing import Final
 from sqlmodel import Session
 
 from config.texts import fill
-from handlers.chat_commands.request import CommandReply, CommandRequest, first_word, whole
+from handlers.chat_commands.request import CommandReply, CommandRequest, first_word, parse_row_id
 
 NO: Final = "否"
 
@@ -24,7 +24,7 @@ async def recognise(request: CommandRequest) -> CommandReply:
             fill(texts.rooms_recognised, lines="\n".join(lines)) if lines else texts.rooms_recognised_none
         )
     word, more = first_word(request.rest)
-    proposal_id = whole(word)
+    proposal_id = parse_row_id(word)
     if proposal_id is None or more not in ("", NO):
         return request.usage_error()
 

@@ -39,8 +39,8 @@ async def jobs(request: CommandRequest) -> CommandReply:
 
 
 def _line(request: CommandRequest, name: str) -> str:
-    book = request.container.job_log
-    run = book.last.get(name)
+    job_log = request.container.job_log
+    run = job_log.last.get(name)
     if run is not None and run.result == NEW:
         run = None
     went = "" if run is None else (run.result if run.ok else f"✗ {run.result}")
@@ -49,7 +49,7 @@ def _line(request: CommandRequest, name: str) -> str:
         f"{getattr(request.texts, f'job_{name}', '')} {name}".strip()
     )  # the name is the one used in `jobs:` of the config
     return fill(
-        request.texts.job_line, name=shown, last=last, result=went, next=_format_time(request, book.next_at(name))
+        request.texts.job_line, name=shown, last=last, result=went, next=_format_time(request, job_log.next_at(name))
     )
 
 

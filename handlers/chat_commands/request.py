@@ -16,7 +16,7 @@ from models.groups import Qun
 from models.schema import MAX_ID
 from wechat.entities import Room
 
-MAX: Final = 500  # maximum length of a text in a command
+MAX_TEXT: Final = 500  # maximum length of a text in a command
 NO_RIGHT: Final = ("群主", "管理员", "owner", "admin", "permission", "权限")
 
 
@@ -95,7 +95,7 @@ def first_word(words: str) -> tuple[str, str]:
     return first, rest[0].rstrip() if rest else ""
 
 
-def whole(word: str) -> int | None:
+def parse_row_id(word: str) -> int | None:
     """Parse a row id, with or without #; None if it is not a possible one."""
     digits = word.removeprefix("#")
     if not digits.isdecimal() or len(digits) > len(str(MAX_ID)) or int(digits) > MAX_ID:
@@ -103,7 +103,7 @@ def whole(word: str) -> int | None:
     return int(digits)
 
 
-def why(texts: Texts, error: Exception) -> str:
+def describe_error(texts: Texts, error: Exception) -> str:
     """Describe an error of WeChat for people."""
     if isinstance(error, BotError | WeChatOffline):
         return texts.wechat_away

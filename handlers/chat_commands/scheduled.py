@@ -10,12 +10,12 @@ from sqlmodel import Session
 
 from config.texts import fill
 from errors import NotFound
-from handlers.chat_commands.request import MAX, CommandReply, CommandRequest, first_word, whole
+from handlers.chat_commands.request import MAX_TEXT, CommandReply, CommandRequest, first_word, parse_row_id
 from handlers.chat_commands.words import ADD, CANCEL, DROP
 from models.rules import Broadcast
 from services.outreach.broadcasts import CONFIRM_MINUTES
-from services.outreach.spoken_times import cron_of
-from services.outreach.timed_messages import MAX_PER_GROUP, TooManyTimed, wrong_parts
+from services.outreach.chinese_times import cron_of
+from services.outreach.timed_messages import MAX_PER_GROUP, TooManyTimed, invalid_fields
 
 CRON_FIELDS: Final = 5
 MAX_LISTED: Final = 10
@@ -27,7 +27,7 @@ async def timed(request: CommandRequest) -> CommandReply:
     if not request.rest:
         return await _listed(request)
     what, words = first_word(request.rest)
-    if what == DROP and (timed_id := whole(words)) is not None:
+    if what == DROP and (timed_id := parse_row_id(words)) is not None:
         return _remove(request, timed_id)
     spoken = cron_of(words if what == ADD else request.rest)
     if spoken is not None:
@@ -36,8 +36,8 @@ async def timed(request: CommandRequest) -> CommandReply:
     *fields, text = words.split(None, CRON_FIELDS) or [""]
     if what != ADD or len(fields) != CRON_FIELDS:
         return request.usage_error()
-    if len(text) > MAX:
-        return CommandReply(fill(request.texts.too_long, most=MAX))
+    if len(text) > MAX_TEXT:
+        return CommandReply(fill(request.texts.too_long, most=MAX_TEXT))
     return _add(request, unicodedata.normalize("NFKC", " ".join(fields)), text)
 
 
@@ -64,7 +64,7 @@ def _invalid_fields(request: CommandRequest, cron: str) -> str:
     names, parts = request.texts.timed_parts.split(), cron.split()
     wrong = [
         fill(request.texts.timed_part, value=parts[place], name=names[place] if place < len(names) else "")
-        for place in wrong_parts(cron, request.container.zone)
+        for place in invalid_fields(cron, request.container.zone)
     ]
     return "，".join(wrong)
 
@@ -104,10 +104,10 @@ async def broadcast(request: CommandRequest) -> CommandReply:
     what, number = first_word(request.rest)
     if what == CANCEL and not number:
         return await _unfinished(request)
-    if what == CANCEL and (broadcast_id := whole(number)) is not None:
+    if what == CANCEL and (broadcast_id := parse_row_id(number)) is not None:
         return _cancel(request, broadcast_id)
-    if len(request.rest) > 4 * MAX:
-        return CommandReply(fill(request.texts.too_long, most=4 * MAX))
+    if len(request.rest) > 4 * MAX_TEXT:
+        return CommandReply(fill(request.texts.too_long, most=4 * MAX_TEXT))
     count = request.container.broadcast_targets.group_count(request.account)
     if not count:
         return CommandReply(request.texts.broadcast_no_groups)

@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from config.texts import fill
 from errors import NotFound
-from handlers.chat_commands.request import CommandReply, CommandRequest, whole
+from handlers.chat_commands.request import CommandReply, CommandRequest, parse_row_id
 from models.durable import OutboxItem, WorkState
 from models.flows import FlowRun
 
@@ -26,7 +26,7 @@ async def flows(request: CommandRequest) -> CommandReply:
     if not words:
         lines = "\n".join(_line(request, run) for run in runs[-MAX_SHOWN:])
         return CommandReply(fill(request.texts.flow_list, runs=lines) if runs else request.texts.flow_none)
-    number = whole(words[1]) if len(words) == 2 and words[0] == END else None
+    number = parse_row_id(words[1]) if len(words) == 2 and words[0] == END else None
     if number is None:
         return request.usage_error()
     unknown = fill(request.texts.flow_end_unknown, id=number)
@@ -49,7 +49,7 @@ async def resend(request: CommandRequest) -> CommandReply:
     if not request.rest:
         lines = "\n".join(_event_line(request, item) for item in failed[:MAX_SHOWN])
         return CommandReply(fill(request.texts.resend_list, events=lines) if failed else request.texts.resend_none)
-    number = whole(request.rest)
+    number = parse_row_id(request.rest)
     if number is None and request.rest != ALL:
         return request.usage_error()
     ids = [item.id or 0 for item in reversed(failed) if number in (None, item.id)]  # oldest first

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 Names = dict[str, set[str]]  # name -> ids
 SHOWN_WITHIN: Final = 5.0  # seconds; every member is read
-TAIL: Final = 4  # last characters of an id, which distinguish people with the same name
+ID_SUFFIX_LENGTH: Final = 4  # last characters of an id, which distinguish people with the same name
 BLANKS: Final = " \u3000"
 _AT: Final = re.compile(rf"@[^@{END}]*{END}")
 _MARK: Final = re.compile(r"(?<!\S)@")
@@ -34,17 +34,17 @@ class Targets:
     problem: str = ""
 
 
-async def find_targets(request: CommandRequest, *, once: Collection[str] = ()) -> Targets:
-    """Return the members named in a command; if there is none of a name, look among `once` (former members)."""
+async def find_targets(request: CommandRequest, *, former: Collection[str] = ()) -> Targets:
+    """Return the members named in a command; if there is none of a name, look among `former` (former members)."""
     reported = _reported_mentions(request)
     if not reported or len(reported) < len(_MARK.findall(request.rest)):  # the gateway did not report all mentions
-        return await _parse_names(request, _members(request), once, reported)
+        return await _parse_names(request, _members(request), former, reported)
     if set(reported) - _members(request):  # the gateway may not have reported a join
         for room in request.rooms:
             await request.container.reconcile.try_room(request.account, room.id)
     wechat = request.container.accounts.get(request.account)
     people = tuple([await wechat.contact(contact_id) for contact_id in reported])
-    candidates = {*_members(request), *once}
+    candidates = {*_members(request), *former}
     absent = next((person for person in people if person.id not in candidates), None)
     if absent is not None:
         return Targets(problem=fill(request.texts.person_unknown, name=absent.name))
@@ -63,7 +63,7 @@ def _reported_mentions(request: CommandRequest) -> list[str]:
 
 
 async def _parse_names(
-    request: CommandRequest, members: Collection[str], once: Collection[str], reported: Collection[str]
+    request: CommandRequest, members: Collection[str], former: Collection[str], reported: Collection[str]
 ) -> Targets:
     """Parse the leading names, all but the first with an @. The assistant's own name is skipped."""
     me = request.container.accounts.get(request.account).self_id
@@ -74,7 +74,7 @@ async def _parse_names(
         words = words.lstrip(BLANKS).removeprefix("@").lstrip(BLANKS)
         if not words:
             return Targets(problem=request.usage_error().words)
-        name, matching = await _leading_name(request, words, members, once, shown)
+        name, matching = await _leading_name(request, words, members, former, shown)
         matching = [person for person in matching if person.id in reported] or matching
         if not matching:
             return Targets(problem=fill(request.texts.person_unknown, name=name))
@@ -98,7 +98,7 @@ async def _shown_names(request: CommandRequest) -> list[Names]:
 
 
 async def _leading_name(
-    request: CommandRequest, words: str, members: Collection[str], once: Collection[str], shown: Sequence[Names]
+    request: CommandRequest, words: str, members: Collection[str], former: Collection[str], shown: Sequence[Names]
 ) -> tuple[str, list[Contact]]:
     """Return the leading name and the people it may refer to.
 
@@ -114,14 +114,14 @@ async def _leading_name(
         return list(dict.fromkeys(ids))
 
     def ids_of(name: str) -> list[str]:
-        return called(name) or with_tail(name, called, str)
+        return called(name) or with_id_suffix(name, called, str)
 
     name, ids = _first(words, ids_of)
     if not ids and not shown:
         shown = await _shown_names(request)
         name, ids = _first(words, ids_of)
-    if not ids and once:
-        name, matching = _first(words, lambda name: wechat.directory.find(name, among=once))
+    if not ids and former:
+        name, matching = _first(words, lambda name: wechat.directory.find(name, among=former))
         return name, matching
     return name, [await wechat.contact(contact_id) for contact_id in ids]
 
@@ -135,10 +135,12 @@ def _first(words: str, find: Callable[[str], list[T]]) -> tuple[str, list[T]]:
     return name, matching
 
 
-def with_tail(name: str, find: Callable[[str], list[T]], id_of: Callable[[T], str]) -> list[T]:
+def with_id_suffix(name: str, find: Callable[[str], list[T]], id_of: Callable[[T], str]) -> list[T]:
     """Return those of the people with a name whose id ends with the word after it, the format shown by `describe`."""
     shared, _, tail = name.rpartition(" ")
-    return [one for one in find(shared) if id_of(one).endswith(tail)] if shared and len(tail) == TAIL else []
+    return (
+        [one for one in find(shared) if id_of(one).endswith(tail)] if shared and len(tail) == ID_SUFFIX_LENGTH else []
+    )
 
 
 def describe(request: CommandRequest, name: str, people: Sequence[Contact]) -> str:
@@ -150,7 +152,7 @@ def describe(request: CommandRequest, name: str, people: Sequence[Contact]) -> s
             name=person.name,
             alias=person.alias or nothing,
             weixin=person.weixin or nothing,
-            tail=person.id[-TAIL:],
+            tail=person.id[-ID_SUFFIX_LENGTH:],
         )
         for person in people
     ]

@@ -27,8 +27,8 @@ async def blocked(request: CommandRequest) -> CommandReply:
     what, word = first_word(request.rest)
     if what not in (ADD, DROP) or not word:
         return request.usage_error()
-    book, texts = request.container.blocked_words, request.texts
-    change, answers = (book.block, _blocked(texts)) if what == ADD else (book.allow, _allowed(texts))
+    blocked_words, texts = request.container.blocked_words, request.texts
+    change, answers = (blocked_words.block, _blocked(texts)) if what == ADD else (blocked_words.allow, _allowed(texts))
 
     def act(session: Session) -> str:
         outcome = change(session, request.account, request.number, word, request.actor)

@@ -10,9 +10,9 @@ from aiohttp import web
 
 from protocol import CALLS
 from sandbox.control import chats, live, page_files, people, rooms, views
-from sandbox.control.parsing import WORLD, body, number, queried, text
+from sandbox.control.parsing import WORLD, body, number, query_parameter, text
 from sandbox.gateway.event_stream import EVENT_TYPES
-from sandbox.gateway.files import LARGEST, qr_png
+from sandbox.gateway.files import MAX_FILE, qr_png
 from sandbox.world.avatars import svg
 from sandbox.world.model import NotThere, Refused
 from sandbox.world.rooms import is_room
@@ -26,7 +26,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def make_app(world: World, endpoints: Mapping[str, str], password: str = "") -> web.Application:
     """Create the control API and its page for a world; `endpoints` are the gateways' addresses by account. With a
     `password`, every request must have it (HTTP basic authentication, any user name)."""
-    app = web.Application(middlewares=[_errors, page_files.own_browser], client_max_size=LARGEST)
+    app = web.Application(middlewares=[_errors, page_files.reject_other_sites], client_max_size=MAX_FILE)
     app[page_files.PASSWORD] = password
     app[WORLD], app[ENDPOINTS], app[live.STREAMS] = world, endpoints, set()
     app.add_routes([*ROUTES, *people.ROUTES, *chats.ROUTES, *rooms.ROUTES, *live.ROUTES])
@@ -45,7 +45,7 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Refused as error:
         return _error(400, str(error))
     except web.HTTPRequestEntityTooLarge:
-        return _error(413, f"太大了，最多 {LARGEST // 1024**2} MB")
+        return _error(413, f"太大了，最多 {MAX_FILE // 1024**2} MB")
     except web.HTTPException as error:
         if error.status < 400:
             raise
@@ -170,7 +170,7 @@ async def get_avatar(request: web.Request) -> web.Response:
 
 async def get_qr_code(request: web.Request) -> web.Response:
     """GET /api/qrcode.png?text=…: QR code of a text."""
-    return web.Response(body=qr_png(queried(request, "text")), content_type="image/png")
+    return web.Response(body=qr_png(query_parameter(request, "text")), content_type="image/png")
 
 
 ROUTES: Final = [

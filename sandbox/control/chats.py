@@ -8,13 +8,13 @@ from typing import Any, Final
 from aiohttp import web
 
 from sandbox.control import views
-from sandbox.control.parsing import actor, body, text, texts, whole
+from sandbox.control.parsing import actor, body, integer, text, texts
 from sandbox.gateway.files import kind_of
 from sandbox.world.model import ChatMessage, Kind, Person, Refused
 from sandbox.world.rooms import is_room
 from sandbox.world.world import World
 
-MAX: Final = 200  # messages per response
+MAX_MESSAGES: Final = 200  # messages per response
 
 
 def mime_of(name: str) -> str:
@@ -46,8 +46,8 @@ async def get_chat(request: web.Request) -> web.Response:
 async def list_messages(request: web.Request) -> web.Response:
     """GET /api/people/{person}/chats/{chat}/messages?before=SEQ&limit=50: oldest first."""
     world, me = actor(request)
-    limit = min(whole(request.query.get("limit"), 50), MAX)
-    before = whole(request.query.get("before"), 0) or None
+    limit = min(integer(request.query.get("limit"), 50), MAX_MESSAGES)
+    before = integer(request.query.get("before"), 0) or None
     found = world.chats.history(me.id, _chat(request, world, me), before=before, limit=limit)
     return web.json_response({"messages": [views.message(world, msg, me.id) for msg in found]})
 
@@ -77,7 +77,7 @@ async def mark_read(request: web.Request) -> web.Response:
 async def recall(request: web.Request) -> web.Response:
     """POST /api/people/{person}/messages/{seq}/recall: recall an own message."""
     world, me = actor(request)
-    msg = world.chats.recall(me.id, whole(request.match_info["seq"], 0))
+    msg = world.chats.recall(me.id, integer(request.match_info["seq"], 0))
     return web.json_response(views.message(world, msg, me.id))
 
 

@@ -11,8 +11,8 @@ from typing import Any, Final
 from aiohttp import web
 
 from sandbox.control import views
-from sandbox.control.parsing import WORLD, queried
-from sandbox.world.feed import BACKLOG, Channels, Item
+from sandbox.control.parsing import WORLD, query_parameter
+from sandbox.world.feed import MAX_QUEUED, Channels, Item
 
 STREAMS: Final = web.AppKey("streams", set[asyncio.Task[Any]])
 KEEPALIVE: Final = 15.0
@@ -31,7 +31,7 @@ async def get_events(request: web.Request) -> web.StreamResponse:
     With `trace`, the assistant's trace is in the same stream, because browsers limit the connections per host.
     """
     world = request.app[WORLD]
-    viewer = world.people.get(queried(request, "person")).id
+    viewer = world.people.get(query_parameter(request, "person")).id
     sources = [(world.feed, viewer)]
     if request.query.get("trace"):
         sources.append((world.trace.live, world.accounts.get(request.query["trace"]).name))
@@ -53,7 +53,7 @@ async def get_events(request: web.Request) -> web.StreamResponse:
 async def get_trace(request: web.Request) -> web.StreamResponse:
     """GET /api/trace?account=…: events and calls of an assistant, oldest first; live if an event stream is accepted."""
     world = request.app[WORLD]
-    name = world.accounts.get(queried(request, "account")).name
+    name = world.accounts.get(query_parameter(request, "account")).name
     if "text/event-stream" not in request.headers.get("Accept", ""):
         return web.json_response({"trace": world.trace.of(name)})
     return await _stream(request, [(world.trace.live, name)], lambda items: items)
@@ -70,7 +70,7 @@ async def _stream(
     request.app[STREAMS].add(task)
     try:
         with ExitStack() as stack:
-            queue: asyncio.Queue[Item] = asyncio.Queue(BACKLOG)
+            queue: asyncio.Queue[Item] = asyncio.Queue(MAX_QUEUED)
             for channels, topic in sources:
                 stack.enter_context(channels.listen(topic, queue))
             await response.prepare(request)

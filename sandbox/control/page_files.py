@@ -52,7 +52,7 @@ async def _add_headers(request: web.Request, response: web.StreamResponse) -> No
 
 
 @web.middleware
-async def own_browser(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def reject_other_sites(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Reject requests that another site's page in the same browser could send.
 
     These are DNS rebinding (a host name of its own), cross-origin requests, and plain HTML forms.

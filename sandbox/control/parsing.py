@@ -63,14 +63,14 @@ def flag(given: dict[str, Any], key: str, default: bool | None = None) -> bool:
     return value
 
 
-def queried(request: web.Request, key: str) -> str:
+def query_parameter(request: web.Request, key: str) -> str:
     """Return a query parameter; raise NotThere if it is missing and has no default."""
     if key not in request.query:
         raise NotThere(f"缺少参数：{key}")
     return request.query[key]
 
 
-def whole(value: str | None, default: int) -> int:
+def integer(value: str | None, default: int) -> int:
     """Parse an integer of the query or path; raise Refused."""
     if value is None:
         return default

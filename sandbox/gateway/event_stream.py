@@ -16,7 +16,7 @@ from protocol import puppet_pb2 as pb
 from sandbox.world.model import Refused
 from sandbox.world.world import World
 
-BOUND: Final = 20_000  # queued events; further ones are dropped
+MAX_QUEUED: Final = 20_000  # queued events; further ones are dropped
 # The Node client misses events that come right after the first ones; the official gateway waits as long.
 READY_DELAY: Final = 0.1
 
@@ -48,7 +48,7 @@ def dated(world: World) -> dict[str, str]:
 class EventBacklog:
     """A bounded queue of events with optional delays."""
 
-    def __init__(self, bound: int = BOUND) -> None:
+    def __init__(self, bound: int = MAX_QUEUED) -> None:
         self._bound = bound
         self._items: deque[pb.EventResponse | None] = deque()
         self._filled = asyncio.Event()

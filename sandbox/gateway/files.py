@@ -20,7 +20,7 @@ URL: Final = 2
 QR_CODE: Final = 3
 UUID: Final = 7
 INLINE: Final = 20 * 1024  # larger files are sent by uuid, as in the official gateway
-LARGEST: Final = 100 * 1024 * 1024
+MAX_FILE: Final = 100 * 1024 * 1024
 KEPT: Final = 512 * 1024 * 1024  # bytes of uploads kept per gateway
 
 KINDS: Final = {
@@ -46,7 +46,7 @@ class Uploads:
 
     def keep(self, data: bytes) -> str:
         """Store the bytes and return their uuid."""
-        if len(data) > LARGEST:
+        if len(data) > MAX_FILE:
             raise Refused(f"文件过大（{len(data)} 字节）")
         made = str(uuid.uuid4())
         self._files[made] = data
@@ -127,9 +127,9 @@ async def _fetched(url: str) -> bytes:
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(10)) as session,
             session.get(url, raise_for_status=True) as answer,
         ):
-            data = await answer.content.read(LARGEST + 1)
+            data = await answer.content.read(MAX_FILE + 1)
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         raise Refused(f"cannot fetch the file: {type(error).__name__}") from None
-    if len(data) > LARGEST:
+    if len(data) > MAX_FILE:
         raise Refused("文件过大")
     return data

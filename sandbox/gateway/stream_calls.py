@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from protocol import puppet_pb2 as pb
-from sandbox.gateway.files import LARGEST, Uploads
+from sandbox.gateway.files import MAX_FILE, Uploads
 from sandbox.gateway.message_calls import MessageCallHandlers
 from sandbox.world.model import Refused
 
@@ -68,5 +68,5 @@ class StreamCallHandlers:
 
 
 def _check_size(data: bytearray) -> None:
-    if len(data) > LARGEST:
-        raise Refused(f"文件过大（超过 {LARGEST} 字节）")
+    if len(data) > MAX_FILE:
+        raise Refused(f"文件过大（超过 {MAX_FILE} 字节）")

@@ -14,7 +14,7 @@ from aiohttp import web
 from sandbox.systems.callbacks import call_back
 from sandbox.systems.pages import add_page
 from sandbox.systems.request_log import RequestLog, SystemRequest
-from sandbox.systems.standin import HIPOS, TITLES, YUNMALL, routes
+from sandbox.systems.stand_ins import HIPOS, TITLES, YUNMALL, routes
 
 __all__ = ["HIPOS", "PORTS", "YUNMALL", "RequestLog", "SystemRequest", "Systems", "call_back", "start_systems"]
 

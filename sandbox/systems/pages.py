@@ -13,7 +13,7 @@ from aiohttp import web
 
 from sandbox.systems.callbacks import RESULTS, call_back
 from sandbox.systems.request_log import MODES, TOPIC, RequestLog
-from sandbox.systems.standin import TITLES
+from sandbox.systems.stand_ins import TITLES
 from web_hosts import is_served
 
 PAGE: Final = Path(__file__).parent / "page"

@@ -61,7 +61,7 @@ class GroupService:
         self.chats: dict[str, GroupChat] = {}
         self.ways: dict[str, JoinWay] = {}
         self.tasks: dict[str, MassMessage] = {}
-        self.lag = 0  # how many readings to come show the members as they were before
+        self.lag = 0  # how many of the next readings still return the earlier members
         self._shown: dict[str, list[dict[str, Any]]] = {}
         self.calls: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "externalcontact/groupchat/get": self._get,

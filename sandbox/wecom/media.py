@@ -9,9 +9,9 @@ from typing import Any, Final
 from sandbox.wecom.answers import OK, refused
 
 VALID: Final = 259_200.0  # seconds; three days
-SMALLEST: Final = 6  # bytes
+MIN_BYTES: Final = 6  # bytes
 MEGABYTE: Final = 1024**2
-LARGEST: Final = {"image": 10 * MEGABYTE, "voice": 2 * MEGABYTE, "video": 10 * MEGABYTE, "file": 20 * MEGABYTE}
+MAX_BYTES: Final = {"image": 10 * MEGABYTE, "voice": 2 * MEGABYTE, "video": 10 * MEGABYTE, "file": 20 * MEGABYTE}
 
 
 class MediaFiles:
@@ -34,10 +34,10 @@ class MediaFiles:
 
     def upload(self, kind: str, name: str, data: bytes) -> dict[str, Any]:
         """media/upload."""
-        if kind not in LARGEST:
+        if kind not in MAX_BYTES:
             return refused(40004, "invalid media type")
-        if len(data) < SMALLEST:
+        if len(data) < MIN_BYTES:
             return refused(40006, "invalid media size")
-        if len(data) > LARGEST[kind]:
+        if len(data) > MAX_BYTES[kind]:
             return refused(45001, "media size out of limit")
         return {**OK, "type": kind, "media_id": self.keep(name, data), "created_at": str(int(self._clock()))}

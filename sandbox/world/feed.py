@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-RING: Final = 500  # trace entries kept per account
-BACKLOG: Final = 1000  # items queued per reader before the oldest are dropped
+MAX_TRACE: Final = 500  # trace entries per account
+MAX_QUEUED: Final = 1000  # items queued per reader before the oldest are dropped
 
 Item = dict[str, Any]
 
@@ -23,7 +23,7 @@ class Channels:
     @contextmanager
     def listen(self, topic: str, queue: asyncio.Queue[Item] | None = None) -> Iterator[asyncio.Queue[Item]]:
         """Return a queue, or the given one, that receives the topic's items while the block runs."""
-        queue = asyncio.Queue(BACKLOG) if queue is None else queue
+        queue = asyncio.Queue(MAX_QUEUED) if queue is None else queue
         self._readers.setdefault(topic, []).append(queue)
         try:
             yield queue
@@ -61,7 +61,7 @@ class Trace:
         """Add an event sent (`what` = event) or a call made (call) with its details."""
         self._count += 1
         item = {"n": self._count, "account": account, "at": at, "what": what, "name": name, **facts}
-        self._rings.setdefault(account, deque(maxlen=RING)).append(item)
+        self._rings.setdefault(account, deque(maxlen=MAX_TRACE)).append(item)
         self.live.emit(account, item)
 
     def of(self, account: str) -> list[Item]:

@@ -10,7 +10,7 @@ from sandbox.world.model import ROOM_SUFFIX, Kind, Member, NotThere, Refused, Wo
 if TYPE_CHECKING:
     from sandbox.world.world import World
 
-SMALLEST: Final = 3
+MIN_MEMBERS: Final = 3
 DIRTY_ROOM: Final = 3
 DIRTY_ROOM_MEMBER: Final = 4
 MAX_ADMINS: Final = 3
@@ -58,7 +58,7 @@ class RoomRules:
         strangers = [who for who in guests if not world.people.are_friends(me.id, who)]
         if strangers:
             raise Refused(f"不是好友，不能拉入群聊：{'、'.join(strangers)}")
-        if len(guests) + 1 < SMALLEST:
+        if len(guests) + 1 < MIN_MEMBERS:
             raise Refused("群聊至少需要三个人")
         room = WorldRoom(world.new_room_id(), creator, world.clock())
         world.state.rooms[room.id] = room
@@ -97,13 +97,13 @@ class RoomRules:
             raise Refused("不能移除自己")
         if not room.manages(by) or who == room.owner or (who in room.admins and by != room.owner):
             raise Refused("只有群主或管理员可以移除群成员")
-        self._go(room, who, by)
+        self._remove_member(room, who, by)
         self.note(room, f"“{self._world.people.get(who).name}”被移出群聊")
 
     def leave(self, who: str, room_id: str) -> None:
         """Leave a group. If the owner leaves, the longest member becomes the owner."""
         room = self.seen_by(who, room_id)
-        self._go(room, who, who)
+        self._remove_member(room, who, who)
 
     def set_topic(self, by: str, room_id: str, topic: str) -> None:
         """Change the topic of a group, as any member. Setting the same topic does nothing."""
@@ -175,7 +175,7 @@ class RoomRules:
         self._dirty(room)
         self.note(room, f"“{self._world.called_in(room.id, owner)}”已成为新群主")
 
-    def _go(self, room: WorldRoom, who: str, by: str) -> None:
+    def _remove_member(self, room: WorldRoom, who: str, by: str) -> None:
         world = self._world
         del room.members[who]
         room.former.add(who)

@@ -15,9 +15,9 @@ from wechat.interface import State
 
 log = logging.getLogger(__name__)
 OLD_AFTER: Final = 10 * MINUTE  # messages sent longer than this before the account came online are not answered
-WINDOW: Final = 20  # latest messages that are compared
-SETTLED: Final = MINUTE  # after the login; until then a gateway may deliver earlier messages
-MIN_MESSAGES: Final = 3  # messages needed to judge a clock by them
+WINDOW: Final = 20  # latest messages from which the skew is computed
+SETTLE_SECONDS: Final = MINUTE  # after the login; until then a gateway may deliver earlier messages
+MIN_MESSAGES: Final = 3  # messages from which the skew is computed, at least
 MAX_SKEW: Final = 2 * MINUTE  # a larger skew is reported to the admins
 
 
@@ -51,7 +51,7 @@ class AccountClocks:
     def record_message(self, account: str, said_at: float, arrived_at: float) -> None:
         """Record a message: its time according to WeChat, and its arrival by the local clock (both Unix seconds)."""
         self._delays[account].append(arrived_at - said_at)
-        if self._monotonic() - self._online_since.get(account, math.inf) > SETTLED:
+        if self._monotonic() - self._online_since.get(account, math.inf) > SETTLE_SECONDS:
             self._live[account].append(arrived_at - said_at)
 
     def is_old(self, account: str, said_at: float) -> bool:
@@ -85,7 +85,7 @@ class AccountClocks:
             if (skew := self.skew(account)) is not None:
                 yield account, skew
 
-    def wrong(self) -> dict[str, float]:
+    def wrong_clocks(self) -> dict[str, float]:
         """Return the accounts whose skew needs attention."""
         return {account: skew for account, skew in self.skews() if abs(skew) > MAX_SKEW}
 

@@ -1,6 +1,6 @@
 """Admins: WeChat ids of the config, those added by an admin, and those bound with the code printed at start.
 
-The code is good until an admin has been seen among an assistant's friends.
+The code is valid until an admin has been seen among an assistant's friends.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from wechat.entities import Contact
 log = logging.getLogger(__name__)
 KEY = "admins"  # setting in which earlier versions stored the bound admin
 SEEN = "admin_seen"
-CODE = "admin_code"  # with the time until which it is good, as JSON; only where processes share it
+CODE = "admin_code"  # with its expiry, as JSON; stored only in a cluster, where processes share it
 BY_CODE = "code"  # the actor for admins who bound themselves by the code
 CODE_SECONDS = 30 * MINUTE
 MAX_WRONG_TRIES = 10

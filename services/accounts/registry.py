@@ -9,31 +9,31 @@ from contextlib import suppress
 from errors import AssistantOffline, AssistantUnknown, NotSupported, WeChatTooFast
 from services.work.ownership import Ownership
 from wechat.interface import Capability, State, WeChat
-from wechat.pacing import Governor
+from wechat.rate_limiter import RateLimiter
 
 RETRY_AFTER = 5.0
 SANDBOX_ADMIN = "wxid_admin"  # 店长 of the sandbox; an admin of sandboxed assistants only
 
 
 class Accounts:
-    """The accounts by name, each with its governor."""
+    """The accounts by name, each with its rate limiter."""
 
     def __init__(
         self,
-        governors: Mapping[str, Governor],
+        rate_limiters: Mapping[str, RateLimiter],
         admins: Collection[str],
         sandboxed: Collection[str],
         ownership: Ownership | None = None,
     ) -> None:
         self._ownership = ownership or Ownership()
         self._wechats: dict[str, WeChat] = {}
-        self._governors = governors
+        self._rate_limiters = rate_limiters
         self._configured_admins = frozenset(admins)
         self._bound_admins: set[str] = set()
         self._sandboxed = set(sandboxed)
         self._changed = asyncio.Event()
         self._since: dict[str, float] = {}
-        self._away: dict[str, float] = {}  # since when the accounts that are not online are so
+        self._away: dict[str, float] = {}  # since when each account that is not online has been offline
 
     def add(self, wechat: WeChat) -> None:
         """Add an account."""
@@ -81,7 +81,7 @@ class Accounts:
         return wechat is not None and wechat.state is State.ONLINE and self._ownership.may_act()
 
     def holds(self, account: str) -> bool:
-        """Whether the account is served by this process, or is to be."""
+        """Whether this process serves the account, or is about to."""
         return self._ownership.holds(account)
 
     def state_changed(self, account: str, at: float) -> None:
@@ -113,18 +113,18 @@ class Accounts:
         """Whether this is the WeChat id of an assistant."""
         return any(wechat.self_id == contact_id for wechat in self._wechats.values())
 
-    def governor(self, account: str) -> Governor:
-        """Return the governor of an account."""
-        return self._governors[account]
+    def rate_limiter(self, account: str) -> RateLimiter:
+        """Return the rate limiter of an account."""
+        return self._rate_limiters[account]
 
     def handle_rate_limit(self, account: str, error: Exception) -> None:
-        """Halve the account's pace for a while if the error is 操作过于频繁."""
+        """Halve the account's rates for a while if the error is 操作过于频繁."""
         if isinstance(error, WeChatTooFast):
-            self.governor(account).slow_down()
+            self.rate_limiter(account).slow_down()
 
-    def pace(self, account: str) -> Governor | None:
-        """Return the governor of an account's messages; None if the account is no longer configured."""
-        return self._governors.get(account)
+    def find_rate_limiter(self, account: str) -> RateLimiter | None:
+        """Return the rate limiter of an account; None if the account is no longer configured."""
+        return self._rate_limiters.get(account)
 
     # ---- admins, by WeChat id ----
 

@@ -41,12 +41,12 @@ class WecomStorage(WecomGroupStorage):
     """
 
     def __init__(
-        self, store: Store, account: str, clock: Clock, store_events: StoreEvents, spoke: Callable[[], None]
+        self, store: Store, account: str, clock: Clock, store_events: StoreEvents, on_message: Callable[[], None]
     ) -> None:
         super().__init__(store, account)
         self._clock = clock
         self._store_events = store_events
-        self._spoke = spoke  # called when customers have written, so that messages waiting for that can be sent
+        self._on_message = on_message  # called when a customer has written: messages that waited for that can be sent
 
     async def prefix(self) -> str:
         """Return a random prefix of eight characters, unique to this database."""
@@ -73,7 +73,7 @@ class WecomStorage(WecomGroupStorage):
             for one in incoming:
                 self._record(session, one)
             if any(one.spoke for one in incoming):
-                after_commit(session, self._spoke)
+                after_commit(session, self._on_message)
 
         await self._store_events(raws, keep)
 
@@ -130,7 +130,7 @@ class WecomStorage(WecomGroupStorage):
 
         await self._store.write(note)
 
-    async def left(self, contact_id: str, message_id: str) -> int:
+    async def remaining(self, contact_id: str, message_id: str) -> int:
         """Return how many messages the customer's allowance still has, this one included if it was counted."""
 
         def count(session: Session) -> int:

@@ -19,7 +19,7 @@ class Announcements:
         self._changes: list[Told] = []
         self._there = asyncio.Event()
         self._has_freed = False
-        self.sent = 0  # NOTIFYs
+        self.sent = 0  # number of NOTIFYs
 
     def announce(self, _kind: str) -> None:
         """Record that shared data has changed; the version numbers in the database identify which."""

@@ -172,7 +172,7 @@ class Leases:
         return {row.account: row.epoch for row in self._run(_HELD, id=self.member)}
 
     def begin(self) -> None:
-        """Take accounts: until now the others took the share of this member."""
+        """Begin to take accounts; until now the others took the share of this member."""
         self._run(text("UPDATE member SET draining = false WHERE id = :id"), id=self.member)
 
     def drain(self) -> None:

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 BEATS_PER_LEASE: Final = 10 / 3  # in the time of a lease: every 1.5 s with leases of 5 s
 CHECKS_PER_LEASE: Final = 10.0  # checks for silent members and free accounts per lease duration
-SAFETY: Final = 1.0  # seconds that this process stops before others may begin
+SAFETY: Final = 1.0  # seconds between the stop of this process and the start of others
 MOVED_AT_ONCE: Final = 5  # accounts given up per check, when another process has too few
 SKEW: Final = 1.0  # seconds that this machine's clock may differ from PostgreSQL's without being corrected
 
@@ -129,7 +129,7 @@ class ClusterMember:
                 self._lost("this process was taken for dead; others serve its accounts")
                 self.fenced = True
             except (SQLAlchemyError, TimeoutError) as error:
-                self._leases.abort()  # a connection that hangs is not waited for
+                self._leases.abort()  # without waiting for a hanging connection
                 self._beating_since = None
                 log.warning("the leases could not be renewed: %s", type(error).__name__)
             ran_out = bool(self.held) and not self.valid() and not self.fenced
@@ -183,7 +183,7 @@ class ClusterMember:
             await asyncio.sleep(self._lease_seconds / BEATS_PER_LEASE)
             try:
                 await self._beat()
-            except Fenced:  # the next write tells
+            except Fenced:  # the next write finds out whether it is still a member
                 return
             except SQLAlchemyError as error:
                 log.warning("the membership could not be renewed: %s", type(error).__name__)

@@ -95,7 +95,7 @@ class ClusterNews:
             self._member.wake()
         if news.get("from") != self._member.id:
             for kind, facts in news.get("changes", ()):
-                if kind in _KINDS:  # a later version may know more of them
+                if kind in _KINDS:  # a newer process may send kinds that are unknown here
                     self._feed.receive(ChangeKind(kind), facts)
 
     async def poll_forever(self) -> None:

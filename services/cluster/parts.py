@@ -1,4 +1,4 @@
-"""The parts of the container that only a cluster has."""
+"""The parts of the container that exist only in a cluster."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from services.cluster.shared import SharedTables
 from services.work.ownership import LeasedAccounts
 from version import VERSION
 
-LATE_PART: Final = 0.5  # of a lease, after which a member without a heartbeat is no longer expected to take accounts
+LATE_PART: Final = 0.5  # of a lease; a member without a heartbeat for longer is not expected to take accounts
 
 
 class Cause(StrEnum):
@@ -27,7 +27,7 @@ class Cause(StrEnum):
     BALANCE = "balance"  # another process has too few
     LOST = "lost"  # the leases have run out
     REMOVED = "removed"  # the assistant was removed
-    CHANGED = "changed"  # its settings are others
+    CHANGED = "changed"  # its settings have changed
 
 
 class ClusterParts:

@@ -24,7 +24,7 @@ MAX_CONNECTIONS: Final = 100  # to one process
 
 
 class Unreachable(Exception):
-    """A process does not respond. `sent`: whether it may have started to process the request."""
+    """A process did not respond. `sent`: whether it may have started to process the request."""
 
     def __init__(self, why: str, *, sent: bool) -> None:
         super().__init__(why)

@@ -22,7 +22,7 @@ from models.keywords import Keyword
 from models.rules import BlockedWord
 from models.support import CannedReply
 
-WORK: Final = "work:"  # and an account: other processes have promised work of it
+WORK: Final = "work:"  # followed by an account: other processes have queued work for it
 
 
 class Shared(StrEnum):

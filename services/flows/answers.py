@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import re2
 
-from config.flow_settings import CANCEL, CONFIRM, AnswerCheck, Choice, Question, spoken
+from config.flow_settings import CANCEL, CONFIRM, AnswerCheck, Choice, Question, normalised
 from config.texts import Texts, fill
 from services.messaging.messages import Body, choices, text
 
@@ -48,8 +48,8 @@ def parse_answer(question: Question | Choice, answer: str, texts: Texts) -> Any:
 
 
 def _chosen(question: Choice, answer: str, texts: Texts) -> Any:
-    labels = {spoken(label): value for label, value in question.options.items()}
-    label = spoken(answer)
+    labels = {normalised(label): value for label, value in question.options.items()}
+    label = normalised(answer)
     if label in labels:
         return labels[label]
     match = _POSITION.fullmatch(label)

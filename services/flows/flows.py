@@ -8,7 +8,7 @@ from functools import partial
 from sqlmodel import Session, select
 
 from config import Config
-from config.flow_settings import CANCEL, RETRY, FlowSettings, spoken
+from config.flow_settings import CANCEL, RETRY, FlowSettings, normalised
 from config.texts import fill
 from models.db import Store
 from models.flows import FlowRun, RunState
@@ -44,12 +44,12 @@ class Flows:
 
     def configure(self, flows: Sequence[FlowSettings]) -> None:
         """Replace the flows; running ones continue with their copy."""
-        self._by_start_word = {spoken(word): flow for flow in flows for word in flow.start}
+        self._by_start_word = {normalised(word): flow for flow in flows for word in flow.start}
 
     async def handle(self, account: str, person: str, text: str | None) -> Decision | None:
         """Return the reaction to a private message (None: not a text); None if it does not concern a flow."""
         text = text.strip() if text is not None else None
-        word = spoken(text or "")
+        word = normalised(text or "")
         flow = self._by_start_word.get(word)
         run = await self._open_run(account, person)
         if flow is not None and not await self._rules.may_start(account, person, flow):

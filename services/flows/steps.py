@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from config.flow_settings import CALLBACK_URL, CONFIRM, FlowSettings, FlowStep, WaitStep, spoken
+from config.flow_settings import CALLBACK_URL, CONFIRM, FlowSettings, FlowStep, WaitStep, normalised
 from config.texts import Texts, fill
 from models.db import after_commit
 from models.durable import OutboxItem
@@ -144,7 +144,7 @@ class FlowSteps:
         step = FlowSettings.model_validate_json(run.spec).steps[run.step]
         try:
             if step.confirm:
-                if spoken(text) != CONFIRM:
+                if normalised(text) != CONFIRM:
                     raise InvalidAnswer(self._texts.flow_confirm_wanted)
             else:
                 name, question = list(step.questions.items())[run.question]

@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 from config.flow_settings import PLACEHOLDER
 
-LONGEST: Final = 2000  # characters of a value inside a text
-LONGEST_REASON: Final = 200
+MAX_VALUE: Final = 2000  # characters of a value inside a text
+MAX_REASON: Final = 200
 _UNSENDABLE: Final = re.compile("[\x00\ud800-\udfff]")  # characters that messages and databases reject
 
 
@@ -90,12 +90,12 @@ def reason(value: Any) -> str:
     message = value.get("message") or value.get("error")
     if isinstance(message, dict):
         message = message.get("message")
-    return " ".join(_UNSENDABLE.sub("", message).split())[:LONGEST_REASON] if isinstance(message, str) else ""
+    return " ".join(_UNSENDABLE.sub("", message).split())[:MAX_REASON] if isinstance(message, str) else ""
 
 
 def summary(value: Mapping[str, Any]) -> str:
     """Return a result as one short line: its `message`, or its JSON."""
-    return reason(value) or _UNSENDABLE.sub("", json.dumps(value, ensure_ascii=False))[:LONGEST_REASON]
+    return reason(value) or _UNSENDABLE.sub("", json.dumps(value, ensure_ascii=False))[:MAX_REASON]
 
 
 def _as_text(match: re.Match[str], values: Mapping[str, Any]) -> str:
@@ -103,4 +103,4 @@ def _as_text(match: re.Match[str], values: Mapping[str, Any]) -> str:
     if value is None:
         raise MissingValue(match[1] + match[2])
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return _UNSENDABLE.sub("", text)[:LONGEST]
+    return _UNSENDABLE.sub("", text)[:MAX_VALUE]

@@ -30,7 +30,7 @@ from wechat.entities import Room
 from wechat.interface import WeChat
 
 log = logging.getLogger(__name__)
-INVITATION_SHOWN = 2.0  # seconds to wait for a direct join in a large room, where WeChat normally sends an invitation
+DIRECT_JOIN_SECONDS = 2.0  # seconds to wait for one in a large room, where WeChat normally sends an invitation
 OWNER_WORDS = ("群主", "-2028")
 FULL_WORDS = ("已满", "人数已达上限")
 
@@ -65,16 +65,16 @@ class MemberAdder:
         """Return how long an added person may take to appear in the group."""
         return self._settings.confirm_seconds
 
-    async def add(self, qun: Qun, room: Room, row: Membership, actor: str, *, patient: bool) -> AddResult:
+    async def add(self, qun: Qun, room: Room, row: Membership, actor: str, *, may_wait: bool) -> AddResult:
         """Add the person of a membership row to a room and return what WeChat showed.
 
-        `patient`: wait as long as the rate limit asks for; otherwise raise TooManyRequests when it asks for more than a
+        `may_wait`: wait as long as the rate limit demands; otherwise raise TooManyRequests if that is longer than a
         request can wait. Also raises AssistantOffline, GroupFull, InviteFailed.
         """
         contact_id, row_id = row.contact_id or "", row.id or 0
         wechat = self._accounts.online(qun.account)
-        wait = self._accounts.governor(qun.account).reserve_add(None if patient else self._pacing.request_seconds)
-        if wait > self._pacing.request_seconds and not patient:
+        wait = self._accounts.rate_limiter(qun.account).reserve_add(None if may_wait else self._pacing.request_seconds)
+        if wait > self._pacing.request_seconds and not may_wait:
             raise TooManyRequests(f"{qun.account} has reached its rate limit for adding people", retry_after=wait)
         await asyncio.sleep(wait)
         if wait and not await self._states.is_open(row_id):
@@ -98,13 +98,13 @@ class MemberAdder:
         except WeChatNeedsConfirmation as error:
             return AddResult.OWNER_ASKED if any(word in error.text for word in OWNER_WORDS) else AddResult.INVITED
         except WeChatUnknown:
-            if await wechat.wait_member(room.id, contact_id, INVITATION_SHOWN):
+            if await wechat.wait_member(room.id, contact_id, DIRECT_JOIN_SECONDS):
                 return AddResult.JOINED
             raise
         timeout = self.confirm_seconds
         if by_invitation:
             await self._states.invited(row_id)  # first: a crash must not lead to another invitation
-            timeout = min(INVITATION_SHOWN, timeout)
+            timeout = min(DIRECT_JOIN_SECONDS, timeout)
         if await wechat.wait_member(room.id, contact_id, timeout):
             return AddResult.JOINED
         size = len(wechat.directory.rooms.get(room.id, room).member_ids)  # others may have joined since then

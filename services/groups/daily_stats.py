@@ -34,7 +34,7 @@ class DailyStats:
         self._clock = clock
         self._messages = WriteBatcher[int](store, self._count_messages)
 
-    def message(self, number: int) -> None:
+    def count_message(self, number: int) -> None:
         """Count a message in a group; it is written soon."""
         self._messages.put(number)
 

@@ -21,7 +21,7 @@ from wechat.interface import Capability
 from wechat.names import same_name
 
 log = logging.getLogger(__name__)
-SETTLED: Final = 60.0  # seconds after which a started change is either stored or lost
+RUNNING_SECONDS: Final = 60.0  # a change that began earlier is stored by now, or was interrupted
 
 
 class DriftKind(StrEnum):
@@ -90,7 +90,11 @@ class DriftFinder:
 
     def _changing(self, session: Session, room_id: str) -> frozenset[str]:
         """Return the kinds of running changes of a room, which WeChat may show before the database does."""
-        begun = (Action.target == room_id, Action.outcome == Outcome.TRIED, col(Action.at) > self._clock() - SETTLED)
+        begun = (
+            Action.target == room_id,
+            Action.outcome == Outcome.TRIED,
+            col(Action.at) > self._clock() - RUNNING_SECONDS,
+        )
         return frozenset(session.exec(select(Action.kind).where(*begun)).all())
 
     def _was_unreadable(self, session: Session, room_id: str) -> bool:

@@ -40,31 +40,31 @@ class GroupNotices:
 
     # ---- the group ----
 
-    def created(self, session: Session, qun: Qun) -> None:
+    def publish_created(self, session: Session, qun: Qun) -> None:
         """Notify business systems that a group was created."""
         data = {"topic": qun.topic, "owner": qun.owner, "url": self._groups.url(qun)}
-        self._webhook_events.publish(session, "qun.created", str(qun.number), {**_of(qun), **data})
+        self._webhook_events.publish(session, "qun.created", str(qun.number), {**_group_data(qun), **data})
 
-    def lost(self, session: Session, qun: Qun, room: QunRoom) -> None:
+    def report_lost(self, session: Session, qun: Qun, room: QunRoom) -> None:
         """Notify the owner and business systems that the assistant is no longer in a room."""
         words = fill(self._texts.group_lost, topic=room.topic, number=qun.number)
         self._messages.say(session, qun.account, self._groups.owner_to_notify(qun), words, priority=Priority.NOTICE)
-        self._webhook_events.publish(session, "qun.lost", str(qun.number), self._about(qun, room))
+        self._webhook_events.publish(session, "qun.lost", str(qun.number), self._room_data(qun, room))
 
-    def found(self, session: Session, qun: Qun, room: QunRoom) -> None:
+    def report_found(self, session: Session, qun: Qun, room: QunRoom) -> None:
         """Notify the owner and business systems that the assistant is in a lost room again."""
         words = fill(self._texts.group_found, topic=room.topic, number=qun.number)
         self._messages.say(session, qun.account, self._groups.owner_to_notify(qun), words, priority=Priority.NOTICE)
-        self._webhook_events.publish(session, "qun.found", str(qun.number), self._about(qun, room))
+        self._webhook_events.publish(session, "qun.found", str(qun.number), self._room_data(qun, room))
 
-    def _about(self, qun: Qun, room: QunRoom) -> dict[str, object]:
-        return {**_of(qun), "topic": room.topic, "state": qun.state}
+    def _room_data(self, qun: Qun, room: QunRoom) -> dict[str, object]:
+        return {**_group_data(qun), "topic": room.topic, "state": qun.state}
 
     # ---- its members ----
 
-    def member(self, session: Session, kind: str, qun: Qun, row: Membership, **more: str) -> None:
+    def publish_membership(self, session: Session, kind: str, qun: Qun, row: Membership, **more: str) -> None:
         """Notify business systems of a membership; `kind` is the type of the event."""
-        data = {**_of(qun), "membership": row.id, "member": row.name, "contact_id": row.contact_id, **more}
+        data = {**_group_data(qun), "membership": row.id, "member": row.name, "contact_id": row.contact_id, **more}
         self._webhook_events.publish(session, kind, str(qun.number), data)
 
     def welcome(self, session: Session, qun: Qun, room_id: str, contact_ids: Sequence[str]) -> None:
@@ -104,6 +104,6 @@ class GroupNotices:
         return contact.name if contact else ""
 
 
-def _of(qun: Qun) -> dict[str, object]:
+def _group_data(qun: Qun) -> dict[str, object]:
     """Return the event data that identifies a group."""
     return {"assistant": qun.account, "number": qun.number, "code": qun.code}

@@ -16,8 +16,9 @@ OWNER_MAX_AGE: Final = timedelta(seconds=2)  # how long an owner that was read i
 
 
 class GroupOwners:
-    """Not every gateway reports that a group was transferred, so the group is read again. If it cannot be read, what
-    was read last counts.
+    """Reads the group again, because not every gateway reports that a group was transferred.
+
+    If it cannot be read, the owner read last counts.
     """
 
     def __init__(self, accounts: Accounts, groups: Groups) -> None:

@@ -8,7 +8,7 @@ from services.accounts.registry import Accounts
 from services.groups.blacklist import Blacklist
 from services.groups.groups import Groups
 from services.groups.membership_states import MembershipStates
-from services.groups.memberships import Approved, JoinResult, Memberships
+from services.groups.memberships import JoinOutcome, JoinResult, Memberships
 from services.groups.roster_refresh import RosterRefresh
 from wechat.entities import Contact
 from wechat.interface import Capability
@@ -50,9 +50,9 @@ class JoinRequests:
             later = False  # no call to WeChat is needed
         if later and person and person.friend and not self._groups.room_of(qun, person.id):
             self._blacklist.raise_if_listed(qun, person.id)
-            return await self._queue(qun, person)  # needs nothing of WeChat now: the assistant may be away
+            return await self._queue(qun, person)  # no call to WeChat is needed: the assistant may be offline
         self._accounts.online(qun.account)
-        await self._roster.of_start(qun)
+        await self._roster.read_unread_rooms(qun)
         person = self._person(qun, member)
         if person is None:
             await wechat.search_contacts(member)
@@ -62,13 +62,13 @@ class JoinRequests:
             if person or member in (known.id, known.weixin):  # a stranger's nickname may be anybody's
                 self._blacklist.raise_if_listed(qun, known.id)
         if person is not None and await self._is_in(qun, person.id):
-            return JoinResult(Approved.OK, qun.account, await self._states.id_of(qun, person.id))
+            return JoinResult(JoinOutcome.OK, qun.account, await self._states.id_of(qun, person.id))
         if Capability.JOIN_BY_CODE in wechat.capabilities:
             row = await self._states.invite_by_code(qun, member, person.id if person else None)
-            return JoinResult(Approved.INVITED, qun.account, row.id)
+            return JoinResult(JoinOutcome.INVITED, qun.account, row.id)
         if person is None or not person.friend:
             row = await self._states.wait_for_friend(qun, member, person, namesakes)
-            return JoinResult(Approved.PENDING, qun.account, row.id)
+            return JoinResult(JoinOutcome.PENDING, qun.account, row.id)
         if later:  # WeChat reported the new friend only now
             return await self._queue(qun, person)
         return await self._memberships.admit(qun, person, source=MembershipSource.REST, actor=actor)
@@ -76,7 +76,7 @@ class JoinRequests:
     async def _queue(self, qun: Qun, person: Contact) -> JoinResult:
         row = await self._states.queue(qun, person)
         invited = row.state == MemberState.INVITED
-        return JoinResult(Approved.INVITED if invited else Approved.QUEUED, qun.account, row.id)
+        return JoinResult(JoinOutcome.INVITED if invited else JoinOutcome.QUEUED, qun.account, row.id)
 
     def _person(self, qun: Qun, name: str) -> Contact | None:
         """Return the friend or member of this name; raise MemberAmbiguous."""

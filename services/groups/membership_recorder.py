@@ -60,7 +60,7 @@ class MembershipRecorder:
             return False
         wechat = self._accounts.get(qun.account)
         contact = wechat.directory.contacts.get(contact_id)
-        by_code = Capability.JOIN_BY_CODE in wechat.capabilities  # all that is known of who was invited is their name
+        by_code = Capability.JOIN_BY_CODE in wechat.capabilities  # of people who were invited only the name is known
         called = (contact.weixin, contact.name if by_code else "") if contact else ()
         reassign_request(session, qun.number, contact_id, *called)
         name = contact.name if contact else ""
@@ -68,7 +68,7 @@ class MembershipRecorder:
             session, qun, self._clock(), name=name, contact_id=contact_id, room_id=room_id, state=MemberState.JOINED
         )
         self._daily_stats.count(session, qun.number, joins=1)
-        self._notices.member(session, "member.joined", qun, row)
+        self._notices.publish_membership(session, "member.joined", qun, row)
         return True
 
     def _is_unwanted(self, session: Session, qun: Qun, contact_id: str) -> bool:
@@ -83,7 +83,7 @@ class MembershipRecorder:
         """Record a new room with its initial members."""
         self.record_members(session, qun, room)
         if room.ordinal == 1:
-            self._notices.created(session, qun)
+            self._notices.publish_created(session, qun)
 
     def record_members(self, session: Session, qun: Qun, room: QunRoom) -> None:
         """Record the members of a room, without welcoming them."""
@@ -128,7 +128,7 @@ class MembershipRecorder:
         )  # fmt: skip
         self._daily_stats.count(session, qun.number, leaves=1)
         kind = "member.removed" if removed else "member.left"
-        self._notices.member(session, kind, qun, row)
+        self._notices.publish_membership(session, kind, qun, row)
         return True
 
     @contextmanager
@@ -147,7 +147,7 @@ class MembershipRecorder:
             {"state": MemberState.REFUSED, "error": why, "expires_at": None, "updated_at": self._clock()}
         )
         session.add(row)
-        self._notices.member(session, "member.refused", qun, row, reason=why)
+        self._notices.publish_membership(session, "member.refused", qun, row, reason=why)
 
     def _name(self, qun: Qun, contact_id: str) -> str:
         contact = self._accounts.get(qun.account).directory.contacts.get(contact_id)

@@ -10,13 +10,13 @@ from sqlmodel import Session, col, select
 
 from models.groups import Membership, MembershipSource, MemberState, Qun
 
-STRANGER: Final = "@stranger"  # how the ids end by which gateways know people who are no friends
+STRANGER_SUFFIX: Final = "@stranger"  # end of the ids that gateways give to people who are not friends
 # People who wait to become friends, and those a gateway listed as friends under such an id but could not add.
 _IS_PENDING: Final = or_(
     col(Membership.state) == MemberState.WAITING_FRIEND,
     and_(
         col(Membership.state).in_((MemberState.REQUESTED, MemberState.ADDING)),
-        col(Membership.who).endswith(STRANGER),
+        col(Membership.who).endswith(STRANGER_SUFFIX),
     ),
 )
 
@@ -85,7 +85,7 @@ def earlier_ids(session: Session, account: str, contact_id: str, weixin: str, na
     )
     rows = session.exec(waiting).all()
     unique_ids = {id for id, _ in rows if id and id == weixin}
-    temporary_ids = {id for id, called in rows if id and id.endswith(STRANGER) and called and called == name}
+    temporary_ids = {id for id, called in rows if id and id.endswith(STRANGER_SUFFIX) and called and called == name}
     return unique_ids | (temporary_ids if len(temporary_ids) == 1 else set())
 
 

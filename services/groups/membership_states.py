@@ -71,7 +71,7 @@ class MembershipStates:
                 session, qun, self._clock(), name=name, contact_id=contact_id,
                 state=MemberState.INVITED, expires_at=self.waits_until(),
             )  # fmt: skip
-            self._notices.member(session, "member.invited", qun, row)
+            self._notices.publish_membership(session, "member.invited", qun, row)
             return row
 
         return await self._store.write(invite)
@@ -213,7 +213,7 @@ class MembershipStates:
                 return
             why = MembershipReason.OWNER_MUST_CONFIRM if by_owner else ""
             move(session, row, self._clock(), MemberState.INVITED, why, self.waits_until())
-            self._notices.member(session, "member.invited", qun, row)
+            self._notices.publish_membership(session, "member.invited", qun, row)
 
         await self._store.write(write)
 

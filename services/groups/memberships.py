@@ -26,10 +26,10 @@ from wechat.entities import Contact, Room
 from wechat.interface import Capability
 
 log = logging.getLogger(__name__)
-STRANGER = "不是你的好友"  # WeChat, about a person to be added
+NOT_A_FRIEND = "不是你的好友"  # WeChat, about a person to be added
 
 
-class Approved(StrEnum):
+class JoinOutcome(StrEnum):
     """The answer to a request to join."""
 
     OK = "ok"
@@ -42,7 +42,7 @@ class Approved(StrEnum):
 class JoinResult:
     """Answer to a request to join; `id` is the membership, if there is one."""
 
-    approved: Approved
+    outcome: JoinOutcome
     account: str
     id: int | None = None
 
@@ -82,29 +82,29 @@ class Memberships:
     async def _admit(self, qun: Qun, person: Contact, source: str, actor: str) -> JoinResult:
         row = await self._states.find(qun, person.id)
         try:
-            await self._roster.of_start(qun)
+            await self._roster.read_unread_rooms(qun)
             invited = row if self._states.is_pending(row, MemberState.INVITED) else None
             if invited and not await self._roster.room_of(qun, person.id, invited.room_id):
-                return JoinResult(Approved.INVITED, qun.account, invited.id)
+                return JoinResult(JoinOutcome.INVITED, qun.account, invited.id)
             self._blacklist.raise_if_listed(qun, person.id)
             if (current_room := self._groups.room_of(qun, person.id)) is not None:
                 await self._states.joined(qun, current_room.id, person.id)
-                return JoinResult(Approved.OK, qun.account, await self._states.id_of(qun, person.id))
+                return JoinResult(JoinOutcome.OK, qun.account, await self._states.id_of(qun, person.id))
             if Capability.JOIN_BY_CODE in self._accounts.get(qun.account).capabilities:
                 invited = await self._states.invite_by_code(qun, person.name, person.id)
-                return JoinResult(Approved.INVITED, qun.account, invited.id)
+                return JoinResult(JoinOutcome.INVITED, qun.account, invited.id)
             until = row.expires_at if row and row.state == MemberState.REQUESTED else None
             return await self._add_to_any_room(qun, person, source, actor, until)
         except (BotError, WeChatError) as error:
             if isinstance(error, InviteFailed) and await self._is_stranger(qun, person.id, error):
                 row = await self._states.wait_for_friend(qun, person.name, person, ())
-                return JoinResult(Approved.PENDING, qun.account, row.id)
+                return JoinResult(JoinOutcome.PENDING, qun.account, row.id)
             await self._states.failed(qun, person.id, error)
             raise
 
     async def _is_stranger(self, qun: Qun, contact_id: str, error: InviteFailed) -> bool:
         """Whether the person has deleted the assistant, which WeChat may report only on an attempt."""
-        if STRANGER in error.detail:
+        if NOT_A_FRIEND in error.detail:
             return True
         try:
             return not (await self._accounts.get(qun.account).contact(contact_id, fresh=True)).friend
@@ -132,12 +132,12 @@ class Memberships:
         self, qun: Qun, room: Room, person: Contact, source: str, actor: str, until: float | None
     ) -> JoinResult:
         row = await self._states.adding(qun, room, person, source, until)
-        seen = await self._adder.add(qun, room, row, actor, patient=source != MembershipSource.REST)
+        seen = await self._adder.add(qun, room, row, actor, may_wait=source != MembershipSource.REST)
         if seen is AddResult.JOINED:
             await self._states.joined(qun, room.id, person.id)
-            return JoinResult(Approved.OK, qun.account, row.id)
+            return JoinResult(JoinOutcome.OK, qun.account, row.id)
         await self._states.invitation_seen(qun, row.id or 0, by_owner=seen is AddResult.OWNER_ASKED)
-        return JoinResult(Approved.INVITED, qun.account, row.id)
+        return JoinResult(JoinOutcome.INVITED, qun.account, row.id)
 
     # ---- new friends and interrupted requests ----
 
@@ -174,7 +174,7 @@ class Memberships:
             ):  # notify once, not at each failure
                 self._states.notify_outcome_soon(qun, person.id, error)
             return None
-        if answer.approved is Approved.INVITED and row.source != MembershipSource.ASYNC:
+        if answer.outcome is JoinOutcome.INVITED and row.source != MembershipSource.ASYNC:
             self._states.notify_outcome_soon(qun, person.id, None)
         return answer
 

@@ -25,13 +25,13 @@ MAX_WELCOME: Final = 500
 PLACEHOLDERS: Final = ("member", "topic")  # of a welcome text
 _PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_]+)\}")
 
-Keep = Callable[[Session], None]  # stores a change that WeChat has accepted, inside a transaction
+StoreChange = Callable[[Session], None]  # stores a change that WeChat has accepted, inside a transaction
 
 
 class PresentationChange(NamedTuple):
     """A change accepted by WeChat. `confirmed` is False if it cannot be read back."""
 
-    keep: Keep
+    store: StoreChange
     confirmed: bool = True
 
 
@@ -83,15 +83,15 @@ class GroupPresentation:
         change = self._accounts.get(qun.account).set_topic
         actions, _ = await self._change(qun, "topic", actor, change, by_room, before=qun.topic, after=name)
 
-        def keep(session: Session) -> None:
+        def store(session: Session) -> None:
             self._end(session, actions)
             self._groups.patch(session, qun.number, topic=name)
             for room in self._groups.rooms(qun):  # not unfinished rooms, which are found by the topic used at creation
                 self._groups.patch_room(session, room, topic=room_topic(name, room))
 
-        return PresentationChange(keep)
+        return PresentationChange(store)
 
-    def keep_topic(self, session: Session, qun: Qun, room_id: str, topic: str, by: str) -> bool:
+    def accept_topic(self, session: Session, qun: Qun, room_id: str, topic: str, by: str) -> bool:
         """Accept a new name given to a room in WeChat, inside a transaction; return whether it was accepted.
 
         Only names by the group's owner or an admin are, and none with `groups.topic_lock`; the drift check restores
@@ -120,25 +120,25 @@ class GroupPresentation:
         change, before = self._accounts.get(qun.account).set_announcement, qun.announcement or ""
         actions, confirmed = await self._change(qun, "announce", actor, change, by_room, before=before, after=words)
 
-        def keep(session: Session) -> None:
+        def store(session: Session) -> None:
             self._end(session, actions)
             self._groups.patch(session, qun.number, announcement=words)
 
-        return PresentationChange(keep, confirmed)
+        return PresentationChange(store, confirmed)
 
-    def welcome(self, qun: Qun, words: str | None, actor: str) -> Keep:
+    def welcome(self, qun: Qun, words: str | None, actor: str) -> StoreChange:
         """Set the welcome text; "" = none, None = that of the config. Raises UnknownPlaceholder and NotSupported."""
         self._accounts.require(qun.account, Capability.ROOM_MESSAGES)
         unknown = next((name for name in _PLACEHOLDER.findall(words or "") if name not in PLACEHOLDERS), None)
         if unknown is not None:
             raise UnknownPlaceholder(unknown)
 
-        def keep(session: Session) -> None:
+        def store(session: Session) -> None:
             detail = {"number": str(qun.number), "before": qun.welcome or "", "after": words or ""}
             self._audit.note(session, qun.account, "welcome", actor, "", Outcome.DONE, **detail)
             self._groups.patch(session, qun.number, welcome=words)
 
-        return keep
+        return store
 
     async def _change(
         self,
@@ -149,10 +149,10 @@ class GroupPresentation:
         by_room: Mapping[str, str],
         **detail: str,
     ) -> tuple[dict[int, str], bool]:
-        """Change all rooms (`wanted`: by room id); return the audit entries with their outcomes, and whether all are
-        confirmed.
+        """Change all rooms; return the audit entries with their outcomes, and whether all are confirmed.
 
-        The audit entries stay open until the change is stored in the same transaction: meanwhile the drift check
+        `by_room`: the new values by room id. The audit entries stay open until the change is stored in the same
+        transaction: meanwhile the drift check
         ignores what is being changed.
         """
         if not by_room:

@@ -82,7 +82,7 @@ class Reconciler:
             if await wechat.is_in_room(room_id):
                 raise
             room = None
-        live = wechat.directory.rooms.get(room_id)  # it keeps who is missing on one reading only
+        live = wechat.directory.rooms.get(room_id)  # the directory keeps people who are missing on one reading only
         if room is None or live is None or wechat.self_id not in live.member_ids:
             log.warning("group %s: the assistant is no longer in room %s", qun.number, room_id)
             await self._store.write(lambda s: self._presence.mark_lost(s, account, room_id))
@@ -101,7 +101,7 @@ class Reconciler:
 
     async def _compare(self, qun: Qun, room: Room) -> None:
         expected = await self._store.read(lambda s: self._known(s, qun, room.id))
-        self._accounts.get(qun.account).directory.expect(room.id, expected)
+        self._accounts.get(qun.account).directory.expect_members(room.id, expected)
         await self._learn_names(qun, room)
         await self._store.write(lambda s: self._correct_members(s, qun, room.id))
 

@@ -49,7 +49,7 @@ class Removals:
             self._accounts.online(qun.account)
             if row.state == MemberState.JOINED and qun.state != QunState.ACTIVE:
                 raise InviteFailed(f"group {qun.number} is {qun.state}")
-            await self._roster.of_start(qun)
+            await self._roster.read_unread_rooms(qun)
             await self._roster.room_of(qun, row.contact_id, row.room_id if row.state == MemberState.JOINED else None)
             await self._states.withdraw(qun, row.id or 0)
             await self._memberships.wait_for_running_add(qun, row.contact_id)  # who joined by it is removed, too

@@ -62,7 +62,7 @@ class RoomCreator:
 
     def companion(self, wechat: WeChat, owner_id: str) -> str:
         """Return the id of the third person a room needs; raise GroupNotMade if no configured companion is a friend."""
-        if Capability.JOIN_BY_CODE in wechat.capabilities:  # staff have made the room
+        if Capability.JOIN_BY_CODE in wechat.capabilities:  # not needed: staff have created the room
             return ""
         for name in self._settings.companions:
             found = [c for c in wechat.directory.find(name, friends=True) if c.id not in (owner_id, wechat.self_id)]
@@ -123,16 +123,16 @@ class RoomCreator:
             await self._groups.change(qun.number, topic=topic)
             action = await self._audit.begin(qun.account, "group", actor, str(qun.number), topic=topic)
             await self._audit.end(action, Outcome.DONE, taken.id)
-        await wechat.open_to_code(room.room_id or "", str(qun.number), grows=self._settings.overflow)
+        await wechat.create_join_code(room.room_id or "", str(qun.number), grows=self._settings.overflow)
         return room
 
     async def _ask(self, wechat: WeChat, qun: Qun, room: QunRoom, people: Sequence[str], actor: str) -> str:
-        governor = self._accounts.governor(qun.account)
-        wait = governor.group_delay()
+        rate_limiter = self._accounts.rate_limiter(qun.account)
+        wait = rate_limiter.group_delay()
         if wait > self._pacing.request_seconds:
             raise TooManyRequests(f"{qun.account} has reached its rate limit for new groups", retry_after=wait)
         await asyncio.sleep(wait)
-        governor.spend_group()
+        rate_limiter.spend_group()
         if not room.asked_at:
             await wechat.read_new_rooms()
             alike = [candidate.id for candidate in self._candidates(wechat, room.topic, people)]

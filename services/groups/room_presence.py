@@ -26,7 +26,7 @@ class RoomPresence:
         others = select(QunRoom).where(QunRoom.number == room.number, QunRoom.state == QunState.ACTIVE)
         if not session.exec(others).all():
             qun = self._groups.patch(session, room.number, state=QunState.LOST)
-        self._notices.lost(session, qun, lost)
+        self._notices.report_lost(session, qun, lost)
 
     def mark_found(self, session: Session, account: str, room_id: str) -> None:
         """Mark a lost room as active, because the assistant is in it again."""
@@ -34,7 +34,7 @@ class RoomPresence:
         if room is None or room.state != QunState.LOST:
             return
         found = self._groups.patch_room(session, room, state=QunState.ACTIVE)
-        self._notices.found(session, self._groups.patch(session, room.number, state=QunState.ACTIVE), found)
+        self._notices.report_found(session, self._groups.patch(session, room.number, state=QunState.ACTIVE), found)
 
     def move(self, session: Session, room: QunRoom, room_id: str, owner_id: str) -> tuple[Qun, QunRoom]:
         """Change the WeChat id of a room, and its owner's id."""
@@ -42,7 +42,7 @@ class RoomPresence:
         moved = self._groups.patch_room(session, room, room_id=room_id, state=QunState.ACTIVE)
         qun = self._groups.patch(session, room.number, owner_id=owner_id, state=QunState.ACTIVE)
         if was_lost:
-            self._notices.found(session, qun, moved)
+            self._notices.report_found(session, qun, moved)
         return qun, moved
 
     def _row(self, session: Session, account: str, room_id: str) -> QunRoom | None:

@@ -16,7 +16,9 @@ from wechat.interface import WeChat
 
 LIST_MAX_AGE: Final = timedelta(seconds=2)  # how long a list that was read is cached
 REREAD_DELAY: Final = 1.0  # seconds until a list that lacks a member is read again: the first one may be incomplete
-EVENT_MAX_AGE: Final = timedelta(seconds=10)  # how long an event takes precedence: WeChat's lists may be behind it
+EVENT_MAX_AGE: Final = timedelta(
+    seconds=10
+)  # within which an event takes precedence over WeChat's lists, which may be behind
 
 
 class RosterRefresh:
@@ -27,7 +29,7 @@ class RosterRefresh:
         self._groups = groups
         self._looks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def of_start(self, qun: Qun) -> None:
+    async def read_unread_rooms(self, qun: Qun) -> None:
         """Read those rooms of the group that have not been read since the start; raise InviteFailed."""
         wechat = self._accounts.get(qun.account)
         for room in self._groups.live_rooms(qun):

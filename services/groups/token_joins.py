@@ -16,7 +16,7 @@ from services.groups.blacklist import Blacklist
 from services.groups.groups import Groups
 from services.groups.membership_states import MembershipStates
 from services.groups.memberships import Memberships
-from services.groups.token_misses import TokenMisses
+from services.groups.wrong_tokens import WrongTokens
 from wechat.interface import Capability
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class TokenJoins:
         states: MembershipStates,
         memberships: Memberships,
         blacklist: Blacklist,
-        misses: TokenMisses,
+        misses: WrongTokens,
         texts: Texts,
     ) -> None:
         self._accounts = accounts
@@ -71,9 +71,9 @@ class TokenJoins:
         try:
             return self._group(account, token)
         except TokenExpired:
-            return Decision(words=self._texts.expired_token)
+            return Decision(reply=self._texts.expired_token)
         except InviteFailed:
-            return Decision(words=self._texts.join_closed)
+            return Decision(reply=self._texts.join_closed)
         except BotError:
             return Decision(self._texts.bad_token, lambda s: self._misses.note(s, account, contact_id))
 
@@ -105,9 +105,9 @@ class TokenJoins:
             return qun
         answer = await self._reply_if_settled(qun, contact_id)
         if answer:
-            return Decision(answer, opens=not self._blacklist.holds(qun.number, contact_id))
+            return Decision(answer, may_accept=not self._blacklist.holds(qun.number, contact_id))
         return Decision(
-            write=lambda s: self._states.ask(s, qun, contact_id, name, MemberState.WAITING_FRIEND), opens=True
+            write=lambda s: self._states.ask(s, qun, contact_id, name, MemberState.WAITING_FRIEND), may_accept=True
         )
 
     # ---- continuing ----

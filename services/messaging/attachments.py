@@ -19,7 +19,7 @@ from services.messaging.http_client import HttpClient, TooLong, read_bounded
 from services.messaging.media import MediaFull, MediaStore, StoredFile
 from wechat.entities import Media
 
-LARGEST: Final = 20 * 1024 * 1024  # bytes
+MAX_ATTACHMENT: Final = 20 * 1024 * 1024  # bytes
 FETCH_SECONDS: Final = 20.0
 MAX_NAME: Final = 100
 _UNFIT: Final = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|]')
@@ -50,7 +50,7 @@ class Attachments:
         self._http = http
         self._settings = settings
 
-    async def keep(self, given: Attachment) -> StoredFile:
+    async def store(self, given: Attachment) -> StoredFile:
         """Store the file on disk; raise InvalidParameter or BodyTooLarge."""
         if given.url:
             data, name = await self._fetch(given.url), given.name or unquote(URL(given.url).name)
@@ -58,13 +58,13 @@ class Attachments:
             data, name = _decoded(given.base64), given.name
         if not data:
             raise InvalidParameter("the file is empty")
-        if len(data) > LARGEST:
+        if len(data) > MAX_ATTACHMENT:
             raise BodyTooLarge(f"{len(data)} bytes")
         name = _UNFIT.sub("_", name).strip(". ")[-MAX_NAME:] or "file"
         if given.picture:
             name = _picture_name(data, name)
         try:
-            return await self._media.keep(Media(name, data))
+            return await self._media.store(Media(name, data))
         except MediaFull as error:
             raise StorageFull(str(error)) from None
 
@@ -77,7 +77,7 @@ class Attachments:
                 async with self._http.session.get(url, allow_redirects=False) as response:
                     if response.status != 200:
                         raise InvalidParameter(f"the URL of the file returned status {response.status}")
-                    return await read_bounded(response, LARGEST)
+                    return await read_bounded(response, MAX_ATTACHMENT)
         except TooLong as error:
             raise BodyTooLarge(str(error)) from None
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:

@@ -12,7 +12,7 @@ from config.settings import LimitSettings
 from services.clock import HOUR, MINUTE, Clock
 from services.text import normal
 
-MAX_KNOWN: Final = 20_000  # people, and sentences, that are counted at a time
+MAX_KNOWN: Final = 20_000  # people, and texts, whose counts are kept
 MEGABYTE: Final = 1024 * 1024
 
 
@@ -23,7 +23,7 @@ class Budget(StrEnum):
     RELAYS = "relays"
     TICKETS = "tickets"
     BYTES = "bytes"
-    REPEATS = "repeats"  # repetitions of one sentence per minute
+    REPEATS = "repeats"  # repetitions of one text per minute
 
 
 LIMITS: Final[dict[Budget, Callable[[LimitSettings], int]]] = {

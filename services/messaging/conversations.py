@@ -19,10 +19,10 @@ from services.messaging.media import StoredFile
 from services.text import with_quote
 from wechat.events import Message, MessageKind
 
-_USUAL: Final = {"staff": "", "media": "", "message_id": "", "ticket": None, "outbox_key": "", "internal": False}
-_INSERT = insert_rows(StoredMessage, ("account", "conversation", "by", "at", "kind", "text", *_USUAL))
-LONGEST = 8000  # characters stored per message
-WORDS = {
+_DEFAULTS: Final = {"staff": "", "media": "", "message_id": "", "ticket": None, "outbox_key": "", "internal": False}
+_INSERT = insert_rows(StoredMessage, ("account", "conversation", "by", "at", "kind", "text", *_DEFAULTS))
+MAX_TEXT = 8000  # characters stored per message
+KIND_NAMES = {
     MessageKind.IMAGE: "图片",
     MessageKind.FILE: "文件",
     MessageKind.AUDIO: "语音",
@@ -49,19 +49,19 @@ def without_login_link(text: str) -> str:
     return _LOGIN_LINK.sub(r"\1…", text)
 
 
-def shown(kind: str, text: str) -> str:
+def as_one_line(kind: str, text: str) -> str:
     """Return a message as one line for people. Other kinds than text are named; the platform's XML is not shown."""
     if kind == MessageKind.TEXT:
         return text
     nameless = kind == MessageKind.RECALLED or text.lstrip().startswith("<")
     words = "" if nameless else text.strip()[:200]
-    return f"[{WORDS.get(kind, '消息')}]{' ' if words else ''}{words}"
+    return f"[{KIND_NAMES.get(kind, '消息')}]{' ' if words else ''}{words}"
 
 
 def in_full(message: Message, words: str) -> str:
     """Return the text of a message with what it quotes."""
     is_quoting = message.quoted or message.quoted_kind is not MessageKind.TEXT
-    return with_quote(words, shown(message.quoted_kind, message.quoted)) if is_quoting else words
+    return with_quote(words, as_one_line(message.quoted_kind, message.quoted)) if is_quoting else words
 
 
 class Conversations:
@@ -89,7 +89,7 @@ class Conversations:
             by=message.contact_id,
             at=message.at.timestamp(),
             kind=message.kind,
-            text=words[:LONGEST],
+            text=words[:MAX_TEXT],
             media=stored_file.path if stored_file else "",
             message_id=message.id,
             ticket=ticket,
@@ -111,7 +111,7 @@ class Conversations:
             staff=body.get("staff", ""),
             at=self._clock(),
             kind=body["type"],
-            text=words[:LONGEST],
+            text=words[:MAX_TEXT],
             media=body.get("path", ""),
             message_id=body.get("message", ""),
             ticket=body.get("ticket"),
@@ -129,13 +129,13 @@ class Conversations:
             staff=staff,
             at=self._clock(),
             kind=MessageKind.TEXT,
-            text=words[:LONGEST],
+            text=words[:MAX_TEXT],
             ticket=ticket,
             internal=True,
         )
 
     def _add(self, session: Session, **values: Any) -> None:
-        in_bulk(session, _INSERT, {**_USUAL, **values})
+        in_bulk(session, _INSERT, {**_DEFAULTS, **values})
         if values.get("ticket") is not None:
             after_commit(session, lambda: self._changes.publish(ChangeKind.TICKET, id=values["ticket"]))
 
@@ -168,7 +168,7 @@ class Conversations:
         write_bulk(session)
         query = select(StoredMessage).where(StoredMessage.account == account, StoredMessage.conversation == contact_id)
         row = session.exec(query.where(StoredMessage.message_id == message_id).limit(1)).first() if message_id else None
-        return shown(row.kind, row.text) if row is not None else ""
+        return as_one_line(row.kind, row.text) if row is not None else ""
 
     def first_of(self, session: Session, ticket: int) -> int:
         """Return the id of the first message of a ticket, or 0."""
@@ -185,7 +185,7 @@ class Conversations:
         )
         return list(session.exec(noted.order_by(col(StoredMessage.id).desc()).limit(limit)).all())[::-1]
 
-    def media_of(
+    def record_file(
         self, session: Session, account: str, contact_id: str, message_id: str, stored_file: StoredFile
     ) -> None:
         """Store where the file of a private message was saved."""
@@ -195,7 +195,7 @@ class Conversations:
         )
         session.connection().execute(other.values(kind=MessageKind.FILE))
 
-    def media_missing(self, session: Session, account: str, contact_id: str, message_id: str, words: str) -> None:
+    def record_missing_file(self, session: Session, account: str, contact_id: str, message_id: str, words: str) -> None:
         """Store words in place of the file of a private message that could not be fetched."""
         self._update(session, account, contact_id, message_id, text=words)
 
@@ -204,7 +204,7 @@ class Conversations:
         theirs = update(StoredMessage).where(*_is(account, contact_id, message_id), col(StoredMessage.media) == "")
         session.connection().execute(theirs.values(**values))
 
-    def changed(self, session: Session, ticket: int) -> None:
+    def announce_change(self, session: Session, ticket: int) -> None:
         """Announce that messages of a ticket's customer have changed."""
         after_commit(session, lambda: self._changes.publish(ChangeKind.TICKET, id=ticket))
 

@@ -1,4 +1,4 @@
-"""HTTP client for business systems: one session, limited response size, no cookies."""
+"""HTTP client for business systems: one session, bounded responses, no cookies."""
 
 from __future__ import annotations
 

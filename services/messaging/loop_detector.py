@@ -9,13 +9,13 @@ from services.clock import Clock
 from services.text import normal
 
 MAX_KNOWN = 2_000  # conversations and messages remembered
-LAST = 8  # messages per conversation: a reply may have several parts, each of which is echoed
-ROUNDS = 20  # a person does not repeat a message this often …
-SECONDS = 300.0  # … within this many seconds
+MAX_MESSAGES = 8  # per conversation: a reply may have several parts, each of which is echoed
+MAX_REPEATS = 20  # of one message within REPEAT_SECONDS; people do not repeat themselves more often
+REPEAT_SECONDS = 300.0
 
 
 @dataclass(slots=True)
-class _Round:
+class _Repeats:
     since: float
     times: int = 0
 
@@ -25,28 +25,28 @@ class LoopDetector:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._spoke: OrderedDict[tuple[str, str], tuple[int, ...]] = OrderedDict()
-        self._rounds: OrderedDict[tuple[str, str, str, int], _Round] = OrderedDict()
+        self._sent: OrderedDict[tuple[str, str], tuple[int, ...]] = OrderedDict()
+        self._repeats: OrderedDict[tuple[str, str, str, int], _Repeats] = OrderedDict()
 
     def record_sent(self, account: str, to: str, words: str) -> None:
         """Record a message of the assistant."""
-        self._spoke[account, to] = (*self._spoke.get((account, to), ()), hash(normal(words)))[-LAST:]
-        self._spoke.move_to_end((account, to))
-        if len(self._spoke) > MAX_KNOWN:
-            self._spoke.popitem(last=False)
+        self._sent[account, to] = (*self._sent.get((account, to), ()), hash(normal(words)))[-MAX_MESSAGES:]
+        self._sent.move_to_end((account, to))
+        if len(self._sent) > MAX_KNOWN:
+            self._sent.popitem(last=False)
 
     def is_echo(self, account: str, conversation: str, words: str) -> bool:
         """Whether the text is one of the assistant's own last messages in this conversation."""
-        return hash(normal(words)) in self._spoke.get((account, conversation), ())
+        return hash(normal(words)) in self._sent.get((account, conversation), ())
 
     def is_looping(self, account: str, conversation: str, contact_id: str, words: str) -> bool:
         """Count a message of a person; return whether it was repeated too often."""
         key, now = (account, conversation, contact_id, hash(words)), self._clock()
-        repeats = self._rounds.get(key)
-        if repeats is None or now - repeats.since > SECONDS:
-            repeats = self._rounds[key] = _Round(now)
-            self._rounds.move_to_end(key)
-            if len(self._rounds) > MAX_KNOWN:
-                self._rounds.popitem(last=False)
+        repeats = self._repeats.get(key)
+        if repeats is None or now - repeats.since > REPEAT_SECONDS:
+            repeats = self._repeats[key] = _Repeats(now)
+            self._repeats.move_to_end(key)
+            if len(self._repeats) > MAX_KNOWN:
+                self._repeats.popitem(last=False)
         repeats.times += 1
-        return repeats.times > ROUNDS
+        return repeats.times > MAX_REPEATS

@@ -25,13 +25,13 @@ log = logging.getLogger(__name__)
 AnyMessage = TypeVar("AnyMessage", bound=Message)
 FETCHED: Final = frozenset({MessageKind.IMAGE, MessageKind.FILE, MessageKind.AUDIO, MessageKind.VIDEO})
 TRIES = 3
-BETWEEN = 1.0  # seconds between attempts
+RETRY_SECONDS = 1.0  # seconds between attempts
 OFFLINE = 600  # attempts while the account is offline
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}$")
 
 
 class MediaFull(Exception):
-    """There is no room for another file; the message names the setting."""
+    """There is no space for another file; the message names the setting that limits it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +60,13 @@ class MediaStore:
         self._limits = limits
         self._budgets = budgets
         self._used: int | None = None  # bytes in the folder; counted when it is first needed
-        self.full = ""  # why nothing more is kept; "" while it is
+        self.full = ""  # why nothing more is stored; "" = there is space
 
     def check(self) -> None:
         """Check whether there is space for files, and log changes. Blocks on a large folder."""
         self._room_for(0)
 
-    async def of(self, wechat: WeChat, message: AnyMessage) -> tuple[AnyMessage, StoredFile | None]:
+    async def fetch_file(self, wechat: WeChat, message: AnyMessage) -> tuple[AnyMessage, StoredFile | None]:
         """Fetch and store the file of a message. A message of unknown kind with a file becomes a file message."""
         if not may_hold_file(message):
             return message, None
@@ -89,9 +89,9 @@ class MediaStore:
                 if self._budgets.spend(Budget.BYTES, wechat.account, contact_id, media.size) is not Verdict.ALLOWED:
                     log.warning("%s: %s has reached the storage limit per person", wechat.account, contact_id)
                     return None
-                return await self.keep(media)
+                return await self.store(media)
             except MediaFull as error:
-                log.warning("%s: the file of message %s is not kept: %s", wechat.account, message_id, error)
+                log.warning("%s: the file of message %s is not stored: %s", wechat.account, message_id, error)
                 return None
             except WeChatOffline:
                 away += 1
@@ -100,14 +100,14 @@ class MediaStore:
                 if kind not in FETCHED:
                     return None
                 log.warning("%s: could not store the file of message %s: %s", wechat.account, message_id, error)
-            await asyncio.sleep(BETWEEN)
+            await asyncio.sleep(RETRY_SECONDS)
         return None
 
-    async def keep(self, media: Media, *, always: bool = False) -> StoredFile:
+    async def store(self, media: Media, *, always: bool = False) -> StoredFile:
         """Store a file under its hash, each content once; raise MediaFull unless it is stored `always`."""
-        return await asyncio.to_thread(self._keep, media, always)
+        return await asyncio.to_thread(self._store, media, always)
 
-    def _keep(self, media: Media, always: bool) -> StoredFile:
+    def _store(self, media: Media, always: bool) -> StoredFile:
         sha = hashlib.sha256()
         for piece in media.pieces():
             sha.update(piece)
@@ -125,7 +125,7 @@ class MediaStore:
                 temporary.write(piece)
             temporary.flush()
             os.fsync(temporary.fileno())
-        Path(temporary.name).replace(path)  # whole or not at all, whatever dies
+        Path(temporary.name).replace(path)  # renamed when complete, so that a crash leaves no partial file
         self._used = (self._used or 0) + media.size
         return StoredFile(str(path), media.name)
 

@@ -15,7 +15,7 @@ from models.bulk_insert import write_bulk
 from models.durable import Priority
 from services.accounts.registry import Accounts
 from services.messaging.body_type import BodyType
-from services.messaging.joining import join_waiting
+from services.messaging.text_merging import merge_waiting
 from services.text import in_pieces
 from services.work.job import Cancelled, GiveUp, Job, Result, Retry
 from services.work.outbox import Outbox
@@ -99,7 +99,7 @@ class Messages:
         self._outbox = outbox
         self._accounts = accounts
         self._record = record
-        outbox.serve(QUEUE, self._deliver, pace=accounts.pace, is_open=accounts.is_online)
+        outbox.serve(QUEUE, self._deliver, pace=accounts.find_rate_limiter, is_open=accounts.is_online)
 
     def say(self, session: Session, account: str, to: str, body: Body | str, **how: Any) -> Job:
         """Queue a message inside a transaction. `how`: keyword arguments of Outbox.add."""
@@ -135,7 +135,7 @@ class Messages:
         if job.priority == Priority.BROADCAST and not await self._outbox.mark_sending(job):
             return Cancelled()
         if Capability.WRITE_FIRST not in wechat.capabilities and self._outbox.behind(job):
-            await join_waiting(self._outbox, job, await wechat.messages_left(job.key, str(job.id)))
+            await merge_waiting(self._outbox, job, await wechat.messages_left(job.key, str(job.id)))
         try:
             return await _send(wechat, job.key, job.body, str(job.id))
         except WeChatOffline as error:

@@ -14,7 +14,7 @@ from aiohttp import ClientRequest, ClientResponse
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 
-LONGEST: Final = 1024  # maximum bytes of a status line
+MAX_STATUS_LINE: Final = 1024  # maximum bytes of a status line
 _STATUS: Final = re.compile(rb"HTTP/1\.[01] (\d{3})[ \r].*\n|HTTP/1\.[01] (\d{3})\r?\n")
 _answering: ContextVar[StatusKeeper | None] = ContextVar("answering", default=None)
 
@@ -26,8 +26,8 @@ class StatusKeeper(ResponseHandler):
 
     def data_received(self, data: bytes) -> None:
         """Store the first bytes and pass the data on."""
-        if len(self.begun) < LONGEST:
-            self.begun += data[: LONGEST - len(self.begun)]
+        if len(self.begun) < MAX_STATUS_LINE:
+            self.begun += data[: MAX_STATUS_LINE - len(self.begun)]
         super().data_received(data)
 
 

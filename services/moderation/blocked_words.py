@@ -46,14 +46,14 @@ class BlockedWords:
 
     def configure(self, words: Sequence[str]) -> None:
         """Replace the words of the config."""
-        self._configured = {_shape(word): word for word in words}
+        self._configured = {_normalised(word): word for word in words}
         self._filters.clear()
 
     async def load(self) -> None:
         """Load the added words, also after another process has changed them."""
         added: defaultdict[Scope, dict[str, str]] = defaultdict(dict)
         for row in await self._store.read(lambda s: s.exec(select(BlockedWord).order_by(col(BlockedWord.id))).all()):
-            added[row.account, row.number][_shape(row.word)] = row.word
+            added[row.account, row.number][_normalised(row.word)] = row.word
         self._added = added
         self._filters.clear()
 
@@ -82,19 +82,19 @@ class BlockedWords:
             return outcome
         session.add(BlockedWord(account=account, number=number, word=word, by=actor, created_at=self._clock()))
         self._note(session, "blocked_word", account, number, word, actor)
-        after_commit(session, lambda: self._changed((account, number), _shape(word), word))
+        after_commit(session, lambda: self._changed((account, number), _normalised(word), word))
         return outcome
 
     def allow(self, session: Session, account: str, number: int | None, word: str, actor: str) -> WordOutcome:
         """Unblock a word, inside a transaction, with an audit entry."""
-        if _shape(word) not in self._added[account, number]:
+        if _normalised(word) not in self._added[account, number]:
             return self._blocked_by(account, word)
         rows = select(BlockedWord).where(BlockedWord.account == account, BlockedWord.number == number)
         for row in session.exec(rows).all():
-            if _shape(row.word) == _shape(word):
+            if _normalised(row.word) == _normalised(word):
                 session.delete(row)
         self._note(session, "blocked_word_removed", account, number, word, actor)
-        after_commit(session, lambda: self._changed((account, number), _shape(word), None))
+        after_commit(session, lambda: self._changed((account, number), _normalised(word), None))
         return WordOutcome.DONE
 
     def _blockable(self, account: str, number: int | None, word: str) -> WordOutcome:
@@ -103,29 +103,29 @@ class BlockedWords:
         compared = plain(word)
         if not compared.strip() or (len(letters(compared)) == 1 and compared.isascii()):
             return WordOutcome.TOO_SHORT
-        if _shape(word) in self._added[account, number]:
+        if _normalised(word) in self._added[account, number]:
             return WordOutcome.KNOWN
         elsewhere = self._blocked_by(account, word)
         return WordOutcome.DONE if elsewhere is WordOutcome.UNKNOWN else elsewhere
 
     def _blocked_by(self, account: str, word: str) -> WordOutcome:
         """Return where a word is blocked for every group."""
-        if _shape(word) in self._configured:
+        if _normalised(word) in self._configured:
             return WordOutcome.CONFIGURED
-        return WordOutcome.EVERYWHERE if _shape(word) in self._added[account, None] else WordOutcome.UNKNOWN
+        return WordOutcome.EVERYWHERE if _normalised(word) in self._added[account, None] else WordOutcome.UNKNOWN
 
     def _note(self, session: Session, kind: str, account: str, number: int | None, word: str, actor: str) -> None:
         detail = {} if number is None else {"number": str(number)}
         self._audit.note(session, account, kind, actor, word, Outcome.DONE, **detail)
 
-    def _changed(self, scope: Scope, shape: str, word: str | None) -> None:
+    def _changed(self, scope: Scope, normalised: str, word: str | None) -> None:
         if word is None:
-            self._added[scope].pop(shape, None)
+            self._added[scope].pop(normalised, None)
         else:
-            self._added[scope][shape] = word
+            self._added[scope][normalised] = word
         self._filters.clear()
 
 
-def _shape(word: str) -> str:
-    shape = plain(word).strip()
-    return letters(shape) or shape
+def _normalised(word: str) -> str:
+    normalised = plain(word).strip()
+    return letters(normalised) or normalised

@@ -23,7 +23,7 @@ from wechat.interface import WeChat
 
 log = logging.getLogger(__name__)
 SECONDS: Final = 15.0  # seconds for fetching a picture or a link
-MAX_JUDGED: Final = 50_000  # characters of a text, of which WeChat lets people send fewer
+MAX_CHECKED: Final = 50_000  # characters of a text; WeChat allows fewer
 PICTURES: Final = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".dib", ".webp", ".tif", ".tiff")
 UNCOUNTED: Final = (MessageKind.SYSTEM, MessageKind.RECALLED)
 TEXT_KINDS: Final = (MessageKind.TEXT, MessageKind.CHAT_HISTORY)  # where links are looked for in the text
@@ -141,10 +141,10 @@ class Moderator:
         words, blocks_links = self._words.filter(qun), self._block.links and (event.kind in TEXT_KINDS or event.typed)
         if not words and not blocks_links:
             return None
-        text = event.text[:MAX_JUDGED]
+        text = event.text[:MAX_CHECKED]
         if event.kind is MessageKind.TEXT and (event.quoted or event.text.startswith("「")):
-            text = self._quotes.own_words(event)[:MAX_JUDGED]
-        typed = event.typed[:MAX_JUDGED]
+            text = self._quotes.own_words(event)[:MAX_CHECKED]
+        typed = event.typed[:MAX_CHECKED]
         if any(words.first_match(shown) is not None for shown in (text, typed, event.file_name)):
             return Offence.WORD
         if blocks_links and any(foreign_link(shown, self._own) is not None for shown in (text, typed)):

@@ -12,7 +12,7 @@ from models.durable import OutboxItem, Priority, WorkState
 from models.groups import Qun
 from models.rules import Broadcast, BroadcastState, BroadcastTarget
 from services.messaging.messages import Messages
-from services.outreach.broadcasts import MARK
+from services.outreach.broadcasts import BROADCAST_ID_KEY
 from services.work.job import GiveUp, Job
 
 OPEN: Final = (WorkState.QUEUED, WorkState.SENDING)
@@ -27,14 +27,14 @@ class BroadcastReports:
         self._messages = messages
         self._texts = texts
 
-    def sent(self, session: Session, work: Job) -> None:
+    def sent(self, session: Session, job: Job) -> None:
         """Handle a sent message, inside the transaction that records it."""
-        if MARK in work.body:
-            self._report(session, work.body[MARK])
+        if BROADCAST_ID_KEY in job.body:
+            self._report(session, job.body[BROADCAST_ID_KEY])
 
-    def failed(self, session: Session, work: Job, _why: GiveUp) -> None:
+    def failed(self, session: Session, job: Job, _why: GiveUp) -> None:
         """Handle a finally failed message, inside the transaction that records it."""
-        self.sent(session, work)
+        self.sent(session, job)
 
     def _report(self, session: Session, broadcast_id: int) -> None:
         of_it = (BroadcastTarget.broadcast == broadcast_id, col(BroadcastTarget.message) == OutboxItem.id)

@@ -23,7 +23,7 @@ from services.outreach.broadcast_targets import BroadcastTargets
 from services.outreach.broadcast_types import NO_GROUP, BroadcastRequest, Target
 
 CONFIRM_MINUTES: Final = 10  # within which an admin must send 确认
-MARK: Final = "broadcast"  # in the messages of a broadcast whose result is reported to an admin: its id
+BROADCAST_ID_KEY: Final = "broadcast"  # in the messages of a broadcast whose result is reported to an admin: its id
 
 
 class Broadcasts:
@@ -65,7 +65,7 @@ class Broadcasts:
         if not self._end(session, broadcast.account, broadcast.by, BroadcastState.SENT):
             return 0
         targets = self._targets.of_account(session, broadcast.account)
-        body = text(broadcast.text) | {MARK: broadcast.id}
+        body = text(broadcast.text) | {BROADCAST_ID_KEY: broadcast.id}
         return self._queue(session, broadcast, body, targets, f"person:{broadcast.by}")
 
     def _end(self, session: Session, account: str, by: str, state: BroadcastState) -> bool:

@@ -26,12 +26,14 @@ class CronTimes(BaseTrigger):  # type: ignore[misc] # APScheduler has no types
         self._is_every_hour = fields[1].startswith("*")
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
-        """Return the first time from now on, or the first after the previous one if that is earlier."""
+        """Return the first time from now on, but not the previous one again.
+
+        APScheduler asks in a loop for all times up to now, and runs the job once for all of them. Those between the
+        previous one and now are left out: after the clock was put a year forward they are half a million for a job.
+        """
         after = now.astimezone(UTC)
-        if previous_fire_time is not None:
-            previous = previous_fire_time.astimezone(UTC)
-            # Never the previous time again: APScheduler asks in a loop for all times up to now.
-            after = previous + NEXT if after == previous else min(after, previous + NEXT)
+        if previous_fire_time is not None and previous_fire_time.astimezone(UTC) == after:
+            after += NEXT
         due = self._due(after)
         if self._is_every_hour and (turned := self._clock_change_back(after)) is not None:
             again = self._shown_next(self._shown(turned))

@@ -67,44 +67,44 @@ class OutboundRequests:
         self._kept = ReadBatcher(store.read, _kept)
         self._writing = SingleFlight[str, int]()  # by idempotency key
 
-    async def submit(self, order: MessageRequest, key: str | None) -> int:
+    async def submit(self, request: MessageRequest, key: str | None) -> int:
         """Queue the message and return its id. A request with a known key is not queued again.
 
         Raises AssistantUnknown, AssistantOffline, NotFound, MemberAmbiguous, GroupNotMade; InvalidParameter if the key
         belongs to another request.
         """
         if key is None:
-            return (await self._write(order, None)).id
-        return await self._writing.run(key, lambda: self._submit_once(order, key), request=order)
+            return (await self._write(request, None)).id
+        return await self._writing.run(key, lambda: self._submit_once(request, key), request=request)
 
-    async def _submit_once(self, order: MessageRequest, key: str) -> int:
+    async def _submit_once(self, request: MessageRequest, key: str) -> int:
         stored = await self._kept(key)
         if stored is None:
             try:
-                return (await self._write(order, key)).id
+                return (await self._write(request, key)).id
             except IntegrityError:  # at the same moment, by another process
                 stored = await self._kept(key)
         if stored is None:
             raise InvalidParameter("the Idempotency-Key")
-        if stored.fingerprint != order.fingerprint():
+        if stored.fingerprint != request.fingerprint():
             raise InvalidParameter("the Idempotency-Key was used for another message")
         return stored.id
 
-    async def _write(self, order: MessageRequest, key: str | None) -> Job:
-        if order.to is not None:
-            wechat = self._accounts.get(order.account)
-            if not wechat.directory.find(order.to, friends=True):
-                await wechat.search_contacts(order.to)
-        first, *others = self._targets(order)
-        once = {"idempotency_key": key, "fingerprint": order.fingerprint()} if key else {}
+    async def _write(self, request: MessageRequest, key: str | None) -> Job:
+        if request.to is not None:
+            wechat = self._accounts.get(request.account)
+            if not wechat.directory.find(request.to, friends=True):
+                await wechat.search_contacts(request.to)
+        first, *others = self._targets(request)
+        once = {"idempotency_key": key, "fingerprint": request.fingerprint()} if key else {}
 
         def write(session: Session) -> Job:
             def say(to: str, body: Body, **more: Any) -> Job:
-                return self._messages.say(session, order.account, to, body, priority=Priority.NOTICE, **more)
+                return self._messages.say(session, request.account, to, body, priority=Priority.NOTICE, **more)
 
-            body = order.message(first[1])
+            body = request.message(first[1])
             if others:
-                parts = [say(to, order.message(mentions)) for to, mentions in others]
+                parts = [say(to, request.message(mentions)) for to, mentions in others]
                 write_bulk(session)  # the parts need their ids
                 body["also"] = [part.id for part in parts]
             return say(first[0], body, **once)
@@ -113,13 +113,13 @@ class OutboundRequests:
 
     # ---- recipients ----
 
-    def _targets(self, order: MessageRequest) -> list[Target]:
-        if order.to is not None:
-            directory = self._accounts.get(order.account).directory
-            return [(self._one(order.account, directory.find(order.to, friends=True)).id, [])]
-        self._accounts.get(order.account)
-        qun = self._groups.named(order.qun or "")
-        if qun is None or qun.account != order.account or qun.state == QunState.CLOSED:
+    def _targets(self, request: MessageRequest) -> list[Target]:
+        if request.to is not None:
+            directory = self._accounts.get(request.account).directory
+            return [(self._one(request.account, directory.find(request.to, friends=True)).id, [])]
+        self._accounts.get(request.account)
+        qun = self._groups.named(request.qun or "")
+        if qun is None or qun.account != request.account or qun.state == QunState.CLOSED:
             raise NotFound("group")
         rooms = [room.room_id or "" for room in self._groups.rooms(qun)]
         if not rooms:
@@ -128,13 +128,13 @@ class OutboundRequests:
                 if qun.state == QunState.MAKING
                 else NotFound(f"group {qun.number} is lost")
             )
-        return self._with_mentions(order, rooms)
+        return self._with_mentions(request, rooms)
 
-    def _with_mentions(self, order: MessageRequest, rooms: Sequence[str]) -> list[Target]:
-        directory = self._accounts.get(order.account).directory
+    def _with_mentions(self, request: MessageRequest, rooms: Sequence[str]) -> list[Target]:
+        directory = self._accounts.get(request.account).directory
         members = {id: directory.rooms[id].member_ids for id in rooms if id in directory.rooms}
         everyone = set().union(*members.values())
-        found = (self._one(order.account, directory.find(name, among=everyone)).id for name in order.mentions)
+        found = (self._one(request.account, directory.find(name, among=everyone)).id for name in request.mentions)
         named = list(dict.fromkeys(found))  # two names may mean one person
         return [(room, [id for id in named if id in members.get(room, ())]) for room in rooms]
 

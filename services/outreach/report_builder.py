@@ -88,4 +88,4 @@ class ReportBuilder:
         from services.outreach.charts import draw  # late: drawing is needed once a day, and its library is large
 
         picture = draw(total, self._config.language)
-        return await self._media.keep(Media(f"report-{day.isoformat()}.png", picture), always=True)
+        return await self._media.store(Media(f"report-{day.isoformat()}.png", picture), always=True)

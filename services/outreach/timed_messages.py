@@ -138,7 +138,7 @@ def trigger(cron: str, zone: ZoneInfo) -> BaseTrigger:
     return triggers[0] if len(triggers) == 1 else OrTrigger(triggers)
 
 
-def wrong_parts(cron: str, zone: ZoneInfo) -> list[int]:
+def invalid_fields(cron: str, zone: ZoneInfo) -> list[int]:
     """Return the indexes of the invalid fields of a crontab line."""
     wrong, fields = [], cron.split()
     for place, field in enumerate(fields):

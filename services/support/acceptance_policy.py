@@ -35,7 +35,7 @@ class AcceptancePolicy:
         """Return when to accept a request that arrives now."""
         return self._local_time.clock() + self._rng.uniform(*self._settings.delay_seconds)
 
-    async def postponed(self, account: str) -> Retry | None:
+    async def retry_if_limited(self, account: str) -> Retry | None:
         """Return a retry if the daily limit is used up or the last acceptance was too recent."""
         now, today = self._local_time.clock(), self._local_time.start_of_day()
         if await self._store.read(lambda s: _accepted_since(s, account, today)) >= self._settings.max_per_day:

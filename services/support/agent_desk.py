@@ -12,7 +12,7 @@ from models.durable import OutboxItem, Outcome
 from models.support import Ticket, TicketState
 from services.accounts.audit import Audit
 from services.accounts.registry import Accounts
-from services.messaging.conversations import shown
+from services.messaging.conversations import as_one_line
 from services.messaging.messages import Body, Messages
 from services.support.staff_rooms import StaffRooms
 from services.support.ticket_actions import TicketActions
@@ -60,7 +60,7 @@ class AgentDesk:
         self._actions.answer(session, ticket, agent.id, agent.name, body, room_id, key=unique)
         self._note(session, ticket, agent, "ticket_reply")
         if room_id:
-            words = shown(body["type"], body.get("text") or body.get("name") or "")
+            words = as_one_line(body["type"], body.get("text") or body.get("name") or "")
             announcement = fill(self._texts.ticket_answered_in_console, number=number, staff=agent.name, words=words)
             self._messages.say(session, ticket.account, room_id, relay(ticket, announcement))
 

@@ -1,4 +1,4 @@
-"""Canned replies 常用语: added ones take precedence over those of the config."""
+"""Canned replies 快捷回复: added ones take precedence over those of the config."""
 
 from __future__ import annotations
 

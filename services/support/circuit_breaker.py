@@ -20,7 +20,7 @@ class CircuitBreaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether the server is left alone now."""
+        """Whether no requests are sent to the server for now."""
         return self._clock() < self._not_before
 
     def succeeded(self) -> None:

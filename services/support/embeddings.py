@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 BATCH: Final = 64  # texts in one request
 TIMEOUT: Final = 60.0  # seconds for a batch of listed texts
-LONGEST: Final = 2000  # characters of a text that are sent
+MAX_TEXT: Final = 2000  # characters of a text that are sent
 RECENT: Final = 1000  # questions whose embeddings are kept in memory
 
 
@@ -111,7 +111,7 @@ class EmbeddingClient:
         import numpy as np
 
         settings = self._settings
-        body = {"model": settings.model, "input": [text[:LONGEST] for text in texts], "encoding_format": "float"}
+        body = {"model": settings.model, "input": [text[:MAX_TEXT] for text in texts], "encoding_format": "float"}
         headers = {"Authorization": f"Bearer {settings.key}"} if settings.key else {}
         url = f"{settings.base_url.rstrip('/')}/embeddings"
         async with self._http.session.post(url, json=body, headers=headers) as response:

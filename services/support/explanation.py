@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from config.customer_service import CustomerService
-from services.support.faq_book import FaqBook
+from services.support.faq_entries import FaqEntries
 from services.support.keywords import Keywords
 from services.support.knowledge import Passage
 from services.support.person_requests import PersonRequests
@@ -39,11 +39,11 @@ class Explainer:
     """Applies the rules in the order of the handlers, without sending anything."""
 
     def __init__(
-        self, person_requests: PersonRequests, keywords: Keywords, book: FaqBook, settings: CustomerService
+        self, person_requests: PersonRequests, keywords: Keywords, faq_entries: FaqEntries, settings: CustomerService
     ) -> None:
         self._person_requests = person_requests
         self._keywords = keywords
-        self._book = book
+        self._faq_entries = faq_entries
         self._settings = settings
 
     def explain(self, account: str, text: str, *, group: bool = False) -> Explanation:
@@ -56,10 +56,10 @@ class Explainer:
             kind = "equals" if rule.equals else "contains" if rule.contains else "regex"
             reply = "\n".join(part.text or part.image or part.file or "🔗" for part in match.parts())
             return Explanation(AnsweredBy.KEYWORD, f"{kind}: {getattr(rule, kind)}", reply)
-        entry = self._book.faq.exact(text)
+        entry = self._faq_entries.index.exact(text)
         if entry is not None:
             return Explanation(AnsweredBy.QUESTION, entry.questions[0], entry.answer)
-        nearest = self._book.faq.nearest(text)
+        nearest = self._faq_entries.index.nearest(text)
         near = [(one.question, round(one.score, 2)) for one in nearest]
         if self._settings.llm.base_url:
             return Explanation(AnsweredBy.MODEL, near=near)

@@ -27,14 +27,14 @@ from services.support.synonyms import concepts
 from services.text import simplified
 from yaml_file import ConfigError, read
 
-LEAST = 0.12  # a threshold is never below it
+MIN_THRESHOLD = 0.12
 CHATTER_QUANTILE = 0.9  # share of the chatter that must be below the threshold; measured by benchmarks/faq.py
-COSINE = 0.7  # weight of the cosine in the similarity to a question; the remaining weight is the coverage
-ANSWER = 0.7  # weight of the coverage by the answer relative to the similarity to a question
-CONCEPT = 1.5  # weight of a concept; that of a character is 1
-OFFERED = 3
-BEHIND = 0.2  # share of the best's nearness below which others are not offered
-BODY = 0.3  # similarity of a passage that contains all words of the question
+COSINE_WEIGHT = 0.7  # in the similarity to a question; the rest is the weight of the coverage
+ANSWER_WEIGHT = 0.7  # of the coverage by the answer, relative to the similarity to a question
+CONCEPT_WEIGHT = 1.5  # relative to a character
+MAX_OFFERED = 3
+MIN_SHARE_OF_BEST = 0.2  # entries with a lower share of the best score are not offered
+PASSAGE_WEIGHT = 0.3  # the score of a passage that contains all words of the question
 _POLITE = LinearPattern(  # a long row of 吗 inside a text would take quadratic time
     r"^(您好|你好|请问|想问|我想问|想咨询|咨询|问|麻烦|一下|下)+|(吗|呢|啊|呀|吧|哦|谢谢您?)+$"
 )
@@ -62,7 +62,7 @@ class Entry(Section):
 
 
 @dataclass(frozen=True, slots=True)
-class Near:
+class SimilarEntry:
     """A similar listed question; `score` is 0–1."""
 
     question: str
@@ -70,9 +70,9 @@ class Near:
     score: float
 
 
-def near(question: str, entry: Entry, score: float) -> Near:
+def similar_entry(question: str, entry: Entry, score: float) -> SimilarEntry:
     """Return a similarity result; a passage is always shown by its title."""
-    return Near(entry.questions[0] if entry.is_passage else question, entry, score)
+    return SimilarEntry(entry.questions[0] if entry.is_passage else question, entry, score)
 
 
 def plain(text: str) -> str:
@@ -109,7 +109,7 @@ def load(path: str) -> list[Entry]:
     return entries
 
 
-class Faq:
+class FaqIndex:
     """An index of listed questions. A passage is also found by its text."""
 
     def __init__(self, entries: list[Entry]) -> None:
@@ -133,22 +133,25 @@ class Faq:
     def threshold(self) -> float:
         """The similarity that most chatter, everyday sentences that no business lists, does not reach."""
         highest = sorted(max(self.scores(text).values(), default=0.0) for text in CHATTER)
-        return max(LEAST, highest[int(CHATTER_QUANTILE * len(highest))])
+        return max(MIN_THRESHOLD, highest[int(CHATTER_QUANTILE * len(highest))])
 
-    def nearest(self, text: str, least: float | None = None) -> list[Near]:
+    def nearest(self, text: str, least: float | None = None) -> list[SimilarEntry]:
         """Return the most similar entries, best first; none if the best is below the threshold, or `least` if given,
         none far behind the best.
         """
-        ranked = self.ranked(text, OFFERED)
+        ranked = self.ranked(text, MAX_OFFERED)
         if not ranked or ranked[0].score < (self.threshold if least is None else least):
             return []
-        return [one for one in ranked if one.score >= BEHIND * ranked[0].score]
+        return [one for one in ranked if one.score >= MIN_SHARE_OF_BEST * ranked[0].score]
 
-    def ranked(self, text: str, number: int) -> list[Near]:
+    def ranked(self, text: str, number: int) -> list[SimilarEntry]:
         """Return a number of entries by similarity, best first, without those that share nothing with the text."""
         scores, best_row = self._scored(text)
         found = sorted((at for at, score in scores.items() if score > 0), key=lambda at: (-scores[at], at))
-        return [near(self._question(at, best_row.get(at, 0)), self.entries[at], scores[at]) for at in found[:number]]
+        return [
+            similar_entry(self._question(at, best_row.get(at, 0)), self.entries[at], scores[at])
+            for at in found[:number]
+        ]
 
     def scores(self, text: str) -> dict[int, float]:
         """Return the similarity (0–1) of each entry, by its index, that shares anything with the text."""
@@ -158,7 +161,7 @@ class Faq:
         """Return the similarities, and the number of each entry's most similar question."""
         scores, best_row = self._words.scores(text)
         for at, share in self._bodies.shares(topic(text)).items():
-            scores[at] = max(scores[at], BODY * share)
+            scores[at] = max(scores[at], PASSAGE_WEIGHT * share)
         return scores, best_row
 
     def _question(self, at: int, number: int) -> str:
@@ -212,7 +215,7 @@ class _Index:
         self._by_answer: defaultdict[str, list[int]] = defaultdict(list)
         for at, terms in answers.items():
             for gram in terms:
-                if not gram.isascii() or len(gram) > 1:  # a digit of an answer names nothing
+                if not gram.isascii() or len(gram) > 1:  # a single digit or letter says nothing about the topic
                     self._by_answer[gram].append(at)
 
     def scores(self, text: str) -> tuple[defaultdict[int, float], dict[int, int]]:
@@ -223,15 +226,15 @@ class _Index:
         scores: defaultdict[int, float] = defaultdict(float)
         for gram, weight in asked.items():
             for row, value in self._by_question.get(gram, ()):
-                like[row] += COSINE * weight / norm * value + (1 - COSINE) * weight / total
+                like[row] += COSINE_WEIGHT * weight / norm * value + (1 - COSINE_WEIGHT) * weight / total
         nearest: dict[int, int] = {}
         for row in sorted(like, key=lambda row: (-like[row], row)):
             at, number = self._rows[row]
             if at not in nearest:
-                nearest[at], scores[at] = number, like[row] / (1 + ANSWER)
+                nearest[at], scores[at] = number, like[row] / (1 + ANSWER_WEIGHT)
         for gram, weight in asked.items():
             for at in self._by_answer.get(gram, ()):
-                scores[at] += ANSWER / (1 + ANSWER) * weight / total
+                scores[at] += ANSWER_WEIGHT / (1 + ANSWER_WEIGHT) * weight / total
         return scores, nearest
 
     def _weighted(self, grams: dict[str, float]) -> dict[str, float]:
@@ -250,7 +253,7 @@ def _question_terms(question: str) -> dict[str, float]:
     bare = strip_polite_phrases(question)
     pieces = topic(bare)
     terms: dict[str, float] = dict(_grams(pieces)) if pieces else {f"={gram}": n for gram, n in _grams([bare]).items()}
-    return terms | dict.fromkeys(concepts(plain(question)), CONCEPT)
+    return terms | dict.fromkeys(concepts(plain(question)), CONCEPT_WEIGHT)
 
 
 def _answer_terms(answer: str) -> set[str]:

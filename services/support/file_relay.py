@@ -16,7 +16,7 @@ from sqlmodel import Session
 from models.db import Store
 from models.support import TicketState
 from services.accounts.registry import Accounts
-from services.messaging.conversations import WORDS, Conversations
+from services.messaging.conversations import KIND_NAMES, Conversations
 from services.messaging.media import FETCHED, MediaStore, StoredFile, may_hold_file
 from services.messaging.messages import Messages, file
 from services.support.ticket_actions import TicketActions
@@ -68,7 +68,7 @@ class FileRelay:
             return message, None, True
         try:
             async with asyncio.timeout(QUICK_TIMEOUT):
-                message, stored_file = await self._media.of(wechat, message)
+                message, stored_file = await self._media.fetch_file(wechat, message)
         except TimeoutError:
             self._slow_until = time.monotonic() + SLOW_SECONDS
             return message, None, True
@@ -114,18 +114,18 @@ class FileRelay:
             return
         message = account, body["from"], body["message"]
         if stored_file is not None:
-            self._conversations.media_of(session, *message, stored_file)
+            self._conversations.record_file(session, *message, stored_file)
         elif body["kind"] in FETCHED:
-            self._conversations.media_missing(session, *message, UNAVAILABLE)
+            self._conversations.record_missing_file(session, *message, UNAVAILABLE)
         ticket = self._ticket_actions.tickets.of(account, body["from"])
         if ticket is not None:
-            self._conversations.changed(session, ticket.id or 0)
+            self._conversations.announce_change(session, ticket.id or 0)
         if ticket is None or ticket.state != TicketState.OPEN or not ticket.room_id:
             return  # the announcement of the ticket, or the console, will show it
         if stored_file is not None:
             words = relay(ticket, file(stored_file.path, stored_file.name))
         elif body["kind"] in FETCHED:
-            words = relay(ticket, f"{head(ticket)}[{WORDS[MessageKind(body['kind'])]}]{UNAVAILABLE}")
+            words = relay(ticket, f"{head(ticket)}[{KIND_NAMES[MessageKind(body['kind'])]}]{UNAVAILABLE}")
         else:
             return
         self._messages.say(session, account, ticket.room_id, words)

@@ -58,7 +58,7 @@ class FriendRequests:
         # If they have become a friend since, the request was accepted, perhaps before a crash. If they were one
         # before, it is still open: they had deleted the assistant, or the gateway reports everybody as a friend.
         if job.body.get("friend_before") or not self._is_friend_in_directory(account, contact_id):
-            failure = await self._policy.postponed(account) or await self._accept(account, job)
+            failure = await self._policy.retry_if_limited(account) or await self._accept(account, job)
             if failure is not None:
                 return failure
         await self._greetings.welcome(account, contact_id, job.body.get("words", ""))

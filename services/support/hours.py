@@ -38,7 +38,7 @@ class OfficeHours:
             begin = datetime.combine(day, time(self._from // 60 % 24, self._from % 60), self.zone)
             if day.weekday() in self._days and begin > local:
                 return begin
-        raise ValueError("no service day")
+        raise ValueError("the hours include no day")
 
     def when(self, now: float) -> str:
         """Format the next opening for people: 今天 09:00, 明天 09:00, 周一 09:00."""

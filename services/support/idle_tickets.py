@@ -14,7 +14,7 @@ from services.support.staffing import Staffing
 from services.support.ticket_actions import TicketActions
 from services.support.tickets import Tickets
 
-LONGEST = 300.0  # seconds counted at most between two runs, since the machine may have been suspended
+MAX_COUNTED_SECONDS = 300.0  # seconds counted at most between two runs, since the machine may have been suspended
 
 
 class IdleTickets:
@@ -50,7 +50,11 @@ class IdleTickets:
         now, before = self._clock(), self._could_talk
         names = self._staffing.accounts.names()
         self._could_talk = {account: now for account in names if self._staffing.can_talk(account)}
-        return {account: max(before[account], now - LONGEST) for account in self._could_talk if account in before}
+        return {
+            account: max(before[account], now - MAX_COUNTED_SECONDS)
+            for account in self._could_talk
+            if account in before
+        }
 
     def _count(self, session: Session, number: int, since: float, last_at: float) -> bool:
         row = session.get(Ticket, number)

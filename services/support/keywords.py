@@ -16,7 +16,7 @@ from models.keywords import Keyword
 from services.support.matching import Match, PlacedRules
 from services.text import normal
 
-Place = tuple[str, int | None]  # an account, and a group or (None) all conversations
+Scope = tuple[str, int | None]  # an account, and a group or (None) all conversations
 
 
 def rule_of(row: Keyword) -> KeywordRule:
@@ -31,12 +31,12 @@ class Keywords:
     def __init__(self, store: Store, rules: Sequence[KeywordRule]) -> None:
         self._store = store
         self._configured = PlacedRules(rules)
-        self._added: defaultdict[Place, dict[int, KeywordRule]] = defaultdict(dict)
-        self._indexed: dict[Place, PlacedRules] = {}  # indexes of `_added`, created on first use after a change
+        self._added: defaultdict[Scope, dict[int, KeywordRule]] = defaultdict(dict)
+        self._indexed: dict[Scope, PlacedRules] = {}  # indexes of `_added`, created on first use after a change
 
     async def load(self) -> None:
         """Load the added rules, also after another process has changed them."""
-        added: defaultdict[Place, dict[int, KeywordRule]] = defaultdict(dict)
+        added: defaultdict[Scope, dict[int, KeywordRule]] = defaultdict(dict)
         for row in await self._store.read(lambda s: s.exec(select(Keyword).order_by(col(Keyword.id))).all()):
             added[row.account, row.number][row.id or 0] = rule_of(row)
         self._added, self._indexed = added, {}
@@ -58,7 +58,7 @@ class Keywords:
                     return match
         return self._configured.find(text, where)
 
-    def _rules(self, place: Place) -> PlacedRules:
+    def _rules(self, place: Scope) -> PlacedRules:
         found = self._indexed.get(place)
         if found is None:
             found = self._indexed[place] = PlacedRules(list(self._added[place].values()))
@@ -116,7 +116,7 @@ class Keywords:
         session.flush()
         after_commit(session, lambda: self._keep(place, row_id, None))
 
-    def _keep(self, place: Place, row_id: int, rule: KeywordRule | None) -> None:
+    def _keep(self, place: Scope, row_id: int, rule: KeywordRule | None) -> None:
         if rule is None:
             self._added[place].pop(row_id, None)
         else:

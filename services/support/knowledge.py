@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 MARKDOWN: Final = (".md", ".markdown")
 SUFFIXES: Final = (*MARKDOWN, ".txt")
-LONGEST: Final = 1500  # characters of a passage; WeChat takes about 2000
+MAX_PASSAGE: Final = 1500  # characters of a passage; WeChat takes about 2000
 MAX_FILE: Final = 2 * 1024 * 1024  # bytes
-BETWEEN: Final = " › "  # headings of a title
+HEADING_SEPARATOR: Final = " › "  # headings of a title
 _FRONT_MATTER: Final = re.compile(r"\A---[ \t]*\r?\n.*?\n(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 _COMMENT: Final = re.compile(r"\s*<!--.*-->\s*", re.DOTALL)
 
@@ -123,13 +123,13 @@ def _passages(sections: Sequence[_Section]) -> list[Passage]:
     made = []
     for section in sections:
         for piece in _pieces(section.blocks):
-            title = BETWEEN.join(section.headings)
+            title = HEADING_SEPARATOR.join(section.headings)
             titles[title] += 1
             leaf = section.headings[-1]
             if titles[title] > 1:
                 title = f"{title}（{titles[title]}）"
                 questions = [title]
-            else:  # a heading that several sections have names none of them
+            else:  # a heading that several sections share identifies none of them
                 questions = list(dict.fromkeys([title, leaf] if leaves[leaf] == 1 else [title]))
             made.append(Passage(questions=questions, answer=piece, title=title, source=section.source))
     return made
@@ -138,7 +138,7 @@ def _passages(sections: Sequence[_Section]) -> list[Passage]:
 def _pieces(blocks: Sequence[str]) -> Iterator[str]:
     piece = ""
     for part in (part for block in blocks for part in _parts(block)):
-        if piece and len(piece) + len(part) + 2 > LONGEST:
+        if piece and len(piece) + len(part) + 2 > MAX_PASSAGE:
             yield piece
             piece = ""
         piece += ("\n\n" if piece else "") + part
@@ -148,14 +148,14 @@ def _pieces(blocks: Sequence[str]) -> Iterator[str]:
 
 def _parts(block: str) -> Iterator[str]:
     """Return a paragraph, list, table or code block, split by lines if it is too long for a message."""
-    if len(block) <= LONGEST:
+    if len(block) <= MAX_PASSAGE:
         yield block
         return
     part = ""
     for line in block.split("\n"):
-        for at in range(0, len(line) or 1, LONGEST):
-            slice_ = line[at : at + LONGEST]
-            if part and len(part) + len(slice_) + 1 > LONGEST:
+        for at in range(0, len(line) or 1, MAX_PASSAGE):
+            slice_ = line[at : at + MAX_PASSAGE]
+            if part and len(part) + len(slice_) + 1 > MAX_PASSAGE:
                 yield part
                 part = slice_
             else:

@@ -11,7 +11,7 @@ from models.faq import Question
 from models.keywords import Keyword
 from services.accounts.audit import Audit
 from services.support.faq import Entry
-from services.support.faq_book import FaqBook
+from services.support.faq_entries import FaqEntries
 from services.support.keywords import Keywords
 from services.support.rule_files import import_keywords, import_questions
 
@@ -19,9 +19,9 @@ from services.support.rule_files import import_keywords, import_questions
 class KnowledgeEditor:
     """Edits keywords and questions. `number`: the group of a keyword, None = all conversations."""
 
-    def __init__(self, keywords: Keywords, faq: FaqBook, audit: Audit) -> None:
+    def __init__(self, keywords: Keywords, faq_entries: FaqEntries, audit: Audit) -> None:
         self._keywords = keywords
-        self._faq = faq
+        self._faq_entries = faq_entries
         self._audit = audit
 
     # ---- keywords ----
@@ -69,21 +69,21 @@ class KnowledgeEditor:
         """Add a question, or change the one with the id `old` (NotFound); return whether it is new."""
         if not entry.questions:
             raise InvalidParameter("questions")
-        row = session.get(Question, old) if old is not None else self._faq.same(session, entry)
+        row = session.get(Question, old) if old is not None else self._faq_entries.same(session, entry)
         if old is not None and row is None:
             raise NotFound(f"question {old}")
         before = _entry(row) if row else ""
         new = row is None
         if old is not None and row is not None:
-            self._faq.change(session, row, entry, actor)
+            self._faq_entries.change(session, row, entry, actor)
         else:
-            row, new = self._faq.add(session, entry, actor)
+            row, new = self._faq_entries.add(session, entry, actor)
         self._audit.note(session, "", "question", actor, str(row.id), Outcome.DONE, before=before, after=_entry(row))
         return row, new
 
     def remove_question(self, session: Session, number: int, actor: str) -> None:
         """Delete a question; raise NotFound."""
-        row = self._faq.remove(session, number)
+        row = self._faq_entries.remove(session, number)
         if row is None:
             raise NotFound(f"question {number}")
         self._audit.note(session, "", "question_removed", actor, str(number), Outcome.DONE, before=_entry(row))
@@ -98,7 +98,7 @@ class KnowledgeEditor:
 
     def import_questions(self, session: Session, text: str, actor: str) -> int:
         """Add the entries of a faq.yaml, all or none; return their number. Raises InvalidParameter with the reason."""
-        count = import_questions(session, self._faq, text, actor)
+        count = import_questions(session, self._faq_entries, text, actor)
         self._audit.note(session, "", "questions_imported", actor, "", Outcome.DONE, count=str(count))
         return count
 

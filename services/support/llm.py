@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 CONCURRENT = 16  # concurrent requests; further ones are skipped, so that a slow server does not block conversations
 MAX_ENTRIES = 40
 MAX_ANSWER = 400  # characters of an answer that the model is shown
-LONGEST = 1000  # characters of a question
-QUOTED = 8  # characters from which on a part of an entry's answer is recognised in a formless one
+MAX_QUESTION = 1000  # characters of a question
+MIN_QUOTED = 8  # characters of an entry's answer that identify it in a malformed response, at least
 _ENTRY = re.compile(r'"entry"\s*:\s*"?(\d{1,3})\b')
 _NUMBER = re.compile(r"\d{1,3}")
 PROMPT = """你是客服助手。从下面编号的条目里选出能回答用户问题的一条。
@@ -76,7 +76,7 @@ class LlmClient:
             "temperature": 0,
             "messages": [
                 {"role": "system", "content": PROMPT + listed},
-                {"role": "user", "content": question[:LONGEST]},
+                {"role": "user", "content": question[:MAX_QUESTION]},
             ],
         }
         headers = {"Authorization": f"Bearer {settings.key}"} if settings.key else {}
@@ -111,6 +111,6 @@ def _quoted(content: str, entries: Sequence[Entry]) -> Entry | None:
     for one in entries:
         listed = plain(one.answer)
         shorter = min(said, listed, key=len)
-        if said and (said == listed or (len(shorter) >= QUOTED and (said in listed or listed in said))):
+        if said and (said == listed or (len(shorter) >= MIN_QUOTED and (said in listed or listed in said))):
             return one
     return None

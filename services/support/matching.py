@@ -14,7 +14,7 @@ from config.customer_service import KeywordRule, LinkPart, ReplyPart
 from services.text import normal
 
 Value = TypeVar("Value")
-LONGEST = 4000  # characters of a message that are matched
+MAX_TEXT = 4000  # characters of a message that are matched
 _GROUP = re.compile(r"\{(\d)\}")
 
 
@@ -152,7 +152,7 @@ class RuleSet:
 
     def find(self, text: str) -> Match | None:
         """Return the rule that matches a text."""
-        text = text[:LONGEST]
+        text = text[:MAX_TEXT]
         plain = normal(text)
         rule = self._equals.get(plain) or self._contains.find(plain)
         if rule is not None:

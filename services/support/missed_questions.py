@@ -12,7 +12,7 @@ from models.faq import FaqMiss
 from services.clock import LocalTime
 from services.support.faq import plain
 
-LONGEST: Final = 100  # characters; longer texts are not questions
+MAX_QUESTION: Final = 100  # characters; longer texts are not questions
 
 
 class MissedQuestions:
@@ -25,7 +25,7 @@ class MissedQuestions:
     def count(self, session: Session, account: str, text: str) -> None:
         """Count a question, inside a transaction."""
         question = plain(text)
-        if not question or len(question) > LONGEST:
+        if not question or len(question) > MAX_QUESTION:
             return
         day = self._local_time.today().isoformat()
         insert = self._store.insert(FaqMiss).values(account=account, day=day, question=question, count=1)

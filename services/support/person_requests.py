@@ -11,7 +11,7 @@ from config.customer_service import HandoffSettings
 from services.linear_pattern import LinearPattern
 from services.text import normal, simplified
 
-LONGEST: Final = 40  # characters; longer texts contain a question
+MAX_REQUEST: Final = 40  # characters; longer texts contain a question
 # A request consists of one of `handoff.words`, surrounded by these words only.
 BEFORE: Final = (
     "你好|您好|请|问|麻烦|帮|忙|我|想|需要|要|给|找|接|通|转|到|呼叫|叫|联系|换|一下|个|回复|直接|快|赶紧|马上|急"
@@ -32,7 +32,9 @@ class PersonRequests:
     def match(self, text: str) -> bool:
         """Whether a text asks for a person."""
         pattern = request_pattern(tuple(self._settings.words))
-        return pattern is not None and len(text) < LONGEST and pattern.fullmatch(simplified(normal(text))) is not None
+        return (
+            pattern is not None and len(text) < MAX_REQUEST and pattern.fullmatch(simplified(normal(text))) is not None
+        )
 
 
 @lru_cache(maxsize=16)

@@ -63,6 +63,13 @@ class QuestionMenus:
         session.connection().execute(insert.on_conflict_do_update(index_elements=list(keys), set_=values))
         after_commit(session, lambda: self._remember(person, _Menu(tuple(questions), now)))
 
+    def close(self, session: Session, person: Person) -> None:
+        """Delete the person's menu, inside a transaction."""
+        account, conversation, contact_id = person
+        theirs = col(FaqMenu.account) == account, col(FaqMenu.conversation) == conversation
+        session.connection().execute(delete(FaqMenu).where(*theirs, col(FaqMenu.contact_id) == contact_id))
+        after_commit(session, lambda: self._menus.pop(person, None))
+
     def _remember(self, person: Person, menu: _Menu) -> None:
         self._menus[person] = menu
         if len(self._menus) > MAX_MENUS:

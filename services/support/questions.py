@@ -11,13 +11,13 @@ from sqlmodel import Session
 
 from config.texts import Texts, fill
 from services.decision import Decision
-from services.support.faq import Entry, Faq, Near, plain
-from services.support.faq_book import FaqBook
+from services.support.faq import Entry, SimilarEntry, plain
+from services.support.faq_entries import FaqEntries
 from services.support.knowledge import Passage
 from services.support.llm import MAX_ENTRIES, LlmClient
 from services.support.missed_questions import MissedQuestions
-from services.support.near_questions import NearQuestions
 from services.support.question_menus import Person, QuestionMenus
+from services.support.similar_questions import SimilarQuestions
 
 PRESELECTED: Final = 20  # entries among which the language model chooses if it cannot be shown all
 _NUMBERS = {"1": 0, "2": 1, "3": 2, "一": 0, "二": 1, "三": 2}
@@ -30,28 +30,23 @@ class Questions:
 
     def __init__(
         self,
-        book: FaqBook,
-        near: NearQuestions,
+        faq_entries: FaqEntries,
+        similar_questions: SimilarQuestions,
         llm: LlmClient,
         menus: QuestionMenus,
         missed: MissedQuestions,
         texts: Texts,
     ) -> None:
-        self._book = book
-        self._near = near
+        self._faq_entries = faq_entries
+        self._similar_questions = similar_questions
         self._llm = llm
         self._menus = menus
         self._missed = missed
         self._texts = texts
 
-    @property
-    def faq(self) -> Faq:
-        """The FAQ index."""
-        return self._book.faq
-
     def listed(self, person: Person, text: str) -> str | None:
         """Return the answer to a listed question, or to a number of the offered menu; the menu for another number."""
-        entry = self.faq.exact(text)
+        entry = self._faq_entries.index.exact(text)
         if entry is not None:
             return self._answer(entry)
         choice = _CHOICE.fullmatch(plain(text))
@@ -61,7 +56,7 @@ class Questions:
         number = _NUMBERS.get(choice[1], MAX_CHOICES)
         if number >= len(questions):
             return _listing(questions, self._texts.faq_menu)
-        entry = self.faq.exact(questions[number])
+        entry = self._faq_entries.index.exact(questions[number])
         return self._answer(entry) if entry else None
 
     async def unlisted(self, person: Person, text: str) -> Decision | None:
@@ -69,7 +64,7 @@ class Questions:
         entry = await self._chosen_by_model(text)
         if entry is not None:
             return Decision(self._answer(entry))
-        similar = await self._near.nearest(text)
+        similar = await self._similar_questions.nearest(text)
         if not similar:
             return None
         first, words, menu = similar[0].entry, "", similar
@@ -78,18 +73,18 @@ class Questions:
         if not menu:
             return Decision(words)
         if words:
-            words += f"\n\n{_listing([near.question for near in menu], self._texts.knowledge_more)}"
+            words += f"\n\n{_listing([item.question for item in menu], self._texts.knowledge_more)}"
         else:
-            words = _listing([near.question for near in menu], self._texts.faq_menu)
+            words = _listing([item.question for item in menu], self._texts.faq_menu)
         write = partial(self._offer, person=person, menu=menu, missed="" if menu is not similar else text)
-        return Decision(words, write, choices=tuple(near.question for near in menu))
+        return Decision(words, write, choices=tuple(item.question for item in menu))
 
     async def _chosen_by_model(self, text: str) -> Entry | None:
         if not self._llm.is_on:
             return None
-        entries = self.faq.entries
+        entries = self._faq_entries.index.entries
         if len(entries) > MAX_ENTRIES:
-            entries = [near.entry for near in self.faq.ranked(text, PRESELECTED)]
+            entries = [item.entry for item in self._faq_entries.index.ranked(text, PRESELECTED)]
         return await self._llm.choose(text, entries)
 
     def _answer(self, entry: Entry) -> str:
@@ -98,8 +93,8 @@ class Questions:
             return fill(self._texts.knowledge_answer, passage=entry.answer, title=entry.title)
         return entry.answer
 
-    def _offer(self, session: Session, *, person: Person, menu: Sequence[Near], missed: str) -> None:
-        self._menus.offer(session, person, [near.question for near in menu])
+    def _offer(self, session: Session, *, person: Person, menu: Sequence[SimilarEntry], missed: str) -> None:
+        self._menus.offer(session, person, [item.question for item in menu])
         self._missed.count(session, person[0], missed)
 
 

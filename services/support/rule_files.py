@@ -12,7 +12,7 @@ from config.customer_service import KeywordRule
 from config.error_messages import Origin, one_line
 from errors import InvalidParameter
 from services.support.faq import Entry
-from services.support.faq_book import FaqBook
+from services.support.faq_entries import FaqEntries
 from services.support.keywords import Keywords, rule_of
 from yaml_file import YamlFile, reason
 
@@ -31,16 +31,16 @@ def import_keywords(session: Session, keywords: Keywords, account: str, number: 
     return len(rules)
 
 
-def export_questions(session: Session, book: FaqBook) -> str:
+def export_questions(session: Session, faq_entries: FaqEntries) -> str:
     """Export the added questions in the format of faq.yaml."""
-    return _dump([{"questions": row.questions, "answer": row.answer} for row in book.listed(session)])
+    return _dump([{"questions": row.questions, "answer": row.answer} for row in faq_entries.listed(session)])
 
 
-def import_questions(session: Session, book: FaqBook, text: str, by: str) -> int:
+def import_questions(session: Session, faq_entries: FaqEntries, text: str, by: str) -> int:
     """Add the entries of a faq.yaml; return their number. Raises InvalidParameter with the reason."""
     entries: list[Entry] = _read(text, TypeAdapter(list[Entry]))
     for entry in entries:
-        book.add(session, entry, by)
+        faq_entries.add(session, entry, by)
     return len(entries)
 
 

@@ -19,7 +19,7 @@ MAX_CPU: Final = 10  # seconds
 
 
 def main() -> None:
-    """Decode SILK into WAV; the exit status is not 0 when it cannot be."""
+    """Decode SILK into WAV; the exit status is not 0 if that fails."""
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU, MAX_CPU))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

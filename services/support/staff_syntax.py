@@ -16,26 +16,26 @@ from services.text import without_quote
 _LINE = re.compile(r"[#＃]\s*(\d{1,12})\s*[:：,，]?\s*(.*)", re.DOTALL)
 _LIST = re.compile(r"[#＃]\s*")
 _RELAYED = re.compile(r"【#(\d+) ")
-_PASS = re.compile(r"转给?\s*@(.+)", re.DOTALL)
+_ASSIGN_MENTIONED = re.compile(r"转给?\s*@(.+)", re.DOTALL)
 _NOTE = re.compile(r"记录[\s:：]+(.+)", re.DOTALL)
 _CANNED = re.compile(r"[/／](\S+)")
 _LITERAL = re.compile(r"[-－](?=\S)\s*(.+)", re.DOTALL)
-_LIKE = re.compile(
+_COMMAND_LIKE = re.compile(
     r"[/／].*|(?:转|转给|转交|转接|结束|结束了|结束吧|关闭|记录|备注|历史|历史记录|接待|重开)(?:$|[\s@:：,，。.!！?？~、].*)"
     r"|结束(?:谢谢|感谢|会话|服务|对话|工单).*",
     re.DOTALL,
 )
-_TO_NAME = re.compile(r"转[给交接]?给?\s*(\S+?)[\s。.!！~]*")
+_ASSIGN_NAMED = re.compile(r"转[给交接]?给?\s*(\S+?)[\s。.!！~]*")
 
 
 class StaffVerb(StrEnum):
     """Actions on a ticket."""
 
     LIST = "list"
-    CALL = "call"  # only the number: the next picture or file belongs to it
+    ADDRESS = "address"  # only the number: the next picture or file belongs to it
     ANSWER = "answer"
     CLOSE = "close"
-    PASS = "pass"
+    ASSIGN = "assign"
     NOTE = "note"
     CANNED = "canned"
     HISTORY = "history"
@@ -80,18 +80,18 @@ def _named(text: str, names: Collection[str] = ()) -> StaffCommand | None:
 
 def _line(number: int, words: str, names: Collection[str] = ()) -> StaffCommand:
     if not words:
-        return StaffCommand(StaffVerb.CALL, number)
+        return StaffCommand(StaffVerb.ADDRESS, number)
     if words.rstrip("。.！!~ ") == "结束":
         return StaffCommand(StaffVerb.CLOSE, number)
     if words.rstrip("。.！!~ ") in ("历史", "历史记录"):
         return StaffCommand(StaffVerb.HISTORY, number)
     if literal := _LITERAL.fullmatch(words):
         return StaffCommand(StaffVerb.ANSWER, number, literal[1])
-    for verb, pattern in ((StaffVerb.PASS, _PASS), (StaffVerb.NOTE, _NOTE), (StaffVerb.CANNED, _CANNED)):
+    for verb, pattern in ((StaffVerb.ASSIGN, _ASSIGN_MENTIONED), (StaffVerb.NOTE, _NOTE), (StaffVerb.CANNED, _CANNED)):
         match = pattern.fullmatch(words)
         if match:
             return StaffCommand(verb, number, match[1].strip())
-    to = _TO_NAME.fullmatch(words)
-    if _LIKE.fullmatch(words) or (to and to[1] in names):
+    to = _ASSIGN_NAMED.fullmatch(words)
+    if _COMMAND_LIKE.fullmatch(words) or (to and to[1] in names):
         return StaffCommand(StaffVerb.MALFORMED, number, words)
     return StaffCommand(StaffVerb.ANSWER, number, words)

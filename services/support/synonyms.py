@@ -1,6 +1,6 @@
 """Everyday words of customer service that mean the same, for finding similar questions by words. No I/O.
 
-The list is general: it is made for no trade. The phrases of a line share a concept; a phrase may have several.
+The list is not specific to an industry. The phrases of a line share a concept; a phrase may have several.
 """
 
 from __future__ import annotations

@@ -11,16 +11,16 @@ from config.texts import Texts, fill
 from models.support import Ticket, TicketState
 from services.clock import Clock
 from services.messaging.body_type import BodyType
-from services.messaging.conversations import WORDS, Conversations, shown
+from services.messaging.conversations import KIND_NAMES, Conversations, as_one_line
 from services.messaging.messages import Body, Messages, choices, text
 from services.support.ticket_history import TicketHistory
 from services.support.ticket_messages import TicketMessages
 from services.support.ticket_texts import join_lines
-from services.support.tickets import MarkAsked, Tickets
+from services.support.tickets import RatingRequest, Tickets
 from services.work.job import GiveUp, Job
 from wechat.events import MessageKind
 
-MARKS = ("5分", "4分", "3分", "2分", "1分")
+RATINGS = ("5分", "4分", "3分", "2分", "1分")
 MAX_QUOTED = 60  # characters quoted of an undelivered message
 
 
@@ -97,13 +97,13 @@ class TicketActions:
         ticket = session.get(Ticket, number) if number else None
         if ticket is None or not ticket.room_id:
             return
-        quoted = shown(body["type"], body.get("text") or body.get("title") or body.get("name") or "")[:MAX_QUOTED]
+        quoted = as_one_line(body["type"], body.get("text") or body.get("title") or body.get("name") or "")[:MAX_QUOTED]
         words = fill(template, number=ticket.id, name=ticket.name, words=quoted)
         self._outgoing.to_staff(session, ticket, ticket.room_id, words)
 
     def file_result(self, ticket: Ticket, kind: MessageKind, *, is_sent: bool) -> str:
         """Return the reply to a staff member whose picture, file or card was sent or could not be fetched."""
-        word = WORDS[MessageKind.FILE if kind is MessageKind.OTHER else kind]
+        word = KIND_NAMES[MessageKind.FILE if kind is MessageKind.OTHER else kind]
         template = self._texts.ticket_file_sent if is_sent else self._texts.ticket_file_lost
         return fill(template, number=ticket.id, name=ticket.name, kind=word)
 
@@ -190,18 +190,18 @@ class TicketActions:
             return False
         if not is_session_over:
             self._messages.end_session(session, ticket.account, ticket.contact_id)
-        asked = choices(self._texts.handoff_closed, MARKS)
+        asked = choices(self._texts.handoff_closed, RATINGS)
         self._outgoing.to_customer(session, ticket, asked)
         if ticket.room_id or room_id:
             self._outgoing.to_staff(session, ticket, ticket.room_id or room_id, words)
         self._outgoing.event(session, "ticket.closed", ticket, closed_by=by)
         return True
 
-    def rate(self, session: Session, account: str, contact_id: str, asked: MarkAsked, mark: int) -> None:
+    def rate(self, session: Session, account: str, contact_id: str, asked: RatingRequest, rating: int) -> None:
         """Store the customer's rating and show it to staff."""
-        if not self.tickets.mark(session, asked, account, contact_id, mark):
+        if not self.tickets.rate(session, asked, account, contact_id, rating):
             return
         self._messages.say(session, account, contact_id, self._texts.handoff_marked)
         if asked.room_id:
-            words = fill(self._texts.ticket_marked, number=asked.ticket, name=asked.name, mark=mark)
+            words = fill(self._texts.ticket_marked, number=asked.ticket, name=asked.name, mark=rating)
             self._messages.say(session, account, asked.room_id, {**text(words), "relays": asked.ticket})

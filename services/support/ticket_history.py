@@ -10,7 +10,7 @@ from config.texts import Texts, fill
 from models.conversations import StoredMessage
 from models.support import Ticket, TicketState
 from services.clock import Clock
-from services.messaging.conversations import Conversations, shown
+from services.messaging.conversations import Conversations, as_one_line
 from services.support.staffing import Staffing
 from services.support.ticket_texts import quoted
 from wechat.events import MessageKind
@@ -46,7 +46,7 @@ class TicketHistory:
 
     def shown(self, session: Session, ticket: Ticket, kind: str, text: str) -> str:
         """Format a message; a recall shows the recalled text."""
-        words = quoted(shown(kind, text))
+        words = quoted(as_one_line(kind, text))
         if kind == MessageKind.RECALLED:
             taken_back = self._conversations.recalled(session, ticket.account, ticket.contact_id, text)
             return f"{words}：{quoted(taken_back[:MAX_QUOTED])}" if taken_back else words

@@ -8,7 +8,7 @@ from typing import Any
 from models.support import Ticket
 from services.messaging.messages import Body, text
 
-LONGEST = 1500  # characters per message; WeChat accepts about 2000
+MAX_MESSAGE = 1500  # characters per message; WeChat accepts about 2000
 
 
 def head(ticket: Ticket) -> str:
@@ -44,9 +44,9 @@ def join_lines(lines: Sequence[str]) -> list[str]:
     """Join lines to as few messages as possible, splitting long lines; returns at least one message."""
     made = [""]
     for line in lines:
-        for at in range(0, len(line) or 1, LONGEST):
-            piece = line[at : at + LONGEST]
-            if made[-1] and len(made[-1]) + 1 + len(piece) > LONGEST:
+        for at in range(0, len(line) or 1, MAX_MESSAGE):
+            piece = line[at : at + MAX_MESSAGE]
+            if made[-1] and len(made[-1]) + 1 + len(piece) > MAX_MESSAGE:
                 made.append(piece)
             else:
                 made[-1] += ("\n" if made[-1] else "") + piece

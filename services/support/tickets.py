@@ -14,11 +14,11 @@ from models.support import Ticket, TicketState
 from services.changes import ChangeFeed, ChangeKind
 from services.clock import DAY, Clock
 
-MARK_SECONDS = DAY
+RATING_SECONDS = DAY
 
 
 @dataclass(frozen=True, slots=True)
-class MarkAsked:
+class RatingRequest:
     """A customer who was asked for a rating."""
 
     ticket: int
@@ -36,12 +36,12 @@ class Tickets:
         self._clock = clock
         self._by_number: dict[int, Ticket] = {}
         self._by_person: dict[tuple[str, str], Ticket] = {}
-        self._marks: dict[tuple[str, str], MarkAsked] = {}
+        self._rating_requests: dict[tuple[str, str], RatingRequest] = {}
 
     async def load(self, accounts: Collection[str] | None = None) -> None:
         """Load unfinished tickets and open rating requests, of some accounts or of all."""
         unfinished = select(Ticket).where(Ticket.state != TicketState.CLOSED)
-        lately = col(Ticket.closed_at) > self._clock() - MARK_SECONDS
+        lately = col(Ticket.closed_at) > self._clock() - RATING_SECONDS
         closed = select(Ticket).where(lately).order_by(col(Ticket.closed_at), col(Ticket.id))
         if accounts is not None:
             mine = col(Ticket.account).in_(accounts)
@@ -49,15 +49,15 @@ class Tickets:
         for ticket in await self._store.read(lambda s: s.exec(unfinished).all()):
             self._keep(ticket)
         for ticket in await self._store.read(lambda s: s.exec(closed).all()):
-            self._ask_mark(ticket, ticket.closed_at or 0)
+            self._request_rating(ticket, ticket.closed_at or 0)
             if ticket.mark is not None:  # only a customer's newest ticket can be rated
-                self._forget_mark(ticket.account, ticket.contact_id)
+                self._forget_rating(ticket.account, ticket.contact_id)
 
     def drop(self, account: str) -> None:
         """Drop the data of an account."""
         self._by_number = {number: one for number, one in self._by_number.items() if one.account != account}
         self._by_person = {key: one for key, one in self._by_person.items() if key[0] != account}
-        self._marks = {key: one for key, one in self._marks.items() if key[0] != account}
+        self._rating_requests = {key: one for key, one in self._rating_requests.items() if key[0] != account}
 
     # ---- lookups in memory ----
 
@@ -77,10 +77,10 @@ class Tickets:
     def __iter__(self) -> Iterator[Ticket]:
         return iter(list(self._by_number.values()))
 
-    def mark_asked(self, account: str, contact_id: str) -> MarkAsked | None:
+    def rating_request(self, account: str, contact_id: str) -> RatingRequest | None:
         """Return the open request for the person's rating."""
-        asked = self._marks.get((account, contact_id))
-        return asked if asked and asked.at + MARK_SECONDS > self._clock() else None
+        asked = self._rating_requests.get((account, contact_id))
+        return asked if asked and asked.at + RATING_SECONDS > self._clock() else None
 
     # ---- changes; inside a transaction ----
 
@@ -116,16 +116,16 @@ class Tickets:
         session.flush()
         ticket = Ticket(**row.model_dump())
         after_commit(session, lambda: self._keep(ticket))
-        after_commit(session, lambda: self._forget_mark(ticket.account, ticket.contact_id))
+        after_commit(session, lambda: self._forget_rating(ticket.account, ticket.contact_id))
         after_commit(session, lambda: self._publish(number))
         return True
 
-    def mark(self, session: Session, asked: MarkAsked, account: str, contact_id: str, mark: int) -> bool:
+    def rate(self, session: Session, asked: RatingRequest, account: str, contact_id: str, rating: int) -> bool:
         """Store a rating; return False if there is one already."""
-        unmarked = update(Ticket).where(col(Ticket.id) == asked.ticket, col(Ticket.mark).is_(None))
-        after_commit(session, lambda: self._forget_mark(account, contact_id))
+        unrated = update(Ticket).where(col(Ticket.id) == asked.ticket, col(Ticket.mark).is_(None))
+        after_commit(session, lambda: self._forget_rating(account, contact_id))
         after_commit(session, lambda: self._publish(asked.ticket))
-        return bool(session.connection().execute(unmarked.values(mark=mark)).rowcount)
+        return bool(session.connection().execute(unrated.values(mark=rating)).rowcount)
 
     # ---- cache ----
 
@@ -145,13 +145,13 @@ class Tickets:
         if ticket.state == TicketState.CLOSED:
             self._by_number.pop(number)
             self._by_person.pop((ticket.account, ticket.contact_id), None)
-            self._ask_mark(ticket, ticket.closed_at or 0)
+            self._request_rating(ticket, ticket.closed_at or 0)
 
-    def _forget_mark(self, account: str, contact_id: str) -> None:
-        self._marks.pop((account, contact_id), None)
+    def _forget_rating(self, account: str, contact_id: str) -> None:
+        self._rating_requests.pop((account, contact_id), None)
 
-    def _ask_mark(self, ticket: Ticket, at: float) -> None:
-        asked = MarkAsked(ticket.id or 0, ticket.name, ticket.room_id, at)
-        self._marks[ticket.account, ticket.contact_id] = asked
-        if len(self._marks) > 10_000:
-            self._marks = {k: m for k, m in self._marks.items() if m.at + MARK_SECONDS > at}
+    def _request_rating(self, ticket: Ticket, at: float) -> None:
+        asked = RatingRequest(ticket.id or 0, ticket.name, ticket.room_id, at)
+        self._rating_requests[ticket.account, ticket.contact_id] = asked
+        if len(self._rating_requests) > 10_000:
+            self._rating_requests = {k: m for k, m in self._rating_requests.items() if m.at + RATING_SECONDS > at}

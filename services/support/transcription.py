@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 MAX_BYTES: Final = 10 * 1024 * 1024  # of a voice message; a minute of SILK has about 100 KB
 DECODE_SECONDS: Final = 10.0
 CONCURRENT: Final = 4  # voice messages decoded at a time
-LONGEST: Final = 2000  # maximum length of a transcript
+MAX_TRANSCRIPT: Final = 2000  # maximum length of a transcript
 ROOT: Final = Path(__file__).parents[2]
 SILK: Final = (b"#!SILK_V3", b"\x02#!SILK_V3")  # the second is Tencent's own
 FORMATS: Final = ((b"RIFF", "wav"), (b"ID3", "mp3"), (b"\xff", "mp3"), (b"OggS", "ogg"), (b"#!AMR", "amr"))
@@ -78,13 +78,13 @@ class TranscriptionClient:
             answer: Any = json.loads(await read_bounded(response))
         words = answer["text"]
         if not isinstance(words, str):
-            raise TypeError("text is no text")
+            raise TypeError("text is not a string")
         words = words.replace("\0", "").encode(errors="replace").decode()  # JSON may hold half of a surrogate pair
-        return words.strip()[:LONGEST] if any(map(str.isalnum, words)) else ""
+        return words.strip()[:MAX_TRANSCRIPT] if any(map(str.isalnum, words)) else ""
 
 
 def _read(path: str) -> bytes:
-    if os.path.getsize(path) > MAX_BYTES:  # noqa: PTH202 - a path as it is kept
+    if os.path.getsize(path) > MAX_BYTES:  # noqa: PTH202 - the path as it is stored
         raise UndecodableAudio("too large")
     return Path(path).read_bytes()
 

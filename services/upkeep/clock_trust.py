@@ -42,7 +42,7 @@ class ClockTrust:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self.jumped_by = 0.0  # seconds, while the clock is not believed
+        self.jumped_by = 0.0  # seconds by which the clock jumped ahead; 0 while it is trusted
 
     async def load(self) -> None:
         """Start with the stored reading, or with the current one."""

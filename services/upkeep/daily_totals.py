@@ -57,7 +57,7 @@ class DailyTotals:
         higher = [
             PacePeak(day=day, account=account, kind=kind, ratio=ratio)
             for account in self._accounts.names()
-            for kind, ratio in self._accounts.governor(account).used().items()
+            for kind, ratio in self._accounts.rate_limiter(account).used().items()
             if ratio > self._peaks.get((day, account, kind), 0.0)
         ]
         if higher:

@@ -51,7 +51,7 @@ class JobLog:
         await self._store.write(lambda s: self._put(s, name, run))
 
     async def begin(self, name: str) -> None:
-        """Record when a job is first seen, so that no earlier runs are made up."""
+        """Record when a job is first seen, so that no earlier time counts as missed."""
         if name not in self.last:
             self.last[name] = run = JobRun(self.clock(), result=NEW)
             await self._store.write(lambda s: self._put(s, name, run))

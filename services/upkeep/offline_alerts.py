@@ -16,7 +16,7 @@ from services.clock import MINUTE, Clock
 from services.messaging.messages import Messages
 from services.messaging.webhook_events import WebhookEvents
 
-PREFIX: Final = "offline_alert:"  # of the setting's key; the account's name follows. It is there while people know
+PREFIX: Final = "offline_alert:"  # of the setting's key, followed by the account; stored while an outage is reported
 
 
 class OfflineAlerts:
@@ -46,7 +46,7 @@ class OfflineAlerts:
         return max(0.0, self._clock() - (self._accounts.offline_since(account) or self._began)) / MINUTE
 
     def is_overdue(self, account: str) -> bool:
-        """Whether an account has been offline for longer than people accept."""
+        """Whether an account has been offline for longer than `offline_alert_minutes`."""
         minutes, most = self.minutes_offline(account), self._config.offline_alert_minutes
         return minutes is not None and 0 < most <= minutes
 

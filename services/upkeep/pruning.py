@@ -23,7 +23,7 @@ from services.upkeep.clock_trust import ClockTrust
 
 BATCH = 200
 REFUSED = "refused: the clock has jumped ahead"
-PAUSE = 0.05  # seconds in which others write
+PAUSE = 0.05  # seconds between batches, for other writes
 Old = Callable[[float], tuple[ColumnElement[bool], ...]]
 
 

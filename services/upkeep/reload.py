@@ -74,7 +74,7 @@ class ConfigReloader:
         return _result(changes, prepared)
 
     async def reload(self, actor: str) -> ReloadResult:
-        """Reload the config from its source. On ConfigError nothing has changed. `who`: actor for the audit log."""
+        """Reload the config from its source. On ConfigError nothing has changed. `actor`: for the audit log."""
         result = await self.follow()
         log.info("config reloaded by %s: %s", actor, ", ".join(result.changed) or "nothing changed")
         if result.restart:
@@ -88,7 +88,9 @@ class ConfigReloader:
         async with self._turn:
             changes, prepared = await asyncio.to_thread(self._prepare)
             async with self._gate.closed():
-                for one in prepared:  # without a pause between them: requests do not see half of it either
+                for (
+                    one
+                ) in prepared:  # without an await between them, so that requests do not see a partial change either
                     one.apply()
         return _result(changes, prepared)
 

@@ -77,7 +77,7 @@ class ArrivalSequencer:
             self.settled(arrival)
 
     def reading(self, arrival: Arrival) -> None:
-        """The payload of an event is being read."""
+        """Record that the payload of an event is being read."""
         arrival.begin_reading()
         if self._waiting and self._waiting[0] is arrival:
             self._move()

@@ -83,7 +83,9 @@ class ConversationWorkers:
             result = "ok"
         except Exception as error:
             log.exception("event %s %s failed", event.id, type(event).__name__)
-            if not is_away(error):  # on a database failure nothing was changed: the event is handled after the restart
+            if not is_away(
+                error
+            ):  # after a database failure nothing was changed, and the event is handled after the restart
                 self._progress.end(arrival, "failed", EventState.FAILED)
         self._progress.log(event.id, type(event).__name__, handler, result, started)
 

@@ -1,4 +1,4 @@
-"""A queue of jobs: in order per key, by priority, at the rate its governor allows."""
+"""A queue of jobs: in order per key, by priority, as fast as its rate limiter allows."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class _KeyQueue:
     waits: int = 0  # number of waits so far; identifies the current one
     offered_priority: str = ""
     turn: int = 0  # order among queues of the same priority: the lowest is served first
-    task: asyncio.Task[None] | None = None  # of the work that runs
+    task: asyncio.Task[None] | None = None  # of the running job
 
 
 class DeliveryQueue:
@@ -111,7 +111,7 @@ class DeliveryQueue:
         await asyncio.gather(*self._running, return_exceptions=True)
 
     async def discard(self, account: str, grace: float) -> None:
-        """Forget the work of one account, which is marked as dropped; what runs of it may take `grace` seconds."""
+        """Forget the jobs of one account, which are marked as dropped; running ones get `grace` seconds to finish."""
         tasks = [one.task for one in self._key_queues.values() if one.task and one.jobs[0].account == account]
         if tasks:
             await asyncio.wait(tasks, timeout=grace)
@@ -134,7 +134,7 @@ class DeliveryQueue:
         if not key_queue.jobs:
             del self._key_queues[key_queue.key]
         if head.dropped:
-            key_queue.ticket, key_queue.waits = 0, key_queue.waits + 1  # it has no pending offer or wait any more
+            key_queue.ticket, key_queue.waits = 0, key_queue.waits + 1  # cancels its pending offer or wait
             if key_queue.jobs:
                 self._offer(key_queue)
 
@@ -251,7 +251,7 @@ class DeliveryQueue:
         self._turns[key_queue.offered_priority] = key_queue.turn
         key_queue.turn += 1
         self._slots -= 1
-        key_queue.jobs[0].state = WorkState.SENDING  # now: it is not offered again before the task runs
+        key_queue.jobs[0].state = WorkState.SENDING  # before the task runs, so that it is not offered again
         key_queue.task = task = asyncio.create_task(self._run(key_queue))
         self._running.add(task)
         task.add_done_callback(self._running.discard)

@@ -50,7 +50,7 @@ class InboxProgress:
                 await self._store.write(lambda s: self._table.count_tries(s, [{"row": arrival.row}]))
 
     def log(self, id: str, kind: str, handler: str, result: str, started: float) -> None:
-        """Log the result of an event. `began`: a time of time.perf_counter()."""
+        """Log the result of an event. `started`: a time of time.perf_counter()."""
         facts = {"account": self._account, "id": id, "kind": kind, "handler": handler, "result": result}
         elapsed = round((time.perf_counter() - started) * 1000, 1)
         log.info("%s: event %s %s %s %s %.1f ms", *facts.values(), elapsed, extra={"facts": facts | {"ms": elapsed}})

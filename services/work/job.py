@@ -24,7 +24,7 @@ class Job:
     state: str = WorkState.QUEUED
     due_at: float = 0  # when it should have been done; set when the outbox takes it in
     account: str = ""  # whose holder runs it
-    dropped: bool = False  # it is another process's now
+    dropped: bool = False  # another process serves its account now
 
     def has_id(self, row: tuple[int]) -> None:
         """Set the id from the inserted row."""

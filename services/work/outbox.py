@@ -80,7 +80,7 @@ class Outbox:
 
     async def load(self, accounts: Collection[str] | None = None) -> None:
         """Load the open jobs of an earlier process, of some accounts or of all; before new ones, to keep the order."""
-        self._loaded.update(accounts or ())  # now: a refresh from here on follows in the order of writes
+        self._loaded.update(accounts or ())  # before the read: a later refresh is written after it
         known = {job.id for account in accounts or () for job in self._open.of(account)}
         await self._store.write(lambda s: self._take_after_commit(s, self.results.settle(s, accounts, known)))
 

@@ -11,7 +11,7 @@ GLOBAL: Final = ""  # the account value of jobs without an account, which run in
 
 
 class Ownership:
-    """The only process: it serves every account."""
+    """The accounts of a single process: all of them."""
 
     def holds(self, account: str) -> bool:
         """Whether this process executes work of the account."""

@@ -34,7 +34,7 @@ class RepeatedIds:
             return None
         body = await self._body_of(raw)
         if not body:
-            return None  # it is being read, or no longer exists: the earlier one counts
+            return None  # the earlier event is still being read or was deleted: treat this one as a repeat
         again = replace(raw, data={**raw.data, AGAIN: True}, position="")
         try:
             event = await self._resolve(again)

@@ -30,7 +30,7 @@ class StoredStates:
     """Reads the states of accounts and stores their new epochs; concurrent calls share a transaction."""
 
     def __init__(self, store: Store) -> None:
-        # By the writer: after the writes of an earlier inbox of the account whose outcome is not known yet.
+        # Executed by the writer, after the pending writes of an earlier inbox of the account.
         self._begin = ReadBatcher[_Start, StoredState](store.write, _begin)
 
     async def begin(self, account: str, epoch: int | None) -> StoredState:

@@ -40,7 +40,7 @@ class WriteBatcher(Generic[Item]):
         self._wait = FIRST_WAIT
         self._busy = False
         self._is_abandoned = False
-        self._count = 0  # of all items added so far
+        self._count = 0  # number of all items added so far
         self._moved = asyncio.Event()  # replaced after each write
 
     def put(self, item: Item) -> None:
@@ -72,7 +72,7 @@ class WriteBatcher(Generic[Item]):
     def _flush(self) -> None:
         if not self._store.is_open:  # closed while it did not answer; `drain` has logged what is lost
             return
-        if not self._waiting:  # they were dropped since then
+        if not self._waiting:  # the items were dropped meanwhile
             self._busy = False
             return
         most = 1 if self._alone else MAX_AT_ONCE

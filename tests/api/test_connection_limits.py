@@ -68,7 +68,7 @@ def test_external_limit_closes_idle_connections_first() -> None:
 
 
 def test_total_limit_prefers_internal_connections() -> None:
-    some = limits(in_all=6, of_address=9)
+    some = limits(total=6, of_address=9)
     outside, _ = admit_all(some, [OUTSIDE.format(1)] * 4)
     assert admit_all(some, ["10.0.0.1", "10.0.0.2", "10.0.0.3"])[1] == [True] * 3
     assert outside[0].dropped

@@ -105,7 +105,9 @@ async def test_unfinished_group_returns_404_page(server: ApiServer) -> None:
     assert (await server.call("POST", "/wxbot/qun", json=QUN))[0] == 502
     qun = server.container.groups.by_code("shop-1")
     assert qun is not None
-    assert (await server.call("GET", f"/weiqun/{qun.public_id}"))[0] == 404
+    status, html, _ = await server.call("GET", f"/weiqun/{qun.public_id}")
+    assert status == 404
+    assert "这个群还没有建好" in html, "the address is right, but it is too early"
 
 
 async def test_head_of_landing_page(server: ApiServer) -> None:

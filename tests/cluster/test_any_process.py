@@ -199,6 +199,8 @@ async def test_additions_at_one_process_reach_the_others(make_cluster: MakeClust
     both = [bot.container.accounts for bot in env.bots]
     await until(lambda: all("wxid_heixuanfeng" in one.all_admins() for one in both), "both know the admin", 5)
     env.say("黑旋风", "/问答 加 几点开门=九点", first)
-    await until(lambda: all(bot.container.faq.faq.exact("几点开门") for bot in env.bots), "both know the answer", 5)
+    await until(
+        lambda: all(bot.container.faq_entries.index.exact("几点开门") for bot in env.bots), "both know the answer", 5
+    )
     env.say("宋公明", "几点开门", second)
     await env.receives("宋公明", "九点", second)

@@ -28,7 +28,7 @@ class JobLog:
 
 
 async def test_runs_are_made_up_when_the_database_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scheduler, "SETTLED", 0)
+    monkeypatch.setattr(scheduler, "SETTLE_SECONDS", 0)
     log, ran = JobLog(), list[str]()
     zone, config = ZoneInfo("UTC"), SimpleNamespace(timezone="UTC", jobs=[])
     reloader = SimpleNamespace(on_reload=lambda _prepare: None)
@@ -37,7 +37,7 @@ async def test_runs_are_made_up_when_the_database_is_back(monkeypatch: pytest.Mo
     async def work(_container: object) -> int:
         return 0
 
-    jobs = Jobs(container, [ScheduledJob("report", "0 9 * * *", work, made_up=True)])
+    jobs = Jobs(container, [ScheduledJob("report", "0 9 * * *", work, catch_up=True)])
 
     async def run(name: str) -> None:
         ran.append(name)

@@ -111,7 +111,7 @@ async def serve_customer(env: BotEnvironment, page: Page) -> None:
     await go(page, "tickets")
     await page.locator(".tickets a").first.click()
     await page.get_by_role("button", name="我来接待").click()
-    await page.get_by_label("常用语").select_option("发票")
+    await page.get_by_label("快捷回复").select_option("发票")
     reply = page.get_by_label("回复", exact=True)
     await expect(reply).to_have_value("请发抬头和税号。")
     await reply.fill("您好，周末 9 点到 18 点营业。")

@@ -34,7 +34,7 @@ CORPUS = (
 ALL = "\n".join(CORPUS)
 PLANTED = "img[src=x], svg[onload], iframe, script:not([src]), a[href^=javascript], b b, [onerror], [srcdoc]"
 VIEWS = {
-    "knowledge": ("待补充", "问答", "关键词", "常用语"), "outreach": ("群发", "定时"), "records": ("操作", "消息"),
+    "knowledge": ("待补充", "问答", "关键词", "快捷回复"), "outreach": ("群发", "定时"), "records": ("操作", "消息"),
     "tickets": ("待接待", "全部", "已结束"),
 }  # fmt: skip
 

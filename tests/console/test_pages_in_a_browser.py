@@ -58,6 +58,11 @@ async def test_every_page_fits_a_360_pixel_phone(windows: Windows, shop: BotEnvi
             PHONE["width"],
         )
         assert wide == [], name
+        lefts = await page.evaluate(
+            "() => [...document.querySelectorAll('.table tbody td:not(.act)')]"
+            ".map((one) => getComputedStyle(one).paddingLeft)"
+        )
+        assert len(set(lefts)) <= 1, f"{name}: the values of a table are not aligned"
         await _check(page, f"{name} phone")
 
 
@@ -120,6 +125,36 @@ async def test_answer_from_the_staff_room_appears_at_once(windows: Windows, shop
     await expect(page.locator(".talk-head")).to_contain_text("由 宋公明 接待")
 
 
+async def test_only_day_of_a_chart_is_drawn_on_a_phone(windows: Windows, shop: BotEnvironment) -> None:
+    ticket = next(iter(shop.bot.container.tickets)).id
+    room = shop.bot.container.staff_rooms.of("weimi1001")
+    assert room is not None
+    shop.say("宋公明", f"#{ticket} 您好", room.id)
+    await shop.receives("黑旋风", "您好")
+    await shop.bot.container.daily_totals.roll_up()
+    _, page = await open_console(windows, shop, size=PHONE)
+    await go(page, "overview")
+    canvas = page.get_by_role("img", name="首次回复用时").locator("canvas")
+    await canvas.wait_for()
+    drawn = """(canvas) => {
+        const [r, g, b] = getComputedStyle(document.documentElement).getPropertyValue("--brand").trim().match(/\\w\\w/g)
+            .map((two) => parseInt(two, 16));
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        const isOurs = (at) => data[at] === r && data[at + 1] === g && data[at + 2] === b;
+        return Array.from({ length: data.length / 4 }, (_, at) => at * 4).some(isOurs);
+    }"""
+    await until(lambda: canvas.evaluate(drawn), "the day of the first answer is drawn")
+
+
+async def test_details_of_a_warning_are_in_words(windows: Windows, shop: BotEnvironment) -> None:
+    detail = {"number": "100001", "reason": "请勿刷屏", "count": "1", "rule": "flood"}
+    await shop.bot.container.audit.begin("weimi1001", "warn", "guard", "wxid_x", **detail)
+    _, page = await open_console(windows, shop)
+    await go(page, "records")
+    row = page.get_by_role("row").filter(has_text="请勿刷屏")
+    assert await row.locator("td.small .quiet").all_inner_texts() == ["群", "理由", "数量"]
+
+
 async def test_unsaved_changes_ask_for_confirmation(windows: Windows, shop: BotEnvironment) -> None:
     _, page = await open_console(windows, shop)
     number = next(iter(shop.bot.container.groups)).number
@@ -137,6 +172,24 @@ async def test_unsaved_changes_ask_for_confirmation(windows: Windows, shop: BotE
     await expect(page.get_by_text("有修改还没有保存")).to_have_count(0)
     await go(page, f"groups/{number}")
     await expect(page.get_by_label("群名")).to_have_value(topic)
+
+
+async def test_change_by_others_keeps_what_was_typed(windows: Windows, shop: BotEnvironment) -> None:
+    _, page = await open_console(windows, shop)
+    qun = next(iter(shop.bot.container.groups))
+    room = shop.bot.container.groups.rooms(qun)[0]
+    await go(page, f"groups/{qun.number}")
+    await page.get_by_label("群名").fill("写到一半")
+    shop.world.rooms.set_topic(shop.id("宋公明"), room.room_id or "", "群主改的名")
+    directory = shop.bot.container.accounts.get("weimi1001").directory
+    await until(lambda: directory.rooms[room.room_id or ""].topic == "群主改的名", "the bot knows the new name")
+    await page.get_by_label("欢迎语").fill("  欢迎  ")
+    await page.get_by_role("button", name="保存", exact=True).last.click()
+    await expect(page.get_by_role("heading", name="群主改的名")).to_be_visible()
+    await expect(page.get_by_label("群名 未保存")).to_have_value("写到一半")
+    await expect(page.get_by_role("button", name="保存", exact=True)).to_have_count(1)
+    await page.get_by_role("button", name="放弃修改").click()
+    await expect(page.get_by_label("群名")).to_have_value("群主改的名")
 
 
 async def test_long_offline_account_is_shown_on_every_page(windows: Windows, shop: BotEnvironment) -> None:

@@ -36,9 +36,9 @@ class MakingWeChat(RoomWeChat):
             await super().create_room(contact_ids, topic)
         raise WeChatUnknown("RoomCreate", "no answer")
 
-    async def open_to_code(self, room_id: str, state: str, *, grows: bool) -> None:
+    async def create_join_code(self, room_id: str, state: str, *, grows: bool) -> None:
         self.codes.append((room_id, state, grows))
-        await self._call("open_to_code")
+        await self._call("create_join_code")
 
 
 async def opened(open_parts: OpenParts, **groups: Any) -> tuple[Parts, MakingWeChat]:

@@ -69,7 +69,7 @@ class FlowParts:
         if decision.write is not None:
             await self.parts.write(decision.write)
         await self.settle()
-        return [decision.words] if decision.words else await self.texts(person)
+        return [decision.reply] if decision.reply else await self.texts(person)
 
     async def settle(self) -> None:
         """Wait until the calls have ended, unless the test holds them."""

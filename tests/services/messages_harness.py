@@ -18,7 +18,7 @@ from services.work.outbox import Outbox
 from tests.doubles import InMemoryWeChat
 from tests.services.clock import Clock
 from wechat.entities import Link, MiniProgram
-from wechat.pacing import Governor
+from wechat.rate_limiter import RateLimiter
 
 A, ROOM = "weimi1001", "r@chatroom"
 
@@ -68,8 +68,8 @@ class Desk:
     def __init__(self, store: Store, clock: Clock) -> None:
         self.store = store
         self.wechat = Sender()
-        self.governor = Governor(PacingSettings(), clock)
-        self.accounts = Accounts({A: self.governor}, [], [])
+        self.rate_limiter = RateLimiter(PacingSettings(), clock)
+        self.accounts = Accounts({A: self.rate_limiter}, [], [])
         self.accounts.add(self.wechat.whole())
         self.outbox = Outbox(store, clock)
         self.recorded: list[tuple[str, str, dict[str, Any]]] = []

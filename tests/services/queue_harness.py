@@ -86,6 +86,37 @@ async def make(clock: Clock) -> AsyncIterator[Make]:
         await harness.queue.stop(0)
 
 
+class LongWaits:
+    """The timers of a thousand seconds and more, the first of which the test ends."""
+
+    def __init__(self) -> None:
+        self._timers: list[tuple[asyncio.TimerHandle, Callable[..., Any]]] = []
+
+    def add(self, timer: asyncio.TimerHandle, then: Callable[..., Any]) -> None:
+        self._timers.append((timer, then))
+
+    def end_first(self) -> None:
+        timer, then = self._timers.pop(0)
+        assert not timer.cancelled()
+        timer.cancel()
+        then()
+
+
+@pytest.fixture
+async def long_waits(monkeypatch: pytest.MonkeyPatch) -> LongWaits:
+    loop, waits = asyncio.get_running_loop(), LongWaits()
+    later = loop.call_later
+
+    def call_later(seconds: float, then: Callable[..., Any], *arguments: Any) -> asyncio.TimerHandle:
+        timer = later(seconds, then, *arguments)
+        if seconds >= 1000:
+            waits.add(timer, then)
+        return timer
+
+    monkeypatch.setattr(loop, "call_later", call_later)
+    return waits
+
+
 async def run_loop(number: int = 20) -> None:
     """Run the event loop a few times, so that every job that may start has started."""
     for _ in range(number):

@@ -16,8 +16,8 @@ async def send_token(parts: Parts, token: str, who: str = XUAN, account: str = A
     decision = await parts.container.token_joins.token_sent(account, who, token)
     if decision.write is not None:
         await parts.write(decision.write)
-    if decision.then is not None:
-        decision.then()
+    if decision.after is not None:
+        decision.after()
     return decision
 
 

@@ -120,7 +120,7 @@ def test_skew_comes_from_gateway_time_or_fastest_message(machine: Machine) -> No
         machine.clocks.record_message("a", 1000.0, 1000.0 + delay)
     machine.clocks.record_message("b", 1000.0, 1000.0 - 1200)
     assert dict(machine.clocks.skews()) == {"a": pytest.approx(0.4), "b": -1200.0}
-    assert machine.clocks.wrong() == {"b": -1200.0}
+    assert machine.clocks.wrong_clocks() == {"b": -1200.0}
     machine.tells(behind=300.0)
     assert dict(machine.clocks.skews()) == {"a": pytest.approx(300.0), "b": -1200.0}
     for number in range(WINDOW):  # b's clock was set right

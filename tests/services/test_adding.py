@@ -80,9 +80,9 @@ async def state_of(parts: Parts) -> str:
     return row.state if row else ""
 
 
-async def add(parts: Parts, room: Room, state: str = MemberState.ADDING, *, patient: bool = False) -> AddResult:
+async def add(parts: Parts, room: Room, state: str = MemberState.ADDING, *, may_wait: bool = False) -> AddResult:
     adder = parts.container.memberships._adder
-    return await adder.add(group_of(parts), room, await row_of(parts, state), "api", patient=patient)
+    return await adder.add(group_of(parts), room, await row_of(parts, state), "api", may_wait=may_wait)
 
 
 async def outcomes(parts: Parts) -> list[tuple[str, str]]:
@@ -193,7 +193,7 @@ async def test_rejection_maps_to_api_error(
         await add(parts, room)
     assert getattr(caught.value, "retry_after", None) == retry_after
     assert caught.value.__cause__ is error
-    slow = parts.container.accounts.governor(ACCOUNT).factor
+    slow = parts.container.accounts.rate_limiter(ACCOUNT).factor
     assert slow == (2.0 if isinstance(error, WeChatTooFast) else 1.0)
     assert [outcome for outcome, _ in await outcomes(parts)] == ["failed"]
 
@@ -238,13 +238,13 @@ async def test_request_waits_up_to_the_limit(open_parts: OpenParts) -> None:
 
 async def test_background_request_waits_for_its_turn(open_parts: OpenParts) -> None:
     parts, wechat, room = await paced(open_parts)
-    assert await add(parts, room, patient=True) is AddResult.JOINED
+    assert await add(parts, room, may_wait=True) is AddResult.JOINED
     assert wechat.calls.count("add_member") == 2
 
 
 async def test_withdrawn_request_is_not_executed(open_parts: OpenParts) -> None:
     parts, wechat, room = await paced(open_parts)
     with pytest.raises(InviteFailed, match="taken back"):
-        await add(parts, room, MemberState.REFUSED, patient=True)
+        await add(parts, room, MemberState.REFUSED, may_wait=True)
     assert wechat.calls.count("add_member") == 1
     assert len(await outcomes(parts)) == 1

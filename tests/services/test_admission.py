@@ -19,7 +19,7 @@ from errors import (
 )
 from models.groups import MemberRecord, MembershipSource, MemberState, Qun, QunState
 from services.groups.membership_rows import put_membership
-from services.groups.memberships import Approved, JoinResult
+from services.groups.memberships import JoinOutcome, JoinResult
 from tests.services.parts import ACCOUNT, XUAN, Parts
 from wechat.interface import PUPPET, Capability
 
@@ -54,7 +54,7 @@ async def test_request_waits_for_wechat_unless_told_otherwise(parts: Parts) -> N
     first, second = await parts.group("1"), await parts.group("2")
     by_token = await parts.container.join_requests.join(first.token, "黑旋风", "api")
     directly = await parts.container.join_requests.join_group(second, "黑旋风", "api")
-    assert (by_token.approved, directly.approved) == (Approved.OK, Approved.OK)
+    assert (by_token.outcome, directly.outcome) == (JoinOutcome.OK, JoinOutcome.OK)
 
 
 @pytest.mark.parametrize("state", [QunState.LOST, QunState.CLOSED])
@@ -68,7 +68,7 @@ async def test_only_active_groups_can_be_joined(parts: Parts, state: QunState) -
 async def test_friend_with_a_strangers_nickname_is_meant(parts: Parts) -> None:
     qun = await parts.group()
     parts.wechat.knows("wxid_stranger", "黑旋风", friend=False)
-    assert (await parts.container.join_requests.join_group(qun, "黑旋风", "api")).approved is Approved.OK
+    assert (await parts.container.join_requests.join_group(qun, "黑旋风", "api")).outcome is JoinOutcome.OK
     assert XUAN in parts.members(qun)
 
 
@@ -92,7 +92,7 @@ async def test_blacklisted_stranger_is_told_by_unique_names_only(parts: Parts, n
             await parts.container.join_requests.join_group(qun, name, "api")
     else:
         answer = await parts.container.join_requests.join_group(qun, name, "api")
-        assert answer.approved is Approved.PENDING
+        assert answer.outcome is JoinOutcome.PENDING
 
 
 async def test_channel_that_adds_nobody_answers_with_an_invitation(parts: Parts) -> None:
@@ -103,7 +103,7 @@ async def test_channel_that_adds_nobody_answers_with_an_invitation(parts: Parts)
         for name in ("黑旋风", "九纹龙")
         for later in (False, True)
     ]
-    assert [answer.approved for answer in answers] == [Approved.INVITED] * 4
+    assert [answer.outcome for answer in answers] == [JoinOutcome.INVITED] * 4
     assert len({answer.id for answer in answers}) == 2
     assert "add_member" not in parts.wechat.calls
     assert (await admit(parts, qun)).id == answers[0].id
@@ -116,7 +116,7 @@ async def test_invited_person_who_is_in_the_group_has_joined(parts: Parts) -> No
     qun = await parts.group()
     number = await store_membership(parts, qun, MemberState.INVITED)
     parts.members(qun).add(XUAN)
-    assert await admit(parts, qun) == JoinResult(Approved.OK, ACCOUNT, number)
+    assert await admit(parts, qun) == JoinResult(JoinOutcome.OK, ACCOUNT, number)
     assert await state(parts, qun) == MemberState.JOINED
     assert "add_member" not in parts.wechat.calls
 

@@ -46,7 +46,7 @@ def encoded(data: bytes, name: str = "a.txt", *, picture: bool = False) -> Attac
 
 
 async def test_file_is_stored_with_its_name(files: Attachments) -> None:
-    kept = await files.keep(encoded(b"data", "报价.txt"))
+    kept = await files.store(encoded(b"data", "报价.txt"))
     assert (content(kept.path), kept.name) == (b"data", "报价.txt")
 
 
@@ -61,16 +61,16 @@ async def test_file_is_stored_with_its_name(files: Attachments) -> None:
     ],
 )
 async def test_name_is_made_safe(files: Attachments, given: str, stored: str) -> None:
-    assert (await files.keep(encoded(b"data", given))).name == stored
+    assert (await files.store(encoded(b"data", given))).name == stored
 
 
 async def test_size_is_limited(files: Attachments, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InvalidParameter, match="the file is empty"):
-        await files.keep(Attachment(picture=False, name="a"))
-    monkeypatch.setattr(attachments, "LARGEST", 10)
-    await files.keep(encoded(b"x" * 10))
+        await files.store(Attachment(picture=False, name="a"))
+    monkeypatch.setattr(attachments, "MAX_ATTACHMENT", 10)
+    await files.store(encoded(b"x" * 10))
     with pytest.raises(BodyTooLarge, match="11 bytes"):
-        await files.keep(encoded(b"x" * 11))
+        await files.store(encoded(b"x" * 11))
 
 
 async def test_twenty_megabytes_are_accepted(files: Attachments, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,16 +78,16 @@ async def test_twenty_megabytes_are_accepted(files: Attachments, monkeypatch: py
     for size, fits in ((largest, True), (largest + 1, False)):
         monkeypatch.setattr(attachments, "_decoded", lambda _text, s=size: bytes(s))
         if fits:
-            await files.keep(encoded(b""))
+            await files.store(encoded(b""))
         else:
             with pytest.raises(BodyTooLarge):
-                await files.keep(encoded(b""))
+                await files.store(encoded(b""))
 
 
 @pytest.mark.parametrize("text", ["*", "YQ", "YQ==\n", "é"])
 async def test_invalid_base64_is_rejected(files: Attachments, text: str) -> None:
     with pytest.raises(InvalidParameter, match="base64"):
-        await files.keep(Attachment(picture=False, base64=text))
+        await files.store(Attachment(picture=False, base64=text))
 
 
 @pytest.mark.parametrize(
@@ -106,18 +106,18 @@ async def test_invalid_base64_is_rejected(files: Attachments, text: str) -> None
     ],
 )
 async def test_picture_has_the_suffix_of_its_format(files: Attachments, data: bytes, name: str, stored: str) -> None:
-    assert (await files.keep(encoded(data, name, picture=True))).name == stored
+    assert (await files.store(encoded(data, name, picture=True))).name == stored
 
 
 @pytest.mark.parametrize("data", [b"text", b"GIF88a", b"x" + PNG])
 async def test_other_formats_are_no_pictures(files: Attachments, data: bytes) -> None:
     with pytest.raises(InvalidParameter, match="not a picture"):
-        await files.keep(encoded(data, "a.png", picture=True))
+        await files.store(encoded(data, "a.png", picture=True))
 
 
 async def test_full_store_is_reported(tmp_path: Path, http: HttpClient) -> None:
     with pytest.raises(StorageFull, match=r"limits\.free_megabytes"):
-        await store(tmp_path, http, free_megabytes=10**9).keep(encoded(b"x"))
+        await store(tmp_path, http, free_megabytes=10**9).store(encoded(b"x"))
 
 
 # ---- fetched ----
@@ -129,19 +129,19 @@ async def test_file_is_fetched_from_an_allowed_host(tmp_path: Path, http: HttpCl
 
     async with serving(answer) as url:
         for allowed in ("127.0.0.1", urlsplit(url).netloc):
-            kept = await store(tmp_path, http, allowed).keep(Attachment(picture=False, url=f"{url}/%E4%BB%B7.txt"))
+            kept = await store(tmp_path, http, allowed).store(Attachment(picture=False, url=f"{url}/%E4%BB%B7.txt"))
             assert (kept.name, content(kept.path).decode()) == ("价.txt", "/价.txt")
-            named = await store(tmp_path, http, allowed).keep(Attachment(picture=False, url=f"{url}/a", name="b"))
+            named = await store(tmp_path, http, allowed).store(Attachment(picture=False, url=f"{url}/a", name="b"))
             assert named.name == "b"
         for other in ((), ("localhost",), ("127.0.0.1:1",)):
             with pytest.raises(InvalidParameter, match=r"127\.0\.0\.1 is not in api\.media_hosts"):
-                await store(tmp_path, http, *other).keep(Attachment(picture=False, url=f"{url}/a"))
+                await store(tmp_path, http, *other).store(Attachment(picture=False, url=f"{url}/a"))
 
 
 @pytest.mark.parametrize("address", ["ftp://127.0.0.1/a", "/a", "http:///a", "http://[", "x"])
 async def test_other_addresses_are_rejected(tmp_path: Path, http: HttpClient, address: str) -> None:
     with pytest.raises(InvalidParameter, match="url"):
-        await store(tmp_path, http, "127.0.0.1").keep(Attachment(picture=False, url=address))
+        await store(tmp_path, http, "127.0.0.1").store(Attachment(picture=False, url=address))
 
 
 async def test_failed_download_is_reported(tmp_path: Path, http: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,19 +156,19 @@ async def test_failed_download_is_reported(tmp_path: Path, http: HttpClient, mon
     files = store(tmp_path, http, "127.0.0.1")
     async with serving(answer) as url:
         with pytest.raises(InvalidParameter, match="returned status 302"):
-            await files.keep(Attachment(picture=False, url=f"{url}/moved"))
+            await files.store(Attachment(picture=False, url=f"{url}/moved"))
         with pytest.raises(InvalidParameter, match="could not download the file: TimeoutError"):
-            await files.keep(Attachment(picture=False, url=f"{url}/hangs"))
-        await files.keep(Attachment(picture=False, url=f"{url}/large"))
-        monkeypatch.setattr(attachments, "LARGEST", 10)
+            await files.store(Attachment(picture=False, url=f"{url}/hangs"))
+        await files.store(Attachment(picture=False, url=f"{url}/large"))
+        monkeypatch.setattr(attachments, "MAX_ATTACHMENT", 10)
         with pytest.raises(BodyTooLarge, match="more than 10 bytes"):
-            await files.keep(Attachment(picture=False, url=f"{url}/large"))
+            await files.store(Attachment(picture=False, url=f"{url}/large"))
 
     def invalid(*_: object, **__: object) -> None:
         raise ValueError("invalid header")
 
     with monkeypatch.context() as patch, pytest.raises(InvalidParameter, match="could not download the file: Val"):
         patch.setattr(http.session, "_request", invalid)
-        await files.keep(Attachment(picture=False, url="http://127.0.0.1/a"))
+        await files.store(Attachment(picture=False, url="http://127.0.0.1/a"))
     with pytest.raises(InvalidParameter, match="could not download the file: Client"):
-        await files.keep(Attachment(picture=False, url=f"http://127.0.0.1:{free_port()}/a"))
+        await files.store(Attachment(picture=False, url=f"http://127.0.0.1:{free_port()}/a"))

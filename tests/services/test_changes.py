@@ -16,7 +16,7 @@ from services.clock import DAY, HOUR, MINUTE, LocalTime
 from services.paging import Page, PageRequest, page_of
 
 MAX_LIMIT = 200
-USUAL_LIMIT = 50
+DEFAULT_LIMIT = 50
 
 TICKET = ChangeKind.TICKET
 
@@ -34,7 +34,7 @@ async def test_local_changes_are_announced_to_other_processes() -> None:
 
 
 async def test_ids_belong_to_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(changes, "KEPT", 3)
+    monkeypatch.setattr(changes, "MAX_KEPT", 3)
     feed, other = ChangeFeed(), ChangeFeed()
     assert feed.number_of(feed.id_of(0)) == 0
     assert feed.number_of(feed.id_of(1)) is None, "there is no such change yet"
@@ -74,8 +74,8 @@ def test_limit_is_within_its_bounds(limit: int) -> None:
 
 
 def test_defaults_of_a_page() -> None:
-    assert PageRequest.parse(None, None) == PageRequest(USUAL_LIMIT, None) == PageRequest()
-    assert (USUAL_LIMIT, MAX_LIMIT) == (50, 200)
+    assert PageRequest.parse(None, None) == PageRequest(DEFAULT_LIMIT, None) == PageRequest()
+    assert (DEFAULT_LIMIT, MAX_LIMIT) == (50, 200)
     assert PageRequest.parse("3", "7") == PageRequest(3, 7)
     assert PageRequest.parse(None, str(MAX_ROW_ID)).before == MAX_ROW_ID
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.commit_delay import LONGEST, MIN_BACKLOG, PER_EVENT, CommitDelay
+from models.commit_delay import MAX_DELAY, MIN_BACKLOG, PER_EVENT, CommitDelay
 
 
 def test_delay_grows_with_the_backlog() -> None:
@@ -13,6 +13,6 @@ def test_delay_grows_with_the_backlog() -> None:
     delay.count(1)
     assert delay.seconds() == MIN_BACKLOG * PER_EVENT
     delay.count(100_000)
-    assert delay.seconds() == LONGEST
+    assert delay.seconds() == MAX_DELAY
     delay.count(-100_000 - MIN_BACKLOG)
     assert delay.seconds() == 0

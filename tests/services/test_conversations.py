@@ -12,13 +12,13 @@ from sqlmodel import Session, col, select
 from models.conversations import StoredMessage
 from models.db import Store
 from services.changes import ChangeFeed, ChangeKind
-from services.messaging.conversations import Conversations, in_full, shown, without_login_link
+from services.messaging.conversations import Conversations, as_one_line, in_full, without_login_link
 from services.messaging.loop_detector import LoopDetector
 from services.messaging.media import StoredFile
 from tests.services.clock import Clock
 from wechat.events import MessageKind, PrivateMessage
 
-LONGEST = 8000
+MAX_TEXT = 8000
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 T = TypeVar("T")
@@ -78,7 +78,7 @@ def history(sqlite_store: Store, clock: Clock) -> History:
     ],
 )
 def test_message_is_shown_as_one_line(kind: str, text: str, line: str) -> None:
-    assert shown(kind, text) == line
+    assert as_one_line(kind, text) == line
 
 
 def test_quote_is_part_of_the_full_text() -> None:
@@ -96,10 +96,10 @@ def test_secret_of_a_login_link_is_not_shown() -> None:
 
 
 async def test_received_message_is_stored(history: History) -> None:
-    await history.incoming(message("x" * (LONGEST + 1)), ticket=7)
+    await history.incoming(message("x" * (MAX_TEXT + 1)), ticket=7)
     (row,) = await history.rows()
     assert (row.account, row.conversation, row.by, row.at, row.kind) == ("a", "x", "x", AT.timestamp(), "text")
-    assert (row.text, row.media, row.message_id, row.ticket) == ("x" * LONGEST, "", "m1", 7)
+    assert (row.text, row.media, row.message_id, row.ticket) == ("x" * MAX_TEXT, "", "m1", 7)
     assert (row.staff, row.outbox_key, row.internal) == ("", "", False)
 
 
@@ -139,9 +139,9 @@ async def test_sent_message_is_stored(history: History, clock: Clock) -> None:
 
 
 async def test_long_sent_text_is_cut(history: History) -> None:
-    await history.outgoing(text="y" * (LONGEST + 1))
-    await history.write(lambda s: history.stored.note(s, "a", "x", 3, "s", "z" * (LONGEST + 1)))
-    assert [len(row.text) for row in await history.rows()] == [LONGEST, LONGEST]
+    await history.outgoing(text="y" * (MAX_TEXT + 1))
+    await history.write(lambda s: history.stored.note(s, "a", "x", 3, "s", "z" * (MAX_TEXT + 1)))
+    assert [len(row.text) for row in await history.rows()] == [MAX_TEXT, MAX_TEXT]
 
 
 async def test_changes_of_tickets_are_published(history: History) -> None:
@@ -150,7 +150,7 @@ async def test_changes_of_tickets_are_published(history: History) -> None:
     await history.incoming(message(), ticket=0)
     await history.outgoing(text="hi", ticket=5)
     await history.write(lambda s: history.stored.note(s, "a", "x", 6, "s", "note"))
-    await history.write(lambda s: history.stored.changed(s, 7))
+    await history.write(lambda s: history.stored.announce_change(s, 7))
     found = [(one.kind, one.facts) for one in history.changes.after(0)]
     assert found == [(ChangeKind.TICKET, {"id": number}) for number in (0, 5, 6, 7)]
 
@@ -194,7 +194,7 @@ async def test_messages_of_the_same_transaction_are_read(history: History) -> No
         stored.note(session, "a", "x", 4, "s", "note")
         found += [stored.notes(session, "a", "x", 9)]
         stored.record_incoming(session, message("", MessageKind.IMAGE, id="m5"))
-        stored.media_of(session, "a", "x", "m5", StoredFile("/media/1", "a.png"))
+        stored.record_file(session, "a", "x", "m5", StoredFile("/media/1", "a.png"))
         return found
 
     assert await history.write(write) == [1, ["one", "two"], "three", 4, ["note"]]
@@ -235,8 +235,8 @@ async def test_file_of_a_message_is_stored_once(history: History) -> None:
     await history.incoming(message("", MessageKind.OTHER, id="m3"))
     for id in ("m1", "m2"):
         kept = StoredFile(f"/media/{id}", f"{id}.pdf")
-        await history.write(lambda s, i=id, k=kept: history.stored.media_of(s, "a", "x", i, k))  # type: ignore[misc]
-    await history.write(lambda s: history.stored.media_missing(s, "a", "x", "m1", "too late"))
-    await history.write(lambda s: history.stored.media_missing(s, "a", "x", "m3", "no file"))
+        await history.write(lambda s, i=id, k=kept: history.stored.record_file(s, "a", "x", i, k))  # type: ignore[misc]
+    await history.write(lambda s: history.stored.record_missing_file(s, "a", "x", "m1", "too late"))
+    await history.write(lambda s: history.stored.record_missing_file(s, "a", "x", "m3", "no file"))
     found = [(row.kind, row.text, row.media) for row in await history.rows()]
     assert found == [("file", "m1.pdf", "/media/m1"), ("image", "m2.pdf", "/media/m2"), ("other", "no file", "")]

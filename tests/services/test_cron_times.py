@@ -82,3 +82,10 @@ def test_no_time_is_its_own_successor(cron: str, at: datetime) -> None:
     following = line.get_next_fire_time(due, due)
     assert due is not None and following is not None
     assert following > due
+
+
+def test_times_between_the_previous_one_and_now_are_left_out() -> None:
+    """APScheduler asks for each of them, which took minutes after the clock was put forward by a year."""
+    now = datetime(2026, 11, 29, 3, 34, 20, tzinfo=UTC)
+    due = trigger("* * * * *", BERLIN).get_next_fire_time(now - timedelta(days=400), now)
+    assert due == datetime(2026, 11, 29, 3, 35, tzinfo=UTC)

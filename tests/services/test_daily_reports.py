@@ -38,7 +38,7 @@ async def second_account(parts: Parts) -> InMemoryWeChat:
     other.knows(XUAN, "黑旋风")
     other.knows(ZHI, "智多星")
     other.knows(SONG, "宋公明")
-    parts.container.governors.create(OTHER, parts.container.config.pacing)
+    parts.container.rate_limiters.create(OTHER, parts.container.config.pacing)
     parts.container.accounts.add(other.whole())
     return other
 

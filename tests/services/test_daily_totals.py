@@ -19,7 +19,7 @@ from services.accounts.registry import Accounts
 from services.upkeep.daily_totals import DailyTotals
 from tests.databases import database, postgres
 from tests.services.test_lists import put, qun
-from wechat.pacing import Governor
+from wechat.rate_limiter import RateLimiter
 
 __all__ = ["database", "postgres"]
 
@@ -46,7 +46,7 @@ async def store(database: str) -> AsyncIterator[Store]:
 
 
 def _totals(store: Store, clock: Clock) -> DailyTotals:
-    accounts = Accounts({"a": Governor(PacingSettings(messages_per_minute=4), clock)}, [], ())
+    accounts = Accounts({"a": RateLimiter(PacingSettings(messages_per_minute=4), clock)}, [], ())
     accounts._wechats["a"] = object()  # type: ignore[assignment] # only its name is asked for
     return DailyTotals(store, accounts, ZONE, clock)
 
@@ -125,10 +125,10 @@ async def test_only_unsettled_days_are_recounted(store: Store) -> None:
 async def test_daily_peak_of_pace_is_kept(store: Store) -> None:
     clock = Clock()
     totals = _totals(store, clock)
-    governor = totals._accounts.governor("a")
+    rate_limiter = totals._accounts.rate_limiter("a")
     assert await totals.note_pace() == 0
-    governor.spend("x")
-    governor.spend("y")
+    rate_limiter.spend("x")
+    rate_limiter.spend("y")
     assert await totals.note_pace() == 1
     clock.now += timedelta(minutes=2)  # nothing is used any more
     assert await totals.note_pace() == 0
@@ -136,11 +136,11 @@ async def test_daily_peak_of_pace_is_kept(store: Store) -> None:
         ("2026-11-20", "message", 0.5)
     ]
     fresh = _totals(store, clock)  # after a restart
-    fresh._accounts.governor("a").spend("x")
+    fresh._accounts.rate_limiter("a").spend("x")
     await fresh.note_pace()
     rows = await store.read(lambda s: s.exec(select(PacePeak)).all())
     assert [row.ratio for row in rows] == [0.5]
     clock.now += timedelta(days=1)
-    fresh._accounts.governor("a").spend("x")
+    fresh._accounts.rate_limiter("a").spend("x")
     await fresh.note_pace()
     assert [one.ratio for one in await store.read(totals.peaks)] == [0.5, 0.25]

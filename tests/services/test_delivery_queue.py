@@ -12,13 +12,13 @@ from models.durable import Priority, WorkState
 from services.work.delivery_queue import DeliveryQueue, NoPace
 from services.work.job import GiveUp, Job, Retry
 from tests.services.clock import Clock
-from tests.services.queue_harness import Make, make, run_loop
+from tests.services.queue_harness import LongWaits, Make, long_waits, make, run_loop
 from tests.waiting import until
 
 DAY = 86400.0
 
 
-__all__ = ["make"]
+__all__ = ["long_waits", "make"]
 
 
 async def test_nothing_runs_before_start_or_while_closed(make: Make) -> None:
@@ -131,14 +131,15 @@ async def test_scheduled_job_is_not_run_by_retry(make: Make, clock: Clock) -> No
     assert harness.began == ["now"]
 
 
-async def test_retry_from_before_restart_keeps_place_and_time(make: Make, clock: Clock) -> None:
+async def test_retry_from_before_restart_keeps_place_and_time(make: Make, clock: Clock, long_waits: LongWaits) -> None:
     harness = make()
     harness.queue.start()
-    harness.push("tried", run_at=clock.now + 0.15, attempts=1)
+    harness.push("tried", run_at=clock.now + 1000, attempts=1)
     harness.push("behind")
     assert len(harness.queue) == 2
     await run_loop()
     assert harness.began == []
+    long_waits.end_first()
     await until(lambda: harness.began == ["tried", "behind"])
 
 
@@ -179,9 +180,10 @@ async def test_priority_of_a_line_is_that_of_its_remaining_jobs(make: Make) -> N
     harness.push("a reply", key="a", priority=Priority.REPLY)
     harness.push("a notice", key="a", priority=Priority.NOTICE)
     harness.push("b reply", key="b", priority=Priority.REPLY)
+    harness.push("b second", key="b", priority=Priority.REPLY)
     harness.gates["first"].set()
-    await until(lambda: len(harness.began) == 4)
-    assert harness.began == ["first", "a reply", "b reply", "a notice"]
+    await until(lambda: len(harness.began) == 5)
+    assert harness.began == ["first", "a reply", "b reply", "b second", "a notice"]
 
 
 async def test_broadcasts_have_their_own_line(make: Make) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from services.work.job import Retry
+from services.work.job import Job, Retry
 from tests.services.clock import Clock
 from tests.services.queue_harness import Make, drop, make, run_loop, running
 from tests.waiting import until
@@ -46,6 +46,20 @@ async def test_deliveries_that_hang_are_cancelled(make: Make) -> None:
     assert harness.queue._slots == 16, "its place is free"
 
 
+async def test_deliveries_behind_which_other_accounts_wait_are_discarded(make: Make) -> None:
+    """A webhook's line holds jobs of several accounts."""
+    harness = make()
+    running(harness, "a1")
+    job = harness.push("a1", account="a")
+    harness.push("b1", account="b")
+    await run_loop()
+    drop(job)
+    await harness.queue.discard("b", 1000)
+    assert harness.ended == [], "the running one is another account's"
+    await harness.queue.discard("a", 0)
+    assert len(harness.queue) == 1, "only what is behind it"
+
+
 async def test_retried_job_of_an_account_that_moves_is_not_offered_again(make: Make) -> None:
     harness = make()
     harness.answers["a1"] = [Retry(1000, "busy")]
@@ -55,7 +69,8 @@ async def test_retried_job_of_an_account_that_moves_is_not_offered_again(make: M
     await run_loop()
     drop(job)
     harness.gates["a1"].set()
-    await until(lambda: harness.began == ["a1", "b1"], "the other account's is not held up by it")
+    await run_loop()
+    assert harness.began == ["a1", "b1"], "the other account's is not held up by it"
 
 
 # ---- stopping ----
@@ -75,6 +90,26 @@ async def test_running_deliveries_end_within_the_grace(make: Make) -> None:
     harness.push("late", key="l")
     await run_loop()
     assert "late" not in harness.began
+
+
+async def test_cancelled_deliveries_have_ended_when_the_queue_stops(make: Make) -> None:
+    harness = make()
+    ended: list[str] = []
+
+    async def deliver(work: Job) -> str:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            ended.append(work.body["n"])
+        return "done"
+
+    harness.queue._deliver = deliver
+    harness.push("one")
+    harness.queue.start()
+    await run_loop()
+    await harness.queue.stop(0)
+    assert (ended, harness.ended) == (["one"], [])
 
 
 async def test_timers_end_with_the_queue(make: Make, clock: Clock) -> None:

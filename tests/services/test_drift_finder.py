@@ -18,7 +18,7 @@ from wechat.interface import PUPPET, Capability
 
 async def found(parts: Parts, qun: Qun) -> list[Drift]:
     room = parts.container.groups.all_rooms(qun)[0]
-    return await parts.container.group_policy._finder.find(qun, room)
+    return await parts.container.drift_check._finder.find(qun, room)
 
 
 async def kinds(parts: Parts, qun: Qun) -> list[str]:

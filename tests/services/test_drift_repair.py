@@ -25,7 +25,7 @@ async def drift_of(parts: Parts, kind: DriftKind = DriftKind.TOPIC, shown: str =
 
 
 async def repair(parts: Parts, drift: Drift) -> bool:
-    return await parts.container.group_policy._repair.repair(drift)
+    return await parts.container.drift_check._repair.repair(drift)
 
 
 async def note(parts: Parts, drift: Drift, age: float = 0.0, **other: Any) -> None:
@@ -92,7 +92,7 @@ async def test_refused_repair_is_recorded(
     assert not await repair(parts, drift)
     (entry,) = await actions(parts, "topic")
     assert (entry.outcome, entry.seen) == (Outcome.FAILED, "RoomTopic: 不行")
-    assert parts.container.accounts.governor(ACCOUNT).factor == (2.0 if too_fast else 1.0)
+    assert parts.container.accounts.rate_limiter(ACCOUNT).factor == (2.0 if too_fast else 1.0)
     assert f"group {drift.qun.number}: could not restore topic" in caplog.text
     assert await parts.queued_texts(SONG) == []
 
@@ -142,14 +142,14 @@ async def two_groups(open_parts: OpenParts) -> tuple[Parts, RoomWeChat, list[Qun
 
 async def test_check_counts_what_differed_and_was_repaired(open_parts: OpenParts) -> None:
     parts, wechat, quns = await two_groups(open_parts)
-    assert await parts.container.group_policy.check() == "2 rooms, 0 drifted, 0 repaired"
+    assert await parts.container.drift_check.check() == "2 rooms, 0 drifted, 0 repaired"
     for qun in quns:
         wechat.directory.set_topic_of(parts.room_id(qun), "别的名字")
-    assert await parts.container.group_policy.check() == "2 rooms, 2 drifted, 2 repaired"
+    assert await parts.container.drift_check.check() == "2 rooms, 2 drifted, 2 repaired"
     for qun in quns:
         wechat.directory.set_topic_of(parts.room_id(qun), "别的名字")
     wechat.fails["set_topic"] = WeChatRefused("RoomTopic", "不行")
-    assert await parts.container.group_policy.check() == "2 rooms, 2 drifted, 0 repaired"
+    assert await parts.container.drift_check.check() == "2 rooms, 2 drifted, 0 repaired"
 
 
 @pytest.mark.parametrize("state", [QunState.MAKING, QunState.CLOSED])
@@ -157,10 +157,10 @@ async def test_check_skips_rooms_that_are_not_in_wechat(open_parts: OpenParts, s
     parts, _, (first, _) = await two_groups(open_parts)
     room = parts.container.groups.all_rooms(first)[0]
     await parts.write(lambda s: parts.container.groups.patch_room(s, room, state=state))
-    assert await parts.container.group_policy.check() == "1 rooms, 0 drifted, 0 repaired"
+    assert await parts.container.drift_check.check() == "1 rooms, 0 drifted, 0 repaired"
 
 
 async def test_check_skips_accounts_that_are_offline(open_parts: OpenParts) -> None:
     parts, wechat, _ = await two_groups(open_parts)
     wechat.state = State.CONNECTING
-    assert await parts.container.group_policy.check() == "0 rooms, 0 drifted, 0 repaired"
+    assert await parts.container.drift_check.check() == "0 rooms, 0 drifted, 0 repaired"

@@ -10,7 +10,7 @@ from config.customer_service import CustomerService
 from models.db import Store
 from services.support.explanation import AnsweredBy, Explainer, Explanation
 from services.support.faq import Entry
-from services.support.faq_book import FaqBook
+from services.support.faq_entries import FaqEntries
 from services.support.keywords import Keywords
 from services.support.knowledge import Passage
 from services.support.person_requests import PersonRequests
@@ -27,7 +27,7 @@ PASSAGE = Passage(questions=["停车"], answer="地下停车场对住客免费�
 
 def explainer_of(store: Store, clock: Clock, **values: Any) -> Explainer:
     service = CustomerService.model_validate({"keywords": KEYWORDS, "fallback": "没听懂", **values})
-    book = FaqBook(store, ENTRIES, clock, passages=[PASSAGE])
+    book = FaqEntries(store, ENTRIES, clock, passages=[PASSAGE])
     return Explainer(PersonRequests(service.handoff), Keywords(store, service.keywords), book, service)
 
 

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.faq import by_words, measure, read
 from config import ConfigError
 from services.support.chatter import CHATTER
-from services.support.faq import LEAST, Entry, Faq, load
+from services.support.faq import MIN_THRESHOLD, Entry, FaqIndex, load
 from services.support.llm import chosen
 
 ENTRIES = [
@@ -19,7 +19,7 @@ ENTRIES = [
 
 
 def test_listed_question_matches_in_any_form() -> None:
-    faq = Faq(ENTRIES)
+    faq = FaqIndex(ENTRIES)
     for text in ("怎么开发票", "請問怎麼開發票", " 怎么 开发票？！", "您好，请问怎么开发票呢，谢谢您"):
         entry = faq.exact(text)
         assert entry is ENTRIES[0], text
@@ -29,18 +29,18 @@ def test_listed_question_matches_in_any_form() -> None:
 
 
 def test_nearest_questions_are_of_different_entries() -> None:
-    faq = Faq([*ENTRIES, Entry(questions=["怎么开门", "怎么关门"], answer="用钥匙。")])
+    faq = FaqIndex([*ENTRIES, Entry(questions=["怎么开门", "怎么关门"], answer="用钥匙。")])
     found = faq.nearest("怎么开")
     assert len({id(near.entry) for near in found}) == len(found)
     assert [near.score for near in found] == sorted((near.score for near in found), reverse=True)
     assert faq.nearest("xyz") == []
-    assert Faq([]).nearest("怎么开") == []
-    assert Faq([]).nearest("怎么开", least=0.0) == []
+    assert FaqIndex([]).nearest("怎么开") == []
+    assert FaqIndex([]).nearest("怎么开", least=0.0) == []
 
 
 def test_only_distinctive_words_make_a_question_near() -> None:
     """Words of any question are shared by all of them; what shares nothing else is not in the menu."""
-    faq = Faq([*ENTRIES, Entry(questions=["下单后几天发货", "你们几点开好"], answer="明天。")])
+    faq = FaqIndex([*ENTRIES, Entry(questions=["下单后几天发货", "你们几点开好"], answer="明天。")])
     for chatter in ("今天天气怎么样", "在吗", "你好", "什么时候可以"):
         assert faq.nearest(chatter) == [], chatter
     near = faq.nearest("我想问下运费")
@@ -48,7 +48,7 @@ def test_only_distinctive_words_make_a_question_near() -> None:
 
 
 def test_question_of_common_words_can_be_listed() -> None:
-    faq = Faq([*ENTRIES, Entry(questions=["你们在哪里"], answer="人民路。")])
+    faq = FaqIndex([*ENTRIES, Entry(questions=["你们在哪里"], answer="人民路。")])
     assert faq.nearest("你们都在哪里呀")[0].question == "你们在哪里"
 
 
@@ -67,7 +67,7 @@ async def test_threshold_gives_the_measured_quality(name: str, menu: float, off_
 
 def test_words_of_the_same_meaning_are_similar() -> None:
     """No word is shared, but the concept is."""
-    faq = Faq([*ENTRIES, Entry(questions=["有优惠吗"], answer="满三百减三十。")])
+    faq = FaqIndex([*ENTRIES, Entry(questions=["有优惠吗"], answer="满三百减三十。")])
     assert [one.question for one in faq.nearest("能打折不")] == ["有优惠吗"]
     assert [one.question for one in faq.nearest("公司报销要票据")] == ["如何开票"]
     assert faq.nearest("能唱歌不") == []
@@ -75,8 +75,8 @@ def test_words_of_the_same_meaning_are_similar() -> None:
 
 def test_threshold_is_calibrated_on_chatter() -> None:
     """Entries that are near to everyday talk demand more of a question."""
-    assert Faq(ENTRIES).threshold == LEAST
-    assert Faq([Entry(questions=[text], answer="好。") for text in CHATTER[::2]]).threshold > 2 * LEAST
+    assert FaqIndex(ENTRIES).threshold == MIN_THRESHOLD
+    assert FaqIndex([Entry(questions=[text], answer="好。") for text in CHATTER[::2]]).threshold > 2 * MIN_THRESHOLD
 
 
 def test_missing_file_is_an_empty_faq(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from config import ConfigError
-from services.support.faq import OFFERED, Entry, Faq, load, plain, strip_polite_phrases, topic
+from services.support.faq import MAX_OFFERED, Entry, FaqIndex, load, plain, strip_polite_phrases, topic
 from services.support.knowledge import Passage
 
 
@@ -24,17 +24,17 @@ OTHERS = [entry("骆驼"), entry("火箭"), entry("钢琴")]
 
 def test_scale_of_scores() -> None:
     """A listed question has most of the score, and all of it if the answer has its words, too."""
-    faq = Faq([entry("蓝莓"), entry("荔枝", answer="荔枝"), *OTHERS])
+    faq = FaqIndex([entry("蓝莓"), entry("荔枝", answer="荔枝"), *OTHERS])
     assert faq.scores("蓝莓")[0] == pytest.approx(1 / 1.7)
     assert faq.scores("荔枝")[1] == pytest.approx(1.0)
     assert set(faq.scores("荔枝")) == {1}
     assert faq.scores("窗户") == {}
     assert faq.ranked("窗户", 9) == []
-    assert Faq([entry("蓝莓"), entry("苹果", answer="蓝莓")]).scores("蓝莓")[1] == pytest.approx(0.7 / 1.7)
+    assert FaqIndex([entry("蓝莓"), entry("苹果", answer="蓝莓")]).scores("蓝莓")[1] == pytest.approx(0.7 / 1.7)
 
 
 def test_half_of_the_words_is_less_than_all() -> None:
-    faq = Faq([entry("蓝莓荔枝"), entry("蓝莓"), *OTHERS])
+    faq = FaqIndex([entry("蓝莓荔枝"), entry("蓝莓"), *OTHERS])
     scores = faq.scores("蓝莓")
     assert scores[1] > scores[0] > 0.5 * scores[1]
     both = faq.scores("蓝莓荔枝")
@@ -42,35 +42,35 @@ def test_half_of_the_words_is_less_than_all() -> None:
 
 
 def test_rare_word_counts_more_than_a_frequent_one() -> None:
-    faq = Faq([entry("蓝莓酱"), entry("荔枝酱"), entry("花生酱"), entry("骆驼奶"), *OTHERS])
+    faq = FaqIndex([entry("蓝莓酱"), entry("荔枝酱"), entry("花生酱"), entry("骆驼奶"), *OTHERS])
     scores = faq.scores("骆驼酱")
     assert scores[3] > scores[0] == pytest.approx(scores[1])
 
 
 def test_best_variant_of_a_question_counts_and_is_shown() -> None:
-    faq = Faq([entry("蓝莓", "荔枝"), *OTHERS])
+    faq = FaqIndex([entry("蓝莓", "荔枝"), *OTHERS])
     assert [one.question for one in faq.nearest("荔枝怎么卖")] == ["荔枝"]
     assert [one.question for one in faq.nearest("蓝莓怎么卖")] == ["蓝莓"]
     assert faq.scores("荔枝")[0] == pytest.approx(1 / 1.7)
 
 
 def test_digit_of_an_answer_is_no_similarity() -> None:
-    faq = Faq([entry("蓝莓", answer="共9箱, 24kg"), *OTHERS])
+    faq = FaqIndex([entry("蓝莓", answer="共9箱, 24kg"), *OTHERS])
     assert faq.scores("9") == {}
     assert faq.scores("24") != {}
     assert faq.scores("9箱") != {}
 
 
 def test_menu_has_at_most_three_entries_and_none_far_behind() -> None:
-    faq = Faq([entry(f"蓝莓{kind}") for kind in "酱汁干茶糕"])
-    assert OFFERED == 3
+    faq = FaqIndex([entry(f"蓝莓{kind}") for kind in "酱汁干茶糕"])
+    assert MAX_OFFERED == 3
     assert [one.question for one in faq.nearest("蓝莓")] == ["蓝莓酱", "蓝莓汁", "蓝莓干"], "in their order"
-    far = Faq([entry("蓝莓荔枝骆驼"), entry("蓝"), *OTHERS, *[entry(f"蓝{n}") for n in "甲乙丙丁戊己庚辛"]])
+    far = FaqIndex([entry("蓝莓荔枝骆驼"), entry("蓝"), *OTHERS, *[entry(f"蓝{n}") for n in "甲乙丙丁戊己庚辛"]])
     assert [one.question for one in far.nearest("莓荔枝骆驼")] == ["蓝莓荔枝骆驼", "骆驼"]
 
 
 def test_least_score_can_be_given() -> None:
-    faq = Faq([entry("蓝莓"), *OTHERS])
+    faq = FaqIndex([entry("蓝莓"), *OTHERS])
     score = faq.nearest("蓝莓")[0].score
     assert [one.question for one in faq.nearest("蓝莓", least=score)] == ["蓝莓"]
     assert faq.nearest("蓝莓", least=score + 0.001) == []
@@ -78,7 +78,7 @@ def test_least_score_can_be_given() -> None:
 
 def test_share_of_a_passage_that_is_asked_for() -> None:
     """All pairs of characters of the question are in the text; a single pair is no evidence."""
-    faq = Faq([passage("手册", "地下停车场，出口在北门旁边。"), passage("其他", "二楼是餐厅。"), *OTHERS])
+    faq = FaqIndex([passage("手册", "地下停车场，出口在北门旁边。"), passage("其他", "二楼是餐厅。"), *OTHERS])
     assert faq.scores("北门旁边")[0] == pytest.approx(0.3)
     assert 0 < faq.scores("北门旁边荔枝")[0] < 0.3
     assert faq.scores("北门") == {}
@@ -88,7 +88,7 @@ def test_share_of_a_passage_that_is_asked_for() -> None:
 
 def test_exact_form_takes_precedence_over_the_one_without_polite_words() -> None:
     polite, bare = entry("请问退货"), entry("退货")
-    faq = Faq([polite, bare])
+    faq = FaqIndex([polite, bare])
     assert faq.exact("退货") is bare
     assert faq.exact("请问退货") is polite
     assert faq.exact("麻烦问一下退货吗") is bare

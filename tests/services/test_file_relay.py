@@ -38,7 +38,7 @@ class Files(InMemoryWeChat):
 
 @pytest.fixture
 async def desk(open_parts: OpenParts, monkeypatch: pytest.MonkeyPatch) -> Parts:
-    monkeypatch.setattr(media, "BETWEEN", 0.0)
+    monkeypatch.setattr(media, "RETRY_SECONDS", 0.0)
     return await open_parts(Files(ACCOUNT))
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from services.flows.values import (
-    LONGEST,
-    LONGEST_REASON,
+    MAX_REASON,
+    MAX_VALUE,
     MissingValue,
     fill_available,
     fill_body,
@@ -37,7 +37,7 @@ def test_look_up_names_what_is_missing(field: str) -> None:
 
 def test_texts() -> None:
     assert fill_text("<{s}|{a.b.0}|{a.yes}|{a.b.1}|{odd}>", VALUES) == '<text|10|true|{"c": "x"}|ab>'
-    assert fill_text("{s}", {"s": "y" * (LONGEST + 1)}) == "y" * LONGEST
+    assert fill_text("{s}", {"s": "y" * (MAX_VALUE + 1)}) == "y" * MAX_VALUE
     for template in ("{a.none}", "{x}", "{a.x}"):
         with pytest.raises(MissingValue, match=f"^{template[1:-1]}$"):
             fill_text(template, VALUES)
@@ -67,7 +67,7 @@ def test_path_values_cannot_change_its_structure() -> None:
         ({"message": 5}, ""),
         ({}, ""),
         ("text", ""),
-        ({"message": "y" * (LONGEST_REASON + 1)}, "y" * LONGEST_REASON),
+        ({"message": "y" * (MAX_REASON + 1)}, "y" * MAX_REASON),
     ],
 )
 def test_reason_of_a_response(value: Any, text: str) -> None:
@@ -77,4 +77,4 @@ def test_reason_of_a_response(value: Any, text: str) -> None:
 def test_summary_is_the_message_or_the_json() -> None:
     assert summary({"message": "好", "n": 1}) == "好"
     assert summary({"n": "é"}) == '{"n": "é"}'
-    assert summary({"n": "y" * LONGEST_REASON}) == '{"n": "' + "y" * (LONGEST_REASON - 7)
+    assert summary({"n": "y" * MAX_REASON}) == '{"n": "' + "y" * (MAX_REASON - 7)

@@ -100,7 +100,7 @@ async def test_requests_beyond_the_limit_wait_until_shortly_after_midnight(
     policy = parts.container.acceptance_policy
     monkeypatch.setattr(policy._rng, "uniform", lambda *bounds: bounds[bound])
     await done(parts, parts.clock.now)
-    put_off = await policy.postponed(ACCOUNT)
+    put_off = await policy.retry_if_limited(ACCOUNT)
     assert put_off is not None
     tomorrow = policy._local_time.start_of_day().timestamp() + 24 * 3600
     assert parts.clock.now + put_off.again_in == pytest.approx(tomorrow + (60, 1800)[bound])
@@ -207,7 +207,7 @@ async def test_failed_acceptance_is_retried_or_given_up(
     if isinstance(answer, Retry) and isinstance(result, Retry):
         assert (answer.again_in, answer.counts) == (result.again_in, result.counts)
     assert await outcomes(parts) == ["failed"]
-    assert parts.container.accounts.governor(ACCOUNT).factor == (2 if isinstance(error, WeChatTooFast) else 1)
+    assert parts.container.accounts.rate_limiter(ACCOUNT).factor == (2 if isinstance(error, WeChatTooFast) else 1)
     assert await parts.queued_texts(NEW) == []
 
 

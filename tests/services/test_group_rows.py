@@ -125,6 +125,6 @@ async def test_timed_message_is_queued_once(container: Container) -> None:
 async def test_message_counts_are_batched(container: Container) -> None:
     qun = await group(container)
     for _ in range(500):
-        container.daily_stats.message(qun.number)
+        container.daily_stats.count_message(qun.number)
     await container.daily_stats.drain()
     assert [day.messages for day in await container.daily_stats.days(qun.number, 14)] == [0] * 13 + [500]

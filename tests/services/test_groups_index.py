@@ -240,8 +240,8 @@ async def test_days_are_counted_in_the_time_zone(open_parts: OpenParts) -> None:
     await parts.write(lambda s: stats.count(s, qun.number, joins=1, leaves=3))
     parts.clock.now += 60
     for _ in range(2):
-        stats.message(qun.number)
-    stats.message(7)
+        stats.count_message(qun.number)
+    stats.count_message(7)
     await stats.drain()
     assert await stats.days(qun.number, 3) == [
         DayStats("2027-02-28", 0, 0, 0), DayStats("2027-03-01", 3, 3, 0), DayStats("2027-03-02", 0, 0, 2),
@@ -274,7 +274,7 @@ async def test_blacklist_is_loaded_by_account(parts: Parts) -> None:
     assert blacklist.holds(other.number, XUAN)
 
     def fails(session: object) -> None:
-        blacklist.follow(session, qun.number, XUAN, on=False)  # type: ignore[arg-type]
+        blacklist.update_after_commit(session, qun.number, XUAN, on=False)  # type: ignore[arg-type]
         raise ValueError
 
     with pytest.raises(ValueError):

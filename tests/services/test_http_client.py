@@ -19,7 +19,7 @@ from tests.stories.business import serving
 from version import VERSION
 
 ANSWER_LIMIT = 256 * 1024
-LONGEST = 1024
+MAX_STATUS_LINE = 1024
 
 
 @pytest.fixture
@@ -140,4 +140,4 @@ async def test_beginning_of_a_response_is_bounded() -> None:
     keeper = StatusKeeper(asyncio.get_running_loop())
     for piece in (b"a" * 1000, b"b" * 1000, b"c"):
         keeper.data_received(piece)
-    assert keeper.begun == b"a" * 1000 + b"b" * (LONGEST - 1000)
+    assert keeper.begun == b"a" * 1000 + b"b" * (MAX_STATUS_LINE - 1000)

@@ -71,7 +71,7 @@ async def test_pending_writes_are_waited_for(sqlite_store: Store) -> None:
     ]
     for put, drain in steps:
         holds, goes_on = threading.Event(), threading.Event()
-        held = sqlite_store.write_soon(partial(_hold, holds=holds, goes_on=goes_on))
+        held = sqlite_store.write_soon(partial(hold, holds=holds, goes_on=goes_on))
         await asyncio.to_thread(holds.wait, SECONDS)
         put()
         draining = asyncio.ensure_future(drain())
@@ -81,7 +81,7 @@ async def test_pending_writes_are_waited_for(sqlite_store: Store) -> None:
         await asyncio.gather(held, draining)
 
 
-def _hold(_session: Session, holds: threading.Event, goes_on: threading.Event) -> None:
+def hold(_session: Session, holds: threading.Event, goes_on: threading.Event) -> None:
     holds.set()
     goes_on.wait(SECONDS)
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config import ConfigError
-from services.support.faq import Faq
-from services.support.knowledge import LONGEST, load, split_markdown
+from services.support.faq import FaqIndex
+from services.support.knowledge import MAX_PASSAGE, load, split_markdown
 
 GUIDE = """---
 title: not shown
@@ -92,14 +92,14 @@ def test_long_passage_is_split_without_loss(tmp_path: Path) -> None:
     table = "| a | b |\n| - | - |\n" + "\n".join(f"| {n} | {'值' * 50} |" for n in range(60))
     text = "# 长文\n\n" + "\n\n".join([*paragraphs, table, "末" * 4000])
     passages = load(folder(tmp_path, long_md=text))
-    assert all(len(one.answer) <= LONGEST for one in passages)
+    assert all(len(one.answer) <= MAX_PASSAGE for one in passages)
     assert [one.title for one in passages][:2] == ["长文", "长文（2）"]
     assert len({one.title for one in passages}) == len(passages)
     whole = "".join("".join(one.answer.split()) for one in passages)
     assert whole == "".join(text.removeprefix("# 长文").split())
 
 
-@pytest.mark.parametrize(("second", "lengths"), [(748, [LONGEST]), (749, [750, 749])])
+@pytest.mark.parametrize(("second", "lengths"), [(748, [MAX_PASSAGE]), (749, [750, 749])])
 def test_paragraphs_share_a_passage_while_they_fit(tmp_path: Path, second: int, lengths: list[int]) -> None:
     """Between them is an empty line."""
     passages = load(folder(tmp_path, long_md="甲" * 750 + "\n\n" + "乙" * second))
@@ -142,7 +142,7 @@ def test_unreadable_file_is_reported(tmp_path: Path) -> None:
 
 
 def test_passage_is_found_by_words(tmp_path: Path) -> None:
-    faq = Faq(list(load(folder(tmp_path, guide_md=GUIDE, 停车_txt="地下停车场对住客免费，出口在北门。"))))
+    faq = FaqIndex(list(load(folder(tmp_path, guide_md=GUIDE, 停车_txt="地下停车场对住客免费，出口在北门。"))))
     assert [one.question for one in faq.nearest("运费由谁承担")][:1] == ["门店手册 › 退货 › 运费"]
     assert [one.question for one in faq.nearest("停车场的出口在哪")][:1] == ["停车"]
     assert faq.nearest("今天天气真好") == []
@@ -153,7 +153,7 @@ def test_passage_is_found_by_words(tmp_path: Path) -> None:
 
 def test_heading_of_several_sections_matches_none(tmp_path: Path) -> None:
     text = "# 甲\n## 步骤\n先开机。\n# 乙\n## 步骤\n先关机。\n"
-    faq = Faq(list(load(folder(tmp_path, a_md=text))))
+    faq = FaqIndex(list(load(folder(tmp_path, a_md=text))))
     assert faq.exact("步骤") is None
     entry = faq.exact("乙 › 步骤")
     assert entry is not None

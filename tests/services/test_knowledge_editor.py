@@ -12,7 +12,7 @@ from errors import InvalidParameter, NotFound
 from models.faq import Question
 from models.keywords import Keyword
 from services.support.faq import Entry
-from services.support.faq_book import FaqBook
+from services.support.faq_entries import FaqEntries
 from services.support.knowledge import Passage
 from services.support.knowledge_editor import KnowledgeEditor
 from services.support.rule_files import export_keywords, export_questions
@@ -32,7 +32,7 @@ def reply_to(parts: Parts, text: str) -> Any:
 
 
 def answer_to(parts: Parts, text: str) -> str:
-    entry = parts.container.faq.faq.exact(text)
+    entry = parts.container.faq_entries.index.exact(text)
     return entry.answer if entry else ""
 
 
@@ -143,7 +143,7 @@ async def test_unknown_question_is_not_changed_or_removed(parts: Parts) -> None:
     nothing = Entry.model_construct(questions=[], answer="x")
     with pytest.raises(InvalidParameter):
         await parts.write(lambda s: editor(parts).put_question(s, nothing, ACTOR))
-    assert len(parts.container.faq.faq) == 0
+    assert len(parts.container.faq_entries.index) == 0
 
 
 async def test_question_is_removed(parts: Parts) -> None:
@@ -156,28 +156,30 @@ async def test_question_is_removed(parts: Parts) -> None:
 async def test_newest_question_takes_precedence_over_older_ones_and_the_file(parts: Parts) -> None:
     passage = Passage(questions=["停车"], answer="免费", title="停车")
     listed = [Entry(questions=["停车", "几点开门"], answer="文件")]
-    book = FaqBook(parts.container.store, listed, parts.clock, passages=[passage])
-    assert [book.faq.entries[at].answer for at in (0, 1)] == ["文件", "免费"]
+    faq_entries = FaqEntries(parts.container.store, listed, parts.clock, passages=[passage])
+    assert [faq_entries.index.entries[at].answer for at in (0, 1)] == ["文件", "免费"]
     for answer in ("旧", "新"):
         entry = Entry(questions=[f"{answer}的", "停车"], answer=answer)
-        await parts.write(partial(book.add, entry=entry, by=ACTOR))
-    assert [entry.answer for entry in book.faq.entries] == ["新", "旧", "文件", "免费"]
-    again = FaqBook(parts.container.store, [], parts.clock)
-    assert again.faq.entries == []
+        await parts.write(partial(faq_entries.add, entry=entry, by=ACTOR))
+    assert [entry.answer for entry in faq_entries.index.entries] == ["新", "旧", "文件", "免费"]
+    again = FaqEntries(parts.container.store, [], parts.clock)
+    assert again.index.entries == []
     await again.load()
-    assert [entry.answer for entry in again.faq.entries] == ["新", "旧"], "the index is built anew"
-    assert again.faq is again.faq
-    book.configure([], [passage])
-    assert [entry.answer for entry in book.faq.entries] == ["新", "旧", "免费"]
-    (row, *_) = await parts.read(book.listed)
+    assert [entry.answer for entry in again.index.entries] == ["新", "旧"], "the index is built anew"
+    assert again.index is again.index
+    faq_entries.configure([], [passage])
+    assert [entry.answer for entry in faq_entries.index.entries] == ["新", "旧", "免费"]
+    (row, *_) = await parts.read(faq_entries.listed)
     parts.clock.now += 5
-    await parts.write(lambda s: book.change(s, s.get_one(Question, row.id), Entry(questions=["a"], answer="改"), "b"))
+    await parts.write(
+        lambda s: faq_entries.change(s, s.get_one(Question, row.id), Entry(questions=["a"], answer="改"), "b")
+    )
     changed = await parts.read(lambda s: s.get_one(Question, row.id))
     assert (changed.by, changed.updated_at, changed.created_at) == ("b", parts.clock.now, parts.clock.now - 5)
-    assert [entry.answer for entry in book.faq.entries] == ["新", "改", "免费"]
-    assert await parts.write(lambda s: book.remove(s, 99)) is None
-    assert await parts.write(lambda s: book.remove(s, row.id or 0)) is not None
-    assert [entry.answer for entry in book.faq.entries] == ["新", "免费"]
+    assert [entry.answer for entry in faq_entries.index.entries] == ["新", "改", "免费"]
+    assert await parts.write(lambda s: faq_entries.remove(s, 99)) is None
+    assert await parts.write(lambda s: faq_entries.remove(s, row.id or 0)) is not None
+    assert [entry.answer for entry in faq_entries.index.entries] == ["新", "免费"]
 
 
 # ---- files ----
@@ -209,8 +211,8 @@ async def test_questions_are_imported_and_exported(parts: Parts) -> None:
     assert answer_to(parts, "营业时间") == "九点"
     assert await details(parts, "questions_imported") == [("", "", {"count": "1"})]
     long = Entry(questions=["长" * 200], answer="长" * 200 + " " + "句" * 200)
-    await parts.write(lambda s: parts.container.faq.add(s, long, ACTOR))
-    exported = await parts.read(lambda s: export_questions(s, parts.container.faq))
+    await parts.write(lambda s: parts.container.faq_entries.add(s, long, ACTOR))
+    exported = await parts.read(lambda s: export_questions(s, parts.container.faq_entries))
     assert exported.startswith("- questions:\n  - 几点开门\n  - 营业时间\n  answer: 九点\n")
     assert exported.count("\n") == 7, "long lines are not wrapped"
 

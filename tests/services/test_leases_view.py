@@ -1,10 +1,11 @@
-"""The fair shares of the members of a cluster."""
+"""The fair shares of the members of a cluster, and leases without a connection."""
 
 from __future__ import annotations
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
-from services.cluster.leases import MemberView, View
+from services.cluster.leases import Leases, MemberView, View
 
 
 def member(id: str, held: int = 0, capacity: int = 100, *, draining: bool = False, is_late: bool = False) -> MemberView:
@@ -35,7 +36,31 @@ def test_member_without_heartbeats_has_no_share() -> None:
     assert not view(60, member("a", 30), member("b", 30), member("frozen", is_late=True)).is_uneven
 
 
+def test_member_is_not_late_without_its_heartbeat_being_overdue() -> None:
+    assert MemberView("a", "http://a", 100, "1", draining=False, held=0).takes_accounts
+
+
 @pytest.mark.parametrize(("held", "uneven"), [((2, 2), False), ((3, 1), True), ((4, 0), True), ((2, 3), False)])
 def test_member_below_its_share_makes_it_uneven(held: tuple[int, int], uneven: bool) -> None:
     assert view(4, *(member(name, number) for name, number in zip("ab", held, strict=True))).is_uneven is uneven
     assert not view(0).is_uneven
+
+
+# ---- without a connection ----
+
+
+@pytest.fixture
+def leases() -> Leases:
+    return Leases("postgresql://127.0.0.1:1/nowhere", "m1", "http://10.0.0.1:8080", 500, "1")
+
+
+def test_nothing_is_asked_for_when_nothing_may_be_taken(leases: Leases) -> None:
+    assert leases.claim([], 5) == leases.claim(["a"], 0) == leases.claim(["a"], -1) == {}
+    assert leases.server_time == 0.0, "unknown"
+
+
+def test_connection_that_was_never_opened_is_closed(leases: Leases) -> None:
+    leases.abort()
+    leases.close()
+    with pytest.raises(OperationalError):
+        leases.beat()

@@ -268,7 +268,7 @@ async def test_second_account_has_groups_of_its_own(parts: Parts) -> None:
     other: Any = InMemoryWeChat("weimi1002")
     other.knows(XUAN, "黑旋风")
     other.knows(ZHI, "智多星")
-    parts.container.governors.create("weimi1002", parts.container.config.pacing)
+    parts.container.rate_limiters.create("weimi1002", parts.container.config.pacing)
     parts.container.accounts.add(other)
     await create(parts)
     qun, _ = await create(parts, "2", "黑旋风", "weimi1002")

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.linear_pattern import SHORT, LinearPattern
+from services.support.courtesies import _COMPILED
 from services.support.faq import _POLITE
-from services.support.manners import _COMPILED
-from services.support.marks import _AROUND, _NUMBER
 from services.support.person_requests import request_pattern
+from services.support.ratings import _AROUND, _NUMBER
 
 PERSON = request_pattern(("人工", "坐席", "a-b c#"))
 WHOLE = [pattern for _, pattern in _COMPILED] + [_NUMBER] + ([PERSON] if PERSON else [])

@@ -52,7 +52,7 @@ def store(folder: Path, **limits: Any) -> MediaStore:
 
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MediaStore:
-    monkeypatch.setattr(media_module, "BETWEEN", 0)
+    monkeypatch.setattr(media_module, "RETRY_SECONDS", 0)
     return store(tmp_path)
 
 
@@ -90,14 +90,17 @@ async def test_images_are_read_as_such(files: MediaStore) -> None:
 
 
 async def test_unknown_kind_with_a_file_becomes_a_file(files: MediaStore) -> None:
-    found, stored = await files.of(Sender().whole(), message(MessageKind.OTHER))
+    found, stored = await files.fetch_file(Sender().whole(), message(MessageKind.OTHER))
     assert stored is not None and found.kind is MessageKind.FILE
-    found, stored = await files.of(Sender().whole(), message(MessageKind.VIDEO))
+    found, stored = await files.fetch_file(Sender().whole(), message(MessageKind.VIDEO))
     assert stored is not None and found.kind is MessageKind.VIDEO
-    found, stored = await files.of(Sender(WeChatRefused("c")).whole(), message(MessageKind.OTHER))
+    found, stored = await files.fetch_file(Sender(WeChatRefused("c")).whole(), message(MessageKind.OTHER))
     assert stored is None and found.kind is MessageKind.OTHER
     sender = Sender()
-    assert await files.of(sender.whole(), message(MessageKind.TEXT, "hi")) == (message(MessageKind.TEXT, "hi"), None)
+    assert await files.fetch_file(sender.whole(), message(MessageKind.TEXT, "hi")) == (
+        message(MessageKind.TEXT, "hi"),
+        None,
+    )
     assert sender.reads == []
 
 
@@ -128,19 +131,19 @@ async def test_file_without_room_is_not_read_again(tmp_path: Path, caplog: pytes
     sender = Sender()
     assert await fetch(store(tmp_path, free_megabytes=10**9), sender) is None
     assert len(sender.reads) == 1
-    assert "is not kept: limits.free_megabytes" in caplog.text
+    assert "is not stored: limits.free_megabytes" in caplog.text
 
 
 # ---- storing ----
 
 
 async def test_file_is_stored_under_its_hash(files: MediaStore) -> None:
-    kept = await files.keep(Media("A.PNG", b"data"))
+    kept = await files.store(Media("A.PNG", b"data"))
     digest = hashlib.sha256(b"data").hexdigest()
     assert Path(kept.path) == files.folder / digest[:2] / f"{digest}.png"
     assert (kept.name, content(kept.path)) == ("A.PNG", b"data")
     for name in ("plain", "x.tar.123456789", "a.b c"):
-        assert Path((await files.keep(Media(name, name.encode()))).path).suffix == ""
+        assert Path((await files.store(Media(name, name.encode()))).path).suffix == ""
 
 
 async def test_reason_is_logged_once_and_again_when_it_returns(
@@ -160,7 +163,7 @@ async def test_reason_is_logged_once_and_again_when_it_returns(
 async def test_files_of_one_folder(files: MediaStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first two digits of the hash are the folder's name."""
     monkeypatch.setattr("services.messaging.media.hashlib.sha256", _Sums)
-    first, second = [await files.keep(Media(name, name.encode())) for name in ("a", "b")]
+    first, second = [await files.store(Media(name, name.encode())) for name in ("a", "b")]
     assert Path(first.path).parent == Path(second.path).parent
     assert first.path != second.path
 
@@ -180,30 +183,30 @@ class _Sums:
 
 async def test_large_file_is_copied(files: MediaStore) -> None:
     data = b"0123456789" * 300_000
-    kept = await files.keep(Media("a.bin", b"", io.BytesIO(data)))
+    kept = await files.store(Media("a.bin", b"", io.BytesIO(data)))
     assert content(kept.path) == data
     assert hashlib.sha256(data).hexdigest() in kept.path
 
 
 async def test_known_content_is_renewed_and_not_counted(tmp_path: Path) -> None:
     files = store(tmp_path, media_gigabytes=1 / 1024)
-    kept = await files.keep(Media("a", b"a" * MEGABYTE))
+    kept = await files.store(Media("a", b"a" * MEGABYTE))
     os.utime(kept.path, (1, 1))
-    again = await files.keep(Media("b", b"a" * MEGABYTE))
+    again = await files.store(Media("b", b"a" * MEGABYTE))
     assert (again.path, again.name) == (kept.path, "b")
     assert changed_at(kept.path) > 1
     with pytest.raises(MediaFull):
-        await files.keep(Media("c", b"c"))
+        await files.store(Media("c", b"c"))
 
 
 @pytest.mark.parametrize(("size", "fits"), [(MEGABYTE, True), (MEGABYTE + 1, False)])
 async def test_total_size_has_an_exact_limit(tmp_path: Path, size: int, fits: bool) -> None:
     files = store(tmp_path, media_gigabytes=1 / 1024)
     if fits:
-        await files.keep(Media("a", b"a" * size))
+        await files.store(Media("a", b"a" * size))
     else:
         with pytest.raises(MediaFull):
-            await files.keep(Media("a", b"a" * size))
+            await files.store(Media("a", b"a" * size))
 
 
 async def test_free_space_has_an_exact_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,9 +215,9 @@ async def test_free_space_has_an_exact_limit(tmp_path: Path, monkeypatch: pytest
     files.check()
     assert files.full == "", "nothing is stored by a check"
     with pytest.raises(MediaFull, match=r"limits\.free_megabytes"):
-        await files.keep(Media("a", b"a"))
+        await files.store(Media("a", b"a"))
     free.append(10 * MEGABYTE + 1)
-    await files.keep(Media("a", b"a"))
+    await files.store(Media("a", b"a"))
     assert files.full == ""
     free.append(10 * MEGABYTE - 1)
     files.check()
@@ -231,12 +234,12 @@ def shutil_usage(monkeypatch: pytest.MonkeyPatch, first: int) -> list[int]:
 
 async def test_old_files_are_deleted_and_no_longer_counted(tmp_path: Path) -> None:
     files = store(tmp_path, media_gigabytes=1 / 1024)
-    old = await files.keep(Media("a", b"a" * (MEGABYTE - 1)))
-    new = await files.keep(Media("b", b"b"))
+    old = await files.store(Media("a", b"a" * (MEGABYTE - 1)))
+    new = await files.store(Media("b", b"b"))
     os.utime(old.path, (1000, 1000))
     os.utime(new.path, (2000, 2000))
     assert files.prune(1000) == 0
     assert files.prune(1500) == 1
     assert not exists(old.path) and exists(new.path)
-    await files.keep(Media("c", b"c" * (MEGABYTE - 1)))
+    await files.store(Media("c", b"c" * (MEGABYTE - 1)))
     assert files.prune(0) == 0

@@ -36,19 +36,19 @@ class Sender(InMemoryWeChat):
 
 async def test_total_size_is_limited(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     files = store(tmp_path, media_gigabytes=1.5 / 1024)
-    await files.keep(Media("a", b"a" * MEGABYTE))
+    await files.store(Media("a", b"a" * MEGABYTE))
     for _ in range(2):
         with pytest.raises(MediaFull, match=r"limits\.media_gigabytes"):
-            await files.keep(Media("b", b"b" * MEGABYTE))
+            await files.store(Media("b", b"b" * MEGABYTE))
     assert files.full == "limits.media_gigabytes"
     assert [record.levelno for record in caplog.records] == [logging.ERROR], "told once"
-    await files.keep(Media("a", b"a" * MEGABYTE))  # it is there already
-    await files.keep(Media("report.png", b"c" * MEGABYTE), always=True)
+    await files.store(Media("a", b"a" * MEGABYTE))  # it is there already
+    await files.store(Media("report.png", b"c" * MEGABYTE), always=True)
     again = store(tmp_path, media_gigabytes=1.5 / 1024)  # another process counts what is there
     with pytest.raises(MediaFull):
-        await again.keep(Media("d", b"d"))
+        await again.store(Media("d", b"d"))
     again.prune(time.time() + 10)
-    await again.keep(Media("b", b"b" * MEGABYTE))
+    await again.store(Media("b", b"b" * MEGABYTE))
     assert again.full == ""
 
 
@@ -57,7 +57,7 @@ async def test_full_disk_is_survived(tmp_path: Path) -> None:
     files.check()
     assert files.full == "limits.free_megabytes"
     with pytest.raises(MediaFull):
-        await files.keep(Media("a", b"a"))
+        await files.store(Media("a", b"a"))
     assert not files.folder.exists()
 
 

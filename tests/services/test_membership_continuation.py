@@ -14,7 +14,7 @@ from errors import (
     WeChatRefused,
 )
 from models.groups import Membership, MemberState, Qun, QunState
-from services.groups.memberships import Approved, JoinResult
+from services.groups.memberships import JoinOutcome, JoinResult
 from tests.services.parts import ACCOUNT, XUAN, OpenParts, Parts
 from tests.services.stored_memberships import request, state, store_membership
 
@@ -69,7 +69,7 @@ async def test_requester_is_notified_of_the_invitation(parts: Parts, source: str
     qun = await parts.group()
     parts.wechat.fails["add_member"] = WeChatNeedsConfirmation("RoomAdd", "需要对方确认")
     answer = await continue_requests(parts, qun, source=source)
-    assert answer is not None and answer.approved is Approved.INVITED
+    assert answer is not None and answer.outcome is JoinOutcome.INVITED
     assert len(await parts.queued_texts(XUAN)) == told
 
 
@@ -96,7 +96,7 @@ async def test_full_room_overflows_where_allowed(open_parts: OpenParts, overflow
     qun = await parts.group()
     parts.members(qun).add("wxid_somebody")
     if overflow:
-        assert (await request(parts, qun)).approved is Approved.OK
+        assert (await request(parts, qun)).outcome is JoinOutcome.OK
         rooms = [room.room_id for room in parts.container.groups.rooms(qun)]
         assert len(rooms) == 2 and XUAN in parts.wechat.directory.rooms[rooms[1]].member_ids
     else:

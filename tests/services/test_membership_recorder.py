@@ -235,8 +235,8 @@ async def test_lost_and_found_rooms_are_reported(open_parts: OpenParts) -> None:
     qun = await parts.group()
     room, notices = parts.container.groups.rooms(qun)[0], parts.container.recorder._notices
     texts = parts.container.config.texts
-    await parts.write(lambda s: notices.lost(s, qun, room))
-    await parts.write(lambda s: notices.found(s, qun, room))
+    await parts.write(lambda s: notices.report_lost(s, qun, room))
+    await parts.write(lambda s: notices.report_found(s, qun, room))
     facts = {"topic": room.topic, "number": qun.number}
     assert await parts.queued_texts(SONG) == [texts.group_lost.format(**facts), texts.group_found.format(**facts)]
     events = [one.body for one in await parts.queued("hook")][-2:]

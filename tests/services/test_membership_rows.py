@@ -9,7 +9,7 @@ from sqlmodel import select
 
 from models.groups import Membership, MembershipSource, MemberState, Qun
 from services.groups.membership_rows import (
-    STRANGER,
+    STRANGER_SUFFIX,
     adopt_pending,
     earlier_ids,
     membership_of,
@@ -95,10 +95,10 @@ async def test_row_is_moved_to_another_state(parts: Parts) -> None:
         (None, MemberState.WAITING_FRIEND, 0.0, False),
         ("wxid_other", MemberState.WAITING_FRIEND, 1.0, False),
         (XUAN, MemberState.ADDING, 1.0, False),
-        (f"v1{STRANGER}", MemberState.ADDING, 1.0, True),
-        (f"v1{STRANGER}", MemberState.REQUESTED, 1.0, True),
-        (f"v1{STRANGER}", MemberState.INVITED, 1.0, False),
-        (f"v1{STRANGER}x", MemberState.ADDING, 1.0, False),
+        (f"v1{STRANGER_SUFFIX}", MemberState.ADDING, 1.0, True),
+        (f"v1{STRANGER_SUFFIX}", MemberState.REQUESTED, 1.0, True),
+        (f"v1{STRANGER_SUFFIX}", MemberState.INVITED, 1.0, False),
+        (f"v1{STRANGER_SUFFIX}x", MemberState.ADDING, 1.0, False),
         (None, MemberState.INVITED, 1.0, False),
     ],
 )
@@ -108,7 +108,9 @@ async def test_which_requests_a_new_friend_adopts(
     qun = await parts.group()
     number = await put(parts, qun, who, state, expires_at=parts.clock.now + left)
     parts.clock.now += 0.5 if left else 0.0
-    assert await adopted(parts, "name:黑旋风", f"v1{STRANGER}", f"v1{STRANGER}x") == ([number] if is_adopted else [])
+    assert await adopted(parts, "name:黑旋风", f"v1{STRANGER_SUFFIX}", f"v1{STRANGER_SUFFIX}x") == (
+        [number] if is_adopted else []
+    )
     row = (await rows(parts))[number]
     if is_adopted:
         assert (row.who, row.contact_id, row.state, row.updated_at) == (
@@ -167,13 +169,13 @@ async def test_two_requests_of_a_person_go_on_as_one(parts: Parts) -> None:
     [
         (["xuan01"], {}, ["xuan01"]),
         (["other01"], {}, []),
-        ([f"v1{STRANGER}"], {}, [f"v1{STRANGER}"]),
-        ([f"v1{STRANGER}", "xuan01"], {}, [f"v1{STRANGER}", "xuan01"]),
-        ([f"v1{STRANGER}", f"v2{STRANGER}"], {}, []),
-        ([f"v1{STRANGER}", f"v2{STRANGER}", "xuan01"], {}, ["xuan01"]),
-        ([f"v1{STRANGER}"], {"name": "九纹龙"}, []),
-        ([f"v1{STRANGER}"], {"source": MembershipSource.REST}, []),
-        ([f"v1{STRANGER}"], {"state": MemberState.INVITED}, []),
+        ([f"v1{STRANGER_SUFFIX}"], {}, [f"v1{STRANGER_SUFFIX}"]),
+        ([f"v1{STRANGER_SUFFIX}", "xuan01"], {}, [f"v1{STRANGER_SUFFIX}", "xuan01"]),
+        ([f"v1{STRANGER_SUFFIX}", f"v2{STRANGER_SUFFIX}"], {}, []),
+        ([f"v1{STRANGER_SUFFIX}", f"v2{STRANGER_SUFFIX}", "xuan01"], {}, ["xuan01"]),
+        ([f"v1{STRANGER_SUFFIX}"], {"name": "九纹龙"}, []),
+        ([f"v1{STRANGER_SUFFIX}"], {"source": MembershipSource.REST}, []),
+        ([f"v1{STRANGER_SUFFIX}"], {"state": MemberState.INVITED}, []),
         ([XUAN], {}, []),
     ],
 )
@@ -190,7 +192,7 @@ async def test_earlier_ids_of_a_new_friend(
 
 async def test_nameless_friend_has_no_temporary_id(parts: Parts) -> None:
     qun = await parts.group()
-    await put(parts, qun, f"v1{STRANGER}", name="")
+    await put(parts, qun, f"v1{STRANGER_SUFFIX}", name="")
     assert await parts.read(lambda s: earlier_ids(s, ACCOUNT, XUAN, "", "")) == set()
 
 

@@ -20,7 +20,7 @@ from errors import (
 )
 from models.groups import MemberRecord, MemberState, QunState
 from services.groups.lifecycle import new_token
-from services.groups.memberships import Approved
+from services.groups.memberships import JoinOutcome
 from tests.services.parts import ACCOUNT, XUAN, OpenParts, Parts
 from tests.services.stored_memberships import DAY, request, state, store_membership
 from wechat.interface import State
@@ -53,7 +53,7 @@ async def test_token_resolves_to_its_group(parts: Parts) -> None:
 async def test_repeated_request_of_member_returns_ok(parts: Parts) -> None:
     qun = await parts.group()
     first = await request(parts, qun)
-    assert first.approved is Approved.OK and first.account == ACCOUNT and first.id
+    assert first.outcome is JoinOutcome.OK and first.account == ACCOUNT and first.id
     assert await request(parts, qun) == first
     assert parts.wechat.calls.count("add_member") == 1
     assert await state(parts, qun) == (MemberState.JOINED, "")
@@ -64,7 +64,7 @@ async def test_invited_person_is_not_invited_again_until_expiry(open_parts: Open
     qun = await parts.group()
     parts.wechat.fails["add_member"] = WeChatNeedsConfirmation("RoomAdd", "需要群主确认")
     first = await request(parts, qun)
-    assert first.approved is Approved.INVITED
+    assert first.outcome is JoinOutcome.INVITED
     assert await state(parts, qun) == (MemberState.INVITED, "owner")
     row = await parts.membership(qun, XUAN)
     assert row is not None and row.expires_at == parts.clock.now + 2 * DAY
@@ -82,12 +82,12 @@ async def test_stranger_is_pending_and_recorded_once(open_parts: OpenParts) -> N
     qun = await parts.group()
     parts.wechat.knows("wxid_new", "九纹龙", friend=False)
     first = await request(parts, qun, "九纹龙")
-    assert first.approved is Approved.PENDING
+    assert first.outcome is JoinOutcome.PENDING
     assert "look_for" in parts.wechat.calls, "they may have become a friend a moment ago"
     assert await request(parts, qun, "九纹龙") == first
     assert await state(parts, qun, "name:九纹龙") == (MemberState.WAITING_FRIEND, "")
     parts.clock.now += 2 * DAY
-    assert (await request(parts, qun, "九纹龙")).approved is Approved.PENDING
+    assert (await request(parts, qun, "九纹龙")).outcome is JoinOutcome.PENDING
     row = await parts.membership(qun, "name:九纹龙")
     assert row is not None and row.expires_at == parts.clock.now + 2 * DAY, "it waits anew"
 
@@ -125,7 +125,7 @@ async def test_background_request_is_queued_once(open_parts: OpenParts) -> None:
     qun = await parts.group()
     parts.wechat.state = State.CONNECTING  # nothing of it needs WeChat now
     first = await request(parts, qun, later=True)
-    assert first.approved is Approved.QUEUED
+    assert first.outcome is JoinOutcome.QUEUED
     row = await parts.membership(qun, XUAN)
     assert row is not None
     assert (row.state, row.source, row.expires_at) == (MemberState.REQUESTED, "async", parts.clock.now + 3 * DAY)
@@ -141,14 +141,14 @@ async def test_open_request_is_answered_from_its_row(parts: Parts, kept: str, le
     qun = await parts.group()
     number = await store_membership(parts, qun, kept, expires_at=parts.clock.now + left)
     answer = await request(parts, qun, later=True)
-    assert (answer.approved, answer.id) == (approved, number)
+    assert (answer.outcome, answer.id) == (approved, number)
     assert (await state(parts, qun))[0] == (kept if left else MemberState.REQUESTED)
 
 
 async def test_existing_member_returns_ok_at_once(parts: Parts) -> None:
     qun = await parts.group()
     parts.members(qun).add(XUAN)
-    assert (await request(parts, qun, later=True)).approved is Approved.OK
+    assert (await request(parts, qun, later=True)).outcome is JoinOutcome.OK
 
 
 # ---- what a failure leaves ----
@@ -184,7 +184,7 @@ async def test_gateway_loss_does_not_end_the_request(parts: Parts) -> None:
 async def test_person_who_deleted_the_assistant_is_pending(parts: Parts) -> None:
     qun = await parts.group()
     parts.wechat.fails["add_member"] = WeChatRefused("RoomAdd", "对方不是你的好友")
-    assert (await request(parts, qun)).approved is Approved.PENDING
+    assert (await request(parts, qun)).outcome is JoinOutcome.PENDING
     assert (await state(parts, qun))[0] == MemberState.WAITING_FRIEND
 
 
@@ -197,4 +197,4 @@ async def test_person_found_to_be_a_stranger_is_pending(parts: Parts) -> None:
         return parts.wechat.knows(contact_id, "黑旋风", friend=False) if fresh else None
 
     parts.wechat.contact = contact  # type: ignore[method-assign]
-    assert (await request(parts, qun)).approved is Approved.PENDING
+    assert (await request(parts, qun)).outcome is JoinOutcome.PENDING

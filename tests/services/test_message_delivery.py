@@ -151,7 +151,7 @@ async def test_failed_message_is_retried_or_given_up(
     monkeypatch.setattr(desk.wechat, "send_text", fail)
     monkeypatch.setattr(desk.wechat, "hand_over", fail)
     assert await desk.deliver(body, **values) == result
-    assert (desk.governor.slow_until > 0) == isinstance(error, WeChatTooFast)
+    assert (desk.rate_limiter.slow_until > 0) == isinstance(error, WeChatTooFast)
 
 
 @pytest.mark.parametrize(

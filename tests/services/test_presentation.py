@@ -41,7 +41,7 @@ async def test_topic_is_set_in_every_room(open_parts: OpenParts) -> None:
     rooms = [room.room_id or "" for room in parts.container.groups.rooms(qun)]
     assert wechat.arguments == [("topic", rooms[0], "新名字"), ("topic", rooms[1], "新名字·2")]
     assert [one.outcome for one in await actions(parts, "topic")] == [Outcome.TRIED] * 2, "open until it is stored"
-    await parts.write(change.keep)
+    await parts.write(change.store)
     assert (change.confirmed, group_of(parts).topic, topics(parts)) == (True, "新名字", ["新名字", "新名字·2"])
     entries = await actions(parts, "topic")
     assert [(one.who, one.target, one.outcome) for one in entries] == [
@@ -56,7 +56,7 @@ async def test_announcement_is_set_in_every_room(open_parts: OpenParts, confirms
     wechat.confirms = confirms
     change = await parts.container.presentation.announce(qun, "公告", "person:x")
     assert [words for _, _, words in wechat.arguments] == ["公告", "公告"]
-    await parts.write(change.keep)
+    await parts.write(change.store)
     assert (change.confirmed, group_of(parts).announcement) == (confirms, "公告")
     outcome = Outcome.DONE if confirms else Outcome.UNCONFIRMED
     entries = await actions(parts, "announce")
@@ -84,7 +84,7 @@ async def test_refused_change_is_not_stored(open_parts: OpenParts, too_fast: boo
         (Outcome.DONE, ""), (Outcome.FAILED, "RoomTopic: 不行"),
     ]  # fmt: skip
     assert group_of(parts).topic == qun.topic
-    assert parts.container.accounts.governor(ACCOUNT).factor == (2.0 if too_fast else 1.0)
+    assert parts.container.accounts.rate_limiter(ACCOUNT).factor == (2.0 if too_fast else 1.0)
 
 
 async def test_group_in_no_room_cannot_be_changed(open_parts: OpenParts) -> None:
@@ -126,37 +126,37 @@ async def test_unknown_placeholder_is_rejected(open_parts: OpenParts) -> None:
 # ---- names given in WeChat ----
 
 
-async def keep(parts: Parts, topic: str, by: str = SONG, room: int = 0) -> bool:
+async def accept(parts: Parts, topic: str, by: str = SONG, room: int = 0) -> bool:
     qun = group_of(parts)
     room_id = parts.container.groups.rooms(qun)[room].room_id or "" if room >= 0 else "x@chatroom"
-    return await parts.write(lambda s: parts.container.presentation.keep_topic(s, qun, room_id, topic, by))
+    return await parts.write(lambda s: parts.container.presentation.accept_topic(s, qun, room_id, topic, by))
 
 
 async def test_owners_name_for_the_first_room_is_that_of_all(open_parts: OpenParts) -> None:
     parts, _, qun = await opened(open_parts, admins=["wxid_admin"])
     old = qun.topic
-    assert await keep(parts, "新名字")
+    assert await accept(parts, "新名字")
     assert (group_of(parts).topic, topics(parts)) == ("新名字", ["新名字", "新名字·2"])
     (entry,) = await actions(parts, "topic")
     assert (entry.who, entry.outcome, entry.detail) == (
         f"person:{SONG}", Outcome.DONE, {"number": "100001", "before": old, "after": "新名字"},
     )  # fmt: skip
-    assert await keep(parts, "二号", "wxid_admin", room=1)
+    assert await accept(parts, "二号", "wxid_admin", room=1)
     assert (group_of(parts).topic, topics(parts)) == ("新名字", ["新名字", "二号"])
-    assert await keep(parts, "二号 ", room=1), "it is the same"
+    assert await accept(parts, "二号 ", room=1), "it is the same"
     assert len(await actions(parts, "topic")) == 2
 
 
 @pytest.mark.parametrize(("topic", "by", "room"), [("新名字", XUAN, 0), ("", SONG, 0), ("新名字", SONG, -1)])
 async def test_other_names_are_not_kept(open_parts: OpenParts, topic: str, by: str, room: int) -> None:
     parts, _, qun = await opened(open_parts)
-    assert not await keep(parts, topic, by, room)
+    assert not await accept(parts, topic, by, room)
     assert group_of(parts).topic == qun.topic
 
 
 async def test_locked_topic_is_not_changed(open_parts: OpenParts) -> None:
     parts, _, _ = await opened(open_parts, groups={"topic_lock": True})
-    assert not await keep(parts, "新名字")
+    assert not await accept(parts, "新名字")
 
 
 async def test_name_of_the_staff_room_is_reserved(open_parts: OpenParts) -> None:
@@ -165,5 +165,5 @@ async def test_name_of_the_staff_room_is_reserved(open_parts: OpenParts) -> None
     show._is_reserved = lambda name: name == "客服群"
     with pytest.raises(TopicReserved):
         await show.set_topic(qun, "客服群", "x")
-    assert not await keep(parts, "客服群")
+    assert not await accept(parts, "客服群")
     assert wechat.arguments == []

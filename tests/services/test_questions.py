@@ -70,7 +70,7 @@ async def misunderstood(parts: Parts, text: str = "今天天气真好", who: str
     decision = fallbacks(parts).reply(ACCOUNT, who, text)
     assert decision.write is not None
     await parts.write(decision.write)
-    return decision.words
+    return decision.reply
 
 
 async def misses(parts: Parts) -> dict[str, int]:
@@ -90,9 +90,9 @@ async def test_near_question_gets_a_menu_with_working_numbers(shop: Parts) -> No
     decision = await ask(shop, "开通会员要钱吗")
     assert decision is not None
     first, second = decision.choices[:2]
-    assert f"1. {first}\n2. {second}" in decision.words
+    assert f"1. {first}\n2. {second}" in decision.reply
     assert await misses(shop) == {"开通会员要钱吗": 1}
-    faq = questions(shop).faq
+    faq = shop.container.faq_entries.index
     for text in ("1", "回复1", "选1", "第1个", "一", "第一条"):
         entry = faq.exact(first)
         assert entry is not None and questions(shop).listed(WHO, text) == entry.answer, text
@@ -181,10 +181,10 @@ async def test_language_model_chooses_among_all_entries_or_the_nearest(
 ) -> None:
     shop = await opened(open_parts, tmp_path, llm={"base_url": model_server.url, "model": "m", "timeout": 60})
     entries = [Entry(questions=[f"会员权益{chr(0x4E00 + n)}"], answer=f"权益 {n}。") for n in range(listed)]
-    shop.container.faq.configure(entries, [])
+    shop.container.faq_entries.configure(entries, [])
     model_server.answer = lambda _: {"choices": [{"message": {"content": '{"entry": 3}'}}]}
     decision = await ask(shop, "会员权益")
-    assert decision is not None and decision.words.startswith("权益 ") and not decision.choices
+    assert decision is not None and decision.reply.startswith("权益 ") and not decision.choices
     ((_, _, body),) = model_server.requests
     assert body["messages"][0]["content"].count("问：") == shown
 

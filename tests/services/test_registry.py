@@ -13,7 +13,7 @@ from services.work.ownership import LeasedAccounts
 from tests.doubles import InMemoryWeChat
 from tests.services.clock import Clock
 from wechat.interface import Capability, State
-from wechat.pacing import Governor
+from wechat.rate_limiter import RateLimiter
 
 RETRY_AFTER = 5.0
 
@@ -23,9 +23,9 @@ class Registry:
 
     def __init__(self) -> None:
         self.valid = True
-        self.governor = Governor(PacingSettings(), Clock())
+        self.rate_limiter = RateLimiter(PacingSettings(), Clock())
         self.ownership = LeasedAccounts(lambda: self.valid, lambda _session, _account: None)
-        self.accounts = Accounts({"a": self.governor}, ["wxid_config"], ["b"], self.ownership)
+        self.accounts = Accounts({"a": self.rate_limiter}, ["wxid_config"], ["b"], self.ownership)
         self.a, self.b = InMemoryWeChat("a"), InMemoryWeChat("b")
         for wechat in (self.a, self.b):
             self.accounts.add(wechat.whole())
@@ -121,12 +121,12 @@ def test_own_ids(registry: Registry) -> None:
 
 def test_rate_limit_slows_the_account_down(registry: Registry) -> None:
     accounts = registry.accounts
-    assert accounts.governor("a") is accounts.pace("a") is registry.governor
-    assert accounts.pace("b") is None
+    assert accounts.rate_limiter("a") is accounts.find_rate_limiter("a") is registry.rate_limiter
+    assert accounts.find_rate_limiter("b") is None
     accounts.handle_rate_limit("a", WeChatRefused("c"))
-    assert registry.governor.slow_until == 0
+    assert registry.rate_limiter.slow_until == 0
     accounts.handle_rate_limit("a", WeChatTooFast("c"))
-    assert registry.governor.slow_until > 0
+    assert registry.rate_limiter.slow_until > 0
 
 
 def test_admins_are_configured_or_bound(registry: Registry) -> None:

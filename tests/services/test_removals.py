@@ -117,7 +117,7 @@ async def test_failed_removal_is_recorded_and_raised(
         await remove(parts, qun)
     assert [(one.outcome, one.seen) for one in await actions(parts, "remove")] == [(Outcome.FAILED, str(error))]
     assert await row_state(parts, qun) == (MemberState.JOINED, "")
-    assert parts.container.accounts.governor(ACCOUNT).factor == factor
+    assert parts.container.accounts.rate_limiter(ACCOUNT).factor == factor
     await parts.write(lambda s: parts.container.recorder.left(s, qun, parts.room_id(qun), XUAN))
     assert (await row_state(parts, qun))[0] == MemberState.LEFT, "a later leave is no removal"
 
@@ -138,7 +138,7 @@ async def test_removal_that_took_effect_despite_an_error_is_done(
     assert await remove(parts, qun) == [parts.room_id(qun)]
     assert [one.outcome for one in await actions(parts, "remove")] == [Outcome.DONE]
     assert await row_state(parts, qun) == (MemberState.REMOVED, "")
-    assert parts.container.accounts.governor(ACCOUNT).factor == factor
+    assert parts.container.accounts.rate_limiter(ACCOUNT).factor == factor
 
 
 # ---- the end of a membership ----

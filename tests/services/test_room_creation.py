@@ -106,7 +106,7 @@ async def test_rejected_creation_is_retried(
     assert (caught.retry_after, caught.__cause__) == (retry_after, error)
     (entry,) = await actions(parts, "group")
     assert (entry.outcome, entry.seen) == (Outcome.FAILED, str(error))
-    slow = parts.container.accounts.governor(ACCOUNT).factor
+    slow = parts.container.accounts.rate_limiter(ACCOUNT).factor
     assert slow == (2.0 if isinstance(error, WeChatTooFast) else 1.0)
     assert row_of(parts).state == QunState.MAKING
     wechat.fails.clear()

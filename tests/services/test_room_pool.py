@@ -68,7 +68,7 @@ async def test_empty_pool_is_an_error(open_parts: OpenParts) -> None:
 
 async def test_taken_group_is_kept_when_its_code_cannot_be_created(open_parts: OpenParts) -> None:
     parts, wechat = await pool(open_parts, Room("a", "甲", SONG, (), {SONG}), Room("b", "乙", SONG, (), {SONG}))
-    wechat.fails["open_to_code"] = WeChatUnknown("Code", "no answer")
+    wechat.fails["create_join_code"] = WeChatUnknown("Code", "no answer")
     await refused(parts, GroupNotMade)
     reads = wechat.calls.count("read_new_rooms")
     wechat.fails.clear()

@@ -51,7 +51,7 @@ async def test_rooms_not_read_since_the_start_are_read(
     open_parts: OpenParts, read: float | None, readings: list[bool]
 ) -> None:
     parts, wechat, qun = await opened(open_parts, read)
-    await parts.container.memberships._roster.of_start(qun)
+    await parts.container.memberships._roster.read_unread_rooms(qun)
     assert wechat.fresh == readings
 
 
@@ -107,5 +107,5 @@ async def test_unreadable_room_is_an_error(open_parts: OpenParts, offline: bool)
     parts, wechat, qun = await opened(open_parts)
     wechat.fails["room"] = WeChatOffline("Room") if offline else WeChatUnknown("Room", "no answer")
     with pytest.raises(WeChatOffline if offline else InviteFailed) as caught:
-        await parts.container.memberships._roster.of_start(qun)
+        await parts.container.memberships._roster.read_unread_rooms(qun)
     assert offline or "cannot be read" in str(caught.value)

@@ -161,7 +161,7 @@ async def test_success_is_reported_shortly(parts: Parts) -> None:
     await end_messages(parts, SENT, CANCELLED)
     jobs = await broadcast_jobs(parts)
     for job in jobs:
-        await parts.write(partial(reports.sent, work=job))
+        await parts.write(partial(reports.sent, job=job))
     assert await parts.queued_texts(ADMIN) == [f"群发“{'x' * 20}”已完成：1 个群全部发送成功。"]
 
 

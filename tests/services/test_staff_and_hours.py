@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.customer_service import HandoffSettings, HoursSettings
-from services.messaging.conversations import shown
-from services.messaging.loop_detector import ROUNDS, SECONDS, LoopDetector
+from services.messaging.conversations import as_one_line
+from services.messaging.loop_detector import MAX_REPEATS, REPEAT_SECONDS, LoopDetector
 from services.support.hours import OfficeHours
 from services.support.person_requests import PersonRequests
 from services.support.staff_syntax import StaffCommand, StaffVerb, parse
-from services.support.ticket_texts import LONGEST, join_lines
+from services.support.ticket_texts import MAX_MESSAGE, join_lines
 from wechat.events import MessageKind
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -89,13 +89,13 @@ QUOTE = "「助手：【#12 张三】在吗」\n- - - - - - - - - - - - - - -\n"
         ("# 12 结束", StaffCommand(StaffVerb.CLOSE, 12)),
         ("#12 结束。", StaffCommand(StaffVerb.CLOSE, 12)),
         ("#12 结束了吗？", StaffCommand(StaffVerb.ANSWER, 12, "结束了吗？")),
-        ("#12 转 @小李\u2005", StaffCommand(StaffVerb.PASS, 12, "小李")),
-        ("#12 转给@小李", StaffCommand(StaffVerb.PASS, 12, "小李")),
+        ("#12 转 @小李\u2005", StaffCommand(StaffVerb.ASSIGN, 12, "小李")),
+        ("#12 转给@小李", StaffCommand(StaffVerb.ASSIGN, 12, "小李")),
         ("#12 转账请看", StaffCommand(StaffVerb.ANSWER, 12, "转账请看")),
         ("#12 记录 老客户", StaffCommand(StaffVerb.NOTE, 12, "老客户")),
         ("#12 记录：老客户", StaffCommand(StaffVerb.NOTE, 12, "老客户")),
         ("#12 /发票", StaffCommand(StaffVerb.CANNED, 12, "发票")),
-        ("#12", StaffCommand(StaffVerb.CALL, 12)),
+        ("#12", StaffCommand(StaffVerb.ADDRESS, 12)),
         ("#", StaffCommand(StaffVerb.LIST)),
         (f"{QUOTE}您好", StaffCommand(StaffVerb.ANSWER, 12, "您好")),
         (f"{QUOTE}#12 结束", StaffCommand(StaffVerb.CLOSE, 12)),
@@ -127,11 +127,11 @@ def test_any_text_is_parsed(text: str) -> None:
     parse(text)
 
 
-@given(st.lists(st.text(max_size=2 * LONGEST), max_size=8))
+@given(st.lists(st.text(max_size=2 * MAX_MESSAGE), max_size=8))
 def test_lines_are_joined_without_splitting(lines: list[str]) -> None:
     made = join_lines(lines)
     assert made
-    assert all(len(part) <= LONGEST for part in made)
+    assert all(len(part) <= MAX_MESSAGE for part in made)
     assert "".join(made).replace("\n", "") == "".join(lines).replace("\n", "")
 
 
@@ -170,15 +170,17 @@ def test_requests_for_a_person_are_recognised(text: str, asks: bool) -> None:
 def test_looping_messages_are_ignored_after_a_while() -> None:
     now = [1000.0]
     loop_detector = LoopDetector(lambda: now[0])
-    assert [loop_detector.is_looping("a", "c", "c", "x") for _ in range(ROUNDS + 1)] == [False] * ROUNDS + [True]
+    assert [loop_detector.is_looping("a", "c", "c", "x") for _ in range(MAX_REPEATS + 1)] == [False] * MAX_REPEATS + [
+        True
+    ]
     assert not loop_detector.is_looping("a", "c", "c", "another")
     assert not loop_detector.is_looping("a", "d", "d", "x")
-    assert [loop_detector.is_looping("a", "c", "c", "x") for _ in range(ROUNDS + 1)][-1]
-    assert [loop_detector.is_looping("a", "e", "e", words) for _ in range(ROUNDS + 1) for words in "xy"][-2:] == [
+    assert [loop_detector.is_looping("a", "c", "c", "x") for _ in range(MAX_REPEATS + 1)][-1]
+    assert [loop_detector.is_looping("a", "e", "e", words) for _ in range(MAX_REPEATS + 1) for words in "xy"][-2:] == [
         True,
         True,
     ]
-    now[0] += SECONDS + 1
+    now[0] += REPEAT_SECONDS + 1
     assert not loop_detector.is_looping("a", "c", "c", "x")
     loop_detector.record_sent("a", "c", "您好 ")
     assert loop_detector.is_echo("a", "c", "您好")
@@ -199,8 +201,8 @@ def test_every_part_of_the_last_reply_is_an_echo() -> None:
 
 
 def test_non_text_messages_are_named() -> None:
-    assert shown(MessageKind.TEXT, "<b>") == "<b>"
-    assert shown(MessageKind.FILE, "合同.pdf") == "[文件] 合同.pdf"
-    assert shown(MessageKind.LINK, "<msg>…</msg>") == "[链接]"
+    assert as_one_line(MessageKind.TEXT, "<b>") == "<b>"
+    assert as_one_line(MessageKind.FILE, "合同.pdf") == "[文件] 合同.pdf"
+    assert as_one_line(MessageKind.LINK, "<msg>…</msg>") == "[链接]"
     # the text is only the id of the recalled message
-    assert shown(MessageKind.RECALLED, "msg_17") == "[撤回了一条消息]"
+    assert as_one_line(MessageKind.RECALLED, "msg_17") == "[撤回了一条消息]"

@@ -45,10 +45,10 @@ def test_history_is_asked_for(words: str) -> None:
         ("您好", StaffCommand(StaffVerb.ANSWER, 12, "您好")),
         (" 结束 ", StaffCommand(StaffVerb.CLOSE, 12)),
         ("/发票", StaffCommand(StaffVerb.CANNED, 12, "发票")),
-        ("转 @小李\u2005", StaffCommand(StaffVerb.PASS, 12, "小李")),
+        ("转 @小李\u2005", StaffCommand(StaffVerb.ASSIGN, 12, "小李")),
         ("转", StaffCommand(StaffVerb.ANSWER, 12, "转")),
         ("关闭", StaffCommand(StaffVerb.ANSWER, 12, "关闭")),
-        ("", StaffCommand(StaffVerb.CALL, 12)),
+        ("", StaffCommand(StaffVerb.ADDRESS, 12)),
         ("#13 您好", StaffCommand(StaffVerb.ANSWER, 13, "您好")),
         ("#", StaffCommand(StaffVerb.LIST)),
         ("@小李\u2005你来", None),
@@ -60,5 +60,5 @@ def test_reply_by_quoting_addresses_the_quoted_ticket(text: str, command: StaffC
 
 
 def test_number_has_at_most_twelve_digits() -> None:
-    assert parse(f"#{'1' * 12}") == StaffCommand(StaffVerb.CALL, int("1" * 12))
+    assert parse(f"#{'1' * 12}") == StaffCommand(StaffVerb.ADDRESS, int("1" * 12))
     assert parse(f"#{'1' * 13}") == StaffCommand(StaffVerb.ANSWER, int("1" * 12), "1")

@@ -13,7 +13,7 @@ from models.db import Store
 from models.durable import DirectoryRow
 from services.work import relay_position
 from services.work.inbox_table import InboxRows, end_event
-from services.work.stored_state import StoredStates
+from services.work.stored_state import StoredState, StoredStates
 from tests.services.test_inbox_rows import raw
 
 NAMES = [f"a{number}" for number in range(20)]
@@ -57,6 +57,13 @@ async def test_state_is_read_after_the_writes_before(store: Store) -> None:
     state = await StoredStates(store).begin("a", 1)
     assert [row.event_id for row in state.events] == ["x"]
     await written
+
+
+async def test_account_begins_with_the_later_of_two_leases(store: Store) -> None:
+    states = StoredStates(store)
+    outdated, state = await asyncio.gather(states.begin("a", 7), states.begin("a", 8), return_exceptions=True)
+    assert isinstance(outdated, LookupError)
+    assert isinstance(state, StoredState) and state.epoch == 8
 
 
 async def test_failure_reaches_every_account(store: Store) -> None:

@@ -6,12 +6,12 @@ import pytest
 
 from config.customer_service import HandoffSettings
 from models.support import Ticket
+from services.support.courtesies import Courtesy, courtesy_in
 from services.support.faq import strip_polite_phrases
-from services.support.manners import Courtesy, courtesy_in
-from services.support.marks import is_bare_digit, mark_in
 from services.support.person_requests import PersonRequests
+from services.support.ratings import is_bare_digit, rating_in
 from services.support.synonyms import concepts
-from services.support.ticket_texts import LONGEST, facts, head, join_lines, quoted
+from services.support.ticket_texts import MAX_MESSAGE, facts, head, join_lines, quoted
 
 
 def test_phrases_of_a_line_share_a_concept() -> None:
@@ -55,8 +55,8 @@ def test_bare_digit_could_be_a_choice() -> None:
 
 def test_long_repeated_words_are_read_in_linear_time() -> None:
     """Each of these texts has more readings than could be tried one after the other."""
-    assert mark_in("给你们" * 500 + "怎么退货") is None
-    assert mark_in("给你们" * 500 + "5分") == 5
+    assert rating_in("给你们" * 500 + "怎么退货") is None
+    assert rating_in("给你们" * 500 + "5分") == 5
     assert strip_polite_phrases("吗" * 30_000 + "退货吗") == "吗" * 30_000 + "退货"
 
 
@@ -70,9 +70,9 @@ def test_long_repeated_words_are_read_in_linear_time() -> None:
         ((10, 20), (31,)),
         ((749, 750), (1500,)),
         ((750, 750), (750, 750)),
-        ((LONGEST,), (1500,)),
-        ((LONGEST + 1,), (1500, 1)),
-        ((10, LONGEST, 0, 5), (10, 1500, 5)),
+        ((MAX_MESSAGE,), (1500,)),
+        ((MAX_MESSAGE + 1,), (1500, 1)),
+        ((10, MAX_MESSAGE, 0, 5), (10, 1500, 5)),
     ],
 )
 def test_lines_are_joined_to_messages(lengths: tuple[int, ...], parts: tuple[int, ...]) -> None:

@@ -276,7 +276,7 @@ async def test_close_of_an_unannounced_ticket_is_reported_where_it_happened(
 async def test_rating_is_thanked_for_and_shown_once(parts: Parts, room: str) -> None:
     ticket = await open_ticket(parts, room_id=room)
     await parts.write(lambda s: actions(parts).close(s, ticket, STAFF, "closed"))
-    asked = parts.container.tickets.mark_asked(ACCOUNT, XUAN)
+    asked = parts.container.tickets.rating_request(ACCOUNT, XUAN)
     assert asked is not None
     before = len(await parts.queued())
     for _ in range(2):

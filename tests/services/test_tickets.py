@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from models.db import Store
 from models.support import Ticket, TicketState
 from services.changes import ChangeFeed
-from services.support.tickets import MarkAsked, Tickets
+from services.support.tickets import RatingRequest, Tickets
 from tests.services.clock import Clock
 
 DAY = 24 * 3600.0
@@ -42,14 +42,14 @@ async def reload_tickets(store: Store, clock: Clock) -> Tickets:
 
 async def test_rating_is_accepted_for_24_hours(sqlite_store: Store, tickets: Tickets, clock: Clock) -> None:
     number = await open_ticket(sqlite_store, tickets, room_id="room")
-    assert tickets.mark_asked("a", "x") is None, "not before it is closed"
+    assert tickets.rating_request("a", "x") is None, "not before it is closed"
     began = clock.now
     assert await close_ticket(sqlite_store, tickets, clock, number)
-    assert tickets.mark_asked("a", "x") == MarkAsked(number, "黑旋风", "room", began)
+    assert tickets.rating_request("a", "x") == RatingRequest(number, "黑旋风", "room", began)
     clock.now = began + DAY - 1
-    assert tickets.mark_asked("a", "x") is not None
+    assert tickets.rating_request("a", "x") is not None
     clock.now = began + DAY
-    assert tickets.mark_asked("a", "x") is None
+    assert tickets.rating_request("a", "x") is None
 
 
 @pytest.mark.parametrize(("after", "asked"), [(DAY - 1, True), (DAY, False), (DAY + 1, False)])
@@ -61,9 +61,9 @@ async def test_rating_period_continues_after_restart(
     await close_ticket(sqlite_store, tickets, clock, number)
     clock.now = began + after
     again = await reload_tickets(sqlite_store, clock)
-    assert (again.mark_asked("a", "x") == MarkAsked(number, "黑旋风", "room", began)) is asked
+    assert (again.rating_request("a", "x") == RatingRequest(number, "黑旋风", "room", began)) is asked
     clock.now = began + after - 2  # what was too old at the start is not read, so a clock set back finds nothing
-    assert (again.mark_asked("a", "x") is not None) is asked
+    assert (again.rating_request("a", "x") is not None) is asked
 
 
 async def test_rating_goes_to_the_newest_ticket(sqlite_store: Store, tickets: Tickets, clock: Clock) -> None:
@@ -72,14 +72,16 @@ async def test_rating_goes_to_the_newest_ticket(sqlite_store: Store, tickets: Ti
     clock.now += 60
     second = await open_ticket(sqlite_store, tickets)
     await close_ticket(sqlite_store, tickets, clock, second)
-    asked = tickets.mark_asked("a", "x")
+    asked = tickets.rating_request("a", "x")
     assert asked is not None and asked.ticket == second
-    assert await sqlite_store.write(lambda s: tickets.mark(s, asked, "a", "x", 4))
-    assert tickets.mark_asked("a", "x") is None
-    assert not await sqlite_store.write(lambda s: tickets.mark(s, asked, "a", "x", 5)), "there is one already"
+    assert await sqlite_store.write(lambda s: tickets.rate(s, asked, "a", "x", 4))
+    assert tickets.rating_request("a", "x") is None
+    assert not await sqlite_store.write(lambda s: tickets.rate(s, asked, "a", "x", 5)), "there is one already"
     marks = await sqlite_store.read(lambda s: [s.get_one(Ticket, number).mark for number in (first, second)])
     assert marks == [None, 4]
-    assert (await reload_tickets(sqlite_store, clock)).mark_asked("a", "x") is None, "the first is not asked for again"
+    assert (await reload_tickets(sqlite_store, clock)).rating_request("a", "x") is None, (
+        "the first is not asked for again"
+    )
 
 
 async def test_rating_goes_to_the_later_of_two_closed_together(
@@ -89,7 +91,7 @@ async def test_rating_goes_to_the_later_of_two_closed_together(
     for _ in range(2):
         numbers.append(await open_ticket(sqlite_store, tickets))
         await close_ticket(sqlite_store, tickets, clock, numbers[-1])
-    asked = (await reload_tickets(sqlite_store, clock)).mark_asked("a", "x")
+    asked = (await reload_tickets(sqlite_store, clock)).rating_request("a", "x")
     assert asked is not None and asked.ticket == numbers[1]
 
 
@@ -140,7 +142,7 @@ async def test_closed_ticket_is_reopened(sqlite_store: Store, tickets: Tickets, 
         assert (one.state, one.staff_id, one.closed_at, one.closed_by) == (TicketState.OPEN, "w", None, "")
         assert (one.last_at, one.reminded_at, one.answered_at) == (clock.now, clock.now, None)
         assert (one.reminders, one.quiet_seconds) == (0, 0)
-    assert tickets.mark_asked("a", "x") is None
+    assert tickets.rating_request("a", "x") is None
 
 
 async def test_ticket_is_not_reopened_while_person_has_another(
@@ -159,9 +161,9 @@ async def test_every_change_notifies_pages(sqlite_store: Store, clock: Clock) ->
     number = await open_ticket(sqlite_store, tickets)
     await sqlite_store.write(lambda s: tickets.change(s, number, staff_id="w"))
     await close_ticket(sqlite_store, tickets, clock, number)
-    asked = tickets.mark_asked("a", "x")
+    asked = tickets.rating_request("a", "x")
     assert asked is not None
-    await sqlite_store.write(lambda s: tickets.mark(s, asked, "a", "x", 5))
+    await sqlite_store.write(lambda s: tickets.rate(s, asked, "a", "x", 5))
     await sqlite_store.write(lambda s: tickets.reopen(s, number))
     told = [(change.kind, change.facts) for change in changes._changes]
     assert told == [("ticket", {"id": number})] * 5
@@ -170,10 +172,10 @@ async def test_every_change_notifies_pages(sqlite_store: Store, clock: Clock) ->
 async def test_rating_memory_is_bounded(sqlite_store: Store, tickets: Tickets, clock: Clock) -> None:
     """Expired entries are dropped from ten thousand on."""
     for person in range(10_000):
-        tickets._ask_mark(Ticket(id=person, contact_id=f"old{person}", **_rest()), clock.now)
-    assert len(tickets._marks) == 10_000
-    tickets._ask_mark(Ticket(id=10_000, contact_id="new", **_rest()), clock.now + DAY)
-    assert set(tickets._marks) == {("a", "new")}
+        tickets._request_rating(Ticket(id=person, contact_id=f"old{person}", **_rest()), clock.now)
+    assert len(tickets._rating_requests) == 10_000
+    tickets._request_rating(Ticket(id=10_000, contact_id="new", **_rest()), clock.now + DAY)
+    assert set(tickets._rating_requests) == {("a", "new")}
 
 
 def _rest() -> dict[str, Any]:

@@ -11,7 +11,7 @@ from sqlmodel import select
 
 from errors import InvalidParameter, NotFound
 from models.rules import TimedMessage
-from services.outreach.timed_messages import TooManyTimed, trigger, weekdays, wrong_parts
+from services.outreach.timed_messages import TooManyTimed, invalid_fields, trigger, weekdays
 from tests.services.parts import ACCOUNT, Parts
 from tests.services.room_wechat import actions
 from tests.services.test_lists import numbers
@@ -70,7 +70,7 @@ def test_reversed_weekdays_are_invalid() -> None:
     ],
 )
 def test_invalid_fields_are_named(cron: str, wrong: list[int]) -> None:
-    assert wrong_parts(cron, ZONE) == wrong
+    assert invalid_fields(cron, ZONE) == wrong
 
 
 def _next(cron: str, now: datetime) -> str:

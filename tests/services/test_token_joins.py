@@ -17,7 +17,7 @@ from wechat.interface import State
 
 async def test_friend_is_added_after_the_reply(parts: Parts) -> None:
     qun = await parts.group()
-    assert "正在拉您进群“宋公明的群100001”" in (await send_token(parts, qun.token)).words
+    assert "正在拉您进群“宋公明的群100001”" in (await send_token(parts, qun.token)).reply
     await until(lambda: not parts.container.token_joins._tasks, "added")
     assert XUAN in parts.members(qun)
     row = await parts.membership(qun, XUAN)
@@ -27,7 +27,7 @@ async def test_friend_is_added_after_the_reply(parts: Parts) -> None:
 async def test_nothing_happens_before_the_commit(parts: Parts) -> None:
     qun = await parts.group()
     decision = await parts.container.token_joins.token_sent(ACCOUNT, XUAN, qun.token)
-    assert decision.write is not None and decision.then is not None
+    assert decision.write is not None and decision.after is not None
     assert XUAN not in parts.members(qun)
     await parts.write(decision.write)
     row = await parts.membership(qun, XUAN)
@@ -39,14 +39,14 @@ async def test_group_of_another_account_is_not_found(parts: Parts) -> None:
     kept = parts.container.groups.by_number(qun.number)
     assert kept is not None
     kept.account = "weimi1002"
-    assert (await send_token(parts, qun.token)).words == BAD
+    assert (await send_token(parts, qun.token)).reply == BAD
 
 
 async def test_existing_member_is_told(parts: Parts) -> None:
     qun = await parts.group()
     parts.members(qun).add(XUAN)
-    assert (await send_token(parts, qun.token)).words == "您已经在“宋公明的群100001”里了。"
-    assert (await send_request(parts, qun.token)).opens
+    assert (await send_token(parts, qun.token)).reply == "您已经在“宋公明的群100001”里了。"
+    assert (await send_request(parts, qun.token)).may_accept
 
 
 async def test_blacklisted_person_is_told_and_not_accepted(parts: Parts) -> None:
@@ -54,9 +54,9 @@ async def test_blacklisted_person_is_told_and_not_accepted(parts: Parts) -> None
     await parts.write(lambda s: s.add(MemberRecord(number=qun.number, contact_id=XUAN, blacklisted=True)))
     await parts.container.blacklist.load()
     expected = parts.container.config.texts.blacklisted.format(topic="宋公明的群100001")
-    assert (await send_token(parts, qun.token)).words == expected
+    assert (await send_token(parts, qun.token)).reply == expected
     answer = await send_request(parts, qun.token)
-    assert (answer.words, answer.opens) == (expected, False)
+    assert (answer.reply, answer.may_accept) == (expected, False)
 
 
 async def invite(parts: Parts, qun: Qun, expires_in: float, error: str = "") -> None:
@@ -80,14 +80,14 @@ async def test_invited_person_is_told_the_remaining_days(parts: Parts, left: flo
     qun = await parts.group()
     await invite(parts, qun, left)
     texts = parts.container.config.texts
-    assert (await send_token(parts, qun.token)).words == texts.invited.format(topic=qun.topic, days=days)
+    assert (await send_token(parts, qun.token)).reply == texts.invited.format(topic=qun.topic, days=days)
     assert parts.wechat.calls.count("add_member") == 0
 
 
 async def test_person_waiting_for_the_owner_is_told(parts: Parts) -> None:
     qun = await parts.group()
     await invite(parts, qun, DAY, "owner")
-    assert (await send_token(parts, qun.token)).words == parts.container.config.texts.waiting_owner.format(
+    assert (await send_token(parts, qun.token)).reply == parts.container.config.texts.waiting_owner.format(
         topic=qun.topic
     )
 
@@ -96,13 +96,13 @@ async def test_person_waiting_for_the_owner_is_told(parts: Parts) -> None:
 async def test_expired_invitation_is_renewed(parts: Parts, left: float) -> None:
     qun = await parts.group()
     await invite(parts, qun, left)
-    assert "正在拉您进群" in (await send_token(parts, qun.token)).words
+    assert "正在拉您进群" in (await send_token(parts, qun.token)).reply
 
 
 async def test_other_open_request_restarts(parts: Parts) -> None:
     qun = await parts.group()
-    assert (await send_request(parts, qun.token)).words == ""
-    assert "正在拉您进群" in (await send_token(parts, qun.token)).words
+    assert (await send_request(parts, qun.token)).reply == ""
+    assert "正在拉您进群" in (await send_token(parts, qun.token)).reply
 
 
 # ---- a token in a friend request ----
@@ -112,7 +112,7 @@ async def test_request_is_kept_until_friend(open_parts: OpenParts) -> None:
     parts = await open_parts(groups={"pending_days": 3})
     qun = await parts.group()
     decision = await send_request(parts, qun.token, "wxid_new")
-    assert (decision.words, decision.opens) == ("", True)
+    assert (decision.reply, decision.may_accept) == ("", True)
     row = await parts.membership(qun, "wxid_new")
     assert row is not None
     assert (row.state, row.expires_at) == (MemberState.WAITING_FRIEND, parts.clock.now + 3 * DAY)

@@ -71,7 +71,7 @@ async def test_prefix_of_a_database_stays(account: Account, sqlite_store: Store,
 
 async def test_customers_of_one_page_are_stored_once(account: Account, clock: Clock) -> None:
     await account.hears(IncomingMessage("x", clock.now - 1, code="w1"), IncomingMessage("x", clock.now))
-    assert await account.storage.left("x", "m1") == 5
+    assert await account.storage.remaining("x", "m1") == 5
     assert await account.storage.take_code("x", "m1") == TakenCode("w1", tried=False)
 
 
@@ -96,23 +96,23 @@ async def test_customer_gets_five_messages(account: Account, clock: Clock) -> No
     assert await account.says("m0") == [SILENT], "has never written"
     await account.hears(IncomingMessage("x", clock.now))
     ids = [f"m{number}" for number in range(1, ALLOWED + 1)]
-    assert [await account.storage.left("x", "m1"), *await account.says(*ids)] == [5, *[GRANTED] * 5]
+    assert [await account.storage.remaining("x", "m1"), *await account.says(*ids)] == [5, *[GRANTED] * 5]
     assert await account.says("m6", "m1") == [USED_UP, REPEATED]
-    assert await account.storage.left("x", "m6") == 0
-    assert await account.storage.left("x", "m5") == 1, "this one was counted"
+    assert await account.storage.remaining("x", "m6") == 0
+    assert await account.storage.remaining("x", "m5") == 1, "this one was counted"
     assert await account.says("m1", who="y") == [SILENT]
     clock.now += 10
     await account.hears(IncomingMessage("x", clock.now))
-    assert await account.storage.left("x", "new") == 5
+    assert await account.storage.remaining("x", "new") == 5
     assert await account.says("m5", "new") == [REPEATED, GRANTED], "tried before the customer wrote"
-    assert await account.storage.left("x", "another") == 3, "but counted now"
+    assert await account.storage.remaining("x", "another") == 3, "but counted now"
 
 
 @pytest.mark.parametrize(("later", "allowed"), [(WINDOW - 1, GRANTED), (WINDOW, SILENT)])
 async def test_allowance_ends_after_48_hours(account: Account, clock: Clock, later: float, allowed: Allowance) -> None:
     await account.hears(IncomingMessage("x", clock.now))
     clock.now += later
-    assert await account.storage.left("x", "m1") == (5 if allowed is GRANTED else 0)
+    assert await account.storage.remaining("x", "m1") == (5 if allowed is GRANTED else 0)
     assert await account.says("m1") == [allowed]
 
 
@@ -120,9 +120,9 @@ async def test_older_message_grants_nothing(account: Account, clock: Clock) -> N
     await account.hears(IncomingMessage("x", clock.now))
     await account.says("m1")
     await account.hears(IncomingMessage("x", clock.now - 1), IncomingMessage("x", clock.now + 1, spoke=False))
-    assert await account.storage.left("x", "m9") == 4
+    assert await account.storage.remaining("x", "m9") == 4
     await account.hears(IncomingMessage("x", clock.now))
-    assert await account.storage.left("x", "m9") == 5, "times are whole seconds"
+    assert await account.storage.remaining("x", "m9") == 5, "times are whole seconds"
 
 
 async def test_only_the_latest_ids_are_kept(account: Account, clock: Clock) -> None:

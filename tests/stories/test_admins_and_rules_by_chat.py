@@ -159,8 +159,8 @@ async def test_rules_are_imported_and_exported(make_env: MakeEnv, database: str)
     await container.store.write(lambda s: import_keywords(s, container.keywords, "weimi1001", None, text, "x"))
     assert await container.store.read(lambda s: export_keywords(s, container.keywords, "weimi1001", None)) == text
     questions = "- questions:\n  - 怎么退货\n  answer: 七天内\n"
-    await container.store.write(lambda s: import_questions(s, container.faq, questions, "x"))
-    assert await container.store.read(lambda s: export_questions(s, container.faq)) == questions
+    await container.store.write(lambda s: import_questions(s, container.faq_entries, questions, "x"))
+    assert await container.store.read(lambda s: export_questions(s, container.faq_entries)) == questions
 
 
 # ---- assistants ----

@@ -199,11 +199,11 @@ async def test_word_blocked_elsewhere_is_reported(make_env: MakeEnv) -> None:
 async def test_wechat_rate_limit_is_reported(env: BotEnvironment, method: str, said: str) -> None:
     """Reported to the user, and the account's rate is halved."""
     qun = await group_with(env, "黑旋风")
-    governor = env.bot.container.accounts.governor(env.accounts[0])
-    assert governor.factor == 1
+    rate_limiter = env.bot.container.accounts.rate_limiter(env.accounts[0])
+    assert rate_limiter.factor == 1
     env.world.faults.call(method, "fail", text="操作过于频繁，请稍后再试", count=1)
     assert "操作过于频繁，请稍后再试。" in await asks(env, "宋公明", said, qun["room"])
-    assert governor.factor == 2
+    assert rate_limiter.factor == 2
 
 
 async def test_members_of_a_lost_group_are_not_reported_unknown(env: BotEnvironment) -> None:

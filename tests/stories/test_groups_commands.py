@@ -23,7 +23,7 @@ def test_commands_are_parsed() -> None:
         parsed = parse(said)
         assert parsed is not None, said
         assert (parsed[0].name, parsed[1]) == ("/踢", "@张三")
-    for said in ("/踢 100001 张三", "100001 /踢 张三", "100001　／踢　张三"):
+    for said in ("/踢 100001 张三", "100001 /踢 张三", "100001　／踢　张三", "100001/踢 张三"):
         parsed = parse(said)
         assert parsed is not None, said
         assert (parsed[0].name, parsed[1].split()) == ("/踢", ["100001", "张三"])
@@ -34,7 +34,7 @@ def test_commands_are_parsed() -> None:
 async def test_help_fits_a_phone_screen(env: BotEnvironment) -> None:
     qun = await group_with(env)
     shown = await asks(env, "宋公明", "/帮助", qun["room"])
-    private = [command.name for command in COMMANDS if command.about in PRIVATE_ONLY]
+    private = [command.name for command in COMMANDS if command.scope in PRIVATE_ONLY]
     assert [command.name for command in COMMANDS if command.name not in shown] == private
     assert max(map(len, shown.splitlines())) <= 40
     assert len(shown) < 600

@@ -13,7 +13,7 @@ async def test_drift_is_repaired(env: BotEnvironment) -> None:
     """A changed topic and announcement are restored and logged; correct ones are not touched."""
     qun = await group_with(env)
     await asks(env, "店长", "/公告 100001 聚义")
-    check = env.bot.container.group_policy.check
+    check = env.bot.container.drift_check.check
     assert await check() == "1 rooms, 0 drifted, 0 repaired"
     env.world.rooms.set_topic(env.id("智多星"), qun["room"], "乱改的名字")
     env.room(qun["room"]).announcement = "乱改的公告"
@@ -26,7 +26,7 @@ async def test_drift_is_repaired(env: BotEnvironment) -> None:
 async def test_rename_by_owner_or_admin_is_kept(env: BotEnvironment) -> None:
     """Or by an admin; another member's change is reverted, and the owner is told once how to rename the group."""
     qun = await group_with(env, "黑旋风", "店长")
-    check = env.bot.container.group_policy.check
+    check = env.bot.container.drift_check.check
     for who, name in (("宋公明", "梁山好汉"), ("店长", "梁山好汉 一群")):
         env.world.rooms.set_topic(env.id(who), qun["room"], name)
         await until(lambda name=name: qun_of(env, qun).topic == name, "kept")
@@ -55,7 +55,7 @@ async def test_locked_topic_is_restored_and_owner_notified(make_env: MakeEnv) ->
     qun = await group_with(env)
     env.world.rooms.set_topic(env.id("宋公明"), qun["room"], "梁山好汉")
     await env.wait_idle()
-    assert await env.bot.container.group_policy.check() == "1 rooms, 1 drifted, 1 repaired"
+    assert await env.bot.container.drift_check.check() == "1 rooms, 1 drifted, 1 repaired"
     await env.receives("宋公明", "助手已改回“宋公明的群100001”")
     assert env.room(qun["room"]).topic == qun_of(env, qun).topic == qun["topic"]
 
@@ -69,11 +69,11 @@ async def test_rename_applies_to_all_rooms(make_env: MakeEnv) -> None:
     second = env.bot.container.groups.rooms(qun_of(env, qun))[1].room_id or ""
     env.world.rooms.set_topic(env.id("宋公明"), qun["room"], "好汉")
     await until(lambda: qun_of(env, qun).topic == "好汉", "kept")
-    assert await env.bot.container.group_policy.check() == "2 rooms, 1 drifted, 1 repaired"
+    assert await env.bot.container.drift_check.check() == "2 rooms, 1 drifted, 1 repaired"
     assert env.room(second).topic == "好汉·2"
     env.world.rooms.set_topic(env.id("宋公明"), second, "好汉分群")
     await env.wait_idle()
-    assert await env.bot.container.group_policy.check() == "2 rooms, 0 drifted, 0 repaired"
+    assert await env.bot.container.drift_check.check() == "2 rooms, 0 drifted, 0 repaired"
     assert (qun_of(env, qun).topic, env.room(second).topic) == ("好汉", "好汉分群")
 
 
@@ -84,7 +84,7 @@ async def test_change_during_the_check_is_no_drift(env: BotEnvironment) -> None:
     for number in (100001, 100002):
         await asks(env, "店长", f"/公告 {number} 旧公告")
     env.world.faults.call("RoomAnnounce", "slow", ms=2000, count=1)
-    checking = asyncio.create_task(env.bot.container.group_policy.check())
+    checking = asyncio.create_task(env.bot.container.drift_check.check())
     await until(lambda: not env.world.faults.calls, "the check has begun")
     await asks(env, "店长", "/公告 100002 新公告")
     await asks(env, "店长", "/群名 100002 新群名")
@@ -95,7 +95,7 @@ async def test_change_during_the_check_is_no_drift(env: BotEnvironment) -> None:
     env.world.faults.call("RoomAnnounce", "lose_silently", count=1)
     env.say("店长", "/公告 100002 更新的公告")
     await until(lambda: room.announcement == "更新的公告", "published")
-    assert await env.bot.container.group_policy.check() == "2 rooms, 0 drifted, 0 repaired"
+    assert await env.bot.container.drift_check.check() == "2 rooms, 0 drifted, 0 repaired"
     assert room.announcement == "更新的公告"
 
 
@@ -106,7 +106,7 @@ async def test_repeated_drift_is_reported(env: BotEnvironment) -> None:
     env.world.faults.call("RoomTopic", "fail")
     env.world.rooms.set_topic(env.id("智多星"), qun["room"], "乱改的名字")
     for _ in range(5):
-        await env.bot.container.group_policy.check()
+        await env.bot.container.drift_check.check()
     await env.receives("宋公明", "“宋公明的群100001”（100001）的群名被改动")
     await env.wait_idle()
     assert len(texts(env, "宋公明", words="被改动")) == 1
@@ -119,7 +119,7 @@ async def test_unreadable_room_is_not_lost(env: BotEnvironment) -> None:
     qun = await group_with(env)
     for method in ("RoomPayload", "RoomMemberList"):
         env.world.faults.call(method, "fail")
-    await env.bot.container.group_policy.check()
+    await env.bot.container.drift_check.check()
     assert qun_of(env, qun).state == "active"
     env.world.faults.clear()
     await env.wait_idle()
@@ -136,7 +136,7 @@ async def test_removal_without_event_is_detected(env: BotEnvironment) -> None:
     env.world.rooms.remove(env.id("宋公明"), qun["room"], env.id("bot"))
     env.world.faults.clear()
     for _ in range(2):
-        await env.bot.container.group_policy.check()
+        await env.bot.container.drift_check.check()
     await env.receives("宋公明", "助手已不在“宋公明的群100001”")
     assert qun_of(env, qun).state == "lost"
     assert "助手不在群里" in await asks(env, "店长", "/群名 100001 别的")

@@ -120,7 +120,7 @@ async def test_duplicate_late_and_missing_events(make_env: MakeEnv) -> None:
     env.world.faults.clear()
 
     async def agrees() -> bool:  # a loss is believed when readings agree
-        await env.bot.container.group_policy.check()
+        await env.bot.container.drift_check.check()
         return await members(env, qun) == set(env.room(qun["room"]).members) - {env.id("bot")}
 
     await until(agrees, "the database has the members that WeChat shows")
@@ -213,7 +213,7 @@ async def test_assistant_is_removed_and_added_again(make_env: MakeEnv) -> None:
     await env.receives("黑旋风", "这个群暂时无法加入")
     _, answer, _ = await env.call("GET", f"/wxbot/qun/{qun['number']}")
     assert answer["qun"]["state"] == "lost"
-    await env.bot.container.group_policy.check()
+    await env.bot.container.drift_check.check()
     await env.restart_bot()
     await env.wait_idle()
     assert len(texts(env, "宋公明", words="助手已不在")) == 1

@@ -117,7 +117,7 @@ async def test_topic_and_announcement_are_changed(env: GroupEnvironment) -> None
         await env.gateway.clear_faults()
     await env.gateway.topic(env.room, "乱改", "wxid_zhi")
     await env.gateway.room(env.room, announce="乱改")
-    assert await env.bot.container.group_policy.check() == "1 rooms, 2 drifted, 2 repaired"
+    assert await env.bot.container.drift_check.check() == "1 rooms, 2 drifted, 2 repaired"
     room = await env.shown()
     assert (room["topic"], room["announce"]) == ("梁山", "今晚聚义")
 

@@ -101,7 +101,7 @@ class GroupModel:
         await self.env.wait_idle()
 
     async def _agrees(self) -> bool:
-        await self.env.bot.container.group_policy.check()
+        await self.env.bot.container.drift_check.check()
         return await members(self.env, self.qun) == set(self.env.room(self.qun["room"]).members) - {self.env.id("bot")}
 
     async def _idle(self) -> bool:

@@ -53,7 +53,7 @@ async def test_room_with_new_id_is_used_after_confirmation(env: BotEnvironment) 
     assert await asks(env, "店长", "/认领") == "没有等待认领的群。"
     assert qun_of(env, qun).owner_id == env.id("宋公明")
     assert "群编号：100001" in await asks(env, "宋公明", "/群信息", qun["room"])
-    await env.bot.container.group_policy.check()
+    await env.bot.container.drift_check.check()
     everybody = {env.id(one) for one in ("宋公明", "智多星", "黑旋风", "九纹龙")}
     assert await members(env, qun) == everybody
     row = await env.bot.container.store.read(lambda s: membership_of(s, 100001, env.id("黑旋风")))

@@ -162,7 +162,7 @@ async def test_topic_normalised_by_wechat_is_recognised(env: GatewayEnvironment)
         group_number = (await env.call("GET", "/wxbot/qun", params={"code": f"odd {number}"}))[1]["qun"]["number"]
         status, answer = await env.call("PATCH", f"/wxbot/qun/{group_number}", {"topic": f"{name}的新群名"})
         assert status == 200, (name, answer)
-        assert "0 drifted" in await env.bot.container.group_policy.check(), name
+        assert "0 drifted" in await env.bot.container.drift_check.check(), name
     assert len(await env.gateway.rooms()) == len(ODD_NAMES)
     await env.gateway.fault("roomTopic", "ignore", times=1)
     status, answer = await env.call("PATCH", f"/wxbot/qun/{group_number}", {"topic": "完全不同"})
@@ -177,7 +177,7 @@ async def test_announcement_that_cannot_be_read_back_is_unconfirmed(env: Gateway
     told = await _answer(env, room, "请在群里确认")
     assert "今晚聚义" not in told
     for _ in range(2):
-        assert "0 drifted" in await env.bot.container.group_policy.check()
+        assert "0 drifted" in await env.bot.container.drift_check.check()
     assert len([one for one in await env.gateway.calls("roomAnnounce") if len(one["args"]) > 1]) == 1
 
 

@@ -13,6 +13,7 @@ from PIL import Image, ImageFont
 
 from app.lifecycle import Bot
 from config import Config, ConfigError
+from jobs import JOBS
 from models.durable import Setting
 from sandbox.world.model import Kind
 from services.groups.daily_stats import DayStats
@@ -76,6 +77,15 @@ async def test_clock_set_back_stops_no_job(make_env: MakeEnv, monkeypatch: pytes
     env.ahead -= DAY
     soon = datetime.now(UTC) + timedelta(minutes=2)
     await until(lambda: min(job.next_run_time for job in env.bot.jobs._scheduler.get_jobs()) < soon, "planned anew")
+
+
+async def test_job_runs_once_after_the_clock_is_put_forward(env: BotEnvironment) -> None:
+    """All jobs are due 400 days late; the event loop is not blocked meanwhile."""
+    for job in env.bot.jobs._scheduler.get_jobs():
+        job.modify(next_run_time=job.next_run_time - timedelta(days=400))
+    counts = env.bot.container.job_log.counts
+    await until(lambda: all((job.name, True) in counts for job in JOBS), "all jobs run", within=20)
+    assert counts["prune", True] == 1
 
 
 async def test_job_that_is_running_at_the_stop_is_no_error(

@@ -22,18 +22,18 @@ async def env(make_env: MakeEnv) -> BotEnvironment:
     return await make_env(jobs=[])
 
 
-async def test_missed_run_is_made_up_once(env: BotEnvironment) -> None:
+async def test_missed_job_runs_once_at_the_start(env: BotEnvironment) -> None:
     """A job that was due while the bot was down runs once at the start."""
-    book = env.bot.container.job_log
-    assert book.last["daily_report"].result == "new"
+    job_log = env.bot.container.job_log
+    assert job_log.last["daily_report"].result == "new"
     await env.stop_bot()
     env.ahead = 3 * DAY
     await env.start_bot()
     await env.bot.jobs.wait_for_missed_runs()
-    book = env.bot.container.job_log
-    assert book.counts["daily_report", True] == 1
-    assert book.counts["prune", True] == 1
-    assert ("idle_tickets", True) not in book.counts
+    job_log = env.bot.container.job_log
+    assert job_log.counts["daily_report", True] == 1
+    assert job_log.counts["prune", True] == 1
+    assert ("idle_tickets", True) not in job_log.counts
     await env.restart_bot()
     await env.bot.jobs.wait_for_missed_runs()
     assert ("daily_report", True) not in env.bot.container.job_log.counts

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from sandbox.world.model import Kind
-from services.messaging.attachments import LARGEST
+from services.messaging.attachments import MAX_ATTACHMENT
 from tests.stories.business import receiving, serving
 from tests.stories.conftest import BotEnvironment, MakeEnv
 from tests.waiting import until
@@ -156,7 +156,7 @@ async def test_pictures_files_and_links_are_sent(make_env: MakeEnv, database: st
         ({"file": "x"}, 1001),
         ({"link": {"title": "x"}}, 1001),
         ({"link": {"title": "x", "url": "javascript:1"}}, 1001),
-        ({"file": {"base64": "A" * (LARGEST * 4 // 3 + 400_000), "name": "x"}}, 1006),
+        ({"file": {"base64": "A" * (MAX_ATTACHMENT * 4 // 3 + 400_000), "name": "x"}}, 1006),
     ],
 )
 async def test_invalid_message_is_rejected(env: BotEnvironment, content: dict[str, Any], code: int) -> None:

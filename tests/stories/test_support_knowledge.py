@@ -132,8 +132,8 @@ async def embeddings() -> AsyncIterator[Embeddings]:
 
 
 async def built(env: BotEnvironment) -> None:
-    near = env.bot.container.near_questions
-    await until(lambda: near._ready(env.bot.container.faq.faq), "the texts are embedded")
+    near = env.bot.container.similar_questions
+    await until(lambda: near._ready(env.bot.container.faq_entries.index), "the texts are embedded")
 
 
 async def test_passage_is_found_by_meaning(make_env: MakeEnv, guide: Path, embeddings: Embeddings) -> None:

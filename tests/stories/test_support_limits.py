@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sandbox.world.model import Kind
 from tests.stories.conftest import MakeEnv
-from tests.stories.service import replies_to, with_ticket, words
+from tests.stories.service import ask_person, replies_to, with_staff_room, with_ticket, words
 from tests.waiting import until
 
 THANKS = "感谢您的评价！"
@@ -23,6 +25,20 @@ async def test_rating_is_accepted_for_24_hours(make_env: MakeEnv) -> None:
     assert await replies_to(env, "黑旋风", "5") == [THANKS]
     env.ahead = DAY + 1
     assert THANKS not in await replies_to(env, "智多星", "5")
+
+
+async def test_repeated_rating_is_no_choice_from_an_older_menu(make_env: MakeEnv, tmp_path: Path) -> None:
+    faq = tmp_path / "faq.yaml"
+    faq.write_text("- {questions: [会员怎么办理], answer: 绑定手机号即可。}\n", encoding="utf-8")
+    env, room = await with_staff_room(make_env, faq=str(faq))
+    (menu,) = await replies_to(env, "黑旋风", "会员怎么弄呀")
+    assert "1. 会员怎么办理" in menu
+    await ask_person(env, room)
+    env.say("宋公明", "#1 结束", room)
+    await env.receives("黑旋风", "请回复 1–5 为本次服务打分")
+    assert await replies_to(env, "黑旋风", "1") == [THANKS]
+    await env.restart_bot()
+    assert [said for said in await replies_to(env, "黑旋风", "1") if said in (menu, "绑定手机号即可。")] == []
 
 
 async def test_picture_goes_to_the_ticket_named_within_two_minutes(make_env: MakeEnv) -> None:

@@ -63,7 +63,7 @@ async def test_ticket_outside_office_hours_waits(make_env: MakeEnv) -> None:
     env, room = await with_staff_room(make_env, handoff={"hours": {"days": "mon-sun", **hours}})
     env.say("黑旋风", "人工")
     told = await env.receives("黑旋风", "人工客服现在不在线，将在")
-    assert f"{later:%H}:00回复您" in told.text
+    assert f"{later:%H}:00 回复您" in told.text
     assert await replies_to(env, "黑旋风", "随便说点什么") == []  # no fallback
     env.world.chats.send_media(env.id("黑旋风"), env.id("bot"), Kind.IMAGE, "sofa.png", b"\x89PNG sofa")
     await replies_to(env, "黑旋风")

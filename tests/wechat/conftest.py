@@ -15,7 +15,7 @@ from tests.official import official
 from tests.wechat.recording_listener import QUICK, RecordedAccount, RecordingListener, settings
 from tests.wechat.scripted_wire import ScriptedAccount
 from wechat.assistant import Assistant
-from wechat.bring_up import BringUp
+from wechat.connecting_accounts import ConnectingAccounts
 from wechat.connection import Timing
 
 __all__ = ["official"]
@@ -44,11 +44,13 @@ async def connect() -> AsyncIterator[Connect]:
         timing: Timing = QUICK,
         rows: Any = None,
         may_call: Callable[[], bool] = lambda: True,
-        bring_up: BringUp | None = None,
+        connecting: ConnectingAccounts | None = None,
         **more: Any,
     ) -> RecordedAccount:
         listener = RecordingListener()
-        assistant = Assistant(settings(endpoint, token, **more), listener, timing, may_call=may_call, bring_up=bring_up)
+        assistant = Assistant(
+            settings(endpoint, token, **more), listener, timing, may_call=may_call, connecting=connecting
+        )
         if rows is not None:
             assistant.directory.load(rows)
         running.append(assistant)

@@ -66,12 +66,12 @@ class RecordingListener:
         async with self.news:
             self.news.notify_all()
 
-    async def until(self, is_so: Callable[[], Any], seconds: float = SECONDS) -> Any:
-        """Wait until a record makes `is_so` true; return its value."""
+    async def until(self, is_done: Callable[[], Any], seconds: float = SECONDS) -> Any:
+        """Wait until a record makes `is_done` true; return its value."""
 
         async def wait() -> Any:
             async with self.news:
-                while not (value := is_so()):
+                while not (value := is_done()):
                     await self.news.wait()
                 return value
 

@@ -110,13 +110,13 @@ def test_reading_before_a_late_report_does_not_count_for_long(absences: Absences
 
 @pytest.mark.parametrize(("missing", "confirmed"), [(1, True), (3, True), (4, False)])
 def test_leave_of_unknown_people_confirms_a_few_absences(absences: Absences, missing: int, confirmed: bool) -> None:
-    absences.hint(ROOM)
+    absences.report_unnamed(ROOM)
     people = [f"p{number}" for number in range(missing)]
     assert absences.missed(ROOM, people, at(0), ME) == (set() if confirmed else set(people))
 
 
 def test_hint_is_for_one_reading_of_one_room(absences: Absences) -> None:
-    absences.hint(ROOM)
+    absences.report_unnamed(ROOM)
     assert absences.missed("2@chatroom", ["a"], at(0), ME) == {"a"}
     assert absences.missed(ROOM, ["a"], at(0), ME) == set()
     assert absences.missed(ROOM, ["b"], at(0), ME) == {"b"}
@@ -155,7 +155,7 @@ def test_doubt_wakes_the_reader(absences: Absences) -> None:
 
 def test_forgotten_room_has_no_absences(absences: Absences) -> None:
     absences.missed(ROOM, ["a"], at(0), ME)
-    absences.hint(ROOM)
+    absences.report_unnamed(ROOM)
     absences.forget(ROOM)
     absences.forget("unknown")
     assert absences.missed(ROOM, ["a"], at(10), ME) == {"a"}
@@ -163,7 +163,7 @@ def test_forgotten_room_has_no_absences(absences: Absences) -> None:
 
 def test_login_of_another_person_discards_everything(absences: Absences) -> None:
     absences.missed(ROOM, ["a"], at(0), ME)
-    absences.hint("2@chatroom")
+    absences.report_unnamed("2@chatroom")
     absences.clear()
     assert not absences.is_missing(ROOM, "a")
     assert absences.missed("2@chatroom", ["a"], at(10), ME) == {"a"}

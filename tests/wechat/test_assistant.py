@@ -105,9 +105,9 @@ async def test_login_code_and_progress_are_reported(account: ScriptedAccount) ->
     assert account.listener.codes == ["code1"]
     shown: str = account.assistant.qr_code
     assert shown == ""
-    await account.assistant.is_scan_pending(ScanState.NONE)
+    await account.assistant.set_scan_state(ScanState.NONE)
     assert account.listener.states == []
-    await account.assistant.is_scan_pending(ScanState.SCANNED)
+    await account.assistant.set_scan_state(ScanState.SCANNED)
     assert account.listener.states == [(State.CONNECTING, "")]
     assert account.assistant.scan_state is ScanState.SCANNED
 
@@ -253,8 +253,8 @@ async def test_stop_gives_up_storing_after_a_while(
 async def test_calls_of_other_channels_are_not_supported(account: ScriptedAccount) -> None:
     assistant: Any = account.assistant
     for call in (
-        assistant.open_to_code(ROOM, "state", grows=True),
-        assistant.join_picture(ROOM),
+        assistant.create_join_code(ROOM, "state", grows=True),
+        assistant.join_code_picture(ROOM),
         assistant.hand_over(SONG),
         assistant.end_session(SONG),
     ):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
-from protocol.batched_channel import MAX, BatchedTransport
+from protocol.batched_channel import MAX_WRITES, BatchedTransport
 
 
 class Wire:
@@ -44,10 +44,10 @@ async def test_writes_of_one_loop_iteration_are_combined() -> None:
 
 async def test_many_writes_are_flushed_early() -> None:
     wire, transport = channel()
-    pieces = [bytes([number]) for number in range(2 * MAX + 3)]
+    pieces = [bytes([number]) for number in range(2 * MAX_WRITES + 3)]
     for piece in pieces:
         transport.write(piece)
-    assert [len(data) for data in wire.written] == [MAX, MAX]
+    assert [len(data) for data in wire.written] == [MAX_WRITES, MAX_WRITES]
     await asyncio.sleep(0)
     assert b"".join(wire.written) == b"".join(pieces)
 

@@ -108,21 +108,21 @@ def test_names_reported_as_members_are_dropped_when_the_group_is_read(directory:
 
 
 def test_members_of_the_database_are_expected(directory: CachedDirectory) -> None:
-    directory.expect(ROOM, ["a"])
+    directory.expect_members(ROOM, ["a"])
     assert ROOM not in directory.rooms
     put(directory, ME)
-    directory.expect(ROOM, ["a"])
+    directory.expect_members(ROOM, ["a"])
     assert members(directory) == {ME}, "the list was not read yet"
     put(directory, ME, read=0)
     version = directory.version
-    directory.expect(ROOM, [ME])
+    directory.expect_members(ROOM, [ME])
     assert directory.version == version
-    directory.expect(ROOM, [ME, "a"])
+    directory.expect_members(ROOM, [ME, "a"])
     assert members(directory) == {ME, "a"}
     assert directory.version > version
     put(directory, ME, read=10)
     assert members(directory) == {ME}
-    directory.expect(ROOM, ["a"])
+    directory.expect_members(ROOM, ["a"])
     assert members(directory) == {ME}, "their absence is known"
 
 

@@ -200,7 +200,7 @@ async def test_group_that_was_left_during_the_reading_stays_forgotten(
 
 async def test_failed_reads_of_many_are_skipped(account: ScriptedAccount, reader: DirectoryReader) -> None:
     account.answers["ContactPayload"] = lambda request: REFUSED if request.id == "b" else pb.ContactPayloadResponse()
-    await reader.each(["a", "b", "c"], reader.read_contact)
+    await reader.read_each(["a", "b", "c"], reader.read_contact)
     assert {"a", "c"} <= account.directory.contacts.keys()
     assert "b" not in account.directory.contacts
     assert account.wire.names.count("ContactPayload") == 5, "b is tried three times"
@@ -209,7 +209,7 @@ async def test_failed_reads_of_many_are_skipped(account: ScriptedAccount, reader
 async def test_loss_of_the_connection_ends_all_reads(account: ScriptedAccount, reader: DirectoryReader) -> None:
     account.answers["ContactPayload"] = WeChatOffline("ContactPayload", "gone")
     with pytest.raises(WeChatOffline, match="gone"):
-        await reader.each([f"p{number}" for number in range(99)], reader.read_contact)
+        await reader.read_each([f"p{number}" for number in range(99)], reader.read_contact)
     assert len(account.wire.asked) < 99
 
 
@@ -223,5 +223,5 @@ async def test_reads_at_once_leave_room_for_other_calls(reader: DirectoryReader)
         await asyncio.sleep(0)
         running -= 1
 
-    await reader.each(map(str, range(100)), read)
+    await reader.read_each(map(str, range(100)), read)
     assert most == 24

@@ -155,7 +155,7 @@ async def test_own_group_alias_is_read_once_and_updated(world: World, recorded: 
 
 
 @pytest.mark.parametrize(
-    ("text", "is_so"),
+    ("text", "is_done"),
     [
         ("@小秘", True),
         ("@小秘\u2005", True),
@@ -169,8 +169,8 @@ async def test_own_group_alias_is_read_once_and_updated(world: World, recorded: 
         ("@a.b(c", True),
     ],
 )
-def test_is_mentioned_in_text(text: str, is_so: bool) -> None:
-    assert mentions_name(text, ["小秘", "", "a.b(c"]) is is_so
+def test_is_mentioned_in_text(text: str, is_done: bool) -> None:
+    assert mentions_name(text, ["小秘", "", "a.b(c"]) is is_done
 
 
 def test_mention_uses_the_most_reliable_source() -> None:

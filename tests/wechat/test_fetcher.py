@@ -230,7 +230,7 @@ async def test_file_on_disk_on_request(site: Site, monkeypatch: pytest.MonkeyPat
     on_disk = await from_box(asked, NO_WIRE, private_hosts=HERE, on_disk=True)
     assert on_disk.file is not None
     assert b"".join(on_disk.pieces()) == b"data"
-    assert filebox.LARGEST == 100 * 1024 * 1024
+    assert filebox.MAX_FILE == 100 * 1024 * 1024
 
 
 async def test_small_file_is_sent_in_the_box_and_a_large_one_uploaded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from protocol import puppet_pb2 as pb
 from tests.wechat.scripted_wire import ME, ROOM, SONG, ScriptedAccount
 from wechat.entities import Contact
 from wechat.events import RawEvent
-from wechat.gateway_events import LISTS
+from wechat.gateway_events import STALE_LISTS
 from wechat.interface import ScanState, State
 from wechat.problems import Problem, Reason
 
@@ -165,7 +165,7 @@ async def test_leave_removes_members_and_hints_at_unknown_ones(
     await receive(account, pb.EVENT_ROOM_LEAVE, {"roomId": ROOM, "removeeIdList": people})
     assert account.directory.rooms[ROOM].member_ids == {ME, *members}
     assert ((LATE, ROOM) in account.events._stale) is stale
-    assert (ROOM in account.directory.absences._hinted) is hinted
+    assert (ROOM in account.directory.absences._unnamed) is hinted
 
 
 async def test_leave_of_an_unknown_group_reads_nothing(account: ScriptedAccount) -> None:
@@ -197,7 +197,7 @@ async def test_topic_is_changed_and_an_invitation_changes_nothing(account: Scrip
 
 async def test_ready_has_the_lists_read_again(account: ScriptedAccount) -> None:
     await receive(account, pb.EVENT_READY, {"data": "ready"})
-    assert list(account.events._stale) == [LISTS]
+    assert list(account.events._stale) == [STALE_LISTS]
 
 
 @pytest.mark.parametrize(

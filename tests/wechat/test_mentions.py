@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from wechat.mentions import ENDS, LONGEST_NAME, MAX_MARKS, is_to_everybody, mentioned_ids, mentions_name, possible_names
+from wechat.mentions import (
+    ENDS,
+    LONGEST_NAME,
+    MAX_AT_SIGNS,
+    is_to_everybody,
+    mentioned_ids,
+    mentions_name,
+    possible_names,
+)
 
 
 @pytest.mark.parametrize("end", [*ENDS, ""])
@@ -21,8 +29,8 @@ def test_other_names_are_not_called() -> None:
 
 
 def test_only_the_first_marks_are_considered() -> None:
-    assert mentions_name("@" * MAX_MARKS + "bot", ["bot"])
-    assert not mentions_name("@" * (MAX_MARKS + 1) + "bot", ["bot"])
+    assert mentions_name("@" * MAX_AT_SIGNS + "bot", ["bot"])
+    assert not mentions_name("@" * (MAX_AT_SIGNS + 1) + "bot", ["bot"])
 
 
 @pytest.mark.parametrize("text", ["@所有人 hi", "x @全体成员", "@all", "@ALL hi", "@everyone!"])

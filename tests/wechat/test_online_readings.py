@@ -92,14 +92,14 @@ async def test_lists_are_read_again_and_new_friends_reported(friend: ScriptedAcc
     friend.answers["RoomList"] = CALLS["RoomList"].response(ids=[ROOM])
     friend.answers["ContactPayload"] = contacts(Contact("bb", "李逵", friend=True))
     async with running(friend):
-        friend.events._read_again(*gateway_events.LISTS)
+        friend.events._read_again(*gateway_events.STALE_LISTS)
         await friend.listener.until(lambda: friend.listener.syncs)
     assert friend.listener.syncs == [(None, {"bb"})]
 
 
 async def test_found_friends_are_reported_and_an_empty_report_is_not(friend: ScriptedAccount) -> None:
     async with running(friend):
-        friend.events._read_again(*gateway_events.NEWS)
+        friend.events._read_again(*gateway_events.UNREPORTED_CHANGES)
         await until(lambda: not friend.events._is_stale.is_set())
         assert friend.listener.syncs == []
         friend.events.found_friends(["bb"])

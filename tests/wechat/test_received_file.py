@@ -76,8 +76,8 @@ def test_sent_message_is_recognised() -> None:
 
 
 def test_only_the_last_sent_messages_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert sent_messages.MAX == 5000
-    monkeypatch.setattr(sent_messages, "MAX", 2)
+    assert sent_messages.MAX_IDS == 5000
+    monkeypatch.setattr(sent_messages, "MAX_IDS", 2)
     sent = SentMessages()
     for id in ("m1", "m2", "m1", "m3"):
         sent.note(id)

@@ -4,7 +4,7 @@ import { Chart } from "../chart.js";
 import { ChooseFriends } from "../choose.js";
 import { Button, Dialog, Field, Listing, State, Table, Tabs, Time, sure, toast, tryTo, useList, useLoad } from "../ui.js";
 import { useUnsaved } from "../unsaved.js";
-import { html, useEffect, useState } from "../shared/preact.js";
+import { html, useEffect, useRef, useState } from "../shared/preact.js";
 import { t } from "../words.js";
 import { BlockedWords } from "./groups.js";
 
@@ -17,7 +17,7 @@ export function Group({ id, admin }) {
   return html`<div class="heading"><a class="button" href="#/groups" aria-label=${t("返回列表")}>‹</a><h1>${one?.topic ?? id}</h1>${one && html`<${State} of=${one.state} />`}
       ${open && admin && html`<div class="tools"><${Button} kind="danger" onClick=${close}>${t("关闭群")}<//></div>`}</div>
     <${Listing} list=${{ ...list, rows: one ? [1] : [] }} empty="">${one && html`<div class="stack"><div class="halves">
-      <${Facts} one=${one} admin=${admin} act=${act} /><${Texts} one=${one} id=${id} admin=${admin && open} reload=${list.reload} />
+      <${Facts} one=${one} admin=${admin} act=${act} /><${Texts} key=${one.number} one=${one} id=${id} admin=${admin && open} reload=${list.reload} />
       <${Guard} one=${one} admin=${admin} act=${act} /><${Days} one=${one} />
     </div><${Members} one=${one} id=${id} admin=${admin && open} act=${act} /></div>`}<//>`;
 }
@@ -48,11 +48,19 @@ function Texts({ one, id, admin, reload }) {
 
 function Text({ name, label, value, most, id, admin, reload, long, empty }) {
   const [text, setText] = useState(value);
-  useEffect(() => setText(value), [value]);
+  const base = useRef(value); // what the text was made from: a value that others change meanwhile does not replace it
+  useEffect(() => {
+    setText((now) => (now === base.current ? value : now));
+    base.current = value;
+  }, [value]);
   const changed = text !== value;
   useUnsaved(changed);
   const given = { value: text, maxlength: most, disabled: !admin, onInput: (event) => setText(event.target.value) };
-  const save = () => tryTo(async () => { await call("PATCH", `/qun/${id}`, { [name]: text || null }); await reload(); }, t("已保存"));
+  const save = () => tryTo(async () => {
+    await call("PATCH", `/qun/${id}`, { [name]: text || null });
+    base.current = text;
+    await reload();
+  }, t("已保存"));
   return html`<${Field} label=${label} changed=${changed}>${long ? html`<textarea ...${given}></textarea>` : html`<input type="text" ...${given} />`}<//>
     ${admin && changed && html`<div class="row"><${Button} kind="main slim" disabled=${!empty && !text.trim()} onClick=${save}>${t("保存")}<//>
       <${Button} kind="slim" onClick=${() => setText(value)}>${t("放弃修改")}<//></div>`}`;

@@ -7,7 +7,7 @@ import { t } from "../words.js";
 
 export const KINDS = { equals: "等于", contains: "包含", regex: "正则" };
 const TITLES = {
-  question: ["添加问答", "修改问答"], keyword: ["添加关键词", "修改关键词"], canned: ["添加常用语", "修改常用语"],
+  question: ["添加问答", "修改问答"], keyword: ["添加关键词", "修改关键词"], canned: ["添加快捷回复", "修改快捷回复"],
 };
 
 function begun(one) {

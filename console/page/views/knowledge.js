@@ -25,8 +25,8 @@ export function Knowledge({ admin, session }) {
     misses: all.misses.length, questions: all.questions.length + all.configured_questions.length,
     keywords: all.keywords.length + all.configured_keywords.length, canned: all.canned.length, passages: all.passages.length,
   };
-  const names = [["misses", t("待补充")], ["questions", t("问答")], ["keywords", t("关键词")], ["canned", t("常用语")], ["passages", t("资料")]];
-  const adds = [["canned", t("添加常用语")], ["keyword", t("添加关键词")], ["question", t("添加问答")]];
+  const names = [["misses", t("待补充")], ["questions", t("问答")], ["keywords", t("关键词")], ["canned", t("快捷回复")], ["passages", t("资料")]];
+  const adds = [["canned", t("添加快捷回复")], ["keyword", t("添加关键词")], ["question", t("添加问答")]];
   const state = { ...list, error: list.error ?? canned.error, loading: list.loading || canned.loading, rows: all ? [1] : [] };
   return html`<div class="heading"><h1>${t("知识")}</h1><div class="tools"><${ChooseAssistant} names=${session.assistants} value=${assistant} onChange=${setAssistant} />
       ${admin && adds.map(([kind, words], at) => html`<button type="button" key=${kind} class=${`plain ${at === 2 ? "main" : ""}`} onClick=${() => setEditing({ kind })}>${words}</button>`)}</div></div>
@@ -94,9 +94,9 @@ function Keywords({ all, admin, edit, reload, assistant }) {
 }
 
 function Canned({ all, admin, edit, reload }) {
-  const remove = async (one) => (await sure(t("删除这条常用语？"), t("删除"))) && tryTo(async () => { await call("POST", "/canned/remove", { name: one.name }); await reload(); }, t("已删除"));
+  const remove = async (one) => (await sure(t("删除这条快捷回复？"), t("删除"))) && tryTo(async () => { await call("POST", "/canned/remove", { name: one.name }); await reload(); }, t("已删除"));
   return html`<p class="quiet">${t("客服在工单里选用，或在客服群里写 #工单号 /名称。")}</p>
-    <${Searched} rows=${all.canned} text=${(one) => `${one.name}\n${one.text}`} empty=${t("还没有常用语。")}>${(found) => html`<${Table} caption=${t("常用语")} heads=${[t("名称"), t("内容"), ""]}>
+    <${Searched} rows=${all.canned} text=${(one) => `${one.name}\n${one.text}`} empty=${t("还没有快捷回复。")}>${(found) => html`<${Table} caption=${t("快捷回复")} heads=${[t("名称"), t("内容"), ""]}>
       ${found.map((one) => html`<tr key=${one.name}><td>${one.name}</td><td class="text">${one.text}</td>
         <td class="act">${!one.added && html`<span class="quiet small">${t("配置文件")}</span>`}${admin && edits(edit, { kind: "canned", ...one })}${admin && one.added && removes(() => remove(one))}</td></tr>`)}<//>`}<//>`;
 }

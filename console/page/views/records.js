@@ -24,7 +24,7 @@ function Target({ one }) {
 
 const kindWords = (kind) => (AUDIT[kind] ? t(AUDIT[kind]) : kind);
 const DETAILS = { number: "群", reason: "理由", count: "数量", address: "地址", changed: "已更新", restart: "需重启", groups: "群数", friends: "好友数", flow: "流程", topic: "群名", wanted: "设为" };
-const SHOWN_APART = ["before", "after", "new", "room"];
+const SHOWN_APART = ["before", "after", "new", "room", "rule"]; // the rule is an internal name; the reason says it
 
 function Audit() {
   const [q, setQ] = useState("");

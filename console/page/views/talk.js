@@ -131,8 +131,8 @@ function Write({ id, all, session, reload }) {
     <div class="row wrap">
       <label class="row"><input type="checkbox" checked=${writesNote} disabled=${closed} onChange=${(event) => setNoting(event.target.checked)} />${t("写备注")}</label>
       ${!writesNote && html`<button type="button" class="plain slim" onClick=${() => file.current.click()}>${t("图片或文件")}</button><input type="file" hidden ref=${file} onChange=${attach} aria-label=${t("图片或文件")} />`}
-      ${!writesNote && canned.length > 0 && html`<select class="short" aria-label=${t("常用语")} value="" onChange=${(event) => event.target.value && put(text + canned.find((one) => one.name === event.target.value).text)}>
-        <option value="">${t("常用语…")}</option>${canned.map(({ name }) => html`<option key=${name} value=${name}>${name}</option>`)}</select>`}
+      ${!writesNote && canned.length > 0 && html`<select class="short" aria-label=${t("快捷回复")} value="" onChange=${(event) => event.target.value && put(text + canned.find((one) => one.name === event.target.value).text)}>
+        <option value="">${t("快捷回复…")}</option>${canned.map(({ name }) => html`<option key=${name} value=${name}>${name}</option>`)}</select>`}
       <span class="grow"></span>
       <${Button} kind="main" onClick=${send} disabled=${!text.trim()}>${writesNote ? t("保存备注") : t("发送")}<//>
     </div></div>`;

@@ -15,38 +15,40 @@ from services.clock import DAY, MINUTE, Clock
 from services.messaging.messages import QUEUE
 from services.work.outbox_rows import sent_since
 from services.work.write_batcher import WriteBatcher
-from wechat.pacing import Governor
+from wechat.rate_limiter import RateLimiter
 
 log = logging.getLogger(__name__)
 
 
-class Governors(Mapping[str, Governor]):
-    """The governors by account. Their slow-downs after 操作过于频繁 are stored."""
+class RateLimiters(Mapping[str, RateLimiter]):
+    """The rate limiters by account. Their slow-downs after 操作过于频繁 are stored."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._governors: dict[str, Governor] = {}
+        self._rate_limiters: dict[str, RateLimiter] = {}
         self._slow_downs = WriteBatcher[tuple[str, float]](store, _store_slow_downs)
 
-    def __getitem__(self, account: str) -> Governor:
-        return self._governors[account]
+    def __getitem__(self, account: str) -> RateLimiter:
+        return self._rate_limiters[account]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._governors)
+        return iter(self._rate_limiters)
 
     def __len__(self) -> int:
-        return len(self._governors)
+        return len(self._rate_limiters)
 
-    def create(self, account: str, settings: PacingSettings) -> Governor:
-        """Create the governor of an account, or replace it."""
-        governor = Governor(settings, self._clock, on_slow=partial(self._slowed, account))
-        self._governors[account] = governor
-        return governor
+    def create(self, account: str, settings: PacingSettings) -> RateLimiter:
+        """Create the rate limiter of an account, or replace it."""
+        rate_limiter = RateLimiter(settings, self._clock, on_slow=partial(self._slowed, account))
+        self._rate_limiters[account] = rate_limiter
+        return rate_limiter
 
     async def restore(self, accounts: Collection[str] | None = None) -> None:
         """Restore recent actions and slow-downs, of some accounts or of all."""
-        await self._store.read(lambda s: self._restore(s, set(self._governors) if accounts is None else set(accounts)))
+        await self._store.read(
+            lambda s: self._restore(s, set(self._rate_limiters) if accounts is None else set(accounts))
+        )
 
     async def drain(self) -> None:
         """Wait until pending writes are done."""
@@ -57,15 +59,15 @@ class Governors(Mapping[str, Governor]):
         rare = select(Action).where(Action.at > now - DAY, col(Action.kind).in_(("group", "add")))
         rare = rare.where(col(Action.account).in_(accounts))
         for action in session.exec(rare.order_by(col(Action.at))):
-            self._governors[action.account].recall(action.kind, [action.at])
+            self._rate_limiters[action.account].recall(action.kind, [action.at])
         sent = sent_since(session, [f"{QUEUE}:{account}" for account in accounts], now - MINUTE)
         slow_downs = select(Setting.key, Setting.value).where(col(Setting.key).in_(map(_key, accounts)))
         slow = dict(session.exec(slow_downs).all())
         for account in accounts:
-            governor = self._governors[account]
-            governor.recall("message", sent[f"{QUEUE}:{account}"])
+            rate_limiter = self._rate_limiters[account]
+            rate_limiter.recall("message", sent[f"{QUEUE}:{account}"])
             if _key(account) in slow:
-                governor.recall_slow(float(slow[_key(account)]))
+                rate_limiter.recall_slow(float(slow[_key(account)]))
 
     def _slowed(self, account: str, until: float) -> None:
         log.warning("%s: WeChat reports 操作过于频繁; the rate is halved until %d", account, until)

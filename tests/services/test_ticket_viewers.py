@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from services.changes import ChangeFeed
-from services.support import presence
-from services.support.presence import Activity, Presence
+from services.support import ticket_viewers
+from services.support.ticket_viewers import Activity, TicketViewers
 
 
 class Seconds:
@@ -22,12 +22,12 @@ class Seconds:
 @pytest.fixture
 def seconds(monkeypatch: pytest.MonkeyPatch) -> Seconds:
     clock = Seconds()
-    monkeypatch.setattr(presence, "time", clock)
+    monkeypatch.setattr(ticket_viewers, "time", clock)
     return clock
 
 
 def test_others_at_the_ticket_are_shown(seconds: Seconds) -> None:
-    people = Presence(ChangeFeed())
+    people = TicketViewers(ChangeFeed())
     people.note(1, "s1", "宋公明", Activity.VIEWING)
     people.note(1, "s2", "智多星", Activity.WRITING)
     people.note(2, "s3", "黑旋风", Activity.VIEWING)
@@ -40,7 +40,7 @@ def test_others_at_the_ticket_are_shown(seconds: Seconds) -> None:
 
 @pytest.mark.parametrize(("after", "is_present"), [(20.0, True), (20.1, False)])
 def test_person_counts_as_present_for_twenty_seconds(seconds: Seconds, after: float, is_present: bool) -> None:
-    people = Presence(ChangeFeed())
+    people = TicketViewers(ChangeFeed())
     people.note(1, "s1", "宋公明", Activity.VIEWING)
     seconds.now += after
     assert bool(people.others(1, "s2")) is is_present
@@ -49,7 +49,7 @@ def test_person_counts_as_present_for_twenty_seconds(seconds: Seconds, after: fl
 
 def test_only_changes_are_published(seconds: Seconds) -> None:
     changes = ChangeFeed()
-    people = Presence(changes)
+    people = TicketViewers(changes)
     seen = []
     for doing in (Activity.VIEWING, Activity.VIEWING, Activity.WRITING, Activity.LEFT, Activity.LEFT):
         people.note(7, "s1", "宋公明", doing)

@@ -9,12 +9,12 @@ import pytest
 from sandbox.gateway.server import PuppetServer
 from tests.waiting import SECONDS, until
 from tests.wechat.conftest import TOKEN, Connect
-from wechat import bring_up
-from wechat.bring_up import BringUp
+from wechat import connecting_accounts
+from wechat.connecting_accounts import ConnectingAccounts
 
 
 async def test_waits_for_all_accounts() -> None:
-    together = BringUp()
+    together = ConnectingAccounts()
     await together.wait()
     together.begin("a")
     together.begin("b")
@@ -28,8 +28,8 @@ async def test_waits_for_all_accounts() -> None:
 
 
 async def test_account_that_never_connects_delays_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bring_up, "LONGEST_WAIT", 0.01)
-    together = BringUp()
+    monkeypatch.setattr(connecting_accounts, "MAX_WAIT", 0.01)
+    together = ConnectingAccounts()
     together.begin("a")
     await together.wait()
 
@@ -37,10 +37,10 @@ async def test_account_that_never_connects_delays_no_other(monkeypatch: pytest.M
 async def test_account_that_is_online_is_read_again_after_the_others_are(
     server: PuppetServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bring_up, "LONGEST_WAIT", SECONDS)
-    together = BringUp()
+    monkeypatch.setattr(connecting_accounts, "MAX_WAIT", SECONDS)
+    together = ConnectingAccounts()
     together.begin("other")
-    recorded = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False, bring_up=together)
+    recorded = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False, connecting=together)
     await recorded.online()
     assert together._accounts == {"other"}
     await asyncio.sleep(0.01)
@@ -50,7 +50,7 @@ async def test_account_that_is_online_is_read_again_after_the_others_are(
 
 
 async def test_account_whose_gateway_is_away_is_not_waited_for(connect: Connect) -> None:
-    together = BringUp()
-    recorded = await connect("127.0.0.1:1", TOKEN, tls=False, bring_up=together)
+    together = ConnectingAccounts()
+    recorded = await connect("127.0.0.1:1", TOKEN, tls=False, connecting=together)
     await recorded.listener.until(lambda: recorded.listener.states)
     assert together._accounts == set()

@@ -14,7 +14,7 @@ MAX_MISSES: Final = 5
 HOUR: Final = 3600.0
 
 
-class TokenMisses:
+class WrongTokens:
     """Counts wrong tokens per account and person, in the database."""
 
     def __init__(self, store: Store, clock: Clock) -> None:

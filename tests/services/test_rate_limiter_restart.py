@@ -8,19 +8,19 @@ from sqlmodel import Session
 from models.db import Store
 from models.durable import OutboxItem
 from services.accounts.audit import Audit
-from services.messaging.governors import Governors
+from services.messaging.rate_limiters import RateLimiters
 from tests.services.clock import Clock
-from tests.services.governor_fixture import SETTINGS, governor
-from wechat.pacing import Governor
+from tests.services.rate_limiter_fixture import SETTINGS, limiter
+from wechat.rate_limiter import RateLimiter
 
-__all__ = ["governor"]
+__all__ = ["limiter"]
 
 
-async def _recalled(store: Store, clock: Clock) -> Governor:
-    governors = Governors(store, clock)
-    governor = governors.create("a", SETTINGS)
-    await governors.restore()
-    return governor
+async def _recalled(store: Store, clock: Clock) -> RateLimiter:
+    limiters = RateLimiters(store, clock)
+    limiter = limiters.create("a", SETTINGS)
+    await limiters.restore()
+    return limiter
 
 
 async def test_counters_survive_restart(store: Store, clock: Clock) -> None:
@@ -38,23 +38,23 @@ async def test_counters_survive_restart(store: Store, clock: Clock) -> None:
         clock.now = now
 
     await store.write(write)
-    governor = await _recalled(store, clock)
-    assert governor.queue_delay() == 0, "39 in the last minute"
-    governor.spend("k")
-    assert 0 < governor.queue_delay() <= 1
-    assert governor.group_delay() == 0
+    limiter = await _recalled(store, clock)
+    assert limiter.queue_delay() == 0, "39 in the last minute"
+    limiter.spend("k")
+    assert 0 < limiter.queue_delay() <= 1
+    assert limiter.group_delay() == 0
     for _ in range(8):
-        governor.spend_group()
-    assert governor.group_delay() > 80000, "ten of this day, two of them from before the restart"
-    assert governor.reserve_add(None) == 0
+        limiter.spend_group()
+    assert limiter.group_delay() > 80000, "ten of this day, two of them from before the restart"
+    assert limiter.reserve_add(None) == 0
     clock.now = now - 30
     assert (await _recalled(store, clock)).reserve_add(None) == pytest.approx(5)
 
 
 async def test_counters_from_the_future_do_not_block(store: Store, clock: Clock) -> None:
-    governors, audit = Governors(store, clock), Audit(store, clock)
-    governors.create("a", SETTINGS).slow_down()
-    await governors.drain()
+    limiters, audit = RateLimiters(store, clock), Audit(store, clock)
+    limiters.create("a", SETTINGS).slow_down()
+    await limiters.drain()
 
     def write(session: Session) -> None:
         session.add_all(
@@ -72,12 +72,12 @@ async def test_counters_from_the_future_do_not_block(store: Store, clock: Clock)
 
 
 async def test_slow_down_survives_restart(store: Store, clock: Clock) -> None:
-    governors = Governors(store, clock)
-    governor = governors.create("a", SETTINGS)
-    governor.slow_down()
+    limiters = RateLimiters(store, clock)
+    limiter = limiters.create("a", SETTINGS)
+    limiter.slow_down()
     clock.now += 60
-    governor.slow_down()
-    await governors.drain()
+    limiter.slow_down()
+    await limiters.drain()
     again = await _recalled(store, clock)
     assert again.factor == 2
     assert again.slow_until == clock.now + 3600
@@ -85,12 +85,12 @@ async def test_slow_down_survives_restart(store: Store, clock: Clock) -> None:
     assert (await _recalled(store, clock)).factor == 1
 
 
-def test_usage_before_restart_counts(governor: Governor, clock: Clock) -> None:
-    governor.recall("message", [clock.now - 1] * 40)
-    assert governor.queue_delay() == 59
-    governor.recall("group", [clock.now - 10])
-    assert governor.group_delay() == 20
-    governor.recall("add", [clock.now - 5, clock.now - 10])
-    assert governor.reserve_add(100) == 10
-    governor.recall("group", [clock.now + 1000])
-    assert governor.group_delay() == 30, "a time that is still to come is now"
+def test_usage_before_restart_counts(limiter: RateLimiter, clock: Clock) -> None:
+    limiter.recall("message", [clock.now - 1] * 40)
+    assert limiter.queue_delay() == 59
+    limiter.recall("group", [clock.now - 10])
+    assert limiter.group_delay() == 20
+    limiter.recall("add", [clock.now - 5, clock.now - 10])
+    assert limiter.reserve_add(100) == 10
+    limiter.recall("group", [clock.now + 1000])
+    assert limiter.group_delay() == 30, "a time that is still to come is now"

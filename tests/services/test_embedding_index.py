@@ -13,12 +13,12 @@ from config.customer_service import EmbeddingSettings
 from models.db import Store
 from services.messaging.http_client import HttpClient
 from services.support.chatter import CHATTER
+from services.support.embedding_index import EmbeddingIndex
 from services.support.embeddings import EmbeddingClient
-from services.support.faq import Entry, Faq
-from services.support.faq_book import FaqBook
+from services.support.faq import Entry, FaqIndex
+from services.support.faq_entries import FaqEntries
 from services.support.knowledge import Passage
-from services.support.meaning import MeaningIndex
-from services.support.near_questions import NearQuestions
+from services.support.similar_questions import SimilarQuestions
 from tests.services.clock import Clock
 from tests.services.model_server import ModelServer, model_server
 
@@ -47,14 +47,14 @@ def vectors(*texts: str) -> Any:
     return np.stack([vector(text) for text in texts])
 
 
-def index_of(*entries: Entry) -> MeaningIndex:
-    faq = Faq(list(entries))
-    return MeaningIndex(faq, vectors(*MeaningIndex.texts(faq)))
+def index_of(*entries: Entry) -> EmbeddingIndex:
+    faq = FaqIndex(list(entries))
+    return EmbeddingIndex(faq, vectors(*EmbeddingIndex.texts(faq)))
 
 
 def test_texts_are_questions_answers_and_chatter() -> None:
     """A passage's heading belongs to its text."""
-    texts = MeaningIndex.texts(Faq([*ENTRIES, PASSAGE]))
+    texts = EmbeddingIndex.texts(FaqIndex([*ENTRIES, PASSAGE]))
     assert texts[:5] == ["蓝莓", "蓝莓酱", "骆驼", "火箭", "锣"]
     assert texts[5:9] == ["冷藏蓝莓。", "骆驼在园里。", "火箭模型。", "锣\n锣鼓在二楼。"]
     assert texts[9:] == list(CHATTER)
@@ -103,12 +103,12 @@ def test_words_add_to_the_score() -> None:
 
 def test_similarity_to_chatter_is_subtracted() -> None:
     """What is asked is the subject's own vector, once with chatter in the same direction."""
-    faq = Faq(ENTRIES)
-    texts = MeaningIndex.texts(faq)
+    faq = FaqIndex(ENTRIES)
+    texts = EmbeddingIndex.texts(faq)
     usual = vectors(*texts)
     close = usual.copy()
     close[-1] = vector("浆果")
-    scores = [MeaningIndex(faq, one).nearest("浆果", vectors("浆果"))[0].score for one in (usual, close)]
+    scores = [EmbeddingIndex(faq, one).nearest("浆果", vectors("浆果"))[0].score for one in (usual, close)]
     assert scores[0] > scores[1] + 0.05
 
 
@@ -118,11 +118,11 @@ def test_passage_is_found_by_its_text_alone() -> None:
     question = Entry(questions=["第三章"], answer="锣鼓在二楼。")
     scores = []
     for entry in (heading, question):
-        faq = Faq([*ENTRIES, entry])
-        texts = MeaningIndex.texts(faq)
+        faq = FaqIndex([*ENTRIES, entry])
+        texts = EmbeddingIndex.texts(faq)
         made = vectors(*texts)
         made[len(faq.entries) + 1 + 3] = vector("锣鼓在二楼。")  # of both, without the heading
-        index = MeaningIndex(faq, made)
+        index = EmbeddingIndex(faq, made)
         found = index._scores("鼓声", _asked(index, "鼓声"), 0.0)
         scores.append(float(found[3]))
     assert scores[0] > scores[1] + 0.1
@@ -133,7 +133,9 @@ def test_question_weighs_more_than_answer() -> None:
     entries = [Entry(questions=["骆驼"], answer="甲。"), Entry(questions=["火箭"], answer="乙。")]
     question, answer, other = np.eye(3, dtype=np.float32)
     chatter = [other, -other] * (len(CHATTER) // 2) + [np.zeros(3)] * (len(CHATTER) % 2)
-    index = MeaningIndex(Faq(entries), np.stack([question, -question, answer, -answer, *chatter]).astype(np.float32))
+    index = EmbeddingIndex(
+        FaqIndex(entries), np.stack([question, -question, answer, -answer, *chatter]).astype(np.float32)
+    )
 
     def best(*direction: float) -> tuple[str, float]:
         found = index.nearest("窗户", np.array([direction], dtype=np.float32))[0]
@@ -146,7 +148,7 @@ def test_question_weighs_more_than_answer() -> None:
     assert best(-0.8, 0.6, 0) == ("火箭", round((0.8 - 0.48) / 1.8, 3))
 
 
-def _asked(index: MeaningIndex, text: str) -> Any:
+def _asked(index: EmbeddingIndex, text: str) -> Any:
     moved = vector(text) - index._centre
     return moved / np.linalg.norm(moved)
 
@@ -157,18 +159,18 @@ def _asked(index: MeaningIndex, text: str) -> Any:
 @pytest.fixture
 async def near(
     sqlite_store: Store, http: HttpClient, model_server: ModelServer, clock: Clock
-) -> AsyncIterator[Callable[..., NearQuestions]]:
+) -> AsyncIterator[Callable[..., SimilarQuestions]]:
     """Make the similar questions of a FAQ, with settings of the server."""
-    made: list[NearQuestions] = []
+    made: list[SimilarQuestions] = []
 
     def embedded(body: dict[str, Any]) -> Any:
         return {"data": [{"index": at, "embedding": vector(t).tolist()} for at, t in enumerate(body["input"])]}
 
-    def make(*entries: Entry, **values: Any) -> NearQuestions:
+    def make(*entries: Entry, **values: Any) -> SimilarQuestions:
         model_server.answer = embedded
         given = {"base_url": model_server.url, "model": "m", "timeout": 60, **values}
         client = EmbeddingClient(sqlite_store, http, EmbeddingSettings(**given), clock)
-        made.append(NearQuestions(FaqBook(sqlite_store, entries, clock), client))
+        made.append(SimilarQuestions(FaqEntries(sqlite_store, entries, clock), client))
         return made[-1]
 
     yield make
@@ -176,16 +178,16 @@ async def near(
         await one.close()
 
 
-async def built(near: NearQuestions) -> None:
+async def built(near: SimilarQuestions) -> None:
     assert near._building is not None
     await near._building
 
 
-async def answers(near: NearQuestions, text: str) -> list[str]:
+async def answers(near: SimilarQuestions, text: str) -> list[str]:
     return [one.entry.answer for one in await near.nearest(text)]
 
 
-async def test_words_are_used_until_the_index_is_built(near: Callable[..., NearQuestions]) -> None:
+async def test_words_are_used_until_the_index_is_built(near: Callable[..., SimilarQuestions]) -> None:
     questions = near(*ENTRIES)
     assert await answers(questions, "浆果") == []
     await built(questions)
@@ -195,7 +197,7 @@ async def test_words_are_used_until_the_index_is_built(near: Callable[..., NearQ
     assert questions._building is first, "it is built once"
 
 
-async def test_index_is_prepared_once(near: Callable[..., NearQuestions]) -> None:
+async def test_index_is_prepared_once(near: Callable[..., SimilarQuestions]) -> None:
     questions = near(*ENTRIES)
     questions.prepare()
     building = questions._building
@@ -207,7 +209,7 @@ async def test_index_is_prepared_once(near: Callable[..., NearQuestions]) -> Non
 
 
 async def test_nothing_is_built_without_server_or_entries(
-    near: Callable[..., NearQuestions], model_server: ModelServer
+    near: Callable[..., SimilarQuestions], model_server: ModelServer
 ) -> None:
     for questions in (near(*ENTRIES, base_url="", model=""), near()):
         questions.prepare()
@@ -217,18 +219,18 @@ async def test_nothing_is_built_without_server_or_entries(
     assert model_server.requests == []
 
 
-async def test_changed_questions_are_indexed_anew(near: Callable[..., NearQuestions]) -> None:
+async def test_changed_questions_are_indexed_anew(near: Callable[..., SimilarQuestions]) -> None:
     questions = near(*ENTRIES[1:])
     questions.prepare()
     await built(questions)
     assert "冷藏蓝莓。" not in await answers(questions, "浆果")
-    questions._book.configure(ENTRIES, [])
+    questions._faq_entries.configure(ENTRIES, [])
     await answers(questions, "浆果")
     await built(questions)
     assert await answers(questions, "浆果") == ["冷藏蓝莓。"]
 
 
-async def test_changed_model_is_indexed_anew(near: Callable[..., NearQuestions], model_server: ModelServer) -> None:
+async def test_changed_model_is_indexed_anew(near: Callable[..., SimilarQuestions], model_server: ModelServer) -> None:
     questions = near(*ENTRIES)
     questions.prepare()
     await built(questions)
@@ -241,7 +243,7 @@ async def test_changed_model_is_indexed_anew(near: Callable[..., NearQuestions],
 
 
 async def test_words_are_used_if_the_server_fails(
-    near: Callable[..., NearQuestions], model_server: ModelServer
+    near: Callable[..., SimilarQuestions], model_server: ModelServer
 ) -> None:
     questions = near(*ENTRIES)
     questions.prepare()
@@ -253,7 +255,7 @@ async def test_words_are_used_if_the_server_fails(
 
 
 async def test_failed_index_is_built_at_the_next_question(
-    near: Callable[..., NearQuestions], model_server: ModelServer
+    near: Callable[..., SimilarQuestions], model_server: ModelServer
 ) -> None:
     questions = near(*ENTRIES)
     model_server.status = 500
@@ -266,7 +268,7 @@ async def test_failed_index_is_built_at_the_next_question(
     assert await answers(questions, "浆果") == ["冷藏蓝莓。"]
 
 
-async def test_building_ends_with_the_process(near: Callable[..., NearQuestions], model_server: ModelServer) -> None:
+async def test_building_ends_with_the_process(near: Callable[..., SimilarQuestions], model_server: ModelServer) -> None:
     questions = near(*ENTRIES)
     await questions.close()
     model_server.open.clear()

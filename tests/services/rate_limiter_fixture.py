@@ -8,11 +8,11 @@ import pytest
 
 from config.settings import PacingSettings
 from tests.services.clock import Clock
-from wechat.pacing import Governor
+from wechat.rate_limiter import RateLimiter
 
 SETTINGS = PacingSettings()
 
 
 @pytest.fixture
-def governor(clock: Clock) -> Governor:
-    return Governor(SETTINGS, clock, random.Random(1))
+def limiter(clock: Clock) -> RateLimiter:
+    return RateLimiter(SETTINGS, clock, random.Random(1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.support.manners import Courtesy, courtesy_in
+from services.support.courtesies import Courtesy, courtesy_in
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from services.linear_pattern import LinearPattern  # a long row of 拜, which 拜拜 matches as well, would take years
+from services.linear_pattern import (
+    LinearPattern,  # a long row of 拜, which 拜拜 matches as well, would take exponential time with `re`
+)
 from services.support.faq import plain
 
 

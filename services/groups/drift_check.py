@@ -1,4 +1,4 @@
-"""Keeps the groups in WeChat as the database has them: topic, announcement, members, presence of the assistant."""
+"""The drift check: keeps topics and announcements in WeChat as the database has them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from services.groups.drift import DriftFinder
 from services.groups.drift_repair import DriftRepair
 from services.groups.groups import Groups
 
-SKIPPED: Final = (QunState.MAKING, QunState.CLOSED)
+SKIPPED_STATES: Final = (QunState.MAKING, QunState.CLOSED)
 
 
-class GroupPolicy:
-    """Finds and repairs deviations."""
+class DriftCheck:
+    """Checks all rooms of the online accounts, and repairs deviations."""
 
     def __init__(self, accounts: Accounts, groups: Groups, finder: DriftFinder, repair: DriftRepair) -> None:
         self._accounts = accounts
@@ -27,7 +27,7 @@ class GroupPolicy:
         rooms = drifted = repaired = 0
         for qun in self._groups:
             for room in self._groups.all_rooms(qun):
-                if not self._accounts.is_online(qun.account) or room.state in SKIPPED:
+                if not self._accounts.is_online(qun.account) or room.state in SKIPPED_STATES:
                     continue
                 rooms += 1
                 for drift in await self._finder.find(qun, room):

@@ -1,4 +1,4 @@
-"""Who is viewing and writing which ticket in the console. Kept in memory only."""
+"""The people who view or answer a ticket in the console. Kept in memory only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 
 from services.changes import ChangeFeed, ChangeKind
 
-SECONDS: Final = 20.0  # for which a person counts as present after a request of their page
+PRESENT_SECONDS: Final = 20.0  # that a person counts as present after a request of their page
 
 
 class Activity(StrEnum):
@@ -30,8 +30,8 @@ class Viewer:
     at: float
 
 
-class Presence:
-    """The people at each ticket, by their sessions."""
+class TicketViewers:
+    """The people who have a ticket open in the console, by ticket and session."""
 
     def __init__(self, changes: ChangeFeed) -> None:
         self._changes = changes
@@ -48,7 +48,7 @@ class Presence:
 
     def others(self, ticket: int, session_id: str) -> list[Viewer]:
         """Return the other people at the ticket."""
-        since = time.monotonic() - SECONDS
+        since = time.monotonic() - PRESENT_SECONDS
         people = {id: one for id, one in self._people.pop(ticket, {}).items() if one.at >= since}
         if people:
             self._people[ticket] = people

@@ -1,7 +1,7 @@
 """Similarity of questions by embeddings, combined with words. No I/O.
 
 An entry's score combines the cosine to its nearest question, the cosine to its answer and the similarity by words. The
-cosines of a model only mean something among themselves. Therefore what is asked is also compared with chatter, everyday
+cosines of a model can only be compared with each other. Therefore what is asked is also compared with chatter, everyday
 sentences that no business lists, and the threshold is calibrated on the scores of that chatter.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from services.support.chatter import CHATTER
-from services.support.faq import OFFERED, Faq, Near, near
+from services.support.faq import MAX_OFFERED, FaqIndex, SimilarEntry, similar_entry
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
     Vectors = NDArray[np.float32]
 
-CENTRED = 0.7  # share of the mean vector that is taken off, because all vectors of a model point in similar directions
-ANSWERS = 0.8  # weight of the answer's cosine beside that of the nearest question
-WORDS = 0.4  # weight of the similarity by words
+CENTRE_WEIGHT = 0.7  # of the mean vector that is subtracted, because all vectors of a model point in similar directions
+ANSWER_WEIGHT = 0.8  # of the cosine to the answer, relative to that to the nearest question
+WORDS_WEIGHT = 0.4  # of the similarity by words
 CHATTER_SHARE = 0.3  # share of the similarity to the nearest chatter that is subtracted
 CHATTER_QUANTILE = 0.86  # share of the chatter that must be below the threshold
-BEHIND = 0.25  # entries so far behind the best are not offered
+MAX_GAP_TO_BEST = 0.25  # entries with a lower score are not offered
 
 
-class MeaningIndex:
+class EmbeddingIndex:
     """The embeddings of a FAQ. `vectors`: a row per listed question, then one per entry, then one per CHATTER."""
 
-    def __init__(self, faq: Faq, vectors: Vectors) -> None:
+    def __init__(self, faq: FaqIndex, vectors: Vectors) -> None:
         import numpy as np
 
         self._faq = faq
@@ -39,14 +39,14 @@ class MeaningIndex:
         count = len(self._listed)
         questions, answers = vectors[:count], vectors[count : count + len(entries)]
         chatter = vectors[count + len(entries) :]
-        self._centre = CENTRED * (questions.mean(axis=0) + chatter.mean(axis=0)) / 2
+        self._centre = CENTRE_WEIGHT * (questions.mean(axis=0) + chatter.mean(axis=0)) / 2
         self._questions, self._chatter = _centred(questions, self._centre), _centred(chatter, self._centre)
-        self._answers = _centred(answers, CENTRED * answers.mean(axis=0))
+        self._answers = _centred(answers, CENTRE_WEIGHT * answers.mean(axis=0))
         self._passages = np.array([entry.is_passage for entry in entries], dtype=bool)
         self.threshold = self._calibrated()
 
     @staticmethod
-    def texts(faq: Faq) -> list[str]:
+    def texts(faq: FaqIndex) -> list[str]:
         """Return the texts to embed, in the order of `vectors`."""
         questions = [question for entry in faq.entries for question in entry.questions]
         answers = [f"{one.questions[0]}\n{one.answer}" if one.is_passage else one.answer for one in faq.entries]
@@ -69,7 +69,7 @@ class MeaningIndex:
         ]
         return float(np.quantile(scores, CHATTER_QUANTILE))
 
-    def nearest(self, text: str, vector: Vectors, number: int = OFFERED) -> list[Near]:
+    def nearest(self, text: str, vector: Vectors, number: int = MAX_OFFERED) -> list[SimilarEntry]:
         """Return the most similar entries, best first; none if the best is below the threshold. `vector`: one row."""
         import numpy as np
 
@@ -78,9 +78,9 @@ class MeaningIndex:
         order = [int(at) for at in np.argsort(-scores, kind="stable")[:number]]
         if scores[order[0]] < self.threshold:
             return []
-        least, entries = scores[order[0]] - BEHIND, self._faq.entries
+        least, entries = scores[order[0]] - MAX_GAP_TO_BEST, self._faq.entries
         offered = [at for at in order if scores[at] >= least]
-        return [near(self._question(at, asked), entries[at], float(scores[at])) for at in offered]
+        return [similar_entry(self._question(at, asked), entries[at], float(scores[at])) for at in offered]
 
     def _scores(self, text: str, asked: Vectors, chatter: float) -> Vectors:
         """Return the score of each entry.
@@ -92,11 +92,11 @@ class MeaningIndex:
         by_answer = self._answers @ asked
         by_question = np.full(len(self._answers), -1.0, dtype=np.float32)
         np.maximum.at(by_question, self._entry_of, self._questions @ asked)
-        both = (by_question + ANSWERS * by_answer) / (1 + ANSWERS)
+        both = (by_question + ANSWER_WEIGHT * by_answer) / (1 + ANSWER_WEIGHT)
         meaning = np.where(self._passages, np.maximum(both, by_answer), both)
         words = self._faq.scores(text)
         by_words = np.array([words.get(at, 0.0) for at in range(len(meaning))], dtype=np.float32)
-        scores: Vectors = meaning + WORDS * by_words - CHATTER_SHARE * chatter
+        scores: Vectors = meaning + WORDS_WEIGHT * by_words - CHATTER_SHARE * chatter
         return scores
 
     def _question(self, at: int, asked: Vectors) -> str:

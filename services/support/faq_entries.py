@@ -9,11 +9,11 @@ from sqlmodel import Session, col, select
 from models.db import Store, after_commit
 from models.faq import Question
 from services.clock import Clock
-from services.support.faq import Entry, Faq, plain
+from services.support.faq import Entry, FaqIndex, plain
 from services.support.knowledge import Passage
 
 
-class FaqBook:
+class FaqEntries:
     """Holds questions and passages and an index of them, which is rebuilt at the first query after a change."""
 
     def __init__(
@@ -24,25 +24,26 @@ class FaqBook:
         self._added: dict[int, Entry] = {}
         self.entries = list(entries)  # of the file
         self.passages = list(passages)  # of the folder
-        self._faq: Faq | None = None
+        self._index: FaqIndex | None = None
 
     async def load(self) -> None:
         """Load the added entries; again when another process has changed them."""
         rows = await self._store.read(self.listed)
         self._added = {row.id or 0: Entry(questions=row.questions, answer=row.answer) for row in rows}
-        self._faq = None
+        self._index = None
 
     @property
-    def faq(self) -> Faq:
+    def index(self) -> FaqIndex:
         """The index of all entries."""
-        if self._faq is None:
-            self._faq = Faq([*reversed(self._added.values()), *self.entries, *self.passages])  # the newest goes first
-        return self._faq
+        if self._index is None:
+            newest_first = reversed(self._added.values())
+            self._index = FaqIndex([*newest_first, *self.entries, *self.passages])
+        return self._index
 
     def configure(self, entries: Sequence[Entry], passages: Sequence[Passage]) -> None:
         """Take other entries of the file, and other passages of the folder, from now on."""
         self.entries, self.passages = list(entries), list(passages)
-        self._faq = None
+        self._index = None
 
     # ---- added entries; inside a transaction ----
 
@@ -92,4 +93,4 @@ class FaqBook:
             self._added.pop(number, None)
         else:
             self._added[number] = entry
-        self._faq = None
+        self._index = None

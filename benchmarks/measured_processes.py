@@ -21,7 +21,7 @@ CLIENTS = Path(__file__).parent / "clients"
 NAMES = ("wxbot", "bare gRPC", "stock SDK", "Node client")
 
 
-class Contestant:
+class MeasuredProcess:
     """Resource usage of a running process."""
 
     def __init__(self, pid: int) -> None:
@@ -66,11 +66,13 @@ async def gateway(**setup: int) -> AsyncIterator[OfficialGateway]:
 
 
 @contextlib.asynccontextmanager
-async def contestant(name: str, to: OfficialGateway, through: Any = None, **config: Any) -> AsyncIterator[Contestant]:
-    """Start a contestant, connected (`through` a relay) and answering."""
+async def measured_process(
+    name: str, to: OfficialGateway, through: Any = None, **config: Any
+) -> AsyncIterator[MeasuredProcess]:
+    """Start a measured process, connected (`through` a relay) and answering."""
     async with folder() as home, _process(name, through or to, home, config) as pid:
         await _answers(to)
-        yield Contestant(pid)
+        yield MeasuredProcess(pid)
 
 
 @contextlib.asynccontextmanager

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from services.linear_pattern import LinearPattern  # a long row of 给你们, which is also 给 and 你们, would take years
+from services.linear_pattern import (
+    LinearPattern,  # a long row of 给你们, which is also 给 and 你们, would take exponential time with `re`
+)
 from services.support.faq import plain
 
 _DIGITS = {**{str(n): n for n in range(1, 6)}, **{"一二三四五"[n - 1]: n for n in range(1, 6)}}
@@ -17,11 +19,11 @@ _WORDS = {
     2: "不满意 不太满意 不怎么满意 不是很满意",
     1: "非常不满意 很不满意 十分不满意 特别不满意 太差了 差评 很差",
 }
-_BY_WORD = {word: mark for mark, words in _WORDS.items() for word in words.split()}
+_BY_WORD = {word: rating for rating, words in _WORDS.items() for word in words.split()}
 _AROUND = LinearPattern(r"^(?:我|对你们|对服务|服务|感觉|觉得|都|还)+|(?:的|了|吧|哦|呀|啊|谢谢您?|感谢)+$")
 
 
-def mark_in(text: str) -> int | None:
+def rating_in(text: str) -> int | None:
     """Return the rating 1–5 of a text; None if it says anything else."""
     words = plain(text)
     match = _NUMBER.fullmatch(words)

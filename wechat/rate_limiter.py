@@ -16,7 +16,7 @@ DAY = 86400.0
 MAX_BACK = 1.0  # seconds by which a clock may go back without having been set
 
 
-class Governor:
+class RateLimiter:
     """The rate limiter of an account. Delays are in seconds, 0 = now."""
 
     def __init__(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.support.marks import mark_in
+from services.support.ratings import rating_in
 
 
 @pytest.mark.parametrize(
@@ -32,4 +32,4 @@ from services.support.marks import mark_in
     ],
 )
 def test_mark_is_parsed(text: str, mark: int | None) -> None:
-    assert mark_in(text) == mark
+    assert rating_in(text) == mark

@@ -10,17 +10,17 @@ from collections.abc import Sequence
 from config import Config
 from models.db import Store
 from services.messaging.http_client import HttpClient
+from services.support.embedding_index import EmbeddingIndex
 from services.support.embeddings import EmbeddingClient
-from services.support.faq import Faq, Near, load
+from services.support.faq import FaqIndex, SimilarEntry, load
 from services.support.knowledge import load as load_knowledge
-from services.support.meaning import MeaningIndex
 
 
 async def report(config: Config, sentence: str) -> list[str]:
     """Return lines for the terminal; `sentence` may be empty. Raises ConfigError for unreadable files."""
     service = config.customer_service
     entries, passages = load(service.faq), load_knowledge(service.knowledge)
-    faq = Faq([*entries, *passages])
+    faq = FaqIndex([*entries, *passages])
     lines = [f"{len(entries)} questions, {len(passages)} passages; by words near from {faq.threshold:.3f} on"]
     if sentence:
         lines += _shown("words", faq.nearest(sentence))
@@ -38,15 +38,15 @@ async def report(config: Config, sentence: str) -> list[str]:
             await http.close()
 
 
-async def _by_meaning(client: EmbeddingClient, faq: Faq, sentence: str) -> list[str]:
-    vectors = await client.of_listed(MeaningIndex.texts(faq))
+async def _by_meaning(client: EmbeddingClient, faq: FaqIndex, sentence: str) -> list[str]:
+    vectors = await client.of_listed(EmbeddingIndex.texts(faq))
     if vectors is None:
         return [f"{client.model}: the server does not answer"]
-    index = MeaningIndex(faq, vectors)
+    index = EmbeddingIndex(faq, vectors)
     lines = [f"{client.model}: near from {index.threshold:.3f} on"]
     asked = await client.of_question(sentence) if sentence else None
     return lines + (_shown("meaning", index.nearest(sentence, asked)) if asked is not None else [])
 
 
-def _shown(by: str, nearest: Sequence[Near]) -> list[str]:
+def _shown(by: str, nearest: Sequence[SimilarEntry]) -> list[str]:
     return [f"by {by}: {one.score:.3f} {one.question}" for one in nearest] or [f"by {by}: nothing is near"]

@@ -7,12 +7,12 @@ from typing import Any, cast
 
 import pytest
 
-from services.messaging.joining import join_waiting
 from services.messaging.messages import choices, text
+from services.messaging.text_merging import merge_waiting
 from services.work.job import Job
 from services.work.outbox import Outbox
 
-LONGEST = 2048
+MAX_BYTES = 2048
 
 
 class Line:
@@ -30,7 +30,7 @@ class Line:
         self.joined.append((host.id, [guest.id for guest in guests], words))
 
     async def run(self, left: int | None) -> list[tuple[int, list[int], str]]:
-        await join_waiting(cast("Outbox", self), Job(0, "wx:a", "x", text("now")), left)
+        await merge_waiting(cast("Outbox", self), Job(0, "wx:a", "x", text("now")), left)
         return self.joined
 
 
@@ -58,7 +58,7 @@ async def test_only_plain_texts_are_joined(body: dict[str, Any]) -> None:
     assert await Line("a", "b", body, "c", "d").run(1) == [(1, [2], "a\nb"), (4, [5], "c\nd")]
 
 
-@pytest.mark.parametrize(("length", "fits"), [(LONGEST - 4, True), (LONGEST - 3, False)])
+@pytest.mark.parametrize(("length", "fits"), [(MAX_BYTES - 4, True), (MAX_BYTES - 3, False)])
 async def test_joined_text_fits_into_a_message(length: int, fits: bool) -> None:
     """In bytes: a Chinese character has three."""
     found = await Line("x" * length, "字").run(1)
@@ -66,5 +66,5 @@ async def test_joined_text_fits_into_a_message(length: int, fits: bool) -> None:
 
 
 async def test_text_too_long_for_one_neighbour_joins_the_other() -> None:
-    long = "x" * LONGEST
+    long = "x" * MAX_BYTES
     assert await Line("a", "b", long, "d").run(1) == [(1, [2], "a\nb")]
