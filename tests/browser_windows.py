@@ -15,7 +15,7 @@ import pytest_asyncio
 from tests.waiting import SECONDS
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, BrowserContext, Page
+    from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page
 
 # The headless shell comes first because it needs a third less CPU.
 NAMES: Final = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
@@ -72,13 +72,17 @@ class Windows:
     async def page(self, url: str, context: BrowserContext | None = None, **options: Any) -> Page:
         """Open a monitored page, by default in a new window."""
         page = await (context or await self.context(**options)).new_page()
-        page.on("console", lambda m: self._record_error(m.text) if m.type in ("error", "warning") else None)
+        page.on("console", self._record_warning)
         page.on("pageerror", lambda error: self._record_error(f"{error.name}: {error.message}"))
         page.on(
             "request", lambda r: self._record_error(r.url) if (urlsplit(r.url).hostname or "") not in OURS else None
         )
         await page.goto(url)
         return page
+
+    def _record_warning(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self._record_error(f"{message.text} {message.location['url']}")
 
     def _record_error(self, text: str) -> None:
         if not (self.refused and self.refused in text):
