@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -18,7 +19,7 @@ from models.support import Ticket, TicketState
 from services.work.delivery_results import LATE_SECONDS, DeliveryResults, Result
 from services.work.job import GiveUp, Job, Retry
 from tests.api.conftest import ApiServer, StartServer
-from tests.waiting import SECONDS
+from tests.waiting import SECONDS, until
 from wechat.interface import State
 
 Numbers = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -35,13 +36,26 @@ async def _numbers(server: ApiServer) -> Numbers:
     }
 
 
+async def _numbers_with(server: ApiServer, name: str, least: float = 0, **labels: str) -> Numbers:
+    """Read the metrics until one of them is there and large enough; a read of the database may take long."""
+
+    async def read() -> Numbers | None:
+        numbers = await _numbers(server)
+        value = numbers.get((name, frozenset(labels.items())))
+        return numbers if value is not None and value >= least else None
+
+    numbers: Numbers = await until(read, f"{name} {labels} reaches {least}")
+    return numbers
+
+
 def value_of(numbers: Numbers, name: str, **labels: str) -> float:
     return numbers[name, frozenset(labels.items())]
 
 
 async def test_every_metric_exists_from_the_start(start_server: StartServer) -> None:
     """An alert on a metric without samples would never fire."""
-    numbers = await _numbers(await start_server(webhooks=[HOOK]))
+    server = await start_server(webhooks=[HOOK])
+    numbers = await _numbers_with(server, "wxbot_tickets", state="open")
     for result in ("sent", "late", "failed"):
         assert value_of(numbers, "wxbot_messages_total", assistant="weimi1001", result=result) == 0
     for result in ("delivered", "retried", "failed"):
@@ -63,8 +77,9 @@ async def test_messages_are_counted_by_result(server: ApiServer) -> None:
     async def say(text: str) -> None:
         await server.call("POST", "/wxbot/message", json={"assistant": "weimi1001", "to": "黑旋风", "text": text})
 
+    sent = partial(_numbers_with, server, "wxbot_messages_total", assistant="weimi1001", result="sent")
     await say("你好")
-    await asyncio.sleep(0.1)
+    await sent(1)
     server.wechat.state = State.CONNECTING
     await say("再见")
     numbers = await _numbers(server)
@@ -74,8 +89,7 @@ async def test_messages_are_counted_by_result(server: ApiServer) -> None:
     assert 80 < value_of(await _numbers(server), "wxbot_queue_oldest_seconds", queue="wx:weimi1001") < 100
     server.wechat.state = State.ONLINE
     server.container.outbox.wake_account("weimi1001")
-    await asyncio.sleep(0.1)
-    numbers = await _numbers(server)
+    numbers = await _numbers_with(server, "wxbot_messages_total", 1, assistant="weimi1001", result="late")
     assert value_of(numbers, "wxbot_messages_total", assistant="weimi1001", result="late") == 1
     assert value_of(numbers, "wxbot_messages_total", assistant="weimi1001", result="sent") == 1
 
@@ -84,9 +98,7 @@ async def test_webhook_deliveries_are_counted_by_result(start_server: StartServe
     server = await start_server(webhooks=[HOOK])
     server.container.webhooks.give_up_after = 0
     await server.make_group()
-    await asyncio.sleep(0.3)
-    numbers = await _numbers(server)
-    assert value_of(numbers, "wxbot_webhook_deliveries_total", webhook="127.0.0.1", result="failed") > 0
+    await _numbers_with(server, "wxbot_webhook_deliveries_total", 1, webhook="127.0.0.1", result="failed")
 
 
 def test_overdue_excludes_broadcasts_and_the_first_minute() -> None:
@@ -123,7 +135,7 @@ async def test_queue_metrics_are_read_from_the_database(server: ApiServer) -> No
         *(Action(account="weimi1001", kind="accept", who="guard", outcome="done") for _ in range(6)),
     ]
     await server.container.store.write(lambda s: s.add_all(rows))
-    numbers = await _numbers(server)
+    numbers = await _numbers_with(server, "wxbot_tickets", state="open")
     assert value_of(numbers, "wxbot_tickets", state="open") == 2
     assert value_of(numbers, "wxbot_tickets", state="waiting") == 1
     assert 299 < value_of(numbers, "wxbot_ticket_oldest_waiting_seconds") < 310
