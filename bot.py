@@ -20,6 +20,7 @@ import asyncio
 import logging
 import sys
 import threading
+import time
 from collections.abc import Callable
 
 from sqlalchemy.exc import DBAPIError
@@ -186,7 +187,7 @@ def main() -> int:
         return terminal.cannot_open(error, language)
     except DBAPIError as error:
         if RESTARTED in os.environ and is_away(error):  # it was running: like other processes it waits for the database
-            threading.Event().wait(RESTART_PAUSE)  # libfaketime, as in the tests, makes time.sleep fail with EINVAL
+            time.sleep(RESTART_PAUSE)
             _restart_process()
         return terminal.database_failed(error, language)
     return 0

@@ -14,6 +14,7 @@ from typing import Any
 
 import aiohttp
 
+from tests import wrong_clock
 from tests.bot_process import ROOT
 from tests.cluster.cpu_usage import of_process
 from tests.ports import free_port
@@ -23,11 +24,11 @@ from tests.waiting import SECONDS
 PEOPLE_SAY = {"keywords": [{"regex": r"^问(.*)$", "reply": "答{1}"}], "faq": "", "fallback": ""}
 
 
-def wrong_clock(seconds: float) -> dict[str, str]:
+def _clock_environment(seconds: float) -> dict[str, str]:
     """Return the environment of a process with a wrong clock; empty if libfaketime is not installed."""
-    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
-    times = {"FAKETIME": f"{seconds:+.0f}s", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_RESET": "1"}
-    return {"LD_PRELOAD": str(found[0]), **times} if found else {}
+    if not wrong_clock.LIBRARIES:
+        return {}
+    return wrong_clock.environment(FAKETIME=f"{seconds:+.0f}s", FAKETIME_DONT_RESET="1")
 
 
 class Member:
@@ -54,7 +55,7 @@ class Member:
         self.frozen = False
         self.cut_off = False  # from the database
         self._cpu_before = 0.0  # CPU seconds of its earlier processes
-        self._environment = {**os.environ, **(wrong_clock(clock) if clock else {})}
+        self._environment = {**os.environ, **(_clock_environment(clock) if clock else {})}
         self._preloaded = preloaded and not clock  # libfaketime is loaded when a program starts
         data = {
             "assistants": assistants,
