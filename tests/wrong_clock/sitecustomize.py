@@ -1,4 +1,4 @@
-"""Imported by Python at its start: with libfaketime 0.9.10 `time.sleep` fails with EINVAL, waiting for an event works."""
+"""Imported by Python at its start: with libfaketime 0.9.10 `time.sleep` fails with EINVAL, `Event.wait` works."""
 
 import threading
 import time
