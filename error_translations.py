@@ -38,6 +38,10 @@ VALUES: Final[Translations] = (
     (r"\bmust be less than or equal to (\S+)", r"必须小于或等于 \1"),
     (r"\bmust be greater than (\S+)", r"必须大于 \1"),
     (r"\bmust be less than (\S+)", r"必须小于 \1"),
+    (r"\bmust have at most (\d+) characters?", r"最多 \1 个字符"),
+    (r"\bmust have at least (\d+) characters?", r"至少 \1 个字符"),
+    (r"\bmust match pattern ('.*')", r"必须符合正则表达式 \1"),
+    (r"\bmust be ('.+') or ('.+')", r"只能是 \1 或 \2"),
     (
         r"\bexpected visible ASCII characters, without surrounding whitespace",
         "只能用可见的 ASCII 字符，前后不能有空格或换行",

@@ -71,7 +71,7 @@ class WebhookSettings(Section):
     `name` identifies its queue, also after a change of the URL; Config sets the default.
     """
 
-    name: Annotated[str, Field(pattern=r"^[\w.:-]{0,100}$")] = ""
+    name: Annotated[str, Field(pattern=r"^[\w.:-]*$", max_length=100)] = ""
     url: SecretWebAddress
     secret: Secret
     events: list[EventType] = Field([])

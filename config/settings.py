@@ -136,7 +136,7 @@ class Scope(StrEnum):
 class ApiKey(Section):
     """An API key with scopes, rate limit and networks. Default: all scopes."""
 
-    name: Annotated[str, Field(pattern=r"^[\w.-]{1,64}$")]
+    name: Annotated[str, Field(pattern=r"^[\w.-]+$", max_length=64)]
     key: Bearer
     scopes: list[Scope] = Field(list(Scope), min_length=1)
     per_minute: int = Field(600, ge=1)

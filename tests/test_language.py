@@ -97,7 +97,10 @@ def test_message_search_finds_messages() -> None:
         ("assistants: []", "assistants: [] 不行：至少要有一项"),
         ("keep_days: 1\nkeep_days: 2", "第 2 行第 1 列：同一个键 'keep_days' 写了两次"),
         ("assistants: [{account: a}, {account: a}]", "assistants.2.account: 'a' 不行：每个账号只能出现一次"),
-        ("language: fr", "language: 'fr' 不行：只能是 'zh' or 'en'"),
+        ("language: fr", "language: 'fr' 不行：只能是 'zh' 或 'en'"),
+        ("log_format: xml", "log_format: 'xml' 不行：只能是 'text' 或 'json'"),
+        ("webhooks: [{name: 订单 1, url: http://a/, secret: 0123456789abcdef}]", "不行：必须符合正则表达式 '^["),
+        (f"webhooks: [{{name: {'x' * 101}, url: http://a/, secret: 0123456789abcdef}}]", "不行：最多 100 个字符"),
         ("keep_days: [", "不是有效的 YAML：第 1 行第 13 列："),
     ],
 )
