@@ -7,7 +7,7 @@ patterns of a table are applied in order.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from functools import cached_property
 from typing import Final
 
 Translations = tuple[tuple[str, str], ...]
@@ -57,8 +57,13 @@ VALUES: Final[Translations] = (
 class Translator:
     """Applies a table of translations."""
 
-    def __init__(self, table: Iterable[tuple[str, str]]) -> None:
-        self._table = tuple((re.compile(english), chinese) for english, chinese in table)
+    def __init__(self, table: Translations) -> None:
+        self._source = table
+
+    @cached_property
+    def _table(self) -> list[tuple[re.Pattern[str], str]]:
+        """The compiled patterns. Most processes never print an error."""
+        return [(re.compile(english), chinese) for english, chinese in self._source]
 
     def translate(self, error: str) -> str:
         """Translate an error message."""
