@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,8 @@ from pydantic_core import ErrorDetails
 from config.section import FromEnvironment
 from yaml_file import Place, YamlFile
 
-SECRET_KEYS: Final = ("token", "key", "keys", "secret", "headers", "aes_key")
+SECRET_KEYS: Final = ("token", "key", "keys", "secret", "headers", "aes_key", "password")
+SIMILAR: Final = 0.7  # to the name of a secret, so that a misspelled one does not show it
 WANTED: Final = {  # prefixes of pydantic's error types
     "missing": "this key is required",
     "string_type": "expected a string; quote it if it looks like a number",
@@ -69,8 +71,15 @@ def _complaint(errors: ValidationError, tree: Any, origin: Origin) -> tuple[str,
     head = f"{key}{f' ({by})' if by else ''}: " if key else ""
     if error["type"] == "missing" or (error["type"] == "value_error" and isinstance(value, dict)):
         return head + _reason(error), place  # the validator of a whole section; its message is complete
-    secret = any(part in SECRET_KEYS for part in place)
-    return f"{head}{_shown(place, value, secret)} is not valid: {_reason(error)}", place
+    return f"{head}{_shown(place, value, is_secret(place))} is not valid: {_reason(error)}", place
+
+
+def is_secret(place: Place) -> bool:
+    """Return whether a place holds a secret, by its last name or a name like it."""
+    names = [part.lower() for part in place if isinstance(part, str)]
+    if not names or names[0] == "texts":  # which people read
+        return False
+    return "headers" in names or bool(difflib.get_close_matches(names[-1], SECRET_KEYS, 1, SIMILAR))
 
 
 def _inner(error: ErrorDetails) -> Place:

@@ -99,6 +99,10 @@ def test_files_next_to_the_config_take_precedence(tmp_path: Path, monkeypatch: p
             "assistants: [{account: a, token: 令牌}]",
             "assistants.1.token: (hidden) is not valid: expected visible ASCII",
         ),
+        ("sandbox: {password: 12345678}", "sandbox.password: (hidden) is not valid: expected a string"),
+        ("sandbox: {pasword: abc}", "sandbox.pasword: (hidden) is not valid: unknown key"),
+        ("assistants: [{account: a, tokn: abc}]", "assistants.1.tokn: (hidden) is not valid: unknown key"),
+        ("api: {keys: [{name: a b, key: 0123456789abcdef}]}", "api.keys.1.name: 'a b' is not valid: must match"),
         ("assistants: [{token: t}]", "assistants.1.account: this key is required"),
         (
             "assistants: [{account: a, endpoint: 'http://h:1'}]",

@@ -9,13 +9,14 @@ import pytest
 from pydantic import BaseModel
 
 from config import Config
+from config.error_messages import SECRET_KEYS, is_secret
 from config.masked import HIDDEN, masked
 from config.section import Mask
 from config.texts import Texts
 
 SECRETS = (
     "tok-1", "corp-1", "cb-token-1", "A" * 43, "key-all-1-0123456789", "key-one-1-0123456789",
-    "pass-1", "llm-1", "emb-1", "hook-path-1",
+    "pass-1", "page-pass-1", "llm-1", "emb-1", "hook-path-1",
     "hdr-1", "whsec_c2VjcmV0c2VjcmV0",
 )  # fmt: skip
 
@@ -29,6 +30,7 @@ def _config() -> Config:
                 "callback": {"token": "cb-token-1", "aes_key": "A" * 43},
             },
         ],
+        "sandbox": {"password": "page-pass-1"},
         "database": "postgresql://wxbot:pass-1@db.example/wxbot",
         "api": {"keys": ["key-all-1-0123456789", {"name": "erp", "key": "key-one-1-0123456789"}]},
         "customer_service": {
@@ -97,8 +99,14 @@ SECTIONS = [section for section in _sections(Config, set()) if section is not Te
 
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.__name__)
+def test_errors_show_the_values_of_other_fields(section: type[BaseModel]) -> None:
+    assert not [name for name in section.model_fields if name not in SECRET_KEYS and is_secret((name,))]
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.__name__)
 def test_secret_sounding_fields_have_secret_types(section: type[BaseModel]) -> None:
     for name, field in section.model_fields.items():
+        assert Mask.WHOLE not in field.metadata or is_secret((name,)), f"{section.__name__}.{name}"
         sounds = any(word in name for word in ("token", "secret", "password", "key"))
         if sounds and str in (field.annotation, *get_args(field.annotation)):
             assert Mask.WHOLE in field.metadata, f"{section.__name__}.{name}"
