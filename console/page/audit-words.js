@@ -10,3 +10,6 @@ export const AUDIT = {
   ticket_reply: "回复客户", timed: "添加定时消息", timed_removed: "删除定时消息", token: "换令牌", topic: "改群名", topic_restored: "改回群名", warn: "警告",
   webhook_resend: "重发通知", welcome: "改欢迎语",
 };
+
+// What was observed in WeChat after an action.
+export const SEEN = { joined: "已入群", invited: "已邀请", owner_asked: "等待群主同意", "not seen in the room": "群里没有看到" };

@@ -40,6 +40,8 @@ export const MORE = `
 添加群员|Add member
 不受管理|Exempt
 已入群|Added
+等待群主同意|Waiting for the owner
+群里没有看到|Not seen in the group
 已邀请，等待对方或群主确认|Invited. They, or the owner, must confirm
 还不是好友，成为好友后会自动入群|Not a friend yet; will be added once they are
 已排队|Queued

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from console.page_files import FOLDER
+from services.groups.adding import AddResult
 
 ROOMS = ("services", "handlers", "app", "api", "console")
 
@@ -24,6 +25,11 @@ def test_every_audit_kind_has_a_label() -> None:
     words = set(re.findall(r"(\w+): \"", (FOLDER / "audit-words.js").read_text(encoding="utf-8")))
     folders = [FOLDER.parents[1] / name for name in ROOMS]
     source = "\n".join(path.read_text(encoding="utf-8") for folder in folders for path in folder.rglob("*.py"))
-    noted = re.findall(r"audit\.(?:note|tried)\(\s*(?:s|session)?,?\s*[\w.()\"]*,\s*\"(\w+)\"", source)
+    noted = re.findall(r"audit\.(?:note|begin)\(\s*(?:s|session)?,?\s*[\w.()\[\]{}:\"]*,\s*\"(\w+)\"", source)
     noted += re.findall(r"(?:request|self)\._?note\(session(?:, ticket, agent)?, \"(\w+)\"", source)
     assert len(set(noted)) > 30 and set(noted) - words == set()
+
+
+def test_every_result_of_adding_a_member_has_a_label() -> None:
+    _, _, labels = (FOLDER / "audit-words.js").read_text(encoding="utf-8").partition("SEEN = ")
+    assert {result.value for result in AddResult} <= set(re.findall(r"(\w+): \"", labels))

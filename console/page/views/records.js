@@ -1,6 +1,6 @@
 // 记录: the audit log and the sent messages.
 import { call, query } from "../api.js";
-import { AUDIT } from "../audit-words.js";
+import { AUDIT, SEEN } from "../audit-words.js";
 import { Button, Listing, State, Table, Tabs, Time, toast, tryTo, useList } from "../ui.js";
 import { html, useState } from "../shared/preact.js";
 import { actor, t } from "../words.js";
@@ -47,7 +47,7 @@ function Detail({ one }) {
   const rest = Object.entries(one.detail).filter(([name, value]) => value && !SHOWN_APART.includes(name));
   return html`${before !== undefined && before !== "" && html`<div class="was"><span class="quiet">${t("改前")}</span> ${before}</div>`}
     ${after !== undefined && after !== "" && html`<div><span class="quiet">${t("改后")}</span> ${after}</div>`}
-    ${rest.map(([name, value]) => html`<div key=${name}><span class="quiet">${DETAILS[name] ? t(DETAILS[name]) : name}</span> ${value}</div>`)}${one.seen && html`<div>${one.seen}</div>`}`;
+    ${rest.map(([name, value]) => html`<div key=${name}><span class="quiet">${DETAILS[name] ? t(DETAILS[name]) : name}</span> ${value}</div>`)}${one.seen && html`<div>${SEEN[one.seen] ? t(SEEN[one.seen]) : one.seen}</div>`}`;
 }
 
 function Messages({ admin }) {
