@@ -76,6 +76,8 @@ class Proxy:
         with contextlib.suppress(OSError):
             while data := await source.read(65536):
                 await self._passes.wait()
+                if target.is_closing():  # aborted; uvloop raises RuntimeError for a write
+                    break
                 target.write(data)
                 await target.drain()
         target.close()
