@@ -145,11 +145,13 @@ class MembershipStates:
         )  # fmt: skip
 
     async def queue(self, qun: Qun, person: Contact) -> Membership:
-        """Store that a person is to be added later; return an open request of theirs unchanged."""
+        """Store that a person is to be added later; return an open request of theirs, from now on retried by itself."""
 
         def write(session: Session) -> Membership:
             row = membership_of(session, qun.number, person.id)
             if row is not None and self.is_pending(row):
+                if row.source == MembershipSource.REST:  # whose caller, refused for the rate limit, had to retry
+                    row.source = MembershipSource.ASYNC
                 return row
             return put_membership(
                 session, qun, self._clock(), name=person.name, contact_id=person.id,
@@ -185,14 +187,20 @@ class MembershipStates:
         return await self._store.write(lambda s: adopt_pending(s, account, person.id, keys, self._clock()))
 
     async def adding(self, qun: Qun, room: Room, person: Contact, source: str, until: float | None) -> Membership:
-        """Record that WeChat is about to be asked to add the person to the room."""
-        values = {"state": MemberState.ADDING, "source": source, "room_id": room.id}
-        return await self._store.write(
-            lambda s: put_membership(
-                s, qun, self._clock(), name=person.name, contact_id=person.id,
-                expires_at=until or self.waits_until(), **values,
+        """Record that WeChat is about to be asked to add the person to the room; a request that is retried by itself
+        stays one when a REST caller repeats it.
+        """
+        values = {"state": MemberState.ADDING, "room_id": room.id, "expires_at": until or self.waits_until()}
+
+        def write(session: Session) -> Membership:
+            row = membership_of(session, qun.number, person.id)
+            is_kept = source == MembershipSource.REST and self.is_pending(row)
+            kept = row.source if row is not None and is_kept else source
+            return put_membership(
+                session, qun, self._clock(), name=person.name, contact_id=person.id, source=kept, **values
             )
-        )  # fmt: skip
+
+        return await self._store.write(write)
 
     async def invited(self, membership_id: int) -> None:
         """Record that WeChat is about to invite the person."""

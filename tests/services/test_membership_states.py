@@ -136,6 +136,17 @@ async def test_failed_request_without_a_time_is_retried_at_once(open_parts: Open
     assert len(await states.interrupted(ACCOUNT)) == 1
 
 
+async def test_queued_request_is_retried_although_a_rest_caller_repeats_it(open_parts: OpenParts) -> None:
+    """Each of two callers may have its call before the other; who does not wait was promised a retry."""
+    parts, states, qun = await opened(open_parts)
+    room = parts.container.groups.live_rooms(qun)[0]
+    await states.adding(qun, room, PERSON, MembershipSource.REST, None)
+    assert await states.interrupted(ACCOUNT) == []
+    queued = await states.queue(qun, PERSON)
+    await states.adding(qun, room, PERSON, MembershipSource.REST, queued.expires_at)
+    assert [row.id for row in await states.interrupted(ACCOUNT)] == [queued.id]
+
+
 # ---- steps ----
 
 
