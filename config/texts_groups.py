@@ -74,7 +74,7 @@ class GroupTexts(Section):
         "{topic}\n群编号：{number}\n代码：{code}\n状态：{state}\n群主：{owner}\n人数：{members}/{capacity}\n"
         "警告上限：{warn_limit} 次，黑名单：{blacklisted} 人\n欢迎语：{welcome}\n入群页面：{url}"
     )
-    state_making: str = "创建中"
+    state_making: str = "尚未建成"
     state_active: str = "正常"
     state_lost: str = "助手已不在群里"
     statistics: str = (

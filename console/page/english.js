@@ -48,7 +48,7 @@ const PAIRS = `
 失败|Failed
 结果未知|Unknown
 正常|Active
-建立中|Being created
+尚未建成|Not created yet
 已不在群里|Removed from it
 完成|Done
 等待回答|Waiting for an answer

@@ -94,7 +94,7 @@ export function Field({ label, changed, children }) {
 const STATES = {
   online: ["good", "在线"], syncing: ["warn", "同步中"], connecting: ["warn", "连接中"], refused: ["bad", "令牌被拒绝"], logged_out: ["bad", "未登录"], unserved: ["warn", "没有进程持有"],
   waiting: ["warn", "等待中"], open: ["good", "进行中"], closed: ["", "已结束"], queued: ["warn", "排队中"], sending: ["warn", "发送中"],
-  sent: ["good", "已发送"], cancelled: ["", "已取消"], scheduled: ["warn", "定时发送"], failed: ["bad", "失败"], unknown: ["warn", "结果未知"], active: ["good", "正常"], making: ["warn", "建立中"], lost: ["bad", "已不在群里"],
+  sent: ["good", "已发送"], cancelled: ["", "已取消"], scheduled: ["warn", "定时发送"], failed: ["bad", "失败"], unknown: ["warn", "结果未知"], active: ["good", "正常"], making: ["warn", "尚未建成"], lost: ["bad", "已不在群里"],
   new: ["warn", "待接待"], done: ["good", "完成"], tried: ["warn", "进行中"], asking: ["warn", "等待回答"], calling: ["warn", "调用中"], invited: ["warn", "已邀请"], unconfirmed: ["warn", "未确认"],
 };
 export function State({ of }) {

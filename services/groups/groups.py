@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, delete, select
 
 from errors import InvalidParameter, InviteFailed, TokenExpired, TokenInvalid
 from models.db import Store, after_commit
@@ -48,12 +48,7 @@ class Groups:
         """Forget the groups of an account; return their numbers."""
         dropped = [qun for qun in self._quns.values() if qun.account == account]
         for qun in dropped:
-            del self._quns[qun.number]
-            for room in self._rooms.pop(qun.number, ()):
-                self._by_room.pop((account, room.room_id or ""), None)
-            self._by_code.pop(qun.code, None)
-            self._by_token.pop(qun.token, None)
-            self._by_public_id.pop(qun.public_id, None)
+            self._forget(qun)
         return [qun.number for qun in dropped]
 
     def __iter__(self) -> Iterator[Qun]:
@@ -199,9 +194,26 @@ class Groups:
         after_commit(session, lambda: self._keep_room(row))
         return row
 
+    def delete(self, session: Session, number: int) -> None:
+        """Delete a group that does not exist in WeChat and its rooms inside a transaction; the index follows the
+        commit.
+        """
+        qun = session.get_one(Qun, number)
+        session.connection().execute(delete(QunRoom).where(col(QunRoom.number) == number))
+        session.connection().execute(delete(Qun).where(col(Qun.number) == number))
+        after_commit(session, lambda: self._forget(qun))
+
     async def change(self, number: int, **changes: Any) -> Qun:
         """Update a group in its own transaction."""
         return await self._store.write(lambda s: self.patch(s, number, **changes))
+
+    def _forget(self, qun: Qun) -> None:
+        self._quns.pop(qun.number, None)
+        for room in self._rooms.pop(qun.number, ()):
+            self._by_room.pop((qun.account, room.room_id or ""), None)
+        self._by_code.pop(qun.code, None)
+        self._by_token.pop(qun.token, None)
+        self._by_public_id.pop(qun.public_id, None)
 
     def _keep(self, qun: Qun) -> None:
         if not self._accounts.holds(qun.account):

@@ -13,7 +13,7 @@ from sqlmodel import Session, select
 from concurrency import SingleFlight
 from config.settings import GroupSettings
 from config.texts import fill
-from errors import AssistantOffline, CodeTaken, OwnerAmbiguous, OwnerUnknown
+from errors import AssistantOffline, BotError, CodeTaken, OwnerAmbiguous, OwnerUnknown
 from models.db import Store
 from models.durable import Outcome
 from models.groups import FIRST_NUMBER, Qun, QunRoom, QunState
@@ -66,6 +66,7 @@ class GroupLifecycle:
         self._making = SingleFlight[str, Qun](
             lambda code, error: log.info("could not create the group of code %s: %s", code, error)
         )
+        self._provisional: set[str] = set()  # codes whose rows are deleted if WeChat does not create the group now
         self._opening = SingleFlight[int, QunRoom](
             lambda number, error: log.info("group %s: could not open another room: %s", number, error)
         )
@@ -98,12 +99,12 @@ class GroupLifecycle:
         Raises the errors of `create` that do not depend on creating the room.
         """
         qun = self._known(code, owner, account)
-        if qun is not None:
+        if qun is not None and code not in self._provisional:
             return qun
         wechat = self._accounts.get(account)
 
         async def put() -> Qun:
-            return self._groups.by_code(code) or await self._put(wechat, code, owner)
+            return self._known(code, owner, account) or await self._put(wechat, code, owner)
 
         return await self._making.run(code, put, request=(owner, account, "row"))
 
@@ -137,9 +138,31 @@ class GroupLifecycle:
         if qun is not None and qun.state != QunState.MAKING:
             return qun
         wechat = self._accounts.online(account)
-        qun = qun or await self._put(wechat, code, owner)
-        room = await self._creator.make(qun, self._groups.all_rooms(qun)[0], actor)
-        return await self._activate(qun, room)
+        if qun is not None:
+            return await self._finish(qun, actor)
+        self._provisional.add(code)
+        try:
+            qun = await self._put(wechat, code, owner)
+            try:
+                return await self._finish(qun, actor)
+            except BotError:
+                await self._withdraw(qun)
+                raise
+        finally:
+            self._provisional.discard(code)
+
+    async def _finish(self, qun: Qun, actor: str) -> Qun:
+        return await self._activate(qun, await self._creator.make(qun, self._groups.all_rooms(qun)[0], actor))
+
+    async def _withdraw(self, qun: Qun) -> None:
+        """Delete the row of a group that certainly does not exist in WeChat: a rejected request leaves nothing."""
+        room = self._groups.all_rooms(qun)[0]
+        if room.asked_at is not None or room.room_id or room.state != QunState.MAKING:
+            return
+        try:
+            await self._store.write(lambda s: self._groups.delete(s, qun.number))
+        except IntegrityError:  # somebody has tagged it since then
+            log.info("group %s is kept although it was not created: other rows refer to it", qun.number)
 
     async def _owner(self, wechat: WeChat, name: str) -> Contact:
         if not wechat.directory.find(name, friends=True):

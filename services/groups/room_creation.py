@@ -133,7 +133,8 @@ class RoomCreator:
             raise TooManyRequests(f"{qun.account} has reached its rate limit for new groups", retry_after=wait)
         await asyncio.sleep(wait)
         rate_limiter.spend_group()
-        if not room.asked_at:
+        before = room.asked_at
+        if not before:
             await wechat.read_new_rooms()
             alike = [candidate.id for candidate in self._candidates(wechat, room.topic, people)]
             room = await self._patch(room, seen_before=alike)
@@ -149,6 +150,8 @@ class RoomCreator:
             return found
         except WeChatError as error:
             await self._audit.end(action, Outcome.FAILED, str(error))
+            if isinstance(error, WeChatTooFast | WeChatOffline):  # certainly nothing was created
+                await self._patch(room, asked_at=before)
             raise
         await self._audit.end(action, Outcome.DONE, room_id)
         return room_id

@@ -84,6 +84,18 @@ async def test_errors_in_order_of_precedence(server: ApiServer) -> None:
     assert await code(code="shop-2", owner="nobody") == 2002
 
 
+async def test_rejected_request_leaves_no_group(start_server: StartServer) -> None:
+    """Neither a request beyond the rate limit nor an invalid one is listed as a group that is being created."""
+    server = await start_server(pacing={"enabled": True, "group_seconds": 60, "request_seconds": 1})
+    await server.make_group()
+    for changes, status in (({}, 429), ({"owner": "nobody"}, 404), ({"assistant": "nobody"}, 404), ({"owner": 1}, 400)):
+        body = {**QUN, "code": "shop-2", **changes}
+        assert (await server.call("POST", "/wxbot/qun", json=body))[0] == status
+        listed = (await server.call("GET", "/wxbot/qun"))[1]["quns"]
+        assert [(qun["code"], qun["state"]) for qun in listed] == [("shop-1", "active")]
+        assert (await server.call("GET", "/wxbot/qun?code=shop-2"))[:2] == (404, error(1004))
+
+
 async def test_other_companion_is_used_when_first_is_unavailable(start_server: StartServer) -> None:
     """An unfinished group is continued with an available companion; the original one is used only if there is no
     other.

@@ -17,7 +17,9 @@ from errors import (
     NotSupported,
     OwnerAmbiguous,
     OwnerUnknown,
+    TooManyRequests,
     WeChatRefused,
+    WeChatTooFast,
 )
 from models.durable import Outcome
 from models.groups import Qun, QunRoom, QunState
@@ -210,6 +212,44 @@ async def test_preparing_another_owners_code_is_rejected(parts: Parts) -> None:
     await prepare(parts)
     with pytest.raises(CodeTaken):
         await prepare(parts, owner="黑旋风")
+
+
+async def test_rejected_creation_returns_number_and_code(parts: Parts) -> None:
+    parts.wechat.fails["create_room"] = WeChatTooFast("create_room", "操作过于频繁")
+    await refused(parts, TooManyRequests)
+    assert (await prepare(parts, "2")).number == 100001
+    assert (await prepare(parts, owner="黑旋风")).owner_id == XUAN, "the code is free"
+
+
+async def test_request_for_later_during_a_rejected_creation_keeps_its_group(parts: Parts) -> None:
+    """The group of its response must not disappear when the creation that was running is rejected."""
+    parts.wechat.holds["create_room"] = asyncio.Event()
+    parts.wechat.fails["create_room"] = WeChatTooFast("create_room", "操作过于频繁")
+    running = asyncio.create_task(create(parts))
+    await parts.wechat.reached("create_room")
+    later = asyncio.create_task(prepare(parts))
+    await asyncio.sleep(0)
+    parts.wechat.holds["create_room"].set()
+    with pytest.raises(TooManyRequests):
+        await running
+    qun = await later
+    assert parts.container.groups.by_code("1") is parts.container.groups.by_number(qun.number) is not None
+    assert await parts.read(lambda s: s.get(Qun, qun.number)) is not None
+
+
+async def test_group_that_was_tagged_is_kept_when_its_creation_is_rejected(parts: Parts) -> None:
+    parts.wechat.holds["create_room"] = asyncio.Event()
+    parts.wechat.fails["create_room"] = WeChatTooFast("create_room", "操作过于频繁")
+    running = asyncio.create_task(create(parts))
+    await parts.wechat.reached("create_room")
+    await parts.container.store.write(lambda s: parts.container.closing.tag(s, 100001, ["华东"]))
+    parts.wechat.holds["create_room"].set()
+    with pytest.raises(TooManyRequests):
+        await running
+    qun = parts.container.groups.by_code("1")
+    assert qun is not None and qun.state == QunState.MAKING
+    parts.wechat.fails.clear()
+    assert (await create(parts))[0].state == QunState.ACTIVE
 
 
 # ---- further rooms ----

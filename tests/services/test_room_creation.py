@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from sqlmodel import select
 
 from errors import (
     AssistantOffline,
@@ -16,7 +17,7 @@ from errors import (
     WeChatUnknown,
 )
 from models.durable import Outcome
-from models.groups import QunState
+from models.groups import Qun, QunRoom, QunState
 from tests.doubles import SELF
 from tests.services.created_rooms import TOPIC, MakingWeChat, create, opened, refused, row_of
 from tests.services.parts import ACCOUNT, SONG, XUAN, ZHI, OpenParts
@@ -108,12 +109,26 @@ async def test_rejected_creation_is_retried(
     assert (entry.outcome, entry.seen) == (Outcome.FAILED, str(error))
     slow = parts.container.accounts.rate_limiter(ACCOUNT).factor
     assert slow == (2.0 if isinstance(error, WeChatTooFast) else 1.0)
-    assert row_of(parts).state == QunState.MAKING
+    kept = isinstance(error, WeChatRefused) and not isinstance(error, WeChatTooFast)
+    assert [qun.state for qun in parts.container.groups] == [QunState.MAKING] * kept, "it may exist in WeChat"
     wechat.fails.clear()
     parts.clock.now += 9
     await create(parts)
     assert len(wechat.asked) == 2
     assert row_of(parts).asked_at == parts.clock.now
+
+
+async def test_rejection_after_a_lost_response_keeps_the_unfinished_group(open_parts: OpenParts) -> None:
+    """The room of the first call is found later, although the second call was certainly not carried out."""
+    parts, wechat = await opened(open_parts)
+    wechat.lost, wechat.made = True, False
+    await refused(parts, GroupNotMade)
+    asked_at = row_of(parts).asked_at
+    wechat.lost = False
+    wechat.fails["create_room"] = WeChatTooFast("RoomCreate", "操作过于频繁")
+    parts.clock.now += 9
+    await refused(parts, TooManyRequests)
+    assert (row_of(parts).state, row_of(parts).asked_at) == (QunState.MAKING, asked_at)
 
 
 # ---- the pace ----
@@ -139,6 +154,8 @@ async def test_too_long_a_wait_is_rejected(
         assert caught.value.retry_after == seconds
         assert len(wechat.asked) == 1
         assert len(await actions(parts, "group")) == 1
+        assert [qun.code for qun in parts.container.groups] == ["1"], "the rejected request leaves nothing"
+        assert await parts.read(lambda s: [len(s.exec(select(table)).all()) for table in (Qun, QunRoom)]) == [1, 1]
     else:
         await create(parts, "2")
         assert seconds in waits

@@ -5,7 +5,7 @@ import { Button, Dialog, Listing, State, Table, Time, tryTo, useList, useLoad } 
 import { html, useState } from "../shared/preact.js";
 import { t } from "../words.js";
 
-const STATES = [["", "所有状态"], ["active", "正常"], ["making", "建立中"], ["lost", "已不在群里"], ["closed", "已结束"]];
+const STATES = [["", "所有状态"], ["active", "正常"], ["making", "尚未建成"], ["lost", "已不在群里"], ["closed", "已结束"]];
 
 export function Groups({ admin, session }) {
   const [q, setQ] = useState("");
