@@ -13,6 +13,7 @@ from api.app_keys import ASSISTANTS, caller
 from api.body import line, read_object
 from api.responses import reply
 from app.assistants import Assistants, AssistantStatus
+from config.error_messages import without_value
 from config.section import FILE
 from config.settings import AssistantSettings
 from errors import InvalidParameter
@@ -37,11 +38,11 @@ def read_settings(body: dict[str, Any]) -> AssistantSettings:
     """Return the settings of an assistant in a request's body; raise InvalidParameter."""
     line("account", body.get("account"))
     if "tls_ca" in body or any(one.startswith(FILE) for one in _texts(body)):
-        raise InvalidParameter("a file")  # callers must not read files of this machine
+        raise InvalidParameter(f"tls_ca, {FILE}: files of this machine are not allowed")
     try:
         return AssistantSettings.model_validate(body)
     except ValidationError as error:
-        raise InvalidParameter(str(error.errors(include_url=False, include_input=False)[0]["loc"])) from None
+        raise InvalidParameter(without_value(error, body)) from None
 
 
 async def remove(request: web.Request) -> web.Response:

@@ -1,10 +1,15 @@
-"""Parsing of request bodies. Every error is InvalidParameter (1001) or BodyTooLarge (1006)."""
+"""Parsing of request bodies. Every error is InvalidParameter (1001) or BodyTooLarge (1006).
+
+The message of 1001 is fixed; its detail, which is logged, names the field, what was sent, and what is allowed. It never
+contains the value: that may be a message or a token.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import re
 from collections.abc import Mapping
+from json import JSONDecodeError
 from typing import Any, Final
 
 from aiohttp import web
@@ -22,6 +27,15 @@ MAX_CHARACTERS: Final = 256
 MAX_TEXT: Final = 4000
 MAX_MENTIONS: Final = 100
 # Control characters, and halves of surrogate pairs: JSON can escape these, UTF-8 cannot carry them.
+_MAX_NAMED: Final = 5  # fields of a body that an error names
+_KINDS: Final[dict[type, str]] = {
+    type(None): "missing or null",
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    list: "an array",
+    dict: "an object",
+}
 RAW: Final = web.RequestKey("raw", bytes)  # a body that was read before its handler asks for it
 _FORBIDDEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 # newlines and tabs are allowed
@@ -44,7 +58,7 @@ async def read_body(request: web.BaseRequest, timeout: float = READ_TIMEOUT) -> 
     try:
         return await request.read() if request.content.is_eof() else await _read_late(request, timeout)
     except (web.RequestPayloadError, TimeoutError) as error:
-        raise InvalidParameter(f"unreadable body: {type(error).__name__}") from None
+        raise InvalidParameter(f"body: cannot be read: {type(error).__name__}") from None
 
 
 async def read_ahead(request: web.Request, *, large: bool) -> bytes:
@@ -60,9 +74,10 @@ async def _read_object(request: web.BaseRequest, most: int, timeout: float) -> d
     try:
         value = decode(raw.decode())
     except (ValueError, RecursionError) as error:
-        raise InvalidParameter(f"no JSON: {type(error).__name__}") from None
+        why = str(error) if isinstance(error, JSONDecodeError) else type(error).__name__
+        raise InvalidParameter(f"body: not JSON ({why}); allowed: a JSON object in UTF-8") from None
     if not isinstance(value, dict):
-        raise InvalidParameter("not a JSON object")
+        raise rejected("body", value, "a JSON object")
     return value
 
 
@@ -85,10 +100,37 @@ def without_nulls(body: Mapping[str, Any], *may_be_null: str) -> dict[str, Any]:
     return {name: value for name, value in body.items() if value is not None or name not in may_be_null}
 
 
-def line(name: str, value: object) -> str:
+def rejected(name: str, value: object, allowed: str) -> InvalidParameter:
+    """Return the error of a field with a wrong value, described by its type."""
+    if isinstance(value, str):
+        found = f"a text of {len(value)} characters" if value.strip() else "empty"
+        found += " with control characters" if _FORBIDDEN.search(value.replace("\n", "")) else ""
+        found += " in several lines" if "\n" in value else ""
+    else:
+        found = _KINDS.get(type(value), type(value).__name__)
+    return InvalidParameter(f"{name}: {found}; allowed: {allowed}")
+
+
+def only(body: Mapping[str, Any], *names: str) -> None:
+    """Raise InvalidParameter if the body has other fields."""
+    unknown = [repr(name[:MAX_CHARACTERS]) for name in body if name not in names]
+    if unknown:
+        raise InvalidParameter(f"unknown: {', '.join(unknown[:_MAX_NAMED])}; allowed: {', '.join(names)}")
+
+
+def exactly_one(body: Mapping[str, Any], *names: str) -> str:
+    """Return which of these fields the body has; raise InvalidParameter unless it is exactly one."""
+    given = [name for name in names if name in body]
+    if len(given) != 1:
+        found = f"{', '.join(given)}: more than one" if given else "missing"
+        raise InvalidParameter(f"{found}; allowed: exactly one of {', '.join(names)}")
+    return given[0]
+
+
+def line(name: str, value: object, most: int = MAX_CHARACTERS) -> str:
     """Check a single-line text (a name, a code, a token) that is not empty."""
-    if not isinstance(value, str) or len(value) > MAX_CHARACTERS or not value.strip() or _FORBIDDEN.search(value):
-        raise InvalidParameter(name)
+    if not isinstance(value, str) or len(value) > most or not value.strip() or _FORBIDDEN.search(value):
+        raise rejected(name, value, f"one line of 1 to {most} characters")
     return value
 
 
@@ -97,18 +139,11 @@ def field(body: Mapping[str, Any], name: str) -> str:
     return line(name, body.get(name))
 
 
-def text(body: Mapping[str, Any], name: str) -> str:
-    """Return a required multi-line field."""
+def text(body: Mapping[str, Any], name: str, most: int = MAX_TEXT) -> str:
+    """Return a required multi-line field of at most `most` characters."""
     value = body.get(name)
-    if not isinstance(value, str) or len(value) > MAX_TEXT or not value.strip() or _FORBIDDEN_IN_TEXT.search(value):
-        raise InvalidParameter(name)
-    return value
-
-
-def limited(value: str, most: int) -> str:
-    """Return the text; raise InvalidParameter if it has more than `most` characters."""
-    if len(value) > most:
-        raise InvalidParameter(f"more than {most} characters")
+    if not isinstance(value, str) or len(value) > most or not value.strip() or _FORBIDDEN_IN_TEXT.search(value):
+        raise rejected(name, value, f"a text of 1 to {most} characters")
     return value
 
 
@@ -116,8 +151,8 @@ def lines(body: Mapping[str, Any], name: str) -> list[str]:
     """Return a list of distinct single-line strings, empty if the field is missing."""
     value = body.get(name, [])
     if not isinstance(value, list) or len(value) > MAX_MENTIONS:
-        raise InvalidParameter(name)
-    return list(dict.fromkeys(line(name, one) for one in value))
+        raise rejected(name, value, f"an array of at most {MAX_MENTIONS} texts")
+    return list(dict.fromkeys(line(f"{name}[{at}]", one) for at, one in enumerate(value)))
 
 
 def number(request: web.Request, name: str = "id", most: int = MAX_ID) -> int:

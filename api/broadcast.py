@@ -9,11 +9,10 @@ from typing import Any, Final
 from aiohttp import web
 
 from api.app_keys import CONTAINER, caller
-from api.body import field, line, number, read_large_object, without_nulls
+from api.body import exactly_one, field, line, number, only, read_large_object, rejected, without_nulls
 from api.content import KINDS, read_content
 from api.message import idempotency_key
 from api.responses import iso, reply
-from errors import InvalidParameter
 from services.messaging.messages import Body
 from services.outreach.broadcast_types import BroadcastRequest, check_run_at
 
@@ -26,8 +25,8 @@ async def send(request: web.Request) -> web.Response:
     """POST /wxbot/broadcast: 202 once it is stored. A repeated Idempotency-Key gets the same response."""
     container = request.app[CONTAINER]
     body = without_nulls(await read_large_object(request), *KINDS, *WHERE, "assistant", "at")
-    if len([where for where in WHERE if where in body]) != 1 or body.keys() - {*WHERE, *KINDS, "assistant", "at"}:
-        raise InvalidParameter("exactly one of quns, tags, all is required")
+    only(body, *WHERE, *KINDS, "assistant", "at")
+    exactly_one(body, *WHERE)
     where = _targets(body) | {"run_at": _moment(body, container.clock())}
     if where["account"]:
         container.accounts.get(where["account"])
@@ -42,13 +41,15 @@ def _targets(body: Mapping[str, Any]) -> dict[str, Any]:
     account = field(body, "assistant") if "assistant" in body else ""
     if "all" in body:
         if body["all"] is not True:
-            raise InvalidParameter("all")
+            raise rejected("all", body["all"], "true")
         return {"everywhere": True, "account": account}
     name = "quns" if "quns" in body else "tags"
     value = body[name]
     if not isinstance(value, list) or not 1 <= len(value) <= MAX_NAMED:
-        raise InvalidParameter(name)
-    groups = [one if name == "quns" and type(one) is int else line(name, one) for one in value]
+        raise rejected(name, value, f"an array of 1 to {MAX_NAMED} entries")
+    groups = [
+        one if name == "quns" and type(one) is int else line(f"{name}[{at}]", one) for at, one in enumerate(value)
+    ]
     return {name: tuple(dict.fromkeys(groups)), "account": account}
 
 
@@ -57,10 +58,10 @@ def _moment(body: Mapping[str, Any], now: float) -> float:
     if "at" not in body:
         return 0.0
     try:
-        at = datetime.fromisoformat(field(body, "at"))
+        at = datetime.fromisoformat(body["at"])
         moment = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        raise InvalidParameter("at") from None
+    except (TypeError, ValueError, OverflowError):
+        raise rejected("at", body["at"], "a time in ISO 8601") from None
     check_run_at(moment, now)
     return moment if moment > now else 0.0
 

@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from api.app_keys import CONTAINER
-from api.body import field, line, lines, number, read_large_object, text, without_nulls
+from api.body import exactly_one, field, line, lines, number, read_large_object, rejected, text, without_nulls
 from api.content import KINDS, read_content
 from api.responses import reply
 from errors import InvalidParameter
@@ -43,14 +43,12 @@ def idempotency_key(request: web.Request, prefix: str) -> str | None:
 
 
 def _message_request(body: Mapping[str, Any]) -> MessageRequest:
-    if ("to" in body) == ("qun" in body):
-        raise InvalidParameter("exactly one of to, qun is required")
-    to = field(body, "to") if "to" in body else None
+    to = field(body, "to") if exactly_one(body, "to", "qun") == "to" else None
     mentions = tuple(lines(body, "mentions"))
     if mentions and to is not None:
-        raise InvalidParameter("mentions are only allowed in groups")
+        raise InvalidParameter("mentions: allowed only with qun")
     if mentions and "text" not in body:
-        raise InvalidParameter("mentions are only allowed with text")
+        raise InvalidParameter("mentions: allowed only with text")
     words = text(body, "text") if "text" in body else ""
     return MessageRequest(field(body, "assistant"), to, _qun(body) if to is None else None, words, mentions)
 
@@ -60,6 +58,8 @@ def _qun(body: Mapping[str, Any]) -> str | int:
     value = body["qun"]
     if isinstance(value, int) and not isinstance(value, bool):
         return value
+    if not isinstance(value, str):
+        raise rejected("qun", value, "the code of a group, or its number")
     return field(body, "qun")
 
 

@@ -8,8 +8,7 @@ from typing import TypeVar
 
 from aiohttp import web
 
-from api.body import line
-from errors import InvalidParameter
+from api.body import line, rejected
 from services.paging import PageRequest
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -31,7 +30,7 @@ def choice(request: web.Request, name: str, among: type[Choice]) -> Choice | Non
     try:
         return None if value is None else among(value)
     except ValueError:
-        raise InvalidParameter(name) from None
+        raise rejected(name, value, ", ".join(among)) from None
 
 
 def wants_no_wait(request: web.Request) -> bool:
@@ -49,4 +48,4 @@ def moment(request: web.Request, name: str) -> float | None:
         at = datetime.fromisoformat(value)
         return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
-        raise InvalidParameter(name) from None
+        raise rejected(name, value, "a time in ISO 8601") from None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
 from api.app_keys import CONTAINER, caller
-from api.body import field, limited, line, lines, number, read_object, text, without_nulls
+from api.body import field, line, lines, number, only, read_object, text, without_nulls
 from api.cluster import remote_counts
 from api.query import choice, page, text_parameter, wants_no_wait
 from api.responses import iso, listing, reply
@@ -17,6 +17,8 @@ from models.groups import Membership, MemberState, Qun, QunState
 from services.groups.group_counts import GroupCounts
 from services.groups.lists import QunFilter, list_members, list_quns
 from services.groups.presentation import MAX_ANNOUNCEMENT, MAX_TOPIC, MAX_WELCOME
+
+CHANGEABLE: Final = ("topic", "announcement", "welcome", "tags")
 
 
 async def create(request: web.Request) -> web.Response:
@@ -46,13 +48,14 @@ async def change(request: web.Request) -> web.Response:
     """PATCH /wxbot/qun/{number}: change the group. Changes are read back from WeChat; 502 if they did not happen."""
     container, actor = request.app[CONTAINER], caller(request)
     body = without_nulls(await read_object(request), "topic", "announcement", "tags")
-    if not body or body.keys() - {"topic", "announcement", "welcome", "tags"}:
-        raise InvalidParameter("topic, announcement, welcome, tags")
-    topic = limited(line("topic", body["topic"]), MAX_TOPIC) if "topic" in body else None
-    announcement = limited(text(body, "announcement"), MAX_ANNOUNCEMENT) if "announcement" in body else None
-    welcome = limited(text(body, "welcome"), MAX_WELCOME) if body.get("welcome") else body.get("welcome")
-    if welcome is not None and not isinstance(welcome, str):
-        raise InvalidParameter("welcome")
+    only(body, *CHANGEABLE)
+    if not body:
+        raise InvalidParameter(f"body: no change; allowed: {', '.join(CHANGEABLE)}")
+    topic = line("topic", body["topic"], MAX_TOPIC) if "topic" in body else None
+    announcement = text(body, "announcement", MAX_ANNOUNCEMENT) if "announcement" in body else None
+    welcome = body.get("welcome")  # null: the one of the config; "": none
+    if welcome not in (None, ""):
+        welcome = text(body, "welcome", MAX_WELCOME)
     tags = lines(body, "tags") if "tags" in body else None
     qun = container.closing.open_group(number(request, "number"))
     presentation, store = container.presentation, container.store

@@ -9,11 +9,10 @@ from typing import Any
 from aiohttp import web
 
 from api.app_keys import CONTAINER, caller
-from api.body import number
+from api.body import number, rejected
 from api.query import choice, page, text_parameter
 from api.responses import iso, listing, reply
 from app.container import Container
-from errors import InvalidParameter
 from models.durable import OutboxItem, WorkState
 from models.row_id import MAX_ROW_ID
 from services.messaging.webhook_delivery import MAX_LISTED, list_deliveries
@@ -28,7 +27,7 @@ async def find(request: web.Request) -> web.Response:
     container, name = request.app[CONTAINER], text_parameter(request, "webhook")
     state = choice(request, "state", WorkState) or WorkState.FAILED
     if state not in STATES:
-        raise InvalidParameter("state")
+        raise rejected("state", state, ", ".join(STATES))
     page_request = page(request) if {"limit", "after"} & request.query.keys() else PageRequest(MAX_LISTED)
     result = await container.store.read(lambda s: list_deliveries(s, name, state, page_request))
     return listing("webhooks", result.map(partial(_to_json, container)))

@@ -155,7 +155,7 @@ class Assistants:
         account = settings.account
         self._check_added(account)
         if settings.is_sandboxed:
-            raise InvalidParameter("endpoint")
+            raise InvalidParameter("endpoint: missing or empty; allowed: host:port of a gateway, or authority")
         async with self._turn:
             new = await self._container.stored_assistants.put(settings, actor)
             if account in self._running:
@@ -190,7 +190,7 @@ class Assistants:
     def _check_added(self, account: str) -> None:
         """Raise InvalidParameter for an account of the config: only added ones can be changed here."""
         if account in self.configured():
-            raise InvalidParameter(f"{account} is configured in config.yaml")
+            raise InvalidParameter(f"account: {account} is configured in config.yaml")
 
     def configured(self) -> Set[str]:
         """The accounts of the config."""

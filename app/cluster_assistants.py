@@ -54,7 +54,7 @@ class ClusterAssistants(Assistants):
         """Add or change an account; a process with free capacity takes it over."""
         self._check_added(settings.account)
         if settings.is_sandboxed:
-            raise InvalidParameter("endpoint")
+            raise InvalidParameter("endpoint: missing or empty; allowed: host:port of a gateway, or authority")
         new = await self._container.stored_assistants.put(settings, actor)
         await self._parts.member.call(self._parts.leases.register_accounts, [settings.account])
         for _ in range(int(HOLDER_TIMEOUT / POLL_INTERVAL)):

@@ -58,6 +58,12 @@ def one_line(errors: ValidationError, tree: Any, origin: Origin | None = None) -
     return _LINE_ENDS.sub(" ", words + origin.line(place))  # keys may contain line breaks, too
 
 
+def without_value(errors: ValidationError, tree: Any) -> str:
+    """Return the key of the first error and what is allowed, for logs: the value may be a secret."""
+    first = errors.errors(include_url=False)[0]
+    return _LINE_ENDS.sub(" ", f"{_key(tree, _place(tree, first))[:120]}: {_reason(first)}")
+
+
 def _complaint(errors: ValidationError, tree: Any, origin: Origin) -> tuple[str, Place]:
     places = [(_place(tree, one), one) for one in errors.errors(include_url=False)]
     first = places[0][0]  # among the branches of a union, the one with the longest path is the most specific

@@ -8,7 +8,7 @@ from aiohttp import web
 from sqlmodel import Session
 
 from api.app_keys import CONTAINER
-from api.body import field, limited, line, number, read_object, text
+from api.body import field, line, number, read_object, text
 from api.cluster import remote_counts
 from api.query import choice, page, text_parameter
 from api.qun import fields
@@ -132,18 +132,16 @@ async def change(request: web.Request) -> web.Response:
 async def _change(container: Container, qun: Qun, body: dict[str, Any], actor: str) -> None:
     presentation, store = container.presentation, container.store
     if body.keys() == {"topic"}:
-        name = limited(line("topic", body["topic"]), MAX_TOPIC)
+        name = line("topic", body["topic"], MAX_TOPIC)
         container.accounts.online(qun.account)
         await store.write((await presentation.set_topic(qun, name, actor)).store)
     elif body.keys() == {"announcement"}:
-        words = limited(text(body, "announcement"), MAX_ANNOUNCEMENT)
+        words = text(body, "announcement", MAX_ANNOUNCEMENT)
         container.accounts.online(qun.account)
         await store.write((await presentation.announce(qun, words, actor)).store)
     elif body.keys() == {"welcome"}:
         welcome = body["welcome"]
-        words_or_none = limited(text(body, "welcome"), MAX_WELCOME) if welcome else welcome
-        if words_or_none is not None and not isinstance(words_or_none, str):
-            raise InvalidParameter("welcome")
+        words_or_none = welcome if welcome in (None, "") else text(body, "welcome", MAX_WELCOME)
         await store.write(presentation.welcome(qun, words_or_none, actor))
     else:
         raise InvalidParameter("topic, announcement or welcome is required")

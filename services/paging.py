@@ -29,7 +29,7 @@ class PageRequest:
         """Parse `?limit=` and `?after=`; raise InvalidParameter."""
         size = DEFAULT_LIMIT if limit is None else _parse_number("limit", limit)
         if not 1 <= size <= MAX_LIMIT:
-            raise InvalidParameter("limit")
+            raise InvalidParameter(f"limit: {size}; allowed: 1 to {MAX_LIMIT}")
         return cls(size, None if after is None else _parse_number("after", after))
 
     @property
@@ -40,7 +40,7 @@ class PageRequest:
 
 def _parse_number(name: str, value: str) -> int:
     if not (value.isascii() and value.isdigit()) or len(value) > len(str(MAX_ROW_ID)) or int(value) > MAX_ROW_ID:
-        raise InvalidParameter(name)
+        raise InvalidParameter(f"{name}: not a number; allowed: the digits of 0 to {MAX_ROW_ID}")
     return int(value)
 
 

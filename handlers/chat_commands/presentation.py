@@ -36,7 +36,7 @@ async def welcome(request: CommandRequest) -> CommandReply:
     try:
         store_change = request.container.presentation.welcome(request.group, new_text, request.actor)
     except UnknownPlaceholder as error:
-        return CommandReply(fill(request.texts.welcome_unknown, name=f"{{{error.detail}}}"))
+        return CommandReply(fill(request.texts.welcome_unknown, name=f"{{{error.name}}}"))
 
     def act(session: Session) -> str:
         store_change(session)
@@ -84,7 +84,7 @@ async def _apply_change(
     try:
         store_change, confirmed = await change
     except TopicReserved as error:
-        return CommandReply(fill(request.texts.staff_room_topic, topic=error.detail))
+        return CommandReply(fill(request.texts.staff_room_topic, topic=error.topic))
     except NotInGroup:
         return CommandReply(fill(request.texts.wechat_refused, why=request.texts.refused_not_in_group))
     except WeChatError as error:

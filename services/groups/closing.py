@@ -68,6 +68,6 @@ class GroupClosing:
     def tag(self, session: Session, number: int, tags: Collection[str]) -> None:
         """Replace the tags of a group, inside a transaction."""
         if any(not tag.strip() for tag in tags):
-            raise InvalidParameter("tags")
+            raise InvalidParameter("tags: empty; allowed: texts that are not blank")
         session.connection().execute(delete(QunTag).where(col(QunTag.number) == number))
         session.add_all(QunTag(number=number, tag=tag) for tag in dict.fromkeys(tags))

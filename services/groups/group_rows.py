@@ -22,7 +22,7 @@ def named_group(session: Session, name: str | int) -> Qun:
     by_number = session.get(Qun, number) if 0 < number <= MAX_ID else None
     by_code = session.exec(select(Qun).where(Qun.code == name)).first() if isinstance(name, str) else None
     if by_code and by_number and by_code.number != by_number.number:
-        raise InvalidParameter("one group's code is another one's number")
+        raise InvalidParameter("quns: the code of one group is the number of another")
     matching = by_code or by_number
     if matching is None:
         raise NotFound(f"group {name}")

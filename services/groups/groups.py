@@ -69,7 +69,7 @@ class Groups:
         by_code = self.by_code(name)
         by_number = self.by_number(int(name)) if name.isascii() and name.isdigit() else None
         if by_code and by_number and by_code.number != by_number.number:
-            raise InvalidParameter("the code of one group is the number of another")
+            raise InvalidParameter("qun: the code of one group is the number of another")
         return by_code or by_number
 
     def by_token(self, token: str) -> Qun | None:

@@ -38,9 +38,17 @@ class PresentationChange(NamedTuple):
 class TopicReserved(InvalidParameter):
     """The topic is that of the staff room."""
 
+    def __init__(self, topic: str) -> None:
+        super().__init__("topic: the name of the staff room; allowed: any other name")
+        self.topic = topic
+
 
 class UnknownPlaceholder(InvalidParameter):
     """The welcome text has a {name} that nothing fills in."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"welcome: {{{name}}} is unknown; allowed: {', '.join(f'{{{one}}}' for one in PLACEHOLDERS)}")
+        self.name = name
 
 
 class NotInGroup(WeChatError):

@@ -22,6 +22,7 @@ from wechat.entities import Media
 MAX_ATTACHMENT: Final = 20 * 1024 * 1024  # bytes
 FETCH_SECONDS: Final = 20.0
 MAX_NAME: Final = 100
+NO_ADDRESS: Final = "no address; allowed: one that begins with http:// or https://"
 _UNFIT: Final = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|]')
 PICTURES: Final = (  # magic bytes of image formats, with their suffix
     (re.compile(rb"\x89PNG\r\n\x1a\n"), ".png"),
@@ -57,7 +58,7 @@ class Attachments:
         else:
             data, name = _decoded(given.base64), given.name
         if not data:
-            raise InvalidParameter("the file is empty")
+            raise InvalidParameter("base64 or url: the file is empty")
         if len(data) > MAX_ATTACHMENT:
             raise BodyTooLarge(f"{len(data)} bytes")
         name = _UNFIT.sub("_", name).strip(". ")[-MAX_NAME:] or "file"
@@ -71,26 +72,26 @@ class Attachments:
     async def _fetch(self, address: str) -> bytes:
         url = _url(address)
         if url.host not in self._settings.media_hosts and url.authority not in self._settings.media_hosts:
-            raise InvalidParameter(f"{url.host} is not in api.media_hosts")
+            raise InvalidParameter(f"url: {url.host} is not in api.media_hosts")
         try:
             async with asyncio.timeout(FETCH_SECONDS):
                 async with self._http.session.get(url, allow_redirects=False) as response:
                     if response.status != 200:
-                        raise InvalidParameter(f"the URL of the file returned status {response.status}")
+                        raise InvalidParameter(f"url: it returned status {response.status}")
                     return await read_bounded(response, MAX_ATTACHMENT)
         except TooLong as error:
             raise BodyTooLarge(str(error)) from None
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise InvalidParameter(f"could not download the file: {type(error).__name__}") from None
+            raise InvalidParameter(f"url: could not download the file: {type(error).__name__}") from None
 
 
 def _url(address: str) -> URL:
     try:
         url = URL(address)
     except ValueError:
-        raise InvalidParameter("url") from None
+        raise InvalidParameter(f"url: {NO_ADDRESS}") from None
     if url.scheme not in ("http", "https") or not url.host:
-        raise InvalidParameter("url")
+        raise InvalidParameter(f"url: {NO_ADDRESS}")
     return url
 
 
@@ -98,13 +99,13 @@ def _decoded(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise InvalidParameter("base64") from None
+        raise InvalidParameter("base64: cannot be decoded; allowed: standard base64 with padding") from None
 
 
 def _picture_name(data: bytes, name: str) -> str:
     """Return a name with a suffix for which gateways send an image; raise InvalidParameter if the data is not one."""
     suffix = next((suffix for begin, suffix in PICTURES if begin.match(data)), None)
     if suffix is None:
-        raise InvalidParameter("not a picture: expected PNG, JPEG, GIF, WebP or BMP")
+        raise InvalidParameter("image: not a picture; allowed: PNG, JPEG, GIF, WebP or BMP")
     has_suffix = name.lower().endswith((suffix, ".jpeg") if suffix == ".jpg" else suffix)
     return name if has_suffix else f"{name}{suffix}"

@@ -45,7 +45,7 @@ class MemberActions:
         room = self._groups.room_of(qun, person.id)
         where = room.id if room else room_id
         if not where:
-            raise InvalidParameter("not a member")
+            raise InvalidParameter("contact_id: not a member of the group")
         return self._sanctions.warn(session, qun, where, person.id, person.name, reason, actor)
 
     async def remove(self, qun: Qun, contact_id: str, actor: str) -> None:

@@ -30,7 +30,7 @@ class Target(NamedTuple):
 def check_run_at(run_at: float, now: float) -> None:
     """Raise InvalidParameter for a time too far in the future."""
     if run_at > now + MAX_AHEAD:
-        raise InvalidParameter("at: more than a year in the future")
+        raise InvalidParameter("at: more than a year in the future; allowed: up to a year")
 
 
 @dataclass(frozen=True, slots=True)

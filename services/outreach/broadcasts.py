@@ -98,7 +98,7 @@ class Broadcasts:
         if existing is None:
             return self._write(session, request, actor, key)
         if existing.fingerprint != request.fingerprint():
-            raise InvalidParameter("the Idempotency-Key was used for another broadcast")
+            raise InvalidParameter("Idempotency-Key: it was used for another broadcast")
         return existing.id or 0
 
     def _write(self, session: Session, request: BroadcastRequest, actor: str, key: str | None) -> int:
@@ -118,7 +118,7 @@ class Broadcasts:
         session.add(broadcast)
         session.flush()
         if not self._queue(session, broadcast, request.body, targets, actor):
-            raise InvalidParameter("nobody to send to")
+            raise InvalidParameter("quns, tags, all: they name no active group")
         return broadcast.id or 0
 
     def _queue(self, session: Session, broadcast: Broadcast, body: Body, targets: Sequence[Target], actor: str) -> int:

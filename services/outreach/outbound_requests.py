@@ -85,9 +85,9 @@ class OutboundRequests:
             except IntegrityError:  # at the same moment, by another process
                 stored = await self._kept(key)
         if stored is None:
-            raise InvalidParameter("the Idempotency-Key")
+            raise InvalidParameter("Idempotency-Key: it belongs to another request")
         if stored.fingerprint != request.fingerprint():
-            raise InvalidParameter("the Idempotency-Key was used for another message")
+            raise InvalidParameter("Idempotency-Key: it was used for another message")
         return stored.id
 
     async def _write(self, request: MessageRequest, key: str | None) -> Job:

@@ -78,7 +78,7 @@ class TimedMessages:
         except ValueError:
             next_at = None
         if next_at is None:
-            raise InvalidParameter("cron")
+            raise InvalidParameter("cron: never due, or not five crontab fields")
         query = select(func.count()).select_from(TimedMessage).where(TimedMessage.number == qun.number)
         if session.exec(query).one() >= MAX_PER_GROUP:
             raise TooManyTimed(str(qun.number))

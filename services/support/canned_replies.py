@@ -45,7 +45,7 @@ class CannedReplies:
     def put(self, session: Session, name: str, text: str, actor: str) -> None:
         """Add or change a reply, inside a transaction; raise InvalidParameter for an unusable name."""
         if not _NAME.fullmatch(name):
-            raise InvalidParameter("name")
+            raise InvalidParameter(f"name: allowed: {_NAME.pattern}")
         before = self.all.get(name, "")
         session.merge(CannedReply(name=name, text=text, by=actor, updated_at=self._clock()))
         self._audit.note(session, "", "canned", actor, name, Outcome.DONE, before=before, after=text)

@@ -68,7 +68,7 @@ class KnowledgeEditor:
     def put_question(self, session: Session, entry: Entry, actor: str, old: int | None = None) -> tuple[Question, bool]:
         """Add a question, or change the one with the id `old` (NotFound); return whether it is new."""
         if not entry.questions:
-            raise InvalidParameter("questions")
+            raise InvalidParameter("questions: empty; allowed: at least one")
         row = session.get(Question, old) if old is not None else self._faq_entries.same(session, entry)
         if old is not None and row is None:
             raise NotFound(f"question {old}")

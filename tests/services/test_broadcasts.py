@@ -227,7 +227,7 @@ async def test_broadcast_of_several_accounts_is_noted_under_the_first(parts: Par
 
 
 async def test_broadcast_to_nobody_is_rejected(parts: Parts) -> None:
-    with pytest.raises(InvalidParameter, match="nobody to send to"):
+    with pytest.raises(InvalidParameter, match="they name no active group"):
         await submit(parts, tags=["none"])
     assert await parts.read(lambda s: s.exec(select(Broadcast)).all()) == []
 

@@ -172,7 +172,7 @@ async def test_key_stored_by_another_process_meanwhile(parts: Parts, monkeypatch
         return None
 
     monkeypatch.setattr(requests, "_kept", never)
-    with pytest.raises(InvalidParameter, match="the Idempotency-Key"):
+    with pytest.raises(InvalidParameter, match="Idempotency-Key: it belongs to another request"):
         await submit(parts, to(SONG), "k")
 
 
