@@ -10,7 +10,8 @@ from grpclib.exceptions import GRPCError
 
 from protocol.relaying import TAKEN_OVER
 from relay.call import Call
-from relay.journal import Fact, Journal
+from relay.journal import Journal
+from relay.journal_tables import Fact
 
 log = logging.getLogger(__name__)
 

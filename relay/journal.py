@@ -18,12 +18,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from relay.answer_index import AnswerIndex
+from relay.journal_clock import JournalClock
+from relay.journal_tables import TABLES, Fact, set_fact
 from relay.pruning import Pruning
 
 log = logging.getLogger(__name__)
@@ -36,29 +37,9 @@ COMMIT_PAUSE: Final = 0.005
 # Seconds that responses are kept once the client has the event: it stores the event first and asks for its content
 # afterwards, when the gateway may have been restarted and know nothing of it.
 ANSWER_SECONDS: Final = 600.0
-_TABLES: Final = """
-create table if not exists fact (key text primary key, value text not null) without rowid;
-create table if not exists event (number integer primary key, at real not null, body blob not null);
-create table if not exists reply (
-    path text not null, request blob not null, number integer not null, messages blob not null,
-    primary key (path, request)
-) without rowid;
-create index if not exists reply_number on reply (number);
-"""
-
 Write = Callable[[sqlite3.Connection], object]
 Settle = Callable[["JournalError | None"], None]
-Row = tuple[int, float, bytes]  # number, time of arrival (Unix seconds), EventResponse
-
-
-class Fact(StrEnum):
-    """Values that the journal stores besides events."""
-
-    TAKEN = "taken"
-    EPOCH = "epoch"
-    LAST = "last"
-    TLS_SEEN = "tls_seen"
-    HELD = "held"
+Row = tuple[int, float, bytes]  # number, time of arrival (by the journal's clock), EventResponse
 
 
 class JournalError(Exception):
@@ -84,6 +65,7 @@ class Journal:
         self.tls_seen = ""  # the endpoint at which the gateway has spoken TLS
         self.held = ""  # the endpoint whose event stream this relay has held, if the gateway has not ended it
         self.answers = AnswerIndex()
+        self.clock = JournalClock()
         self.is_failing = False  # the last write failed
         self._taken_before: deque[tuple[float, int]] = deque()  # earlier values of `taken` (monotonic time)
 
@@ -114,18 +96,28 @@ class Journal:
     def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         connection = self._reading = self._connect()
-        connection.executescript(_TABLES)
+        connection.executescript(TABLES)
         connection.execute("insert or ignore into fact values ('id', ?)", (secrets.token_hex(8),))
         facts = dict(connection.execute("select key, value from fact"))
         self.id = facts["id"]
         self.taken, self.epoch = int(facts.get(Fact.TAKEN, 0)), int(facts.get(Fact.EPOCH, 0))
         self.tls_seen, self.held = facts.get(Fact.TLS_SEEN, ""), facts.get(Fact.HELD, "")
         self._taken_before.append((time.monotonic(), self.taken))
+        self._start_clock(connection, facts.get(Fact.CLOCK))
         (newest,) = connection.execute("select coalesce(max(number), 0) from event").fetchone()
         self.last = self.stored = max(newest, self.taken, int(facts.get(Fact.LAST, 0)))
         for path, request in connection.execute("select path, request from reply"):
             self.answers.add(path, request)
         return self._connect()
+
+    def _start_clock(self, connection: sqlite3.Connection, stored: str | None) -> None:
+        if stored is None:  # the events have times of the machine's clock, which may have been set
+            self.clock.start(time.time())
+            connection.execute("update event set at = ?", (self.clock.now,))
+            set_fact(connection, Fact.CLOCK, self.clock.now)
+        else:
+            newest = connection.execute("select at from event order by number desc limit 1").fetchone() or (0.0,)
+            self.clock.start(max(float(stored), *newest))
 
     async def close(self) -> None:
         """Write what is pending."""
@@ -133,6 +125,7 @@ class Journal:
             self._taking.cancel()
             self._write_taken()
         if self._thread is not None:
+            self.remember(Fact.CLOCK, self.clock.now)
             self._jobs.put(None)
             await asyncio.to_thread(self._thread.join)
             self._thread = None
@@ -147,7 +140,7 @@ class Journal:
 
         `written` is called with the first number once all are stored, or with the error if none is.
         """
-        first, now = self.last + 1, time.time()
+        first, now = self.last + 1, self.clock.now
         self.last += len(bodies)
         rows = [(number, now, body) for number, body in enumerate(bodies, first)]
         insert = "insert into event values (?, ?, ?)"
@@ -175,22 +168,23 @@ class Journal:
         self._taking = None
         self.remember(Fact.TAKEN, self.taken)
 
-    def remember(self, fact: Fact, value: int | str) -> asyncio.Future[None]:
+    def remember(self, fact: Fact, value: float | str) -> asyncio.Future[None]:
         """Write a fact; the future is done once it is on disk (JournalError, which may go unread)."""
-        future = self._write(lambda connection: _set(connection, fact, value))
+        future = self._write(lambda connection: set_fact(connection, fact, value))
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
         return future
 
     async def prune(self, before: float) -> None:
         """Delete the events that the client has, their responses ANSWER_SECONDS later, and what is older than `before`.
 
-        `before` is in Unix seconds.
+        `before` is a time of the journal's clock.
         """
         stored, pruning = self.stored, Pruning(self.taken, self._settled(), before)
 
         def run(connection: sqlite3.Connection) -> None:
-            _set(connection, Fact.TAKEN, pruning.taken)
-            _set(connection, Fact.LAST, stored)  # no number is given twice, also when all events are deleted
+            set_fact(connection, Fact.TAKEN, pruning.taken)
+            set_fact(connection, Fact.CLOCK, self.clock.now)
+            set_fact(connection, Fact.LAST, stored)  # no number is given twice, also when all events are deleted
             pruning.delete_piece(connection)
 
         while not pruning.is_done:
@@ -276,10 +270,6 @@ class Journal:
             return self._reading.execute(query, values).fetchall()
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, run)
-
-
-def _set(connection: sqlite3.Connection, fact: Fact, value: int | str) -> None:
-    connection.execute("insert or replace into fact values (?, ?)", (fact.value, str(value)))
 
 
 def _resolve(future: asyncio.Future[None], error: JournalError | None) -> None:

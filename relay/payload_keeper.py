@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import time
 from itertools import takewhile
 from typing import Any, Final
 
@@ -64,7 +63,7 @@ class PayloadKeeper:
         while True:
             at = self._at = max(self._at, self.handed, self._journal.taken)
             rows = await self._journal.read(at, BATCH) if at < self._journal.stored else []
-            due = list(takewhile(_is_waiting, rows))
+            due = list(takewhile(self._is_waiting, rows))
             if not due or self._upstream.connection is None:
                 await asyncio.sleep(WAITING_SECONDS / 2)
                 continue
@@ -73,6 +72,10 @@ class PayloadKeeper:
                 await asyncio.sleep(WAITING_SECONDS / 2)
             elif self._at == at:  # the client was not lost meanwhile
                 self._at = due[-1][0]
+
+    def _is_waiting(self, row: Row) -> bool:
+        """Whether an event was not taken at once."""
+        return self._journal.clock.now - row[1] > WAITING_SECONDS
 
     async def _keep(self, number: int, body: bytes) -> bool:
         """Read and store the payload of an event; return False if the gateway could not be asked."""
@@ -128,9 +131,3 @@ class PayloadKeeper:
         answers = await self._upstream.ask(name, request, SECONDS, limit)
         await self._journal.keep_answer(path, request, number, b"".join(map(frame, answers)))
         return answers
-
-
-def _is_waiting(row: Row) -> bool:
-    """Whether an event was not taken at once, or is from before the clock was set back."""
-    age = time.time() - row[1]
-    return age > WAITING_SECONDS or age < 0

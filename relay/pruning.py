@@ -22,7 +22,7 @@ class Pruning:
 
     taken: int
     settled: int
-    before: float  # Unix seconds
+    before: float  # by the journal's clock
     deleted: list[tuple[str, bytes]] = field(default_factory=list)  # the responses of the last piece: path, request
     is_done: bool = False
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from pathlib import Path
 from typing import Final
 
@@ -78,7 +77,7 @@ class Relay:
     async def _prune(self) -> None:
         while True:
             try:
-                await self.journal.prune(time.time() - self._settings.keep_days * DAY)
+                await self.journal.prune(self.journal.clock.now - self._settings.keep_days * DAY)
             except JournalError as error:
                 log.warning("%s: could not delete old events: %s", self.title, error)
             await asyncio.sleep(PRUNE_EVERY)

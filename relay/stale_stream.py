@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from relay.journal import Fact, Journal
+from relay.journal import Journal
+from relay.journal_tables import Fact
 
 
 class StaleStream:

@@ -17,7 +17,8 @@ from protocol.supervision import TlsChoice, backoff, end
 from protocol.tls import GatewayAddress, authority, context, may_be_plain
 from relay.headers import Field, Headers
 from relay.http2 import GatewayLost, Http2Connection, TooManyCalls
-from relay.journal import Fact, Journal
+from relay.journal import Journal
+from relay.journal_tables import Fact
 from relay.rpc import MOST, OwnCall, UndecodableMessage, begin, path_of
 from relay.stale_stream import StaleStream
 from relay.writer import Turn

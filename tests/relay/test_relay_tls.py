@@ -11,7 +11,8 @@ import pytest
 
 from protocol.certificates import WECHATY_CA
 from relay.config import RelaySettings
-from relay.journal import Fact, Journal
+from relay.journal import Journal
+from relay.journal_tables import Fact
 from relay.relay import Relay
 from relay.upstream import RelayTiming
 from tests.ports import free_port
