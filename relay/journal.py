@@ -24,8 +24,9 @@ from typing import Any, Final
 
 from relay.answer_index import AnswerIndex
 from relay.journal_clock import JournalClock
-from relay.journal_tables import TABLES, Fact, set_fact
+from relay.journal_tables import TABLES, Fact, connect, set_fact, time_to_count_from
 from relay.pruning import Pruning
+from relay.reserve import Reserve, is_full
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,9 @@ Row = tuple[int, float, bytes]  # number, time of arrival (by the journal's cloc
 
 
 class JournalError(Exception):
-    """A write failed."""
+    """A write failed, perhaps for want of disk space."""
+
+    is_full = False
 
 
 class Journal:
@@ -51,6 +54,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._reserve = Reserve(path.with_suffix(".reserve"))
         self._jobs: queue.SimpleQueue[tuple[Write, Settle] | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(1, "journal-read")
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -67,6 +71,7 @@ class Journal:
         self.answers = AnswerIndex()
         self.clock = JournalClock()
         self.is_failing = False  # the last write failed
+        self.has_begun_to_fail = asyncio.Event()
         self._taken_before: deque[tuple[float, int]] = deque()  # earlier values of `taken` (monotonic time)
 
     @property
@@ -78,7 +83,7 @@ class Journal:
         """Open the file; raise JournalError."""
         self._loop = asyncio.get_running_loop()
         try:
-            connection = await self._loop.run_in_executor(self._readers, self._open)
+            connection = await self._loop.run_in_executor(self._readers, self._open_with_room)
         except (OSError, sqlite3.Error) as error:
             self._readers.shutdown()
             raise JournalError(f"{self._path}: {error}") from None
@@ -86,16 +91,17 @@ class Journal:
         self._thread = threading.Thread(target=write, name="journal-write", daemon=True)
         self._thread.start()
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=10)
-        # WAL mode writes the first page, after which auto_vacuum has no effect
-        for pragma in ("auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=FULL"):
-            connection.execute(f"pragma {pragma}")
-        return connection
+    def _open_with_room(self) -> sqlite3.Connection:
+        try:
+            return self._open()
+        except sqlite3.Error as error:
+            if not (is_full(error) and self._reserve.release()):
+                raise
+            return self._open()
 
     def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        connection = self._reading = self._connect()
+        connection = self._reading = connect(self._path)
         connection.executescript(TABLES)
         connection.execute("insert or ignore into fact values ('id', ?)", (secrets.token_hex(8),))
         facts = dict(connection.execute("select key, value from fact"))
@@ -103,21 +109,12 @@ class Journal:
         self.taken, self.epoch = int(facts.get(Fact.TAKEN, 0)), int(facts.get(Fact.EPOCH, 0))
         self.tls_seen, self.held = facts.get(Fact.TLS_SEEN, ""), facts.get(Fact.HELD, "")
         self._taken_before.append((time.monotonic(), self.taken))
-        self._start_clock(connection, facts.get(Fact.CLOCK))
+        self.clock.start(time_to_count_from(connection, facts.get(Fact.CLOCK)))
         (newest,) = connection.execute("select coalesce(max(number), 0) from event").fetchone()
         self.last = self.stored = max(newest, self.taken, int(facts.get(Fact.LAST, 0)))
         for path, request in connection.execute("select path, request from reply"):
             self.answers.add(path, request)
-        return self._connect()
-
-    def _start_clock(self, connection: sqlite3.Connection, stored: str | None) -> None:
-        if stored is None:  # the events have times of the machine's clock, which may have been set
-            self.clock.start(time.time())
-            connection.execute("update event set at = ?", (self.clock.now,))
-            set_fact(connection, Fact.CLOCK, self.clock.now)
-        else:
-            newest = connection.execute("select at from event order by number desc limit 1").fetchone() or (0.0,)
-            self.clock.start(max(float(stored), *newest))
+        return connect(self._path)
 
     async def close(self) -> None:
         """Write what is pending."""
@@ -188,8 +185,15 @@ class Journal:
             pruning.delete_piece(connection)
 
         while not pruning.is_done:
-            await self._write(run)
+            try:
+                await self._write(run)
+            except JournalError as error:
+                if not (error.is_full and pruning.has_deleted and self._reserve.release()):
+                    raise
+                log.warning("%s: the disk is full; events are deleted with the space set aside for this", self._path)
+                await self._write(run)
             self.answers.remove(pruning.deleted)
+        await asyncio.get_running_loop().run_in_executor(self._readers, self._reserve.hold)
 
     def _settled(self) -> int:
         """Return the number up to which the client has had the events for ANSWER_SECONDS."""
@@ -233,7 +237,9 @@ class Journal:
         except sqlite3.Error as error:
             if connection.in_transaction:
                 connection.execute("rollback")
-            return JournalError(f"{self._path}: {error}")
+            failed = JournalError(f"{self._path}: {error}")
+            failed.is_full = is_full(error)
+            return failed
         return None
 
     def _settle_soon(self, batch: list[tuple[Write, Settle]], error: JournalError | None) -> None:
@@ -246,6 +252,7 @@ class Journal:
             self.is_failing = error is not None
             if error is not None:
                 log.error("%s; live events are forwarded but not stored", error)
+                self.has_begun_to_fail.set()
             else:
                 log.warning("%s: events are written to disk again", self._path)
         for settle in batch:

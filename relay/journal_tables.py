@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from enum import StrEnum
+from pathlib import Path
 from typing import Final
 
 TABLES: Final = """
@@ -31,3 +33,23 @@ class Fact(StrEnum):
 def set_fact(connection: sqlite3.Connection, fact: Fact, value: float | str) -> None:
     """Write a value."""
     connection.execute("insert or replace into fact values (?, ?)", (fact.value, str(value)))
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the file; raise sqlite3.Error."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+    # WAL mode writes the first page, after which auto_vacuum has no effect
+    for pragma in ("auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=FULL"):
+        connection.execute(f"pragma {pragma}")
+    return connection
+
+
+def time_to_count_from(connection: sqlite3.Connection, stored: str | None) -> float:
+    """Return the time that the journal's clock had last. `stored`: the fact CLOCK."""
+    if stored is not None:
+        newest = connection.execute("select at from event order by number desc limit 1").fetchone() or (0.0,)
+        return max(float(stored), *newest)
+    now = time.time()  # so were the times of the events that are there, but the machine's clock may have been set
+    connection.execute("update event set at = ?", (now,))
+    set_fact(connection, Fact.CLOCK, now)
+    return now

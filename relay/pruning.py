@@ -24,6 +24,7 @@ class Pruning:
     settled: int
     before: float  # by the journal's clock
     deleted: list[tuple[str, bytes]] = field(default_factory=list)  # the responses of the last piece: path, request
+    has_deleted: bool = False  # the last piece
     is_done: bool = False
 
     def delete_piece(self, connection: sqlite3.Connection) -> None:
@@ -36,4 +37,5 @@ class Pruning:
         (free,) = connection.execute("pragma freelist_count").fetchone()
         for _ in range(min(free, PAGES)):  # sqlite3 stops after the first page, whatever the number
             connection.execute("pragma incremental_vacuum(1)")
+        self.has_deleted = bool(events or self.deleted or free)
         self.is_done = max(events, len(self.deleted)) < EVENTS and free <= PAGES

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -80,4 +81,7 @@ class Relay:
                 await self.journal.prune(self.journal.clock.now - self._settings.keep_days * DAY)
             except JournalError as error:
                 log.warning("%s: could not delete old events: %s", self.title, error)
-            await asyncio.sleep(PRUNE_EVERY)
+            with suppress(TimeoutError):  # a full disk may have room again at once
+                async with asyncio.timeout(PRUNE_EVERY):
+                    await self.journal.has_begun_to_fail.wait()
+            self.journal.has_begun_to_fail.clear()

@@ -92,6 +92,6 @@ async def test_file_that_can_be_opened_only_once_is_an_error(tmp_path: Path, mon
         left.pop()
         return connect(*arguments, **options)
 
-    monkeypatch.setattr("relay.journal.sqlite3.connect", limited)
+    monkeypatch.setattr("relay.journal_tables.sqlite3.connect", limited)
     with pytest.raises(JournalError, match="unable to open"):
         await Journal(tmp_path / "other.db").open()
