@@ -245,6 +245,7 @@ class Cluster:
 
     async def _release_accounts(self, accounts: Sequence[str]) -> None:
         await self._container.store.write(_no_write)  # all that was queued before it is committed now
+        await self._container.outbox.results.write_now()  # or the next holder would deliver again
         await self._member.release(accounts)
         self._parts.announcements.free()
 

@@ -51,6 +51,10 @@ class JobResults:
         """Wait until pending results are written, at most `grace` seconds."""
         await self._ends.drain(grace)
 
+    async def write_now(self) -> None:
+        """Write pending results at once; raise what the database raises."""
+        await self._ends.write_now()
+
     def record(self, job: Job, result: Result) -> None:
         """Record the result of an attempt."""
         self.counts.count(job, result, self._clock())

@@ -42,6 +42,8 @@ class WriteBatcher(Generic[Item]):
         self._is_abandoned = False
         self._count = 0  # number of all items added so far
         self._moved = asyncio.Event()  # replaced after each write
+        self._again: asyncio.TimerHandle | None = None  # of the next attempt
+        self._failure: BaseException | None = None  # of the last attempt, if the database failed
 
     def put(self, item: Item) -> None:
         """Add an item to be written soon."""
@@ -63,6 +65,17 @@ class WriteBatcher(Generic[Item]):
         except TimeoutError:
             log.error("could not write %d items", len(self._waiting))  # noqa: TRY400 - no useful traceback
 
+    async def write_now(self) -> None:
+        """Write the items added so far, also those that wait for the next attempt; raise what the database raises."""
+        last, self._failure = self._count, None
+        if self._again is not None:
+            self._again.cancel()
+            self._flush()
+        while self._failure is None and self._count - len(self._waiting) < last:
+            await self._moved.wait()
+        if self._failure is not None:
+            raise self._failure
+
     def abandon(self) -> None:
         """Drop the items that wait for the database; later ones, too."""
         self._waiting.clear()
@@ -70,6 +83,7 @@ class WriteBatcher(Generic[Item]):
         self._moved.set()
 
     def _flush(self) -> None:
+        self._again = None
         if not self._store.is_open:  # closed while it did not answer; `drain` has logged what is lost
             return
         if not self._waiting:  # the items were dropped meanwhile
@@ -86,17 +100,22 @@ class WriteBatcher(Generic[Item]):
             log.error(
                 "the database is unavailable, %d writes are waiting: %s", len(self._waiting), type(error).__name__
             )
-            asyncio.get_running_loop().call_later(self._wait, self._flush)
+            self._again = asyncio.get_running_loop().call_later(self._wait, self._flush)
             self._wait = min(self._wait * 2, LONGEST_WAIT)
+            self._failure = error
+            self._notify()
             return
         self._wait = FIRST_WAIT
         if error is not None and len(items) > 1:
             self._alone = len(items)
         else:
             self._done(items, error)
+        self._notify()
+        self._flush()
+
+    def _notify(self) -> None:
         self._moved.set()
         self._moved = asyncio.Event()
-        self._flush()
 
     def _done(self, items: list[Item], error: BaseException | None) -> None:
         del self._waiting[: len(items)]

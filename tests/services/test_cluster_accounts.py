@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections import Counter
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 from app import cluster as module
 from app.cluster import Cluster
 from config.settings import AssistantSettings
+from models.db import Store
+from models.row_statements import Row
+from services.work.outbox_rows import END
 from services.work.ownership import LeasedAccounts
+from tests.services.clock import Clock
+from tests.services.test_outbox_accounts import Process
 from tests.waiting import until
 
 
@@ -69,7 +78,9 @@ class Setup:
             changes=None,
             stored_assistants=SimpleNamespace(load=self._stored),
             store=SimpleNamespace(write=self._called),
+            outbox=SimpleNamespace(results=SimpleNamespace(write_now=self._called)),
         )
+        self.container = container
         jobs = SimpleNamespace(account_taken=lambda: None)
         self.cluster = Cluster(
             cast("Any", container), cast("Any", parts), cast("Any", self.accounts), cast("Any", jobs), lambda: 1.0, list
@@ -143,3 +154,30 @@ async def test_account_that_was_granted_during_the_stop_is_released(setup: Setup
     await _runs_at(setup, "127.0.0.1:1")
     await setup.cluster.drain()
     assert (sorted(setup.released), setup.accounts.running) == (["a", "late"], {})
+
+
+async def test_account_is_not_released_before_the_results_of_its_jobs_are_written(
+    setup: Setup, sqlite_store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database fails while a message is sent. Its next holder would send it again."""
+    is_away, write = True, END.execute
+
+    def execute(connection: Connection, rows: Sequence[Row]) -> Sequence[Any]:
+        if is_away:
+            raise OperationalError("UPDATE", {}, sqlite3.OperationalError("disk I/O error"))
+        return write(connection, rows)
+
+    monkeypatch.setattr("services.work.job_results.END", SimpleNamespace(execute=execute))
+    monkeypatch.setattr("services.work.write_batcher.FIRST_WAIT", 60.0)
+    process = Process(sqlite_store, clock, "a")
+    setup.container.store, setup.container.outbox = sqlite_store, process.outbox
+    await process.outbox.start()
+    await process.add("wx:a", "one")
+    await until(lambda: process.began == ["one"])
+    with pytest.raises(OperationalError):
+        await setup.cluster._release("a")
+    assert setup.released == []
+    is_away = False
+    await setup.cluster._release("a")
+    assert (setup.released, await process.rows()) == (["a"], {"one": "sent"})
+    await process.outbox.stop(0)
