@@ -15,19 +15,20 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
+import stamina
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
-from models.db import Store, after_commit
+from models.db import Store, after_commit, is_away
 from models.durable import EventState, InboxEvent
 from models.fence import WriteRefused
 from services.work import event_codec, relay_position
 from services.work.arrival_sequencer import Arrival, ArrivalSequencer
 from services.work.conversation_workers import ConversationWorkers, Handle
-from services.work.inbox_progress import InboxProgress
+from services.work.inbox_progress import LONGEST_WAIT, InboxProgress
 from services.work.inbox_table import InboxRows, end_event
 from services.work.payload_reader import PayloadReader, Resolve
-from services.work.repeated_ids import RepeatedIds
+from services.work.repeated_ids import PENDING, RepeatedIds, keep_pending, received
 from services.work.task_set import TaskSet
 from services.work.write_batcher import WriteBatcher
 from wechat.events import Event, RawEvent
@@ -58,7 +59,7 @@ class Inbox:
         self._workers = ConversationWorkers(handle, self._progress, self._leave)
         self._sequencer = ArrivalSequencer(self._workers.push)
         self._reader = PayloadReader(account, resolve, self._sequencer, self._progress)
-        self._repeats = RepeatedIds(store, lambda raw: resolve(raw, lambda _conversation: None))
+        self._repeats = RepeatedIds(store, lambda raw: self._reader.resolve(raw, lambda _: None))
         self._tasks = TaskSet()
 
     # ---- start and stop ----
@@ -74,6 +75,9 @@ class Inbox:
                 await self._store.write(partial(self._park, raw=raw, row=row.id or 0))
                 continue
             self._count(1)
+            if row.kind.startswith(PENDING):
+                self._tasks.start(self._compare_repeated(received(raw), row.id or 0))
+                continue
             arrival = Arrival(raw, row.id or 0, retried=True)
             self._add(arrival, event_codec.decode(row.body) if row.body else None)
 
@@ -145,31 +149,45 @@ class Inbox:
 
     def _store_rows(self, session: Session, raws: list[RawEvent]) -> None:
         new = self._table.insert(session, raws)
+        stored, repeated = [], []
+        for raw in raws:
+            row = new.pop(raw.id, None)
+            if row is None:
+                repeated.append(raw)
+            else:
+                stored.append(Arrival(raw, row))
+        compared = keep_pending(session, self._table, repeated)
         position = next((raw.position for raw in reversed(raws) if raw.position), "")
         if position:
             relay_position.keep(session, self.account, position)
             after_commit(session, lambda: self._acknowledge(position))
-        after_commit(session, lambda: self._stored(raws, new))
+        after_commit(session, lambda: self._stored(stored, compared))
 
-    def _stored(self, raws: list[RawEvent], new: dict[str, int]) -> None:
-        for raw in raws:
-            row = new.pop(raw.id, None)
-            if row is None:
-                self._tasks.start(self._compare_repeated(raw))
-            else:
-                self._add(Arrival(raw, row))
+    def _stored(self, new: list[Arrival], repeated: list[tuple[RawEvent, int]]) -> None:
+        for arrival in new:
+            self._add(arrival)
+        for raw, row in repeated:
+            self._tasks.start(self._compare_repeated(raw, row))
 
-    async def _compare_repeated(self, raw: RawEvent) -> None:
-        """Handle an event whose id was received before if its content is new."""
-        started = time.perf_counter()
+    async def _compare_repeated(self, raw: RawEvent, row: int) -> None:
+        """Handle an event whose id was received before if its content is new. `row`: where it is kept meanwhile."""
+        started, other = time.perf_counter(), None
         try:
-            async with self._reader.slots:
-                other = await self._repeats.new_in(raw)
+            async for attempt in stamina.retry_context(on=is_away, attempts=None, timeout=None, wait_max=LONGEST_WAIT):
+                with attempt:
+                    async with self._reader.slots:
+                        other = await self._repeats.new_in(raw)
         finally:
             self._leave()
         self._progress.log(raw.id, raw.kind, "-", "repeated" if other is None else "an id used again", started)
-        if other is not None:
-            await self.take(other)
+        if row:
+            await self._end_comparison(row, other)
+
+    async def _end_comparison(self, row: int, other: RawEvent | None) -> None:
+        with suppress(WriteRefused):  # it is left to the process that serves the account now
+            async for attempt in stamina.retry_context(on=is_away, attempts=None, timeout=None, wait_max=LONGEST_WAIT):
+                with attempt:
+                    await self.take_all([other] if other else [], lambda session: self._table.remove(session, row))
 
     def _add(self, arrival: Arrival, event: Event | None = None) -> None:
         self._sequencer.add(arrival)

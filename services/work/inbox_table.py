@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection
 from typing import Final
 
-from sqlalchemy import Executable, String, Text, update
+from sqlalchemy import Executable, String, Text, delete, update
 from sqlmodel import Session, col, select
 
 from models.bulk_insert import in_bulk
@@ -78,6 +78,11 @@ class InboxRows:
     def keep_bodies(self, session: Session, bodies: list[Row]) -> None:
         """Store resolved events, so that they can be handled after a restart without the gateway."""
         _KEEP_BODY.execute(session.connection(), bodies)
+
+    def remove(self, session: Session, row: int) -> None:
+        """Delete an event."""
+        belongs_to(session, self._account)
+        session.connection().execute(delete(InboxEvent).where(col(InboxEvent.id) == row))
 
     def end(self, session: Session, ends: list[Row]) -> None:
         """End events that no handler ends."""

@@ -79,7 +79,7 @@ class PayloadReader:
         event, result, state = None, "ignored", EventState.DONE
         try:
             await self._progress.count_attempt(arrival)
-            event = await self._resolve_with_retries(raw, placed)
+            event = await self.resolve(raw, placed)
         except Exception as error:  # noqa: BLE001 - a failing event must not affect others
             log.warning("%s: could not read the payload of event %s: %s", self._account, raw.id, error)
             result, state = "unreadable", EventState.FAILED
@@ -96,7 +96,8 @@ class PayloadReader:
         if arrival.conversation is None:
             self._sequencer.settled(arrival)
 
-    async def _resolve_with_retries(self, raw: RawEvent, placed: Callable[[str], None]) -> Event | None:
+    async def resolve(self, raw: RawEvent, placed: Callable[[str], None]) -> Event | None:
+        """Read an event's payload, again while the gateway is away or rejects it; raise WeChatError."""
         wait, failed = FIRST_WAIT, 0
         while True:
             try:

@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from hashlib import blake2b
+from secrets import token_hex
 from typing import Any, Final
 
-from sqlmodel import select
+from sqlmodel import Session, select
 
 from errors import WeChatError
 from models.db import Store
 from models.durable import InboxEvent
 from services.work import event_codec
+from services.work.inbox_table import InboxRows
 from wechat.events import AGAIN, REUSED, Event, RawEvent
 
 log = logging.getLogger(__name__)
 KINDS: Final = ("message", "friendship", "room-invite")  # the ids of which come from the gateway
+PENDING: Final = "repeated "  # before the kind of an event that is being compared, which other versions do not read
+MARK: Final = "#compare:"  # in its id
 CONTENT: Final = ("contact_id", "text", "hello", "kind", "quoted", "target", "inviter_id", "topic")
+
+
+def keep_pending(session: Session, table: InboxRows, raws: Sequence[RawEvent]) -> list[tuple[RawEvent, int]]:
+    """Store repeated events until they are compared; return them with their rows, 0 for those that are repeats."""
+    pending = {f"{raw.id}{MARK}{token_hex(8)}": raw for raw in raws if _may_be_new(raw)}
+    rows = [replace(raw, id=id, kind=f"{PENDING}{raw.kind}") for id, raw in pending.items()]
+    stored = table.insert(session, rows) if rows else {}
+    repeats = [(raw, 0) for raw in raws if not _may_be_new(raw)]
+    return [*repeats, *((raw, stored[id]) for id, raw in pending.items())]
+
+
+def received(raw: RawEvent) -> RawEvent:
+    """Return the event of a row of `keep_pending` as it was received."""
+    return replace(raw, id=raw.id.partition(MARK)[0], kind=raw.kind.removeprefix(PENDING))
 
 
 class RepeatedIds:
@@ -30,7 +48,7 @@ class RepeatedIds:
 
     async def new_in(self, raw: RawEvent) -> RawEvent | None:
         """Return the event under a new id if its content is new; None for a repeat."""
-        if raw.kind not in KINDS or REUSED in raw.id:
+        if not _may_be_new(raw):
             return None
         body = await self._body_of(raw)
         if not body:
@@ -49,6 +67,10 @@ class RepeatedIds:
     async def _body_of(self, raw: RawEvent) -> str:
         first = select(InboxEvent.body).where(InboxEvent.account == raw.account, InboxEvent.event_id == raw.id)
         return await self._store.read(lambda s: s.exec(first).first()) or ""
+
+
+def _may_be_new(raw: RawEvent) -> bool:
+    return raw.kind in KINDS and REUSED not in raw.id
 
 
 def _content(event: Event) -> tuple[Any, ...]:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 
-from errors import WeChatRefused
+from errors import WeChatOffline, WeChatRefused
 from models.db import Store
 from models.fence import Fenced
 from models.row_statements import Row
@@ -19,6 +19,7 @@ from services.work.inbox_table import InboxRows
 from tests.services.conftest import OpenStore
 from tests.services.fence import Guard
 from tests.services.inbox_harness import (
+    NOW,
     InboxHarness,
     StartHarness,
     harness,
@@ -27,6 +28,7 @@ from tests.services.inbox_harness import (
     wait_until_stored,
 )
 from tests.waiting import SECONDS, until
+from wechat.events import REUSED, RawEvent
 
 __all__ = ["harness", "start_harness"]
 
@@ -229,3 +231,41 @@ async def test_stop_is_bounded_in_time(sqlite_store: Store, start_harness: Start
     await until(lambda: harness.rows_seen, "one is being handled")
     await asyncio.wait_for(harness.inbox.stop(0.2), SECONDS)
     assert (await harness.states())["x-1"] == "new"
+
+
+async def _is_compared(harness: InboxHarness) -> None:
+    """Receive another event under the id of an earlier one, which cannot be read yet."""
+    await harness.say("x-1", "x-2")
+    await until(lambda: harness.handled == ["x-1", "x-2"])
+    await wait_until_stored(harness)
+    harness.slow_message |= {"x-1": asyncio.Event(), "x-2": asyncio.Event()}
+    read = len(harness.read)
+    for id, words in (("x-1", "other words"), ("x-2", "words of x-2")):
+        await harness.inbox.take(RawEvent("a", id, "message", {"text": words}, NOW, f"journal/{id}"))
+    await until(lambda: len(harness.read) == read + 2, "both are compared")
+    assert harness.acknowledged[-1] == "journal/x-2", "a relay does not send them again"
+
+
+async def test_id_used_again_is_handled_although_the_process_died_while_it_was_compared(
+    open_store: OpenStore, start_harness: StartHarness
+) -> None:
+    await _is_compared(first := await start_harness(await open_store()))
+    await first.inbox.stop(0)
+    second = await start_harness(await open_store())
+    await until(lambda: second.handled, "it is handled")
+    await wait_idle(second)
+    assert [id.partition(REUSED)[0] for id in second.handled] == ["x-1"]
+    await until(lambda: _has_rows(second, {"x-1", "x-2", *second.handled}), "nothing else is kept")
+
+
+async def _has_rows(harness: InboxHarness, ids: set[str]) -> bool:
+    return (await harness.states()).keys() == ids
+
+
+async def test_id_used_again_is_handled_once_the_gateway_is_back(harness: InboxHarness) -> None:
+    await harness.say("x-1")
+    await until(lambda: harness.handled == ["x-1"])
+    await wait_until_stored(harness)
+    harness.fails = {"x-1": [WeChatOffline("MessagePayload")]}
+    await harness.inbox.take(RawEvent("a", "x-1", "message", {"text": "other words"}, NOW))
+    await until(lambda: len(harness.handled) == 2, "it is handled")
