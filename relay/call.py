@@ -9,6 +9,7 @@ from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 from h2.errors import ErrorCodes
 
+from protocol.relaying import NO_GATEWAY
 from relay.headers import Field, Headers
 from relay.http2 import Http2Connection
 from relay.rpc import ANSWER, PREFIX, frame, is_message, outcome
@@ -185,6 +186,8 @@ class _GatewayResponse:
         """Handle a call that the gateway cancelled, or a lost gateway."""
         if code is None:
             self._call.finish(Status.UNAVAILABLE, GATEWAY_LOST)
+        elif code == ErrorCodes.REFUSED_STREAM:  # the gateway has not begun it
+            self._call.finish(Status.UNAVAILABLE, NO_GATEWAY)
         else:
             self._call.stream.reset(code if code != ErrorCodes.NO_ERROR else ErrorCodes.CANCEL)
             self._call.over()

@@ -25,6 +25,7 @@ from relay.writer import FrameWriter, Turn
 CONNECTION_WINDOW: Final = 16 * 1024 * 1024
 MAX_STREAMS: Final = 100  # concurrent calls of a client
 LARGEST_WINDOW: Final = 2**31 - 1
+LEAVE_SECONDS: Final = 10.0  # for calls under way when the peer has announced the end of the connection
 
 
 class GatewayLost(OSError):
@@ -58,6 +59,7 @@ class Http2Connection(asyncio.Protocol):
         self.writer = FrameWriter(self._turn)
         self._pings = Pings(self.writer)
         self.is_lost = False
+        self.is_leaving = False  # the peer accepts no more calls
 
     # ---- the transport ----
 
@@ -101,7 +103,7 @@ class Http2Connection(asyncio.Protocol):
 
     def open(self, headers: Headers, make: Callable[[Stream], Receiver]) -> Stream:
         """Begin a call; `make` creates its receiver. Raises GatewayLost or TooManyCalls, and then nothing was sent."""
-        if self.is_lost or self.writer.is_closed:
+        if self.is_lost or self.is_leaving or self.writer.is_closed:
             raise GatewayLost
         if len(self._streams) >= self._most_streams:
             raise TooManyCalls
@@ -131,6 +133,8 @@ class Http2Connection(asyncio.Protocol):
         if unread:
             self.consumed(unread)
         self._streams.pop(stream.id, None)
+        if self.is_leaving:
+            self._close_if_unused()
 
     def _pump_all(self) -> None:
         for stream, _ in list(self._streams.values()):
@@ -246,7 +250,20 @@ class Http2Connection(asyncio.Protocol):
         self._pings.received(flags, payload)
 
     def _on_goaway(self, flags: int, id: int, payload: bytes) -> None:
-        self.close()
+        """End the calls that the peer has not begun; those under way go on, unless there was an error."""
+        was_leaving, self.is_leaving = self.is_leaving, True
+        last, is_error = _number(payload[:4]) & frames.LAST_STREAM, any(payload[4:8])
+        refused = [pair for id, pair in self._streams.items() if self._accept is None and id > last]
+        for stream, receiver in refused:
+            stream.close()
+            receiver.on_reset(ErrorCodes.REFUSED_STREAM)
+        if not was_leaving:  # the peer may say it again, with a lower number
+            asyncio.get_running_loop().call_later(LEAVE_SECONDS, self.writer.abort)
+        self._close_if_unused(is_error)
+
+    def _close_if_unused(self, anyway: bool = False) -> None:
+        if anyway or all(stream.is_endless for stream, _ in self._streams.values()):
+            self.close()
 
     def _on_push(self, flags: int, id: int, payload: bytes) -> None:
         raise ProtocolFault(ErrorCodes.PROTOCOL_ERROR)

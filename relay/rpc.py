@@ -9,6 +9,7 @@ from typing import Final
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 from grpclib.metadata import decode_grpc_message, encode_grpc_message
+from h2.errors import ErrorCodes
 
 from protocol import SERVICE
 from relay.headers import Field, Headers
@@ -100,6 +101,10 @@ class OwnCall:
         self._ended = False
         self._error: Exception | None = None
 
+    def never_ends(self) -> None:
+        """Let the end of the connection not wait for this call."""
+        self._stream.is_endless = True
+
     def on_headers(self, headers: Headers, *, end: bool) -> None:
         """Handle headers or trailers of the response."""
         if headers.metadata.get(":status", "200") != "200":
@@ -126,7 +131,8 @@ class OwnCall:
 
     def on_reset(self, code: int | None) -> None:
         """Handle a call that the gateway cancelled, or a lost connection."""
-        self._end(GatewayLost("connection lost") if code is None else CallEnded(f"reset with code {code}"))
+        was_begun = code not in (None, ErrorCodes.REFUSED_STREAM)
+        self._end(CallEnded(f"reset with code {code}") if was_begun else GatewayLost("connection lost"))
 
     def _end(self, error: Exception | None) -> None:
         if not self._ended:

@@ -144,6 +144,7 @@ class RelayService:
         if self._upstream.connection is None:
             raise GRPCError(Status.UNAVAILABLE, NO_GATEWAY)
         self.fence.take_stream(call)
+        call.stream.is_endless = True
         self._spawn(call, self._tell_events(call))
 
     async def _tell_events(self, call: Call) -> None:

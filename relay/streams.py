@@ -56,6 +56,7 @@ class Stream:
         "has_ended",
         "id",
         "is_closed",
+        "is_endless",
         "room",
     )
 
@@ -64,6 +65,7 @@ class Stream:
         self.connection = connection
         self.room = room  # bytes that the peer takes on this stream
         self.is_closed = False
+        self.is_endless = False  # the end of the connection need not wait for it
         self.has_ended = has_ended  # the peer sends nothing more
         self._ends = False  # nothing more is to be sent
         self._is_unread = False  # data that the peer still sends is discarded

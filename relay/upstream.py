@@ -164,6 +164,7 @@ class Upstream:
     async def _run_connection(self, connection: Http2Connection, secure: bool) -> None:
         first = asyncio.Event()
         call = begin(connection, self.headers(path_of("Event")), EMPTY)
+        call.never_ends()
         tasks = {
             asyncio.create_task(self._read(call, first, secure)),
             asyncio.create_task(self._keep(connection, first)),
@@ -212,6 +213,8 @@ class Upstream:
         self.connection = connection
         while True:
             await asyncio.sleep(timing.watch_every)
+            if connection.is_leaving:  # it is closed once the calls under way have ended
+                continue
             try:
                 await self._ask(connection, "Version", EMPTY, timing.watch_limit)
             except TooManyCalls:  # of clients, which have deadlines of their own
