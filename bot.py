@@ -68,19 +68,9 @@ async def run(config: Config, source: Callable[[], Config] | None = None) -> boo
     gc.freeze()  # exclude the objects of the start from later collections
     manager = ServiceManager()
     manager.ready()
-    print(terminal.print_addresses(bot), flush=True)
-    started = (
-        manager.keep_alive(),
-        _print_first_steps(bot),
-        terminal.report_accounts(bot, PATIENCE),
-        terminal.show_login_codes(bot),
-    )
-    background = [asyncio.create_task(run) for run in started]
-    await bot.stopping.wait()
+    await _report_until_stopping(bot, manager)
     log.info("stopping")
     manager.stopping()
-    for task in background:
-        task.cancel()
     _end_within(LIMIT, bot)
     try:
         await bot.stop()
@@ -89,6 +79,21 @@ async def run(config: Config, source: Callable[[], Config] | None = None) -> boo
     if bot.database_lost:
         raise DatabaseLost(bot.database_lost)
     return bot.starts_again
+
+
+async def _report_until_stopping(bot: Bot, manager: ServiceManager) -> None:
+    """Report to the terminal and the service manager until the bot is asked to stop."""
+    print(terminal.print_addresses(bot), flush=True)
+    reports = (
+        manager.keep_alive(),
+        _print_first_steps(bot),
+        terminal.report_accounts(bot, PATIENCE),
+        terminal.show_login_codes(bot),
+    )
+    tasks = [asyncio.create_task(report) for report in reports]
+    await bot.stopping.wait()
+    for task in tasks:
+        task.cancel()
 
 
 async def _print_first_steps(bot: Bot) -> None:
@@ -152,13 +157,17 @@ def _restart_process() -> None:
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
-def main() -> int:
-    """Run the command line and return the exit code."""
+def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="wxbot", description="微信智能服务助手")
     parser.add_argument("--config", default="config.yaml", help="the configuration file (default: config.yaml)")
     parser.add_argument("--check", action="store_true", help="check the configuration and exit")
     parser.add_argument("--version", action="version", version=f"wxbot {VERSION}")
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Run the command line and return the exit code."""
+    arguments = _parse_arguments()
     terminal.accept_any_encoding()
     language = language_of(arguments.config)
     try:

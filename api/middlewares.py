@@ -74,15 +74,8 @@ async def _answer(
             raise
         refusals.info(str(error.status), "%s %s: %d", request.method, route, error.status)
         return refusal_of(error)
-    except WeChatError as error:
-        return _refuse(request, route, as_bot_error(error) or _fault(request, route))
-    except WriteRefused as error:  # its account is another process's by now
-        refused = AssistantOffline(f"{type(error).__name__}: {error}", retry_after=DATABASE_RETRY)
-        return _refuse(request, route, refused)
-    except DBAPIError as error:
-        if not is_away(error):
-            return _refuse(request, route, _fault(request, route))
-        return _refuse(request, route, DatabaseAway(type(error).__name__, retry_after=DATABASE_RETRY))
+    except (WeChatError, WriteRefused, DBAPIError) as error:
+        return _refuse(request, route, _translate(error) or _fault(request, route))
     except ConnectionError:
         raise  # the client has disconnected
     except Exception:  # noqa: BLE001 - every error becomes a JSON response
@@ -110,6 +103,15 @@ def _refuse(request: web.Request, route: str, error: BotError) -> web.Response:
     else:
         log.info("%s %s: %s", request.method, route, error)
     return refusal(error)
+
+
+def _translate(error: WeChatError | WriteRefused | DBAPIError) -> BotError | None:
+    """Translate an error below the API; None means an internal error."""
+    if isinstance(error, WeChatError):
+        return as_bot_error(error)
+    if isinstance(error, WriteRefused):  # another process serves the account by now
+        return AssistantOffline(f"{type(error).__name__}: {error}", retry_after=DATABASE_RETRY)
+    return DatabaseAway(type(error).__name__, retry_after=DATABASE_RETRY) if is_away(error) else None
 
 
 def _fault(request: web.Request, route: str) -> BotError:

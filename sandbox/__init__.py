@@ -64,9 +64,7 @@ async def start(
     token = token or f"insecure_{uuid.UUID(bytes=secrets.token_bytes(16), version=4)}"
     world = world or _world(state, seed)
     world.ensure(accounts)
-    if staff_room and all(room.topic != staff_room for room in world.state.rooms.values()):
-        assistants = [world.accounts.person(account).id for account in accounts]
-        world.rooms.create(ADMIN, [*assistants, ZHIDUO], staff_room)
+    _ensure_staff_room(world, accounts, staff_room)
     ports = [*grpc_ports, *[0] * (len(accounts) - len(grpc_ports))]
     servers = {name: PuppetServer(world, name, token, port=p) for name, p in zip(accounts, ports, strict=True)}
     sandbox = Sandbox(world, token, servers, password=password or ("" if _is_loopback(host) else secrets.token_hex(8)))
@@ -110,6 +108,12 @@ def _world(state: Path | str | None, seed: int | None) -> World:
     if state is not None and Path(state).exists():
         return World.load(state, seed=seed)
     return World.default(seed=seed)
+
+
+def _ensure_staff_room(world: World, accounts: Sequence[str], topic: str) -> None:
+    if topic and all(room.topic != topic for room in world.state.rooms.values()):
+        assistants = [world.accounts.person(account).id for account in accounts]
+        world.rooms.create(ADMIN, [*assistants, ZHIDUO], topic)
 
 
 async def _keep(world: World, path: Path, stack: AsyncExitStack) -> None:

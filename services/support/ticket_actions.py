@@ -50,14 +50,7 @@ class TicketActions:
     # ---- actions ----
 
     def answer(
-        self,
-        session: Session,
-        ticket: Ticket,
-        staff_id: str,
-        staff_name: str,
-        body: Body,
-        room_id: str,
-        key: str = "",
+        self, session: Session, ticket: Ticket, staff_id: str, staff_name: str, body: Body, room_id: str, key: str = ""
     ) -> None:
         """Send a staff member's message to the customer. The first to answer becomes the assignee.
 

@@ -8,43 +8,15 @@ import logging
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from models.db import is_away
 from models.durable import Priority, WorkState
 from services.clock import DAY, Clock
 from services.work.job import Deliver, GiveUp, Job, Result, Retry
+from services.work.pace import NoPace, Pace
 
 log = logging.getLogger(__name__)
 DATABASE_AWAY = 2.0  # seconds until a job is retried after a database failure
-
-
-class Pace(Protocol):
-    """Rate limiter of a queue. Delays are in seconds, 0 = now."""
-
-    def queue_delay(self) -> float:
-        """Return the delay before any job may start."""
-
-    def key_delay(self, key: str) -> float:
-        """Return the delay before a job with this key may start."""
-
-    def spend(self, key: str) -> None:
-        """Count a job that starts now."""
-
-
-class NoPace:
-    """No rate limit."""
-
-    def queue_delay(self) -> float:
-        """Return 0."""
-        return 0
-
-    def key_delay(self, key: str) -> float:
-        """Return 0."""
-        return 0
-
-    def spend(self, key: str) -> None:
-        """Do nothing."""
 
 
 @dataclass(slots=True)

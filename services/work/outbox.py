@@ -12,19 +12,19 @@ import logging
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final
 
-from sqlalchemy import update
-from sqlmodel import Session, col
+from sqlmodel import Session
 
 from models.bulk_insert import in_bulk
 from models.db import Store, after_commit
 from models.durable import OutboxItem, Priority, WorkState
 from services.clock import Clock
-from services.work.delivery_queue import DeliveryQueue, Pace
+from services.work.delivery_queue import DeliveryQueue
 from services.work.job import Deliver, Job
 from services.work.job_results import JobResults
 from services.work.open_jobs import OpenJobs
-from services.work.outbox_rows import INSERT, cancel_items, job_of, keep_body, open_items
+from services.work.outbox_rows import INSERT, NEW_ROW, cancel_items, job_of, keep_body, mark_sending, open_items
 from services.work.ownership import Ownership
+from services.work.pace import Pace
 
 log = logging.getLogger(__name__)
 BATCH: Final = 500  # ids in one statement
@@ -162,15 +162,12 @@ class Outbox:
         now = self._clock()
         account = queue.partition(":")[2] if account is None else account
         values = {
+            **NEW_ROW,
             "queue": queue,
             "account": account,
             "key": key,
             "priority": priority,
             "body": json.dumps(body, ensure_ascii=False),
-            "state": WorkState.QUEUED,
-            "attempts": 0,
-            "error": "",
-            "result": "",
             "idempotency_key": idempotency_key,
             "fingerprint": fingerprint,
             "run_at": run_at,
@@ -178,8 +175,7 @@ class Outbox:
         }
         job = Job(0, queue, key, body, priority, run_at, now, account=account)
         in_bulk(session, INSERT, values, job.has_id)
-        if not self._ownership.holds(account):
-            self._ownership.promised(session, account)
+        self._ownership.notify_holder(session, account)
         after_commit(session, lambda: self._take(job))
         return job
 
@@ -189,8 +185,7 @@ class Outbox:
         item.created_at = self._clock()  # the age limit of retries starts again
         session.add(item)
         job = job_of(item)
-        if not self._ownership.holds(job.account):
-            self._ownership.promised(session, job.account)
+        self._ownership.notify_holder(session, job.account)
         after_commit(session, lambda: self._take(job))
 
     def cancel(self, session: Session, ids: Sequence[int], accounts: Collection[str]) -> int:
@@ -201,8 +196,7 @@ class Outbox:
         batches = (ids[at : at + BATCH] for at in range(0, len(ids), BATCH))
         cancelled = [id for batch in batches for id in cancel_items(session, batch, self._clock())]
         for account in accounts:
-            if not self._ownership.holds(account):
-                self._ownership.promised(session, account)  # the process that serves the account reloads its jobs
+            self._ownership.notify_holder(session, account)  # which reloads its jobs
         after_commit(session, lambda: self._forget(cancelled))
         return len(cancelled)
 
@@ -282,11 +276,6 @@ class Outbox:
         if queue in self._queues and pace is not None:
             self._queues[queue].pace = pace
 
-    def wake(self, queue: str) -> None:
-        """Make a queue check for jobs to start."""
-        if queue in self._queues:
-            self._queues[queue].wake()
-
     def wake_account(self, account: str) -> None:
         """Make all queues of an account check for jobs to start."""
         for name, queue in self._queues.items():
@@ -295,6 +284,4 @@ class Outbox:
 
     async def mark_sending(self, job: Job) -> bool:
         """Mark a job as being sent before the call, for jobs that must not be repeated; False if it has ended."""
-        condition = col(OutboxItem.id) == job.id, col(OutboxItem.state).in_((WorkState.QUEUED, WorkState.SENDING))
-        marked = update(OutboxItem).where(*condition).values(state=WorkState.SENDING)
-        return await self._store.write(lambda session: bool(session.connection().execute(marked).rowcount))
+        return await self._store.write(lambda session: mark_sending(session, job.id))

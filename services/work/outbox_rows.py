@@ -20,6 +20,7 @@ _COLUMNS: Final = (
     *("queue", "account", "key", "priority", "body", "state", "attempts", "error", "result"),
     *("idempotency_key", "fingerprint", "run_at", "created_at"),
 )
+NEW_ROW: Final = {"state": WorkState.QUEUED, "attempts": 0, "error": "", "result": ""}
 INSERT: Final = insert_rows(OutboxItem, _COLUMNS, col(OutboxItem.id))
 
 
@@ -63,6 +64,13 @@ def joined_items(session: Session, job: Job) -> list[OutboxItem]:
         return []
     items = list(session.exec(select(OutboxItem).where(col(OutboxItem.id).in_(ids)).order_by(col(OutboxItem.id))))
     return [one for item in items for one in (item, *joined_items(session, job_of(item)))]
+
+
+def mark_sending(session: Session, id: int) -> bool:
+    """Mark an open row as being sent; return False if it is not open."""
+    condition = col(OutboxItem.id) == id, col(OutboxItem.state).in_((WorkState.QUEUED, WorkState.SENDING))
+    marked = update(OutboxItem).where(*condition).values(state=WorkState.SENDING)
+    return bool(session.connection().execute(marked).rowcount)
 
 
 def cancel_items(session: Session, ids: Sequence[int], now: float) -> list[int]:

@@ -21,8 +21,11 @@ class Ownership:
         """Whether calls to WeChat are allowed now."""
         return True
 
-    def promised(self, session: Session, account: str) -> None:
-        """Notify the holder of an account, within this transaction, that work was queued for it."""
+    def notify_holder(self, session: Session, account: str) -> None:
+        """Notify the process that serves an account, if it is another one, that its jobs in the database have changed.
+
+        The notification is part of the transaction.
+        """
 
 
 class LeasedAccounts(Ownership):
@@ -45,9 +48,10 @@ class LeasedAccounts(Ownership):
         """Whether the leases still hold; a process that was frozen finds out here."""
         return self._valid()
 
-    def promised(self, session: Session, account: str) -> None:
-        """Notify the account's holder."""
-        self._notify(session, account)
+    def notify_holder(self, session: Session, account: str) -> None:
+        """Notify the process that serves the account, unless it is this one."""
+        if account not in self._held:
+            self._notify(session, account)
 
     def take(self, account: str) -> None:
         """Start to serve the account."""

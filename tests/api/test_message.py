@@ -87,7 +87,7 @@ async def test_message_waits_while_offline(server: ApiServer) -> None:
     message_id = await _send(server, **TO)
     assert (await server.call("GET", f"/wxbot/message/{message_id}"))[1]["message"]["state"] == "queued"
     server.wechat.state = State.ONLINE
-    server.container.outbox.wake("wx:weimi1001")
+    server.container.outbox.wake_account("weimi1001")
     await _until(server, message_id, "sent")
 
 

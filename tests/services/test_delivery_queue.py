@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from models.durable import Priority, WorkState
-from services.work.delivery_queue import DeliveryQueue, NoPace
+from services.work.delivery_queue import DeliveryQueue
 from services.work.job import GiveUp, Job, Retry
+from services.work.pace import NoPace
 from tests.services.clock import Clock
 from tests.services.queue_harness import LongWaits, Make, long_waits, make, run_loop
 from tests.waiting import until

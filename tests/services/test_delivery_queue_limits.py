@@ -7,8 +7,8 @@ import asyncio
 from sqlalchemy.exc import OperationalError
 
 from models.durable import Priority, WorkState
-from services.work.delivery_queue import NoPace
 from services.work.job import GiveUp, Job, Retry
+from services.work.pace import NoPace
 from tests.services.clock import Clock
 from tests.services.queue_harness import LongWaits, Make, drop, long_waits, make, run_loop, running
 from tests.waiting import until

@@ -19,12 +19,12 @@ from sqlmodel import Session, select
 from models.db import Store
 from models.durable import OutboxItem, Priority
 from models.row_statements import Row
-from services.work.delivery_queue import NoPace
 from services.work.delivery_results import DeliveryResults, Result
 from services.work.job import Cancelled, GiveUp, Job, Retry
 from services.work.outbox import Outbox
 from services.work.outbox_rows import END
 from services.work.ownership import LeasedAccounts
+from services.work.pace import NoPace
 from tests.services.clock import Clock
 from tests.services.conftest import until
 from tests.waiting import SECONDS
@@ -261,7 +261,7 @@ async def test_the_pace_of_a_queue_can_be_replaced(sqlite_store: Store, clock: C
         await asyncio.sleep(0)
     assert process.began == ["one"]
     process.outbox.set_pace("wx:a", NoPace())
-    process.outbox.wake("wx:a")
+    process.outbox.wake_account("a")
     await until(lambda: process.began == ["one", "two"])
     await process.outbox.stop(1)
 

@@ -186,7 +186,7 @@ async def test_job_cancelled_by_another_process_is_not_sent(
     await holder.add_jobs("two", priority=Priority.BROADCAST)
     assert await _cancel(other) == 1
     holder.open = True
-    holder.outbox.wake(QUEUE)
+    holder.outbox.wake_account("a")
     await until(lambda: holder.began == ["two"] and not holder.outbox.waiting()[QUEUE], "its turn came")
     assert holder.done == []
 

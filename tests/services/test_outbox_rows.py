@@ -167,11 +167,11 @@ async def test_only_the_queues_of_an_account_are_woken(sqlite_store: Store, cloc
     closed = False
     process.outbox.wake_account("a")
     await until(lambda: process.began == ["a"])
-    process.outbox.wake("wx:b")
+    process.outbox.wake_account("b")
     await until(lambda: process.began == ["a", "b"])
     await run_loop()
     assert process.began == ["a", "b"]
-    for call in (process.outbox.wake, process.outbox.retry_now, process.outbox.wake_account):
+    for call in (process.outbox.retry_now, process.outbox.wake_account):
         call("wx:none")
     await process.outbox.stop(0)
 

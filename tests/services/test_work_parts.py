@@ -103,10 +103,10 @@ def test_process_serves_the_accounts_it_has_taken() -> None:
     leased.drop("a")
     leased.drop("a")
     assert not leased.holds("a")
-    leased.promised(session, "b")
+    leased.notify_holder(session, "b")
     assert told == [(session, "b")]
     alone = Ownership()
-    alone.promised(session, "b")
+    alone.notify_holder(session, "b")
     assert alone.holds("any") and alone.may_act() and len(told) == 1
 
 
