@@ -17,9 +17,9 @@ from wechat.connection import Timing
 from wechat.directory import CachedDirectory
 from wechat.directory_reader import DirectoryReader, with_retries
 from wechat.directory_sync import DirectorySync
+from wechat.directory_updates import DirectoryUpdates
 from wechat.entities import Contact, Link, Media, MiniProgram
 from wechat.events import gateway_id
-from wechat.gateway_events import GatewayEvents
 from wechat.names import same_name
 from wechat.puppet import PatchedPuppet
 from wechat.received_file import IN_MEMORY
@@ -35,7 +35,7 @@ class AccountCalls:
 
     account: str
     directory: CachedDirectory
-    _gateway_events: GatewayEvents
+    directory_updates: DirectoryUpdates
     _join_seen: asyncio.Event  # set and replaced when somebody joins a group
     _puppet_client: PatchedPuppet
     _own: SentMessages
@@ -198,7 +198,7 @@ class PeopleCalls(AccountCalls):
             log.info("%s: could not read the list of contacts: %s", self.account, type(error).__name__)
             return
         friends = (id for id in (*new, *strangers) if id in directory.contacts and directory.contacts[id].friend)
-        self._gateway_events.found_friends(id for id in friends if id not in old)
+        self.directory_updates.found_friends(id for id in friends if id not in old)
 
     async def log_out(self) -> None:
         """Log the account out at its gateway, which then shows a login QR code."""

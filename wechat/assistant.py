@@ -19,6 +19,7 @@ from wechat.connection import Connection, Timing, TlsSeen
 from wechat.directory import CachedDirectory
 from wechat.directory_reader import DirectoryReader
 from wechat.directory_sync import DirectorySync
+from wechat.directory_updates import DirectoryUpdates
 from wechat.event_resolver import EventResolver, Placed
 from wechat.events import Event, RawEvent
 from wechat.gateway_clock import GatewayClock
@@ -87,15 +88,11 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         self._queue: asyncio.Queue[RawEvent] = asyncio.Queue(WAITING)
         self.relay = RelayProgress()
         self._gateway_clock = GatewayClock()
+        self.directory_updates = DirectoryUpdates(self, self._timing)
         self._gateway_events = GatewayEvents(self, self._timing)
+        seen = set() if tls_seen is None else tls_seen
         self._connection = Connection(
-            settings,
-            self._timing,
-            self._gateway_events,
-            set() if tls_seen is None else tls_seen,
-            self.relay,
-            self._gateway_clock,
-            may_call,
+            settings, self._timing, self._gateway_events, seen, self.relay, self._gateway_clock, may_call
         )
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -128,8 +125,8 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         self.connecting.begin(self.account)
         runs = (
             self._connection.run(),
-            self._gateway_events.refresh(),
-            self._gateway_events.recheck_absences(),
+            self.directory_updates.refresh(),
+            self.directory_updates.recheck_absences(),
             self._store(),
         )
         self._tasks = [asyncio.create_task(run) for run in runs]
@@ -169,7 +166,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         """
         return await self._resolver.resolve(raw, placed)
 
-    # ---- used by wechat.gateway_events ----
+    # ---- used by wechat.gateway_events and wechat.directory_updates ----
 
     async def take(self, raw: RawEvent) -> None:
         """Queue an event to be stored; waits while the queue is full."""

@@ -116,11 +116,7 @@ class EventResolver:
         payload = await with_retries(lambda: self._puppet.message_payload(id))
         talker_id, room_id = payload.talker_id, payload.room_id
         if not room_id and (note := note_in(payload.text)) is not None:
-            who = payload.listener_id if talker_id == self._directory.owner_id else talker_id
-            if note in UNDELIVERED and who:
-                placed(who)
-                return MessageFailed(raw.account, raw.id, _received(payload, raw.at), who, "", note.value, True)
-            return None
+            return self._undelivered(raw, payload, note, placed)
         if not talker_id or talker_id == self._directory.owner_id:
             return None
         talker_id = self._directory.resolve_id(talker_id)
@@ -148,6 +144,14 @@ class EventResolver:
         return GroupMessage(
             **values, room_id=room_id, mentions=mentions, mentioned=mentioned, by_name=by_name, own_name=own_name
         )
+
+    def _undelivered(self, raw: RawEvent, payload: Any, note: Note, placed: Placed) -> Event | None:
+        """Return the event of a WeChat notice that a private message of the account was not delivered."""
+        recipient = payload.listener_id if payload.talker_id == self._directory.owner_id else payload.talker_id
+        if note not in UNDELIVERED or not recipient:
+            return None
+        placed(recipient)
+        return MessageFailed(raw.account, raw.id, _received(payload, raw.at), recipient, "", note.value, True)
 
     async def _person(self, id: str) -> Contact:
         """Return the sender. The event is handled even if the sender is unknown and cannot be read."""

@@ -1,18 +1,17 @@
-"""Handles the gateway's events: storing them, following logins, updating the directory."""
+"""Handles the gateway's events: passes them on to be stored, follows logins, and updates the directory."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from errors import WeChatError, WeChatOffline
 from protocol import puppet_pb2 as pb
 from wechat import event_parser
 from wechat.connection import Timing
+from wechat.directory_updates import STALE_LISTS
 from wechat.events import RawEvent
 from wechat.interface import ScanState, State
 from wechat.problems import Problem, Reason
@@ -23,13 +22,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-REREAD_PAUSE = 5.0  # seconds until failed reads are retried; doubled each time
-LONGEST_REREAD_PAUSE = 600.0
-REPORT_RETRY_SECONDS = 60.0  # seconds until a failed notification of the listener is repeated
 # By the status of Wechaty's scan event; after 1 (cancelled) and 5 (timed out) the code is no longer valid.
 SCAN_STATES = {1: ScanState.EXPIRED, 3: ScanState.SCANNED, 4: ScanState.SCANNED, 5: ScanState.EXPIRED}
-STALE_LISTS = ("lists", "")  # entry of `_stale`: the lists must be read again
-UNREPORTED_CHANGES = ("news", "")  # entry of `_stale`: `DirectorySync.found` must be reported
 
 
 class GatewayEvents:
@@ -40,12 +34,7 @@ class GatewayEvents:
         self._timing = timing
         self._directory = assistant.directory
         self._puppet = assistant._puppet_client
-        self._bringing_up: asyncio.Task[None] | None = None
-        self._lost_at: datetime | None = None
-        # What must be read again: (room | late-room | contact | lists, id), or reported to the listener: (news, "").
-        self._stale: dict[tuple[str, str], None] = {}
-        self._is_stale = asyncio.Event()
-        self._online = asyncio.Event()
+        self._updates = assistant.directory_updates
         self._scanned = ""
 
     # ---- called by the connection ----
@@ -112,7 +101,7 @@ class GatewayEvents:
                 if not ids or len(ids) < len(people):
                     self._directory.absences.report_unnamed(room_id)
             if not in_time or not ids or len(ids) < len(people):
-                self._read_again("late-room", room_id)
+                self._updates.read_again("late-room", room_id)
         elif raw.kind == "room-topic":
             self._directory.set_topic_of(room_id, raw.data["newTopic"])
 
@@ -120,34 +109,32 @@ class GatewayEvents:
 
     async def _login(self, data: dict[str, Any]) -> None:
         id = event_parser.text_of(data, "contactId")
-        if id == self._puppet.login_user_id and self._bringing_up is not None:
+        if id == self._puppet.login_user_id and self._updates.has_begun:
             return  # reported twice: when the stream opens and when the account starts
         self._leave()
         if self._directory.owner_id not in ("", id):
             log.warning("%s: another person logged in", self._assistant.account)
-            self._directory.clear()
-            self._assistant._sync.found.clear()
-            self._lost_at = None
+            self._updates.clear()
         self._directory.owner_id = self._assistant.contact_id = self._puppet.login_user_id = id
         self._scanned = self._assistant.qr_code = ""
         self._assistant.scan_state = ScanState.NONE
-        self._bringing_up = asyncio.create_task(self._prepare())
+        self._updates.begin()
 
     async def _logout(self, data: dict[str, Any]) -> None:
         self._leave()
         await self._assistant.set_state(State.LOGGED_OUT, Reason(Problem.LOGGED_OUT))
 
     async def _ready(self, data: dict[str, Any]) -> None:
-        self._read_again(*STALE_LISTS)
+        self._updates.read_again(*STALE_LISTS)
 
     async def _dirty(self, data: dict[str, Any]) -> None:
         id = event_parser.text_of(data, "payloadId")
         what = data.get("payloadType")
         if what == pb.DIRTY_CONTACT and id in self._directory.contacts:
-            self._read_again("contact", id)
+            self._updates.read_again("contact", id)
         elif what in (pb.DIRTY_ROOM, pb.DIRTY_ROOM_MEMBER) and id in self._directory.rooms:
             self._assistant._resolver.forget(id)
-            self._read_again("room", id)
+            self._updates.read_again("room", id)
 
     async def _scan(self, data: dict[str, Any]) -> None:
         code = event_parser.text_or_empty(data, "qrcode")
@@ -163,131 +150,8 @@ class GatewayEvents:
 
     def _leave(self) -> None:
         """Handle a logout or the loss of the connection."""
-        if self._online.is_set() or self._assistant.state is State.SYNCING:
-            self._lost_at = self._lost_at or datetime.now(UTC)
-        self._online.clear()
-        self._stale.clear()  # the next login reads everything again
+        self._updates.end()
         self._puppet.login_user_id = None
-        if self._bringing_up is not None:
-            self._bringing_up.cancel()
-            self._bringing_up = None
-
-    # ---- reading again ----
-
-    async def _prepare(self) -> None:
-        """After a login, read new entries, become ONLINE, then read the others once all accounts are online."""
-        assistant, since = self._assistant, self._lost_at
-        rooms, contacts = list(self._directory.rooms), list(self._directory.contacts)
-        await assistant.set_state(State.SYNCING)
-        try:
-            await self._read_with_retries()
-            await assistant.set_state(State.ONLINE)
-            self._online.set()
-            await assistant.connecting.wait()
-            await self._report(since)
-            if rooms or contacts:
-                await assistant._sync.read_again(rooms, contacts)
-                await self._report(since)
-            self._lost_at = None
-            await self._retry_reading()
-        except WeChatOffline:
-            log.debug("%s: the sync ended with the connection", assistant.account)
-
-    async def _retry_reading(self) -> None:
-        """Retry reading the listed entries that failed, with growing waits."""
-        pause = REREAD_PAUSE
-        while self._assistant._sync.unread:
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_REREAD_PAUSE)
-            try:
-                await self._assistant._sync.read_new()
-            except WeChatOffline:
-                raise
-            except WeChatError as error:
-                log.warning("%s: could not read contacts and groups: %s", self._assistant.account, error)
-                continue
-            await self._report_changes()
-
-    async def _read_with_retries(self) -> None:
-        pause = 0.5
-        while True:
-            try:
-                return await self._assistant._sync.read_new()
-            except WeChatOffline:
-                raise
-            except WeChatError as error:
-                log.warning("%s: could not read contacts and groups: %s", self._assistant.account, error)
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, self._timing.backoff_most)
-
-    async def _report(self, since: datetime | None = None) -> None:
-        """Report the differences found to the listener; repeat later if that fails."""
-        found = frozenset(self._assistant._sync.found)
-        if await self._assistant.report_synced(since, found):
-            self._assistant._sync.found -= found
-        else:
-            asyncio.get_running_loop().call_later(REPORT_RETRY_SECONDS, self._read_again, *UNREPORTED_CHANGES)
-
-    async def _report_changes(self) -> None:
-        if self._assistant._sync.found:
-            await self._report()
-
-    def _read_again(self, what: str, id: str) -> None:
-        self._stale[what, id] = None
-        self._is_stale.set()
-
-    def found_friends(self, ids: Iterable[str]) -> None:
-        """Report new friends for whom there was no event."""
-        self._assistant._sync.found.update(ids)
-        self._read_again(*UNREPORTED_CHANGES)
-
-    async def refresh(self) -> None:
-        """Read stale entries one after the other while the account is online."""
-        while True:
-            await self._online.wait()
-            await self._is_stale.wait()
-            await self._assistant.connecting.wait()
-            if not self._stale:
-                self._is_stale.clear()
-                continue
-            what, id = next(iter(self._stale))
-            del self._stale[what, id]
-            try:
-                await self._read(what, id)
-            except WeChatOffline:
-                log.debug("%s: changed data will be read after the next login", self._assistant.account)
-            except WeChatError as error:
-                log.warning("%s: could not read a %s again: %s", self._assistant.account, what, error)
-
-    async def recheck_absences(self) -> None:
-        """Read rooms with unconfirmed absences again while the account is online, and report confirmed changes."""
-        while True:
-            await self._online.wait()
-            try:
-                await self._assistant._sync.recheck_rooms()
-            except WeChatOffline:
-                await asyncio.sleep(self._timing.backoff_first)
-                continue
-            self._read_again(*UNREPORTED_CHANGES)
-
-    async def _read(self, what: str, id: str) -> None:
-        """Read a stale entry.
-
-        After a dirty event the gateway has dropped its cache; asking it to do so would cause another dirty event. After
-        a late join or leave it may not have.
-        """
-        if what == "contact":
-            await self._assistant._reader.read_contact(id)
-        elif what == "news":
-            await self._report_changes()
-        elif what == "late-room":
-            await self._assistant._reader.read_room(id, fresh=True)
-        elif what == "room":
-            if id in self._directory.rooms:  # otherwise the account has left it
-                await self._assistant._reader.read_room(id)
-        else:
-            await self._assistant._sync.read_new()
-            await self._report_changes()
 
 
 CONTROLS = {

@@ -72,6 +72,7 @@ class ScriptedAccount:
         self.puppet = self.assistant._puppet_client
         self.directory = self.assistant.directory
         self.events = self.assistant._gateway_events
+        self.updates = self.assistant.directory_updates
         self.events.opened(self.wire)  # type: ignore[arg-type]
         self.puppet.login_user_id = self.directory.owner_id = ME
         self.directory.unread = set()

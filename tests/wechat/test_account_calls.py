@@ -225,7 +225,7 @@ async def test_search_reads_new_contacts_and_strangers_of_that_name(account: Scr
     ]  # fmt: skip
     assert account.wire.names.count("DirtyPayload") == 1, "only the stranger may be outdated"
     assert account.assistant._sync.found == {"b", "new"}, "those of the first list were friends before"
-    assert ("news", "") in account.events._stale
+    assert ("news", "") in account.updates._stale
 
 
 async def test_search_before_the_first_list_finds_nothing_new(account: ScriptedAccount) -> None:
@@ -242,7 +242,7 @@ async def test_search_that_fails_or_takes_too_long_changes_nothing(account: Scri
         account.answers["ContactList"] = answer
         await account.assistant.search_contacts("武松")
     assert account.assistant._sync.found == set()
-    assert account.events._stale == {}
+    assert account.updates._stale == {}
 
 
 async def test_logout_is_done_when_the_account_is_logged_out(account: ScriptedAccount) -> None:

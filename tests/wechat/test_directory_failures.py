@@ -62,7 +62,7 @@ async def test_failing_calls_only_delay_the_sync(server: PuppetServer, world: Wo
 async def test_unreadable_contact_is_read_later(
     server: PuppetServer, world: World, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wechat.gateway_events.REREAD_PAUSE", 0.05)
+    monkeypatch.setattr("wechat.directory_updates.REREAD_PAUSE", 0.05)
     room = world.add_room(SONG, [ME, ZHIDUO], "读得晚")
     world.faults.call("RoomPayload", "fail", count=4)
     recorded = await connect(f"127.0.0.1:{server.port}", TOKEN, tls=False)

@@ -141,7 +141,7 @@ async def test_report_rejected_by_the_listener_is_repeated(
     server: PuppetServer, world: World, recorded: RecordedAccount, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
     monkeypatch.setattr("wechat.assistant.STORE_ATTEMPTS", 3)
-    monkeypatch.setattr("wechat.gateway_events.REPORT_RETRY_SECONDS", 0.1)
+    monkeypatch.setattr("wechat.directory_updates.REPORT_RETRY_SECONDS", 0.1)
     await recorded.listener.until(lambda: recorded.listener.syncs)
     failures = iter([OSError("disk full")] * times)
 

@@ -11,9 +11,9 @@ import pytest
 
 from protocol import puppet_pb2 as pb
 from tests.wechat.scripted_wire import ME, ROOM, SONG, ScriptedAccount
+from wechat.directory_updates import STALE_LISTS
 from wechat.entities import Contact
 from wechat.events import RawEvent
-from wechat.gateway_events import STALE_LISTS
 from wechat.interface import ScanState, State
 from wechat.problems import Problem, Reason
 
@@ -118,7 +118,7 @@ async def test_join_adds_members_and_wakes_those_who_wait(account: ScriptedAccou
     assert account.directory.rooms[ROOM].member_ids == {ME, SONG, "bb"}
     assert waiting.is_set()
     assert account.assistant._join_seen is not waiting
-    assert account.events._stale == {}
+    assert account.updates._stale == {}
     assert len(queued(account)) == 1
 
 
@@ -139,13 +139,13 @@ async def test_join_without_ids_has_the_group_read_again(
     account.knows(Contact("c", "吴用"))
     await receive(account, pb.EVENT_ROOM_JOIN, {"roomId": ROOM, "inviteeIdList": people})
     assert account.directory.rooms[ROOM].member_ids == {ME, *members}
-    assert ((LATE, ROOM) in account.events._stale) is stale
+    assert ((LATE, ROOM) in account.updates._stale) is stale
 
 
 async def test_late_join_has_the_group_read_again(account: ScriptedAccount) -> None:
     await receive(account, pb.EVENT_ROOM_JOIN, {"roomId": ROOM, "inviteeIdList": ["bb"]})
-    assert list(account.events._stale) == [(LATE, ROOM)], "the group is unknown"
-    assert account.events._is_stale.is_set()
+    assert list(account.updates._stale) == [(LATE, ROOM)], "the group is unknown"
+    assert account.updates._is_stale.is_set()
 
 
 @pytest.mark.parametrize(
@@ -164,21 +164,21 @@ async def test_leave_removes_members_and_hints_at_unknown_ones(
     account.joins("bb", "cc")
     await receive(account, pb.EVENT_ROOM_LEAVE, {"roomId": ROOM, "removeeIdList": people})
     assert account.directory.rooms[ROOM].member_ids == {ME, *members}
-    assert ((LATE, ROOM) in account.events._stale) is stale
+    assert ((LATE, ROOM) in account.updates._stale) is stale
     assert (ROOM in account.directory.absences._unnamed) is hinted
 
 
 async def test_leave_of_an_unknown_group_reads_nothing(account: ScriptedAccount) -> None:
     """The account may have left it itself."""
     await receive(account, pb.EVENT_ROOM_LEAVE, {"roomId": ROOM, "removeeIdList": ["bb"]})
-    assert account.events._stale == {}
+    assert account.updates._stale == {}
 
 
 async def test_late_leave_has_the_group_read_again(account: ScriptedAccount) -> None:
     account.joins("bb")
     account.directory.joined(ROOM, ["bb"], datetime.now(UTC) + timedelta(hours=1))
     await receive(account, pb.EVENT_ROOM_LEAVE, {"roomId": ROOM, "removeeIdList": ["bb"]})
-    assert list(account.events._stale) == [(LATE, ROOM)]
+    assert list(account.updates._stale) == [(LATE, ROOM)]
     assert "bb" in account.directory.rooms[ROOM].member_ids
 
 
@@ -189,7 +189,7 @@ async def test_topic_is_changed_and_an_invitation_changes_nothing(account: Scrip
     await receive(account, pb.EVENT_FRIENDSHIP, {"friendshipId": "f1"})
     assert account.directory.rooms[ROOM].topic == "新"
     assert [raw.kind for raw in queued(account)] == ["room-topic", "room-invite", "friendship"]
-    assert account.events._stale == {}
+    assert account.updates._stale == {}
 
 
 # ---- outdated entries ----
@@ -197,7 +197,7 @@ async def test_topic_is_changed_and_an_invitation_changes_nothing(account: Scrip
 
 async def test_ready_has_the_lists_read_again(account: ScriptedAccount) -> None:
     await receive(account, pb.EVENT_READY, {"data": "ready"})
-    assert list(account.events._stale) == [STALE_LISTS]
+    assert list(account.updates._stale) == [STALE_LISTS]
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ async def test_known_entries_that_are_outdated_are_read_again(
     account.joins(SONG)
     account.assistant._resolver._room_names[ROOM] = "管家"
     await receive(account, pb.EVENT_DIRTY, {"payloadType": type, "payloadId": id})
-    assert list(account.events._stale) == ([stale] if stale else [])
+    assert list(account.updates._stale) == ([stale] if stale else [])
     assert (ROOM in account.assistant._resolver._room_names) is (stale != ("room", ROOM))
 
 
@@ -276,7 +276,7 @@ async def test_closed_connection_leaves_nothing_of_the_session(account: Scripted
     await account.events.closed(State.CONNECTING, Reason(Problem.NO_ANSWER))
     assert (account.assistant.qr_code, account.assistant.scan_state) == ("", ScanState.NONE)
     assert account.puppet.wire is None
-    assert account.events._stale == {}
+    assert account.updates._stale == {}
     assert account.listener.states[-1] == (State.CONNECTING, "the gateway does not respond")
     account.events.opened(account.wire)  # type: ignore[arg-type]
     await receive(account, pb.EVENT_SCAN, {"qrcode": "code1"})

@@ -15,7 +15,7 @@ from protocol import CALLS
 from protocol import puppet_pb2 as pb
 from tests.waiting import SECONDS, until
 from tests.wechat.scripted_wire import ME, ROOM, SONG, ScriptedAccount, contacts, lists, room
-from wechat import gateway_events
+from wechat import directory_updates
 from wechat.entities import Contact
 from wechat.interface import ScanState, State
 from wechat.problems import Problem, Reason
@@ -33,7 +33,7 @@ async def log_out(account: ScriptedAccount) -> None:
 
 async def ready(account: ScriptedAccount) -> None:
     """Wait until everything was read after the login."""
-    task = account.events._bringing_up
+    task = account.updates._first_read
     assert task is not None
     await asyncio.wait_for(task, SECONDS)
 
@@ -69,7 +69,7 @@ async def test_login_reads_new_entries_then_is_online_then_reads_the_others(frie
     assert friend.wire.names[: online_after[0]] == ["ContactList", "RoomList"]
     assert set(friend.wire.names[online_after[0] :]) == {"DirtyPayload", "RoomPayload", "ContactPayload"}
     assert friend.listener.syncs == [(None, set()), (None, set())]
-    assert friend.events._online.is_set()
+    assert friend.updates._online.is_set()
 
 
 async def test_first_login_reads_everything_once(account: ScriptedAccount) -> None:
@@ -84,12 +84,12 @@ async def test_first_login_reads_everything_once(account: ScriptedAccount) -> No
 
 async def test_login_that_is_reported_twice_is_one(friend: ScriptedAccount) -> None:
     await log_in(friend)
-    task = friend.events._bringing_up
+    task = friend.updates._first_read
     await log_in(friend)
-    assert friend.events._bringing_up is task
+    assert friend.updates._first_read is task
     await ready(friend)
     await log_in(friend)
-    assert friend.events._bringing_up is task
+    assert friend.updates._first_read is task
 
 
 async def test_login_ends_the_display_of_its_code(friend: ScriptedAccount) -> None:
@@ -102,7 +102,7 @@ async def test_login_ends_the_display_of_its_code(friend: ScriptedAccount) -> No
 
 async def test_login_of_another_person_forgets_the_directory(friend: ScriptedAccount) -> None:
     friend.assistant._sync.found.add(SONG)
-    friend.events._lost_at = datetime.now(UTC)
+    friend.updates._lost_at = datetime.now(UTC)
     lists(friend, [])
     await log_in(friend, "wxid_else")
     assert friend.directory.rooms == {}
@@ -122,7 +122,7 @@ async def test_login_of_the_same_person_keeps_the_directory(friend: ScriptedAcco
 
 async def test_invalid_login_is_ignored(friend: ScriptedAccount) -> None:
     await friend.events.received(pb.EVENT_LOGIN, '{"contactId": ""}')
-    assert friend.events._bringing_up is None
+    assert friend.updates._first_read is None
 
 
 # ---- losses ----
@@ -135,8 +135,8 @@ async def test_logout_ends_the_session(friend: ScriptedAccount) -> None:
     assert friend.assistant.state is State.LOGGED_OUT
     assert friend.assistant.reason == Reason(Problem.LOGGED_OUT)
     assert friend.puppet.login_user_id is None
-    assert not friend.events._online.is_set()
-    assert friend.events._bringing_up is None
+    assert not friend.updates._online.is_set()
+    assert friend.updates._first_read is None
 
 
 async def test_next_login_reports_since_when_events_may_be_missing(friend: ScriptedAccount) -> None:
@@ -144,7 +144,7 @@ async def test_next_login_reports_since_when_events_may_be_missing(friend: Scrip
     await ready(friend)
     before = datetime.now(UTC)
     await log_out(friend)
-    lost_at = friend.events._lost_at
+    lost_at = friend.updates._lost_at
     assert lost_at is not None
     assert before <= lost_at <= datetime.now(UTC)
     await friend.events.closed(State.CONNECTING, Reason(Problem.STREAM_ENDED))
@@ -153,18 +153,18 @@ async def test_next_login_reports_since_when_events_may_be_missing(friend: Scrip
     await log_in(friend)
     await ready(friend)
     assert [since for since, _ in friend.listener.syncs] == [lost_at, lost_at]
-    assert friend.events._lost_at is None
+    assert friend.updates._lost_at is None
 
 
 async def test_loss_during_the_reading_counts_from_the_first_loss(friend: ScriptedAccount) -> None:
     first = datetime.now(UTC) - timedelta(hours=1)
-    friend.events._lost_at = first
+    friend.updates._lost_at = first
     friend.answers["ContactList"] = lambda _request: asyncio.Event().wait()
     await log_in(friend)
-    task = friend.events._bringing_up
+    task = friend.updates._first_read
     await until(lambda: friend.assistant.state is State.SYNCING)
     await log_out(friend)
-    assert friend.events._lost_at == first
+    assert friend.updates._lost_at == first
     assert task is not None
     await asyncio.wait([task], timeout=SECONDS)
     assert task.cancelled()
@@ -172,7 +172,7 @@ async def test_loss_during_the_reading_counts_from_the_first_loss(friend: Script
 
 async def test_account_that_was_never_online_has_missed_nothing(friend: ScriptedAccount) -> None:
     await log_out(friend)
-    assert friend.events._lost_at is None
+    assert friend.updates._lost_at is None
 
 
 async def test_connection_lost_while_reading_ends_it_quietly(friend: ScriptedAccount) -> None:
@@ -197,7 +197,7 @@ def no_waits(monkeypatch: pytest.MonkeyPatch, do: Callable[[], None] = lambda: N
             do()
         await sleep(0)
 
-    monkeypatch.setattr("wechat.gateway_events.asyncio.sleep", recorded)
+    monkeypatch.setattr("wechat.directory_updates.asyncio.sleep", recorded)
     return waits
 
 
@@ -224,11 +224,11 @@ async def test_unread_entries_are_read_again_while_online(
     await ready(friend)
     assert waits == [5.0, 10.0, 20.0, 40.0]
     assert friend.listener.syncs[-1] == (None, {ROOM})
-    assert gateway_events.LONGEST_REREAD_PAUSE == 600.0
+    assert directory_updates.LONGEST_REREAD_PAUSE == 600.0
 
 
 async def test_waits_for_unread_entries_have_a_limit(friend: ScriptedAccount, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway_events, "LONGEST_REREAD_PAUSE", 12.0)
+    monkeypatch.setattr(directory_updates, "LONGEST_REREAD_PAUSE", 12.0)
     waits = no_waits(monkeypatch)
     friend.directory.clear()
     lists(friend, [ME], [ROOM])
@@ -261,7 +261,7 @@ async def test_report_that_failed_is_repeated_later(friend: ScriptedAccount, mon
 
     monkeypatch.setattr(friend.assistant, "report_synced", refused)
     friend.assistant._sync.found.add(SONG)
-    await friend.events._report()
+    await friend.updates._report()
     assert friend.assistant._sync.found == {SONG}
     assert later == [(60.0, ("news", ""))]
 
@@ -269,5 +269,5 @@ async def test_report_that_failed_is_repeated_later(friend: ScriptedAccount, mon
 async def test_what_is_found_during_a_report_is_kept(friend: ScriptedAccount) -> None:
     friend.listener.on_synced = lambda: friend.assistant._sync.found.add("later")
     friend.assistant._sync.found.add(SONG)
-    await friend.events._report()
+    await friend.updates._report()
     assert friend.assistant._sync.found == {"later"}

@@ -15,7 +15,7 @@ from protocol import puppet_pb2 as pb
 from protocol.supervision import end
 from tests.waiting import until
 from tests.wechat.scripted_wire import ME, ROOM, SONG, ScriptedAccount, contacts, room
-from wechat import gateway_events
+from wechat import directory_updates
 from wechat.entities import Contact
 from wechat.interface import State
 
@@ -26,10 +26,10 @@ REFUSED, OFFLINE = WeChatRefused("x", "no"), WeChatOffline("x", "gone")
 async def running(account: ScriptedAccount) -> AsyncIterator[None]:
     """The tasks of an account that is online, without a connection."""
     account.state(State.ONLINE)
-    account.events._online.set()
+    account.updates._online.set()
     tasks = [
-        asyncio.create_task(account.events.refresh()),
-        asyncio.create_task(account.events.recheck_absences()),
+        asyncio.create_task(account.updates.refresh()),
+        asyncio.create_task(account.updates.recheck_absences()),
     ]
     try:
         yield
@@ -48,15 +48,15 @@ def friend(account: ScriptedAccount) -> ScriptedAccount:
 
 
 async def test_outdated_entries_are_read_one_after_the_other(friend: ScriptedAccount) -> None:
-    events = friend.events
+    updates = friend.updates
     friend.answers["RoomPayload"] = room(ME, SONG, topic="新")
     async with running(friend):
-        events._read_again("contact", SONG)
-        events._read_again("contact", SONG)
-        events._read_again("room", ROOM)
-        events._read_again("room", "9@chatroom")
-        events._read_again("late-room", ROOM)
-        await until(lambda: not events._stale and not events._is_stale.is_set())
+        updates.read_again("contact", SONG)
+        updates.read_again("contact", SONG)
+        updates.read_again("room", ROOM)
+        updates.read_again("room", "9@chatroom")
+        updates.read_again("late-room", ROOM)
+        await until(lambda: not updates._stale and not updates._is_stale.is_set())
         assert friend.wire.names == [
             "ContactPayload",
             "RoomPayload",
@@ -68,13 +68,13 @@ async def test_outdated_entries_are_read_one_after_the_other(friend: ScriptedAcc
 
 
 async def test_nothing_is_read_before_the_account_is_online(friend: ScriptedAccount) -> None:
-    friend.events._read_again("contact", SONG)
+    friend.updates.read_again("contact", SONG)
     async with running(friend):
-        friend.events._online.clear()
+        friend.updates._online.clear()
         for _ in range(5):
             await asyncio.sleep(0)
         assert friend.wire.asked == []
-        friend.events._online.set()
+        friend.updates._online.set()
         await until(lambda: friend.wire.asked)
 
 
@@ -82,8 +82,8 @@ async def test_failed_readings_do_not_stop_the_others(friend: ScriptedAccount) -
     friend.answers["ContactPayload"] = [REFUSED, OFFLINE, pb.ContactPayloadResponse(name="新", friend=True)]
     async with running(friend):
         for _ in range(3):
-            friend.events._read_again("contact", SONG)
-            await until(lambda: not friend.events._stale)
+            friend.updates.read_again("contact", SONG)
+            await until(lambda: not friend.updates._stale)
         await until(lambda: friend.directory.contacts[SONG].name == "新")
 
 
@@ -92,17 +92,17 @@ async def test_lists_are_read_again_and_new_friends_reported(friend: ScriptedAcc
     friend.answers["RoomList"] = CALLS["RoomList"].response(ids=[ROOM])
     friend.answers["ContactPayload"] = contacts(Contact("bb", "李逵", friend=True))
     async with running(friend):
-        friend.events._read_again(*gateway_events.STALE_LISTS)
+        friend.updates.read_again(*directory_updates.STALE_LISTS)
         await friend.listener.until(lambda: friend.listener.syncs)
     assert friend.listener.syncs == [(None, {"bb"})]
 
 
 async def test_found_friends_are_reported_and_an_empty_report_is_not(friend: ScriptedAccount) -> None:
     async with running(friend):
-        friend.events._read_again(*gateway_events.UNREPORTED_CHANGES)
-        await until(lambda: not friend.events._is_stale.is_set())
+        friend.updates.read_again(*directory_updates.UNREPORTED_CHANGES)
+        await until(lambda: not friend.updates._is_stale.is_set())
         assert friend.listener.syncs == []
-        friend.events.found_friends(["bb"])
+        friend.updates.found_friends(["bb"])
         await friend.listener.until(lambda: friend.listener.syncs)
     assert friend.listener.syncs == [(None, {"bb"})]
 
