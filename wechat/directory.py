@@ -9,11 +9,9 @@ from typing import Any, Final
 
 from wechat.absences import Absences
 from wechat.entities import Contact, Room
+from wechat.name_index import Index, NameIndex, remove_entry
 
-TIERS: Final = ("weixin", "alias", "name")  # after the id; the first tier with a match decides
-UNIQUE: Final = ("id", "weixin")  # values that are unique and not chosen freely
 COARSE: Final = timedelta(seconds=1)  # gateways may send times in whole seconds
-Index = dict[str, dict[str, None]]  # value -> ids, in order of insertion
 
 
 class CachedDirectory:
@@ -29,43 +27,15 @@ class CachedDirectory:
         self.rooms: dict[str, Room] = {}
         # Unread entries of the first contact list, which are existing friends. None: no list was read yet.
         self.unread: set[str] | None = None
-        self._index: dict[str, Index] = {tier: {} for tier in TIERS}
+        self._names = NameIndex(self.contacts)
+        self.find = self._names.find  # see there
+        self.resolve_id = self._names.resolve_id
         self._topics: Index = {}
         self._read: dict[str, datetime] = {}  # room -> when its member list was read
         self._moved: dict[str, dict[str, datetime]] = {}  # room -> person -> their last join or leave since then
-        self._unconfirmed_joins: dict[
-            str, set[str]
-        ] = {}  # room -> people reported by events but not yet by a member list
+        # room -> people reported by events but not yet by a member list
+        self._unconfirmed_joins: dict[str, set[str]] = {}
         self._befriended: set[str] = set()  # friends whom their payloads do not call so
-
-    def find(
-        self, name: str, *, among: Collection[str] | None = None, friends: bool = False, also: Collection[str] = ()
-    ) -> list[Contact]:
-        """Find contacts by name: WeChat id, 微信号, alias, nickname, each exact; the first tier with a match decides.
-
-        `among`: restrict to these ids; `friends`: restrict to friends; `also`: ids that match regardless. If an id or
-        微信号 matches somebody excluded, the search ends: a friend's nickname must not stand for it. Anyone may choose
-        a customer's nickname as their 微信号, so with `friends` another friend of this alias or nickname is found too.
-        """
-        if not name:
-            return []
-        for tier in ("id", *TIERS):
-            ids: Iterable[str] = (name,) if tier == "id" else self._index[tier].get(name, ())
-            found = [
-                contact
-                for id in ids
-                if (contact := self.contacts.get(id)) is not None
-                and (id in also or ((among is None or id in among) and (contact.friend or not friends)))
-            ]
-            if found or (friends and tier in UNIQUE and any(id in self.contacts for id in ids)):
-                both = friends and tier == "weixin" and found and found[0].friend
-                return [*found, *self._friends_called(name, found)] if both else found
-        return []
-
-    def _friends_called(self, name: str, but: Collection[Contact]) -> list[Contact]:
-        """Return the friends with this alias or nickname, except those of `but`."""
-        ids = dict.fromkeys(id for tier in ("alias", "name") for id in self._index[tier].get(name, ()))
-        return [stored for id in ids if (stored := self.contacts[id]).friend and stored not in but]
 
     def room_by_topic(self, topic: str) -> list[Room]:
         """Return the groups with exactly this topic."""
@@ -99,14 +69,7 @@ class CachedDirectory:
         self.contacts[contact.id] = contact
         if self.unread is not None:
             self.unread.discard(contact.id)
-        for tier in TIERS:
-            if value := getattr(contact, tier):
-                self._index[tier].setdefault(value, {})[contact.id] = None
-
-    def resolve_id(self, id: str) -> str:
-        """Return the id of a person given by their unique 微信号."""
-        bearers = self._index["weixin"].get(id, {})
-        return next(iter(bearers)) if id not in self.contacts and len(bearers) == 1 else id
+        self._names.add(contact)
 
     def befriend(self, id: str) -> None:
         """Mark a person as a friend, regardless of the payload."""
@@ -137,8 +100,7 @@ class CachedDirectory:
         contact = self.contacts.pop(id, None)
         if contact is not None:
             self.version += 1
-            for tier in TIERS:
-                _unlist(self._index[tier], getattr(contact, tier), id)
+            self._names.remove(contact)
 
     def put_room(self, room: Room, read: datetime | None = None) -> None:
         """Add or update a group.
@@ -206,7 +168,7 @@ class CachedDirectory:
         room = self.rooms.pop(id, None)
         if room is not None:
             self.version += 1
-            _unlist(self._topics, room.topic, id)
+            remove_entry(self._topics, room.topic, id)
         self._read.pop(id, None)
         self._moved.pop(id, None)
 
@@ -241,7 +203,7 @@ class CachedDirectory:
         """Change the topic of a group."""
         room = self.rooms.get(room_id)
         if room is not None and room.topic != topic:
-            _unlist(self._topics, room.topic, room_id)
+            remove_entry(self._topics, room.topic, room_id)
             room.topic = topic
             self.version += 1
             self._topics.setdefault(topic, {})[room_id] = None
@@ -252,8 +214,9 @@ class CachedDirectory:
         self.absences.clear()
         self._befriended.clear()
         tables: list[dict[str, Any]] = [self.contacts, self.rooms, self._topics, self._read, self._moved]
-        for table in (*tables, self._unconfirmed_joins, *self._index.values()):
+        for table in (*tables, self._unconfirmed_joins):
             table.clear()
+        self._names.clear()
 
     def snapshot(self) -> dict[str, Any]:
         """Return the content as JSON values, for `load`."""
@@ -289,11 +252,3 @@ class CachedDirectory:
             return True
         moved.update(dict.fromkeys(ids, at))
         return False
-
-
-def _unlist(index: Index, value: str, id: str) -> None:
-    ids = index.get(value)
-    if ids is not None:
-        ids.pop(id, None)
-        if not ids:
-            del index[value]

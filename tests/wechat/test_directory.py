@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wechat.directory import TIERS, UNIQUE, CachedDirectory
+from wechat.directory import CachedDirectory
 from wechat.entities import Contact, Room
+from wechat.name_index import TIERS, UNIQUE
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 ROOM = "1@chatroom"
