@@ -14,13 +14,12 @@ from sqlmodel import Session
 from app.account_parts import forget_account, load_accounts, stop_account
 from app.assistants import Assistants
 from app.container import Container
-from config import ConfigError
+from app.shared_data import SharedData
 from config.settings import AssistantSettings
 from jobs.scheduler import Jobs
 from models.db import is_away
 from services.cluster.news import ClusterNews
 from services.cluster.parts import Cause, ClusterParts
-from services.cluster.shared import WORK, Shared
 from services.work.key_batcher import KeyBatcher
 from services.work.ownership import GLOBAL
 
@@ -58,7 +57,8 @@ class Cluster:
         self._jobs = jobs
         self._grace = grace
         self._start_again = start_again
-        self.news = ClusterNews(container.config.database, parts, container.changes, self._shared_changed)
+        shared = SharedData(container, self._refresh_accounts)
+        self.news = ClusterNews(container.config.database, parts, container.changes, shared.reload)
         self._known: dict[str, AssistantSettings] = {}
         self.serving: dict[str, int] = {}  # account -> epoch
         self._applied: dict[str, AssistantSettings] = {}  # of the accounts served
@@ -253,35 +253,6 @@ class Cluster:
         self._parts.moves[cause] += 1
         elapsed = (time.monotonic() - started) * 1000
         log.info("account %s %s, epoch %d, %.0f ms", account or "(jobs)", cause, epoch, elapsed)
-
-    # ---- what all processes have in memory ----
-
-    async def _shared_changed(self, kind: str) -> None:
-        container = self._container
-        if kind.startswith(WORK):
-            account = kind.removeprefix(WORK)
-            if container.ownership.holds(account):
-                await container.outbox.refresh(account)
-        elif kind == Shared.KEYWORDS:
-            await container.keywords.load()
-        elif kind == Shared.QUESTIONS:
-            await container.faq_entries.load()
-        elif kind == Shared.BLOCKED_WORDS:
-            await container.blocked_words.load()
-        elif kind == Shared.CANNED_REPLIES:
-            await container.canned_replies.load()
-        elif kind == Shared.ADMINS:
-            await container.admins.reload()
-        elif kind == Shared.ASSISTANTS:
-            await self._refresh_accounts()
-        elif kind == Shared.CONFIG:
-            await self._reload_config()
-
-    async def _reload_config(self) -> None:
-        try:
-            await self._container.reloader.follow()
-        except ConfigError as error:
-            log.error("another process reloaded its config; the config of this process is invalid: %s", error)  # noqa: TRY400
 
     async def _refresh_accounts(self) -> None:
         """Reload the list of assistants; those whose settings changed are started again."""

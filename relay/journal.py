@@ -140,8 +140,7 @@ class Journal:
         first, now = self.last + 1, self.clock.now
         self.last += len(bodies)
         rows = [(number, now, body) for number, body in enumerate(bodies, first)]
-        insert = "insert into event values (?, ?, ?)"
-        self._jobs.put((lambda c: c.executemany(insert, rows), partial(written, first)))
+        self._jobs.put((lambda c: c.executemany("insert into event values (?, ?, ?)", rows), partial(written, first)))
 
     async def keep_answer(self, path: str, request: bytes, number: int, messages: bytes) -> None:
         """Store the response of a call, as long as event `number` is stored."""

@@ -104,7 +104,7 @@ class Setup:
     async def change(self) -> None:
         """Other settings are stored, of which this process is told."""
         self.endpoint = "127.0.0.1:2"
-        await self.cluster._shared_changed("assistants")
+        await self.cluster._refresh_accounts()
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ async def setup(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(module, "forget_account", lambda _container, _account: None)
     monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
     one = Setup()
-    await one.cluster._shared_changed("assistants")
+    await one.cluster._refresh_accounts()
     following = asyncio.create_task(one.cluster._follow())
     yield one
     following.cancel()
