@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
@@ -53,11 +54,19 @@ async def _is_refused_for_long(relay: RelayProcess) -> None:
     assert await relay.metric("relay_gateway_up") == 0
 
 
+def _has_stored_that_it_holds_the_stream(relay: RelayProcess) -> bool:
+    (file,) = (relay.folder / "relay").glob("*.db")
+    with closing(sqlite3.connect(file)) as connection:
+        rows = connection.execute("select value from fact where key = ?", (Fact.HELD.value,)).fetchall()
+    return any(value for (value,) in rows)
+
+
 @pytest.mark.gateway
 async def test_stream_of_the_killed_relay_is_ended(official: Start, relays: Relays) -> None:
     gateway = await official()
     await gateway.setup(contacts=1)
     relay = await relays(gateway, release_after=SOON)
+    await until(lambda: _has_stored_that_it_holds_the_stream(relay), "the stream's holder is on disk")
     await relay.kill()
     async with _holder(gateway) as stream:
         await relay.start()
