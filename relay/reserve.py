@@ -24,8 +24,7 @@ class Reserve:
         try:
             if self._path.exists() or shutil.disk_usage(self._path.parent).free < FREE:
                 return
-            with self._path.open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, SIZE)
+            self._path.write_bytes(os.urandom(SIZE))  # no file system can compress it
         except OSError:
             self._path.unlink(missing_ok=True)
 
