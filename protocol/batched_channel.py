@@ -12,7 +12,9 @@ from grpclib.client import Channel
 from grpclib.exceptions import ProtocolError
 from grpclib.protocol import Connection, H2Protocol, Stream
 from h2.connection import H2Connection
-from hyperframe.frame import Frame
+from hyperframe.frame import Frame, GoAwayFrame
+
+from protocol.going_away import REASON, PatientProcessor, announced_end
 
 # h2 remembers 65536 closed streams (9 MB), only to report precise errors for late frames. This class attribute is its
 # only setting for that.
@@ -82,16 +84,31 @@ class BoundedConnection(Connection):
 
 
 class BatchedProtocol(H2Protocol):
-    """HTTP/2 over a BatchedTransport, with bounded streams."""
+    """HTTP/2 over a BatchedTransport, with bounded streams, that finishes its calls before the connection ends."""
+
+    processor: PatientProcessor
 
     def connection_made(self, transport: Any) -> None:
         """Wrap the transport."""
         super().connection_made(BatchedTransport(transport))  # type: ignore[arg-type]  # duck-typed
         self.connection.__class__ = BoundedConnection  # grpclib has no factory for it
+        self.connection._connection._frame_dispatch_table[GoAwayFrame] = announced_end
+        self.processor = PatientProcessor(self.handler, self.connection)
 
 
 class BatchedChannel(Channel):
     """A gRPC client channel over a BatchedTransport."""
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether the gateway accepts no more calls."""
+        return isinstance(self._protocol, BatchedProtocol) and self._protocol.processor.is_leaving
+
+    async def __connect__(self) -> H2Protocol:
+        """Return the connection, and open it for the first call; raise OSError."""
+        if self.is_leaving:
+            raise ConnectionError(REASON)
+        return await super().__connect__()
 
     def _protocol_factory(self) -> H2Protocol:
         plain = super()._protocol_factory()

@@ -25,7 +25,8 @@ from errors import (
 )
 from protocol import CALLS, ProtocolCall
 from protocol import puppet_pb2 as pb
-from protocol.batched_channel import MessageTooLarge
+from protocol.batched_channel import BatchedChannel, MessageTooLarge
+from protocol.going_away import NotBegun
 from protocol.relaying import NO_GATEWAY, TAKEN_OVER
 from wechat.gateway_clock import GatewayClock
 from wechat.relay_progress import RelayProgress
@@ -130,6 +131,8 @@ class Wire:
         On a slow connection the answer may be delayed by a large file, so a running transfer counts as an answer.
         """
         started = time.monotonic()
+        if isinstance(self.channel, BatchedChannel) and self.channel.is_leaving:
+            return True  # it is closed once the calls under way have ended
         try:
             await self._unary(CALLS["Version"], pb.Empty(), timeout)
         except WeChatRefused:
@@ -214,7 +217,7 @@ class Wire:
             return translate(call.name, error, self._token)
         if isinstance(error, MessageTooLarge):
             return WeChatRefused(call.name, str(error))
-        kind = WeChatUnknown if sent else WeChatOffline
+        kind = WeChatUnknown if sent and not isinstance(error, NotBegun) else WeChatOffline
         return kind(call.name, f"{type(error).__name__}: connection lost or timeout")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,64 +16,18 @@ from grpclib.exceptions import GRPCError
 from h2.errors import ErrorCodes
 
 from protocol.relaying import NO_GATEWAY
+from protocol.supervision import end
 from relay import frames, http2
 from relay.call import GATEWAY_LOST
-from relay.frames import frame
-from relay.headers import Headers
 from relay.relay import Relay
-from relay.rpc import ANSWER, outcome, path_of
-from relay.streams import Stream
-from tests.ports import free_port
+from relay.rpc import path_of
+from tests.relay.leaving_gateway import Gateway
 from tests.relay.odd_gateway import SERVICE, Bytes
 from tests.relay.test_relay_http2 import serving
 from tests.relay.test_relay_upstream import relaying
 from tests.waiting import SECONDS, until
 
 CALLS = ("first", "second", "third")
-
-
-class Answer:
-    """A gateway's side of a call: Hang is answered by the test, all others at once."""
-
-    def __init__(self, gateway: Gateway, stream: Stream, headers: Headers) -> None:
-        self.stream, self.name = stream, headers.metadata[":path"].rpartition("/")[2]
-        stream.send_headers(Headers(ANSWER)) if self.name != "Hang" else gateway.waiting.append(self)
-        if self.name == "Event":
-            stream.send_data(b"\0\0\0\0\x02\x10\x17")  # a heartbeat
-
-    def on_headers(self, headers: Headers, *, end: bool) -> None:
-        """Trailers."""
-
-    def on_data(self, data: bytes, size: int, *, end: bool) -> None:
-        if end and self.name not in ("Event", "Hang"):
-            self.finish()
-
-    def on_reset(self, code: int | None) -> None:
-        """It is cancelled."""
-
-    def finish(self) -> None:
-        if self.name == "Hang":
-            self.stream.send_headers(Headers(ANSWER))
-        self.stream.send_data(bytes(5))
-        self.stream.send_headers(Headers(outcome(Status.OK)), end=True)
-
-
-class Gateway:
-    """A gateway that can announce its end."""
-
-    def __init__(self) -> None:
-        self.token, self.tls, self.port = "insecure_leaving", False, free_port()
-        self.endpoint = f"127.0.0.1:{self.port}"
-        self.connections: list[http2.Http2Connection] = []
-        self.waiting: list[Answer] = []
-
-    def connection(self) -> http2.Http2Connection:
-        self.connections.append(http2.Http2Connection(partial(Answer, self)))
-        return self.connections[-1]
-
-    def leaves(self, last: int, code: ErrorCodes = ErrorCodes.NO_ERROR) -> None:
-        payload = last.to_bytes(4, "big") + code.to_bytes(4, "big")
-        self.connections[-1].writer.write(frame(frames.GOAWAY, 0, 0, payload))
 
 
 @asynccontextmanager
@@ -97,6 +50,7 @@ async def calling(folder: Path) -> AsyncIterator[tuple[Gateway, Relay, list[asyn
             calls.append(asyncio.create_task(call(), name=name))
             await until(lambda: len(gateway.waiting) == len(calls), "it is under way")
         yield gateway, relay, calls
+        await end(calls)
         channel.close()
     server.close()
 
