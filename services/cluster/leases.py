@@ -13,6 +13,7 @@ import socket
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, create_engine, event, text
@@ -149,6 +150,7 @@ class Leases:
         self._connection: Connection | None = None
         self._driver: psycopg.Connection | None = None  # the connection of psycopg, for `abort`
         self.server_time = 0.0  # PostgreSQL's clock at the last heartbeat
+        self.installation = ""  # shared by the members; known once this process has joined
         self._values = {"advertise": advertise, "capacity": capacity, "version": version}
         self.member = member
         self._late = late
@@ -161,7 +163,9 @@ class Leases:
         fresh = {"key": SECRET, "value": secrets.token_urlsafe(32)}
         self._run(text("INSERT INTO setting (key, value) VALUES (:key, :value) ON CONFLICT DO NOTHING"), **fresh)
         self.register_accounts([GLOBAL])
-        return str(self._run(text("SELECT value FROM setting WHERE key = :key"), key=SECRET)[0][0])
+        secret = str(self._run(text("SELECT value FROM setting WHERE key = :key"), key=SECRET)[0][0])
+        self.installation = blake2b(secret.encode(), digest_size=6).hexdigest()
+        return secret
 
     def beat(self) -> dict[str, int]:
         """Renew the leases; return the epochs of the accounts held. Raises Fenced if the member's row is gone."""
@@ -228,8 +232,9 @@ class Leases:
         return {row.kind: row.version for row in self._run(_VERSIONS)}
 
     def notify(self, news: dict[str, Any]) -> None:
-        """Send a NOTIFY to all processes."""
-        payload = json.dumps({"from": self.member, **news}, ensure_ascii=False, separators=(",", ":"))
+        """Send a NOTIFY to all processes. The channel is that of the whole database, whatever the schema."""
+        sender = {"from": self.member} | ({"of": self.installation} if self.installation else {})
+        payload = json.dumps(sender | news, ensure_ascii=False, separators=(",", ":"))
         self._run(text("SELECT pg_notify(:channel, :payload)"), channel=CHANNEL, payload=payload)
 
     # ---- the connection ----

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from typing import Any, Final
 
@@ -84,19 +84,19 @@ class ClusterNews:
                 self._received(notice.payload)
 
     def _received(self, payload: str) -> None:
-        self._look.set()
         try:
             news: Any = json.loads(payload)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
-        if not isinstance(news, dict):  # anybody may notify the channel
+        own = self._leases.installation
+        if not isinstance(news, dict) or news.get("of", own) != own:  # anybody in the database may notify the channel
             return
+        self._look.set()
         if news.get("free"):
             self._member.wake()
         if news.get("from") != self._member.id:
-            for kind, facts in news.get("changes", ()):
-                if kind in _KINDS:  # a newer process may send kinds that are unknown here
-                    self._feed.receive(ChangeKind(kind), facts)
+            for kind, facts in _changes_in(news):
+                self._feed.receive(kind, facts)
 
     async def poll_forever(self) -> None:
         """Poll the versions, on a notification and every second."""
@@ -116,3 +116,12 @@ class ClusterNews:
             if self._versions.get(kind) != version:
                 await self._changed(kind)
                 self._versions[kind] = version
+
+
+def _changes_in(news: dict[str, Any]) -> Iterator[tuple[ChangeKind, dict[str, Any]]]:
+    """Yield the changes of a notification. A newer process may send kinds that are unknown here."""
+    changes = news.get("changes")
+    for change in changes if isinstance(changes, list) else ():
+        match change:
+            case [str(kind), dict(facts)] if kind in _KINDS:
+                yield ChangeKind(kind), facts

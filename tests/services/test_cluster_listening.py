@@ -19,10 +19,24 @@ from tests.waiting import until
 pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("database", ["postgres"], indirect=True)]
 
 
+# The channel is that of the database: other programs use it, and wxbot in another schema.
+FOREIGN = (
+    "",
+    "of another program",
+    "7",
+    "[" * 7000,
+    '{"changes":7}',
+    '{"changes":[7,["ticket"],["ticket",7],[["ticket"],{}],[{},{}]]}',
+    '{"from":"other","of":"theirs","free":1,"changes":[["ticket",{"id":8}]]}',
+)
+
+
 async def test_notification_is_received(database: str) -> None:
     feed = ChangeFeed()
-    member = SimpleNamespace(id="me", wake=lambda: None)
-    parts = cast("ClusterParts", SimpleNamespace(leases=None, member=member, announcements=None))
+    member = SimpleNamespace(id="me", wake=lambda: pytest.fail("the account of another installation was released"))
+    parts = cast(
+        "ClusterParts", SimpleNamespace(leases=SimpleNamespace(installation="ours"), member=member, announcements=None)
+    )
 
     async def changed(_kind: str) -> None:
         """Do nothing."""
@@ -32,10 +46,10 @@ async def test_notification_is_received(database: str) -> None:
     await until(news._look.is_set, "it listens, and looks at what it has missed")
     news._look.clear()
     engine = create_engine(parse(database))
-    of_a_member = '{"from":"other","changes":[["ticket",{"id":7}]]}'
+    of_a_member = '{"from":"other","of":"ours","changes":[["ticket",{"id":7}]]}'
 
     def notify() -> None:
-        for payload in ("", "of another program", "7", of_a_member):
+        for payload in (*FOREIGN, of_a_member):
             with engine.begin() as connection:
                 values = {"channel": CHANNEL, "payload": payload}
                 connection.execute(text("SELECT pg_notify(:channel, :payload)"), values)

@@ -198,7 +198,8 @@ async def test_clock_offset_is_corrected_above_a_threshold() -> None:
 async def test_unknown_changes_of_a_later_version_are_skipped() -> None:
     received, woken = ChangeFeed(), asyncio.Event()
     member = cast("Any", type("", (), {"id": "me", "wake": woken.set})())
-    parts = cast("ClusterParts", type("", (), {"leases": None, "member": member, "announcements": None})())
+    leases = type("", (), {"installation": ""})()
+    parts = cast("ClusterParts", type("", (), {"leases": leases, "member": member, "announcements": None})())
     news = ClusterNews("postgresql://x/y", parts, received, lambda _kind: nothing())
     news._received('{"from":"other","changes":[["of a later version",{}],["ticket",{"id":1}]],"free":1}')
     assert [one.kind for one in received._changes] == [ChangeKind.TICKET]

@@ -127,7 +127,7 @@ class Process:
         self.changed: list[str] = []
         self.announcements = Announcements()
         self.feed = ChangeFeed()
-        leases = SimpleNamespace(versions=self._versions, notify=self._notify)
+        leases = SimpleNamespace(versions=self._versions, notify=self._notify, installation="ours")
         parts = SimpleNamespace(leases=leases, member=self, announcements=self.announcements)
         self.news = ClusterNews("postgresql://x/y", cast("ClusterParts", parts), self.feed, self._changed)
 

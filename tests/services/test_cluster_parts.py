@@ -63,6 +63,7 @@ async def test_members_share_a_secret_and_a_clock(make: Make, clock: Clock) -> N
     await first.join(store)
     await second.join(other)
     assert first.secret and first.secret == second.secret
+    assert first.leases.installation and first.leases.installation == second.leases.installation
     assert first.ownership.may_act()
     assert first.clock() > 1_700_000_000, "corrected by PostgreSQL's clock"
 

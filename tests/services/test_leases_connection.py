@@ -81,7 +81,7 @@ async def test_accounts_are_free_at_once_when_a_member_leaves(first: Leases, sec
     first.claim(["a", "b"], 2)
     assert second.view(["a", "b"]).orphans == 0
     first.leave()
-    assert json.loads(await watcher.next()) == {"from": "m1", "free": 1}
+    assert json.loads(await watcher.next()) == {"from": "m1", "of": second.installation, "free": 1}
     assert [one.id for one in second.view([]).members] == ["m2"]
     assert set(second.claim(["a", "b"], 1)) == {"a"}
 
