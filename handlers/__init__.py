@@ -8,6 +8,7 @@ from typing import Any, Final
 from app.container import Container
 from handlers import commands, deliveries, flows, friends, members, moderation, replies, staff, support, tokens, voice
 from handlers.context import EventContext
+from services.support.tickets import TicketClosed
 from wechat import events
 from wechat.events import Event
 
@@ -55,6 +56,14 @@ async def dispatch(event: Event, context: EventContext) -> str:
 
 async def handle(container: Container, event: Event, row: int) -> str:
     """Handle one event of the inbox and end it: all effects are written in one transaction."""
+    try:
+        return await _handle_once(container, event, row)
+    except TicketClosed as closed:  # while the event was handled, which is now one of a customer without a ticket
+        container.tickets.forget_closed(closed.number)
+        return await _handle_once(container, event, row)
+
+
+async def _handle_once(container: Container, event: Event, row: int) -> str:
     context = EventContext(container, event, row)
     context.event = await voice.read(event, context)
     async with container.event_gate.event():

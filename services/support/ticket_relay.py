@@ -18,7 +18,7 @@ from services.support.staffing import Staffing
 from services.support.ticket_history import TicketHistory
 from services.support.ticket_messages import TicketMessages
 from services.support.ticket_texts import head, join_lines
-from services.support.tickets import Tickets
+from services.support.tickets import TicketClosed, Tickets
 
 UNAVAILABLE: Final = "（没能取得）"  # appended to a message whose file could not be fetched
 
@@ -56,11 +56,16 @@ class TicketRelay:
         self._clock = clock
 
     def relay(self, session: Session, ticket: Ticket, message: CustomerMessage) -> None:
-        """Relay a message, inside a transaction; staff see messages of a waiting ticket when it is announced."""
+        """Relay a message, inside a transaction; staff see messages of a waiting ticket when it is announced.
+
+        Raises TicketClosed, also if that is closed in this same commit.
+        """
         name = message.name
         if name and name != ticket.name and self._tickets.change(session, ticket.id or 0, name=name):
             ticket = Ticket(**{**ticket.model_dump(), "name": name})
         row = session.get(Ticket, ticket.id)  # read again, because the ticket may be announced in this same commit
+        if row is not None and row.state == TicketState.CLOSED:
+            raise TicketClosed(ticket.id or 0)
         if row is None or row.state == TicketState.WAITING:
             return
         room_id = self._room_id(ticket)

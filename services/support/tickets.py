@@ -17,6 +17,14 @@ from services.clock import DAY, Clock
 RATING_SECONDS = DAY
 
 
+class TicketClosed(Exception):
+    """A ticket was closed before a message about it was written."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"ticket {number}")
+        self.number = number
+
+
 @dataclass(frozen=True, slots=True)
 class RatingRequest:
     """A customer who was asked for a rating."""
@@ -128,6 +136,10 @@ class Tickets:
         return bool(session.connection().execute(unrated.values(mark=rating)).rowcount)
 
     # ---- cache ----
+
+    def forget_closed(self, number: int) -> None:
+        """Drop a ticket that is closed in the database, if this was not reported yet."""
+        self._changed(number, {"state": TicketState.CLOSED, "closed_at": self._clock()})
 
     def _publish(self, number: int) -> None:
         self._changes.publish(ChangeKind.TICKET, id=number)

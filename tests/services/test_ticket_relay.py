@@ -13,6 +13,7 @@ from services.messaging.media import StoredFile
 from services.messaging.messages import text
 from services.support.ticket_history import TicketHistory
 from services.support.ticket_relay import UNAVAILABLE, CustomerMessage
+from services.support.tickets import TicketClosed
 from tests.services.parts import ACCOUNT, STAFF, XUAN, OpenParts, Parts
 from tests.services.staffed import (
     ADMIN,
@@ -90,13 +91,21 @@ async def test_file_is_posted_below_its_message(desk: Parts) -> None:
     assert picture.body["relays"] == 1
 
 
-@pytest.mark.parametrize("is_closed", [True, False])
-async def test_message_of_a_waiting_or_closed_ticket_is_not_posted(desk: Parts, is_closed: bool) -> None:
-    ticket = await open_ticket(desk, state=TicketState.OPEN if is_closed else TicketState.WAITING)
-    if is_closed:
+@pytest.mark.parametrize("is_deleted", [True, False])
+async def test_message_of_a_waiting_or_deleted_ticket_is_not_posted(desk: Parts, is_deleted: bool) -> None:
+    ticket = await open_ticket(desk, state=TicketState.OPEN if is_deleted else TicketState.WAITING)
+    if is_deleted:
         await close(desk, ticket)
         await desk.write(lambda s: s.delete(s.get_one(Ticket, 1)))
     await relay(desk, ticket)
+    assert await desk.queued() == []
+
+
+async def test_message_of_a_closed_ticket_is_not_posted(desk: Parts) -> None:
+    ticket = await open_ticket(desk)
+    await close(desk, ticket)
+    with pytest.raises(TicketClosed, match="1"):
+        await relay(desk, ticket, name="李逵")
     assert await desk.queued() == []
 
 

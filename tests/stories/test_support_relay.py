@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlmodel import Session
 
+from handlers.context import EventContext
 from sandbox.world.model import Kind
 from services.messaging.media import MediaStore
 from services.support.ticket_relay import CustomerMessage
@@ -119,6 +120,33 @@ async def test_message_concurrent_with_announcement_is_not_lost(make_env: MakeEn
     writer_is_busy.set()
     await asyncio.gather(*writes)
     await env.receives("宋公明", "【#1 黑旋风】等等", room)
+
+
+async def test_message_while_its_ticket_is_closed_is_answered(
+    make_env: MakeEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Staff close the ticket in the same commit: they do not see it any more, so the assistant answers."""
+    env, room = await with_staff_room(make_env, keywords=[{"equals": "营业时间", "reply": "九点到六点"}])
+    await ask_person(env, room)
+    await env.wait_idle()
+    container, writer_is_busy, end = env.bot.container, threading.Event(), EventContext.end
+    ticket = container.tickets.get(1)
+    assert ticket is not None
+
+    async def end_after_closing(context: EventContext, handler: str) -> None:
+        monkeypatch.setattr(EventContext, "end", end)
+        container.store.write_soon(lambda _: writer_is_busy.wait(SECONDS))
+        container.store.write_soon(lambda s: container.ticket_actions.close(s, ticket, "店长", "#1 已结束", room))
+        ending = asyncio.create_task(end(context, handler))
+        await asyncio.sleep(0)
+        writer_is_busy.set()
+        await ending
+
+    monkeypatch.setattr(EventContext, "end", end_after_closing)
+    env.say("黑旋风", "营业时间")
+    await env.receives("黑旋风", "九点到六点")
+    await env.wait_idle()
+    assert "【#1 黑旋风】营业时间" not in words(env.seen("店长", room))
 
 
 async def test_undelivered_answer_is_reported_to_staff(make_env: MakeEnv, monkeypatch: pytest.MonkeyPatch) -> None:
