@@ -92,13 +92,17 @@ class GroupCalls(AccountCalls):
         self.directory.left(room_id, (contact_id,), datetime.now(UTC))
 
     async def leave_room(self, room_id: str) -> None:
-        """Leave a group. Idempotent."""
+        """Leave a group. Idempotent, except that the gateway may reject the call until it is certain that the account
+        is in no such group: right after its start, its list may lack some.
+        """
 
         async def is_done() -> bool:
             return not await self._is_listed(room_id)
 
         if await self._is_listed(room_id):
             await self._change("RoomQuit", self._puppet_client.room_quit(room_id), is_done)
+        elif not self.directory.record_unlisted(room_id, datetime.now(UTC)):
+            await self._puppet_client.room_quit(room_id)
         self.directory.drop_room(room_id)
 
     async def set_topic(self, room_id: str, topic: str) -> None:

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from errors import WeChatNotDone, WeChatOffline, WeChatRefused, WeChatUnknown
+from errors import WeChatError, WeChatNotDone, WeChatOffline, WeChatRefused, WeChatUnknown
 from protocol import CALLS
 from protocol import puppet_pb2 as pb
 from tests.waiting import SECONDS
 from tests.wechat.scripted_wire import ME, ROOM, SONG, ScriptedAccount, room
+from wechat.absences import OWN_READINGS
 from wechat.entities import Contact
 
 LOST, REFUSED, OFFLINE = WeChatUnknown("x", "timeout"), WeChatRefused("x", "no"), WeChatOffline("x", "gone")
@@ -194,11 +195,29 @@ async def test_group_is_left_once(account: ScriptedAccount) -> None:
     assert ROOM not in account.directory.rooms
 
 
-async def test_leaving_a_group_that_is_not_listed_only_forgets_it(account: ScriptedAccount) -> None:
+async def test_group_that_the_gateway_does_not_list_yet_is_left(account: ScriptedAccount) -> None:
     account.joins(SONG)
     account.answers["RoomList"] = rooms()
     await account.assistant.leave_room(ROOM)
-    assert account.wire.names == ["RoomList"]
+    assert account.wire.names == ["RoomList", "RoomQuit"]
+    assert ROOM not in account.directory.rooms
+    await account.assistant.leave_room(ROOM)
+    assert account.wire.names[2:] == ["RoomList"], "it has been left"
+
+
+@pytest.mark.parametrize("error", [REFUSED, LOST])
+async def test_group_that_is_missing_from_the_list_is_forgotten_once_that_is_certain(
+    account: ScriptedAccount, error: WeChatError
+) -> None:
+    account.joins(SONG)
+    account.directory.absences.confirm_interval = timedelta(0)
+    account.answers |= {"RoomList": rooms(), "RoomQuit": error}
+    for _ in range(OWN_READINGS - 1):
+        with pytest.raises(type(error)):
+            await account.assistant.leave_room(ROOM)
+        assert ROOM in account.directory.rooms
+    await account.assistant.leave_room(ROOM)
+    assert account.wire.names.count("RoomQuit") == OWN_READINGS - 1
     assert ROOM not in account.directory.rooms
 
 
