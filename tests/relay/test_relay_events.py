@@ -251,7 +251,7 @@ async def test_events_older_than_keep_days_are_deleted(official: Start, relays: 
     await relay.until("relay_last_number", 3)
     await asyncio.sleep(1.1)
     for _ in range(2):  # it deletes when it starts; the second time nothing is left to count from
-        assert await relay.terminate() == 0
+        await relay.terminate()
         await relay.start()
         await relay.until("relay_unread_events", 3)
     said = await gateway.say("c0", "new")

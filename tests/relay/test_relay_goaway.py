@@ -19,6 +19,7 @@ from protocol.relaying import NO_GATEWAY
 from protocol.supervision import end
 from relay import frames, http2
 from relay.call import GATEWAY_LOST
+from relay.frames import frame
 from relay.relay import Relay
 from relay.rpc import path_of
 from tests.relay.leaving_gateway import Gateway
@@ -106,7 +107,8 @@ async def test_calls_of_a_client_that_closes_are_answered() -> None:
     async with serving() as (server, peer):
         id = peer.request()
         await peer.until(h2.events.ResponseReceived, id)
-        peer.leaves()
+        peer.flush()
+        peer.writer.write(frame(frames.GOAWAY, 0, 0, bytes(8)))  # h2 would read nothing more
         peer.h2.send_data(id, b"data", end_stream=True)
         await peer.until(h2.events.TrailersReceived, id)
         with pytest.raises(EOFError):

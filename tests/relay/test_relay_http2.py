@@ -79,11 +79,6 @@ class Peer:
         self.h2.send_headers(id, [*REQUEST, *more], end_stream=end)
         return id
 
-    def leaves(self, code: ErrorCodes = ErrorCodes.NO_ERROR) -> None:
-        """Announce the end of the connection, which h2 does only when it ends it."""
-        self.flush()
-        self.writer.write(frame(frames.GOAWAY, 0, 0, bytes(4) + code.to_bytes(4, "big")))
-
     async def until(self, kind: type, id: int) -> Any:
         """Wait for an event of a stream."""
         while True:
