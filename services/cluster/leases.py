@@ -142,7 +142,8 @@ class Leases:
         self, url: str, member: str, advertise: str, capacity: int, version: str, late: float = math.inf
     ) -> None:
         parsed = parse(url)
-        settings = with_keepalives(parsed) | {"options": OPTIONS, "connect_timeout": CONNECT_SECONDS}
+        options = f"{parsed.query.get('options', '')} {OPTIONS}".strip()  # the URL may choose a schema by search_path
+        settings = with_keepalives(parsed) | {"options": options, "connect_timeout": CONNECT_SECONDS}
         self._engine = create_engine(
             parsed, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=settings, hide_parameters=True
         )

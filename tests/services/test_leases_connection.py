@@ -35,6 +35,9 @@ class Watcher:
     async def rows(self, query: str) -> list[tuple[Any, ...]]:
         return await (await self._connection.execute(query)).fetchall()
 
+    async def execute(self, statement: str) -> None:
+        await self._connection.execute(statement)
+
     async def sessions(self, state: str = "true") -> list[int]:
         """The sessions of the leases; other tests may have some in other databases of the server."""
         mine = f"application_name = '{NAME}' AND datname = current_database()"
@@ -122,6 +125,17 @@ async def test_heartbeat_reads_the_clock_of_the_server(first: Leases, watcher: W
 
 
 # ---- the connection ----
+
+
+async def test_options_of_the_url_choose_the_schema(store: Store, database: str, watcher: Watcher) -> None:
+    await watcher.execute("CREATE SCHEMA shop")
+    for table in ("member", "accountlease", "setting"):
+        await watcher.execute(f"CREATE TABLE shop.{table} (LIKE public.{table} INCLUDING ALL)")
+    leases = made(f"{database}{'&' if '?' in database else '?'}options=-csearch_path%3Dshop")
+    leases.join()
+    leases.close()
+    assert await watcher.rows("SELECT id FROM shop.member") == [("m1",)]
+    assert await watcher.rows("SELECT id FROM public.member") == []
 
 
 async def test_one_connection_is_used_until_it_is_closed(first: Leases, watcher: Watcher) -> None:
