@@ -43,7 +43,7 @@ from models.schema import UnusableDatabase
 from version import VERSION
 
 log = logging.getLogger("wxbot")
-PATIENCE = 5.0  # seconds until the accounts that are still offline are reported
+REPORT_DELAY = 5.0  # seconds until the accounts that are still offline are reported
 RESTARTED = "_WXBOT_RESTARTED"  # in the environment of a process that has replaced itself
 RESTART_PAUSE = 1.0  # seconds between attempts of such a process to reach the database
 LIMIT = 9.5  # seconds until the process exits in any case; SIGTERM allows 10
@@ -87,7 +87,7 @@ async def _report_until_stopping(bot: Bot, manager: ServiceManager) -> None:
     reports = (
         manager.keep_alive(),
         _print_first_steps(bot),
-        terminal.report_accounts(bot, PATIENCE),
+        terminal.report_accounts(bot, REPORT_DELAY),
         terminal.show_login_codes(bot),
     )
     tasks = [asyncio.create_task(report) for report in reports]
@@ -98,13 +98,13 @@ async def _report_until_stopping(bot: Bot, manager: ServiceManager) -> None:
 
 async def _print_first_steps(bot: Bot) -> None:
     """Print how to become an admin and to log in while there is none, and advice about the config."""
-    if code := await bot.container.admins.code_to_show(PATIENCE):  # not logged: others may be able to read the log
-        nobody = "sandbox_admin" if all(one.is_sandboxed for one in bot.config.assistants) else "no_admin"
+    if code := await bot.container.admins.code_to_show(REPORT_DELAY):  # not logged: others may be able to read the log
+        nobody = "sandbox_admin" if all(assistant.is_sandboxed for assistant in bot.config.assistants) else "no_admin"
         line = "unseen_admin" if bot.container.accounts.has_admin else nobody
-        print(terminal.words(line, bot.config.language, code=code), flush=True)
+        print(terminal.text(line, bot.config.language, code=code), flush=True)
     if secret := await bot.container.console_sessions.terminal_link():
         url = bot.config.api.public_url
-        print(terminal.words("console_first", bot.config.language, url=url, secret=secret), flush=True)
+        print(terminal.text("console_first", bot.config.language, url=url, secret=secret), flush=True)
     for warning in advice(bot.config).values():
         print(warning, flush=True)
 

@@ -58,7 +58,7 @@ class YamlFile:
             mark, node = found
         return mark.line + 1 if mark is not None else None
 
-    def where(self, place: Place) -> str:
+    def describe(self, place: Place) -> str:
         """Return the name of the file and the line of a value, for people."""
         line = self.line(place)
         return ", ".join(filter(None, [self.name, f"line {line}" if line else ""]))
@@ -94,8 +94,8 @@ def reason(error: yaml.YAMLError, text: str) -> str:
     """Return the position of the error in one line. The error's own text quotes the file, which may contain secrets."""
     if isinstance(error, yaml.MarkedYAMLError):
         mark = error.problem_mark
-        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        return f"{where}{error.problem or error.context}"
+        prefix = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        return f"{prefix}{error.problem or error.context}"
     if isinstance(error, yaml.reader.ReaderError):
         before = text[: error.position]
         column = len(before) - before.rfind("\n")

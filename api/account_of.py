@@ -66,30 +66,30 @@ def _in_path(name: str = "account") -> Find:
     return find
 
 
-def _stored(look: Callable[[Session, web.Request], str | None]) -> Find:
+def _stored(find_account: Callable[[Session, web.Request], str | None]) -> Find:
     async def find(request: web.Request) -> str | None:
-        return await request.app[CONTAINER].store.read(lambda s: look(s, request))
+        return await request.app[CONTAINER].store.read(lambda s: find_account(s, request))
 
     return find
 
 
-def _of_row(table: Any, name: str = "id", most: int = MAX_ID) -> Find:
+def _of_row(table: Any, name: str = "id", maximum: int = MAX_ID) -> Find:
     """Return the account of the row whose number is in the path."""
 
-    def look(session: Session, request: web.Request) -> str | None:
+    def find_account(session: Session, request: web.Request) -> str | None:
         number = int(request.match_info[name])
-        row = session.get(table, number) if number <= most else None
+        row = session.get(table, number) if number <= maximum else None
         return (row.account or None) if row is not None else None
 
-    return _stored(look)
+    return _stored(find_account)
 
 
 def _group(column: Any, value: Callable[[web.Request], Any]) -> Find:
-    def look(session: Session, request: web.Request) -> str | None:
+    def find_account(session: Session, request: web.Request) -> str | None:
         expected = value(request)
         return None if expected is None else session.exec(select(Qun.account).where(column == expected)).first()
 
-    return _stored(look)
+    return _stored(find_account)
 
 
 def _number(request: web.Request) -> int | None:
@@ -154,10 +154,10 @@ async def _knowledge(request: web.Request) -> str | None:
         return account
     container = request.app[CONTAINER]
     first_account = next(iter(sorted(container.accounts.names())), None)
-    return first_account or next((one.account for one in container.config.assistants), None)
+    return first_account or next((assistant.account for assistant in container.config.assistants), None)
 
 
-_QUN, _TICKET, _ITEM = _group(Qun.number, _number), _of_row(Ticket), _of_row(OutboxItem, most=MAX_ROW_ID)
+_QUN, _TICKET, _ITEM = _group(Qun.number, _number), _of_row(Ticket), _of_row(OutboxItem, maximum=MAX_ROW_ID)
 _API: Final = "/console/api"
 CALLBACK_TIMEOUT: Final = 12.0  # seconds: a business system may call only once
 

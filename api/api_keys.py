@@ -52,7 +52,7 @@ class ApiKeys:
             key.calls = used.get(key.digest, key.calls)
         self._keys = made
 
-    def check(self, request: web.Request, client: str, needed: Collection[Scope]) -> str:
+    def check(self, request: web.Request, client: str, required: Collection[Scope]) -> str:
         """Return the name of the caller's key ("" if it has none).
 
         Raises BadKey, OutsideNetwork or TooManyRequests.
@@ -64,7 +64,7 @@ class ApiKeys:
             raise BadKey
         if not key.allows_address(client):
             raise OutsideNetwork(f"key {key.name}: from {client}")
-        if not key.scopes.intersection(needed):
+        if not key.scopes.intersection(required):
             raise OutsideNetwork(f"key {key.name} lacks the scope")
         wait = key.wait(self._clock())
         if wait > 0:
@@ -72,10 +72,10 @@ class ApiKeys:
         return key.name
 
     def _presented_key(self, request: web.Request) -> _Key | None:
-        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             return None
-        digest = _digest(given.strip())
+        digest = _digest(credentials.strip())
         # Compare all keys, as digests of equal length, so that the time taken reveals nothing about them.
         matches = [key for key in self._keys if hmac.compare_digest(digest, key.digest)]
         return matches[0] if matches else None

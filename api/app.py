@@ -38,7 +38,7 @@ from api.view_limit import ViewLimit
 from app.assistants import Assistants
 from app.container import Container
 from config import Config
-from services.upkeep.reload import Prepared
+from services.upkeep.reload import PreparedChange
 
 NUMBER = "[0-9]{1,18}"
 ROUTES = (
@@ -96,13 +96,13 @@ def make_app(container: Container, assistants: Assistants) -> web.Application:
     app[VIEWS] = ViewLimit(container.clock)
     app[docs.DOCUMENT] = document = docs.Document(settings)
 
-    def prepare(new: Config) -> Prepared:
+    def prepare(new: Config) -> PreparedChange:
         def apply() -> None:
             access.configure(new.api)
             keys.configure(new.api.keys)
             document.configure(new.api)
 
-        return Prepared(apply)
+        return PreparedChange(apply)
 
     container.reloader.on_reload(prepare)
     app.cleanup_ctx.append(_qr_codes)

@@ -30,14 +30,14 @@ async def put(request: web.Request) -> web.Response:
     """POST /wxbot/assistant: 201 if added, 200 if changed. Stored in the database."""
     settings = read_settings(await read_object(request))
     status, new = await _assistants(request).put(settings, caller(request))
-    where = {"Location": f"{PATH}/{settings.account}"} if new else None
-    return reply({"assistant": _to_json(status)}, 201 if new else 200, where)
+    headers = {"Location": f"{PATH}/{settings.account}"} if new else None
+    return reply({"assistant": _to_json(status)}, 201 if new else 200, headers)
 
 
 def read_settings(body: dict[str, Any]) -> AssistantSettings:
     """Return the settings of an assistant in a request's body; raise InvalidParameter."""
     line("account", body.get("account"))
-    if "tls_ca" in body or any(one.startswith(FILE) for one in _texts(body)):
+    if "tls_ca" in body or any(text.startswith(FILE) for text in _texts(body)):
         raise InvalidParameter(f"tls_ca, {FILE}: files of this machine are not allowed")
     try:
         return AssistantSettings.model_validate(body)

@@ -64,13 +64,13 @@ async def read_body(request: web.BaseRequest, timeout: float = READ_TIMEOUT) -> 
 async def read_ahead(request: web.Request, *, large: bool) -> bytes:
     """Return the body before the handler reads it, and keep it for the handler; BodyTooLarge, InvalidParameter."""
     if RAW not in request:
-        most, timeout = (MAX_LARGE_BYTES, LARGE_READ_TIMEOUT) if large else (MAX_BYTES, READ_TIMEOUT)
-        request[RAW] = await _read_whole(request.clone(client_max_size=most), most, timeout)
+        max_bytes, timeout = (MAX_LARGE_BYTES, LARGE_READ_TIMEOUT) if large else (MAX_BYTES, READ_TIMEOUT)
+        request[RAW] = await _read_whole(request.clone(client_max_size=max_bytes), max_bytes, timeout)
     return request[RAW]
 
 
-async def _read_object(request: web.BaseRequest, most: int, timeout: float) -> dict[str, Any]:
-    raw = request[RAW] if RAW in request else await _read_whole(request, most, timeout)
+async def _read_object(request: web.BaseRequest, max_bytes: int, timeout: float) -> dict[str, Any]:
+    raw = request[RAW] if RAW in request else await _read_whole(request, max_bytes, timeout)
     try:
         value = decode(raw.decode())
     except (ValueError, RecursionError) as error:
@@ -81,8 +81,8 @@ async def _read_object(request: web.BaseRequest, most: int, timeout: float) -> d
     return value
 
 
-async def _read_whole(request: web.BaseRequest, most: int, timeout: float) -> bytes:
-    if (request.content_length or 0) > most:  # otherwise aiohttp reports it after reading the whole body
+async def _read_whole(request: web.BaseRequest, max_bytes: int, timeout: float) -> bytes:
+    if (request.content_length or 0) > max_bytes:  # otherwise aiohttp reports it after reading the whole body
         raise BodyTooLarge(f"{request.content_length} bytes")
     return await read_body(request, timeout)
 
@@ -139,11 +139,11 @@ def field(body: Mapping[str, Any], name: str) -> str:
     return line(name, body.get(name))
 
 
-def text(body: Mapping[str, Any], name: str, most: int = MAX_TEXT) -> str:
-    """Return a required multi-line field of at most `most` characters."""
+def text(body: Mapping[str, Any], name: str, max_length: int = MAX_TEXT) -> str:
+    """Return a required multi-line field of at most `max_length` characters."""
     value = body.get(name)
-    if not isinstance(value, str) or len(value) > most or not value.strip() or _FORBIDDEN_IN_TEXT.search(value):
-        raise rejected(name, value, f"a text of 1 to {most} characters")
+    if not isinstance(value, str) or len(value) > max_length or not value.strip() or _FORBIDDEN_IN_TEXT.search(value):
+        raise rejected(name, value, f"a text of 1 to {max_length} characters")
     return value
 
 
@@ -152,12 +152,12 @@ def lines(body: Mapping[str, Any], name: str) -> list[str]:
     value = body.get(name, [])
     if not isinstance(value, list) or len(value) > MAX_MENTIONS:
         raise rejected(name, value, f"an array of at most {MAX_MENTIONS} texts")
-    return list(dict.fromkeys(line(f"{name}[{at}]", one) for at, one in enumerate(value)))
+    return list(dict.fromkeys(line(f"{name}[{at}]", item) for at, item in enumerate(value)))
 
 
-def number(request: web.Request, name: str = "id", most: int = MAX_ID) -> int:
+def number(request: web.Request, name: str = "id", maximum: int = MAX_ID) -> int:
     """Return the number in the path, which the routes restrict to digits; raise NotFound if it exceeds any row id."""
     value = int(request.match_info[name])
-    if value > most:
+    if value > maximum:
         raise NotFound(f"{name} {value}")
     return value

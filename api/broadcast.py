@@ -17,22 +17,22 @@ from services.messaging.messages import Body
 from services.outreach.broadcast_types import BroadcastRequest, check_run_at
 
 PATH: Final = "/wxbot/broadcast"
-WHERE: Final = ("quns", "tags", "all")
+AUDIENCES: Final = ("quns", "tags", "all")
 MAX_NAMED: Final = 10_000
 
 
 async def send(request: web.Request) -> web.Response:
     """POST /wxbot/broadcast: 202 once it is stored. A repeated Idempotency-Key gets the same response."""
     container = request.app[CONTAINER]
-    body = without_nulls(await read_large_object(request), *KINDS, *WHERE, "assistant", "at")
-    only(body, *WHERE, *KINDS, "assistant", "at")
-    exactly_one(body, *WHERE)
-    where = _targets(body) | {"run_at": _moment(body, container.clock())}
-    if where["account"]:
-        container.accounts.get(where["account"])
+    body = without_nulls(await read_large_object(request), *KINDS, *AUDIENCES, "assistant", "at")
+    only(body, *AUDIENCES, *KINDS, "assistant", "at")
+    exactly_one(body, *AUDIENCES)
+    targets = _targets(body) | {"run_at": _moment(body, container.clock())}
+    if targets["account"]:
+        container.accounts.get(targets["account"])
     key = idempotency_key(request, "broadcast")
     content: Body = await read_content(body, container.attachments)
-    broadcast_id = await container.broadcasts.submit(BroadcastRequest(content, **where), caller(request), key)
+    broadcast_id = await container.broadcasts.submit(BroadcastRequest(content, **targets), caller(request), key)
     answer = {"broadcast": {"id": broadcast_id, "state": "queued"}}
     return reply(answer, 202, {"Location": f"{PATH}/{broadcast_id}"})
 
@@ -48,7 +48,7 @@ def _targets(body: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(value, list) or not 1 <= len(value) <= MAX_NAMED:
         raise rejected(name, value, f"an array of 1 to {MAX_NAMED} entries")
     groups = [
-        one if name == "quns" and type(one) is int else line(f"{name}[{at}]", one) for at, one in enumerate(value)
+        item if name == "quns" and type(item) is int else line(f"{name}[{at}]", item) for at, item in enumerate(value)
     ]
     return {name: tuple(dict.fromkeys(groups)), "account": account}
 

@@ -20,13 +20,13 @@ COUNTS_PATH: Final = "/cluster/counts"
 
 async def assistants(request: web.Request) -> web.Response:
     """GET /cluster/assistants: the assistants of this process."""
-    return reply({"assistants": [asdict(status) for status in request.app[ASSISTANTS].listed_here()]})
+    return reply({"assistants": [asdict(status) for status in request.app[ASSISTANTS].local_statuses()]})
 
 
 async def counts(request: web.Request) -> web.Response:
     """GET /cluster/counts?numbers=1,2: the numbers of members of groups of this process."""
     container = request.app[CONTAINER]
-    numbers = [int(one) for one in request.query.get("numbers", "").split(",") if one.isdecimal()]
+    numbers = [int(number) for number in request.query.get("numbers", "").split(",") if number.isdecimal()]
     quns = [qun for number in numbers if (qun := container.groups.by_number(number)) is not None]
     return reply(
         {"counts": {str(qun.number): list(counts_of(container.groups, container.config, qun)) for qun in quns}}
@@ -47,12 +47,12 @@ async def remote_counts(request: web.Request, quns: Sequence[Qun]) -> dict[int, 
     """
     container = request.app[CONTAINER]
     peers = container.peers
-    away = [qun for qun in quns if not container.ownership.holds(qun.account)]
-    if peers is None or not away:
+    remote = [qun for qun in quns if not container.ownership.holds(qun.account)]
+    if peers is None or not remote:
         return {}
     numbers_by_holder: dict[str, list[int]] = {}
     holders = await peers.all_holders()
-    for qun in away:
+    for qun in remote:
         if holder := holders.get(qun.account):
             numbers_by_holder.setdefault(holder, []).append(qun.number)
     counts: dict[int, GroupCounts] = {}

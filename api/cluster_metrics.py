@@ -17,7 +17,9 @@ def cluster_metrics(container: Container) -> Iterator[Metric]:
         "wxbot_accounts_held", "Accounts that this process serves.", value=len(container.accounts.names())
     )
     yield GaugeMetricFamily(
-        "wxbot_accounts_unheld", "Accounts of the cluster that no process serves.", value=parts.unheld if parts else 0
+        "wxbot_accounts_unheld",
+        "Accounts of the cluster that no process serves.",
+        value=parts.accounts_without_holder if parts else 0,
     )
     yield GaugeMetricFamily(
         "wxbot_lease_age_seconds",

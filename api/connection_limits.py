@@ -36,7 +36,7 @@ class ClientConnection(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Caps:
+class ConnectionCaps:
     """The limits."""
 
     outside: int = MAX_OUTSIDE
@@ -48,9 +48,9 @@ class Caps:
 class ConnectionLimits:
     """Admits connections; above the external limit, the external connection idle longest is closed."""
 
-    def __init__(self, access: AccessControl, caps: Caps | None = None) -> None:
+    def __init__(self, access: AccessControl, caps: ConnectionCaps | None = None) -> None:
         self._access = access
-        self._caps = caps or Caps()
+        self._caps = caps or ConnectionCaps()
         self._total = self._caps.total or max(RESERVED, _descriptors() - RESERVED)
         self._by_address: Counter[str] = Counter()
         self._outside: OrderedDict[ClientConnection, None] = OrderedDict()  # the oldest first
@@ -84,8 +84,8 @@ class ConnectionLimits:
 
     def _has_room(self, address: Address, key: str) -> bool:
         caps, outside = self._caps, not (address.allowed or address.trusted)
-        most = caps.of_address if outside else caps.inside
-        if not address.trusted and self._by_address[key] >= most:
+        limit = caps.of_address if outside else caps.inside
+        if not address.trusted and self._by_address[key] >= limit:
             return False
         if outside and len(self._outside) >= caps.outside:
             return self._drop_idle()
@@ -93,7 +93,7 @@ class ConnectionLimits:
 
     def _drop_idle(self) -> bool:
         """Close the external connection idle longest; return whether there was one."""
-        idle = next((one for one in self._outside if one.is_idle), None)
+        idle = next((connection for connection in self._outside if connection.is_idle), None)
         if idle is None:
             return False
         idle.drop()
@@ -103,8 +103,8 @@ class ConnectionLimits:
 
 def _descriptors() -> int:
     """Raise the limit of open files and connections as far as possible; return it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and soft < hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        return hard
-    return 65536 if soft == resource.RLIM_INFINITY else soft
+    soft_limit, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard_limit != resource.RLIM_INFINITY and soft_limit < hard_limit:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))
+        return hard_limit
+    return 65536 if soft_limit == resource.RLIM_INFINITY else soft_limit

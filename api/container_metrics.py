@@ -75,8 +75,8 @@ class ContainerMetrics(Collector):
             for state in State:
                 family.add_metric((account, state), float(state == now))
         yield family
-        up = {account: float(state is State.ONLINE) for account, state in states.items()}
-        yield _gauge("wxbot_assistant_up", "1 while the assistant is online.", "assistant", up)
+        is_online = {account: float(state is State.ONLINE) for account, state in states.items()}
+        yield _gauge("wxbot_assistant_up", "1 while the assistant is online.", "assistant", is_online)
         skew = "Seconds that this machine's clock is ahead of the gateway's, or of the time that its messages have."
         yield _gauge("wxbot_clock_skew_seconds", skew, "assistant", dict(self._container.account_clocks.skews()))
         yield self._paces()
@@ -100,9 +100,9 @@ class ContainerMetrics(Collector):
         waiting: dict[str, int] = defaultdict(int)
         oldest: dict[str, float] = defaultdict(float)
         for queue, number in self._container.outbox.waiting().items():
-            shown = _without_secrets(queue)
-            waiting[shown] += number
-            oldest[shown] = max(oldest[shown], self._container.outbox.oldest(queue) if number else 0.0)
+            label = _without_secrets(queue)
+            waiting[label] += number
+            oldest[label] = max(oldest[label], self._container.outbox.oldest(queue) if number else 0.0)
         yield _gauge("wxbot_outbox_waiting", "Work items of the outbox that are not finished.", "queue", waiting)
         help_ = "Seconds that the oldest due work item has been waiting."
         yield _gauge("wxbot_outbox_oldest_seconds", help_, "queue", oldest)
@@ -128,12 +128,12 @@ class ContainerMetrics(Collector):
             "Webhook deliveries: delivered, to be retried, or given up.",
             labels=("webhook", "result"),
         )
-        shown: dict[tuple[str, str], int] = defaultdict(int)
+        pages: dict[tuple[str, str], int] = defaultdict(int)
         for webhook in self._container.config.webhooks:
             queue, name = f"{WEBHOOKS}:{webhook.name}", webhook.name
             for label, results in WEBHOOK_RESULTS.items():
-                shown[name, label] += sum(counts[queue, result] for result in results)
-        for labels, number in shown.items():
+                pages[name, label] += sum(counts[queue, result] for result in results)
+        for labels, number in pages.items():
             deliveries.add_metric(labels, number)
         yield deliveries
 
@@ -153,8 +153,10 @@ class ContainerMetrics(Collector):
 
 def assistant_states(container: Container) -> dict[str, State]:
     """Return the connection state of each assistant that this process serves; CONNECTING until it has been created."""
-    mine = [one.account for one in container.config.assistants if container.ownership.holds(one.account)]
-    states = dict.fromkeys(mine, State.CONNECTING)
+    accounts = [
+        assistant.account for assistant in container.config.assistants if container.ownership.holds(assistant.account)
+    ]
+    states = dict.fromkeys(accounts, State.CONNECTING)
     return states | {wechat.account: wechat.state for wechat in container.accounts}
 
 
@@ -171,8 +173,8 @@ def _value(name: str, help_: str, number: float) -> Metric:
 
 def _without_secrets(queue: str) -> str:
     """Return the queue name; a URL is reduced to its host, because path and query may contain secrets."""
-    kind, _, rest = queue.partition(":")
-    if "://" not in rest:
+    kind, _, name = queue.partition(":")
+    if "://" not in name:
         return queue
-    url = urlsplit(rest)
+    url = urlsplit(name)
     return f"{kind}:{url.scheme}://{url.hostname}{f':{url.port}' if url.port else ''}"

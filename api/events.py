@@ -100,7 +100,7 @@ def _event(name: str, description: EventDescription) -> dict[str, Any]:
     data = {
         "type": "object",
         "required": list(description.data),
-        "properties": {one: {"type": _type(one, about), "description": about} for one, about in fields.items()},
+        "properties": {field: {"type": _type(field, about), "description": about} for field, about in fields.items()},
     }
     return {
         "type": "object",

@@ -63,14 +63,14 @@ class MemberForwarding:
         """Return the response of the local handler or of the account's holder."""
         if route.startswith(INTERNAL) and not passed_on:
             raise OutsideNetwork("for the processes of the cluster")
-        how = FORWARDINGS.get((request.method, route))
-        account = await how.find(request) if how is not None else None
-        if how is None or account is None:
+        forwarding = FORWARDINGS.get((request.method, route))
+        account = await forwarding.find(request) if forwarding is not None else None
+        if forwarding is None or account is None:
             return await handler(request)
         if passed_on and not self._is_local(account) and not await self._becomes_local(account):
             return web.Response(status=MOVED)
         if not passed_on and not self._is_local(account):
-            return await self._forward(request, account, how) or await handler(request)
+            return await self._forward(request, account, forwarding) or await handler(request)
         try:
             return await handler(request)
         except Exception as error:
@@ -83,15 +83,15 @@ class MemberForwarding:
                 account,
                 type(error).__name__,
             )
-            return await self._retry_at_holder(request, account, how, passed_on=passed_on)
+            return await self._retry_at_holder(request, account, forwarding, passed_on=passed_on)
 
     async def _retry_at_holder(
-        self, request: web.Request, account: str, how: Forwarding, *, passed_on: bool
+        self, request: web.Request, account: str, forwarding: Forwarding, *, passed_on: bool
     ) -> web.StreamResponse:
         """Retry a request that failed because its account was released meanwhile."""
-        if passed_on and how.repeatable:
+        if passed_on and forwarding.repeatable:
             return web.Response(status=MOVED)
-        answer = await self._forward(request, account, how) if how.repeatable and not passed_on else None
+        answer = await self._forward(request, account, forwarding) if forwarding.repeatable and not passed_on else None
         if answer is None:
             raise AssistantOffline(f"{account} was released", retry_after=RETRY_AFTER)
         return answer
@@ -108,10 +108,10 @@ class MemberForwarding:
             await asyncio.sleep(PAUSE)
         return False
 
-    async def _forward(self, request: web.Request, account: str, how: Forwarding) -> web.StreamResponse | None:
-        body = await read_ahead(request, large=how.large) if request.can_read_body or RAW in request else b""
+    async def _forward(self, request: web.Request, account: str, forwarding: Forwarding) -> web.StreamResponse | None:
+        body = await read_ahead(request, large=forwarding.large) if request.can_read_body or RAW in request else b""
         headers = _headers(request)
-        until, fresh = time.monotonic() + how.wait_seconds, False
+        until, fresh = time.monotonic() + forwarding.wait_seconds, False
         while True:
             holder = await self._peers.holder(account, fresh=fresh)
             if holder is None or self._is_local(account):
@@ -120,14 +120,14 @@ class MemberForwarding:
                 try:
                     answer = await self._ask(holder, account, request, headers, body)
                 except Unreachable as error:
-                    if error.sent and not how.repeatable:
+                    if error.sent and not forwarding.repeatable:
                         raise AssistantOffline(f"{account}: {error}", retry_after=RETRY_AFTER) from error
                 else:
                     if answer.status != MOVED:
                         self.passed_on += 1
                         return _response(answer)
             if time.monotonic() > until:
-                if how.without_holder:
+                if forwarding.without_holder:
                     return None
                 raise AssistantOffline(f"{account} has no holder", retry_after=RETRY_AFTER)
             fresh = True

@@ -66,9 +66,9 @@ def _problems(container: Container) -> dict[str, str]:
         if wechat.state is not State.ONLINE and wechat.reason is not None
     }
     clocks = {account: _clock(skew, language) for account, skew in container.account_clocks.wrong_clocks().items()}
-    jumped = container.clock_trust.jumped_by
+    jumped = container.clock_trust.jump_seconds
     jump = {"clock": CLOCK_JUMPED[language].format(days=jumped / DAY)} if jumped else {}
-    full = {container.media.full: FILES_FULL[language]} if container.media.full else {}
+    full = {container.media.limit_reached: FILES_FULL[language]} if container.media.limit_reached else {}
     return clocks | jump | full | away | advice(container.config)
 
 

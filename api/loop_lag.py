@@ -6,15 +6,15 @@ import asyncio
 from collections import deque
 from typing import Final
 
-EVERY: Final = 0.5  # seconds between samples
-KEPT: Final = 60  # samples of which the maximum is reported: half a minute
+SAMPLE_SECONDS: Final = 0.5  # seconds between samples
+MAX_SAMPLES: Final = 60  # samples of which the maximum is reported: half a minute
 
 
 class LoopLag:
     """Samples the lag while `run` is running."""
 
     def __init__(self) -> None:
-        self._lags: deque[float] = deque((0.0,), KEPT)
+        self._lags: deque[float] = deque((0.0,), MAX_SAMPLES)
 
     @property
     def maximum(self) -> float:
@@ -25,6 +25,6 @@ class LoopLag:
         """Sample until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
-            due = loop.time() + EVERY
-            await asyncio.sleep(EVERY)
+            due = loop.time() + SAMPLE_SECONDS
+            await asyncio.sleep(SAMPLE_SECONDS)
             self._lags.append(max(0.0, loop.time() - due))

@@ -25,8 +25,8 @@ async def join(request: web.Request) -> web.Response:
     if answer.outcome is JoinOutcome.PENDING:
         approved["assistant"] = answer.account
     status = 200 if answer.outcome is JoinOutcome.OK else 202
-    where = {} if answer.id is None else {"Location": f"{PATH}/{answer.id}"}
-    return reply({"membership_join_response": approved}, status, where)
+    headers = {} if answer.id is None else {"Location": f"{PATH}/{answer.id}"}
+    return reply({"membership_join_response": approved}, status, headers)
 
 
 async def read(request: web.Request) -> web.Response:

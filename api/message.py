@@ -49,8 +49,8 @@ def _message_request(body: Mapping[str, Any]) -> MessageRequest:
         raise InvalidParameter("mentions: allowed only with qun")
     if mentions and "text" not in body:
         raise InvalidParameter("mentions: allowed only with text")
-    words = text(body, "text") if "text" in body else ""
-    return MessageRequest(field(body, "assistant"), to, _qun(body) if to is None else None, words, mentions)
+    content = text(body, "text") if "text" in body else ""
+    return MessageRequest(field(body, "assistant"), to, _qun(body) if to is None else None, content, mentions)
 
 
 def _qun(body: Mapping[str, Any]) -> str | int:
@@ -65,7 +65,7 @@ def _qun(body: Mapping[str, Any]) -> str | int:
 
 async def read(request: web.Request) -> web.Response:
     """GET /wxbot/message/{id}."""
-    message_id = number(request, most=MAX_ROW_ID)
+    message_id = number(request, maximum=MAX_ROW_ID)
     return reply(
         {"message": {"id": message_id, "state": await request.app[CONTAINER].outbound_requests.state_of(message_id)}}
     )

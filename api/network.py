@@ -75,11 +75,11 @@ class AccessControl:
                 break
         return address
 
-    def _log_once(self, what: str) -> None:
+    def _log_once(self, warning: str) -> None:
         """Log a warning once."""
-        if what not in self._mentioned and len(self._mentioned) < MAX_MENTIONED:
-            self._mentioned.add(what)
-            log.warning("%s", what)
+        if warning not in self._mentioned and len(self._mentioned) < MAX_MENTIONED:
+            self._mentioned.add(warning)
+            log.warning("%s", warning)
 
     def check_host(self, request: web.Request) -> None:
         """Raise OutsideNetwork for a Host name that could point to this machine by DNS rebinding."""

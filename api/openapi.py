@@ -46,7 +46,7 @@ def document(public_url: str, keyed: bool) -> Json:
 
 def all_errors(base: type[BotError] = BotError) -> list[type[BotError]]:
     """Return all public errors, ordered by code, those of errors.py first."""
-    found = {base, *(error for sub in base.__subclasses__() for error in all_errors(sub))}
+    found = {base, *(error for subclass in base.__subclasses__() for error in all_errors(subclass))}
     return sorted(found, key=lambda error: (error.code, error.status, error.__module__ != "errors", error.__name__))
 
 
@@ -71,8 +71,14 @@ def _operation(operation: Operation, keyed: bool) -> Json:
         made["description"] = operation.about
     if operation.parameters:
         made["parameters"] = [
-            {"name": p.name, "in": p.where, "required": p.required, "description": p.about, "schema": dict(p.shape)}
-            for p in operation.parameters
+            {
+                "name": parameter.name,
+                "in": parameter.where,
+                "required": parameter.required,
+                "description": parameter.about,
+                "schema": dict(parameter.shape),
+            }
+            for parameter in operation.parameters
         ]
     if operation.takes:
         made["requestBody"] = {"required": True, "content": {JSON: {"schema": _one_of(operation.takes)}}}
@@ -131,8 +137,8 @@ def _schemas() -> Json:
     models = {model for operation in OPERATIONS for model in operation.takes}
     replies = [reply for operation in OPERATIONS for reply in operation.replies.values()]
     models |= {model for reply in replies for model in (reply.model, reply.or_else) if model}
-    shown = sorted(models | {schema.ErrorResponse}, key=lambda model: model.__name__)
-    _, made = models_json_schema([(model, "serialization") for model in shown], ref_template=REF)
+    sorted_models = sorted(models | {schema.ErrorResponse}, key=lambda model: model.__name__)
+    _, made = models_json_schema([(model, "serialization") for model in sorted_models], ref_template=REF)
     definitions: Json = made["$defs"]
     for definition in definitions.values():
         for field in definition.get("properties", {}).values():

@@ -13,7 +13,7 @@ from errors import WeChatError
 from services.accounts.registry import Accounts
 
 log = logging.getLogger(__name__)
-FRESH: Final = 600.0  # seconds until a code is fetched again
+CACHE_SECONDS: Final = 600.0  # seconds until a code is fetched again
 RETRY_SECONDS: Final = 15.0  # seconds until a failed fetch is retried
 TIMEOUT: Final = 3.0  # seconds a visitor waits for the code
 
@@ -52,7 +52,7 @@ class QrCodes:
                 picture = _draw(await self._accounts.get(account).self_qr_code())
         except (WeChatError, TimeoutError, ValueError) as error:
             log.warning("%s: could not get the QR code: %s", account, type(error).__name__)
-        self._cached[account] = _CachedPicture(picture, self._clock() + (FRESH if picture else RETRY_SECONDS))
+        self._cached[account] = _CachedPicture(picture, self._clock() + (CACHE_SECONDS if picture else RETRY_SECONDS))
         return picture
 
     async def close(self) -> None:

@@ -36,7 +36,7 @@ def choice(request: web.Request, name: str, among: type[Choice]) -> Choice | Non
 def wants_no_wait(request: web.Request) -> bool:
     """Whether the request has `Prefer: respond-async` (RFC 7240)."""
     preferences = ",".join(request.headers.getall("Prefer", ()))
-    return "respond-async" in (one.partition(";")[0].strip().lower() for one in preferences.split(","))
+    return "respond-async" in (preference.partition(";")[0].strip().lower() for preference in preferences.split(","))
 
 
 def moment(request: web.Request, name: str) -> float | None:

@@ -103,8 +103,8 @@ async def find(request: web.Request) -> web.Response:
     )
     page_request = page(request)
     result = await container.store.read(lambda s: list_quns(s, criteria, page_request))
-    elsewhere = await remote_counts(request, result.rows)
-    return listing("quns", result.map(lambda qun: fields(container, qun, elsewhere.get(qun.number))))
+    remote = await remote_counts(request, result.rows)
+    return listing("quns", result.map(lambda qun: fields(container, qun, remote.get(qun.number))))
 
 
 async def members(request: web.Request) -> web.Response:

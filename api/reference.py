@@ -60,7 +60,7 @@ def _sample(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Any:
             return value if choice == "const" else value[0] if choice == "enum" else _sample(value[0], schemas)
     if schema["type"] == "object":
         if "properties" in schema:
-            return {name: _sample(one, schemas) for name, one in schema["properties"].items()}
+            return {name: _sample(property_schema, schemas) for name, property_schema in schema["properties"].items()}
         return {"weimi1001": _sample(schema["additionalProperties"], schemas)}
     if schema.get("format") == "date-time":
         return "2026-01-01T08:00:00.000+00:00"

@@ -20,7 +20,7 @@ from services.support.service_levels import ServiceLevels, of_tickets
 
 log = logging.getLogger(__name__)
 TIMEOUT: Final = 1.0  # seconds that /metrics waits for the database
-FRESH: Final = 5.0  # seconds until the numbers are read again
+CACHE_SECONDS: Final = 5.0  # seconds until the numbers are read again
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class StoredNumbers:
     async def get(self) -> Numbers:
         """Return the numbers; the previous ones if the database does not answer in time. One read runs at a time."""
         now = asyncio.get_running_loop().time()
-        if self._reading is None and now - self._read_at > FRESH:
+        if self._reading is None and now - self._read_at > CACHE_SECONDS:
             self._reading = asyncio.create_task(self._read())
         if self._reading is not None:
             await asyncio.wait((self._reading,), timeout=TIMEOUT)

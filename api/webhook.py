@@ -35,7 +35,7 @@ async def find(request: web.Request) -> web.Response:
 
 async def resend(request: web.Request) -> web.Response:
     """POST /wxbot/webhook/{id}/resend: 202; a delivery that has not failed is unchanged."""
-    container, item_id, actor = request.app[CONTAINER], number(request, most=MAX_ROW_ID), caller(request)
+    container, item_id, actor = request.app[CONTAINER], number(request, maximum=MAX_ROW_ID), caller(request)
     resent = await container.store.write(lambda s: container.webhooks.send_again(s, item_id, actor))
     return reply({"webhook": _to_json(container, resent.item)}, 202)
 

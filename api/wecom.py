@@ -25,7 +25,7 @@ async def receive(request: web.Request) -> web.Response:
     """POST /wecom/callback/{account}: new messages are available and are then read from the API."""
     account = _account(request)
     try:
-        account.called_back(*_signed(request), await read_body(request))
+        account.receive_callback(*_signed(request), await read_body(request))
     except BadCallback as error:
         raise OutsideNetwork(str(error)) from None
     return web.Response(text="success")
@@ -33,9 +33,9 @@ async def receive(request: web.Request) -> web.Response:
 
 def _account(request: web.Request) -> WecomAccount:
     name = request.match_info["account"]
-    for one in request.app[ASSISTANTS].running:
-        if one.account == name and isinstance(one, WecomAccount):
-            return one
+    for assistant in request.app[ASSISTANTS].running:
+        if assistant.account == name and isinstance(assistant, WecomAccount):
+            return assistant
     raise NotFound(name)
 
 

@@ -12,7 +12,7 @@ from config.settings import AssistantSettings
 
 async def load_accounts(container: Container, accounts: Sequence[AssistantSettings]) -> None:
     """Load what handlers, queues and jobs need of some accounts, before their events are received."""
-    names = [one.account for one in accounts]
+    names = [settings.account for settings in accounts]
     await gather_or_cancel(
         container.tls_seen.load(),
         container.groups.load(names),

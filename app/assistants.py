@@ -51,7 +51,7 @@ class Assistants:
         cluster = container.cluster
         self._address = cluster.address if cluster else container.config.api.public_url
         self._running: dict[str, tuple[Assistant | WecomAccount, EventListener]] = {}
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._connecting = ConnectingAccounts()
 
     # ---- running accounts ----
@@ -96,8 +96,8 @@ class Assistants:
     def _storage(self, account: str, listener: EventListener) -> WecomStorage:
         container = self._container
 
-        async def store_events(raws: Sequence[RawEvent], also: Callable[[Session], None]) -> None:
-            await listener.inbox.take_all(raws, also)
+        async def store_events(raws: Sequence[RawEvent], extra_write: Callable[[Session], None]) -> None:
+            await listener.inbox.take_all(raws, extra_write)
 
         def spoke() -> None:
             container.outbox.retry_now(f"wx:{account}")
@@ -126,9 +126,9 @@ class Assistants:
 
     async def listed(self) -> list[AssistantStatus]:
         """Return the status of every account."""
-        return self.listed_here()
+        return self.local_statuses()
 
-    def listed_here(self) -> list[AssistantStatus]:
+    def local_statuses(self) -> list[AssistantStatus]:
         """Return the status of every account that this process serves."""
         return [self._status(account) for account in self._container.accounts.names()]
 
@@ -156,7 +156,7 @@ class Assistants:
         self._check_added(account)
         if settings.is_sandboxed:
             raise InvalidParameter("endpoint: missing or empty; allowed: host:port of a gateway, or authority")
-        async with self._turn:
+        async with self._lock:
             new = await self._container.stored_assistants.put(settings, actor)
             if account in self._running:
                 await self.stop(account)
@@ -167,7 +167,7 @@ class Assistants:
     async def remove(self, account: str, actor: str) -> None:
         """Remove an added account; raise AssistantUnknown, or InvalidParameter for an account of the config."""
         self._check_added(account)
-        async with self._turn:
+        async with self._lock:
             if not await self._container.stored_assistants.remove(account, actor):
                 raise AssistantUnknown(account)
             if account in self._running:

@@ -17,5 +17,5 @@ def check(config: Config) -> None:
     check_files(config)
     with tempfile.TemporaryDirectory() as folder:
         alone = {"database": f"sqlite:///{folder}/wxbot.db", "cluster": ClusterSettings()}
-        elsewhere = config.model_copy(update=alone)
-        Jobs(Container(elsewhere), JOBS)
+        copy = config.model_copy(update=alone)
+        Jobs(Container(copy), JOBS)

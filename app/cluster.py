@@ -152,7 +152,7 @@ class Cluster:
         for account, epoch in self.serving.items():
             if held.get(account) != epoch:
                 self._assistants.disconnect(account)  # at once, even during another change of the account
-                self._move(account, self._lose(account))
+                self._move(account, self._stop_lost(account))
         if self._draining:
             return
         for account, epoch in held.items():
@@ -209,7 +209,7 @@ class Cluster:
             self._log_change(account, Cause.TAKEN, epoch, started)
             self._jobs.account_taken()
 
-    async def _lose(self, account: str) -> None:
+    async def _stop_lost(self, account: str) -> None:
         started, epoch = time.monotonic(), self.serving.get(account, 0)
         await self._drop(account, LOSS_GRACE)
         self._log_change(account, Cause.LOST, epoch, started)
@@ -257,8 +257,8 @@ class Cluster:
     async def _refresh_accounts(self) -> None:
         """Reload the list of assistants; those whose settings changed are started again."""
         stored = await self._container.stored_assistants.load()
-        configured = {one.account: one for one in self._container.config.assistants}
-        accounts = {one.account: one for one in stored} | configured
+        configured = {assistant.account: assistant for assistant in self._container.config.assistants}
+        accounts = {assistant.account: assistant for assistant in stored} | configured
         self._known = accounts
         await self._member.call(self._parts.leases.register_accounts, list(accounts))
         self._member.wake()

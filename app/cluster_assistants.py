@@ -39,11 +39,13 @@ class ClusterAssistants(Assistants):
 
     async def listed(self) -> list[AssistantStatus]:
         """Return the status of every account of the cluster, as reported by its holder."""
-        accounts = self.configured() | {one.account for one in await self._container.stored_assistants.load()}
+        accounts = self.configured() | {
+            assistant.account for assistant in await self._container.stored_assistants.load()
+        }
         holders = {a: holder for a, holder in (await self._peers.all_holders()).items() if holder or a in accounts}
-        others = sorted(set(holders.values()) - {self._parts.address, ""})
-        answers = await asyncio.gather(*(self._peers.ask(address, PATH) for address in others))
-        by_account = {one.account: one for one in self.listed_here()}
+        addresses = sorted(set(holders.values()) - {self._parts.address, ""})
+        answers = await asyncio.gather(*(self._peers.ask(address, PATH) for address in addresses))
+        by_account = {status.account: status for status in self.local_statuses()}
         for answer in answers:
             for row in answer["assistants"] if answer else ():
                 status = AssistantStatus(**{**row, "capabilities": tuple(row["capabilities"])})
@@ -61,7 +63,7 @@ class ClusterAssistants(Assistants):
             if await self._peers.holder(settings.account, fresh=True):
                 break
             await asyncio.sleep(POLL_INTERVAL)
-        status = next((one for one in await self.listed() if one.account == settings.account), None)
+        status = next((listed for listed in await self.listed() if listed.account == settings.account), None)
         return status or _status_of_other(settings.account, ""), new
 
     async def remove(self, account: str, actor: str) -> None:

@@ -33,7 +33,7 @@ from models.instance_lock import acquire_instance_lock
 from services.clock import Clock
 from services.cluster.parts import ClusterParts
 from services.cluster.peers import Peers
-from services.upkeep.reload import Prepared
+from services.upkeep.reload import PreparedChange
 from wechat.assistant import Assistant
 from wechat.connection import Timing
 from wecom.account import WecomAccount
@@ -123,9 +123,9 @@ class Bot:
         """The listeners of the running accounts."""
         return self.accounts.listeners
 
-    def _prepare_logging(self, config: Config) -> Prepared:
+    def _prepare_logging(self, config: Config) -> PreparedChange:
         changed = config.log_format != self.container.config.log_format
-        return Prepared(lambda: set_up_logging(config.log_format) if changed else None)
+        return PreparedChange(lambda: set_up_logging(config.log_format) if changed else None)
 
     async def reload(self) -> None:
         """Reload the config on SIGHUP; an invalid config changes nothing and is logged."""
@@ -144,8 +144,8 @@ class Bot:
     def _on_lock_lost(self) -> None:
         self._on_database_lost("another wxbot has taken the database")
 
-    def _on_database_lost(self, why: str) -> None:
-        self.database_lost = self.database_lost or why
+    def _on_database_lost(self, reason: str) -> None:
+        self.database_lost = self.database_lost or reason
         self.stopping.set()
 
     async def _watch_database_file(self) -> None:
@@ -174,33 +174,33 @@ class Bot:
         import sandbox
         from sandbox.systems import start_systems
 
-        where = self.config.sandbox
+        settings = self.config.sandbox
         staff_room = self.config.customer_service.handoff.staff_room
-        with named("sandbox", where.host, where.port):
+        with named("sandbox", settings.host, settings.port):
             self.sandbox = await sandbox.start(
                 without_gateway,
-                host=where.host,
-                port=where.port,
-                state=self._kept("sandbox"),
+                host=settings.host,
+                port=settings.port,
+                state=self._sandbox_file("sandbox"),
                 staff_room=staff_room,
-                password=where.password,
+                password=settings.password,
             )
         if self.sandbox.password:
-            log.warning("sandbox.host %s: others can reach the sandbox WeChat; it asks for a password", where.host)
+            log.warning("sandbox.host %s: others can reach the sandbox WeChat; it asks for a password", settings.host)
         stack.push_async_callback(self.sandbox.stop)
         if self.config.systems:
-            self.systems = await start_systems(state=self._kept("systems"))
+            self.systems = await start_systems(state=self._sandbox_file("systems"))
             stack.push_async_callback(self.systems.stop)
-        here = {"token": self.sandbox.token, "tls": False}
+        gateway = {"token": self.sandbox.token, "tls": False}
         return [
-            a.model_copy(update={"endpoint": self.sandbox.endpoints[a.account], **here}) if a.is_sandboxed else a
+            a.model_copy(update={"endpoint": self.sandbox.endpoints[a.account], **gateway}) if a.is_sandboxed else a
             for a in self.config.assistants
         ]
 
-    def _kept(self, what: str) -> Path | None:
+    def _sandbox_file(self, part: str) -> Path | None:
         """Return the file beside the database that stores a part of the sandbox."""
         database = self.config.database_file
-        return database.with_suffix(f".{what}") if database else None
+        return database.with_suffix(f".{part}") if database else None
 
     async def _open_storage(self, stack: AsyncExitStack) -> None:
         container = self.container
@@ -238,8 +238,8 @@ class Bot:
         await container.tickets.load()
         await container.staff_rooms.load()
         self._stored = await container.stored_assistants.load()
-        for one in self._stored:
-            await container.create_rate_limiter(one)
+        for assistant in self._stored:
+            await container.create_rate_limiter(assistant)
         await container.rate_limiters.restore()
         await container.webhooks.adopt()
         await container.outbox.load()
@@ -249,9 +249,9 @@ class Bot:
         handle = functools.partial(handlers.handle, container)
         self.accounts = Assistants(container, handle, self._grace, self.timing)
         stack.push_async_callback(self.accounts.stop_all)
-        configured = {one.account for one in settings}
-        for one in (*settings, *(one for one in self._stored if one.account not in configured)):
-            await self.accounts.start(one)
+        configured = {assistant.account for assistant in settings}
+        for assistant in (*settings, *(stored for stored in self._stored if stored.account not in configured)):
+            await self.accounts.start(assistant)
         stack.push_async_callback(container.token_joins.stop)
         await container.outbox.start()
         stack.push_async_callback(lambda: container.outbox.stop(self._grace()))

@@ -34,11 +34,11 @@ class EventListener:
         self._account = account
         self._handle = handle
         self._inbox: Inbox | None = None
-        self._book: AddressBook | None = None
+        self._address_book: AddressBook | None = None
         self._wechat: WeChat | None = None
         self._was_online = False
-        self._news = WriteBatcher[tuple[str, str]](container.store, self._report)
-        self._catching_up = asyncio.Lock()
+        self._state_reports = WriteBatcher[tuple[str, str]](container.store, self._report)
+        self._catch_up_lock = asyncio.Lock()
 
     def attach(self, wechat: WeChat) -> None:
         """Set the account, and create its inbox and address book."""
@@ -52,11 +52,11 @@ class EventListener:
             self._report_parked,
             wechat.acknowledge,
         )
-        self._book = AddressBook(self._container.store, wechat, self._container.clock)
+        self._address_book = AddressBook(self._container.store, wechat, self._container.clock)
 
-    async def _resolve(self, wechat: WeChat, raw: RawEvent, placed: Callable[[str], None]) -> Event | None:
+    async def _resolve(self, wechat: WeChat, raw: RawEvent, on_conversation: Callable[[str], None]) -> Event | None:
         """Resolve an event, and measure the clock skew with messages."""
-        event = await wechat.resolve(raw, placed)
+        event = await wechat.resolve(raw, on_conversation)
         if isinstance(event, Message):
             self._container.account_clocks.record_message(self._account, event.at.timestamp(), raw.at.timestamp())
         return event
@@ -71,9 +71,9 @@ class EventListener:
     @property
     def address_book(self) -> AddressBook:
         """The account's address book, available after `attach`."""
-        if self._book is None:
+        if self._address_book is None:
             raise RuntimeError("no account attached")
-        return self._book
+        return self._address_book
 
     async def start(self, epoch: int | None = None) -> None:
         """Load the address book and resume stored events. `epoch`: of the account's lease, if it has one."""
@@ -86,10 +86,10 @@ class EventListener:
     async def stop(self, grace: float) -> None:
         """Stop within `grace` seconds."""
         await self.inbox.stop(grace)
-        await self._news.drain(grace)
+        await self._state_reports.drain(grace)
         await self.address_book.stop()
 
-    async def taken(self, raw: RawEvent) -> None:
+    async def store_event(self, raw: RawEvent) -> None:
         """Store an event."""
         await self.inbox.take(raw)
 
@@ -103,25 +103,25 @@ class EventListener:
         online = state is State.ONLINE
         if online:
             self._container.outbox.wake_account(account)
-        gone = self._was_online and state in (State.CONNECTING, State.LOGGED_OUT, State.REFUSED)
-        if online != self._was_online and (online or gone):
+        went_offline = self._was_online and state in (State.CONNECTING, State.LOGGED_OUT, State.REFUSED)
+        if online != self._was_online and (online or went_offline):
             self._was_online = online
             kind = "assistant.online" if online else "assistant.offline"
-            self._news.put((kind, reason))  # written in the background, because the database may be down, too
+            self._state_reports.put((kind, reason))  # written in the background, because the database may be down, too
 
     async def scanned(self, account: str, qr_code: str) -> None:
         """Report a new login QR code."""
         self._container.changes.publish(ChangeKind.ACCOUNT, account=account)
-        self._news.put(("account.scan", qr_code))
+        self._state_reports.put(("account.scan", qr_code))
 
-    def _report(self, session: Session, news: list[tuple[str, str]]) -> None:
-        for kind, reason in news:
+    def _report(self, session: Session, reports: list[tuple[str, str]]) -> None:
+        for kind, reason in reports:
             data = {"assistant": self._account, "qr_code" if kind == "account.scan" else "reason": reason}
             self._container.webhook_events.publish(session, kind, self._account, data)
 
     async def synced(self, account: str, since: datetime | None, changed: Iterable[str]) -> None:
         """Handle what was found while contacts and groups were read again."""
-        async with self._catching_up:
+        async with self._catch_up_lock:
             await self._container.admins.check_seen(account)
             contacts = self._container.accounts.get(account).directory.contacts
             people = [contacts[id] for id in changed if id in contacts]
@@ -140,9 +140,9 @@ class EventListener:
 
     def _report_parked(self, session: Session, raw: RawEvent) -> None:
         container = self._container
-        words = fill(container.config.texts.event_parked, kind=raw.kind, id=raw.id)
+        notice = fill(container.config.texts.event_parked, kind=raw.kind, id=raw.id)
         for admin in container.accounts.admins(self._account):
-            container.messages.say(session, self._account, admin, words, priority=Priority.NOTICE)
+            container.messages.say(session, self._account, admin, notice, priority=Priority.NOTICE)
 
     def _became_friend(self, session: Session, person: Contact, *, greet: bool) -> None:
         """Greet and report a friend for whom there was no event, because the bot was away or the gateway did not send

@@ -17,19 +17,19 @@ async def bind(host: str, port: int, stack: AsyncExitStack) -> list[socket.socke
     )
     bound = []
     for family, kind, protocol, _, address in dict.fromkeys(addresses):
-        one = stack.enter_context(socket.socket(family, kind, protocol))
-        one.setblocking(False)
+        listener = stack.enter_context(socket.socket(family, kind, protocol))
+        listener.setblocking(False)
         if os.name == "posix":
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         try:
-            one.bind(address)
+            listener.bind(address)
         except OSError as error:
             raise OSError(
                 error.errno, f"error while attempting to bind on address {address}: {error.strerror}"
             ) from None
-        bound.append(one)
+        bound.append(listener)
     return bound
 
 

@@ -6,14 +6,14 @@ from app.container import Container
 from config import Config
 from services.support.faq import load
 from services.support.knowledge import load as load_knowledge
-from services.support.matching import PlacedRules
-from services.upkeep.reload import Prepared
+from services.support.matching import RulesByPlace
+from services.upkeep.reload import PreparedChange
 
 
-def prepare(container: Container, config: Config) -> Prepared:
+def prepare(container: Container, config: Config) -> PreparedChange:
     """Check the files of a config and compile its rules; raise ConfigError."""
     service = config.customer_service
-    rules, entries, passages = PlacedRules(service.keywords), load(service.faq), load_knowledge(service.knowledge)
+    rules, entries, passages = RulesByPlace(service.keywords), load(service.faq), load_knowledge(service.knowledge)
 
     def apply() -> None:
         container.config.adopt(config)
@@ -37,7 +37,7 @@ def prepare(container: Container, config: Config) -> Prepared:
         "customer_service.faq": entries != container.faq_entries.entries,
         "customer_service.knowledge": passages != container.faq_entries.passages,
     }
-    return Prepared(apply, [key for key, is_changed in files.items() if is_changed])
+    return PreparedChange(apply, [key for key, is_changed in files.items() if is_changed])
 
 
 def check(config: Config) -> None:

@@ -1,4 +1,4 @@
-"""Terminal output: where to look after the start, and why it failed."""
+"""Terminal output: the addresses after the start, or why it failed."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
 UNWRITABLE: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
-def words(name: str, language: str, **values: object) -> str:
+def text(name: str, language: str, **values: object) -> str:
     """Return a text in a language, filled in."""
     return WORDS[name][0 if language == "zh" else 1].format(**values)
 
@@ -96,7 +96,7 @@ def print_error(line: str, language: str) -> None:
 
 def print_checked(path: str, advice: Mapping[str, str], language: str) -> None:
     """Print that a configuration is valid, and advice about it."""
-    print(words("checked", language, path=path))
+    print(text("checked", language, path=path))
     for line in advice.values():
         print(line)
 
@@ -106,10 +106,10 @@ def cannot_open(error: OSError, language: str) -> int:
     if error.errno not in UNWRITABLE and error.errno != errno.ENOENT:
         print_error(f"cannot start: {error}", language)
         return 1
-    why = in_language(os.strerror(error.errno), language)
+    reason = in_language(os.strerror(error.errno), language)
     place = Path(error.filename or ".")
     folder = place if place.is_dir() or error.errno == errno.ENOENT else place.parent
-    print(words("unwritable", language, folder=folder, why=why), file=sys.stderr)
+    print(text("unwritable", language, folder=folder, why=reason), file=sys.stderr)
     return 2
 
 
@@ -125,8 +125,8 @@ def print_addresses(bot: Bot) -> str:
     """Return a few lines on where to look and what to try."""
     language, url = bot.config.language, bot.config.api.public_url
     if bot.sandbox is None:
-        return words("up", language, url=url)
-    account = next(one.account for one in bot.config.assistants if one.is_sandboxed)
+        return text("up", language, url=url)
+    account = next(assistant.account for assistant in bot.config.assistants if assistant.is_sandboxed)
     body = json.dumps({"code": "1001", "owner": "宋公明", "assistant": account}, ensure_ascii=False)
     systems = " ".join(bot.systems.urls.values()) if bot.systems else ""
     values = {"url": url, "page": bot.sandbox.url, "account": account, "body": body, "systems": systems}
@@ -134,12 +134,12 @@ def print_addresses(bot: Bot) -> str:
     if bot.sandbox.password:
         names.append("sandbox_password")
         values["password"] = bot.sandbox.password
-    return "\n".join(words(name, language, **values) for name in names)
+    return "\n".join(text(name, language, **values) for name in names)
 
 
 async def report_accounts(bot: Bot, seconds: float) -> None:
     """Print which accounts are not online after `seconds`, and why."""
-    real = [one.account for one in bot.config.assistants if not one.is_sandboxed]
+    real = [assistant.account for assistant in bot.config.assistants if not assistant.is_sandboxed]
     if not real:
         return
     await bot.container.accounts.all_online(seconds, *real)
@@ -147,8 +147,8 @@ async def report_accounts(bot: Bot, seconds: float) -> None:
         wechat = bot.container.accounts.get(account)
         if not bot.container.accounts.is_online(account):
             language = bot.config.language
-            why = wechat.reason.text(language) if wechat.reason else words("waiting", language)
-            print(words("offline", language, account=account, why=why), flush=True)
+            reason = wechat.reason.text(language) if wechat.reason else text("waiting", language)
+            print(text("offline", language, account=account, why=reason), flush=True)
 
 
 async def show_login_codes(bot: Bot) -> None:
@@ -161,7 +161,7 @@ async def show_login_codes(bot: Bot) -> None:
     while True:
         for wechat in bot.container.accounts:
             if wechat.qr_code and shown_codes.get(wechat.account) != wechat.qr_code:
-                print(words("scan", bot.config.language, account=wechat.account))
+                print(text("scan", bot.config.language, account=wechat.account))
                 segno.make(wechat.qr_code).terminal(compact=True)
             shown_codes[wechat.account] = wechat.qr_code
         await bot.container.changes.wait_after(bot.container.changes.last, 3600.0)

@@ -73,8 +73,8 @@ async def total(env: ChaosCluster, start: str) -> float:
 
 def cpu(env: ChaosCluster) -> float:
     """Return the CPU seconds of all processes."""
-    times = [psutil.Process(one.process.pid).cpu_times() for one in env.members if one.process]
-    return float(sum(one.user + one.system for one in times))
+    times = [psutil.Process(member.process.pid).cpu_times() for member in env.members if member.process]
+    return float(sum(time.user + time.system for time in times))
 
 
 async def answer(env: ChaosCluster, count: int) -> tuple[str, str, str]:
@@ -136,7 +136,7 @@ async def _balanced(env: ChaosCluster) -> None:
         return len(await env.held_by(member)) == share
 
     async with asyncio.timeout(PATIENCE):
-        while not all([await is_even(one) for one in env.members]):  # noqa: ASYNC110 - processes
+        while not all([await is_even(member) for member in env.members]):  # noqa: ASYNC110 - processes
             await asyncio.sleep(0.2)
 
 
@@ -159,7 +159,7 @@ async def leases(server: str, count: int) -> str:
     second.join()
     timed("known", lambda: first.register_accounts(names))
     timed("claimed at once", lambda: first.claim(names, count))
-    timed("heartbeat", first.beat)
+    timed("heartbeat", first.renew)
     timed("looked at", lambda: second.view(names))
     timed("released one by one", *(lambda name=name: first.release([name]) for name in names))
     first.claim(names, count)
@@ -216,8 +216,8 @@ async def databases(server: str, count: int) -> str:
     """Measure one process on SQLite and one on PostgreSQL, over the official gateway."""
     rows = []
     for name, more in (("SQLite", {}), ("PostgreSQL", {"database": database(server)})):
-        async with gateway(contacts=PEOPLE) as world, measured_process("wxbot", world, **more) as one:
-            used, rate = await burst(world, one, count)
+        async with gateway(contacts=PEOPLE) as world, measured_process("wxbot", world, **more) as process:
+            used, rate = await burst(world, process, count)
             rows.append((name, f"{used * 1000:.2f}", f"{rate:.0f}"))
     return table("one process", ("", "CPU ms/reply", "replies/s"), rows)
 

@@ -49,7 +49,7 @@ def read(name: str) -> Questions:
     file = HERE / "faq_questions.yaml" if name == "shop" else HERE / "questions" / f"{name}.yaml"
     data: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
     listed = data.get("entries")
-    entries = [Entry(**one) for one in listed] if listed else load(str(HERE.parent / "faq.yaml"))
+    entries = [Entry(**member) for member in listed] if listed else load(str(HERE.parent / "faq.yaml"))
     reworded = [(text, first) for first, texts in data["reworded"].items() for text in texts]
     return Questions(FaqIndex(entries), reworded, data["off_topic"])
 
@@ -125,17 +125,17 @@ async def main() -> None:
     parser.add_argument("--url", default="")
     parser.add_argument("--model", default="multilingual-e5-small")
     parser.add_argument("--sets", nargs="+", default=[*TUNED, *UNSEEN])
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     print("**by words**\n", *head(), sep="\n")
-    for name in given.sets:
+    for name in arguments.sets:
         asked = read(name)
         print(line(f"{name} ({asked.faq.threshold:.3f})", await measure(asked, by_words(asked.faq))))
-    if not given.url:
+    if not arguments.url:
         return
-    print(f"\n**by meaning and words, {given.model}**\n", *head(), sep="\n")
-    async with _client(given.url, given.model) as client:
+    print(f"\n**by meaning and words, {arguments.model}**\n", *head(), sep="\n")
+    async with _client(arguments.url, arguments.model) as client:
         inside: list[float] = []
-        for name in given.sets:
+        for name in arguments.sets:
             asked = read(name)
             vectors = await client.of_listed(EmbeddingIndex.texts(asked.faq))
             if vectors is None:

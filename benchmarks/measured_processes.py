@@ -56,13 +56,13 @@ async def gateway(**setup: int) -> AsyncIterator[OfficialGateway]:
     """Context of a new official gateway with contacts and groups; plaintext, because the stock SDK supports
     nothing else.
     """
-    one = OfficialGateway(tls=False)
-    await one.start()
+    official = OfficialGateway(tls=False)
+    await official.start()
     try:
-        await one.setup(**setup)
-        yield one
+        await official.setup(**setup)
+        yield official
     finally:
-        await one.stop()
+        await official.stop()
 
 
 @contextlib.asynccontextmanager

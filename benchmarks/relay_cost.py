@@ -92,7 +92,9 @@ async def main(count: int, rounds: int) -> None:
     rows = []
     for with_relay, name in ((False, "without relay"), (True, "with relay")):
         middle = Result(*(median(column) for column in zip(*results[with_relay], strict=True)))
-        ratio = median(one.relay_ms / one.client_ms for one in results[with_relay])  # a busy machine slows down both
+        ratio = median(
+            result.relay_ms / result.client_ms for result in results[with_relay]
+        )  # a busy machine slows down both
         figures = (f"{middle.client_ms:.2f}", f"{middle.relay_ms:.2f}", f"{ratio:.2f}")
         rows.append((name, *figures, *(f"{figure:.0f}" for figure in middle[2:])))
     print(table(f"a message and its answer, medians of {rounds} rounds in turns", head, rows))

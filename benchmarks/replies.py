@@ -29,24 +29,24 @@ class Result(NamedTuple):
 
 async def measure(name: str, count: int = BURST) -> Result:
     """One round, over a fresh gateway."""
-    async with gateway(contacts=PEOPLE) as world, measured_process(name, world) as one:
-        cpu, rate = await burst(world, one, count)
+    async with gateway(contacts=PEOPLE) as world, measured_process(name, world) as process:
+        cpu, rate = await burst(world, process, count)
         await asyncio.sleep(1)
         waits = await paced(world)
         p50, p99 = median(waits), sorted(waits)[int(len(waits) * 0.99)]
-        return Result(cpu * 1000, rate, p50, p99, one.memory("VmHWM"))
+        return Result(cpu * 1000, rate, p50, p99, process.memory("VmHWM"))
 
 
-async def burst(world: OfficialGateway, one: MeasuredProcess, count: int) -> tuple[float, float]:
+async def burst(world: OfficialGateway, process: MeasuredProcess, count: int) -> tuple[float, float]:
     """Return CPU seconds per reply and replies per second for a burst."""
     people = [f"c{i}" for i in range(1, PEOPLE)]
-    before, used, started = len(await world.sent()), one.cpu(), time.monotonic()
+    before, used, started = len(await world.sent()), process.cpu(), time.monotonic()
     await world.do("burst", count=count, text="问", **{"from": people})
     rows = await world.wait_sent(before + count, seconds=120)
     elapsed = time.monotonic() - started
     await asyncio.sleep(1)  # includes the work after the last reply
     assert len({row["text"] for row in rows}) >= count, "some were not answered"
-    return (one.cpu() - used) / count, count / elapsed
+    return (process.cpu() - used) / count, count / elapsed
 
 
 async def paced(world: OfficialGateway) -> list[float]:

@@ -26,7 +26,7 @@ from wecom.account import WecomAccount
 class NullListener:
     """A listener that does nothing."""
 
-    async def taken(self, raw: RawEvent) -> None:
+    async def store_event(self, raw: RawEvent) -> None:
         """Ignore an event."""
 
     async def state_changed(self, account: str, state: State, reason: str) -> None:

@@ -91,13 +91,13 @@ class Config(Section):
         return data | {"texts": ENGLISH | data.get("texts", {})}
 
     @model_validator(mode="after")
-    def _accounts_differ(self) -> Config:
+    def _check_accounts(self) -> Config:
         seen: set[str] = set()
         for number, assistant in enumerate(self.assistants):
             if assistant.account in seen:
-                shown = f"assistants.{number + 1}.account: {assistant.account!r}"
+                position = f"assistants.{number + 1}.account: {assistant.account!r}"
                 raise error_at(
-                    ("assistants", number, "account"), f"{shown} is not valid: every account must occur once"
+                    ("assistants", number, "account"), f"{position} is not valid: every account must occur once"
                 )
             seen.add(assistant.account)
         return self
@@ -124,7 +124,7 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
-    def _business_fits(self) -> Config:
+    def _check_business(self) -> Config:
         check_flows(self.flows, self.systems)
         # here, because the error does not show the value, which contains secrets
         if len({w.url for w in self.webhooks}) != len(self.webhooks):
@@ -134,13 +134,13 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
-    def _cluster_fits(self) -> Config:
+    def _check_cluster(self) -> Config:
         if not self.cluster.enabled:
             return self
         place = ("cluster", "enabled")
         if not self.database.startswith("postgresql"):  # here, so that no password is shown
             raise error_at(place, "cluster.enabled: several processes need a database: postgresql://…")
-        alone = next((one.account for one in self.assistants if one.is_sandboxed), None)
+        alone = next((assistant.account for assistant in self.assistants if assistant.is_sandboxed), None)
         if alone is not None:
             raise error_at(
                 place, f"cluster.enabled: assistant {alone} has no gateway, and the sandbox is of one process"

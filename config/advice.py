@@ -17,7 +17,7 @@ PUBLIC_URL: Final = {
 
 def advice(config: Config) -> dict[str, str]:
     """Return warnings by key, in the configured language."""
-    is_real = any(not one.is_sandboxed for one in config.assistants)
+    is_real = any(not assistant.is_sandboxed for assistant in config.assistants)
     if is_real and _is_loopback(config.api.public_url):
         return {"api.public_url": PUBLIC_URL[config.language].format(url=config.api.public_url)}
     return {}

@@ -119,9 +119,11 @@ class WebhookSettings(Section):
         host = parts.netloc.rpartition("@")[2]
         return self._marked(f"{parts.scheme}://{host}{_without_secrets(parts.path)}")
 
-    def _marked(self, shown: str) -> str:
+    def _marked(self, masked_value: str) -> str:
         """Append a hash if something is left out, so that two webhooks can be distinguished."""
-        return shown if shown == self.url else f"{shown}#{sha256(self.url.encode()).hexdigest()[:8]}"
+        return (
+            masked_value if masked_value == self.url else f"{masked_value}#{sha256(self.url.encode()).hexdigest()[:8]}"
+        )
 
 
 def _without_secrets(path: str) -> str:

@@ -36,7 +36,7 @@ def compare(now: Config, new: Config) -> Changes:
 
 
 def _needs_restart(key: str) -> bool:
-    return any(key == one or key.startswith(f"{one}.") for one in RESTART)
+    return any(key == prefix or key.startswith(f"{prefix}.") for prefix in RESTART)
 
 
 def _differences(now: Section, expected: Section, place: str) -> Iterator[str]:
@@ -46,6 +46,6 @@ def _differences(now: Section, expected: Section, place: str) -> Iterator[str]:
         if isinstance(old, Section) and isinstance(new, Section):
             yield from _differences(old, new, f"{key}.")
         elif isinstance(old, dict) and isinstance(new, dict):
-            yield from (f"{key}.{one}" for one in sorted(old.keys() | new.keys()) if old.get(one) != new.get(one))
+            yield from (f"{key}.{name}" for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name))
         elif old != new:
             yield key

@@ -80,8 +80,8 @@ class KeywordRule(Section):
             raise ValueError("exactly one of equals, contains, regex is required")
         groups = re2.compile(self.regex).groups if self.regex else 0
         replies = [self.reply] if isinstance(self.reply, str) else self.reply
-        texts = [one if isinstance(one, str) else one.text for one in replies]
-        used = [int(number) for words in texts for number in re.findall(r"\{(\d{1,4})\}", words)]
+        texts = [reply if isinstance(reply, str) else reply.text for reply in replies]
+        used = [int(number) for text in texts for number in re.findall(r"\{(\d{1,4})\}", text)]
         if self.regex and max(used, default=0) > groups:
             raise ValueError(f"the reply takes {{{max(used)}}}, and the regex has {groups} groups")
         return self

@@ -55,7 +55,7 @@ def _put(tree: dict[str, Any], name: str, text: str) -> tuple[str | int, ...]:
             _set(node, key, [] if following.isdecimal() else {}, name)
         node = node[key]
     key = _key(node, parts[-1], name)
-    _set(node, key, _over(None if _missing(node, key) else node[key], text), name)
+    _set(node, key, _merge(None if _missing(node, key) else node[key], text), name)
     return (*place, key)
 
 
@@ -82,7 +82,7 @@ def _set(node: Any, key: Any, value: Any, name: str) -> None:
         raise BadVariable(f"{name}: the list has {len(node)} items; the next index is {len(node)}")
 
 
-def _over(old: Any, text: str) -> Any:
+def _merge(old: Any, text: str) -> Any:
     """Return the new value; a mapping is merged into an existing mapping."""
     if isinstance(old, dict):
         try:
@@ -95,5 +95,5 @@ def _over(old: Any, text: str) -> Any:
 
 
 def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    both = [key for key in new if isinstance(old.get(key), dict) and isinstance(new[key], dict)]
-    return old | new | {key: _merged(old[key], new[key]) for key in both}
+    mappings = [key for key in new if isinstance(old.get(key), dict) and isinstance(new[key], dict)]
+    return old | new | {key: _merged(old[key], new[key]) for key in mappings}

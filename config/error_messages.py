@@ -16,7 +16,7 @@ from yaml_file import Place, YamlFile
 
 SECRET_KEYS: Final = ("token", "key", "keys", "secret", "headers", "aes_key", "password")
 SIMILAR: Final = 0.7  # to the name of a secret, so that a misspelled one does not show it
-WANTED: Final = {  # prefixes of pydantic's error types
+REASONS_BY_TYPE: Final = {  # prefixes of pydantic's error types
     "missing": "this key is required",
     "string_type": "expected a string; quote it if it looks like a number",
     "int_": "expected an integer",
@@ -30,7 +30,7 @@ WANTED: Final = {  # prefixes of pydantic's error types
     "too_short": "at least one item is required",
 }
 _LINE_ENDS: Final = re.compile(r"[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
-OURS: Final = {"Input should be": "must be", "String should": "must", "True or False": "true or false"}
+REPLACEMENTS: Final = {"Input should be": "must be", "String should": "must", "True or False": "true or false"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +47,15 @@ class Origin:
 
     def line(self, place: Place) -> str:
         """Return the file and the line of a value in parentheses, "" if it is not in the file."""
-        where = self.file.where(place) if self.file is not None and not self.variable(place) else ""
-        return f" ({where})" if where else ""
+        position = self.file.describe(place) if self.file is not None and not self.variable(place) else ""
+        return f" ({position})" if position else ""
 
 
 def one_line(errors: ValidationError, tree: Any, origin: Origin | None = None) -> str:
     """Format the first error in one line. `tree`: the validated data. List entries are counted from 1."""
     origin = origin or Origin()
-    words, place = _complaint(errors, tree, origin)
-    return _LINE_ENDS.sub(" ", words + origin.line(place))  # keys may contain line breaks, too
+    complaint, place = _first_error(errors, tree, origin)
+    return _LINE_ENDS.sub(" ", complaint + origin.line(place))  # keys may contain line breaks, too
 
 
 def without_value(errors: ValidationError, tree: Any) -> str:
@@ -64,8 +64,8 @@ def without_value(errors: ValidationError, tree: Any) -> str:
     return _LINE_ENDS.sub(" ", f"{_key(tree, _place(tree, first))[:120]}: {_reason(first)}")
 
 
-def _complaint(errors: ValidationError, tree: Any, origin: Origin) -> tuple[str, Place]:
-    places = [(_place(tree, one), one) for one in errors.errors(include_url=False)]
+def _first_error(errors: ValidationError, tree: Any, origin: Origin) -> tuple[str, Place]:
+    places = [(_place(tree, error), error) for error in errors.errors(include_url=False)]
     first = places[0][0]  # among the branches of a union, the one with the longest path is the most specific
     place, error = max((p for p in places if p[0][: len(first)] == first), key=lambda p: len(p[0]))
     if error["type"] == "misplaced":
@@ -101,11 +101,11 @@ def _item(value: Any, part: str | int) -> Any:
 
 def _key(tree: Any, place: Place) -> str:
     """Format a place with dots. List entries are counted from 1."""
-    shown, node = [], tree
+    parts, node = [], tree
     for part in place:
-        shown.append(str(part + 1) if isinstance(part, int) and not isinstance(node, dict) else str(part))
+        parts.append(str(part + 1) if isinstance(part, int) and not isinstance(node, dict) else str(part))
         node = _item(node, part) if isinstance(node, dict | list) else None
-    return ".".join(shown)
+    return ".".join(parts)
 
 
 def _place(tree: Any, error: ErrorDetails) -> Place:
@@ -129,13 +129,13 @@ def _is_branch(part: object) -> bool:
 
 
 def _reason(error: ErrorDetails) -> str:
-    for begin, words in WANTED.items():
+    for begin, reason in REASONS_BY_TYPE.items():
         if error["type"].startswith(begin):
-            return words
-    words = error["msg"].removeprefix("Value error, ")
-    for theirs, ours in OURS.items():
-        words = words.replace(theirs, ours)
-    return words
+            return reason
+    reason = error["msg"].removeprefix("Value error, ")
+    for original, replacement in REPLACEMENTS.items():
+        reason = reason.replace(original, replacement)
+    return reason
 
 
 def _shown(place: Place, value: Any, secret: bool) -> str:
@@ -149,9 +149,9 @@ def _shown(place: Place, value: Any, secret: bool) -> str:
     if isinstance(value, dict):
         return "a mapping" if value else "{}"
     if isinstance(value, list | tuple):
-        if any(isinstance(one, dict | list) for one in value):
+        if any(isinstance(item, dict | list) for item in value):
             return "a list"
-        return f"[{', '.join(_shown(place, one, secret) for one in value)}]"[:120]
+        return f"[{', '.join(_shown(place, item, secret) for item in value)}]"[:120]
     if not isinstance(value, str):
         return repr(value)[:120]
     if place == ("database",) and "://" not in value and not re.fullmatch(r"[\w./-]*", value):

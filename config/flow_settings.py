@@ -38,7 +38,9 @@ def _options(value: object) -> object:
 
 
 class AnswerCheck(Section):
-    """A check of answers: they match a regular expression in full, or are a number in a range. `words` explain it."""
+    """A check of answers: they match a regular expression in full, or are a number in a range. `words`: the reply
+    to other answers.
+    """
 
     regex: Pattern = ""
     min: float | None = None
@@ -46,7 +48,7 @@ class AnswerCheck(Section):
     words: NonEmpty
 
     @model_validator(mode="after")
-    def _one_kind(self) -> AnswerCheck:
+    def _check_kind(self) -> AnswerCheck:
         if bool(self.regex) == self.is_number:
             raise ValueError("either regex or min and max are required")
         if self.min is not None and self.max is not None and self.min > self.max:
@@ -143,8 +145,8 @@ class FlowStep(Section):
 class InvalidFlow(ValueError):
     """A flow that cannot work; `place` is the path to the error in it."""
 
-    def __init__(self, place: Place, words: str) -> None:
-        super().__init__(words)
+    def __init__(self, place: Place, message: str) -> None:
+        super().__init__(message)
         self.place = place
 
 
@@ -161,19 +163,19 @@ class FlowSettings(Section):
         """Raise InvalidFlow, naming the step, if a step cannot work."""
         known: dict[str, bool] = dict.fromkeys(ALWAYS_KNOWN, False)  # name -> whether it has fields
         for number, step in enumerate(self.steps, 1):
-            where, place = f"flow {self.name}, step {number}", ("steps", number - 1)
+            location, place = f"flow {self.name}, step {number}", ("steps", number - 1)
             if step.call and step.call.system not in systems:
-                raise InvalidFlow(place, f"{where}: unknown system {step.call.system!r}")
+                raise InvalidFlow(place, f"{location}: unknown system {step.call.system!r}")
             taken = next((name for name in step.provides if name in ALWAYS_KNOWN | {"error"}), None)
             if taken:
-                raise InvalidFlow(place, f"{where}: {taken!r} is a reserved name")
+                raise InvalidFlow(place, f"{location}: {taken!r} is a reserved name")
             for name, question in step.questions.items():
-                _check_names(question.texts, known, where, place)
+                _check_names(question.texts, known, location, place)
                 if isinstance(question, Choice):
-                    _check_options(question, where, place)
+                    _check_options(question, location, place)
                 known[name] = False
             if not step.questions:
-                _check_names(step.model_dump(exclude_none=True), known, where, place)
+                _check_names(step.model_dump(exclude_none=True), known, location, place)
                 known.update(dict.fromkeys(step.provides, True))
         _check_names(self.failed, {**known, "error": False}, f"flow {self.name}, failed", ("failed",))
         self._check_callbacks()
@@ -200,9 +202,9 @@ class FlowSettings(Section):
             )
 
 
-def normalised(words: str) -> str:
+def normalised(text: str) -> str:
     """Normalise words for comparison: 增加pos机, 增加 POS机, “增加POS机” and 增加POS机。 are equal."""
-    bare = "".join(unicodedata.normalize("NFKC", words).casefold().split())
+    bare = "".join(unicodedata.normalize("NFKC", text).casefold().split())
     return bare.rstrip('。.!?,~”"」').lstrip('“"「') or bare
 
 
@@ -243,18 +245,18 @@ def placeholders(value: Any) -> Iterator[tuple[str, str]]:
             yield from placeholders(item)
 
 
-def _check_names(value: Any, known: dict[str, bool], where: str, place: Place) -> None:
+def _check_names(value: Any, known: dict[str, bool], location: str, place: Place) -> None:
     for name, field in placeholders(value):
         if name not in known:
-            raise InvalidFlow(place, f"{where}: no earlier step sets {{{name}}}")
+            raise InvalidFlow(place, f"{location}: no earlier step sets {{{name}}}")
         if field and not known[name]:
-            raise InvalidFlow(place, f"{where}: {{{name}}} is a text and has no field {field[1:]!r}")
+            raise InvalidFlow(place, f"{location}: {{{name}}} is a text and has no field {field[1:]!r}")
 
 
-def _check_options(choice: Choice, where: str, place: Place) -> None:
+def _check_options(choice: Choice, location: str, place: Place) -> None:
     """Reject options that are the same answer. Stored runs, which are not checked again, may have them."""
     labels: dict[str, str] = {}
     for label in choice.options:
         same = labels.setdefault(normalised(label), label)
         if same != label:
-            raise InvalidFlow(place, f"{where}: options {same!r} and {label!r} are the same answer")
+            raise InvalidFlow(place, f"{location}: options {same!r} and {label!r} are the same answer")

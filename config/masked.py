@@ -13,16 +13,16 @@ from pydantic_core import to_jsonable_python
 from config.section import Mask
 from config.texts import Texts
 
-HIDDEN: Final = "••••••"
+MASK: Final = "••••••"
 
 
 def masked(config: BaseModel) -> dict[str, Any]:
     """Return the config as plain values, with the keys of config.yaml. Empty secrets stay empty."""
-    shown: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, field in type(config).model_fields.items():
         marks = [mark for mark in field.metadata if isinstance(mark, Mask)]
-        shown[field.alias or name] = _shown(getattr(config, name), field.annotation, marks)
-    return shown
+        values[field.alias or name] = _shown(getattr(config, name), field.annotation, marks)
+    return values
 
 
 def _shown(value: Any, kind: Any, marks: list[Mask]) -> Any:
@@ -33,9 +33,9 @@ def _shown(value: Any, kind: Any, marks: list[Mask]) -> Any:
         return masked(value)
     marks = marks + list(_marks(kind))
     if isinstance(value, dict):
-        return {key: _shown(one, _part(kind, 1), marks) for key, one in value.items()}
+        return {key: _shown(item, _part(kind, 1), marks) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_shown(one, _part(kind, 0), marks) for one in value]
+        return [_shown(item, _part(kind, 0), marks) for item in value]
     plain = to_jsonable_python(value)
     return _hidden(plain, marks) if isinstance(plain, str) and plain else plain
 
@@ -45,11 +45,11 @@ def _marks(kind: Any) -> Iterator[Mask]:
     origin = get_origin(kind)
     if origin is Annotated:
         inner, *metadata = get_args(kind)
-        yield from (one for one in metadata if isinstance(one, Mask))
+        yield from (mark for mark in metadata if isinstance(mark, Mask))
         yield from _marks(inner)
     elif origin in (Union, UnionType):
-        for one in get_args(kind):
-            yield from _marks(one)
+        for member in get_args(kind):
+            yield from _marks(member)
 
 
 def _part(kind: Any, place: int) -> Any:
@@ -58,14 +58,14 @@ def _part(kind: Any, place: int) -> Any:
     if origin is Annotated:
         return _part(get_args(kind)[0], place)
     if origin in (Union, UnionType):
-        return Union[tuple(_part(one, place) for one in get_args(kind))]  # noqa: UP007 - made of a list
+        return Union[tuple(_part(member, place) for member in get_args(kind))]  # noqa: UP007 - made of a list
     arguments = get_args(kind)
     return arguments[place] if len(arguments) > place else Any
 
 
 def _hidden(value: str, marks: list[Mask]) -> str:
     if Mask.WHOLE in marks:
-        return HIDDEN
+        return MASK
     return _plain_address(value, path=Mask.PATH not in marks) if "://" in value else value
 
 
@@ -74,6 +74,6 @@ def _plain_address(url: str, *, path: bool) -> str:
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     if "@" in parts.netloc:
-        host = f"{HIDDEN}@{host}"
-    secret = f"/{HIDDEN}" if parts.path.strip("/") or parts.query else ""
+        host = f"{MASK}@{host}"
+    secret = f"/{MASK}" if parts.path.strip("/") or parts.query else ""
     return f"{parts.scheme}://{host}{parts.path if path else secret}"  # urlunsplit drops slashes of sqlite:////path

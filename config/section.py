@@ -148,11 +148,11 @@ class Section(BaseModel):
         It does not await, so a reload is atomic on the event loop. Only for the owner of the config.
         """
         for name in type(self).model_fields:
-            mine, theirs = getattr(self, name), getattr(other, name)
-            if isinstance(mine, Section) and isinstance(theirs, Section):
-                mine.adopt(theirs)
+            current, new = getattr(self, name), getattr(other, name)
+            if isinstance(current, Section) and isinstance(new, Section):
+                current.adopt(new)
             else:
-                self.__dict__[name] = theirs
+                self.__dict__[name] = new
 
 
 def key_error(key: str | Place, reason: str) -> PydanticCustomError:
@@ -161,17 +161,17 @@ def key_error(key: str | Place, reason: str) -> PydanticCustomError:
     return PydanticCustomError("wrong_key", "{reason}", {"place": place, "reason": reason})
 
 
-def error_at(place: Place, words: str) -> PydanticCustomError:
+def error_at(place: Place, message: str) -> PydanticCustomError:
     """Create the error of a section whose message is complete, including the value; `place` is its path."""
-    return PydanticCustomError("misplaced", "{words}", {"place": place, "words": words})
+    return PydanticCustomError("misplaced", "{words}", {"place": place, "words": message})
 
 
 def check_names(key: str, text: str, allowed: Collection[str]) -> None:
     """Raise an error if a text has {names} that are not filled in."""
-    strange = sorted(set(_NAME.findall(text)) - set(allowed))
-    if strange:
-        shown = ", ".join(f"{{{name}}}" for name in sorted(allowed)) or "none"
-        raise key_error(key, f"unknown placeholder {{{strange[0]}}}; allowed: {shown}")
+    unknown = sorted(set(_NAME.findall(text)) - set(allowed))
+    if unknown:
+        known = ", ".join(f"{{{name}}}" for name in sorted(allowed)) or "none"
+        raise key_error(key, f"unknown placeholder {{{unknown[0]}}}; allowed: {known}")
 
 
 def names_in(text: str) -> set[str]:

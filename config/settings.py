@@ -94,7 +94,7 @@ class AssistantSettings(WecomKeys):
         return web_address(value if "://" in value else f"https://{value}").rstrip("/")
 
     @model_validator(mode="after")
-    def _one_way(self) -> AssistantSettings:
+    def _check_single_match(self) -> AssistantSettings:
         if self.authority and self.endpoint:
             raise key_error("authority", "endpoint and authority must not both be set")
         if self.authority and not self.token:

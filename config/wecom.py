@@ -44,7 +44,7 @@ class GroupPoolSettings(Section):
 
     @field_validator("pool")
     @classmethod
-    def _once(cls, value: list[str]) -> list[str]:
+    def _without_repeats(cls, value: list[str]) -> list[str]:
         if len(set(value)) != len(value):
             raise ValueError("a group may be listed only once")
         return value
@@ -88,12 +88,12 @@ def check_accounts(assistants: Sequence[WecomKeys]) -> None:
     """Raise an error if two assistants are the same customer service account, or share a group."""
     accounts: set[tuple[str, str]] = set()
     chats: set[str] = set()
-    for number, one in enumerate(assistants):
-        if one.kind != "wecom":
+    for number, assistant in enumerate(assistants):
+        if assistant.kind != "wecom":
             continue
-        if (one.corp_id, one.open_kfid) in accounts:
-            raise error_at(("assistants", number, "open_kfid"), f"open_kfid {one.open_kfid}: {DUPLICATE}")
-        if shared := sorted(chats.intersection(one.groups.pool)):
+        if (assistant.corp_id, assistant.open_kfid) in accounts:
+            raise error_at(("assistants", number, "open_kfid"), f"open_kfid {assistant.open_kfid}: {DUPLICATE}")
+        if shared := sorted(chats.intersection(assistant.groups.pool)):
             raise error_at(("assistants", number, "groups", "pool"), f"groups.pool {shared[0]}: {DUPLICATE}")
-        accounts.add((one.corp_id, one.open_kfid))
-        chats.update(one.groups.pool)
+        accounts.add((assistant.corp_id, assistant.open_kfid))
+        chats.update(assistant.groups.pool)

@@ -15,7 +15,7 @@ from services.support.agent_desk import Agent
 
 COOKIE: Final = "wxbot_session"
 CSRF_HEADER: Final = "X-CSRF-Token"
-SAFE: Final = ("GET", "HEAD")
+SAFE_METHODS: Final = ("GET", "HEAD")
 VISITOR: Final = web.RequestKey("visitor", Visitor)
 
 
@@ -29,7 +29,7 @@ def require_role(handler: Handler, role: Role) -> Handler:
             raise BadKey("no session")
         if role is Role.ADMIN and visitor.role is not Role.ADMIN:
             raise OutsideNetwork(f"{visitor.actor} is not an admin")
-        if request.method not in SAFE:
+        if request.method not in SAFE_METHODS:
             token = request.headers.get(CSRF_HEADER, "")
             if not hmac.compare_digest(token.encode(), visitor.csrf.encode()):
                 raise OutsideNetwork(f"no {CSRF_HEADER}")

@@ -25,19 +25,19 @@ MAX_SHOWN: Final = 50  # people or rooms in one response; others are found by a 
 UNSERVED: Final = {"state": "unserved", "scan": "none", "can_log_out": False}  # of an account without a process
 
 
-def served_here(request: web.Request) -> dict[str, Any]:
+def local_accounts(request: web.Request) -> dict[str, Any]:
     """Return the accounts of this process, with queue lengths and staff."""
     container = request.app[CONTAINER]
-    accounts = [shown(container, status) for status in request.app[ASSISTANTS].listed_here()]
+    accounts = [account_json(container, status) for status in request.app[ASSISTANTS].local_statuses()]
     staff = {account: _staff(container, account) for account in container.accounts.names()}
     return {"accounts": accounts, "staff": staff, "queues": container.outbox.waiting()}
 
 
 async def all_served(request: web.Request) -> dict[str, Any]:
     """Return the same of all processes; an account that none serves is in the state `unserved`."""
-    parts = await gather(request, "accounts", served_here)
-    by_account = {one["account"]: one for part in parts for one in part["accounts"]}
-    configured = {one.account for one in request.app[CONTAINER].config.assistants}
+    parts = await gather(request, "accounts", local_accounts)
+    by_account = {account["account"]: account for part in parts for account in part["accounts"]}
+    configured = {assistant.account for assistant in request.app[CONTAINER].config.assistants}
     accounts = [by_account.get(name) or _unserved(name, configured) for name in await all_accounts(request)]
     queues: Counter[str] = Counter()
     for part in parts:
@@ -52,8 +52,8 @@ async def all_served(request: web.Request) -> dict[str, Any]:
 def _unserved(account: str, configured: Collection[str]) -> dict[str, Any]:
     texts = dict.fromkeys(("holder", "reason", "staff_room"), "")
     numbers = dict.fromkeys(("friends", "groups", "waiting"), 0)
-    about: dict[str, Any] = {"account": account, "since": None, "away_since": None, "away_long": False, "pace": {}}
-    return {**about, **texts, **numbers, **UNSERVED, "configured": account in configured}
+    row: dict[str, Any] = {"account": account, "since": None, "away_since": None, "away_long": False, "pace": {}}
+    return {**row, **texts, **numbers, **UNSERVED, "configured": account in configured}
 
 
 def _staff(container: Container, account: str) -> list[dict[str, str]]:
@@ -64,7 +64,7 @@ def _staff(container: Container, account: str) -> list[dict[str, str]]:
     return [{"id": id, "name": contacts[id].alias or contacts[id].name if id in contacts else id} for id in ids]
 
 
-def shown(container: Container, status: AssistantStatus) -> dict[str, Any]:
+def account_json(container: Container, status: AssistantStatus) -> dict[str, Any]:
     """Return an account as shown on the page, without the content of its QR code."""
     wechat = container.accounts.get(status.account)
     language = container.config.language
@@ -86,7 +86,7 @@ def shown(container: Container, status: AssistantStatus) -> dict[str, Any]:
             kind: round(ratio, 3) for kind, ratio in container.accounts.rate_limiter(status.account).used().items()
         },
         "can_log_out": Capability.LOG_OUT in wechat.capabilities,
-        "configured": any(one.account == status.account for one in container.config.assistants),
+        "configured": any(assistant.account == status.account for assistant in container.config.assistants),
     }
 
 
@@ -103,7 +103,7 @@ async def put(request: web.Request) -> web.Response:
     settings = read_settings(await read_object(request))
     _, new = await request.app[ASSISTANTS].put(settings, request[VISITOR].actor)
     accounts = (await all_served(request))["accounts"]
-    account = next((one for one in accounts if one["account"] == settings.account), None)
+    account = next((candidate for candidate in accounts if candidate["account"] == settings.account), None)
     return reply({"assistant": account or _unserved(settings.account, ())}, 201 if new else 200)
 
 
@@ -132,11 +132,11 @@ async def rooms(request: web.Request) -> web.Response:
     container, q = request.app[CONTAINER], text_parameter(request, "q")
     account = request.match_info["account"]
     directory = container.accounts.get(account).directory
-    matching = sorted((room for room in directory.rooms.values() if q in room.topic), key=lambda one: one.topic)
+    matching = sorted((room for room in directory.rooms.values() if q in room.topic), key=lambda room: room.topic)
     bound = container.staff_rooms.bound_id(account)
     listed = [
-        {"id": one.id, "topic": one.topic, "members": len(one.member_ids), "bound": one.id == bound}
-        for one in matching[:MAX_SHOWN]
+        {"id": room.id, "topic": room.topic, "members": len(room.member_ids), "bound": room.id == bound}
+        for room in matching[:MAX_SHOWN]
     ]
     return reply({"rooms": listed, "more": len(matching) > MAX_SHOWN})
 
@@ -158,22 +158,28 @@ async def friends(request: web.Request) -> web.Response:
     account = text_parameter(request, "assistant")
     if account and account not in await all_accounts(request):
         raise AssistantUnknown(account)
-    parts = await gather(request, "friends", friends_here, q=text_parameter(request, "q"), assistant=account)
-    matching = sorted((one for part in parts for one in part["friends"]), key=_sort_key)
+    parts = await gather(request, "friends", local_friends, q=text_parameter(request, "q"), assistant=account)
+    matching = sorted((friend for part in parts for friend in part["friends"]), key=_sort_key)
     return reply({"friends": matching[:MAX_SHOWN], "count": sum(part["count"] for part in parts)})
 
 
-def friends_here(request: web.Request) -> dict[str, Any]:
+def local_friends(request: web.Request) -> dict[str, Any]:
     """Return the first matching friends of the accounts of this process, and the total number."""
     container, q, account = request.app[CONTAINER], text_parameter(request, "q"), text_parameter(request, "assistant")
     matching = []
     for name in container.accounts.names():
         contacts = container.accounts.get(name).directory.contacts.values() if account in ("", name) else ()
-        people = (one for one in contacts if one.friend and not one.official)
+        people = (contact for contact in contacts if contact.friend and not contact.official)
         matching += [
-            {"assistant": name, "contact_id": one.id, "name": one.name, "alias": one.alias, "weixin": one.weixin}
-            for one in people
-            if any(q in part for part in (one.name, one.alias, one.weixin, one.id))
+            {
+                "assistant": name,
+                "contact_id": contact.id,
+                "name": contact.name,
+                "alias": contact.alias,
+                "weixin": contact.weixin,
+            }
+            for contact in people
+            if any(q in part for part in (contact.name, contact.alias, contact.weixin, contact.id))
         ]
     return {"friends": sorted(matching, key=_sort_key)[:MAX_SHOWN], "count": len(matching)}
 

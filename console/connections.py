@@ -48,7 +48,7 @@ def _delivery(item: OutboxItem) -> dict[str, Any]:
 
 async def resend(request: web.Request) -> web.Response:
     """POST /console/api/webhook/{id}/resend; `sent_again` is false if it had not failed."""
-    container, actor, item_id = request.app[CONTAINER], request[VISITOR].actor, number(request, most=MAX_ROW_ID)
+    container, actor, item_id = request.app[CONTAINER], request[VISITOR].actor, number(request, maximum=MAX_ROW_ID)
     resent = await container.store.write(lambda s: container.webhooks.send_again(s, item_id, actor))
     return reply({"sent_again": resent.again, "state": resent.item.state}, 202)
 
@@ -67,7 +67,7 @@ async def overview(request: web.Request) -> web.Response:
         }
         for hook in container.config.webhooks
     ]
-    systems = [{"name": name, "url": str(one.base_url)} for name, one in container.config.systems.items()]
+    systems = [{"name": name, "url": str(system.base_url)} for name, system in container.config.systems.items()]
     flows = [
         {
             "id": run.id,

@@ -38,8 +38,8 @@ async def find(request: web.Request) -> web.Response:
     )
     container, page_request = request.app[CONTAINER], page(request)
     result = await container.store.read(lambda s: list_quns(s, criteria, page_request))
-    elsewhere = await remote_counts(request, result.rows)
-    return listing("quns", result.map(lambda qun: _fields(request, qun, elsewhere.get(qun.number))))
+    remote = await remote_counts(request, result.rows)
+    return listing("quns", result.map(lambda qun: _fields(request, qun, remote.get(qun.number))))
 
 
 def _fields(request: web.Request, qun: Qun, counts: GroupCounts | None = None) -> dict[str, Any]:
@@ -136,9 +136,9 @@ async def _change(container: Container, qun: Qun, body: dict[str, Any], actor: s
         container.accounts.online(qun.account)
         await store.write((await presentation.set_topic(qun, name, actor)).store)
     elif body.keys() == {"announcement"}:
-        words = text(body, "announcement", MAX_ANNOUNCEMENT)
+        announcement = text(body, "announcement", MAX_ANNOUNCEMENT)
         container.accounts.online(qun.account)
-        await store.write((await presentation.announce(qun, words, actor)).store)
+        await store.write((await presentation.announce(qun, announcement, actor)).store)
     elif body.keys() == {"welcome"}:
         welcome = body["welcome"]
         words_or_none = welcome if welcome in (None, "") else text(body, "welcome", MAX_WELCOME)

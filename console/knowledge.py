@@ -26,7 +26,7 @@ from services.support.missed_questions import most_missed
 from services.support.rule_files import export_keywords, export_questions
 
 MISS_DAYS = 30
-MISSES = 100
+MAX_MISSED = 100
 
 
 async def read(request: web.Request) -> web.Response:
@@ -39,7 +39,7 @@ async def read(request: web.Request) -> web.Response:
         return (
             keywords,
             container.faq_entries.listed(session),
-            most_missed(session, MISSES, account=account, since=since),
+            most_missed(session, MAX_MISSED, account=account, since=since),
         )
 
     keywords, questions, misses = await container.store.read(load)
@@ -54,7 +54,8 @@ async def read(request: web.Request) -> web.Response:
             "configured_questions": [entry.model_dump() for entry in container.faq_entries.entries],
             "faq_file": container.config.customer_service.faq,
             "passages": [
-                {"title": one.title, "text": one.answer, "source": one.source} for one in container.faq_entries.passages
+                {"title": passage.title, "text": passage.answer, "source": passage.source}
+                for passage in container.faq_entries.passages
             ],
             "misses": [{"question": question, "count": count} for question, count in misses],
         }
@@ -85,9 +86,9 @@ def _question(row: Question) -> dict[str, Any]:
 async def explain(request: web.Request) -> web.Response:
     """POST /console/api/knowledge/try {text, group?}: explain which rule answers."""
     body = await read_object(request)
-    words, group = text(body, "text"), body.get("group") is True
+    question, group = text(body, "text"), body.get("group") is True
     return reply(
-        {"explanation": asdict(request.app[CONTAINER].explainer.explain(_account(request), words, group=group))}
+        {"explanation": asdict(request.app[CONTAINER].explainer.explain(_account(request), question, group=group))}
     )
 
 
@@ -108,10 +109,10 @@ async def put_keyword(request: web.Request) -> web.Response:
 
 def _id_to_change(body: dict[str, Any]) -> int | None:
     """Return the id of the entry to change; None for a new one."""
-    given = body.get("id")
-    if given is not None and (type(given) is not int or not 0 < given <= MAX_ID):
+    number = body.get("id")
+    if number is not None and (type(number) is not int or not 0 < number <= MAX_ID):
         raise InvalidParameter("id")
-    return given
+    return number
 
 
 async def remove_keyword(request: web.Request) -> web.Response:
@@ -125,10 +126,10 @@ async def put_question(request: web.Request) -> web.Response:
     """POST /console/api/question {questions, answer}: add a question, or with {id} change one."""
     container, actor = request.app[CONTAINER], request[VISITOR].actor
     body = await read_object(request)
-    wordings, answer, old = lines(body, "questions"), text(body, "answer"), _id_to_change(body)
-    if not wordings:
+    questions, answer, old = lines(body, "questions"), text(body, "answer"), _id_to_change(body)
+    if not questions:
         raise InvalidParameter("questions")
-    entry, editor = Entry(questions=wordings, answer=answer), container.knowledge_editor
+    entry, editor = Entry(questions=questions, answer=answer), container.knowledge_editor
     row, _ = await container.store.write(lambda s: editor.put_question(s, entry, actor, old))
     return reply({"question": {"id": row.id}}, 201)
 
@@ -142,28 +143,28 @@ async def remove_question(request: web.Request) -> web.Response:
 
 async def export(request: web.Request) -> web.Response:
     """GET /console/api/knowledge/{what}.yaml: export the added keywords or questions."""
-    container, account, what = request.app[CONTAINER], _account(request), request.match_info["what"]
-    if what == "keywords":
+    container, account, kind = request.app[CONTAINER], _account(request), request.match_info["what"]
+    if kind == "keywords":
         data = await container.store.read(lambda s: export_keywords(s, container.keywords, account, None))
     else:
         data = await container.store.read(lambda s: export_questions(s, container.faq_entries))
-    headers = {"Content-Disposition": f'attachment; filename="{what}.yaml"', "X-Content-Type-Options": "nosniff"}
+    headers = {"Content-Disposition": f'attachment; filename="{kind}.yaml"', "X-Content-Type-Options": "nosniff"}
     return web.Response(text=data, content_type="application/yaml", headers=headers)
 
 
 async def import_(request: web.Request) -> web.Response:
     """POST /console/api/knowledge/{what}.yaml {yaml}: import keywords or questions in one transaction."""
-    container, account, what = request.app[CONTAINER], _account(request), request.match_info["what"]
+    container, account, kind = request.app[CONTAINER], _account(request), request.match_info["what"]
     actor, body = request[VISITOR].actor, await read_large_object(request)
-    given = body.get("yaml")
-    if not isinstance(given, str):
+    text = body.get("yaml")
+    if not isinstance(text, str):
         raise InvalidParameter("yaml")
 
     editor = container.knowledge_editor
 
     def write(session: Session) -> int:
-        if what == "keywords":
-            return editor.import_keywords(session, account, given, actor)
-        return editor.import_questions(session, given, actor)
+        if kind == "keywords":
+            return editor.import_keywords(session, account, text, actor)
+        return editor.import_questions(session, text, actor)
 
     return reply({"imported": await container.store.write(write)})

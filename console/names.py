@@ -23,14 +23,14 @@ PART: Final = "names"
 class Names:
     """Names of people, rooms and groups; of accounts of other processes only the requested ones."""
 
-    def __init__(self, container: Container, others: Mapping[str, str], topics: Mapping[int, str]) -> None:
+    def __init__(self, container: Container, remote: Mapping[str, str], topics: Mapping[int, str]) -> None:
         self._container = container
-        self._others = others
+        self._remote = remote
         self._topics = topics
 
     def person(self, contact_id: str) -> str:
         """Return the name of a person on any account that knows them, or ""."""
-        return _person(self._container, contact_id) or self._others.get(contact_id, "")
+        return _person(self._container, contact_id) or self._remote.get(contact_id, "")
 
     def actor(self, actor: str) -> str:
         """Return the name of the acting person; "" for machines and unknown people."""
@@ -57,9 +57,9 @@ async def names_of(request: web.Request, ids: Iterable[str] = (), numbers: Itera
     if container.peers is None:
         return Names(container, {}, {})
     unknown = {id for id in ids if id and not _known(container, id)}
-    away = {number for number in numbers if container.groups.by_number(number) is None}
+    remote = {number for number in numbers if container.groups.by_number(number) is None}
     parts = await gather(request, PART, local_names, ids=",".join(sorted(unknown))) if unknown else []
-    topics = await container.store.read(lambda s: _topics(s, away)) if away else {}
+    topics = await container.store.read(lambda s: _topics(s, remote)) if remote else {}
     return Names(container, {id: name for part in parts for id, name in part.items()}, topics)
 
 
@@ -68,10 +68,11 @@ def acting(actors: Iterable[str]) -> list[str]:
     return [id for id in map(_acting_person, actors) if id]
 
 
-def targets(given: Iterable[str]) -> tuple[list[str], list[int]]:
-    """Return the WeChat ids and the numbers of groups among targets of actions."""
-    numbered = [(one, _group_number(one)) for one in given if one and " " not in one]
-    return [one for one, number in numbered if number is None], [number for _, number in numbered if number is not None]
+def targets(texts: Iterable[str]) -> tuple[list[str], list[int]]:
+    """Separate targets of actions into WeChat ids and numbers of groups."""
+    numbered = [(text, _group_number(text)) for text in texts if text and " " not in text]
+    ids = [text for text, number in numbered if number is None]
+    return ids, [number for _, number in numbered if number is not None]
 
 
 def local_names(request: web.Request) -> dict[str, Any]:
@@ -85,7 +86,7 @@ def ids_called(container: Container, part: str) -> list[str]:
     ids: list[str] = []
     for wechat in container.accounts:
         people = wechat.directory.contacts.values()
-        ids += [one.id for one in people if part in one.name or part in one.alias or part in one.weixin]
+        ids += [person.id for person in people if part in person.name or part in person.alias or part in person.weixin]
         ids += [room.id for room in wechat.directory.rooms.values() if part in room.topic]
     ids += [str(qun.number) for qun in container.groups if part in qun.topic]
     return ids[:MAX_FOUND]

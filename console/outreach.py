@@ -57,8 +57,8 @@ async def read(request: web.Request) -> web.Response:
         {"assistant": account, "contact_id": id, "name": names.person(id), "state": state}
         for (account, id), state in result.friends.items()
     ]
-    about = _to_json(result.broadcast, names, container.clock())
-    data = {**about, "state": result.state, "groups": groups, "friends": friends}
+    broadcast = _to_json(result.broadcast, names, container.clock())
+    data = {**broadcast, "state": result.state, "groups": groups, "friends": friends}
     return reply({"broadcast": data})
 
 
@@ -68,7 +68,7 @@ async def send(request: web.Request) -> web.Response:
     container, actor = request.app[CONTAINER], request[VISITOR].actor
     body = await read_large_object(request)
     key, quns = field(body, "key"), body.get("quns", [])
-    if not isinstance(quns, list) or len(quns) > MAX_NAMED or not all(type(one) is int for one in quns):
+    if not isinstance(quns, list) or len(quns) > MAX_NAMED or not all(type(number) is int for number in quns):
         raise InvalidParameter("quns")
     content = {name: value for name, value in body.items() if name not in ("key", "quns", "all", "friends", "at")}
     broadcast_request = BroadcastRequest(
@@ -84,9 +84,9 @@ async def send(request: web.Request) -> web.Response:
 
 def _friends(body: dict[str, Any]) -> list[Friend]:
     friends = body.get("friends", [])
-    if not isinstance(friends, list) or len(friends) > MAX_NAMED or not all(isinstance(one, dict) for one in friends):
+    if not isinstance(friends, list) or len(friends) > MAX_NAMED or not all(isinstance(item, dict) for item in friends):
         raise InvalidParameter("friends")
-    return [(field(one, "assistant"), field(one, "contact_id")) for one in friends]
+    return [(field(friend, "assistant"), field(friend, "contact_id")) for friend in friends]
 
 
 def _moment(body: dict[str, Any], now: float) -> float:
@@ -122,11 +122,11 @@ async def add_timed(request: web.Request) -> web.Response:
     """POST /console/api/timed {number, cron, text}: add a timed message."""
     container, actor = request.app[CONTAINER], request[VISITOR].actor
     body = await read_object(request)
-    cron, words, qun_number = field(body, "cron"), text(body, "text"), body.get("number")
+    cron, content, qun_number = field(body, "cron"), text(body, "text"), body.get("number")
     qun = container.groups.by_number(qun_number) if type(qun_number) is int else None
     if qun is None:
         raise NotFound("group")
-    row = await container.store.write(lambda s: container.timed_messages.add(s, qun, cron, words, actor))
+    row = await container.store.write(lambda s: container.timed_messages.add(s, qun, cron, content, actor))
     return reply({"timed": {"id": row.id}}, 201)
 
 

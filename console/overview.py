@@ -31,7 +31,9 @@ async def read(request: web.Request) -> web.Response:
         {
             "accounts": served["accounts"],
             "days": [_day(day) for day in days],
-            "pace": [{"day": one.day, "account": one.account, "kind": one.kind, "ratio": one.ratio} for one in peaks],
+            "pace": [
+                {"day": peak.day, "account": peak.account, "kind": peak.kind, "ratio": peak.ratio} for peak in peaks
+            ],
             "tickets": {
                 "open": tickets.open,
                 "waiting": tickets.waiting,
@@ -60,16 +62,16 @@ def _day(day: DayTotal) -> dict[str, Any]:
 async def status(request: web.Request) -> web.Response:
     """GET /console/api/status: how many customers wait, and which accounts are not online."""
     parts = await gather(request, "away", local_offline_accounts)
-    away = [one for part in parts for one in part["away"]]
+    offline = [account for part in parts for account in part["away"]]
     tickets = await request.app[CONTAINER].store.read(count_unfinished)
-    return reply({"status": {"waiting": tickets.waiting, "away": away}})
+    return reply({"status": {"waiting": tickets.waiting, "away": offline}})
 
 
 def local_offline_accounts(request: web.Request) -> dict[str, Any]:
     """Return the accounts of this process that are not online."""
     container = request.app[CONTAINER]
     language = container.config.language
-    away = [
+    offline = [
         {
             "account": wechat.account,
             "state": wechat.state,
@@ -81,4 +83,4 @@ def local_offline_accounts(request: web.Request) -> dict[str, Any]:
         for wechat in container.accounts
         if not container.accounts.is_online(wechat.account)
     ]
-    return {"away": away}
+    return {"away": offline}

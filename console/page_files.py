@@ -36,7 +36,7 @@ TYPES: Final = {".js": "text/javascript", ".css": "text/css", ".html": "text/htm
 
 
 class _File(NamedTuple):
-    """A static file: its content, the same compressed, and what changes with it."""
+    """A static file: its content, plain and compressed, and the version of both."""
 
     body: bytes
     compressed: bytes

@@ -20,15 +20,15 @@ Provide = Callable[[web.Request], Part]
 
 async def gather(request: web.Request, name: str, provide: Provide, **params: str) -> list[Part]:
     """Return the part of this process and those of the others that respond in time. `params`: of their query."""
-    mine, peers = provide(request), request.app[CONTAINER].peers
+    own, peers = provide(request), request.app[CONTAINER].peers
     if peers is None:
-        return [mine]
-    given = {key: value for key, value in params.items() if value}
-    others = await asyncio.gather(*(peers.ask(address, PATH + name, given) for address in await _others(peers)))
-    return [mine, *(part for part in others if part is not None)]
+        return [own]
+    query = {key: value for key, value in params.items() if value}
+    answers = await asyncio.gather(*(peers.ask(address, PATH + name, query) for address in await _other_members(peers)))
+    return [own, *(part for part in answers if part is not None)]
 
 
-async def _others(peers: Peers) -> list[str]:
+async def _other_members(peers: Peers) -> list[str]:
     return sorted(set((await peers.all_holders()).values()) - {"", peers.own_address})
 
 

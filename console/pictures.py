@@ -11,7 +11,7 @@ def picture(content: str) -> web.Response:
     """Return a QR code as SVG."""
     import segno  # 1 MB, loaded when a code is drawn
 
-    drawn = io.BytesIO()
-    segno.make(content, error="m").save(drawn, kind="svg", scale=6, border=2, dark="#000", light="#fff", xmldecl=False)
+    output = io.BytesIO()
+    segno.make(content, error="m").save(output, kind="svg", scale=6, border=2, dark="#000", light="#fff", xmldecl=False)
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-    return web.Response(body=drawn.getvalue(), content_type="image/svg+xml", headers=headers)
+    return web.Response(body=output.getvalue(), content_type="image/svg+xml", headers=headers)

@@ -114,10 +114,8 @@ async def _table(
 
 
 def _cell(value: Any) -> str:
-    words = (
-        json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value if value is not None else "")
-    )
-    return f"'{words}" if words.startswith(FORMULA) else words
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value if value is not None else "")
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def _csv(rows: Any) -> bytes:
@@ -130,8 +128,8 @@ async def messages(request: web.Request) -> web.Response:
     """GET /console/api/message?state=&q="""
     load, page_request = await _messages(request), page(request)
     result = await request.app[CONTAINER].store.read(lambda s: load(s, page_request))
-    names = await names_of(request, [one["to"] for one in result.rows if not one["name"]])
-    return listing("messages", result.map(lambda one: {**one, "name": one["name"] or names.target(one["to"])}))
+    names = await names_of(request, [row["to"] for row in result.rows if not row["name"]])
+    return listing("messages", result.map(lambda row: {**row, "name": row["name"] or names.target(row["to"])}))
 
 
 async def messages_csv(request: web.Request) -> web.StreamResponse:
@@ -180,11 +178,11 @@ def _without_secrets(request: web.Request, text: str) -> str:
 
 async def resend(request: web.Request) -> web.Response:
     """POST /console/api/message/{id}/resend; `sent_again` is false if it had not failed."""
-    container, actor, item_id = request.app[CONTAINER], request[VISITOR].actor, number(request, most=MAX_ROW_ID)
+    container, actor, item_id = request.app[CONTAINER], request[VISITOR].actor, number(request, maximum=MAX_ROW_ID)
 
     def write(session: Session) -> tuple[bool, str]:
-        again = send_again(session, container.outbox, container.audit, item_id, actor)
-        return again, session.get_one(OutboxItem, item_id).state
+        queued = send_again(session, container.outbox, container.audit, item_id, actor)
+        return queued, session.get_one(OutboxItem, item_id).state
 
-    again, state = await container.store.write(write)
-    return reply({"sent_again": again, "state": state}, 202)
+    queued_again, state = await container.store.write(write)
+    return reply({"sent_again": queued_again, "state": state}, 202)

@@ -118,9 +118,9 @@ ROUTES: Final = (
 )
 
 PARTS: Final[dict[str, peers.Provide]] = {  # for the other processes of a cluster
-    "accounts": accounts.served_here,
+    "accounts": accounts.local_accounts,
     "away": overview.local_offline_accounts,
-    "friends": accounts.friends_here,
+    "friends": accounts.local_friends,
     names.PART: names.local_names,
 }
 

@@ -16,7 +16,7 @@ from config import ConfigError
 from config.language import in_language
 from config.masked import masked
 from console.access import VISITOR
-from console.accounts import all_served, friends_here
+from console.accounts import all_served, local_friends
 from console.names import Names, names_of
 from console.peers import gather
 from errors import NotFound
@@ -33,8 +33,12 @@ async def read(request: web.Request) -> web.Response:
     config, served = masked(container.config), await all_served(request)
     names = await names_of(request, [*container.accounts.configured_admins(), *(row.contact_id for row in admins)])
     staff = [
-        {"assistant": one["account"], "room": one["staff_room"], "people": served["staff"].get(one["account"], [])}
-        for one in served["accounts"]
+        {
+            "assistant": account["account"],
+            "room": account["staff_room"],
+            "people": served["staff"].get(account["account"], []),
+        }
+        for account in served["accounts"]
     ]
     return reply(
         {
@@ -64,11 +68,11 @@ def _yaml(value: Any) -> str:
 
 def _admins(container: Container, added: Sequence[Admin], names: Names) -> list[dict[str, Any]]:
     configured = container.accounts.configured_admins()
-    shown: list[dict[str, Any]] = [{"id": None, "contact_id": id, "name": names.person(id) or id} for id in configured]
+    rows: list[dict[str, Any]] = [{"id": None, "contact_id": id, "name": names.person(id) or id} for id in configured]
     for row in added:
         name = row.name or names.person(row.contact_id) or row.contact_id
-        shown.append({"id": row.id, "contact_id": row.contact_id, "name": name})
-    return shown
+        rows.append({"id": row.id, "contact_id": row.contact_id, "name": name})
+    return rows
 
 
 async def preview(request: web.Request) -> web.Response:
@@ -108,9 +112,13 @@ async def _friend(request: web.Request, name: str) -> tuple[str, str]:
     try:
         person = request.app[CONTAINER].admins.friend(name)
     except NotFound:
-        parts = await gather(request, "friends", friends_here, q=name)
-        friends = (one for part in parts[1:] for one in part["friends"])
-        exact = {one["contact_id"]: one["name"] for one in friends if name in (one["contact_id"], one["weixin"])}
+        parts = await gather(request, "friends", local_friends, q=name)
+        friends = (friend for part in parts[1:] for friend in part["friends"])
+        exact = {
+            friend["contact_id"]: friend["name"]
+            for friend in friends
+            if name in (friend["contact_id"], friend["weixin"])
+        }
         if len(exact) != 1:
             raise
         return next(iter(exact.items()))

@@ -39,7 +39,7 @@ async def find(request: web.Request) -> web.Response:
     me = request[VISITOR].contact_id
     container = request.app[CONTAINER]
     result = await container.store.read(lambda s: list_for_agent(s, view, me, q, page_request))
-    return listing("tickets", result.map(lambda ticket: shown(container, ticket)))
+    return listing("tickets", result.map(lambda ticket: ticket_json(container, ticket)))
 
 
 async def read(request: web.Request) -> web.Response:
@@ -52,7 +52,7 @@ async def read(request: web.Request) -> web.Response:
     messages_shown = [_message(container, ticket, row, states) for row in reversed(messages.rows)]
     return reply(
         {
-            "ticket": shown(container, ticket),
+            "ticket": ticket_json(container, ticket),
             "messages": messages_shown,
             "next": messages.next,
             "customer": _customer(container, ticket, earlier),
@@ -74,7 +74,7 @@ def _read(session: Session, ticket_id: int, page_request: Any) -> Any:
     return ticket, messages, {item.idempotency_key: item for item in items}, earlier
 
 
-def shown(container: Container, ticket: Ticket) -> dict[str, Any]:
+def ticket_json(container: Container, ticket: Ticket) -> dict[str, Any]:
     """Return the JSON representation of a ticket."""
     return {
         "id": ticket.id,
@@ -133,7 +133,7 @@ def _customer(container: Container, ticket: Ticket, earlier: Any) -> dict[str, A
         "weixin": contact.weixin if contact else "",
         "friend": bool(contact and contact.friend),
         "groups": groups[:20],
-        "earlier": [shown(container, one) for one in earlier],
+        "earlier": [ticket_json(container, ticket) for ticket in earlier],
     }
 
 
@@ -161,8 +161,8 @@ async def answer(request: web.Request) -> web.Response:
 async def note(request: web.Request) -> web.Response:
     """POST /console/api/ticket/{id}/note {text}: add a note."""
     container, ticket_id, agent = request.app[CONTAINER], number(request), agent_of(request)
-    words = text(await read_object(request), "text")
-    await container.store.write(lambda s: container.agent_desk.note(s, ticket_id, agent, words))
+    note = text(await read_object(request), "text")
+    await container.store.write(lambda s: container.agent_desk.note(s, ticket_id, agent, note))
     return reply({"ticket": {"id": ticket_id}})
 
 
@@ -173,7 +173,7 @@ async def assign(request: web.Request) -> web.Response:
     ticket = await container.store.read(lambda s: s.get(Ticket, ticket_id))
     if ticket is None:
         raise NotFound(f"ticket {ticket_id}")
-    staff = {one["id"]: one["name"] for one in _staff(container, ticket.account)} | {agent.id: agent.name}
+    staff = {member["id"]: member["name"] for member in _staff(container, ticket.account)} | {agent.id: agent.name}
     assignee = field(body, "staff") if body.get("staff") else agent.id
     if assignee not in staff:
         raise InvalidParameter("staff")
@@ -213,17 +213,17 @@ async def report_presence(request: web.Request) -> web.Response:
     """POST /console/api/ticket/{id}/presence {doing}: viewing, writing or left."""
     ticket_id, visitor = number(request), request[VISITOR]
     try:
-        doing = Activity(field(await read_object(request), "doing"))
+        activity = Activity(field(await read_object(request), "doing"))
     except ValueError:
         raise InvalidParameter("doing") from None
     name = visitor.name or ("" if visitor.contact_id == TERMINAL else visitor.contact_id)
-    request.app[CONTAINER].ticket_viewers.note(ticket_id, visitor.session_id, name, doing)
+    request.app[CONTAINER].ticket_viewers.note(ticket_id, visitor.session_id, name, activity)
     return reply({"present": _present(request, ticket_id)})
 
 
 def _present(request: web.Request, ticket_id: int) -> list[dict[str, str]]:
-    others = request.app[CONTAINER].ticket_viewers.others(ticket_id, request[VISITOR].session_id)
-    return [{"name": one.name, "doing": one.doing} for one in others]
+    viewers = request.app[CONTAINER].ticket_viewers.other_viewers(ticket_id, request[VISITOR].session_id)
+    return [{"name": viewer.name, "doing": viewer.doing} for viewer in viewers]
 
 
 def _ticket_message(session: Session, said_id: int) -> StoredMessage | None:
@@ -237,7 +237,7 @@ def _ticket_message(session: Session, said_id: int) -> StoredMessage | None:
 
 async def media(request: web.Request) -> web.StreamResponse:
     """GET /console/api/media/{id}: download the image or file of a message."""
-    container, said_id = request.app[CONTAINER], number(request, most=MAX_ROW_ID)
+    container, said_id = request.app[CONTAINER], number(request, maximum=MAX_ROW_ID)
     row = await container.store.read(lambda s: _ticket_message(s, said_id))
     path = Path(row.media) if row is not None and row.media else None
     if (

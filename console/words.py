@@ -63,8 +63,8 @@ async def canned(request: web.Request) -> web.Response:
 async def put_canned(request: web.Request) -> web.Response:
     """POST /console/api/canned {name, text}; it takes precedence over one of the config."""
     container, actor, body = request.app[CONTAINER], request[VISITOR].actor, await read_object(request)
-    name, words = field(body, "name").strip(), text(body, "text")
-    await container.store.write(lambda s: container.canned_replies.put(s, name, words, actor))
+    name, content = field(body, "name").strip(), text(body, "text")
+    await container.store.write(lambda s: container.canned_replies.put(s, name, content, actor))
     return await canned(request)
 
 

@@ -68,9 +68,9 @@ class Command:
 async def show_help(request: CommandRequest) -> CommandReply:
     """List all commands, one per line, short enough for a phone."""
     lines = [
-        f"{one.usage}　{one.description}".strip()
-        for one in COMMANDS
-        if not request.room_id or one.scope not in PRIVATE_ONLY
+        f"{command.usage}　{command.description}".strip()
+        for command in COMMANDS
+        if not request.room_id or command.scope not in PRIVATE_ONLY
     ]
     return CommandReply(fill(request.texts.help, commands="\n".join(lines)))
 
@@ -114,7 +114,7 @@ PRIVATE_ONLY: Final = (CommandScope.ACCOUNT, CommandScope.CONSOLE)
 ADMINS_ONLY: Final = (CommandScope.STAFF_ROOM, CommandScope.ADMINS)
 BY_NAME: Final = {command.name: command for command in COMMANDS}
 
-ONLINE_WITHIN: Final = 10.0  # seconds that a command waits for the account to be online
+ONLINE_TIMEOUT: Final = 10.0  # seconds that a command waits for the account to be online
 CONFIRM: Final = "确认"
 _COMMAND: Final = re.compile(r"(?:(\d{6,18})\s*)?[/／]([^\s@/／]+)[\s\u2005]*(.*)", re.DOTALL)
 _ATS_AHEAD: Final = re.compile(r"^(?:@[^@/／]*(?<=\s))+(?=[/／])")
@@ -134,7 +134,7 @@ def parse(text: str) -> tuple[Command, str] | None:
 def misspelt_command(text: str) -> Command | None:
     """Return the command with which a message begins, for a missing blank after its name."""
     match = _COMMAND.fullmatch(_ATS_AHEAD.sub("", text.strip()))
-    return next((one for one in COMMANDS if match and f"/{match[2]}".startswith(one.name)), None)
+    return next((command for command in COMMANDS if match and f"/{match[2]}".startswith(command.name)), None)
 
 
 async def run_in_group(event: GroupMessage, context: EventContext) -> bool:
@@ -218,7 +218,7 @@ async def _run(command: Command, request: CommandRequest) -> CommandReply:
     )
     if needs and needs not in request.container.accounts.get(request.account).capabilities:
         return CommandReply(fill(request.texts.command_unsupported, command=command.name))
-    await request.container.accounts.all_online(ONLINE_WITHIN, request.account)
+    await request.container.accounts.all_online(ONLINE_TIMEOUT, request.account)
     try:
         return await command.run(request)
     except WeChatError as error:
@@ -247,7 +247,7 @@ def answer(context: EventContext, command_reply: CommandReply) -> None:
     to = context.event.conversation
 
     def say(session: Session) -> None:
-        if body := command_reply.act(session) if command_reply.act else command_reply.words:
+        if body := command_reply.act(session) if command_reply.act else command_reply.text:
             context.container.messages.say(session, context.event.account, to, body)
 
     context.write(say)
@@ -279,9 +279,9 @@ async def reply_unknown(event: PrivateMessage, context: EventContext) -> bool:
     is_admin = match is not None and context.container.accounts.is_admin(event.account, event.contact_id)
     if match is None or not is_admin or match[2].isascii() or context.is_old:
         return False
-    texts, meant = context.container.config.texts, misspelt_command(event.text)
-    if meant is not None:
-        context.reply(fill(texts.usage, usage=_private_usage(meant)))
+    texts, similar = context.container.config.texts, misspelt_command(event.text)
+    if similar is not None:
+        context.reply(fill(texts.usage, usage=_private_usage(similar)))
     else:
         context.reply(fill(texts.command_unknown, command=f"/{match[2]}"))
     return True

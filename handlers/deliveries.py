@@ -11,8 +11,8 @@ from services.messaging.messages import QUEUE
 from services.work.outbox_rows import last_sent
 from wechat.events import MessageFailed, SessionChanged, SessionStep, StaffMessage
 
-NOTE_WITHIN: Final = 120.0  # seconds after a message within which WeChat reports that it was not delivered
-TRIES: Final = 10
+NOTE_SECONDS: Final = 120.0  # seconds after a message within which WeChat reports that it was not delivered
+ATTEMPTS: Final = 10
 PAUSE: Final = 0.2  # seconds
 
 
@@ -32,8 +32,8 @@ async def _sent_last(event: MessageFailed, context: EventContext, queue: str) ->
 
     WeChat's note may arrive before the result of the message is stored.
     """
-    store, since = context.container.store, context.container.clock() - NOTE_WITHIN
-    for _ in range(TRIES):
+    store, since = context.container.store, context.container.clock() - NOTE_SECONDS
+    for _ in range(ATTEMPTS):
         number = await store.read(lambda s: last_sent(s, queue, event.contact_id, since))
         if number:
             return number
@@ -54,5 +54,5 @@ async def session_changed(event: SessionChanged, context: EventContext) -> bool:
     """Update the ticket of a session that staff took over in their own client or that has ended."""
     client = context.container.staff_client
     ended = event.step is SessionStep.ENDED
-    context.write(lambda s: client.ended(s, event) if ended else client.taken(s, event))
+    context.write(lambda s: client.ended(s, event) if ended else client.session_taken_over(s, event))
     return True

@@ -11,8 +11,8 @@ async def handle(event: PrivateMessage, context: EventContext) -> bool:
     """Handle a message that concerns a flow: a start word, 取消, or the answer to its question."""
     if context.is_old or event.is_official:
         return False
-    words = text_to_assistant(event, context) if event.kind is MessageKind.TEXT else None
-    decision = await context.container.flows.handle(event.account, event.contact_id, words)
+    text = text_to_assistant(event, context) if event.kind is MessageKind.TEXT else None
+    decision = await context.container.flows.handle(event.account, event.contact_id, text)
     if decision is None:
         return False
     context.execute(decision)

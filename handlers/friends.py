@@ -16,16 +16,16 @@ async def accept_request(event: FriendRequested, context: EventContext) -> bool:
     """Accept a friend request that the rules allow or that has a valid join token, after a delay."""
     token = find_token(event.hello)
     token_joins, requests = context.container.token_joins, context.container.friend_requests
-    words, is_invited = "", False
+    reply, is_invited = "", False
     context.container.request_texts.remember(event.account, event.contact_id, event.hello)
     if token is not None:
         decision = await token_joins.token_in_request(event.account, event.contact_id, event.name, token)
-        words, is_invited = decision.reply, decision.may_accept
+        reply, is_invited = decision.reply, decision.may_accept
         if decision.write:
             context.write(decision.write)
     if is_invited or context.container.acceptance_policy.allows(event.hello):
         # only friends can receive messages, so a problem with the token is reported after the acceptance
-        context.write(lambda s: requests.accept_soon(s, event.account, event.friendship_id, event.contact_id, words))
+        context.write(lambda s: requests.accept_soon(s, event.account, event.friendship_id, event.contact_id, reply))
     return True
 
 

@@ -37,9 +37,9 @@ async def joined(event: MemberJoined, context: EventContext) -> bool:
         if contact_id not in _members(event, context) and not await _appears(event, context, contact_id):
             break
     members = _members(event, context)
-    came = [contact_id for contact_id in event.contact_ids if contact_id in members]
-    await _learn_names(came, context)
-    context.write(lambda s: container.recorder.joined(s, qun, event.room_id, *came))
+    joined = [contact_id for contact_id in event.contact_ids if contact_id in members]
+    await _learn_names(joined, context)
+    context.write(lambda s: container.recorder.joined(s, qun, event.room_id, *joined))
     return True
 
 
@@ -84,11 +84,11 @@ async def invited(event: RoomInvited, context: EventContext) -> bool:
         return False
     try:
         await context.wechat.accept_invitation(event.invitation_id)
-        outcome, seen = Outcome.DONE, ""
+        outcome, detail = Outcome.DONE, ""
     except WeChatError as error:
-        outcome, seen = Outcome.FAILED, str(error)
+        outcome, detail = Outcome.FAILED, str(error)
     actor = f"person:{inviter}"
-    context.write(lambda s: container.audit.note(s, account, "enter", actor, event.invitation_id, outcome, seen=seen))
+    context.write(lambda s: container.audit.note(s, account, "enter", actor, event.invitation_id, outcome, seen=detail))
     return True
 
 

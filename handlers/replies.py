@@ -14,16 +14,16 @@ from wechat.entities import Link
 from wechat.events import GroupMessage, Message, MessageKind, PrivateMessage
 
 # message kinds that get the fallback
-TALK = (MessageKind.IMAGE, MessageKind.FILE, MessageKind.AUDIO, MessageKind.VIDEO)
+FALLBACK_KINDS = (MessageKind.IMAGE, MessageKind.FILE, MessageKind.AUDIO, MessageKind.VIDEO)
 
 
 def text_to_assistant(event: Message, context: EventContext) -> str:
     """Return the text without the mention of the assistant and without quotes."""
-    words, _ = without_quote(event.text)
+    reply, _ = without_quote(event.text)
     if not isinstance(event, GroupMessage):
-        return words
+        return reply
     me = context.wechat.directory.contacts.get(context.wechat.self_id)
-    return without_mention(words, event.own_name, me.name if me else "")
+    return without_mention(reply, event.own_name, me.name if me else "")
 
 
 async def answer_by_keyword(event: PrivateMessage | GroupMessage, context: EventContext) -> bool:
@@ -31,11 +31,11 @@ async def answer_by_keyword(event: PrivateMessage | GroupMessage, context: Event
     in_group = isinstance(event, GroupMessage)
     if not _may_answer(event, context):
         return False
-    words, number = text_to_assistant(event, context), None
+    asked, number = text_to_assistant(event, context), None
     if isinstance(event, GroupMessage):
         qun = context.container.groups.by_room(event.account, event.room_id)
         number = qun.number if qun else None
-    match = context.container.keywords.find(event.account, words, number, group=in_group)
+    match = context.container.keywords.find(event.account, asked, number, group=in_group)
     if match is None:
         return False
     if (not match.rule.equals and _is_loop(event, context)) or _exceeds(event, context):
@@ -59,27 +59,27 @@ async def answer_question(event: PrivateMessage | GroupMessage, context: EventCo
     """Reply with the FAQ's answer, a menu of similar questions, or (in private) the fallback."""
     if not _may_answer(event, context):
         return False
-    person, words = (event.account, event.conversation, event.contact_id), text_to_assistant(event, context)
+    person, asked = (event.account, event.conversation, event.contact_id), text_to_assistant(event, context)
     mentions = [event.contact_id] if isinstance(event, GroupMessage) else []
-    answer = context.container.questions.listed(person, words)
+    answer = context.container.questions.answer_listed(person, asked)
     if answer is not None:
         if not _is_loop(event, context) and not _exceeds(event, context):
             context.reply(answer, mentions=mentions)
         return True
     if _is_loop(event, context) or _exceeds(event, context):
         return True
-    courtesy = courtesy_in(words)
+    courtesy = courtesy_in(asked)
     if courtesy is not None:
         context.reply(getattr(context.container.config.texts, f"courtesy_{courtesy}"), mentions=mentions)
         return True
-    decision = await context.container.questions.unlisted(person, words)
+    decision = await context.container.questions.answer_unlisted(person, asked)
     if decision is not None:
         offered = decision.choices and not mentions
         context.reply(choices(decision.reply, decision.choices) if offered else decision.reply, mentions=mentions)
         if decision.write:
             context.write(decision.write)
         return True
-    if not mentions and await context.container.request_texts.matches(event.account, event.contact_id, words):
+    if not mentions and await context.container.request_texts.matches(event.account, event.contact_id, asked):
         return True
     return _not_understood(event, context)
 
@@ -102,7 +102,11 @@ def _not_understood(event: PrivateMessage | GroupMessage, context: EventContext)
 
 async def acknowledge(event: PrivateMessage, context: EventContext) -> bool:
     """Reply to a picture, voice message or file with the fallback."""
-    if event.kind not in TALK or context.is_old or context.container.tickets.of(event.account, event.contact_id):
+    if (
+        event.kind not in FALLBACK_KINDS
+        or context.is_old
+        or context.container.tickets.of(event.account, event.contact_id)
+    ):
         return False
     hint = context.container.config.texts.voice_unread if event.kind is MessageKind.AUDIO else ""
     context.execute(context.container.fallbacks.reply(event.account, event.contact_id, "", hint=hint))

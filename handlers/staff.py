@@ -21,7 +21,7 @@ from wechat.events import GroupMessage, MessageKind
 
 log = logging.getLogger(__name__)
 _AT_AHEAD = re.compile(r"^@[^@#＃\n]{1,64}\s(?=\s*[#＃])")
-PICTURE_WITHIN = 120.0  # seconds after `#12 …` in which pictures, files and cards of the sender belong to #12
+FILE_SECONDS = 120.0  # seconds after `#12 …` in which pictures, files and cards of the sender belong to #12
 COMMAND = ("/", "／", "@")
 CHAT = (MessageKind.EMOTICON,)  # not for the customer
 
@@ -54,28 +54,28 @@ def _execute(line: StaffCommand, ticket: Ticket, event: GroupMessage, context: E
     if line.verb is StaffVerb.ADDRESS:
         context.write(lambda s: ticket_actions.address(s, ticket, author, room))
     elif line.verb is StaffVerb.CLOSE:
-        words = fill(texts.ticket_closed, number=ticket.id, name=ticket.name)
-        context.write(lambda s: ticket_actions.close(s, ticket, author, words, room))
+        notice = fill(texts.ticket_closed, number=ticket.id, name=ticket.name)
+        context.write(lambda s: ticket_actions.close(s, ticket, author, notice, room))
     elif line.verb is StaffVerb.NOTE:
-        context.write(lambda s: ticket_actions.note(s, ticket, author, line.words))
+        context.write(lambda s: ticket_actions.note(s, ticket, author, line.text))
         context.reply(fill(texts.ticket_noted, number=ticket.id))
     elif line.verb is StaffVerb.HISTORY:
         context.write(lambda s: ticket_actions.show_history(s, ticket, room))
     elif line.verb is StaffVerb.MALFORMED:
-        context.reply(ticket_actions.malformed(line.number, line.words))
+        context.reply(ticket_actions.malformed(line.number, line.text))
     elif line.verb is StaffVerb.ASSIGN:
         _assign(line, ticket, event, context)
     elif line.verb is StaffVerb.CANNED:
         _send_canned_reply(line, ticket, event, context)
     else:
-        _answer(ticket, event, context, text(line.words))
+        _answer(ticket, event, context, text(line.text))
 
 
 def _names(event: GroupMessage, context: EventContext) -> set[str]:
     """Return the names of the people in the staff room."""
     directory = context.wechat.directory
     room = directory.rooms.get(event.room_id)
-    people = [directory.contacts[one] for one in (room.member_ids if room else ()) if one in directory.contacts]
+    people = [directory.contacts[id] for id in (room.member_ids if room else ()) if id in directory.contacts]
     return {name for person in people for name in (person.name, person.alias) if name}
 
 
@@ -83,10 +83,10 @@ def _ask_recipient(event: GroupMessage, context: EventContext) -> bool:
     """Ask once whether a message without `#` right after the sender's `#12 …` is for the customer."""
     if event.kind is not MessageKind.TEXT or event.mentions or context.is_old or event.text.lstrip()[:1] in COMMAND:
         return False
-    words = context.container.ticket_actions.ask_recipient(event.account, event.contact_id, PICTURE_WITHIN)
-    if words is None:
+    question = context.container.ticket_actions.ask_recipient(event.account, event.contact_id, FILE_SECONDS)
+    if question is None:
         return False
-    context.reply(words)
+    context.reply(question)
     return True
 
 
@@ -100,12 +100,12 @@ def _answer(ticket: Ticket, event: GroupMessage, context: EventContext, body: Bo
 
 def _send_canned_reply(line: StaffCommand, ticket: Ticket, event: GroupMessage, context: EventContext) -> None:
     replies = context.container.canned_replies.all
-    words = replies.get(line.words)
-    if words is None:
+    reply = replies.get(line.text)
+    if reply is None:
         names = "、".join(f"/{name}" for name in replies) or context.container.config.texts.nothing
-        context.reply(fill(context.container.config.texts.ticket_no_canned, name=line.words, names=names))
+        context.reply(fill(context.container.config.texts.ticket_no_canned, name=line.text, names=names))
         return
-    _answer(ticket, event, context, text(words))
+    _answer(ticket, event, context, text(reply))
 
 
 def _assign(line: StaffCommand, ticket: Ticket, event: GroupMessage, context: EventContext) -> None:
@@ -113,7 +113,7 @@ def _assign(line: StaffCommand, ticket: Ticket, event: GroupMessage, context: Ev
     me, directory = context.wechat.self_id, context.wechat.directory
     room = directory.rooms.get(event.room_id)
     members = room.member_ids if room else set()
-    by_name = [c.id for c in directory.find(line.words.strip(" \u2005"), among=members)]
+    by_name = [c.id for c in directory.find(line.text.strip(" \u2005"), among=members)]
     mentioned = [m for m in event.mentions if m != me]
     colleagues = {id for id in (mentioned or by_name) if id != me and id in members}
     if len(colleagues) != 1:
@@ -121,14 +121,14 @@ def _assign(line: StaffCommand, ticket: Ticket, event: GroupMessage, context: Ev
         return
     colleague = colleagues.pop()
     contact = directory.contacts.get(colleague)
-    name = contact.name if contact else line.words
+    name = contact.name if contact else line.text
     context.write(lambda s: context.container.ticket_actions.assign(s, ticket, colleague, name, event.room_id))
 
 
 async def _send_file(event: GroupMessage, context: EventContext) -> bool:
     """Send a picture, file or card right after `#12 …` to the customer of #12."""
     container = context.container
-    ticket = container.ticket_actions.last_addressed(event.account, event.contact_id, PICTURE_WITHIN)
+    ticket = container.ticket_actions.last_addressed(event.account, event.contact_id, FILE_SECONDS)
     if ticket is None:
         return False
     event, stored_file, follows = await container.files.fetch_quickly(context.wechat, event)
@@ -162,7 +162,7 @@ async def _card_of(event: GroupMessage, context: EventContext) -> Body | None:
 def _without_bot(event: GroupMessage, context: EventContext) -> str:
     """Return the text without a leading mention of the assistant; mentions of colleagues are kept."""
     me = context.wechat.directory.contacts.get(context.wechat.self_id)
-    words = event.text.strip()
+    command = event.text.strip()
     for name in filter(None, (event.own_name, me.name if me else "")):
-        words = words.removeprefix(f"@{name}").strip()
-    return _AT_AHEAD.sub("", words) if event.mentions == (context.wechat.self_id,) else words
+        command = command.removeprefix(f"@{name}").strip()
+    return _AT_AHEAD.sub("", command) if event.mentions == (context.wechat.self_id,) else command

@@ -15,7 +15,7 @@ from models.durable import Priority
 from models.support import Ticket, TicketState
 from services.groups.join_tokens import find_token
 from services.messaging.budgets import Budget, Verdict
-from services.messaging.conversations import in_full
+from services.messaging.conversations import with_quoted_text
 from services.support.ratings import is_bare_digit, rating_in
 from services.support.ticket_relay import CustomerMessage
 from wechat.events import GroupMessage, MessageKind, PrivateMessage
@@ -47,7 +47,7 @@ async def record(event: PrivateMessage, context: EventContext) -> bool:
     if follows:
         context.write(partial(container.files.fetch_later, message=event))
     spoken = event.kind is MessageKind.TEXT
-    line = in_full(event, stored_file.name if stored_file and not spoken else await _described(event, context))
+    line = with_quoted_text(event, stored_file.name if stored_file and not spoken else await _described(event, context))
     context.write(
         partial(container.conversations.record_incoming, message=event, stored_file=stored_file, ticket=ticket.id)
     )
@@ -61,8 +61,8 @@ def _may_relay(event: PrivateMessage, context: EventContext, ticket: Ticket) -> 
     container = context.container
     verdict = container.budgets.spend(Budget.RELAYS, event.account, event.contact_id)
     if verdict is Verdict.EXCEEDED and ticket.room_id:
-        words = fill(container.config.texts.ticket_relays_paused, number=ticket.id, name=event.name or ticket.name)
-        context.say(ticket.room_id, words, priority=Priority.NOTICE)
+        notice = fill(container.config.texts.ticket_relays_paused, number=ticket.id, name=event.name or ticket.name)
+        context.say(ticket.room_id, notice, priority=Priority.NOTICE)
     return verdict is Verdict.ALLOWED
 
 
@@ -151,8 +151,8 @@ async def open_ticket(event: PrivateMessage, context: EventContext) -> bool:
 
 async def suggest_private_chat(event: GroupMessage, context: EventContext) -> bool:
     """Reply to a request for a person in a group that it must be sent in private."""
-    words = text_to_assistant(event, context)
-    if not event.mentioned or context.is_old or not context.container.person_requests.match(words):
+    asked = text_to_assistant(event, context)
+    if not event.mentioned or context.is_old or not context.container.person_requests.match(asked):
         return False
     context.reply(context.container.config.texts.handoff_in_private, mentions=[event.contact_id])
     return True
@@ -164,14 +164,14 @@ async def rate(event: PrivateMessage, context: EventContext) -> bool:
     If a menu or flow has asked the customer something since then, the message is the answer to that.
     """
     container = context.container
-    words = text_to_assistant(event, context)
-    rating = rating_in(words) if event.kind is MessageKind.TEXT else None
+    message = text_to_assistant(event, context)
+    rating = rating_in(message) if event.kind is MessageKind.TEXT else None
     asked = container.tickets.rating_request(event.account, event.contact_id)
     if rating is None or asked is None:
         return False
     person = (event.account, event.contact_id, event.contact_id)
     menu = container.question_menus.offered_at(person)
-    newer_menu = menu if is_bare_digit(words) else 0.0
+    newer_menu = menu if is_bare_digit(message) else 0.0
     if max(newer_menu, await container.flows.asked_at(event.account, event.contact_id)) > asked.at:
         return False
     context.write(lambda s: container.ticket_actions.rate(s, event.account, event.contact_id, asked, rating))

@@ -19,7 +19,7 @@ async def read(event: Event, context: EventContext) -> Event:
     if unheard or not container.transcription.is_on:
         return event
     context.voice = await container.media.fetch(context.wechat, event.id, event.kind, event.contact_id)
-    words = await container.transcription.words(context.voice.path) if context.voice else ""
-    if not words:
+    transcript = await container.transcription.transcribe(context.voice.path) if context.voice else ""
+    if not transcript:
         return event
-    return replace(event, kind=MessageKind.TEXT, text=words.rstrip("。. "))
+    return replace(event, kind=MessageKind.TEXT, text=transcript.rstrip("。. "))

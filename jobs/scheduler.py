@@ -21,14 +21,14 @@ from jobs.job import ScheduledJob
 from models.db import is_away
 from services.outreach.timed_messages import trigger
 from services.upkeep.job_log import JobRun
-from services.upkeep.reload import Prepared
+from services.upkeep.reload import PreparedChange
 from services.work.ownership import GLOBAL
 
 log = logging.getLogger(__name__)
 ONLINE_TIMEOUT: Final = 60.0  # seconds to wait for the accounts before running missed jobs
 CHECK_INTERVAL: Final = 20.0  # seconds between checks whether the clock was set back
 MAX_SECONDS_WITHOUT_HOLDER: Final = 120.0  # of an account; a job that was due in this time may have missed it
-SETTLE_SECONDS: Final = 15.0  # within which accounts that are taken together are all loaded
+LOAD_SECONDS: Final = 15.0  # within which accounts that are taken together are all loaded
 
 
 def _times(jobs: Sequence[ScheduledJob], config: Config) -> dict[str, BaseTrigger]:
@@ -112,10 +112,10 @@ class Jobs:
                 raise
             log.info("job %s was cancelled because the process stops", name)
 
-    def _prepare(self, config: Config) -> Prepared:
+    def _prepare(self, config: Config) -> PreparedChange:
         """Prepare the job times of a new config."""
         triggers = _times(list(self._known.values()), config)
-        return Prepared(lambda: self._take(triggers, config.jobs))
+        return PreparedChange(lambda: self._take(triggers, config.jobs))
 
     def _take(self, triggers: dict[str, BaseTrigger], changes: Sequence[Change]) -> None:
         if list(changes) == self._changes:
@@ -143,7 +143,7 @@ class Jobs:
             self._after_taking = asyncio.create_task(self._run_missed_jobs())
 
     async def _run_missed_jobs(self) -> None:
-        await asyncio.sleep(SETTLE_SECONDS)
+        await asyncio.sleep(LOAD_SECONDS)
         async for attempt in stamina.retry_context(on=is_away, attempts=None, timeout=None, wait_max=CHECK_INTERVAL):
             with attempt:
                 await self._container.job_log.load()  # runs of other processes
@@ -178,15 +178,15 @@ class Jobs:
                 log.exception("job %s failed", name)
                 result, ok = type(error).__name__, False
             elapsed = (time.perf_counter() - started) * 1000
-            words = "" if result is None else str(result)
-            await self._container.job_log.note(name, JobRun(at, ok, words, round(elapsed, 1)))
+            outcome = "" if result is None else str(result)
+            await self._container.job_log.note(name, JobRun(at, ok, outcome, round(elapsed, 1)))
         level = logging.INFO if result or not ok else logging.DEBUG
-        log.log(level, "job %s: %s %s, %.0f ms", name, "done" if ok else "failed", words, elapsed)
+        log.log(level, "job %s: %s %s, %.0f ms", name, "done" if ok else "failed", outcome, elapsed)
 
     async def _run_late_jobs(self, missed: Mapping[str, float]) -> None:
         """Run the jobs that were missed while the bot was down. `missed`: by name, when they were last due."""
         if self._container.cluster is not None and missed:  # accounts are taken one after the other
-            await asyncio.sleep(SETTLE_SECONDS + self._container.config.cluster.lease_seconds)
+            await asyncio.sleep(LOAD_SECONDS + self._container.config.cluster.lease_seconds)
         # group data is reliable once the accounts have read it again
         await self._container.accounts.all_online(ONLINE_TIMEOUT)
         for name, due in missed.items():

@@ -1,6 +1,6 @@
 """How long a commit waits for more writes.
 
-While events queue up, a commit for each few writes would use CPU that the queue is waiting for.
+While events queue up, commits of a few writes each would take the CPU that handling the events needs.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 MIN_BACKLOG: Final = 8  # unfinished events; with fewer, writes are committed without delay
-PER_EVENT: Final = 0.001  # seconds of delay per unfinished event; handling it takes several times as long
+DELAY_PER_EVENT: Final = 0.001  # seconds of delay per unfinished event; handling it takes several times as long
 MAX_DELAY: Final = 0.1  # seconds
 
 
@@ -24,4 +24,4 @@ class CommitDelay:
 
     def seconds(self) -> float:
         """Return the delay of a commit that could begin now."""
-        return min(MAX_DELAY, self._backlog * PER_EVENT) if self._backlog >= MIN_BACKLOG else 0.0
+        return min(MAX_DELAY, self._backlog * DELAY_PER_EVENT) if self._backlog >= MIN_BACKLOG else 0.0

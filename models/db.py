@@ -59,9 +59,9 @@ CONNECTION_DEFAULTS: Final = {
 }
 
 
-def after_commit(session: Session, then: AfterCommit) -> None:
-    """Call `then` on the event loop after the session's work is committed, before the caller of `write` resumes."""
-    session.info["after_commit"].append(then)
+def after_commit(session: Session, callback: AfterCommit) -> None:
+    """Call `callback` on the event loop after the session's work is committed, before the caller of `write` resumes."""
+    session.info["after_commit"].append(callback)
 
 
 def parse(url: str) -> URL:
@@ -100,7 +100,7 @@ class Store:
         return self._engine
 
     def _make_engine(self) -> Engine:
-        usual: dict[str, Any] = {
+        options: dict[str, Any] = {
             "insertmanyvalues_page_size": ROWS_AT_ONCE,
             "hide_parameters": True,  # errors are logged and must not contain message texts
         }
@@ -109,13 +109,13 @@ class Store:
             if self.is_shared:
                 arguments["application_name"] = session_name(self._member)
             alive: dict[str, Any] = {"pool_pre_ping": True, "connect_args": arguments}
-            engine = create_engine(self.url, pool_size=10, max_overflow=10, **alive, **usual)
+            engine = create_engine(self.url, pool_size=10, max_overflow=10, **alive, **options)
             event.listen(engine, "handle_error", leave_read_only_server)
             return engine
         if self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         connect = {"check_same_thread": False}
-        engine = create_engine(self.url, poolclass=QueuePool, pool_size=6, connect_args=connect, **usual)
+        engine = create_engine(self.url, poolclass=QueuePool, pool_size=6, connect_args=connect, **options)
         configure_sqlite(engine)
         return engine
 
@@ -149,10 +149,10 @@ class Store:
         """Return the dialect's INSERT, which supports ON CONFLICT."""
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
 
-    def one_at_a_time(self, session: Session, what: str) -> None:
-        """Lock `what` among all processes until the transaction ends, for a read that is followed by a write."""
+    def lock_until_commit(self, session: Session, name: str) -> None:
+        """Lock a name among all processes until the transaction ends, for a read that is followed by a write."""
         if self.is_shared:
-            session.connection().execute(text("SELECT pg_advisory_xact_lock(hashtext(:what))"), {"what": what})
+            session.connection().execute(text("SELECT pg_advisory_xact_lock(hashtext(:what))"), {"what": name})
 
     @property
     def is_open(self) -> bool:
@@ -277,9 +277,9 @@ def _log_failure(write: asyncio.Future[Any]) -> None:
 
 def _settle(outcomes: list[CommitOutcome]) -> None:
     for outcome in outcomes:
-        for then in outcome.then:
+        for callback in outcome.then:
             try:
-                then()
+                callback()
             except Exception:  # the write is committed: its caller and the others must still get their results
                 log.exception("a callback after a commit failed")
         if outcome.job.future.cancelled():

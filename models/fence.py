@@ -8,8 +8,8 @@ from typing import Final, Protocol
 from sqlalchemy import Connection, text
 from sqlmodel import Session
 
-# FOR KEY SHARE, not FOR SHARE: a beat updates the row beside it, and only its deletion has to wait. As with a foreign
-# key's check; https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-ROWS
+# FOR KEY SHARE, not FOR SHARE: a renewal updates the row beside it, and only its deletion has to wait. As with a
+# foreign key's check; https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-ROWS
 # The limit is for this transaction only: a frozen process must not keep its locks, but a slow read holds none.
 _BEGIN: Final = text(
     "SELECT set_config('idle_in_transaction_session_timeout', :limit, true) FROM member WHERE id = :id FOR KEY SHARE"
@@ -79,8 +79,8 @@ class MemberFence:
 
     def end(self, connection: Connection, accounts: Collection[str]) -> int:
         """Raise AccountLost unless this member holds all the accounts."""
-        number, held = connection.execute(_END, {"id": self._member, "accounts": list(accounts)}).one()
-        if held < len(accounts):
+        number, held_count = connection.execute(_END, {"id": self._member, "accounts": list(accounts)}).one()
+        if held_count < len(accounts):
             self.refused += 1
             raise AccountLost(self._member)
         return int(number)

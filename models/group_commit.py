@@ -68,7 +68,7 @@ class GroupCommit:
     def commit(self, batch: list[WriteJob]) -> list[CommitOutcome]:
         """Execute the jobs and return their outcomes.
 
-        The outcomes of an lost commit are returned by a later call, before those of its own batch.
+        The outcomes of a lost commit are returned by a later call, before those of its own batch.
         """
         try:
             connection = self._engine.connect()
@@ -76,19 +76,19 @@ class GroupCommit:
             return failed(batch, error)
         with connection:
             try:
-                before = self._find_out(connection)
+                earlier = self._resolve_lost_commit(connection)
             except DBAPIError as error:  # the connection was lost again
                 return failed(batch, error)
             if self._lost_commit is not None:  # executed again, and its result was lost again
-                return before + failed(batch, self._lost_commit.error)
-            return before + self._together(connection, batch)
+                return earlier + failed(batch, self._lost_commit.error)
+            return earlier + self._execute_batch(connection, batch)
 
     def give_up(self) -> list[CommitOutcome]:
-        """Fail the jobs of an lost commit without asking the database again."""
+        """Fail the jobs of a lost commit without asking the database again."""
         lost, self._lost_commit = self._lost_commit, None
         return failed([outcome.job for outcome in lost.outcomes], lost.error) if lost else []
 
-    def _together(self, connection: Connection, batch: Sequence[WriteJob]) -> list[CommitOutcome]:
+    def _execute_batch(self, connection: Connection, batch: Sequence[WriteJob]) -> list[CommitOutcome]:
         """Execute the jobs in one transaction; if one fails, execute each in its own."""
         if not batch:
             return []
@@ -99,9 +99,9 @@ class GroupCommit:
         except Exception as error:  # noqa: BLE001 - running each alone shows which job failed
             if _is_locked(error):  # each job would wait as long again
                 return failed(batch, error)
-            return self._each_alone(connection, batch)
+            return self._execute_separately(connection, batch)
 
-    def _each_alone(self, connection: Connection, batch: Sequence[WriteJob]) -> list[CommitOutcome]:
+    def _execute_separately(self, connection: Connection, batch: Sequence[WriteJob]) -> list[CommitOutcome]:
         outcomes: list[CommitOutcome] = []
         for number, job in enumerate(batch):
             try:
@@ -144,13 +144,13 @@ class GroupCommit:
             return []
         return outcomes
 
-    def _find_out(self, connection: Connection) -> list[CommitOutcome]:
+    def _resolve_lost_commit(self, connection: Connection) -> list[CommitOutcome]:
         """Return the outcomes of the lost commit; execute it again if it was not committed."""
         if self._lost_commit is None:
             return []
         done = _was_done(connection, self._lost_commit.transaction_id)
         lost, self._lost_commit = self._lost_commit, None
-        return lost.outcomes if done else self._together(connection, [outcome.job for outcome in lost.outcomes])
+        return lost.outcomes if done else self._execute_batch(connection, [outcome.job for outcome in lost.outcomes])
 
 
 def _was_done(connection: Connection, transaction_id: int) -> bool:

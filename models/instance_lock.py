@@ -22,8 +22,8 @@ from sqlalchemy.pool import NullPool
 from models.db import parse, with_keepalives
 
 log = logging.getLogger(__name__)
-PATIENCE: Final = 30.0  # seconds until PostgreSQL notices that a former holder's machine is down
-WATCH_EVERY: Final = 5.0
+FORMER_HOLDER_SECONDS: Final = 30.0  # seconds until PostgreSQL notices that a former holder's machine is down
+CHECK_SECONDS: Final = 5.0
 # Without these, a server may keep the session of a machine that lost power for hours.
 KEEPALIVE: Final = ("tcp_keepalives_idle = 10", "tcp_keepalives_interval = 5", "tcp_keepalives_count = 2")
 NAME: Final = "hashtext('wxbot'), hashtext(coalesce(current_schema(), ''))"
@@ -47,7 +47,7 @@ class InstanceLock(Protocol):
 
 
 async def acquire_instance_lock(
-    url: str, on_lost: Callable[[], object], patience: float = PATIENCE, *, shared: bool = False
+    url: str, on_lost: Callable[[], object], patience: float = FORMER_HOLDER_SECONDS, *, shared: bool = False
 ) -> InstanceLock:
     """Lock the database for this process, or (`shared`) for processes that share it; DatabaseInUse when another
     process holds it.
@@ -57,18 +57,18 @@ async def acquire_instance_lock(
     parsed = parse(url)
     if parsed.get_backend_name() == "sqlite":
         return FileLock(Path(parsed.database or ""))
-    held = ServerLock(parsed, SHARED_LOCK if shared else LOCK)
+    lock = ServerLock(parsed, SHARED_LOCK if shared else LOCK)
     deadline, is_logged = time.monotonic() + patience, False
-    while not await asyncio.to_thread(held.take):
+    while not await asyncio.to_thread(lock.take):
         if time.monotonic() > deadline:
-            held.close()
+            lock.close()
             raise DatabaseInUse(f"another wxbot runs on this database ({parsed.host or 'local'}/{parsed.database})")
         if not is_logged:
             is_logged = True
             log.warning("another wxbot uses the database; waiting %.0f s for it to exit", patience)
         await asyncio.sleep(0.5)
-    held.watch(asyncio.get_running_loop(), on_lost)
-    return held
+    lock.watch(asyncio.get_running_loop(), on_lost)
+    return lock
 
 
 class FileLock:
@@ -87,10 +87,10 @@ class FileLock:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._file.seek(0)
-            other = self._file.read(20).strip()
+            holder = self._file.read(20).strip()
             self._file.close()
             raise DatabaseInUse(
-                f"another wxbot (process {other or 'unknown'}) runs on the database {database}"
+                f"another wxbot (process {holder or 'unknown'}) runs on the database {database}"
             ) from None
         self._file.truncate(0)
         self._file.write(f"{os.getpid()}\n")
@@ -124,7 +124,7 @@ class ServerLock:
         """Take the lock again whenever the connection was lost, on a daemon thread that cannot delay the stop."""
 
         def run() -> None:
-            while not self._ended.wait(WATCH_EVERY):
+            while not self._ended.wait(CHECK_SECONDS):
                 if not self._is_still_held():
                     log.error("another wxbot has taken the database while it was unavailable")
                     loop.call_soon_threadsafe(on_lost)

@@ -18,7 +18,7 @@ from sqlalchemy.types import Text, TypeEngine
 from sqlmodel import SQLModel
 
 Row = dict[str, Any]
-Given = Callable[[str], ColumnElement[Any]]  # returns a column of the given rows by its name
+ColumnOf = Callable[[str], ColumnElement[Any]]  # returns a column of the given rows by its name
 _NUMBER: Final = "row_number"  # column with the position of a row among the given ones
 
 
@@ -47,7 +47,9 @@ class RowStatement:
         return result.all() if result.returns_rows else ()
 
 
-def update_rows(key: str, types: Mapping[str, TypeEngine[Any]], build: Callable[[Given], Executable]) -> RowStatement:
+def update_rows(
+    key: str, types: Mapping[str, TypeEngine[Any]], build: Callable[[ColumnOf], Executable]
+) -> RowStatement:
     """Create an update of rows that are identified by the column `key` of the given rows.
 
     `types`: of the columns of the given rows; `build`: makes the statement from these columns.

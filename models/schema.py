@@ -22,7 +22,7 @@ _ONE_AT_A_TIME: Final = text("SELECT pg_advisory_xact_lock(hashtext('wxbot table
 _KEEP_OLDEST: Final = text(
     "INSERT INTO setting (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 )
-_STAMP: Final = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"
+_CREATE_VERSION_TABLE: Final = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"
 
 
 class UnusableDatabase(Exception):
@@ -64,7 +64,7 @@ def _check_encoding(connection: Connection) -> None:
 def create(connection: Connection) -> None:
     """Create all tables in an empty database."""
     SQLModel.metadata.create_all(connection, checkfirst=False)
-    connection.execute(text(_STAMP))
+    connection.execute(text(_CREATE_VERSION_TABLE))
     connection.execute(text("INSERT INTO alembic_version VALUES (:newest)"), {"newest": _newest()})
 
 

@@ -24,8 +24,8 @@ class AuthorityHandler(Handler):
 
 def shows_token(metadata: Any, token: str) -> bool:
     """Tell whether a call has the token, in `authorization: Wechaty TOKEN` or, from old clients, in `:authority`."""
-    shown = metadata.get("authorization")
-    if shown is None:
-        shown = f"Wechaty {metadata.get(AUTHORITY, '')}"
-    kind, _, given = str(shown).partition(" ")
+    credentials = metadata.get("authorization")
+    if credentials is None:
+        credentials = f"Wechaty {metadata.get(AUTHORITY, '')}"
+    kind, _, given = str(credentials).partition(" ")
     return kind == "Wechaty" and hmac.compare_digest(given.encode(), token.encode())

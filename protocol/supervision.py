@@ -25,9 +25,9 @@ async def end(tasks: Collection[asyncio.Task[Any]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)  # their exceptions are not needed
 
 
-def backoff(times: int, first: float, most: float) -> float:
-    """Return the seconds to wait after `times` failures in a row: doubled each time up to `most`, with jitter."""
-    return float(min(most, first * 2 ** min(max(times - 1, 0), 20)) * random.uniform(0.75, 1.0))
+def backoff(times: int, first: float, longest: float) -> float:
+    """Return the seconds to wait after `times` failures in a row: doubled each time up to `longest`, with jitter."""
+    return float(min(longest, first * 2 ** min(max(times - 1, 0), 20)) * random.uniform(0.75, 1.0))
 
 
 class TlsChoice:
@@ -42,7 +42,7 @@ class TlsChoice:
         """Whether the choice has not been made yet."""
         return self._known is None and self._configured == "auto"
 
-    def worked(self, secure: bool) -> None:
+    def session_opened(self, secure: bool) -> None:
         """Record that a session was opened with or without TLS."""
         self._known = secure
 

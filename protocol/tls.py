@@ -18,7 +18,7 @@ from protocol.batched_channel import BatchedChannel
 from protocol.certificates import INSECURE_CERTIFICATE, INSECURE_KEY, WECHATY_CA
 
 AUTHORITY: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%\[\]-]+")  # characters that HTTP/2 allows in :authority
-SHIPPED: Final = "insecure"  # the name in the certificate shipped with every gateway
+SHIPPED_NAME: Final = "insecure"  # the name in the certificate shipped with every gateway
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class GatewayAddress:
     @property
     def certificate_name(self) -> str:
         """The expected name in the gateway's certificate."""
-        return self.name or server_name(self.token) or (self.host if self.ca else SHIPPED)
+        return self.name or server_name(self.token) or (self.host if self.ca else SHIPPED_NAME)
 
 
 def is_loopback(endpoint: str) -> bool:

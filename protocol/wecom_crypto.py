@@ -46,7 +46,7 @@ class CallbackCrypto:
             raise BadCallback("the signature is wrong")
         return self._decrypt(ciphertext)
 
-    def seal(self, message: bytes, timestamp: str, nonce: str) -> tuple[str, str]:
+    def encrypt(self, message: bytes, timestamp: str, nonce: str) -> tuple[str, str]:
         """Encrypt a message and return the ciphertext and its signature."""
         plain = os.urandom(RANDOM) + struct.pack(">I", len(message)) + message + self._receiver
         padding = BLOCK - len(plain) % BLOCK

@@ -48,7 +48,7 @@ async def run(config: RelayConfig) -> None:
             await relay.start()
         gc.freeze()  # objects created so far live until the exit, so garbage collections can skip them
         print("relay: ready", flush=True)
-        waits = [asyncio.ensure_future(stopping.wait()), *(asyncio.ensure_future(one.failed()) for one in relays)]
+        waits = [asyncio.ensure_future(stopping.wait()), *(asyncio.ensure_future(relay.failed()) for relay in relays)]
         done, left = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for wait in left:
             wait.cancel()

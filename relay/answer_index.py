@@ -1,4 +1,4 @@
-"""Which responses a journal has, in memory: most calls ask for others, and need no lookup on disk."""
+"""Which responses a journal has, in memory, because most calls have no stored response and need no disk read."""
 
 from __future__ import annotations
 

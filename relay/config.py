@@ -118,9 +118,11 @@ class RelayConfig(_Section):
     def _each_once(self) -> RelayConfig:
         for key in ("listen", "title"):
             values = [getattr(relay, key) for relay in self.relays]
-            double = next((one for one in values if values.count(one) > 1), None)
-            if double is not None:
-                raise ValueError(f"two relays have the same {'name or endpoint' if key == 'title' else key}: {double}")
+            repeated = next((value for value in values if values.count(value) > 1), None)
+            if repeated is not None:
+                raise ValueError(
+                    f"two relays have the same {'name or endpoint' if key == 'title' else key}: {repeated}"
+                )
         return self
 
 
@@ -139,28 +141,28 @@ def load(path: Path) -> RelayConfig:
     except RecursionError:
         raise ConfigError(f"{path}: an alias (*) refers to itself") from None
     key = ".".join(str(part + 1 if isinstance(part, int) else part) for part in place)  # list entries count from 1
-    raise ConfigError(f"{key or 'relays'}: {reason} ({file.where(place)})") from None
+    raise ConfigError(f"{key or 'relays'}: {reason} ({file.describe(place)})") from None
 
 
 def _reason(error: ErrorDetails) -> str:
-    reason = next((words for begin, words in REASONS.items() if error["type"].startswith(begin)), "")
+    reason = next((reason for begin, reason in REASONS.items() if error["type"].startswith(begin)), "")
     return reason or error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
 
 
 def _expanded(value: Any, place: Place) -> Any:
     """Replace `${NAME}` by environment variables, and `file:PATH` in tokens by the file's content."""
     if isinstance(value, dict):
-        return {key: _expanded(one, (*place, str(key))) for key, one in value.items()}
+        return {key: _expanded(item, (*place, str(key))) for key, item in value.items()}
     if isinstance(value, list):
-        return [_expanded(one, (*place, index)) for index, one in enumerate(value)]
+        return [_expanded(item, (*place, index)) for index, item in enumerate(value)]
     if not isinstance(value, str):
         return value
 
     def variable(found: re.Match[str]) -> str:
-        given = os.environ.get(found[1])
-        if given is None:
+        value = os.environ.get(found[1])
+        if value is None:
             raise _BadValue(place, f"the environment variable {found[1]} is not set")
-        return given
+        return value
 
     expanded = _VARIABLE.sub(variable, value)
     if place[-1:] == ("token",) and expanded.startswith("file:"):

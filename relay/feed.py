@@ -21,12 +21,12 @@ log = logging.getLogger(__name__)
 NumberedEvent = tuple[int, bytes]  # number (0: not stored), EventResponse
 RECENT: Final = 1000  # stored events cached in memory, so that a client that keeps up causes no disk reads
 BATCH: Final = 200
-PASSING: Final = 2000  # queued events that are not stored; the oldest are dropped for a slow client
+MAX_UNSTORED: Final = 2000  # queued events that are not stored; the oldest are dropped for a slow client
 MAX_UNWRITTEN: Final = 1000
 
 # Events that are meaningful whenever they are read. All others describe the current state; instead of repeating old
 # ones, a new client gets the last of them.
-KEPT: Final = frozenset(
+STORED_EVENTS: Final = frozenset(
     {
         pb.EVENT_MESSAGE,
         pb.EVENT_POST,
@@ -83,14 +83,14 @@ class Feed:
         self._journal = journal
         self._recent: deque[NumberedEvent] = deque(maxlen=RECENT)
         # (number of the stored event before it, event)
-        self._passing: deque[tuple[int, bytes]] = deque(maxlen=PASSING)
-        self._news = asyncio.Event()
+        self._unstored: deque[tuple[int, bytes]] = deque(maxlen=MAX_UNSTORED)
+        self._arrived = asyncio.Event()
         self._unwritten = 0  # events that arrived and are not on disk yet
         self._has_room = asyncio.Event()
-        self.standing = AccountStatus()
-        self._follower: object | None = None  # the subscribers of events that are not stored
+        self.account_status = AccountStatus()
+        self._subscriber: object | None = None  # the subscribers of events that are not stored
         self.received = 0
-        self.unkept = 0
+        self.not_stored = 0
 
     async def put(self, bodies: Sequence[bytes]) -> None:
         """Add events of the gateway; waits while writing is behind."""
@@ -102,11 +102,11 @@ class Feed:
             except DecodeError:
                 log.warning("an event of the gateway cannot be decoded")
                 continue
-            self.standing.note(kind, body)
-            if kind in KEPT:
+            self.account_status.note(kind, body)
+            if kind in STORED_EVENTS:
                 numbered.append(body)
             else:
-                self._pass(body)
+                self._add_unstored(body)
         if not numbered:
             return
         self._unwritten += len(numbered)
@@ -119,58 +119,58 @@ class Feed:
         self._unwritten -= len(bodies)
         self._has_room.set()
         if error is not None:
-            self.unkept += len(bodies)
+            self.not_stored += len(bodies)
             for body in bodies:
-                self._pass(body)
+                self._add_unstored(body)
             return
         self._journal.stored = first + len(bodies) - 1
         self._recent.extend(enumerate(bodies, first))
-        self._news.set()
+        self._arrived.set()
 
-    def _pass(self, body: bytes) -> None:
-        if self._follower is not None:
-            self._passing.append((self._journal.stored, body))
-            self._news.set()
+    def _add_unstored(self, body: bytes) -> None:
+        if self._subscriber is not None:
+            self._unstored.append((self._journal.stored, body))
+            self._arrived.set()
 
     @contextmanager
     def subscribe(self, after: int) -> Iterator[AsyncIterator[list[NumberedEvent]]]:
         """Yield an iterator of the stored events after a number, and of those from now on that are not stored."""
-        self._passing.clear()
-        self._follower = follower = object()
+        self._unstored.clear()
+        self._subscriber = subscriber = object()
         try:
             yield self._events(after)
         finally:
-            if self._follower is follower:
-                self._follower = None
+            if self._subscriber is subscriber:
+                self._subscriber = None
 
     async def _events(self, after: int) -> AsyncIterator[list[NumberedEvent]]:
-        """Yield the events in order and without end, those that are there together."""
+        """Yield events in order and without end; those that are available are yielded together."""
         while True:
-            self._news.clear()
+            self._arrived.clear()
             events, after = await self._next(after, self._journal.stored)
             if events:
                 yield events
             elif after >= self._journal.stored:
-                await self._news.wait()
+                await self._arrived.wait()
 
     async def _next(self, after: int, stored: int) -> tuple[list[NumberedEvent], int]:
         """Return the next events, and the number up to which there are no others."""
-        kept = await self._kept(after) if after < stored else []
+        kept = await self._read_stored(after) if after < stored else []
         events: list[NumberedEvent] = []
         for number, body in kept:
-            self._append_passing(events, number)
+            self._append_unstored(events, number)
             events.append((number, body))
         # Without any, those up to `stored` have been deleted.
         reached = kept[-1][0] if kept else max(after, stored)
         if reached >= stored:
-            self._append_passing(events, reached + 1)
+            self._append_unstored(events, reached + 1)
         return events, reached
 
-    def _append_passing(self, events: list[NumberedEvent], before: int) -> None:
-        while self._passing and self._passing[0][0] < before:
-            events.append((0, self._passing.popleft()[1]))
+    def _append_unstored(self, events: list[NumberedEvent], before: int) -> None:
+        while self._unstored and self._unstored[0][0] < before:
+            events.append((0, self._unstored.popleft()[1]))
 
-    async def _kept(self, after: int) -> list[NumberedEvent]:
+    async def _read_stored(self, after: int) -> list[NumberedEvent]:
         """Return stored events after a number. Numbers whose write failed and deleted ones are skipped."""
         if self._recent and self._recent[0][0] <= after + 1:
             fresh = list(takewhile(lambda event: event[0] > after, reversed(self._recent)))

@@ -37,7 +37,7 @@ class Fence:
 
     @property
     def holder(self) -> Call | None:
-        """The event stream of the client that has it."""
+        """The call of the client that holds the event stream, if any."""
         return self._holder
 
     def register(self, call: Call, epoch: int | None) -> asyncio.Future[None] | None:

@@ -88,7 +88,7 @@ def _text(value: bytes) -> bytes:
 
 
 class _Table(HeaderTable):
-    """Counts its changes."""
+    """A dynamic table that counts its changes."""
 
     changes = 0
 

@@ -36,16 +36,16 @@ class RelayMetrics(Collector):
         }
         counters: Figures = {
             "relay_events": ("Events received from the gateway", lambda r: r.feed.received),
-            "relay_unkept_events": ("Events that could not be written to disk", lambda r: r.feed.unkept),
+            "relay_unkept_events": ("Events that could not be written to disk", lambda r: r.feed.not_stored),
             "relay_calls": ("Calls of clients", lambda r: r.service.calls),
         }
-        for name, (words, value) in gauges.items():
-            gauge = GaugeMetricFamily(name, words, labels=["relay"])
+        for name, (help, value) in gauges.items():
+            gauge = GaugeMetricFamily(name, help, labels=["relay"])
             for relay in self._relays:
                 gauge.add_metric([relay.title], value(relay))
             yield gauge
-        for name, (words, value) in counters.items():
-            counter = CounterMetricFamily(name, words, labels=["relay"])
+        for name, (help, value) in counters.items():
+            counter = CounterMetricFamily(name, help, labels=["relay"])
             for relay in self._relays:
                 counter.add_metric([relay.title], value(relay))
             yield counter

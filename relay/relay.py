@@ -37,7 +37,9 @@ class Relay:
         gateway = GatewayAddress(settings.endpoint, settings.token, settings.tls_ca, settings.tls_server_name)
         turn, choice = Turn(), TlsChoice(settings.tls)
         timing = timing or RelayTiming(release_after=settings.release_after)
-        self.upstream = Upstream(gateway, choice, self.journal, self.feed.put, self.feed.standing.clear, timing, turn)
+        self.upstream = Upstream(
+            gateway, choice, self.journal, self.feed.put, self.feed.account_status.clear, timing, turn
+        )
         self._keeper = PayloadKeeper(self.journal, self.upstream, int(settings.media_mb * 1024 * 1024))
         self.service = RelayService(settings.token, self.journal, self.feed, self.upstream, self._keeper)
         context = server_context(settings.tls_certificate, settings.tls_key)
@@ -55,7 +57,7 @@ class Relay:
         host, _, port = self._settings.listen.rpartition(":")
         await self._server.listen(host.strip("[]"), int(port))
         work = (self.upstream.run(), self._keeper.run(), self._confirm(), self._prune())
-        self._tasks = [asyncio.create_task(one) for one in work]
+        self._tasks = [asyncio.create_task(coroutine) for coroutine in work]
         log.info("%s: listening on %s", self.title, self._settings.listen)
 
     async def stop(self) -> None:

@@ -18,7 +18,7 @@ from relay.streams import Stream
 
 PREFIX: Final = 5  # bytes: whether the message is compressed, and its length
 ANSWER: Final[tuple[Field, ...]] = ((b":status", b"200"), (b"content-type", b"application/grpc+proto"))
-MOST: Final = 64 * 1024 * 1024
+MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
 
 
 class UndecodableMessage(ValueError):
@@ -68,7 +68,7 @@ def error_in(headers: Headers) -> GRPCError | None:
 class MessageDecoder:
     """Assembles messages from the data of a stream."""
 
-    def __init__(self, limit: int = MOST) -> None:
+    def __init__(self, limit: int = MAX_MESSAGE_BYTES) -> None:
         self._limit = limit
         self._data = bytearray()
 
@@ -160,7 +160,7 @@ class OwnCall:
             raise self._error
 
 
-def begin(connection: Http2Connection, headers: Headers, request: bytes, limit: int = MOST) -> OwnCall:
+def begin(connection: Http2Connection, headers: Headers, request: bytes, limit: int = MAX_MESSAGE_BYTES) -> OwnCall:
     """Make a call. Raises GatewayLost and TooManyCalls."""
     made: list[OwnCall] = []
 

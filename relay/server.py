@@ -88,7 +88,7 @@ class RelayServer:
         try:
             secure = self._tls if self._tls != "auto" else await self._uses_tls(accepted)
             context = self._context if secure else None
-            self._connections = {one for one in self._connections if not one.is_lost}
+            self._connections = {connection for connection in self._connections if not connection.is_lost}
             connection = Http2Connection(self._accept, KEEPALIVE, self._turn)
             await loop.connect_accepted_socket(lambda: connection, accepted, ssl=context)  # uvloop returns another one
             self._connections.add(connection)

@@ -36,7 +36,7 @@ PAYLOAD_CALLS: Final = frozenset(
 READ_CALLS: Final = PAYLOAD_CALLS | KEPT_CALLS
 NOT_GRPC: Final = Headers([(b":status", b"415")])
 KNOWN_CLIENTS: Final = 256  # different headers of calls
-TOGETHER: Final = 20  # events in one write
+MAX_EVENTS_PER_WRITE: Final = 20  # events in one write
 
 
 class Client(NamedTuple):
@@ -88,8 +88,8 @@ class RelayService:
     def _read_client(self, headers: Headers) -> Client:
         """Return who makes a call; raise GRPCError."""
         metadata = headers.metadata
-        shown = {"authorization": metadata.get("authorization"), AUTHORITY: metadata.get(":authority", "")}
-        if not shows_token(shown, self._token):
+        shown_metadata = {"authorization": metadata.get("authorization"), AUTHORITY: metadata.get(":authority", "")}
+        if not shows_token(shown_metadata, self._token):
             raise GRPCError(Status.UNAUTHENTICATED, "Invalid Wechaty TOKEN")
         text = metadata.get(EPOCH)
         try:
@@ -150,7 +150,7 @@ class RelayService:
     async def _tell_events(self, call: Call) -> None:
         resume = call.metadata.get(RESUME)
         call.answer((JOURNAL.encode(), self._journal.id.encode()))
-        first, later = self._feed.standing.first_events(), self._feed.standing.later_events()
+        first, later = self._feed.account_status.first_events(), self._feed.account_status.later_events()
         with self._feed.subscribe(self._start(resume)) as following:
             for body in first:
                 await call.send(body)
@@ -159,8 +159,10 @@ class RelayService:
                 for body in later:
                     await call.send(body)
             async for events in following:
-                for start in range(0, len(events), TOGETHER):
-                    await self._send_events(call, events[start : start + TOGETHER], numbered=resume is not None)
+                for start in range(0, len(events), MAX_EVENTS_PER_WRITE):
+                    await self._send_events(
+                        call, events[start : start + MAX_EVENTS_PER_WRITE], numbered=resume is not None
+                    )
 
     async def _send_events(self, call: Call, events: Sequence[NumberedEvent], *, numbered: bool) -> None:
         """Send events, and record that the client was sent them."""

@@ -19,7 +19,7 @@ from relay.headers import Field, Headers
 from relay.http2 import GatewayLost, Http2Connection, TooManyCalls
 from relay.journal import Journal
 from relay.journal_tables import Fact
-from relay.rpc import MOST, OwnCall, UndecodableMessage, begin, path_of
+from relay.rpc import MAX_MESSAGE_BYTES, OwnCall, UndecodableMessage, begin, path_of
 from relay.stale_stream import StaleStream
 from relay.writer import Turn
 
@@ -92,7 +92,9 @@ class Upstream:
         """Return the headers of a forwarded call."""
         cached = self._forwarded.get(headers)
         if cached is None:
-            passed = (one for one in headers.fields if one[0] not in NOT_FORWARDED and not one[0].startswith(b":"))
+            passed = (
+                field for field in headers.fields if field[0] not in NOT_FORWARDED and not field[0].startswith(b":")
+            )
             cached = self.headers(headers.metadata[":path"], passed)
             if len(self._forwarded) >= FORWARDED:
                 self._forwarded.clear()
@@ -113,26 +115,26 @@ class Upstream:
         """Connect, and again after every loss, until cancelled."""
         while True:
             self._failures += 1
-            why, most = "the event stream ended", self._timing.backoff_most
+            reason, longest = "the event stream ended", self._timing.backoff_most
             try:
                 seen = self._journal.tls_seen == self._gateway.endpoint
                 await self._tls.run(self._session, may_be_plain=may_be_plain(self._gateway, tls_seen=seen))
                 self._stale.ended()
             except GRPCError as error:  # its text may hold the token
-                why = f"refused: {error.status.name}"
+                reason = f"refused: {error.status.name}"
                 if error.status is Status.ALREADY_EXISTS:
-                    why, most = "another client holds the event stream", self._timing.held_most
+                    reason, longest = "another client holds the event stream", self._timing.held_most
             except (OSError, TimeoutError, TooManyCalls, UndecodableMessage) as error:
-                why = f"no connection: {type(error).__name__}"
+                reason = f"no connection: {type(error).__name__}"
                 if isinstance(error, ConnectionRefusedError):
                     self._stale.ended()  # with its process, the gateway's stream has ended
             finally:
                 self.connection = None
                 self._on_lost()
-            if why != self._why:
-                log.warning("gateway %s: %s", self._gateway.endpoint, why)
-                self._why = why
-            await asyncio.sleep(backoff(self._failures, self._timing.backoff_first, most))
+            if reason != self._why:
+                log.warning("gateway %s: %s", self._gateway.endpoint, reason)
+                self._why = reason
+            await asyncio.sleep(backoff(self._failures, self._timing.backoff_first, longest))
 
     async def _session(self, secure: bool) -> None:
         try:
@@ -188,12 +190,12 @@ class Upstream:
     async def _read(self, call: OwnCall, first: asyncio.Event, secure: bool) -> None:
         async for bodies in call.answers():
             if not first.is_set():
-                self._worked(secure)
+                self._session_opened(secure)
                 first.set()
             await self._on_events(bodies)
 
-    def _worked(self, secure: bool) -> None:
-        self._tls.worked(secure)
+    def _session_opened(self, secure: bool) -> None:
+        self._tls.session_opened(secure)
         if secure and self._journal.tls_seen != self._gateway.endpoint:
             self._journal.tls_seen = self._gateway.endpoint
             self._journal.remember(Fact.TLS_SEEN, self._gateway.endpoint)
@@ -224,7 +226,7 @@ class Upstream:
                     raise
 
     async def _ask(
-        self, connection: Http2Connection, name: str, request: bytes, timeout: float, limit: int = MOST
+        self, connection: Http2Connection, name: str, request: bytes, timeout: float, limit: int = MAX_MESSAGE_BYTES
     ) -> list[bytes]:
         answers: list[bytes] = []
         call = begin(connection, self.headers(path_of(name)), request, limit)

@@ -47,7 +47,7 @@ class FrameWriter:
     def __init__(self, turn: Turn) -> None:
         self._turn = turn
         self._transport: asyncio.Transport | None = None
-        self._out: list[bytes] = []
+        self._buffer: list[bytes] = []
         self.is_paused = False  # the transport's buffer is full
         self.room = WINDOW  # bytes that the peer takes on all streams
         self.frame_size = frames.FRAME_SIZE  # bytes that the peer takes in one frame
@@ -75,13 +75,13 @@ class FrameWriter:
 
     def write(self, data: bytes) -> None:
         """Write bytes of a frame."""
-        if not self._out:
+        if not self._buffer:
             self._turn.add(self)
-        self._out.append(data)
+        self._buffer.append(data)
 
     def flush(self) -> None:
         """Hand what is written to the transport."""
-        out, self._out = self._out, []
+        out, self._buffer = self._buffer, []
         if not out or self._transport is None or self._transport.is_closing():
             return
         self._transport.write(b"".join(out))

@@ -57,8 +57,8 @@ async def start(
 
     The gateways listen on loopback, on `grpc_ports` or free ports; `token` is random by default. `state` is the file
     from which the world is loaded and to which it is saved. `staff_room` is the topic of a group with 店长, 智多星 and
-    the assistants, created unless it exists. Beyond loopback a `password` is
-    wanted; a random one by default. Raises OSError if a port is taken or `state` cannot be read.
+    the assistants, created unless it exists. Beyond loopback a password is always required: `password`, or a random
+    one. Raises OSError if a port is taken or `state` cannot be read.
     """
     # The prefix is the TLS server name: the Node client requires every token to begin with it.
     token = token or f"insecure_{uuid.UUID(bytes=secrets.token_bytes(16), version=4)}"
@@ -100,8 +100,8 @@ def _is_loopback(host: str) -> bool:
 
 def address(host: str) -> str:
     """Return the host to use in URLs for a listening address."""
-    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"[{here}]" if ":" in here else here
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"[{reachable}]" if ":" in reachable else reachable
 
 
 def _world(state: Path | str | None, seed: int | None) -> World:

@@ -23,7 +23,7 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _arguments(given: list[str]) -> argparse.Namespace:
+def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="address of the page and its control API")
     parser.add_argument("--port", type=_port, default=8788)
@@ -41,7 +41,7 @@ def _arguments(given: list[str]) -> argparse.Namespace:
     parser.add_argument("--state", type=Path, metavar="FILE", help="file that stores the state across restarts")
     parser.add_argument("--password", default="", help="password of the page (default: random beyond loopback)")
     parser.add_argument("--seed", type=int, help="seed of random ids and faults")
-    options = parser.parse_args(given)
+    options = parser.parse_args(argv)
     options.account = options.account or ["weimi1001"]
     if len(options.grpc_port or ()) > len(options.account):
         parser.error("more --grpc-port than --account")
@@ -71,9 +71,9 @@ async def run(options: argparse.Namespace) -> None:
     await running.stop()
 
 
-def main(given: list[str]) -> int:
+def main(argv: list[str]) -> int:
     """Run the command line and return the exit code."""
-    options = _arguments(given)
+    options = _arguments(argv)
     try:
         event_loop.run(run(options))
     except (OSError, Refused) as error:

@@ -39,7 +39,7 @@ class ChangeFeed:
         self._epoch = secrets.token_hex(4)  # numbers of an earlier process mean nothing
         self._last = 0
         self._changes: deque[Change] = deque(maxlen=MAX_KEPT)
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
 
     def publish(self, kind: ChangeKind, **facts: Any) -> None:
         """Publish a change; on the event loop only."""
@@ -51,8 +51,8 @@ class ChangeFeed:
         """Record a change of this or another process."""
         self._last += 1
         self._changes.append(Change(self._last, kind, facts))
-        self._news.set()
-        self._news = asyncio.Event()
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     @property
     def last(self) -> int:
@@ -78,10 +78,10 @@ class ChangeFeed:
     async def wait_after(self, number: int, seconds: float) -> list[Change]:
         """Return the changes after a number, waiting up to `seconds` for the first one."""
         if self._last <= number:
-            news = self._news
+            changed = self._changed
             try:
                 async with asyncio.timeout(seconds):
-                    await news.wait()
+                    await changed.wait()
             except TimeoutError:
                 return []
         return self.after(number)

@@ -12,7 +12,7 @@ from errors import InvalidParameter
 from models.row_id import MAX_ROW_ID
 
 Row = TypeVar("Row")
-Shown = TypeVar("Shown")
+Mapped = TypeVar("Mapped")
 MAX_LIMIT: Final = 200
 DEFAULT_LIMIT: Final = 50
 
@@ -51,12 +51,12 @@ class Page(Generic[Row]):
     rows: Sequence[Row]
     next: str | None = None
 
-    def map(self, show: Callable[[Row], Shown]) -> Page[Shown]:
-        """Return the page with `show` applied to each row."""
-        return Page([show(row) for row in self.rows], self.next)
+    def map(self, convert: Callable[[Row], Mapped]) -> Page[Mapped]:
+        """Return the page with `convert` applied to each row."""
+        return Page([convert(row) for row in self.rows], self.next)
 
 
 def page_of(rows: Sequence[Row], request: PageRequest, number: Callable[[Row], int | None]) -> Page[Row]:
     """Create a page from rows that were read with a limit of one more than wanted."""
-    shown = rows[: request.limit]
-    return Page(shown, str(number(shown[-1])) if len(rows) > request.limit else None)
+    page = rows[: request.limit]
+    return Page(page, str(number(page[-1])) if len(rows) > request.limit else None)

@@ -60,17 +60,17 @@ def in_pieces(text: str, longest: int, first: int = 0) -> list[str]:
 
     Together they are the whole text.
     """
-    pieces, at, most = [], 0, first or longest
-    while len(text) - at > most:
-        window = text[at : at + most]
+    pieces, at, limit = [], 0, first or longest
+    while len(text) - at > limit:
+        window = text[at : at + limit]
         ends = (
-            max(found.end() for found in end.finditer(window, most // 2))
+            max(found.end() for found in end.finditer(window, limit // 2))
             for end in _ENDS
-            if end.search(window, most // 2)
+            if end.search(window, limit // 2)
         )
-        cut = next(ends, most)
+        cut = next(ends, limit)
         pieces.append(window[:cut])
-        at, most = at + cut, longest
+        at, limit = at + cut, longest
     return [*pieces, text[at:]]
 
 

@@ -98,4 +98,4 @@ async def test_target_with_a_trailing_slash_is_a_folder(tmp_path: Path, monkeypa
     folder = tmp_path / "backups" / "wxbot"
     monkeypatch.setattr(sys, "argv", ["backup", "make", "--config", f"{tmp_path}/config.yaml", f"{folder}/"])
     assert backup.main() == 0
-    assert [one.suffix for one in folder.iterdir()] == [".db"]
+    assert [path.suffix for path in folder.iterdir()] == [".db"]

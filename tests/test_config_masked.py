@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from config import Config
 from config.error_messages import SECRET_KEYS, is_secret
-from config.masked import HIDDEN, masked
+from config.masked import MASK, masked
 from config.section import Mask
 from config.texts import Texts
 
@@ -47,11 +47,11 @@ def test_no_secret_is_shown() -> None:
     shown = masked(_config())
     for secret in SECRETS:
         assert secret not in str(shown), secret
-    assert shown["assistants"][0]["token"] == HIDDEN
-    assert shown["api"]["keys"] == [HIDDEN, {**shown["api"]["keys"][1], "name": "erp", "key": HIDDEN}]
-    assert shown["systems"]["erp"]["headers"] == {"Authorization": HIDDEN}
-    assert shown["database"] == f"postgresql://{HIDDEN}@db.example/wxbot"
-    assert shown["webhooks"][0]["url"] == f"https://erp.example/{HIDDEN}"
+    assert shown["assistants"][0]["token"] == MASK
+    assert shown["api"]["keys"] == [MASK, {**shown["api"]["keys"][1], "name": "erp", "key": MASK}]
+    assert shown["systems"]["erp"]["headers"] == {"Authorization": MASK}
+    assert shown["database"] == f"postgresql://{MASK}@db.example/wxbot"
+    assert shown["webhooks"][0]["url"] == f"https://erp.example/{MASK}"
 
 
 def test_absolute_path_of_a_database_is_shown_whole() -> None:
@@ -74,8 +74,8 @@ def test_other_values_are_shown_unchanged() -> None:
 
 def _paths(value: Any, path: str = "") -> set[str]:
     if isinstance(value, dict):
-        return {path}.union(*(_paths(one, f"{path}.{key}") for key, one in value.items()))
-    return {path}.union(*(_paths(one, f"{path}[]") for one in value)) if isinstance(value, list) else {path}
+        return {path}.union(*(_paths(item, f"{path}.{key}") for key, item in value.items()))
+    return {path}.union(*(_paths(item, f"{path}[]") for item in value)) if isinstance(value, list) else {path}
 
 
 def _sections(model: type[BaseModel], seen: set[type[BaseModel]]) -> Iterator[type[BaseModel]]:
@@ -91,8 +91,8 @@ def _sections(model: type[BaseModel], seen: set[type[BaseModel]]) -> Iterator[ty
 def _models(kind: Any) -> Iterator[type[BaseModel]]:
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         yield kind
-    for one in get_args(kind):
-        yield from _models(one)
+    for member in get_args(kind):
+        yield from _models(member)
 
 
 SECTIONS = [section for section in _sections(Config, set()) if section is not Texts]

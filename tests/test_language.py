@@ -11,7 +11,7 @@ import pytest
 
 from app.terminal import WORDS
 from config import Config, ConfigError, load
-from config.error_messages import WANTED
+from config.error_messages import REASONS_BY_TYPE
 from config.language import in_language, language_of
 from config.texts_english import ENGLISH
 from jobs import JOBS
@@ -66,14 +66,16 @@ def _messages(paths: Iterable[Path] = OF_CONFIG) -> Iterator[tuple[str, str]]:
                     yield path.name, message
 
 
-@pytest.mark.parametrize(("file", "message"), [*_messages(), *(("error_messages.py", one) for one in WANTED.values())])
+@pytest.mark.parametrize(
+    ("file", "message"), [*_messages(), *(("error_messages.py", reason) for reason in REASONS_BY_TYPE.values())]
+)
 def test_every_config_error_has_a_chinese_translation(file: str, message: str) -> None:
     chinese = in_language(message, "zh")
     assert not UNTRANSLATED.search(chinese), f"{file}: add Chinese words to config/language.py: {chinese}"
     assert in_language(message, "en") == message
 
 
-@pytest.mark.parametrize("message", [*(one for _, one in _messages(OF_RELAY)), *REASONS.values()])
+@pytest.mark.parametrize("message", [*(message for _, message in _messages(OF_RELAY)), *REASONS.values()])
 def test_every_config_error_of_the_relay_has_a_chinese_translation(
     message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

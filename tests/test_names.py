@@ -47,13 +47,13 @@ def test_name_becomes_one_printable_line(name: str) -> None:
 
 @settings(max_examples=500)
 @given(st.sampled_from(list(FILLED.values())), NAMES)
-def test_name_in_a_text_is_not_interpreted(words: str, name: str) -> None:
+def test_name_in_a_text_is_not_interpreted(text: str, name: str) -> None:
     """It forges no further line, and what looks like a placeholder in it is not filled in."""
-    wanted = set(re.findall(r"\{(\w+)\}", words))
-    shown = fill(words, **dict.fromkeys(wanted, name))
-    assert len(shown.splitlines()) == len(words.splitlines())
+    wanted = set(re.findall(r"\{(\w+)\}", text))
+    shown = fill(text, **dict.fromkeys(wanted, name))
+    assert len(shown.splitlines()) == len(text.splitlines())
     assert shown.count(name) >= len(wanted)
-    rest = re.split(r"\{\w+\}", words)
+    rest = re.split(r"\{\w+\}", text)
     assert len(shown) == sum(map(len, rest)) + (len(rest) - 1) * len(name)
 
 
@@ -127,12 +127,12 @@ CALLED = st.text(PLAIN, min_size=1, max_size=20).map(clean_name).filter(str.stri
 @given(CALLED, st.text(PLAIN, max_size=20))
 @example("\u3000李四", "")
 @example("李四\u3000", "在吗")
-def test_mentioned_people_are_found(name: str, words: str) -> None:
+def test_mentioned_people_are_found(name: str, text: str) -> None:
     """As WeChat writes a mention, and as people do, if the name has no @ and no end of a mention in it."""
-    assert mentions_name(f"@{name}{SEPARATOR}{words}", [name])
-    assert mentioned_ids(f"@{name}{SEPARATOR}{words}", lambda one: ["id"] if one == name else []) == ("id",)
-    assert mentions_name(f"{words} @{name}", [name])
-    assert mentions_name(f"@{name} {words}", [name])
+    assert mentions_name(f"@{name}{SEPARATOR}{text}", [name])
+    assert mentioned_ids(f"@{name}{SEPARATOR}{text}", lambda found: ["id"] if found == name else []) == ("id",)
+    assert mentions_name(f"{text} @{name}", [name])
+    assert mentions_name(f"@{name} {text}", [name])
 
 
 MENTIONS = st.lists(
@@ -144,7 +144,7 @@ MENTIONS = st.lists(
 
 @given(MENTIONS, NAMES)
 def test_any_mention_is_parsed(text: str, name: str) -> None:
-    assert set(mentioned_ids(text, lambda one: [one] if one == name else [])) <= {name}
+    assert set(mentioned_ids(text, lambda found: [found] if found == name else [])) <= {name}
     if mentions_name(text, [name]) or is_to_everybody(text):
         assert "@" in text
     assert len(without_mention(text, name)) <= len(text)

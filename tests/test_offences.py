@@ -40,7 +40,7 @@ def test_separators_do_not_hide_a_word(gaps: list[str], around: str) -> None:
     assert WORDS.first_match(f"{around}加{gaps[0]}微{gaps[1]}信{around}") == "加微信"
 
 
-def test_no_words_match_nothing() -> None:
+def test_filter_without_words_matches_nothing() -> None:
     assert WordFilter([]).first_match("加微信") is None
     assert WordFilter([" ", "\u200b"]).first_match("a b \u200b") is None
 
@@ -82,18 +82,18 @@ def test_backslash_counts_as_slash(url: str) -> None:
 
 def test_flooding_threshold_and_window() -> None:
     flood = FloodDetector(FloodSettings(messages=3, seconds=10))
-    one, other = ("a", "room", "one"), ("a", "room", "other")
-    assert [flood.detect(one, at, at) for at in (0, 1, 2, 3)] == [False, False, False, True]
-    assert [flood.detect(one, at, at) for at in (4, 5, 6, 7)] == [False, False, False, True], "counting begins anew"
-    assert [flood.detect(other, at, at) for at in (0, 4, 8, 12, 14)] == [False] * 4 + [True], "4, 8, 12 and 14"
-    assert not any(flood.detect(other, 20 + 5 * n, 20 + 5 * n) for n in range(20))
+    first, second = ("a", "room", "one"), ("a", "room", "other")
+    assert [flood.detect(first, at, at) for at in (0, 1, 2, 3)] == [False, False, False, True]
+    assert [flood.detect(first, at, at) for at in (4, 5, 6, 7)] == [False, False, False, True], "counting begins anew"
+    assert [flood.detect(second, at, at) for at in (0, 4, 8, 12, 14)] == [False] * 4 + [True], "4, 8, 12 and 14"
+    assert not any(flood.detect(second, 20 + 5 * n, 20 + 5 * n) for n in range(20))
 
 
 def test_frozen_clock_and_backlog_are_not_flooding() -> None:
     flood = FloodDetector(FloodSettings(messages=3, seconds=10))
-    one, other = ("a", "room", "one"), ("a", "room", "other")
-    assert not any(flood.detect(one, 5.0 * number, 0.0) for number in range(20)), "one time for all that is said"
-    assert not any(flood.detect(other, 100.0, 60.0 * number) for number in range(20)), (
+    first, second = ("a", "room", "one"), ("a", "room", "other")
+    assert not any(flood.detect(first, 5.0 * number, 0.0) for number in range(20)), "one time for all that is said"
+    assert not any(flood.detect(second, 100.0, 60.0 * number) for number in range(20)), (
         "said over a while, brought at once"
     )
 

@@ -21,7 +21,9 @@ pytestmark = pytest.mark.gateway
 
 
 @pytest.mark.parametrize(("mode", "done"), [("throw", False), ("hang", False), ("lose", True), ("fail", True)])
-async def test_faulty_call(gateway: OfficialGateway, client: Client, mode: str, done: bool) -> None:
+async def test_injected_fault_affects_the_next_call_only(
+    gateway: OfficialGateway, client: Client, mode: str, done: bool
+) -> None:
     await gateway.fault("MessageSendText", mode, text="操作过于频繁", code=8, times=1)
     send = client.call("MessageSendText", 1.0, conversation_id="甲", text="一")
     if mode in ("hang", "lose"):

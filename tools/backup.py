@@ -114,7 +114,7 @@ def backup_file(target: Path, database: str) -> Path:
 
 def keep_newest(folder: Path, number: int) -> None:
     """Delete all but the newest backups named by `backup_file`."""
-    made = sorted(one for one in folder.iterdir() if NAMED.fullmatch(one.name))
+    made = sorted(path for path in folder.iterdir() if NAMED.fullmatch(path.name))
     for old in made[: max(0, len(made) - number)]:
         old.unlink()
 

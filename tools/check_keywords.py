@@ -18,16 +18,16 @@ from services.text import normal
 from tools.similar_questions import report
 
 
-class NoRules(Exception):
+class InvalidRules(Exception):
     """The file is invalid; the message has the reason in one line."""
 
 
 def read(path: str) -> list[KeywordRule]:
-    """Read the rules of a file; raise NoRules naming the invalid rule."""
+    """Read the rules of a file; raise InvalidRules naming the invalid rule."""
     try:
         data = resolve_paths(read_yaml(path), Path(path).parent)
     except ConfigError as error:
-        raise NoRules(str(error)) from None
+        raise InvalidRules(str(error)) from None
     if isinstance(data, dict):
         service = data.get("customer_service") or {}
         data = service.get("keywords") if isinstance(service, dict) else service
@@ -39,7 +39,7 @@ def read(path: str) -> list[KeywordRule]:
         key = ".".join(str(part) for part in rest)
         place = f"rule {int(number) + 1}" if isinstance(number, int) else "the file"
         reason = first["msg"].removeprefix("Value error, ")
-        raise NoRules(f"{path}: {place}{f' ({key})' if key else ''}: {reason}") from None
+        raise InvalidRules(f"{path}: {place}{f' ({key})' if key else ''}: {reason}") from None
 
 
 def missing_files(rules: list[KeywordRule]) -> list[str]:
@@ -75,23 +75,23 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         rules = read(arguments[0])
-    except NoRules as error:
+    except InvalidRules as error:
         print(error, file=sys.stderr)
         return 1
-    troubles = warnings(rules)
-    print(f"{len(rules)} rules", *troubles, sep="\n")
-    for where in ("private", "group") if len(arguments) == 2 else ():
-        match = RuleSet(rules, where).find(arguments[1])
+    problems = warnings(rules)
+    print(f"{len(rules)} rules", *problems, sep="\n")
+    for place in ("private", "group") if len(arguments) == 2 else ():
+        match = RuleSet(rules, place).find(arguments[1])
         if match is None:
-            print(f"{where}: no rule matches")
+            print(f"{place}: no rule matches")
             continue
         parts = [part.text or part.image or part.file or (part.link.url if part.link else "") for part in match.parts()]
         number = next(n for n, rule in enumerate(rules, 1) if rule is match.rule)
-        print(f"{where}: rule {number}, {shown(match.rule)} -> {' | '.join(parts)}")
-    return 1 if _near(arguments) or troubles else 0
+        print(f"{place}: rule {number}, {shown(match.rule)} -> {' | '.join(parts)}")
+    return 1 if _print_similar(arguments) or problems else 0
 
 
-def _near(arguments: list[str]) -> bool:
+def _print_similar(arguments: list[str]) -> bool:
     """Print the similarity from which questions are offered; return whether the files of the config are invalid."""
     try:
         if not isinstance(read_yaml(arguments[0]), dict):

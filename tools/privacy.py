@@ -34,7 +34,7 @@ from services.support.staff_syntax import parse
 OPEN_WORK = (WorkState.QUEUED, WorkState.SENDING)
 
 
-class StillOpen(Exception):
+class DataInUse(Exception):
     """Data of the person is still in use; the message names it."""
 
 
@@ -66,7 +66,7 @@ def erase(session: Session, contact_id: str) -> tuple[int, list[str]]:
     tickets = session.exec(select(Ticket).where(Ticket.contact_id == contact_id)).all()
     unfinished = [ticket.id for ticket in tickets if ticket.state != TicketState.CLOSED]
     if unfinished:
-        raise StillOpen(f"ticket #{unfinished[0]} of {contact_id} is not closed yet")
+        raise DataInUse(f"ticket #{unfinished[0]} of {contact_id} is not closed yet")
     _erase_flows(session, contact_id)
     files = session.exec(
         select(StoredMessage.media).where(_messages_of(contact_id), col(StoredMessage.media) != "").distinct()
@@ -80,20 +80,20 @@ def erase(session: Session, contact_id: str) -> tuple[int, list[str]]:
     count = connection.execute(delete(StoredMessage).where(_messages_of(contact_id))).rowcount
     _erase_work(session, contact_id, [ticket.id or 0 for ticket in tickets])
     ended = col(InboxEvent.state) != EventState.NEW
-    about = or_(_events(contact_id), col(InboxEvent.id).in_(_staff_lines(session, {t.id for t in tickets})))
-    connection.execute(update(InboxEvent).where(about, ended).values(body=None, data="{}"))
+    condition = or_(_events(contact_id), col(InboxEvent.id).in_(_staff_lines(session, {t.id for t in tickets})))
+    connection.execute(update(InboxEvent).where(condition, ended).values(body=None, data="{}"))
     tables: Sequence[type[SQLModel]] = (Ticket, Greeted, FallbackSent, FaqMenu)
     for table in tables:
         connection.execute(delete(table).where(table.contact_id == contact_id))  # type: ignore[attr-defined]
-    others = set(session.exec(select(StoredMessage.media).where(col(StoredMessage.media).in_(files))).all())
-    return count, [path for path in files if path not in others]
+    shared = set(session.exec(select(StoredMessage.media).where(col(StoredMessage.media).in_(files))).all())
+    return count, [path for path in files if path not in shared]
 
 
 def _erase_flows(session: Session, contact_id: str) -> None:
     runs = session.exec(select(FlowRun).where(FlowRun.person == contact_id)).all()
     unfinished = [run.flow for run in runs if run.state in OPEN_STATES]
     if unfinished:
-        raise StillOpen(f"flow {unfinished[0]} of {contact_id} is not finished yet")
+        raise DataInUse(f"flow {unfinished[0]} of {contact_id} is not finished yet")
     ids = [run.id for run in runs]
     session.connection().execute(delete(FlowCallback).where(col(FlowCallback.run_id).in_(ids)))
     session.connection().execute(delete(FlowRun).where(col(FlowRun.id).in_(ids)))
@@ -109,18 +109,18 @@ def _staff_lines(session: Session, numbers: set[int | None]) -> list[int]:
 
 def _erase_work(session: Session, contact_id: str, tickets: Sequence[int]) -> None:
     """Delete finished messages to the person, and relayed messages to staff."""
-    ends = ("}", ",")  # the number is last in the body, or followed by another field
-    relays = [col(OutboxItem.body).like(f'%"relays": {number}{end}%') for number in tickets for end in ends]
-    about = or_(col(OutboxItem.key) == contact_id, *relays)
-    session.connection().execute(delete(OutboxItem).where(about, col(OutboxItem.state).not_in(OPEN_WORK)))
+    following = ("}", ",")  # the number is last in the body, or followed by another field
+    relays = [col(OutboxItem.body).like(f'%"relays": {number}{end}%') for number in tickets for end in following]
+    condition = or_(col(OutboxItem.key) == contact_id, *relays)
+    session.connection().execute(delete(OutboxItem).where(condition, col(OutboxItem.state).not_in(OPEN_WORK)))
 
 
-async def run(config: Config, what: str, contact_id: str) -> str:
+async def run(config: Config, action: str, contact_id: str) -> str:
     """Execute the command; return the text to print."""
     store = Store(config.database)
     await store.open()
     try:
-        if what == "export":
+        if action == "export":
             data = await store.read(lambda s: export(s, contact_id))
             return json.dumps(data, ensure_ascii=False, indent=2)
         count, files = await store.write(lambda s: erase(s, contact_id))
@@ -140,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         print(asyncio.run(run(load(options.config), options.what, options.id)))
-    except (ConfigError, StillOpen, OSError) as error:
+    except (ConfigError, DataInUse, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     except DBAPIError as error:

@@ -49,4 +49,4 @@ async def _by_meaning(client: EmbeddingClient, faq: FaqIndex, sentence: str) -> 
 
 
 def _shown(by: str, nearest: Sequence[SimilarEntry]) -> list[str]:
-    return [f"by {by}: {one.score:.3f} {one.question}" for one in nearest] or [f"by {by}: nothing is near"]
+    return [f"by {by}: {match.score:.3f} {match.question}" for match in nearest] or [f"by {by}: nothing is near"]

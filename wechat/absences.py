@@ -30,17 +30,19 @@ class Absences:
 
     def __init__(self, confirm_interval: float) -> None:
         self.confirm_interval = timedelta(seconds=confirm_interval)
-        self.arose = asyncio.Event()  # set while there may be something to read again
+        self.recheck_needed = asyncio.Event()  # set while there may be something to read again
         self._rooms: dict[str, dict[str, Absence]] = {}
         self._unnamed: set[str] = set()  # rooms that somebody unknown has left
 
-    def missed(self, room_id: str, ids: Iterable[str], at: datetime, own_id: str, *, whole: bool = False) -> set[str]:
+    def missed(
+        self, room_id: str, ids: Iterable[str], at: datetime, own_id: str, *, is_complete: bool = False
+    ) -> set[str]:
         """Record that a reading does not have these people; return those whose absence is not confirmed yet.
 
-        `whole`: no other members are missing.
+        `is_complete`: no other members are missing.
         """
         people, ids = self._rooms.setdefault(room_id, {}), set(ids)
-        for id in [id for id, entry in people.items() if whole and not entry.is_confirmed and id not in ids]:
+        for id in [id for id, entry in people.items() if is_complete and not entry.is_confirmed and id not in ids]:
             del people[id]
         is_reported = room_id in self._unnamed and len(ids) <= MAX_UNNAMED
         self._unnamed.discard(room_id)
@@ -54,7 +56,7 @@ class Absences:
             if not entry.is_confirmed:
                 doubtful.add(id)
         if doubtful:
-            self.arose.set()
+            self.recheck_needed.set()
         return doubtful
 
     def seen(self, room_id: str, ids: Iterable[str]) -> None:
@@ -64,14 +66,14 @@ class Absences:
             for id in ids:
                 people.pop(id, None)
 
-    def reported(self, room_id: str, ids: Iterable[str], *, sure: bool = True) -> None:
+    def reported(self, room_id: str, ids: Iterable[str], *, certain: bool = True) -> None:
         """Record that an event reports these people as gone.
 
-        If not `sure`, because it came late, the next reading decides.
+        If not `certain`, because it came late, the next reading decides.
         """
         people = self._rooms.setdefault(room_id, {})
         for id in ids:
-            people[id] = Absence(OWN_READINGS - 1, datetime.now(UTC) - self.confirm_interval, is_confirmed=sure)
+            people[id] = Absence(OWN_READINGS - 1, datetime.now(UTC) - self.confirm_interval, is_confirmed=certain)
 
     def report_unnamed(self, room_id: str) -> None:
         """Record an event about a leave of unknown people; the next reading decides."""
@@ -91,8 +93,8 @@ class Absences:
         while True:
             waiting = self.next()
             if waiting is None:
-                self.arose.clear()
-                await self.arose.wait()
+                self.recheck_needed.clear()
+                await self.recheck_needed.wait()
                 continue
             room_id, at = waiting
             left = (at - datetime.now(UTC)).total_seconds()
@@ -103,9 +105,9 @@ class Absences:
     def next(self) -> tuple[str, datetime] | None:
         """Return the room to be read again next, and when; None if there is none."""
         waiting = [
-            (min(entry.last for entry in doubts) + self.confirm_interval, room_id)
+            (min(entry.last for entry in unconfirmed) + self.confirm_interval, room_id)
             for room_id, people in self._rooms.items()
-            if (doubts := [entry for entry in people.values() if not entry.is_confirmed])
+            if (unconfirmed := [entry for entry in people.values() if not entry.is_confirmed])
         ]
         return (min(waiting)[1], min(waiting)[0]) if waiting else None
 

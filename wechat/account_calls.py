@@ -22,7 +22,7 @@ from wechat.entities import Contact, Link, Media, MiniProgram
 from wechat.events import gateway_id
 from wechat.names import same_name
 from wechat.puppet import PatchedPuppet
-from wechat.received_file import IN_MEMORY
+from wechat.received_file import MAX_IN_MEMORY
 from wechat.sent_messages import SentMessages
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class AccountCalls:
     directory_updates: DirectoryUpdates
     _join_seen: asyncio.Event  # set and replaced when somebody joins a group
     _puppet_client: PatchedPuppet
-    _own: SentMessages
+    _sent_messages: SentMessages
     _private_hosts: frozenset[str]
     _reader: DirectoryReader
     _sync: DirectorySync
@@ -55,13 +55,13 @@ class AccountCalls:
         except WeChatUnknown as error:
             lost = error
         try:
-            await self._seen(call, is_done)
+            await self._wait_until_shown(call, is_done)
         except WeChatError:
             if lost is not None:
                 raise lost from None
             raise
 
-    async def _seen(self, call: str, is_done: Callable[[], Awaitable[bool]]) -> None:
+    async def _wait_until_shown(self, call: str, is_done: Callable[[], Awaitable[bool]]) -> None:
         """Wait for a change to show; raise WeChatNotDone if it does not."""
         deadline = asyncio.get_running_loop().time() + self._timing.read_back
         pause = 0.05
@@ -82,29 +82,29 @@ class Sending(AccountCalls):
 
         `choices` and `key` are ignored by this channel.
         """
-        return self._own.note(await self._puppet_client.message_send_text(to, text, mentions))
+        return self._sent_messages.note(await self._puppet_client.message_send_text(to, text, mentions))
 
     async def send_media(self, to: str, media: Media, *, key: str = "") -> str:
         """Send an image or file."""
         box = await filebox.to_box(media, self._puppet_client.online_wire("MessageSendFile"))
-        return self._own.note(await self._puppet_client.message_send_box(to, box, timeout=60.0))
+        return self._sent_messages.note(await self._puppet_client.message_send_box(to, box, timeout=60.0))
 
     async def send_link(self, to: str, link: Link, *, key: str = "") -> str:
         """Send a link card."""
-        return self._own.note(await self._puppet_client.message_send_link(to, link))
+        return self._sent_messages.note(await self._puppet_client.message_send_link(to, link))
 
     async def send_contact(self, to: str, contact_id: str, *, key: str = "") -> str:
         """Send a contact card."""
-        return self._own.note(await self._puppet_client.message_send_contact(to, contact_id))
+        return self._sent_messages.note(await self._puppet_client.message_send_contact(to, contact_id))
 
     async def send_mini_program(self, to: str, program: MiniProgram, *, key: str = "") -> str:
         """Send a mini-program card."""
-        return self._own.note(await self._puppet_client.message_send_program(to, program))
+        return self._sent_messages.note(await self._puppet_client.message_send_program(to, program))
 
     async def media(self, message_id: str) -> Media:
         """Return the file of a message."""
         box = await with_retries(lambda: self._puppet_client.message_box(gateway_id(message_id)))
-        return await self._opened(box, "MessageFile", IN_MEMORY)
+        return await self._opened(box, "MessageFile", MAX_IN_MEMORY)
 
     async def file(self, message_id: str) -> Media:
         """Return the file of a message; a large one is a temporary file on disk."""
@@ -124,7 +124,7 @@ class Sending(AccountCalls):
             return await self.media(message_id)
         except WeChatRefused:
             box = await with_retries(lambda: self._puppet_client.message_image_box(gateway_id(message_id), HD))
-            return await self._opened(box, "MessageImage", IN_MEMORY)
+            return await self._opened(box, "MessageImage", MAX_IN_MEMORY)
 
     async def link(self, message_id: str) -> Link:
         """Return the link card of a message."""

@@ -20,7 +20,7 @@ from wechat.directory import CachedDirectory
 from wechat.directory_reader import DirectoryReader
 from wechat.directory_sync import DirectorySync
 from wechat.directory_updates import DirectoryUpdates
-from wechat.event_resolver import EventResolver, Placed
+from wechat.event_resolver import EventResolver, OnConversation
 from wechat.events import Event, RawEvent
 from wechat.gateway_clock import GatewayClock
 from wechat.gateway_events import GatewayEvents
@@ -82,8 +82,8 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         self.directory = CachedDirectory(self._timing.confirm_interval)
         self._reader = DirectoryReader(self._puppet_client, self.directory)
         self._sync = DirectorySync(self._puppet_client, self.directory, self._reader, self._timing.reread_pause)
-        self._own = SentMessages()
-        self._resolver = EventResolver(self._puppet_client, self.directory, self._reader, self._own)
+        self._sent_messages = SentMessages()
+        self._resolver = EventResolver(self._puppet_client, self.directory, self._reader, self._sent_messages)
         self._join_seen = asyncio.Event()
         self._queue: asyncio.Queue[RawEvent] = asyncio.Queue(WAITING)
         self.relay = RelayProgress()
@@ -159,12 +159,14 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         """Record that all events up to this position of a relay are stored."""
         self.relay.acknowledge(position)
 
-    async def resolve(self, raw: RawEvent, placed: Placed = lambda _conversation: None) -> Event | None:
+    async def resolve(
+        self, raw: RawEvent, on_conversation: OnConversation = lambda _conversation: None
+    ) -> Event | None:
         """Read the payload of a raw event; None if it is ignored (unknown kind, own echo).
 
-        `placed` is called with the conversation as soon as it is known.
+        `on_conversation` is called with the conversation as soon as it is known.
         """
-        return await self._resolver.resolve(raw, placed)
+        return await self._resolver.resolve(raw, on_conversation)
 
     # ---- used by wechat.gateway_events and wechat.directory_updates ----
 
@@ -226,14 +228,14 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         while True:
             raw = await self._queue.get()
             try:
-                await self._taken(raw)
+                await self._store_with_retries(raw)
             finally:
                 self._queue.task_done()
 
-    async def _taken(self, raw: RawEvent) -> None:
+    async def _store_with_retries(self, raw: RawEvent) -> None:
         for attempt in range(STORE_ATTEMPTS):
             try:
-                return await self._listener.taken(raw)
+                return await self._listener.store_event(raw)
             except Exception:
                 log.exception("%s: a %s event could not be stored, attempt %d", self.account, raw.kind, attempt + 1)
             await asyncio.sleep(0.1 * 2**attempt)

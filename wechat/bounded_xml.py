@@ -13,7 +13,7 @@ MAX_LENGTH: Final = 200_000  # characters; WeChat's own limit for a message is b
 MAX_DEPTH: Final = 24
 MAX_ELEMENTS: Final = 4_000
 _CUT_OFF: Final = frozenset({3, 5, 6})  # expat: no element found, unclosed token, partial character
-_UNFIT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_INVALID: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _BARE_AMPERSAND: Final = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#\d{1,7}|#x[0-9a-fA-F]{1,6});)")
 
 
@@ -54,7 +54,7 @@ def parse(text: str) -> Element | None:
     builder = _Builder()
     parser = DefusedXMLParser(target=builder, forbid_dtd=True)
     try:
-        parser.feed(_BARE_AMPERSAND.sub("&amp;", _UNFIT.sub("", text)))
+        parser.feed(_BARE_AMPERSAND.sub("&amp;", _INVALID.sub("", text)))
         parser.close()
     except ParseError as error:
         return builder.root if error.code in _CUT_OFF else None

@@ -21,10 +21,10 @@ from protocol.tls import may_be_plain
 from wechat.authority import AuthorityFailed, resolve
 from wechat.gateway_clock import GatewayClock
 from wechat.interface import State
-from wechat.problems import Problem, Reason, of_loss, of_tls
+from wechat.problems import Problem, Reason, loss_reason, tls_reason
 from wechat.relay_progress import RelayProgress
 from wechat.tls import address_of, certificate_name, make_channel
-from wechat.wire import LOST, Wire
+from wechat.wire import LOST_STATUSES, Wire
 
 if TYPE_CHECKING:
     from config.settings import AssistantSettings
@@ -133,12 +133,12 @@ class Connection:
     def _pause(self, state: State, reason: Reason) -> float:
         timing = self._timing
         if state is State.REFUSED:
-            first, most, times = timing.refused_first, timing.refused_most, self._refusals
+            first, longest, times = timing.refused_first, timing.refused_most, self._refusals
         else:
-            first, most, times = timing.backoff_first, timing.backoff_most, self._failures
+            first, longest, times = timing.backoff_first, timing.backoff_most, self._failures
         if reason.problem is Problem.HELD:  # while it waits, no process serves the account
-            most = min(most, timing.held_most)
-        return backoff(times, first, most)
+            longest = min(longest, timing.held_most)
+        return backoff(times, first, longest)
 
     async def _attempt(self) -> tuple[State, Reason]:
         """Run one session; return the resulting state and the reason why it ended."""
@@ -151,15 +151,15 @@ class Connection:
             plain = self._may_be_plain(settings.endpoint)
             await self._tls.run(lambda secure: self._session(settings, secure=secure), may_be_plain=plain)
         except GRPCError as error:
-            return self._judge(error)
+            return self._classify(error)
         except (ConnectionLost, AuthorityFailed) as error:
             return self._refused_or_lost(error.reason)
         except ssl.SSLError as error:
-            return State.CONNECTING, of_tls(error, certificate_name(settings))
+            return State.CONNECTING, tls_reason(error, certificate_name(settings))
         except WeChatError as error:
             return State.CONNECTING, Reason(Problem.UNFORESEEN, str(error))
-        except LOST as error:
-            return State.CONNECTING, of_loss(error, settings.endpoint)
+        except LOST_STATUSES as error:
+            return State.CONNECTING, loss_reason(error, settings.endpoint)
         except Exception as error:  # whatever the error, the account must reconnect
             log.exception("%s: the connection failed unexpectedly", self._settings.account)
             return State.CONNECTING, Reason(Problem.UNFORESEEN, type(error).__name__)
@@ -182,7 +182,7 @@ class Connection:
         self._refusals += 1
         return State.REFUSED, reason
 
-    def _judge(self, error: GRPCError) -> tuple[State, Reason]:
+    def _classify(self, error: GRPCError) -> tuple[State, Reason]:
         if error.status is Status.UNAUTHENTICATED:  # the error's message may contain the token
             return self._refused_or_lost(Reason(Problem.TOKEN_REFUSED))
         if error.status is Status.ALREADY_EXISTS or (error.message or "").startswith(TAKEN_OVER):
@@ -206,7 +206,7 @@ class Connection:
         try:
             await wire.connect(self._timing.connect)
             await self._serve(wire, secure)
-        except LOST:
+        except LOST_STATUSES:
             if not secure and self._failures:  # lost before it worked: the gateway may use TLS by now
                 self._tls.forget()
             raise
@@ -236,17 +236,17 @@ class Connection:
                 metadata: Any = stream.initial_metadata or {}
                 self._gateway_clock.read(metadata)
                 self._relay.opened(str(metadata.get(JOURNAL, "")))
-                self._worked(wire, secure)
+                self._session_opened(wire, secure)
                 first.set()
             await self._owner.received(event.type, event.payload, event.relay_number)
         await stream.recv_trailing_metadata()
 
-    def _worked(self, wire: Wire, secure: bool) -> None:
+    def _session_opened(self, wire: Wire, secure: bool) -> None:
         if secure:
             self._tls_seen.add(self._endpoint)
         if self._tls.is_new:
             log.info("%s: the gateway uses %s", self._settings.account, "TLS" if secure else "plaintext")
-        self._tls.worked(secure)
+        self._tls.session_opened(secure)
         self._refusals = 0
         self._owner.opened(wire)
 
@@ -270,5 +270,5 @@ class Connection:
         await self._owner.started()
         while True:
             await asyncio.sleep(timing.watch_every)
-            if not await wire.alive(timing.watch_limit):
+            if not await wire.is_alive(timing.watch_limit):
                 raise ConnectionLost(Reason(Problem.NO_ANSWER))

@@ -11,7 +11,7 @@ from wechat.absences import Absences
 from wechat.entities import Contact, Room
 from wechat.name_index import Index, NameIndex, remove_entry
 
-COARSE: Final = timedelta(seconds=1)  # gateways may send times in whole seconds
+TIME_PRECISION: Final = timedelta(seconds=1)  # gateways may send times in whole seconds
 
 
 class CachedDirectory:
@@ -32,7 +32,7 @@ class CachedDirectory:
         self.resolve_id = self._names.resolve_id
         self._topics: Index = {}
         self._read: dict[str, datetime] = {}  # room -> when its member list was read
-        self._moved: dict[str, dict[str, datetime]] = {}  # room -> person -> their last join or leave since then
+        self._last_moves: dict[str, dict[str, datetime]] = {}  # room -> person -> their last join or leave since then
         # room -> people reported by events but not yet by a member list
         self._unconfirmed_joins: dict[str, set[str]] = {}
         self._befriended: set[str] = set()  # friends whom their payloads do not call so
@@ -47,7 +47,7 @@ class CachedDirectory:
 
     def last_reported(self, room_id: str, contact_id: str) -> tuple[datetime | None, datetime | None]:
         """Return when the group's members were last read, and when the contact's last join or leave after that was."""
-        return self._read.get(room_id), self._moved.get(room_id, {}).get(contact_id)
+        return self._read.get(room_id), self._last_moves.get(room_id, {}).get(contact_id)
 
     def put_contact(self, contact: Contact) -> None:
         """Add or update a person.
@@ -114,11 +114,11 @@ class CachedDirectory:
                 return
         changed = self.rooms.get(room.id) != room
         version = self.version
-        moved = self._moved.get(room.id, {})
+        moved = self._last_moves.get(room.id, {})
         self._take_out(room.id)
         self.version = version + changed
         if read is not None:  # later joins and leaves are kept, to recognise late events
-            self._moved[room.id] = {id: stamp for id, stamp in moved.items() if stamp >= read - COARSE}
+            self._last_moves[room.id] = {id: stamp for id, stamp in moved.items() if stamp >= read - TIME_PRECISION}
         self.rooms[room.id] = room
         if room.topic:
             self._topics.setdefault(room.topic, {})[room.id] = None
@@ -133,7 +133,7 @@ class CachedDirectory:
         unconfirmed = self._unconfirmed_joins.pop(room.id, set()) - room.member_ids
         unsure = {id for id in unconfirmed if id not in self.contacts}  # gateways also send names instead of ids
         missing = before - room.member_ids - unsure
-        doubtful = self.absences.missed(room.id, missing, read, self.owner_id, whole=True)
+        doubtful = self.absences.missed(room.id, missing, read, self.owner_id, is_complete=True)
         self._unconfirmed_joins[room.id] = unconfirmed & doubtful
         return replace(room, member_ids=room.member_ids | doubtful) if doubtful else room
 
@@ -170,7 +170,7 @@ class CachedDirectory:
             self.version += 1
             remove_entry(self._topics, room.topic, id)
         self._read.pop(id, None)
-        self._moved.pop(id, None)
+        self._last_moves.pop(id, None)
 
     def joined(self, room_id: str, ids: Iterable[str], at: datetime) -> bool:
         """Add members to a group; return False if the event is late or the group unknown, so that it must be read
@@ -189,7 +189,7 @@ class CachedDirectory:
         """Remove members from a group, or the group if the account itself left. Return False as in `joined`."""
         room = self.rooms.get(room_id)
         if room is None or self._is_late(room_id, ids, at):
-            self.absences.reported(room_id, (id for id in ids if id != self.owner_id), sure=False)
+            self.absences.reported(room_id, (id for id in ids if id != self.owner_id), certain=False)
             return False
         self.absences.reported(room_id, ids)
         if self.owner_id in ids:
@@ -213,7 +213,7 @@ class CachedDirectory:
         self.owner_id, self.unread = "", None
         self.absences.clear()
         self._befriended.clear()
-        tables: list[dict[str, Any]] = [self.contacts, self.rooms, self._topics, self._read, self._moved]
+        tables: list[dict[str, Any]] = [self.contacts, self.rooms, self._topics, self._read, self._last_moves]
         for table in (*tables, self._unconfirmed_joins):
             table.clear()
         self._names.clear()
@@ -246,9 +246,9 @@ class CachedDirectory:
 
     def _is_late(self, room_id: str, ids: Iterable[str], at: datetime) -> bool:
         """Whether newer data of the group or of one of these people is known; if not, store `at` for them."""
-        moved = self._moved.setdefault(room_id, {})
+        moved = self._last_moves.setdefault(room_id, {})
         read = self._read.get(room_id)
-        if (read is not None and at < read - COARSE) or any(at < moved.get(id, at) for id in ids):
+        if (read is not None and at < read - TIME_PRECISION) or any(at < moved.get(id, at) for id in ids):
             return True
         moved.update(dict.fromkeys(ids, at))
         return False

@@ -130,12 +130,12 @@ class DirectoryReader:
 
         await gather_or_cancel(*(work() for _ in range(READERS)))
 
-    async def drop_cached(self, what: int, id: str) -> None:
+    async def drop_cached(self, kind: int, id: str) -> None:
         """Make the gateway drop its cached payload; gateways without this call have no cache or keep it up to
         date.
         """
         try:
-            await self._puppet.dirty_payload(what, id)
+            await self._puppet.dirty_payload(kind, id)
         except WeChatRefused as error:
             log.debug("%s: %s", self._puppet.name, error)
 

@@ -31,7 +31,7 @@ class DirectorySync:
         self.unread = 0  # number of listed entries that could not be read
         # Differences from what was known, until they are reported: new friends, groups joined or left, groups with
         # other members. Kept if the connection is lost.
-        self.found: set[str] = set()
+        self.unreported: set[str] = set()
 
     async def read_new(self) -> None:
         """Read the lists of contacts and groups, and all new entries."""
@@ -47,16 +47,16 @@ class DirectorySync:
         async def add_contact(id: str) -> None:
             contact = await self._reader.read_contact(id, fresh=fresh and id in directory.contacts)
             if contact.friend and id not in old:
-                self.found.add(id)
+                self.unreported.add(id)
 
         await self._reader.read_each(strangers, add_contact)
-        self.found.update(id for id in directory.trust_list(listed) if id not in old)
+        self.unreported.update(id for id in directory.trust_list(listed) if id not in old)
         if directory.owner_id not in directory.contacts:
             await self._reader.read_each([directory.owner_id], self._reader.read_contact)
         new_rooms = await self.read_new_rooms()
         self.unread += sum(id not in directory.contacts for id in listed)
         if not is_first:
-            self.found.update(new_rooms)
+            self.unreported.update(new_rooms)
 
     def _strangers(self, listed: Iterable[str]) -> list[str]:
         directory = self._directory
@@ -83,7 +83,7 @@ class DirectorySync:
         """
         for id in rooms:
             if await self._room_changed(id):
-                self.found.add(id)
+                self.unreported.add(id)
             await asyncio.sleep(self._pause)
         for id in contacts:
             before = self._directory.contacts.get(id)
@@ -95,7 +95,7 @@ class DirectorySync:
                 log.debug("%s: %s", self._puppet.name, error)
                 continue
             if after.friend and not (before and before.friend):
-                self.found.add(id)
+                self.unreported.add(id)
             await asyncio.sleep(self._pause / 10)
 
     async def recheck_rooms(self) -> None:
@@ -107,7 +107,7 @@ class DirectorySync:
             changed = await self._room_changed(room_id)
             absences.checked(room_id, started)
             if changed:
-                self.found.add(room_id)
+                self.unreported.add(room_id)
                 return
 
     async def _room_changed(self, id: str) -> bool:

@@ -21,7 +21,7 @@ REREAD_PAUSE = 5.0  # seconds until failed reads are retried; doubled each time
 LONGEST_REREAD_PAUSE = 600.0
 REPORT_RETRY_SECONDS = 60.0  # seconds until a failed notification of the listener is repeated
 STALE_LISTS = ("lists", "")  # entry of `_stale`: the lists must be read again
-UNREPORTED_CHANGES = ("news", "")  # entry of `_stale`: `DirectorySync.found` must be reported
+UNREPORTED_CHANGES = ("news", "")  # entry of `_stale`: `DirectorySync.unreported` must be reported
 
 
 class DirectoryUpdates:
@@ -60,7 +60,7 @@ class DirectoryUpdates:
     def clear(self) -> None:
         """Remove the data of the account that was logged in before."""
         self._directory.clear()
-        self._assistant._sync.found.clear()
+        self._assistant._sync.unreported.clear()
         self._lost_at = None
 
     async def _prepare(self) -> None:
@@ -111,24 +111,24 @@ class DirectoryUpdates:
 
     async def _report(self, since: datetime | None = None) -> None:
         """Report the differences found to the listener; repeat later if that fails."""
-        found = frozenset(self._assistant._sync.found)
+        found = frozenset(self._assistant._sync.unreported)
         if await self._assistant.report_synced(since, found):
-            self._assistant._sync.found -= found
+            self._assistant._sync.unreported -= found
         else:
             asyncio.get_running_loop().call_later(REPORT_RETRY_SECONDS, self.read_again, *UNREPORTED_CHANGES)
 
     async def _report_changes(self) -> None:
-        if self._assistant._sync.found:
+        if self._assistant._sync.unreported:
             await self._report()
 
-    def read_again(self, what: str, id: str) -> None:
+    def read_again(self, kind: str, id: str) -> None:
         """Mark an entry as stale: it is read as soon as the account is online."""
-        self._stale[what, id] = None
+        self._stale[kind, id] = None
         self._is_stale.set()
 
     def found_friends(self, ids: Iterable[str]) -> None:
         """Report new friends for whom there was no event."""
-        self._assistant._sync.found.update(ids)
+        self._assistant._sync.unreported.update(ids)
         self.read_again(*UNREPORTED_CHANGES)
 
     async def refresh(self) -> None:
@@ -140,14 +140,14 @@ class DirectoryUpdates:
             if not self._stale:
                 self._is_stale.clear()
                 continue
-            what, id = next(iter(self._stale))
-            del self._stale[what, id]
+            kind, id = next(iter(self._stale))
+            del self._stale[kind, id]
             try:
-                await self._read(what, id)
+                await self._read(kind, id)
             except WeChatOffline:
                 log.debug("%s: changed data will be read after the next login", self._assistant.account)
             except WeChatError as error:
-                log.warning("%s: could not read a %s again: %s", self._assistant.account, what, error)
+                log.warning("%s: could not read a %s again: %s", self._assistant.account, kind, error)
 
     async def recheck_absences(self) -> None:
         """Read rooms with unconfirmed absences again while the account is online, and report confirmed changes."""
@@ -160,19 +160,19 @@ class DirectoryUpdates:
                 continue
             self.read_again(*UNREPORTED_CHANGES)
 
-    async def _read(self, what: str, id: str) -> None:
+    async def _read(self, kind: str, id: str) -> None:
         """Read a stale entry.
 
         After a dirty event the gateway has dropped its cache; asking it to do so would cause another dirty event. After
         a late join or leave it may not have.
         """
-        if what == "contact":
+        if kind == "contact":
             await self._assistant._reader.read_contact(id)
-        elif what == "news":
+        elif kind == "news":
             await self._report_changes()
-        elif what == "late-room":
+        elif kind == "late-room":
             await self._assistant._reader.read_room(id, fresh=True)
-        elif what == "room":
+        elif kind == "room":
             if id in self._directory.rooms:  # otherwise the account has left it
                 await self._assistant._reader.read_room(id)
         else:

@@ -37,7 +37,7 @@ ID_KEYS: Final = {"message": "messageId", "friendship": "friendshipId", "room-in
 PEOPLE_KEYS: Final = {"room-join": "inviteeIdList", "room-leave": "removeeIdList"}
 LONGEST_ID: Final = 400
 _ID: Final = re.compile(r"[A-Za-z0-9_@.:+=/-]{2,}")
-EARLIEST: Final = datetime(2010, 1, 1, tzinfo=UTC)  # before WeChat
+EARLIEST_TIME: Final = datetime(2010, 1, 1, tzinfo=UTC)  # before WeChat
 
 
 class MalformedEvent(ValueError):
@@ -63,8 +63,8 @@ def raw_event(account: str, kind: str, data: dict[str, Any], now: datetime) -> R
         id = text_of(data, key)
         return RawEvent(account, id if kind == "message" else f"{kind}:{id}", kind, data, now)
     room_id, at = text_of(data, "roomId"), moment(data.get("timestamp"), now)
-    what = people_of(data, PEOPLE_KEYS[kind]) if kind in PEOPLE_KEYS else (text_of(data, "newTopic", empty=True),)
-    mark = blake2b("\0".join(sorted(what)).encode(), digest_size=8).hexdigest()
+    changed = people_of(data, PEOPLE_KEYS[kind]) if kind in PEOPLE_KEYS else (text_of(data, "newTopic", empty=True),)
+    mark = blake2b("\0".join(sorted(changed)).encode(), digest_size=8).hexdigest()
     return RawEvent(account, f"{kind}:{room_id}:{mark}:{int(at.timestamp() * 1000)}", kind, data, at)
 
 
@@ -100,4 +100,4 @@ def moment(value: Any, now: datetime) -> datetime:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e14:
         return now
     at = datetime.fromtimestamp(value / 1000 if value > 1e11 else value, UTC)
-    return at if EARLIEST < at < now + timedelta(days=1) else now
+    return at if EARLIEST_TIME < at < now + timedelta(days=1) else now

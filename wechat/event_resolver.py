@@ -17,7 +17,7 @@ from wechat.directory_reader import DirectoryReader, is_official, with_retries
 from wechat.entities import Contact
 from wechat.event_parser import MalformedEvent, may_be_id, moment, people_of, text_of, text_or_empty
 from wechat.events import (
-    AGAIN,
+    REPEATED_ID,
     Event,
     FriendAdded,
     FriendRequested,
@@ -67,7 +67,7 @@ UNDELIVERED: Final = (Note.REFUSED, Note.NO_FRIEND)
 CONFIRMED, REQUESTED = 1, 2  # FriendshipType; 3 is "verify": the assistant's own request was refused
 
 
-Placed = Callable[[str], None]
+OnConversation = Callable[[str], None]
 
 
 class EventResolver:
@@ -79,24 +79,24 @@ class EventResolver:
         self._puppet = puppet
         self._directory = directory
         self._reader = reader
-        self._own = own
+        self._sent_messages = own
         self._room_names: dict[str, str] = {}  # the account's alias by group
         self._reread_at: dict[str, float] = {}  # when strangers who wrote were last read
 
-    async def resolve(self, raw: RawEvent, placed: Placed) -> Event | None:
+    async def resolve(self, raw: RawEvent, on_conversation: OnConversation) -> Event | None:
         """Resolve an event; None if it is ignored. Raises WeChatError if a payload cannot be read.
 
-        `placed` is called with the conversation as soon as it is known, since the remaining calls may take long.
+        `on_conversation` is called with the conversation as soon as it is known, as the other calls may take long.
         """
         try:
             if raw.kind == "message":
-                return await self._message(raw, placed)
+                return await self._message(raw, on_conversation)
             if raw.kind == "friendship":
                 return await self._friendship(raw)
             if raw.kind == "room-invite":
                 return await self._invitation(raw)
             if raw.kind in ("room-join", "room-leave", "room-topic"):
-                return await self._room_event(raw, placed)
+                return await self._room_event(raw, on_conversation)
         except MalformedEvent as error:
             log.warning("%s: %s event dropped: %s", raw.account, raw.kind, error)
             return None
@@ -107,20 +107,20 @@ class EventResolver:
         """Drop the cached alias of the account in a group."""
         self._room_names.pop(room_id, None)
 
-    async def _message(self, raw: RawEvent, placed: Placed) -> Event | None:
+    async def _message(self, raw: RawEvent, on_conversation: OnConversation) -> Event | None:
         id = text_of(raw.data, "messageId")
-        if id in self._own:
+        if id in self._sent_messages:
             return None
-        if raw.data.get(AGAIN):  # reported a second time: the gateway's cached payload may be the first one's
+        if raw.data.get(REPEATED_ID):  # reported a second time: the gateway's cached payload may be the first one's
             await self._reader.drop_cached(pb.DIRTY_MESSAGE, id)
         payload = await with_retries(lambda: self._puppet.message_payload(id))
         talker_id, room_id = payload.talker_id, payload.room_id
         if not room_id and (note := note_in(payload.text)) is not None:
-            return self._undelivered(raw, payload, note, placed)
+            return self._undelivered(raw, payload, note, on_conversation)
         if not talker_id or talker_id == self._directory.owner_id:
             return None
         talker_id = self._directory.resolve_id(talker_id)
-        placed(room_id or talker_id)
+        on_conversation(room_id or talker_id)
         talker = await self._person(talker_id)
         at = _received(payload, raw.at)
         kind = KINDS[payload.type] if 0 <= payload.type < len(KINDS) else MessageKind.OTHER
@@ -129,7 +129,7 @@ class EventResolver:
         values |= {"account": raw.account, "id": raw.id, "at": at, "contact_id": talker_id, "name": talker.name}
         if not room_id:
             if not (talker.friend or talker.official):
-                talker = await self._friend_by_now(talker)
+                talker = await self._reread_stranger(talker)
             return PrivateMessage(**values, is_friend=talker.friend, is_official=talker.official)
         if room_id not in self._directory.rooms:
             await self._new_room(room_id)
@@ -145,12 +145,12 @@ class EventResolver:
             **values, room_id=room_id, mentions=mentions, mentioned=mentioned, by_name=by_name, own_name=own_name
         )
 
-    def _undelivered(self, raw: RawEvent, payload: Any, note: Note, placed: Placed) -> Event | None:
+    def _undelivered(self, raw: RawEvent, payload: Any, note: Note, on_conversation: OnConversation) -> Event | None:
         """Return the event of a WeChat notice that a private message of the account was not delivered."""
         recipient = payload.listener_id if payload.talker_id == self._directory.owner_id else payload.talker_id
         if note not in UNDELIVERED or not recipient:
             return None
-        placed(recipient)
+        on_conversation(recipient)
         return MessageFailed(raw.account, raw.id, _received(payload, raw.at), recipient, "", note.value, True)
 
     async def _person(self, id: str) -> Contact:
@@ -163,7 +163,7 @@ class EventResolver:
             log.warning("%s: could not read the sender of a message: %s", self._puppet.name, error)
             return Contact(id, friend=True, official=is_official(id))
 
-    async def _friend_by_now(self, stranger: Contact) -> Contact:
+    async def _reread_stranger(self, stranger: Contact) -> Contact:
         """Read a stranger who wrote again, at most every few seconds: they have probably become a friend."""
         now = time.monotonic()
         if now - self._reread_at.get(stranger.id, -REREAD_INTERVAL) < REREAD_INTERVAL:
@@ -216,15 +216,15 @@ class EventResolver:
     async def _friendship(self, raw: RawEvent) -> Event | None:
         id = text_of(raw.data, "friendshipId")
         payload = await with_retries(lambda: self._puppet.friendship_payload(id))
-        who = self._directory.resolve_id(payload.contact_id)
-        if not who or payload.type not in (CONFIRMED, REQUESTED):
+        contact_id = self._directory.resolve_id(payload.contact_id)
+        if not contact_id or payload.type not in (CONFIRMED, REQUESTED):
             log.info("%s: friendship of type %s dropped", raw.account, payload.type)
             return None
         if payload.type == CONFIRMED:  # the known data is outdated: read it again
-            contact = await self._new_friend(who)
-            return FriendAdded(raw.account, raw.id, raw.at, who, contact.name)
-        contact = await self._person(who)
-        return FriendRequested(raw.account, raw.id, raw.at, who, id, hello_of(payload.hello), contact.name)
+            contact = await self._new_friend(contact_id)
+            return FriendAdded(raw.account, raw.id, raw.at, contact_id, contact.name)
+        contact = await self._person(contact_id)
+        return FriendRequested(raw.account, raw.id, raw.at, contact_id, id, hello_of(payload.hello), contact.name)
 
     async def _new_friend(self, id: str) -> Contact:
         """Read a person who has become a friend. A person who cannot be read, or is not listed as a friend, still
@@ -243,9 +243,9 @@ class EventResolver:
         payload = await with_retries(lambda: self._puppet.room_invitation_payload(id))
         return RoomInvited(raw.account, raw.id, raw.at, id, payload.inviter_id, clean_name(payload.topic))
 
-    async def _room_event(self, raw: RawEvent, placed: Placed) -> Event | None:
+    async def _room_event(self, raw: RawEvent, on_conversation: OnConversation) -> Event | None:
         data, room_id = raw.data, text_of(raw.data, "roomId")
-        placed(room_id)
+        on_conversation(room_id)
         if raw.kind == "room-topic":
             return TopicChanged(
                 raw.account,
@@ -257,15 +257,15 @@ class EventResolver:
                 text_or_empty(data, "changerId"),
             )
         if raw.kind == "room-leave":
-            gone = people_of(data, "removeeIdList")
-            return MemberLeft(raw.account, raw.id, raw.at, room_id, gone, text_or_empty(data, "removerId"))
-        came = people_of(data, "inviteeIdList")
+            left = people_of(data, "removeeIdList")
+            return MemberLeft(raw.account, raw.id, raw.at, room_id, left, text_or_empty(data, "removerId"))
+        joined = people_of(data, "inviteeIdList")
         if room_id not in self._directory.rooms:
             await self._new_room(room_id)
         contacts = self._directory.contacts
-        unknown = [id for id in came if may_be_id(id) and not (id in contacts and contacts[id].name)]
+        unknown = [id for id in joined if may_be_id(id) and not (id in contacts and contacts[id].name)]
         await self._reader.read_each(unknown, self._reader.contact)
-        return MemberJoined(raw.account, raw.id, raw.at, room_id, came, text_or_empty(data, "inviterId"))
+        return MemberJoined(raw.account, raw.id, raw.at, room_id, joined, text_or_empty(data, "inviterId"))
 
 
 def _received(payload: Any, arrived: datetime) -> datetime:

@@ -30,13 +30,13 @@ class MessageKind(StrEnum):
     OTHER = "other"
 
 
-AGAIN = "again"  # in the data of an event whose id came before: read it past the gateway's cache
-REUSED = "#again:"  # in the id of an event, behind the gateway's id, which came before with another content
+REPEATED_ID = "again"  # key in the data of an event whose id came before: it is read past the gateway's cache
+REUSED_ID_MARK = "#again:"  # follows the gateway's id in the id of an event whose id came before with another content
 
 
 def gateway_id(message_id: str) -> str:
     """Return the gateway's id of a message."""
-    return message_id.partition(REUSED)[0]
+    return message_id.partition(REUSED_ID_MARK)[0]
 
 
 @dataclass(frozen=True, slots=True)

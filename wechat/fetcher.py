@@ -20,7 +20,7 @@ MAX_REDIRECTS: Final = 3  # within one host; to another host none is followed
 HEADERS: Final = frozenset({"accept", "cookie", "referer", "user-agent"})  # headers given by a gateway that are sent
 REDIRECTS: Final = (301, 302, 303, 307, 308)
 # Addresses that embed another one: NAT64 and 6to4.
-WRAPPING: Final = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16")))
+EMBEDDING_NETWORKS: Final = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16")))
 
 
 class PrivateAddress(OSError):
@@ -38,7 +38,7 @@ class PublicResolver(AbstractResolver):
     ) -> list[ResolveResult]:
         """Return the addresses of a host name; raise PrivateAddress if one of them is not public."""
         found = await self._resolver.resolve(host, port, family)
-        if not all(is_public(one["host"]) for one in found):
+        if not all(is_public(address["host"]) for address in found):
             raise PrivateAddress(f"{host} has a private address")
         return found
 
@@ -52,12 +52,12 @@ def is_public(address: str) -> bool:
     if isinstance(ip, ipaddress.IPv6Address):
         if ip.ipv4_mapped is not None:
             return is_public(str(ip.ipv4_mapped))
-        if any(ip in network for network in WRAPPING):
+        if any(ip in network for network in EMBEDDING_NETWORKS):
             return False
     return ip.is_global and not ip.is_multicast
 
 
-async def fetch(address: str, headers: Any, into: ReceivedFile, private_hosts: Collection[str] = ()) -> None:
+async def fetch(address: str, headers: Any, target: ReceivedFile, private_hosts: Collection[str] = ()) -> None:
     """Return the content at an address that a gateway chose.
 
     Sends the headers that a download needs, to one host; a private address is allowed only for hosts that are named.
@@ -66,36 +66,36 @@ async def fetch(address: str, headers: Any, into: ReceivedFile, private_hosts: C
     allowed = url.host in private_hosts
     if not allowed and _is_private_literal(url.host or ""):
         raise WeChatRefused("file", "its address is a private one")
-    given = headers if isinstance(headers, Mapping) else {}
-    sent = {str(name): str(value) for name, value in given.items() if str(name).lower() in HEADERS}
+    fields = headers if isinstance(headers, Mapping) else {}
+    sent = {str(name): str(value) for name, value in fields.items() if str(name).lower() in HEADERS}
     connector = aiohttp.TCPConnector(resolver=None if allowed else PublicResolver())
     timeout = aiohttp.ClientTimeout(total=SECONDS)
     try:
         async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
-            await _follow(session, url, sent, into)
+            await _follow(session, url, sent, target)
     except (aiohttp.ClientError, TimeoutError) as error:
         if isinstance(error.__cause__, PrivateAddress):
             raise WeChatRefused("file", "its address is a private one") from None
         raise WeChatUnknown("file", f"its address could not be read ({type(error).__name__})") from None
 
 
-async def _follow(session: aiohttp.ClientSession, url: URL, headers: dict[str, str], into: ReceivedFile) -> None:
+async def _follow(session: aiohttp.ClientSession, url: URL, headers: dict[str, str], target: ReceivedFile) -> None:
     for _ in range(MAX_REDIRECTS + 1):
         async with session.get(url, headers=headers, allow_redirects=False) as answer:
             if answer.status not in REDIRECTS:
-                return await _read(answer, into)
-            leads_to = url.join(URL(answer.headers.get("Location", "")))
-        if leads_to.origin() != url.origin():
+                return await _read(answer, target)
+            location = url.join(URL(answer.headers.get("Location", "")))
+        if location.origin() != url.origin():
             raise WeChatRefused("file", "its address leads to another host")
-        url = leads_to
+        url = location
     raise WeChatRefused("file", f"its address leads on more than {MAX_REDIRECTS} times")
 
 
-async def _read(answer: aiohttp.ClientResponse, into: ReceivedFile) -> None:
+async def _read(answer: aiohttp.ClientResponse, target: ReceivedFile) -> None:
     if answer.status != 200:
         raise WeChatRefused("file", f"its address answered {answer.status}")
     async for chunk in answer.content.iter_chunked(64 * 1024):
-        await into.write(chunk)
+        await target.write(chunk)
 
 
 def _usable(address: str) -> URL:

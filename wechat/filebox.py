@@ -20,14 +20,14 @@ from wechat.wire import Wire
 
 # FileBoxType; other types are never sent
 BASE64, URL, QR_CODE, UUID = 1, 2, 3, 7
-INLINE: Final = 2 * 1024 * 1024  # the gateway accepts messages of 4 MiB; base64 adds a third
+MAX_INLINE: Final = 2 * 1024 * 1024  # the gateway accepts messages of 4 MiB; base64 adds a third
 MAX_FILE: Final = 100 * 1024 * 1024
-AROUND: Final = 4096  # characters of a box besides its base64
+BOX_OVERHEAD: Final = 4096  # characters of a box besides its base64
 
 
 async def to_box(media: Media, wire: Wire) -> str:
     """Return a FileBox: small files inline, others uploaded to the gateway first."""
-    if len(media.data) <= INLINE:
+    if len(media.data) <= MAX_INLINE:
         return json.dumps({"type": BASE64, "name": media.name, "base64": base64.b64encode(media.data).decode()})
     return json.dumps({"type": UUID, "name": media.name, "uuid": await wire.upload(media.data)})
 
@@ -40,7 +40,7 @@ async def from_box(
 
     Raises WeChatRefused for an invalid or too large box.
     """
-    if len(box) > limit * 4 // 3 + AROUND:
+    if len(box) > limit * 4 // 3 + BOX_OVERHEAD:
         raise WeChatRefused("file", f"more than {limit} bytes")
     received = ReceivedFile(limit, on_disk=on_disk)
     try:
@@ -69,6 +69,6 @@ def _parsed(box: str) -> Any:
 def _qr_png(content: str) -> bytes:
     import segno  # 1 MB, loaded when a code is drawn
 
-    out = io.BytesIO()
-    segno.make(content, error="m").save(out, kind="png", scale=8)
-    return out.getvalue()
+    output = io.BytesIO()
+    segno.make(content, error="m").save(output, kind="png", scale=8)
+    return output.getvalue()

@@ -9,11 +9,11 @@ from typing import Any
 
 
 class GatewayClock:
-    """Node.js sends the Date header with every response, so Wechaty's gateways do; other servers may not."""
+    """The time by the Date header, which Node.js, and so Wechaty's gateways, send with every response."""
 
     def __init__(self) -> None:
         self._text = ""
-        self._shown: tuple[float, float] | None = None  # Unix seconds, and the monotonic time at which they were read
+        self._reading: tuple[float, float] | None = None  # Unix seconds, and the monotonic time at which they were read
 
     def read(self, headers: Mapping[str, Any] | None) -> None:
         """Read the date of a response, if it has a usable one."""
@@ -22,11 +22,11 @@ class GatewayClock:
             return
         self._text = text
         try:
-            self._shown = parsedate_to_datetime(text).timestamp(), time.monotonic()
+            self._reading = parsedate_to_datetime(text).timestamp(), time.monotonic()
         except (ValueError, OverflowError):
             return
 
     @property
     def now(self) -> float | None:
         """Return the current time in Unix seconds, accurate to about a second; None if unknown."""
-        return None if self._shown is None else self._shown[0] + time.monotonic() - self._shown[1]
+        return None if self._reading is None else self._reading[0] + time.monotonic() - self._reading[1]

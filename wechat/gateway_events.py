@@ -71,7 +71,7 @@ class GatewayEvents:
                     self._assistant.account, kind, event_parser.parse(payload), datetime.now(UTC)
                 )
                 self._apply(raw)
-                if raw.id not in self._assistant._own:
+                if raw.id not in self._assistant._sent_messages:
                     position = self._assistant.relay.position_of(relay_number)
                     await self._assistant.take(replace(raw, position=position) if position else raw)
                     return True
@@ -129,10 +129,10 @@ class GatewayEvents:
 
     async def _dirty(self, data: dict[str, Any]) -> None:
         id = event_parser.text_of(data, "payloadId")
-        what = data.get("payloadType")
-        if what == pb.DIRTY_CONTACT and id in self._directory.contacts:
+        kind = data.get("payloadType")
+        if kind == pb.DIRTY_CONTACT and id in self._directory.contacts:
             self._updates.read_again("contact", id)
-        elif what in (pb.DIRTY_ROOM, pb.DIRTY_ROOM_MEMBER) and id in self._directory.rooms:
+        elif kind in (pb.DIRTY_ROOM, pb.DIRTY_ROOM_MEMBER) and id in self._directory.rooms:
             self._assistant._resolver.forget(id)
             self._updates.read_again("room", id)
 

@@ -119,23 +119,23 @@ class GroupCalls(AccountCalls):
 
     async def set_announcement(self, room_id: str, text: str) -> bool:
         """Set the group's announcement; return False if it was accepted but none can be read back."""
-        shown, lost = "", None
+        announcement, lost = "", None
 
         async def is_done() -> bool:
-            nonlocal shown
-            shown = await self._puppet_client.room_announce(room_id)
-            return same_name(shown, text)
+            nonlocal announcement
+            announcement = await self._puppet_client.room_announce(room_id)
+            return same_name(announcement, text)
 
         try:
             await self._puppet_client.room_announce(room_id, text)
         except WeChatUnknown as error:
             lost = error
         try:
-            await self._seen("RoomAnnounce", is_done)
+            await self._wait_until_shown("RoomAnnounce", is_done)
         except (WeChatNotDone, WeChatRefused, WeChatUnknown) as error:
             if lost is not None:
                 raise lost from None
-            if isinstance(error, WeChatNotDone) and shown.strip():
+            if isinstance(error, WeChatNotDone) and announcement.strip():
                 raise
             return False
         return True

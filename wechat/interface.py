@@ -152,10 +152,10 @@ class WeChat(Protocol):
     def acknowledge(self, position: str) -> None:
         """Record that all events up to this position (RawEvent.position) are stored."""
 
-    async def resolve(self, raw: RawEvent, placed: Callable[[str], None] = ...) -> Event | None:
+    async def resolve(self, raw: RawEvent, on_conversation: Callable[[str], None] = ...) -> Event | None:
         """Read the payload of a raw event; None if it is ignored (unknown kind, own echo).
 
-        `placed` is called with the conversation as soon as it is known, since the remaining calls may take long.
+        `on_conversation` is called with the conversation as soon as it is known, as the other calls may take long.
         """
 
     # Sending. Each call returns WeChat's message id, or "" if the gateway provides none. A channel with SEND_ONCE
@@ -246,7 +246,7 @@ class WeChat(Protocol):
 class Listener(Protocol):
     """Receiver of an account's events."""
 
-    async def taken(self, raw: RawEvent) -> None:
+    async def store_event(self, raw: RawEvent) -> None:
         """Store an event. The next one is read after this returns."""
 
     async def state_changed(self, account: str, state: State, reason: str) -> None:

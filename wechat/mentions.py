@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 SEPARATOR: Final = "\u2005"  # the character that WeChat appends to an inserted mention
-ENDS: Final = (SEPARATOR, " ", "\n", "，", ",", "。", "：", ":", "！", "!", "？", "?", "、")
+NAME_ENDS: Final = (SEPARATOR, " ", "\n", "，", ",", "。", "：", ":", "！", "!", "？", "?", "、")
 _EVERYBODY: Final = re.compile("@(?:所有人|全体成员|all\\b|everyone\\b)", re.IGNORECASE)
 LONGEST_NAME: Final = 64
 MAX_AT_SIGNS: Final = 100  # in a message; further ones are ignored
@@ -19,7 +19,7 @@ def mentions_name(text: str, names: list[str]) -> bool:
     for start in _at_signs(text):
         for name in names:
             after = start + len(name)
-            if name and text.startswith(name, start) and (after == len(text) or text[after] in ENDS):
+            if name and text.startswith(name, start) and (after == len(text) or text[after] in NAME_ENDS):
                 return True
     return False
 
@@ -34,8 +34,8 @@ def mentioned_ids(text: str, find: Callable[[str], list[str]]) -> tuple[str, ...
     ids: dict[str, None] = {}
     for start in _at_signs(text):
         end = text.find("@", start)
-        words = text[start : end if end >= 0 else len(text)]
-        for name in dict.fromkeys((*possible_names(words), *possible_names(words.lstrip()))):
+        tail = text[start : end if end >= 0 else len(text)]
+        for name in dict.fromkeys((*possible_names(tail), *possible_names(tail.lstrip()))):
             found = find(name)
             if len(found) == 1:
                 ids[found[0]] = None
@@ -51,16 +51,16 @@ def _at_signs(text: str) -> Iterator[int]:
         at, left = text.find("@", at + 1), left - 1
 
 
-def possible_names(words: str) -> Iterator[str]:
-    """Yield the possible names at the beginning of `words`, most likely first.
+def possible_names(text: str) -> Iterator[str]:
+    """Yield the possible names at the beginning of `text`, most likely first.
 
     A name ends at U+2005; without that, it is the line or shorter parts of it, since names may contain blanks.
     """
-    name, found, _ = words.partition(SEPARATOR)
+    name, found, _ = text.partition(SEPARATOR)
     if found:
         yield from dict.fromkeys((name, name.strip()))
         return
-    line = words.split("\n", 1)[0].rstrip()[: LONGEST_NAME + 1]
+    line = text.split("\n", 1)[0].rstrip()[: LONGEST_NAME + 1]
     for end in (len(line), *(blank.start() for blank in reversed(list(_BLANKS.finditer(line))))):
         if 0 < end <= LONGEST_NAME:
             yield line[:end]

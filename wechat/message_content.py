@@ -138,11 +138,11 @@ def _of_element(root: Element, depth: int) -> Content | None:
 
 
 def _of_system(root: Element) -> Content:
-    what = root.get("type", "")
-    if what == "revokemsg":
+    root_type = root.get("type", "")
+    if root_type == "revokemsg":
         revoked = root.find("revokemsg")
         return Content(MessageKind.RECALLED, text_at(revoked, "newmsgid") or text_at(revoked, "msgid"))
-    return Content(MessageKind.PAT if what == "pat" else MessageKind.SYSTEM)
+    return Content(MessageKind.PAT if root_type == "pat" else MessageKind.SYSTEM)
 
 
 def _of_app(app: Element, depth: int) -> Content | None:
@@ -173,22 +173,22 @@ def _of_app(app: Element, depth: int) -> Content | None:
     return Content(kind, title if kind is MessageKind.PAT else "")
 
 
-def _quoted(refer: Element | None, depth: int) -> Content:
+def _quoted(quoted: Element | None, depth: int) -> Content:
     """Return what a reply quotes, a text or the content of its XML."""
-    text = text_at(refer, "content")
+    text = text_at(quoted, "content")
     root = parse(text) if depth == 0 else None
     inner = _of_element(root, depth + 1) if root is not None and root.tag in _ROOTS else None
     if inner is not None:
         return inner
-    is_text = text_at(refer, "type") in ("", "1")
+    is_text = text_at(quoted, "type") in ("", "1")
     return Content(MessageKind.TEXT, text) if is_text and not text.startswith("<msg") else Content(MessageKind.OTHER)
 
 
-def _quoted_by(refer: Element | None) -> str:
+def _quoted_by(quoted: Element | None) -> str:
     """Return who is quoted. In a group, `fromusr` is the group, and `chatusr` the person."""
-    ids = (text_at(refer, "chatusr"), text_at(refer, "fromusr"))
+    ids = (text_at(quoted, "chatusr"), text_at(quoted, "fromusr"))
     return next((id for id in ids if id and not id.endswith("@chatroom")), "") or clean_name(
-        text_at(refer, "displayname")
+        text_at(quoted, "displayname")
     )
 
 

@@ -13,8 +13,9 @@ Index = dict[str, dict[str, None]]  # value -> ids, in order of insertion
 
 
 class NameIndex:
-    """Finds the contacts of a directory by name. `contacts` is the directory's; who changes it calls `add` and
-    `remove`.
+    """Finds the contacts of a directory by name.
+
+    `contacts`: those of the directory, which calls `add` and `remove` with each change.
     """
 
     def __init__(self, contacts: Mapping[str, Contact]) -> None:
@@ -57,8 +58,8 @@ class NameIndex:
                 and (id in also or ((among is None or id in among) and (contact.friend or not friends)))
             ]
             if found or (friends and tier in UNIQUE and any(id in self._contacts for id in ids)):
-                both = friends and tier == "weixin" and found and found[0].friend
-                return [*found, *self._friends_called(name, found)] if both else found
+                is_shared = friends and tier == "weixin" and found and found[0].friend
+                return [*found, *self._friends_called(name, found)] if is_shared else found
         return []
 
     def _friends_called(self, name: str, excluded: Collection[Contact]) -> list[Contact]:

@@ -30,16 +30,16 @@ _JOINERS: Final = re.compile("[\u200b-\u200d\u2060\ufe00-\ufe0f\U0001f3fb-\U0001
 _SYMBOLS: Final = frozenset({"So", "Cs", "Co", "Cn"})  # includes emoji
 
 
-def same_name(shown: str, meant: str) -> bool:
+def same_name(displayed: str, expected: str) -> bool:
     """Whether a name read back from WeChat is the one that was set.
 
     It may be trimmed, have & as &amp; (repeatedly), emoji as words like [Fire] or none, and names cut to 32 characters
     (observed with wechat4u, padlocal and workpro).
     """
-    if shown == meant:
+    if displayed == expected:
         return True
-    one, other = comparable(shown), comparable(meant)
-    return one == other or (len(shown) >= LONGEST_SHOWN - 4 and one != "" and other.startswith(one))
+    first, second = comparable(displayed), comparable(expected)
+    return first == second or (len(displayed) >= LONGEST_SHOWN - 4 and first != "" and second.startswith(first))
 
 
 def comparable(text: str) -> str:

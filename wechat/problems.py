@@ -100,24 +100,24 @@ class Reason:
         return WORDS[self.problem][0 if language == "zh" else 1].format(self.detail)
 
 
-def of_loss(error: Exception, endpoint: str) -> Reason:
+def loss_reason(error: Exception, endpoint: str) -> Reason:
     """Return the reason for a failed or lost connection."""
     if isinstance(error, TimeoutError):
-        why = "timeout"
+        detail = "timeout"
     elif isinstance(error, socket.gaierror):
-        why = error.strerror or "unknown host"
+        detail = error.strerror or "unknown host"
     elif isinstance(error, OSError) and error.errno:  # str(error) would repeat the address
-        why = os.strerror(error.errno) + (f": {error.filename}" if error.filename else "")
+        detail = os.strerror(error.errno) + (f": {error.filename}" if error.filename else "")
     else:
-        why = type(error).__name__
-    return Reason(Problem.UNREACHABLE, f"{endpoint} ({why})")
+        detail = type(error).__name__
+    return Reason(Problem.UNREACHABLE, f"{endpoint} ({detail})")
 
 
-def of_tls(error: ssl.SSLError, name: str) -> Reason:
+def tls_reason(error: ssl.SSLError, name: str) -> Reason:
     """Return the reason for a failed TLS handshake; `name` is the expected name in the certificate."""
     if isinstance(error, ssl.SSLCertVerificationError):
         if error.verify_code == HOSTNAME_MISMATCH:
             return Reason(Problem.SERVER_NAME, name)
         return Reason(Problem.CERTIFICATE, error.verify_message)
-    why = getattr(error, "reason", None) or type(error).__name__  # only errors of OpenSSL have a reason
-    return Reason(Problem.NO_TLS if why == "WRONG_VERSION_NUMBER" else Problem.TLS, why)
+    reason = getattr(error, "reason", None) or type(error).__name__  # only errors of OpenSSL have a reason
+    return Reason(Problem.NO_TLS if reason == "WRONG_VERSION_NUMBER" else Problem.TLS, reason)

@@ -13,7 +13,7 @@ from config.settings import PacingSettings
 
 MINUTE = 60.0
 DAY = 86400.0
-MAX_BACK = 1.0  # seconds by which a clock may go back without having been set
+MAX_CLOCK_STEP_BACK = 1.0  # seconds by which a clock may go back without having been set
 
 
 class RateLimiter:
@@ -56,7 +56,7 @@ class RateLimiter:
         self.slow_until = min(until, self._now() + self._settings.backoff_minutes * MINUTE)
 
     @property
-    def factor(self) -> float:
+    def slow_down_factor(self) -> float:
         """1, or 2 during a slow-down: intervals are multiplied by it, limits divided."""
         now = self._now()
         return 2.0 if now < self.slow_until else 1.0
@@ -71,13 +71,13 @@ class RateLimiter:
     def _now(self) -> float:
         """Return the current time. If the clock was set back, shift all recorded times."""
         now, latest = self._clock(), self._latest
-        if now < latest - MAX_BACK:
-            back = latest - now
-            self._messages = deque(at - back for at in self._messages)
-            self._groups = deque(at - back for at in self._groups)
-            self._next_for = {key: at - back for key, at in self._next_for.items()}
-            self._add_at -= back
-            self.slow_until -= back
+        if now < latest - MAX_CLOCK_STEP_BACK:
+            clock_step = latest - now
+            self._messages = deque(at - clock_step for at in self._messages)
+            self._groups = deque(at - clock_step for at in self._groups)
+            self._next_for = {key: at - clock_step for key, at in self._next_for.items()}
+            self._add_at -= clock_step
+            self.slow_until -= clock_step
         self._latest = now
         return now
 
@@ -90,8 +90,8 @@ class RateLimiter:
         now = self._now()
         while self._messages and self._messages[0] <= now - MINUTE:
             self._messages.popleft()
-        most = max(1, int(self._settings.messages_per_minute / self.factor))
-        return max(0.0, self._messages[-most] + MINUTE - now) if len(self._messages) >= most else 0.0
+        limit = max(1, int(self._settings.messages_per_minute / self.slow_down_factor))
+        return max(0.0, self._messages[-limit] + MINUTE - now) if len(self._messages) >= limit else 0.0
 
     def key_delay(self, key: str) -> float:
         """Return the delay before a message to this conversation."""
@@ -109,16 +109,16 @@ class RateLimiter:
         if len(self._next_for) > 1000:
             self._next_for = {k: at for k, at in self._next_for.items() if at > now}
         spread = 1 + self._rng.uniform(0, self._settings.spread)
-        self._next_for[key] = now + self._settings.conversation_seconds * self.factor * spread
+        self._next_for[key] = now + self._settings.conversation_seconds * self.slow_down_factor * spread
 
     def used(self) -> dict[str, float]:
         """Return the used part of each limit by kind of action; at 1 the next action must wait."""
         if not self._settings.enabled:
             return {"message": 0.0, "group": 0.0, "add": 0.0}
         now, settings = self._now(), self._settings
-        most_messages = max(1, int(settings.messages_per_minute / self.factor))
-        most_groups = max(1, int(settings.groups_per_day / self.factor))
-        pause = settings.add_seconds * self.factor
+        most_messages = max(1, int(settings.messages_per_minute / self.slow_down_factor))
+        most_groups = max(1, int(settings.groups_per_day / self.slow_down_factor))
+        pause = settings.add_seconds * self.slow_down_factor
         return {
             "message": sum(at > now - MINUTE for at in self._messages) / most_messages,
             "group": sum(at > now - DAY for at in self._groups) / most_groups,
@@ -134,10 +134,10 @@ class RateLimiter:
         now = self._now()
         while self._groups and self._groups[0] <= now - DAY:
             self._groups.popleft()
-        most = max(1, int(self._settings.groups_per_day / self.factor))
-        wait = self._groups[-1] + self._settings.group_seconds * self.factor - now if self._groups else 0.0
-        if len(self._groups) >= most:
-            wait = max(wait, self._groups[-most] + DAY - now)
+        limit = max(1, int(self._settings.groups_per_day / self.slow_down_factor))
+        wait = self._groups[-1] + self._settings.group_seconds * self.slow_down_factor - now if self._groups else 0.0
+        if len(self._groups) >= limit:
+            wait = max(wait, self._groups[-limit] + DAY - now)
         return max(0.0, wait)
 
     def spend_group(self) -> None:
@@ -152,7 +152,7 @@ class RateLimiter:
         if not self._settings.enabled:
             return 0.0
         now = self._now()
-        at = max(now, self._add_at + self._settings.add_seconds * self.factor)
+        at = max(now, self._add_at + self._settings.add_seconds * self.slow_down_factor)
         if most is None or at - now <= most:
             self._add_at = at
         return at - now

@@ -9,7 +9,7 @@ from typing import IO, Final
 from errors import WeChatRefused
 from wechat.entities import Media
 
-IN_MEMORY: Final = 10 * 1024 * 1024  # bytes of a file that is wanted in memory
+MAX_IN_MEMORY: Final = 10 * 1024 * 1024  # bytes of a file that is wanted in memory
 PIECE: Final = 2 * 1024 * 1024  # written to disk at a time
 
 

@@ -23,7 +23,7 @@ class RelayProgress:
         self._epoch = 0
         self._journal = ""  # id of the connected relay's journal
         self._stored: Position | None = None  # all events up to here are stored
-        self._handed = 0  # number of the last event passed on to be stored
+        self._last_passed = 0  # number of the last event passed on to be stored
 
     def begin(self, epoch: int, position: str) -> None:
         """Set the epoch of this process and the stored position."""
@@ -33,13 +33,13 @@ class RelayProgress:
     def opened(self, journal: str) -> None:
         """A stream was opened; `journal` is "" if the gateway is not a relay."""
         self._journal = journal
-        self._handed = self._stored.number if self._stored and self._stored.journal == journal else 0
+        self._last_passed = self._stored.number if self._stored and self._stored.journal == journal else 0
 
     def position_of(self, number: int) -> str:
         """Return the position of an event to be stored; "" without a relay."""
         if not (self._journal and number):
             return ""
-        self._handed = max(self._handed, number)
+        self._last_passed = max(self._last_passed, number)
         return str(Position(self._journal, number))
 
     def passed(self, number: int) -> None:
@@ -49,8 +49,8 @@ class RelayProgress:
         if not (self._journal and number):
             return
         stored = self._stored.number if self._stored and self._stored.journal == self._journal else 0
-        if self._handed <= stored or self._handed == 0:
-            self._handed, self._stored = number, Position(self._journal, number)
+        if self._last_passed <= stored or self._last_passed == 0:
+            self._last_passed, self._stored = number, Position(self._journal, number)
 
     def acknowledge(self, position: str) -> None:
         """Record that all events up to this position are stored."""

@@ -38,8 +38,8 @@ def typed_words(text: str, content: Content) -> str:
         return text
     if content.quoted:
         text = _without_quote(text)
-    words = html.unescape(_TAG.sub(" ", _NOT_WORDS.sub(" ", text)))
-    return "\n".join(filter(None, map(str.strip, words.splitlines())))
+    text_content = html.unescape(_TAG.sub(" ", _NOT_WORDS.sub(" ", text)))
+    return "\n".join(filter(None, map(str.strip, text_content.splitlines())))
 
 
 def _without_quote(xml: str) -> str:

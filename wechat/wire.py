@@ -37,7 +37,7 @@ CHUNK: Final = 64 * 1024
 
 # Exceptions raised for a lost connection. AttributeError and AssertionError come from grpclib when the connection is
 # lost between two of its steps.
-LOST: Final = (
+LOST_STATUSES: Final = (
     StreamTerminatedError,
     ProtocolError,
     H2Error,
@@ -49,7 +49,7 @@ LOST: Final = (
 )
 TOO_FAST: Final = re.compile("操作过于频繁|频率过快|频繁")
 NEEDS_CONFIRMATION: Final = re.compile("-2012|-2028|邀请确认|需要.*确认")
-UNCERTAIN: Final = (Status.DEADLINE_EXCEEDED, Status.UNAVAILABLE, Status.CANCELLED)
+UNCERTAIN_STATUSES: Final = (Status.DEADLINE_EXCEEDED, Status.UNAVAILABLE, Status.CANCELLED)
 
 
 def translate(call: str, error: GRPCError, token: str = "") -> WeChatError:
@@ -61,7 +61,7 @@ def translate(call: str, error: GRPCError, token: str = "") -> WeChatError:
     text = (error.message or error.status.name).split("\n", 1)[0][:300]
     if token:
         text = text.replace(token, "***")
-    if error.status in UNCERTAIN:
+    if error.status in UNCERTAIN_STATUSES:
         return WeChatUnknown(call, text)
     if TOO_FAST.search(text):
         return WeChatTooFast(call, text)
@@ -108,7 +108,7 @@ class Wire:
         self._token = token
         self._slots = asyncio.Semaphore(concurrency)
         self._closed = False
-        self._moved = 0.0  # when a chunk of a file was last transferred
+        self._transferred_at = 0.0  # when a chunk of a file was last transferred
 
     async def connect(self, timeout: float = CALL_SECONDS) -> None:
         """Open the connection; raise OSError (including ssl.SSLError) or TimeoutError."""
@@ -125,7 +125,7 @@ class Wire:
         async with self._slots:
             return await self._unary(CALLS[name], request, timeout)
 
-    async def alive(self, timeout: float) -> bool:
+    async def is_alive(self, timeout: float) -> bool:
         """Whether the gateway answers within `timeout` seconds; it need not support Version.
 
         On a slow connection the answer may be delayed by a large file, so a running transfer counts as an answer.
@@ -138,7 +138,7 @@ class Wire:
         except WeChatRefused:
             return True
         except WeChatError:
-            return self._moved > started and not self._closed
+            return self._transferred_at > started and not self._closed
         return True
 
     def events(self) -> Stream[Message, Message]:
@@ -156,10 +156,10 @@ class Wire:
                     sent = True
                     for start in range(0, len(data), CHUNK):
                         await stream.send_message(pb.Chunk(chunk=data[start : start + CHUNK]))
-                        self._moved = time.monotonic()
+                        self._transferred_at = time.monotonic()
                     await stream.end()
                     answer = await stream.recv_message()
-            except (GRPCError, *LOST) as error:
+            except (GRPCError, *LOST_STATUSES) as error:
                 raise self._translated(call, error, sent, asked) from None
         return str(_require_answer(call, answer).id)
 
@@ -175,9 +175,9 @@ class Wire:
                     stream._wrapper.__class__ = CancelOnce
                     await stream.send_message(pb.Id(id=id), end=True)
                     async for answer in stream:
-                        self._moved = time.monotonic()
+                        self._transferred_at = time.monotonic()
                         await take(answer.chunk)
-            except (GRPCError, *LOST) as error:
+            except (GRPCError, *LOST_STATUSES) as error:
                 raise self._translated(call, error, True, asked) from None
 
     def _open(self, call: ProtocolCall, cardinality: Cardinality, timeout: float | None) -> Stream[Any, Any]:
@@ -198,7 +198,7 @@ class Wire:
                 await stream.send_message(request, end=True)
                 answer = await stream.recv_message()
                 self._clock.read(stream.initial_metadata)
-        except (GRPCError, *LOST) as error:
+        except (GRPCError, *LOST_STATUSES) as error:
             raise self._translated(call, error, sent, asked) from None
         return _require_answer(call, answer)
 

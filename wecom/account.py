@@ -119,7 +119,7 @@ class WecomAccount(CustomerGroupCalls, ReceivedContent, UnsupportedCalls):
         """Return the response to the platform's verification of the callback URL; raise BadCallback."""
         return self._callbacks.echo(signature, timestamp, nonce, echo)
 
-    def called_back(self, signature: str, timestamp: str, nonce: str, body: bytes) -> None:
+    def receive_callback(self, signature: str, timestamp: str, nonce: str, body: bytes) -> None:
         """Process a callback and start reading the messages it announces; raise BadCallback. Repeats have no effect."""
         event = self._callbacks.read(signature, timestamp, nonce, body)
         if event is None:
@@ -172,12 +172,12 @@ class WecomAccount(CustomerGroupCalls, ReceivedContent, UnsupportedCalls):
         elif failed or self._state is not State.ONLINE or not isinstance(error, WeChatUnknown):
             await self._set_state(State.CONNECTING, Reason(Problem.API_DOWN, str(error)))
 
-    async def resolve(self, raw: RawEvent, placed: Callable[[str], None] = lambda _conversation: None) -> Event | None:
+    async def resolve(self, raw: RawEvent, on_conversation: Callable[[str], None] = lambda _id: None) -> Event | None:
         """Resolve a message, with the customer's name."""
         contact_id = kf_messages.customer_of(raw.data)
         if not contact_id:
             return None
-        placed(contact_id)
+        on_conversation(contact_id)
         is_new = contact_id not in self.directory.contacts
         try:
             name = (await self.contact(contact_id)).name

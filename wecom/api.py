@@ -30,7 +30,7 @@ from wecom import codes
 from wecom.storage import AccessToken, Storage
 
 log = logging.getLogger(__name__)
-EARLY: Final = 300.0  # seconds before its expiry that a token is replaced
+EXPIRY_MARGIN: Final = 300.0  # seconds before its expiry that a token is replaced
 TIMEOUT: Final = aiohttp.ClientTimeout(total=30.0, connect=5.0)
 MIN_FILE: Final = 6  # bytes per file
 MAX_FILE: Final = 20 * 1024**2
@@ -72,7 +72,7 @@ class WecomApi:
         self._clock = clock
         self._may_call = may_call
         self._token: AccessToken | None = None
-        self._turn = asyncio.Lock()
+        self._token_lock = asyncio.Lock()
         self._http: aiohttp.ClientSession | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self.platform_clock = GatewayClock()
@@ -152,7 +152,7 @@ class WecomApi:
 
     async def _current(self, rejected: str = "") -> str:
         """Return a usable token other than `rejected`: this process's, one of another process, or a new one."""
-        async with self._turn:
+        async with self._token_lock:
             if not self._is_usable(self._token, rejected):
                 self._token = await self._storage.token()
             if not self._is_usable(self._token, rejected):
@@ -162,7 +162,7 @@ class WecomApi:
             return self._token.value
 
     def _is_usable(self, token: AccessToken | None, rejected: str) -> bool:
-        return token is not None and token.value != rejected and token.expires_at > self._clock() + EARLY
+        return token is not None and token.value != rejected and token.expires_at > self._clock() + EXPIRY_MARGIN
 
     async def _fetch(self) -> AccessToken:
         params = {"corpid": self._corp_id, "corpsecret": self._secret}

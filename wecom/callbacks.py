@@ -12,7 +12,7 @@ from defusedxml import ElementTree
 from protocol.wecom_crypto import BadCallback, CallbackCrypto
 
 MAX_AGE: Final = 600.0  # seconds; the platform repeats a callback within seconds
-REMEMBERED: Final = 10_000  # signatures
+MAX_REMEMBERED: Final = 10_000  # signatures
 
 
 class Callbacks:
@@ -39,12 +39,12 @@ class Callbacks:
         if signature in self._seen:
             return None
         self._seen[signature] = None
-        if len(self._seen) > REMEMBERED:
+        if len(self._seen) > MAX_REMEMBERED:
             self._seen.popitem(last=False)
         return event
 
     def _check_age(self, timestamp: str) -> None:
-        """Either clock may be wrong, so a callback is too old only by both."""
+        """Raise BadCallback for a callback that is too old by both clocks, of which either may be wrong."""
         sent = float(timestamp) if timestamp.isdecimal() else 0.0
         if all(abs(now - sent) > MAX_AGE for now in self._now()):
             raise BadCallback("the timestamp is not of the last minutes")

@@ -49,7 +49,7 @@ class GroupTasks:
             task = GroupTask(key, "", self._clock())
             await self._storage.store_task(task)
         if not task.msgid:
-            msgid = await self._made(task, owner, content) or await self._make(chat_id, owner, content)
+            msgid = await self._created_before(task, owner, content) or await self._make(chat_id, owner, content)
             task = GroupTask(key, msgid, task.asked_at)
             await self._storage.store_task(task)
         status = await self._status(task.msgid, owner, chat_id)
@@ -66,7 +66,7 @@ class GroupTasks:
         answer = await self._api.call("externalcontact/add_msg_template", body)
         return str(answer["msgid"])
 
-    async def _made(self, task: GroupTask, owner: str, content: dict[str, Any]) -> str:
+    async def _created_before(self, task: GroupTask, owner: str, content: dict[str, Any]) -> str:
         """Return the id of a task that was created before the process died, or ""."""
         if self._clock() - task.asked_at < 1:  # requested recently
             return ""
@@ -74,17 +74,17 @@ class GroupTasks:
         body = {"chat_type": "group", "start_time": begin, "end_time": end, "creator": owner, "filter_type": 0}
         answer = await self._api.call("externalcontact/get_groupmsg_list_v2", body)
         taken = await self._storage.task_ids()
-        for one in answer.get("group_msg_list") or ():
-            if one.get("msgid") not in taken and one.get("text") == content.get("text"):
-                return str(one["msgid"])
+        for listed in answer.get("group_msg_list") or ():
+            if listed.get("msgid") not in taken and listed.get("text") == content.get("text"):
+                return str(listed["msgid"])
         return ""
 
     async def _status(self, msgid: str, owner: str, chat_id: str) -> TaskStatus:
         body = {"msgid": msgid, "userid": owner, "limit": 500}
         answer = await self._api.call("externalcontact/get_groupmsg_send_result", body)
-        for one in answer.get("send_list") or ():
-            if one.get("chat_id") == chat_id and one.get("status") in set(TaskStatus):
-                return TaskStatus(one["status"])
+        for target in answer.get("send_list") or ():
+            if target.get("chat_id") == chat_id and target.get("status") in set(TaskStatus):
+                return TaskStatus(target["status"])
         return TaskStatus.WAITING
 
     async def to_staff(self, user_id: str, text: str) -> str:

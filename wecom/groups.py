@@ -56,7 +56,7 @@ class CustomerGroups:
         self._directory = directory
         self._settings = settings
         self._on_changes = on_changes  # ids of groups whose members have changed
-        self._reporting = asyncio.Lock()
+        self._report_lock = asyncio.Lock()
         self._reported: dict[str, set[str] | None] = {}  # members, at the last report that was stored
         self._following: dict[str, asyncio.Task[None]] = {}
 
@@ -113,7 +113,7 @@ class CustomerGroups:
 
         A report that was cancelled or that failed is repeated by the next one.
         """
-        async with self._reporting:
+        async with self._report_lock:
             members = {id: self._members(id) for id in chat_ids}
             changed = {id: now for id, now in members.items() if id not in self._reported or self._reported[id] != now}
             if not changed:
@@ -159,15 +159,17 @@ class CustomerGroups:
                 self._directory.drop_room(chat_id)
             raise
         chat: dict[str, Any] = answer.get("group_chat") or {}
-        members = [one for one in chat.get("member_list") or () if isinstance(one, dict) and one.get("userid")]
-        for one in members:
-            self._add_member(one)
+        members = [
+            member for member in chat.get("member_list") or () if isinstance(member, dict) and member.get("userid")
+        ]
+        for member in members:
+            self._add_member(member)
         room = Room(
             chat_id,
             topic=str(chat.get("name") or ""),
             owner_id=str(chat.get("owner") or ""),
-            admin_ids=tuple(str(one.get("userid")) for one in chat.get("admin_list") or ()),
-            member_ids={str(one["userid"]) for one in members} | {self._directory.owner_id},
+            admin_ids=tuple(str(admin.get("userid")) for admin in chat.get("admin_list") or ()),
+            member_ids={str(member["userid"]) for member in members} | {self._directory.owner_id},
             join_state=await self._state_of(chat_id, members),
         )
         self._directory.put_room(room, began)
@@ -186,10 +188,10 @@ class CustomerGroups:
         chats = {chat.id: chat.state for chat in await self._storage.chats()}
         if chats.get(chat_id) or chat_id in self._settings.pool:
             return chats.get(chat_id, "")
-        shown = {str(one["state"]) for one in members if one.get("state")} & set(chats.values())
-        if len(shown) != 1:
+        shown_states = {str(member["state"]) for member in members if member.get("state")} & set(chats.values())
+        if len(shown_states) != 1:
             return ""
-        state = shown.pop()
+        state = shown_states.pop()
         await self._storage.store_chat(Chat(chat_id, state))
         return state
 
@@ -234,8 +236,8 @@ class CustomerGroups:
             body |= {"room_base_name": self._settings.room_base_name, "room_base_id": self._settings.room_base_id}
         answer = await self._api.call("externalcontact/groupchat/add_join_way", body)
         config_id = str(answer["config_id"])
-        way = await self._api.call("externalcontact/groupchat/get_join_way", {"config_id": config_id})
-        picture = await self._api.picture(str((way.get("join_way") or {}).get("qr_code") or ""))
+        join_way = await self._api.call("externalcontact/groupchat/get_join_way", {"config_id": config_id})
+        picture = await self._api.picture(str((join_way.get("join_way") or {}).get("qr_code") or ""))
         await self._storage.store_chat(Chat(chat_id, state, config_id, picture))
         self._set_state(chat_id, state)
 

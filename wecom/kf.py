@@ -53,25 +53,25 @@ class KfSender:
     async def text(self, to: str, text: str, choices: Sequence[str], key: str) -> str:
         """Send a text; with choices, as a menu."""
         if choices:
-            return await self._say(to, kf_messages.menu(text, list(choices)), key)
+            return await self._send(to, kf_messages.menu(text, list(choices)), key)
         sent = ""
-        for part, words in enumerate(kf_messages.text_parts(text)):
-            sent = await self._say(to, {"msgtype": "text", "text": {"content": words}}, key, part)
+        for part, content in enumerate(kf_messages.text_parts(text)):
+            sent = await self._send(to, {"msgtype": "text", "text": {"content": content}}, key, part)
         return sent
 
     async def media(self, to: str, media: Media, key: str) -> str:
         """Send an image, voice message, video or file."""
         kind = kf_messages.media_kind(media)
         media_id = await self._api.upload(kind, media)
-        return await self._say(to, {"msgtype": kind, kind: {"media_id": media_id}}, key)
+        return await self._send(to, {"msgtype": kind, kind: {"media_id": media_id}}, key)
 
     async def link(self, to: str, link: Link, key: str) -> str:
         """Send a link card."""
-        return await self._say(to, kf_messages.link_message(link, await self._thumbnail()), key)
+        return await self._send(to, kf_messages.link_message(link, await self._thumbnail()), key)
 
     async def program(self, to: str, program: MiniProgram, key: str) -> str:
         """Send a mini-program card."""
-        return await self._say(to, kf_messages.program_message(program, await self._thumbnail()), key)
+        return await self._send(to, kf_messages.program_message(program, await self._thumbnail()), key)
 
     # ---- sessions ----
 
@@ -110,7 +110,7 @@ class KfSender:
     async def _thumbnail(self) -> str:
         return await self._api.upload("image", Media("link.png", PIXEL))
 
-    async def _say(self, to: str, message: dict[str, Any], key: str, part: int = 0) -> str:
+    async def _send(self, to: str, message: dict[str, Any], key: str, part: int = 0) -> str:
         if not to or to == self._open_kfid:
             raise WeChatUnsupported("kf/send_msg", "messages can only be sent to customers")
         id = await self._id(key or str(next(self._numbers)), part)

@@ -90,8 +90,8 @@ def incoming_message(message: dict[str, Any]) -> IncomingMessage | None:
         code = str(event.get("welcome_code") or "")
     elif event.get("event_type") == "session_status_change" and event.get("change_type") == SessionChange.ENDED:
         code = str(event.get("msg_code") or "")
-    who = str(event.get("external_userid") or "")
-    return IncomingMessage(who, at, code, spoke=False) if who and code else None
+    contact_id = str(event.get("external_userid") or "")
+    return IncomingMessage(contact_id, at, code, spoke=False) if contact_id and code else None
 
 
 def customer_of(message: dict[str, Any]) -> str:
@@ -132,8 +132,10 @@ def _of_system(raw: RawEvent, event: dict[str, Any], contact_id: str, name: str,
         return PrivateMessage(**base, contact_id=contact_id, name=name, text=recalled, kind=MessageKind.RECALLED)
     if kind == "msg_send_fail":
         fail_type = event.get("fail_type")
-        why = codes.FAILURES.get(fail_type if isinstance(fail_type, int) else 0, codes.FAILURES[0])
-        return MessageFailed(**base, contact_id=contact_id, message_id=str(event.get("fail_msgid") or ""), reason=why)
+        reason = codes.FAILURES.get(fail_type if isinstance(fail_type, int) else 0, codes.FAILURES[0])
+        return MessageFailed(
+            **base, contact_id=contact_id, message_id=str(event.get("fail_msgid") or ""), reason=reason
+        )
     return None
 
 
@@ -157,15 +159,15 @@ def text_of(message: dict[str, Any]) -> str:
         chosen = str(content.get("menu_id") or "")
         return chosen.removeprefix(CUT) if chosen.startswith(CUT) else str(content.get("content") or "")
     if kind == "location":
-        return " ".join(_words(content, "name", "address"))
+        return " ".join(_texts_of(content, "name", "address"))
     if kind == "link":
-        return "\n".join(_words(content, "title", "desc"))
+        return "\n".join(_texts_of(content, "title", "desc"))
     if kind == "business_card":
         return str(content.get("userid") or "")
     return str(content.get("title") or content.get("head_content") or "")
 
 
-def _words(content: dict[str, Any], *names: str) -> list[str]:
+def _texts_of(content: dict[str, Any], *names: str) -> list[str]:
     return [str(content[name]) for name in names if content.get(name)]
 
 
@@ -192,9 +194,9 @@ def text_parts(text: str) -> list[str]:
     parts, rest = [], text
     while len(rest.encode()) > MAX_TEXT:
         head = rest.encode()[:MAX_TEXT].decode(errors="ignore")
-        cut = head.rfind("\n") + 1 or len(head)
-        parts.append(rest[:cut].rstrip("\n") or rest[:cut])
-        rest = rest[cut:]
+        end = head.rfind("\n") + 1 or len(head)
+        parts.append(rest[:end].rstrip("\n") or rest[:end])
+        rest = rest[end:]
     return [*parts, rest] if rest or not parts else parts
 
 
@@ -212,8 +214,11 @@ def menu(text: str, choices: list[str]) -> dict[str, Any]:
 
 
 def _choice(number: int, text: str) -> dict[str, Any]:
-    shown = _truncate(text, MAX_CHOICE)
-    return {"type": "click", "click": {"id": str(number) if shown == text else f"{CUT}{number}", "content": shown}}
+    shortened = _truncate(text, MAX_CHOICE)
+    return {
+        "type": "click",
+        "click": {"id": str(number) if shortened == text else f"{CUT}{number}", "content": shortened},
+    }
 
 
 def link_message(link: Link, thumb_media_id: str) -> dict[str, Any]:
@@ -235,5 +240,5 @@ def media_kind(media: Media) -> str:
     return kind if len(media.data) <= MAX_BYTES.get(kind, len(media.data)) else "file"
 
 
-def _truncate(text: str, most: int) -> str:
-    return text.encode()[:most].decode(errors="ignore")
+def _truncate(text: str, limit: int) -> str:
+    return text.encode()[:limit].decode(errors="ignore")

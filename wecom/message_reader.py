@@ -62,7 +62,7 @@ class MessageReader:
                 continue
             messages = [m for m in page.get("msg_list") or () if isinstance(m, dict)]
             raws = [raw for m in messages if (raw := kf_messages.raw_event(self._account, m)) is not None]
-            incoming = [one for raw in raws if (one := kf_messages.incoming_message(raw.data)) is not None]
+            incoming = [message for raw in raws if (message := kf_messages.incoming_message(raw.data)) is not None]
             new_cursor = str(page.get("next_cursor") or cursor)
             more = bool(page.get("has_more")) and new_cursor != cursor
             if raws or new_cursor != cursor:

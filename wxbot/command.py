@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-HERE: Final = Path(__file__).parent
-INSTALLED: Final = HERE / "program"
-PROGRAM: Final = INSTALLED if INSTALLED.is_dir() else HERE.parent
+PACKAGE: Final = Path(__file__).parent
+INSTALLED: Final = PACKAGE / "program"
+PROGRAM: Final = INSTALLED if INSTALLED.is_dir() else PACKAGE.parent
 SAMPLES: Final = ("config.yaml", "faq.yaml")
 
 
@@ -28,12 +28,12 @@ class Program:
     module: str
     what: str
     before: tuple[str, ...] = ()
-    prepare: Callable[[Sequence[str]], None] = lambda _given: None
+    prepare: Callable[[Sequence[str]], None] = lambda _arguments: None
 
 
-def write_samples(given: Sequence[str]) -> None:
+def write_samples(arguments: Sequence[str]) -> None:
     """Write sample config.yaml and faq.yaml at the first start; existing files are not changed."""
-    if any(one.split("=")[0] == "--config" for one in given) or Path(SAMPLES[0]).exists():
+    if any(argument.split("=")[0] == "--config" for argument in arguments) or Path(SAMPLES[0]).exists():
         return
     try:
         for name in SAMPLES:
@@ -64,7 +64,9 @@ def add_to_path(environment: MutableMapping[str, str]) -> None:
 
 def read_secret_files(environment: MutableMapping[str, str]) -> None:
     """Read WECHATY_X_FILE and WXBOT_X_FILE, such as container secrets, into WECHATY_X and WXBOT_X."""
-    for name in [one for one in environment if one.startswith(("WECHATY_", "WXBOT_")) and one.endswith("_FILE")]:
+    for name in list(environment):
+        if not name.startswith(("WECHATY_", "WXBOT_")) or not name.endswith("_FILE"):
+            continue
         path = environment.pop(name)
         if path:
             environment.setdefault(name.removesuffix("_FILE"), Path(path).read_text(encoding="utf-8").strip())
@@ -78,26 +80,26 @@ def usage() -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    argv = list(sys.argv[1:] if arguments is None else arguments)
     add_to_path(os.environ)
-    if not given or given[0] in ("-h", "--help", "help"):
+    if not argv or argv[0] in ("-h", "--help", "help"):
         print(usage())
-        return 0 if given else 2
-    if given[0] in ("-V", "--version", "version"):
+        return 0 if argv else 2
+    if argv[0] in ("-V", "--version", "version"):
         from version import VERSION
 
         print(f"wxbot {VERSION}")
         return 0
-    command = COMMANDS.get(given[0])
+    command = COMMANDS.get(argv[0])
     if command is None:
-        print(f"wxbot: unknown command {given[0]!r}\n\n{usage()}", file=sys.stderr)
+        print(f"wxbot: unknown command {argv[0]!r}\n\n{usage()}", file=sys.stderr)
         return 2
     try:
         read_secret_files(os.environ)
     except (OSError, UnicodeDecodeError) as error:
         print(f"wxbot: a secret cannot be read: {error}", file=sys.stderr)
         return 2
-    command.prepare(given[1:])
-    sys.argv = [f"wxbot {given[0]}", *command.before, *given[1:]]
+    command.prepare(argv[1:])
+    sys.argv = [f"wxbot {argv[0]}", *command.before, *argv[1:]]
     runpy.run_module(command.module, run_name="__main__", alter_sys=True)
     return 0

@@ -166,7 +166,7 @@ def _report(module: Module, modules: list[Module], report: Path | None) -> None:
     row = (module.name, result["mutants"], tried, killed, percent, len(result["timed_out"]))
     print(f"| {' | '.join(map(str, row))} |", flush=True)
     if report:
-        figures = {one.name: one.figures() for one in modules[: modules.index(module) + 1]}
+        figures = {finished.name: finished.figures() for finished in modules[: modules.index(module) + 1]}
         report.write_text(json.dumps(figures, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
@@ -177,12 +177,12 @@ def main() -> None:
     parser.add_argument("--only", default="", help="only changes whose line, as it is printed, holds this text")
     parser.add_argument("--sample", type=int, default=0, help="try only so many of a module, always the same")
     parser.add_argument("--json", type=Path, help="write the figures here")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     os.nice(max(0, 5 - os.nice(0)))
     tests.waiting.SECONDS = WAIT  # type: ignore[misc]
     tests.waiting.until.__defaults__ = ("", WAIT)
-    modules = [chosen(module.resolve(), given.only, given.sample) for module in given.modules]
-    try_all(modules, given.json)
+    modules = [chosen(module.resolve(), arguments.only, arguments.sample) for module in arguments.modules]
+    try_all(modules, arguments.json)
 
 
 if __name__ == "__main__":

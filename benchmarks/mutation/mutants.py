@@ -160,7 +160,7 @@ def _star(function: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[Position, P
     """Around the star before a function's keyword parameters, which is no multiplication."""
     given = function.args
     before: list[ast.arg | ast.expr] = [*given.posonlyargs, *given.args, *given.defaults]
-    begin = max(((one.end_lineno or 0, one.end_col_offset or 0) for one in before), default=(function.lineno, 0))
+    begin = max(((node.end_lineno or 0, node.end_col_offset or 0) for node in before), default=(function.lineno, 0))
     return begin, (given.kwonlyargs[0].lineno, given.kwonlyargs[0].col_offset)
 
 

@@ -83,7 +83,11 @@ def _replace_code(old: CodeType, new: CodeType) -> set[str]:
 
 def _users_of(codes: Collection[_Place]) -> list[FunctionType]:
     """The functions with code from one of these positions."""
-    return [one for one in gc.get_objects() if type(one) is FunctionType and _place(one.__code__) in codes]
+    return [
+        function
+        for function in gc.get_objects()
+        if type(function) is FunctionType and _place(function.__code__) in codes
+    ]
 
 
 def _place(code: CodeType) -> _Place:

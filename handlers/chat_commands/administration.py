@@ -37,8 +37,8 @@ async def group_list(request: CommandRequest) -> CommandReply:
     if not page.rows:
         return CommandReply(request.texts.quns_none)
     lines = "\n".join(_qun_line(request, qun) for qun in page.rows)
-    words = request.texts.quns_first if page.next else request.texts.quns_shown
-    return CommandReply(fill(words, count=len(page.rows), lines=lines))
+    template = request.texts.quns_first if page.next else request.texts.quns_shown
+    return CommandReply(fill(template, count=len(page.rows), lines=lines))
 
 
 def _qun_line(request: CommandRequest, qun: Qun) -> str:
@@ -58,15 +58,15 @@ def _qun_line(request: CommandRequest, qun: Qun) -> str:
 
 async def admins(request: CommandRequest) -> CommandReply:
     """List the admins, add one by @ or WeChat id, or remove one by number."""
-    what, words = first_word(request.rest)
-    if not what:
+    action, argument = first_word(request.rest)
+    if not action:
         rows = await request.container.store.read(request.container.admins.listed)
         return CommandReply(
             fill(request.texts.admins_shown, lines=_admin_lines(request, rows) or request.texts.nothing)
         )
-    if what == ADD and words:
-        return await _add_admin(request, words)
-    number = parse_row_id(words) if what == DROP else None
+    if action == ADD and argument:
+        return await _add_admin(request, argument)
+    number = parse_row_id(argument) if action == DROP else None
     return _remove_admin(request, number) if number is not None else request.usage_error()
 
 
@@ -85,25 +85,25 @@ def _name(request: CommandRequest, contact_id: str) -> str:
     return f"{contact.name}（{contact_id}）" if contact and contact.name else contact_id
 
 
-async def _add_admin(request: CommandRequest, words: str) -> CommandReply:
-    if words.startswith("@"):
+async def _add_admin(request: CommandRequest, name: str) -> CommandReply:
+    if name.startswith("@"):
         if not request.room_id or request.qun is None:
             return request.usage_error()
-        targets = await find_targets(_about(request, words))
+        targets = await find_targets(_with_text(request, name))
         if targets.problem or len(targets.people) != 1:
             return CommandReply(targets.problem) if targets.problem else request.usage_error()
         return _bind(request, targets.people[0])
     directory = request.container.accounts.get(request.account).directory
-    people = [one for one in directory.find(words, friends=True) if words in (one.id, one.weixin)]
+    people = [person for person in directory.find(name, friends=True) if name in (person.id, person.weixin)]
     if len(people) != 1:
-        return CommandReply(fill(request.texts.admin_not_found, name=words))
+        return CommandReply(fill(request.texts.admin_not_found, name=name))
     return _bind(request, people[0])
 
 
-def _about(request: CommandRequest, words: str) -> CommandRequest:
-    """Return the request with `words` as the people it names."""
+def _with_text(request: CommandRequest, name: str) -> CommandRequest:
+    """Return the request with `name` as its text, for `find_targets`."""
     return CommandRequest(
-        request.container, request.account, request.sender_id, request.qun, request.room_id, words, request.mentions,
+        request.container, request.account, request.sender_id, request.qun, request.room_id, name, request.mentions,
         request.usage,
     )  # fmt: skip
 
@@ -111,8 +111,8 @@ def _about(request: CommandRequest, words: str) -> CommandRequest:
 def _bind(request: CommandRequest, person: Contact) -> CommandReply:
     def act(session: Session) -> str:
         new = request.container.admins.add(session, person.id, person.name, request.actor)
-        words = request.texts.admin_added if new else request.texts.admin_known
-        return fill(words, name=person.name or person.id)
+        template = request.texts.admin_added if new else request.texts.admin_known
+        return fill(template, name=person.name or person.id)
 
     return CommandReply(act=act)
 
@@ -135,18 +135,18 @@ def _remove_admin(request: CommandRequest, number: int) -> CommandReply:
 
 async def questions(request: CommandRequest) -> CommandReply:
     """List the added questions, add one (问题|另一种问法=答案), or remove one by number."""
-    what, words = first_word(request.rest)
-    if not what:
+    action, argument = first_word(request.rest)
+    if not action:
         return await _listed(request)
-    if what == DROP and (number := parse_row_id(words)) is not None:
+    if action == DROP and (number := parse_row_id(argument)) is not None:
         return _remove_question(request, number)
-    asked, *answer = (part.strip() for part in _EQUALS.split(words, maxsplit=1))
-    wordings = [one.strip() for one in _OR.split(asked) if one.strip()]
-    if what != ADD or not wordings or not answer or not answer[0]:
+    asked, *answer = (part.strip() for part in _EQUALS.split(argument, maxsplit=1))
+    questions = [part.strip() for part in _OR.split(asked) if part.strip()]
+    if action != ADD or not questions or not answer or not answer[0]:
         return request.usage_error()
-    if max(map(len, wordings)) > MAX_QUESTION or len(answer[0]) > MAX_TEXT:
+    if max(map(len, questions)) > MAX_QUESTION or len(answer[0]) > MAX_TEXT:
         return CommandReply(fill(request.texts.too_long, most=MAX_TEXT if len(answer[0]) > MAX_TEXT else MAX_QUESTION))
-    entry = Entry(questions=wordings, answer=answer[0])
+    entry = Entry(questions=questions, answer=answer[0])
 
     def act(session: Session) -> str:
         row, new = request.container.knowledge_editor.put_question(session, entry, request.actor)

@@ -19,8 +19,8 @@ DAY: Final = 86400.0
 async def token(request: CommandRequest) -> CommandReply:
     """Show the join token, also in the group: it is meant to be shared, and the landing page shows it, too."""
     qun = request.group
-    words = fill(request.texts.token_shown, topic=qun.topic, token=qun.token, url=request.container.groups.url(qun))
-    return CommandReply(words + _until(request, qun.token_expires_at))
+    reply = fill(request.texts.token_shown, topic=qun.topic, token=qun.token, url=request.container.groups.url(qun))
+    return CommandReply(reply + _until(request, qun.token_expires_at))
 
 
 async def change_token(request: CommandRequest) -> CommandReply:
@@ -50,7 +50,7 @@ async def info(request: CommandRequest) -> CommandReply:
     """Show information about the group."""
     container, texts, qun = request.container, request.texts, request.group
     owner = container.accounts.get(qun.account).directory.contacts.get(qun.owner_id)
-    words = fill(
+    reply = fill(
         texts.group_info,
         topic=qun.topic,
         number=qun.number,
@@ -64,7 +64,7 @@ async def info(request: CommandRequest) -> CommandReply:
         welcome=_welcome(request, qun),
         url=container.groups.url(qun),
     )
-    return CommandReply(words)
+    return CommandReply(reply)
 
 
 def _welcome(request: CommandRequest, qun: Qun) -> str:
@@ -76,7 +76,7 @@ async def statistics(request: CommandRequest) -> CommandReply:
     """Show the numbers of the last 14 days."""
     await request.container.daily_stats.drain()  # includes the message with this command
     qun, days = request.group, await request.container.daily_stats.days(request.group.number, DAYS)
-    words = fill(
+    reply = fill(
         request.texts.statistics,
         topic=qun.topic,
         days=DAYS,
@@ -88,6 +88,6 @@ async def statistics(request: CommandRequest) -> CommandReply:
     )
     container, now = request.container, request.container.clock()
     if not container.accounts.is_admin(qun.account, request.actor):
-        return CommandReply(words)
+        return CommandReply(reply)
     tickets = await container.store.read(lambda s: opened_between(s, qun.account, now - DAYS * DAY, now))
-    return CommandReply("\n".join(filter(None, [words, described(tickets, request.texts)])))
+    return CommandReply("\n".join(filter(None, [reply, described(tickets, request.texts)])))

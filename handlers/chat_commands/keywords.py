@@ -25,11 +25,11 @@ async def keywords(request: CommandRequest) -> CommandReply:
     """List the keyword replies, add or change one, or delete one."""
     if not request.rest:
         return await _listed(request)
-    what, words = first_word(request.rest)
-    word, *reply = (part.strip() for part in _EQUALS.split(words, maxsplit=1))
-    if what == DROP and word:
-        return _remove(request, words)
-    if what != ADD or not word or not reply or not reply[0]:
+    action, argument = first_word(request.rest)
+    word, *reply = (part.strip() for part in _EQUALS.split(argument, maxsplit=1))
+    if action == DROP and word:
+        return _remove(request, argument)
+    if action != ADD or not word or not reply or not reply[0]:
         return request.usage_error()
     if len(word) > MAX_WORD or len(reply[0]) > MAX_TEXT:
         return CommandReply(fill(request.texts.too_long, most=MAX_WORD if len(word) > MAX_WORD else MAX_TEXT))
@@ -54,17 +54,17 @@ def _remove(request: CommandRequest, word: str) -> CommandReply:
     def act(session: Session) -> str:
         if container.knowledge_editor.drop_word(session, request.account, request.number, word, request.actor):
             return fill(texts.keyword_removed, scope=_scope(request), word=word)
-        everywhere = container.keywords.listed(session, request.account, None) if request.qun else ()
-        if any(row.word == normal(word) for row in everywhere):
+        general = container.keywords.listed(session, request.account, None) if request.qun else ()
+        if any(row.word == normal(word) for row in general):
             return fill(texts.keyword_everywhere, word=word)
-        if any(normal(word) in _words(rule) for rule in container.config.customer_service.keywords):
+        if any(normal(word) in _pattern_and_regex(rule) for rule in container.config.customer_service.keywords):
             return fill(texts.keyword_configured, word=word)
         return fill(texts.keyword_unknown, scope=_scope(request), word=word)
 
     return CommandReply(act=act)
 
 
-def _words(rule: KeywordRule) -> tuple[str, str]:
+def _pattern_and_regex(rule: KeywordRule) -> tuple[str, str]:
     return normal(rule.equals or rule.contains or rule.regex), rule.regex
 
 
@@ -74,37 +74,37 @@ async def _listed(request: CommandRequest) -> CommandReply:
 
     def read(session: Session) -> list[str]:
         own = listed(session, request.account, request.number)
-        others = listed(session, request.account, None) if request.qun else ()
+        general = listed(session, request.account, None) if request.qun else ()
         configured = request.container.config.customer_service.keywords
         return [
             *_lines(texts, [rule_of(row) for row in own], ""),
-            *_lines(texts, [rule_of(row) for row in others], texts.scope_everywhere),
+            *_lines(texts, [rule_of(row) for row in general], texts.scope_everywhere),
             *_lines(texts, configured, texts.keyword_from_file),
         ]
 
     lines = await request.container.store.read(read)
     more = [fill(texts.keywords_more, count=len(lines) - MAX_SHOWN)] if len(lines) > MAX_SHOWN else []
-    shown = "\n".join([*lines[:MAX_SHOWN], *more]) or texts.nothing
-    return CommandReply(fill(texts.keywords_shown, scope=_scope(request), lines=shown))
+    text = "\n".join([*lines[:MAX_SHOWN], *more]) or texts.nothing
+    return CommandReply(fill(texts.keywords_shown, scope=_scope(request), lines=text))
 
 
 def _lines(texts: Texts, rules: Sequence[KeywordRule], scope: str) -> list[str]:
-    """Format rules, one per line, with where they apply and from where they are (`scope`)."""
+    """Format rules, one per line, with the conversations they apply to and the group they belong to (`scope`)."""
     lines = []
     for rule in rules:
-        where = {"private": texts.keyword_private, "group": texts.keyword_group, "both": ""}[rule.where]
+        conversations = {"private": texts.keyword_private, "group": texts.keyword_group, "both": ""}[rule.where]
         kind = "equals" if rule.equals else "contains" if rule.contains else "regex"
         word = fill(getattr(texts, f"keyword_{kind}"), word=getattr(rule, kind))
-        place = "，".join(filter(None, [where, scope]))
-        words = texts.keyword_line_elsewhere if place else texts.keyword_line
-        lines.append(fill(words, word=word, reply=_reply(texts, rule), scope=place))
+        place = "，".join(filter(None, [conversations, scope]))
+        template = texts.keyword_line_elsewhere if place else texts.keyword_line
+        lines.append(fill(template, word=word, reply=_reply(texts, rule), scope=place))
     return lines
 
 
 def _reply(texts: Texts, rule: KeywordRule) -> str:
     parts = [rule.reply] if isinstance(rule.reply, str) else rule.reply
-    shown = " ".join(_part(texts, part) for part in parts)
-    return shown if len(shown) <= MAX_REPLY else f"{shown[:MAX_REPLY]}…"
+    text = " ".join(_part(texts, part) for part in parts)
+    return text if len(text) <= MAX_REPLY else f"{text[:MAX_REPLY]}…"
 
 
 def _part(texts: Texts, part: str | ReplyPart) -> str:

@@ -28,8 +28,8 @@ async def kick(request: CommandRequest) -> CommandReply:
     targets = await _selected_people(request)
     if targets.problem:
         return CommandReply(targets.problem)
-    tried = await _remove_people(request, targets.people)
-    return CommandReply(_lines(request.texts.kicked, tried.out, tried.failures))
+    removal = await _remove_people(request, targets.people)
+    return CommandReply(_lines(request.texts.kicked, removal.out, removal.failures))
 
 
 async def warn(request: CommandRequest) -> CommandReply:
@@ -44,11 +44,11 @@ async def warn(request: CommandRequest) -> CommandReply:
         lines = []
         for person in targets.people:
             room = request.container.groups.room_of(qun, person.id)
-            where = room.id if room else request.room_id
-            count = actions.warn(session, qun, person, reason, request.actor, where)
+            room_id = room.id if room else request.room_id
+            count = actions.warn(session, qun, person, reason, request.actor, room_id)
             if count >= limit:
                 lines.append(fill(request.texts.banned_by_limit, name=person.name, limit=limit))
-            elif where != request.room_id:  # in this room, the warning itself is the answer
+            elif room_id != request.room_id:  # in this room, the warning itself is the answer
                 lines.append(fill(request.texts.warned_by_command, name=person.name, count=count, limit=limit))
         return "\n".join(lines)
 
@@ -69,8 +69,8 @@ async def blacklist(request: CommandRequest) -> CommandReply:
             request.container.member_actions.blacklist(session, request.group, person, reason, request.actor)
 
     await request.container.store.write(keep)  # first, so that they cannot be added again during the removal
-    tried = await _remove_people(request, targets.people)
-    return CommandReply(_lines(request.texts.blacklisted_done, targets.people, tried.failures))
+    removal = await _remove_people(request, targets.people)
+    return CommandReply(_lines(request.texts.blacklisted_done, targets.people, removal.failures))
 
 
 async def unblacklist(request: CommandRequest) -> CommandReply:
@@ -110,22 +110,22 @@ async def _selected_people(request: CommandRequest, *, former: Collection[str] =
     if not request.rooms:
         return Targets(problem=fill(request.texts.wechat_refused, why=request.texts.refused_not_in_group))
     targets = await find_targets(request, former=former)
-    spared = [person.name for person in request.container.member_actions.exempt(request.group, targets.people)]
-    if spared:
-        return Targets(problem=fill(request.texts.person_exempt, name="、".join(spared)))
+    exempt = [person.name for person in request.container.member_actions.exempt(request.group, targets.people)]
+    if exempt:
+        return Targets(problem=fill(request.texts.person_exempt, name="、".join(exempt)))
     return targets
 
 
 async def _remove_people(request: CommandRequest, people: Iterable[Contact]) -> _RemovalResult:
-    out, failures = [], []
+    removed, failures = [], []
     for person in people:
         try:
             await request.container.member_actions.remove(request.group, person.id, request.actor)
         except (WeChatError, BotError) as error:
             failures.append(fill(request.texts.not_kicked, name=person.name, why=describe_error(request.texts, error)))
         else:
-            out.append(person)
-    return _RemovalResult(tuple(out), tuple(failures))
+            removed.append(person)
+    return _RemovalResult(tuple(removed), tuple(failures))
 
 
 def _lines(done: str, people: Sequence[Contact], failures: Sequence[str]) -> str:

@@ -40,8 +40,8 @@ async def welcome(request: CommandRequest) -> CommandReply:
 
     def act(session: Session) -> str:
         store_change(session)
-        shown = default if new_text is None else new_text
-        return fill(request.texts.welcome_set, welcome=shown) if shown else request.texts.welcome_off
+        text = default if new_text is None else new_text
+        return fill(request.texts.welcome_set, welcome=text) if text else request.texts.welcome_off
 
     return CommandReply(act=act)
 
@@ -49,14 +49,14 @@ async def welcome(request: CommandRequest) -> CommandReply:
 async def announcement(request: CommandRequest) -> CommandReply:
     """Show the group's announcement, or publish a new one, which the drift check then maintains."""
     if not request.rest:
-        return await _shown(request)
+        return await _show(request)
     if len(request.rest) > MAX_ANNOUNCEMENT:
         return CommandReply(fill(request.texts.too_long, most=MAX_ANNOUNCEMENT))
     change = request.container.presentation.announce(request.group, request.rest, request.actor)
     return await _apply_change(request, change, request.texts.announcement_set, request.texts.announcement_unconfirmed)
 
 
-async def _shown(request: CommandRequest) -> CommandReply:
+async def _show(request: CommandRequest) -> CommandReply:
     if not request.rooms:
         return CommandReply(fill(request.texts.wechat_refused, why=request.texts.refused_not_in_group))
     try:
@@ -78,7 +78,7 @@ async def topic(request: CommandRequest) -> CommandReply:
 
 
 async def _apply_change(
-    request: CommandRequest, change: Awaitable[PresentationChange], words: str, unconfirmed: str = ""
+    request: CommandRequest, change: Awaitable[PresentationChange], reply: str, unconfirmed: str = ""
 ) -> CommandReply:
     """Make a change in WeChat; it is stored and answered in the event's transaction."""
     try:
@@ -92,6 +92,6 @@ async def _apply_change(
 
     def act(session: Session) -> str:
         store_change(session)
-        return words if confirmed else unconfirmed
+        return reply if confirmed else unconfirmed
 
     return CommandReply(act=act)

@@ -24,9 +24,9 @@ async def report(request: CommandRequest) -> CommandReply:
     def act(session: Session) -> str:
         request.container.groups.patch(session, request.group.number, wants_report=request.rest == ON)
         request.note(session, "report", wanted=request.rest)
-        words = request.texts.report_on if request.rest == ON else request.texts.report_off
+        reply = request.texts.report_on if request.rest == ON else request.texts.report_off
         number = "" if request.room_id else f"{request.group.number} "
-        return fill(words, topic=request.group.topic, command=f"{NAME} {number}{OFF}")
+        return fill(reply, topic=request.group.topic, command=f"{NAME} {number}{OFF}")
 
     return CommandReply(act=act)
 
@@ -43,13 +43,13 @@ def _line(request: CommandRequest, name: str) -> str:
     run = job_log.last.get(name)
     if run is not None and run.result == NEW:
         run = None
-    went = "" if run is None else (run.result if run.ok else f"✗ {run.result}")
+    outcome = "" if run is None else (run.result if run.ok else f"✗ {run.result}")
     last = "—" if run is None else _format_time(request, run.at)
-    shown = (
+    times = (
         f"{getattr(request.texts, f'job_{name}', '')} {name}".strip()
     )  # the name is the one used in `jobs:` of the config
     return fill(
-        request.texts.job_line, name=shown, last=last, result=went, next=_format_time(request, job_log.next_at(name))
+        request.texts.job_line, name=times, last=last, result=outcome, next=_format_time(request, job_log.next_at(name))
     )
 
 

@@ -68,8 +68,8 @@ class CommandRequest:
 
     def note(self, session: Session, kind: str, target: str = "", **detail: str) -> None:
         """Write an action of the command to the audit log."""
-        about = {"number": str(self.qun.number)} if self.qun else {}
-        self.container.audit.note(session, self.account, kind, self.actor, target, Outcome.DONE, **about, **detail)
+        group = {"number": str(self.qun.number)} if self.qun else {}
+        self.container.audit.note(session, self.account, kind, self.actor, target, Outcome.DONE, **group, **detail)
 
     @property
     def actor(self) -> str:
@@ -83,15 +83,15 @@ class CommandRequest:
 
 @dataclass(frozen=True, slots=True)
 class CommandReply:
-    """The reply: `words`, or the result of `act`, which runs in the event's transaction."""
+    """The reply: `text`, or the result of `act`, which runs in the event's transaction."""
 
-    words: str = ""
+    text: str = ""
     act: Callable[[Session], str] | None = None
 
 
-def first_word(words: str) -> tuple[str, str]:
+def first_word(text: str) -> tuple[str, str]:
     """Split a text into its first word and the rest."""
-    first, *rest = words.split(None, 1) or [""]
+    first, *rest = text.split(None, 1) or [""]
     return first, rest[0].rstrip() if rest else ""
 
 

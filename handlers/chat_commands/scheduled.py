@@ -19,22 +19,22 @@ from services.outreach.timed_messages import MAX_PER_GROUP, TooManyTimed, invali
 
 CRON_FIELDS: Final = 5
 MAX_LISTED: Final = 10
-SHOWN: Final = 20  # characters of a broadcast in the list
+MAX_SHOWN: Final = 20  # characters of a broadcast in the list
 
 
 async def timed(request: CommandRequest) -> CommandReply:
     """List a group's timed messages, add one, or delete one."""
     if not request.rest:
         return await _listed(request)
-    what, words = first_word(request.rest)
-    if what == DROP and (timed_id := parse_row_id(words)) is not None:
+    action, argument = first_word(request.rest)
+    if action == DROP and (timed_id := parse_row_id(argument)) is not None:
         return _remove(request, timed_id)
-    spoken = cron_of(words if what == ADD else request.rest)
+    spoken = cron_of(argument if action == ADD else request.rest)
     if spoken is not None:
-        what, (cron, text) = ADD, spoken
-        words = f"{cron} {text}"
-    *fields, text = words.split(None, CRON_FIELDS) or [""]
-    if what != ADD or len(fields) != CRON_FIELDS:
+        action, (cron, text) = ADD, spoken
+        argument = f"{cron} {text}"
+    *fields, text = argument.split(None, CRON_FIELDS) or [""]
+    if action != ADD or len(fields) != CRON_FIELDS:
         return request.usage_error()
     if len(text) > MAX_TEXT:
         return CommandReply(fill(request.texts.too_long, most=MAX_TEXT))
@@ -101,10 +101,10 @@ async def broadcast(request: CommandRequest) -> CommandReply:
     """Store a broadcast and show it with the number of groups, until it is confirmed."""
     if not request.rest:
         return request.usage_error()
-    what, number = first_word(request.rest)
-    if what == CANCEL and not number:
+    action, number = first_word(request.rest)
+    if action == CANCEL and not number:
         return await _unfinished(request)
-    if what == CANCEL and (broadcast_id := parse_row_id(number)) is not None:
+    if action == CANCEL and (broadcast_id := parse_row_id(number)) is not None:
         return _cancel(request, broadcast_id)
     if len(request.rest) > 4 * MAX_TEXT:
         return CommandReply(fill(request.texts.too_long, most=4 * MAX_TEXT))
@@ -128,16 +128,16 @@ async def _unfinished(request: CommandRequest) -> CommandReply:
             request.texts.broadcast_line,
             id=row.id,
             at=_format_time(request, row.run_at or row.created_at),
-            words=_shown(row),
+            words=_first_line(row),
         )
         for row in rows
     ]
     return CommandReply(fill(request.texts.broadcasts_unfinished, lines="\n".join(lines) or request.texts.nothing))
 
 
-def _shown(row: Broadcast) -> str:
-    words = " ".join(row.text.split())
-    return words if len(words) <= SHOWN else f"{words[:SHOWN]}…"
+def _first_line(row: Broadcast) -> str:
+    line = " ".join(row.text.split())
+    return line if len(line) <= MAX_SHOWN else f"{line[:MAX_SHOWN]}…"
 
 
 def _cancel(request: CommandRequest, broadcast_id: int) -> CommandReply:

@@ -74,14 +74,14 @@ def _line(request: CommandRequest, run: FlowRun) -> str:
         flow=run.flow,
         person=person,
         state=state,
-        since=_at(request, run.started_at),
+        since=_format_moment(request, run.started_at),
     )
 
 
 def _event_line(request: CommandRequest, item: OutboxItem) -> str:
-    kind, at = json.loads(item.body)["type"], _at(request, item.done_at or item.created_at)
+    kind, at = json.loads(item.body)["type"], _format_moment(request, item.done_at or item.created_at)
     return fill(request.texts.resend_line, id=item.id, type=kind, at=at, error=item.error)
 
 
-def _at(request: CommandRequest, moment: float) -> str:
+def _format_moment(request: CommandRequest, moment: float) -> str:
     return datetime.fromtimestamp(moment, request.container.zone).strftime("%m-%d %H:%M")

@@ -18,7 +18,7 @@ from wechat.mentions import possible_names
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 Names = dict[str, set[str]]  # name -> ids
-SHOWN_WITHIN: Final = 5.0  # seconds; every member is read
+NAMES_TIMEOUT: Final = 5.0  # seconds; every member is read
 ID_SUFFIX_LENGTH: Final = 4  # last characters of an id, which distinguish people with the same name
 BLANKS: Final = " \u3000"
 _AT: Final = re.compile(rf"@[^@{END}]*{END}")
@@ -59,38 +59,38 @@ def _reported_mentions(request: CommandRequest) -> list[str]:
     """Return the reported mentions except the assistant. An @ of everyone is reported as an unknown id."""
     wechat = request.container.accounts.get(request.account)
     candidates = _members(request) | wechat.directory.contacts.keys()
-    return list(dict.fromkeys(one for one in request.mentions if one in candidates and one != wechat.self_id))
+    return list(dict.fromkeys(id for id in request.mentions if id in candidates and id != wechat.self_id))
 
 
 async def _parse_names(
     request: CommandRequest, members: Collection[str], former: Collection[str], reported: Collection[str]
 ) -> Targets:
     """Parse the leading names, all but the first with an @. The assistant's own name is skipped."""
-    me = request.container.accounts.get(request.account).self_id
-    shown = await _shown_names(request) if request.room_id else []
+    own_id = request.container.accounts.get(request.account).self_id
+    names_shown = await _shown_names(request) if request.room_id else []
     people: dict[str, Contact] = {}
-    words = request.rest
-    while not people or words.startswith("@"):
-        words = words.lstrip(BLANKS).removeprefix("@").lstrip(BLANKS)
-        if not words:
-            return Targets(problem=request.usage_error().words)
-        name, matching = await _leading_name(request, words, members, former, shown)
+    rest = request.rest
+    while not people or rest.startswith("@"):
+        rest = rest.lstrip(BLANKS).removeprefix("@").lstrip(BLANKS)
+        if not rest:
+            return Targets(problem=request.usage_error().text)
+        name, matching = await _leading_name(request, rest, members, former, names_shown)
         matching = [person for person in matching if person.id in reported] or matching
         if not matching:
             return Targets(problem=fill(request.texts.person_unknown, name=name))
         if len(matching) > 1:
             return Targets(problem=describe(request, name, matching))
-        if matching[0].id != me:
+        if matching[0].id != own_id:
             people[matching[0].id] = matching[0]
-        words = words.removeprefix(name).strip(f"{END}{BLANKS}\n")
-    return Targets(tuple(people.values()), words)
+        rest = rest.removeprefix(name).strip(f"{END}{BLANKS}\n")
+    return Targets(tuple(people.values()), rest)
 
 
 async def _shown_names(request: CommandRequest) -> list[Names]:
     """Return the names shown in the group's rooms, as used in mentions; [] if the gateway takes too long."""
     wechat = request.container.accounts.get(request.account)
     try:
-        async with asyncio.timeout(SHOWN_WITHIN):
+        async with asyncio.timeout(NAMES_TIMEOUT):
             return [await wechat.names_in(room.id) for room in request.rooms]
     except TimeoutError:
         log.warning("group %s: could not read the names of its members in time", request.number)
@@ -98,7 +98,7 @@ async def _shown_names(request: CommandRequest) -> list[Names]:
 
 
 async def _leading_name(
-    request: CommandRequest, words: str, members: Collection[str], former: Collection[str], shown: Sequence[Names]
+    request: CommandRequest, text: str, members: Collection[str], former: Collection[str], names_shown: Sequence[Names]
 ) -> tuple[str, list[Contact]]:
     """Return the leading name and the people it may refer to.
 
@@ -110,48 +110,48 @@ async def _leading_name(
         people = wechat.directory.find(name, among=members)
         ids = [person.id for person in people]
         if not any(name in (person.id, person.weixin) for person in people):
-            ids += [id for names in shown for id in names.get(name, ()) if id in members]
+            ids += [id for names in names_shown for id in names.get(name, ()) if id in members]
         return list(dict.fromkeys(ids))
 
     def ids_of(name: str) -> list[str]:
         return called(name) or with_id_suffix(name, called, str)
 
-    name, ids = _first(words, ids_of)
-    if not ids and not shown:
-        shown = await _shown_names(request)
-        name, ids = _first(words, ids_of)
+    name, ids = _first(text, ids_of)
+    if not ids and not names_shown:
+        names_shown = await _shown_names(request)
+        name, ids = _first(text, ids_of)
     if not ids and former:
-        name, matching = _first(words, lambda name: wechat.directory.find(name, among=former))
+        name, matching = _first(text, lambda name: wechat.directory.find(name, among=former))
         return name, matching
     return name, [await wechat.contact(contact_id) for contact_id in ids]
 
 
-def _first(words: str, find: Callable[[str], list[T]]) -> tuple[str, list[T]]:
+def _first(text: str, find: Callable[[str], list[T]]) -> tuple[str, list[T]]:
     """Return the first possible reading of the name that matches someone, else the last one."""
-    name, matching = words[:20], list[T]()
-    for name in possible_names(words):
+    name, matching = text[:20], list[T]()
+    for name in possible_names(text):
         if matching := find(name):
             break
     return name, matching
 
 
 def with_id_suffix(name: str, find: Callable[[str], list[T]], id_of: Callable[[T], str]) -> list[T]:
-    """Return those of the people with a name whose id ends with the word after it, the format shown by `describe`."""
+    """Return the people found by a name followed by the end of their id, which is how `describe` shows them."""
     shared, _, tail = name.rpartition(" ")
-    return (
-        [one for one in find(shared) if id_of(one).endswith(tail)] if shared and len(tail) == ID_SUFFIX_LENGTH else []
-    )
+    if not shared or len(tail) != ID_SUFFIX_LENGTH:
+        return []
+    return [match for match in find(shared) if id_of(match).endswith(tail)]
 
 
 def describe(request: CommandRequest, name: str, people: Sequence[Contact]) -> str:
     """Return the reply that a name is ambiguous, with the people it matches."""
-    nothing = request.texts.nothing
+    no_name = request.texts.nothing
     lines = [
         fill(
             request.texts.person_line,
             name=person.name,
-            alias=person.alias or nothing,
-            weixin=person.weixin or nothing,
+            alias=person.alias or no_name,
+            weixin=person.weixin or no_name,
             tail=person.id[-ID_SUFFIX_LENGTH:],
         )
         for person in people
@@ -159,11 +159,11 @@ def describe(request: CommandRequest, name: str, people: Sequence[Contact]) -> s
     return fill(request.texts.person_ambiguous, name=name, people="\n".join(lines))
 
 
-def _without_mentions(words: str, people: Sequence[Contact]) -> str:
+def _without_mentions(text: str, people: Sequence[Contact]) -> str:
     """Remove the mentions from a command."""
-    words = _AT.sub(" ", words)
+    text = _AT.sub(" ", text)
     for person in people:
         for name in (person.name, person.alias):
             if name:
-                words = words.replace(f"@{name}", " ")
-    return " ".join(word for word in words.split() if not word.startswith("@"))
+                text = text.replace(f"@{name}", " ")
+    return " ".join(word for word in text.split() if not word.startswith("@"))

@@ -22,17 +22,19 @@ async def blocked(request: CommandRequest) -> CommandReply:
         words = request.container.blocked_words.of(request.account, request.number)
         words += request.container.blocked_words.of(request.account, None) if request.qun else []
         words += request.container.blocked_words.configured
-        shown = "、".join(dict.fromkeys(words)) or request.texts.nothing
-        return CommandReply(fill(request.texts.words_shown, scope=request.scope, words=shown))
-    what, word = first_word(request.rest)
-    if what not in (ADD, DROP) or not word:
+        text = "、".join(dict.fromkeys(words)) or request.texts.nothing
+        return CommandReply(fill(request.texts.words_shown, scope=request.scope, words=text))
+    action, word = first_word(request.rest)
+    if action not in (ADD, DROP) or not word:
         return request.usage_error()
     blocked_words, texts = request.container.blocked_words, request.texts
-    change, answers = (blocked_words.block, _blocked(texts)) if what == ADD else (blocked_words.allow, _allowed(texts))
+    change, answers = (
+        (blocked_words.block, _blocked(texts)) if action == ADD else (blocked_words.allow, _allowed(texts))
+    )
 
     def act(session: Session) -> str:
         outcome = change(session, request.account, request.number, word, request.actor)
-        scope = texts.scope_all if what == ADD and outcome in BLOCKED_FOR_ALL else request.scope
+        scope = texts.scope_all if action == ADD and outcome in BLOCKED_FOR_ALL else request.scope
         return fill(answers[outcome], scope=scope, word=word, most=MAX_WORD)
 
     return CommandReply(act=act)

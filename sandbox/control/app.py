@@ -14,7 +14,7 @@ from sandbox.control.parsing import WORLD, body, number, query_parameter, text
 from sandbox.gateway.event_stream import EVENT_TYPES
 from sandbox.gateway.files import MAX_FILE, qr_png
 from sandbox.world.avatars import svg
-from sandbox.world.model import NotThere, Refused
+from sandbox.world.model import ObjectNotFound, Refused
 from sandbox.world.rooms import is_room
 from sandbox.world.world import World
 
@@ -40,7 +40,7 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Convert errors to {"error": {"code", "message"}}."""
     try:
         return await handler(request)
-    except NotThere as error:
+    except ObjectNotFound as error:
         return _error(404, str(error))
     except Refused as error:
         return _error(400, str(error))
@@ -68,15 +68,15 @@ async def get_state(request: web.Request) -> web.Response:
         {
             "accounts": [views.account(world, name, endpoints.get(name, "")) for name in world.state.accounts],
             "people": [views.person(world, someone) for someone in world.state.people.values()],
-            "faults": world.faults.shown(),
-            "limits": world.limits.shown(),
+            "faults": world.faults.to_json(),
+            "limits": world.limits.to_json(),
             "rules": asdict(world.rules),
             "now": world.clock(),
         }
     )
 
 
-def _switched(world: World) -> None:
+def _notify_pages(world: World) -> None:
     """Tell all open pages to reload the switches."""
     world.feed.emit_all({"type": "switches"})
 
@@ -86,63 +86,63 @@ async def put_fault(request: web.Request) -> web.Response:
     probability?, count?, ms?, text?}.
     """
     world = request.app[WORLD]
-    given = await body(request)
-    named, known = (given["call"], CALLS) if "call" in given else (given.get("event", "*"), EVENT_TYPES)
+    values = await body(request)
+    named, known = (values["call"], CALLS) if "call" in values else (values.get("event", "*"), EVENT_TYPES)
     if named != "*" and named not in list(known):
         raise Refused(f"没有这种调用或事件：{named}")
     try:
-        if "call" in given:
-            world.faults.call(given.pop("call"), given.pop("effect", ""), **given)
+        if "call" in values:
+            world.faults.call(values.pop("call"), values.pop("effect", ""), **values)
         else:
-            world.faults.event(given.pop("event", "*"), **given)
+            world.faults.event(values.pop("event", "*"), **values)
     except TypeError as error:
         raise Refused(f"不认识的故障设置：{error}") from None
-    _switched(world)
-    return web.json_response(world.faults.shown())
+    _notify_pages(world)
+    return web.json_response(world.faults.to_json())
 
 
 async def clear_faults(request: web.Request) -> web.Response:
     """DELETE /api/faults: remove all faults."""
     request.app[WORLD].faults.clear()
-    _switched(request.app[WORLD])
-    return web.json_response(request.app[WORLD].faults.shown())
+    _notify_pages(request.app[WORLD])
+    return web.json_response(request.app[WORLD].faults.to_json())
 
 
 async def put_limit(request: web.Request) -> web.Response:
     """PUT /api/limits {"action", "times": N or null, "seconds"?}: set or remove a rate limit."""
     world = request.app[WORLD]
-    given = await body(request)
-    times = None if given.get("times") is None else int(number(given, "times"))
-    world.limits.set(text(given, "action"), times, number(given, "seconds", 60.0))
-    _switched(world)
-    return web.json_response(world.limits.shown())
+    values = await body(request)
+    times = None if values.get("times") is None else int(number(values, "times"))
+    world.limits.set(text(values, "action"), times, number(values, "seconds", 60.0))
+    _notify_pages(world)
+    return web.json_response(world.limits.to_json())
 
 
 async def put_rules(request: web.Request) -> web.Response:
     """PUT /api/rules {"direct_limit"?, "capacity"?, "qr_limit"?}: change the group limits."""
     world = request.app[WORLD]
     rules = world.rules
-    given = await body(request)
-    changed = {name: int(number(given, name)) for name in ("direct_limit", "capacity", "qr_limit") if name in given}
+    values = await body(request)
+    changed = {name: int(number(values, name)) for name in ("direct_limit", "capacity", "qr_limit") if name in values}
     if any(value < 3 for value in changed.values()):
         raise Refused("群规则的人数至少为 3")
     for name, value in changed.items():
         setattr(rules, name, value)
-    _switched(world)
+    _notify_pages(world)
     return web.json_response(asdict(rules))
 
 
 async def act_on_account(request: web.Request) -> web.Response:
     """POST /api/accounts/{account}/login, /logout {"reason"?}, /error {"text"?}."""
     world, name = request.app[WORLD], request.match_info["account"]
-    given = await body(request)
+    values = await body(request)
     action = request.match_info["action"]
     if action == "login":
         world.accounts.login(name)
     elif action == "logout":
-        world.accounts.logout(name, text(given, "reason", "logout"))
+        world.accounts.logout(name, text(values, "reason", "logout"))
     else:
-        world.accounts.fail(name, text(given, "text", "sandbox error"))
+        world.accounts.fail(name, text(values, "text", "sandbox error"))
     return web.json_response(views.account(world, name, request.app[ENDPOINTS].get(name, "")))
 
 
@@ -153,7 +153,7 @@ async def get_media(request: web.Request) -> web.Response:
     """GET /api/media/{id}: download a file. Types that a browser could execute are sent as octet-stream."""
     media = request.app[WORLD].state.media.get(request.match_info["media"])
     if media is None:
-        raise NotThere("没有这个文件")
+        raise ObjectNotFound("没有这个文件")
     response = web.Response(body=media.data, headers={"X-Content-Type-Options": "nosniff"})
     response.content_type = chats.mime_of(media.name)
     if not response.content_type.startswith(SHOWN_AS_IS):

@@ -82,18 +82,18 @@ async def recall(request: web.Request) -> web.Response:
 
 
 def _chat(request: web.Request, world: World, me: Person) -> str:
-    """Return the id of the chat in the path; raise NotThere for a group the person was never in."""
+    """Return the id of the chat in the path; raise ObjectNotFound for a group the person was never in."""
     chat = request.match_info["chat"]
-    return world.rooms.remembered_by(me.id, chat).id if is_room(chat) else world.people.get(chat).id
+    return world.rooms.seen_or_left_by(me.id, chat).id if is_room(chat) else world.people.get(chat).id
 
 
-def _send(world: World, me: Person, chat: str, given: dict[str, Any]) -> ChatMessage:
-    if "text" in given:
-        return world.chats.say(me.id, chat, text(given, "text"), texts(given, "mentions"))
-    if "card" in given:
-        return world.chats.send_card(me.id, chat, text(given, "card"))
+def _send(world: World, me: Person, chat: str, values: dict[str, Any]) -> ChatMessage:
+    if "text" in values:
+        return world.chats.say(me.id, chat, text(values, "text"), texts(values, "mentions"))
+    if "card" in values:
+        return world.chats.send_card(me.id, chat, text(values, "card"))
     for kind in (Kind.LINK, Kind.MINI_PROGRAM, Kind.LOCATION):
-        data = given.get(kind.value)
+        data = values.get(kind.value)
         if isinstance(data, dict):
             if kind is Kind.LINK:
                 text(data, "url")

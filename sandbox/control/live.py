@@ -41,7 +41,7 @@ async def get_events(request: web.Request) -> web.StreamResponse:
             if "type" not in item:
                 yield {"type": "trace", **item}
             elif item["type"] == "message":
-                msg = world.chats.visible(viewer, item["seq"])
+                msg = world.chats.visible_message(viewer, item["seq"])
                 seen = {"message": views.message(world, msg, viewer), "line": views.chat(world, item["chat"], viewer)}
                 yield {**item, **seen}
             else:

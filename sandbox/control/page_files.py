@@ -29,8 +29,8 @@ HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-BODIES: Final = frozenset({"application/json", "multipart/form-data"})
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+BODY_TYPES: Final = frozenset({"application/json", "multipart/form-data"})
 
 
 def set_up(app: web.Application) -> None:
@@ -63,23 +63,23 @@ async def reject_other_sites(request: web.Request, handler: Handler) -> web.Stre
     origin = request.headers.get("Origin")
     if origin is not None and origin.partition("://")[2] != request.host:
         raise web.HTTPForbidden(reason="cross-origin requests are not allowed")
-    if request.method not in SAFE:
+    if request.method not in SAFE_METHODS:
         if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
             raise web.HTTPForbidden(reason="cross-origin requests are not allowed")
-        if request.can_read_body and request.content_type not in BODIES:
+        if request.can_read_body and request.content_type not in BODY_TYPES:
             raise web.HTTPUnsupportedMediaType(reason="expected JSON or a form with a file")
     return await handler(request)
 
 
 def _check_password(request: web.Request) -> None:
     """Raise 401 unless the request has the password, with any user name."""
-    wanted = request.app[PASSWORD]
-    if not wanted:
+    expected = request.app[PASSWORD]
+    if not expected:
         return
     kind, _, encoded = request.headers.get("Authorization", "").partition(" ")
     try:
-        given = base64.b64decode(encoded).partition(b":")[2] if kind.lower() == "basic" else b""
+        password = base64.b64decode(encoded).partition(b":")[2] if kind.lower() == "basic" else b""
     except ValueError:
-        given = b""
-    if not hmac.compare_digest(given, wanted.encode()):
+        password = b""
+    if not hmac.compare_digest(password, expected.encode()):
         raise web.HTTPUnauthorized(headers={"WWW-Authenticate": 'Basic realm="sandbox", charset="UTF-8"'})

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from sandbox.world.model import NotThere, Person, Refused
+from sandbox.world.model import ObjectNotFound, Person, Refused
 from sandbox.world.world import World
 
 WORLD: Final = web.AppKey("world", World)
@@ -22,51 +22,51 @@ async def body(request: web.Request) -> dict[str, Any]:
     if not raw:
         return {}
     try:
-        given = json.loads(raw)
-        json.dumps(given, ensure_ascii=False, allow_nan=False).encode()
+        values = json.loads(raw)
+        json.dumps(values, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         raise Refused("请求体不是 JSON") from None
-    if not isinstance(given, dict):
+    if not isinstance(values, dict):
         raise Refused("请求体不是 JSON 对象")
-    return given
+    return values
 
 
-def text(given: dict[str, Any], key: str, default: str | None = None) -> str:
+def text(values: dict[str, Any], key: str, default: str | None = None) -> str:
     """Return a string field; raise Refused if it is not a string or missing without a default."""
-    value = given.get(key, default)
+    value = values.get(key, default)
     if not isinstance(value, str):
         raise Refused(f"缺少参数或不是文本：{key}")
     return value
 
 
-def texts(given: dict[str, Any], key: str) -> list[str]:
+def texts(values: dict[str, Any], key: str) -> list[str]:
     """Return a list of strings, empty if missing; raise Refused."""
-    value = given.get(key, [])
+    value = values.get(key, [])
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise Refused(f"不是文本列表：{key}")
     return value
 
 
-def number(given: dict[str, Any], key: str, default: float | None = None) -> float:
+def number(values: dict[str, Any], key: str, default: float | None = None) -> float:
     """Return a number field; raise Refused."""
-    value = given.get(key, default)
+    value = values.get(key, default)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise Refused(f"缺少参数或不是数字：{key}")
     return value
 
 
-def flag(given: dict[str, Any], key: str, default: bool | None = None) -> bool:
+def flag(values: dict[str, Any], key: str, default: bool | None = None) -> bool:
     """Return a boolean field; raise Refused."""
-    value = given.get(key, default)
+    value = values.get(key, default)
     if not isinstance(value, bool):
         raise Refused(f"缺少参数或不是 true/false：{key}")
     return value
 
 
 def query_parameter(request: web.Request, key: str) -> str:
-    """Return a query parameter; raise NotThere if it is missing and has no default."""
+    """Return a query parameter; raise ObjectNotFound if it is missing and has no default."""
     if key not in request.query:
-        raise NotThere(f"缺少参数：{key}")
+        raise ObjectNotFound(f"缺少参数：{key}")
     return request.query[key]
 
 

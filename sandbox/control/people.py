@@ -16,19 +16,19 @@ CONTACT_QR: Final = "https://u.wechat.com/"
 async def list_people(request: web.Request) -> web.Response:
     """GET /api/people: list all people."""
     world = request.app[WORLD]
-    return web.json_response({"people": [views.person(world, one) for one in world.state.people.values()]})
+    return web.json_response({"people": [views.person(world, person) for person in world.state.people.values()]})
 
 
 async def create_person(request: web.Request) -> web.Response:
     """POST /api/people {"name", "id"?, "weixin"?, "phone"?, "official"?}: create a person."""
     world = request.app[WORLD]
-    given = await body(request)
+    values = await body(request)
     person = world.people.create(
-        text(given, "name"),
-        text(given, "id", ""),
-        weixin=text(given, "weixin", ""),
-        official=flag(given, "official", False),
-        phone=text(given, "phone", ""),
+        text(values, "name"),
+        text(values, "id", ""),
+        weixin=text(values, "weixin", ""),
+        official=flag(values, "official", False),
+        phone=text(values, "phone", ""),
     )
     world.feed.emit_all({"type": "person", "id": person.id, "name": person.name})
     return web.json_response(views.person(world, person), status=201)
@@ -51,12 +51,12 @@ async def list_friends(request: web.Request) -> web.Response:
 async def add_friend(request: web.Request) -> web.Response:
     """POST /api/people/{person}/friends {"to", "hello"?, "now"?}: send a friend request; `now` skips confirmation."""
     world, me = actor(request)
-    given = await body(request)
-    to = world.people.get(text(given, "to")).id
-    if flag(given, "now", False):
+    values = await body(request)
+    to = world.people.get(text(values, "to")).id
+    if flag(values, "now", False):
         world.people.befriend(me.id, to)
         return web.json_response({"state": "accepted"}, status=201)
-    friendship = world.people.ask(me.id, to, text(given, "hello", ""))
+    friendship = world.people.ask(me.id, to, text(values, "hello", ""))
     return web.json_response({"id": friendship.id, "state": friendship.state}, status=201)
 
 
@@ -79,7 +79,7 @@ async def list_requests(request: web.Request) -> web.Response:
     """GET /api/people/{person}/requests: list open friend requests to this person."""
     world, me = actor(request)
     waiting = [f.id for f in world.state.friendships.values() if f.asked == me.id and f.state == "waiting"]
-    return web.json_response({"requests": [views.request(world, one) for one in waiting]})
+    return web.json_response({"requests": [views.request(world, friendship) for friendship in waiting]})
 
 
 async def answer_request(request: web.Request) -> web.Response:
@@ -98,11 +98,11 @@ async def scan(request: web.Request) -> web.Response:
     contact.
     """
     world, me = actor(request)
-    given = await body(request)
-    code = text(given, "code")
+    values = await body(request)
+    code = text(values, "code")
     if code.startswith(CONTACT_QR):
         friendship = world.people.ask(
-            me.id, world.people.get(code.removeprefix(CONTACT_QR)).id, text(given, "hello", "")
+            me.id, world.people.get(code.removeprefix(CONTACT_QR)).id, text(values, "hello", "")
         )
         return web.json_response({"request": friendship.id, "state": friendship.state})
     if not code:

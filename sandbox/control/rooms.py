@@ -14,8 +14,8 @@ from sandbox.world.model import Refused
 async def create_room(request: web.Request) -> web.Response:
     """POST /api/people/{person}/rooms {"members": [id, …], "topic"?}: create a group owned by the person."""
     world, me = actor(request)
-    given = await body(request)
-    room = world.rooms.create(me.id, texts(given, "members"), text(given, "topic", ""))
+    values = await body(request)
+    room = world.rooms.create(me.id, texts(values, "members"), text(values, "topic", ""))
     return web.json_response(views.room(world, room, me.id), status=201)
 
 
@@ -26,31 +26,31 @@ async def change_room(request: web.Request) -> web.Response:
     """
     world, me = actor(request)
     room = world.rooms.seen_by(me.id, request.match_info["room"])
-    given = await body(request)
-    if "topic" in given:
-        world.rooms.set_topic(me.id, room.id, text(given, "topic"))
-    if "announcement" in given:
-        world.rooms.announce(me.id, room.id, text(given, "announcement"))
-    if "confirm" in given:
-        world.rooms.set_confirm(me.id, room.id, flag(given, "confirm"))
-    if "alias" in given:
-        world.rooms.set_alias(me.id, room.id, text(given, "alias"))
-    if "admins" in given:
-        world.rooms.set_admins(me.id, room.id, texts(given, "admins"))
-    if "owner" in given:
-        world.rooms.transfer(me.id, room.id, text(given, "owner"))
+    values = await body(request)
+    if "topic" in values:
+        world.rooms.set_topic(me.id, room.id, text(values, "topic"))
+    if "announcement" in values:
+        world.rooms.announce(me.id, room.id, text(values, "announcement"))
+    if "confirm" in values:
+        world.rooms.set_confirm(me.id, room.id, flag(values, "confirm"))
+    if "alias" in values:
+        world.rooms.set_alias(me.id, room.id, text(values, "alias"))
+    if "admins" in values:
+        world.rooms.set_admins(me.id, room.id, texts(values, "admins"))
+    if "owner" in values:
+        world.rooms.transfer(me.id, room.id, text(values, "owner"))
     return web.json_response(views.room(world, room, me.id))
 
 
 async def add_members(request: web.Request) -> web.Response:
     """POST /api/people/{person}/rooms/{room}/members {"members": [id, …], "card"?}: add or invite friends."""
     world, me = actor(request)
-    given = await body(request)
-    members = texts(given, "members")
+    values = await body(request)
+    members = texts(values, "members")
     if not members:
         raise Refused("缺少参数：members")
     room_id = request.match_info["room"]
-    cards = [world.joins.add(me.id, room_id, who, card=flag(given, "card", False)) for who in members]
+    cards = [world.joins.add(me.id, room_id, person_id, card=flag(values, "card", False)) for person_id in members]
     invited = [card.id for card in cards if card is not None]
     return web.json_response({"invitations": invited, "room": views.room(world, world.rooms.get(room_id), me.id)})
 
@@ -80,11 +80,11 @@ async def list_invitations(request: web.Request) -> web.Response:
     """GET /api/people/{person}/invitations: list open invitations."""
     world, me = actor(request)
     cards = [card for card in world.state.invitations.values() if card.invitee == me.id and card.state == "open"]
-    shown = [
+    open_invitations = [
         {"id": card.id, "room": card.room_id, "topic": world.rooms.get(card.room_id).topic, "inviter": card.inviter}
         for card in cards
     ]
-    return web.json_response({"invitations": shown})
+    return web.json_response({"invitations": open_invitations})
 
 
 async def tap_invitation(request: web.Request) -> web.Response:
@@ -98,9 +98,15 @@ async def list_confirmations(request: web.Request) -> web.Response:
     """GET /api/people/{person}/confirmations: list joins that this owner or admin has to confirm."""
     world, me = actor(request)
     waiting = [
-        {"id": one.id, "room": one.room_id, "inviter": one.inviter, "invitee": one.invitee, "at": one.at}
-        for one in world.state.confirmations.values()
-        if one.state == "open" and world.rooms.get(one.room_id).manages(me.id)
+        {
+            "id": confirmation.id,
+            "room": confirmation.room_id,
+            "inviter": confirmation.inviter,
+            "invitee": confirmation.invitee,
+            "at": confirmation.at,
+        }
+        for confirmation in world.state.confirmations.values()
+        if confirmation.state == "open" and world.rooms.get(confirmation.room_id).manages(me.id)
     ]
     return web.json_response({"confirmations": waiting})
 

@@ -30,7 +30,7 @@ def avatar(thing_id: str) -> str:
 
 def person(world: World, someone: Person, viewer: str = "") -> Json:
     """A person; with a viewer, also the viewer's remark and whether they are friends."""
-    seen: Json = {
+    view: Json = {
         "id": someone.id,
         "name": someone.name,
         "weixin": someone.weixin,
@@ -40,8 +40,8 @@ def person(world: World, someone: Person, viewer: str = "") -> Json:
     }
     if viewer:
         me = world.people.get(viewer)
-        seen |= {"alias": me.aliases.get(someone.id, ""), "friend": someone.id in me.friends}
-    return seen
+        view |= {"alias": me.aliases.get(someone.id, ""), "friend": someone.id in me.friends}
+    return view
 
 
 def account(world: World, name: str, endpoint: str = "") -> Json:
@@ -74,7 +74,7 @@ def room(world: World, group: WorldRoom, viewer: str) -> Json:
         "members": [
             {
                 "id": member.person_id,
-                "name": world.called_in(group.id, member.person_id),
+                "name": world.name_in(group.id, member.person_id),
                 "alias": member.alias,
                 "inviter": member.inviter,
                 "joined_at": member.joined_at,
@@ -90,7 +90,7 @@ def title(world: World, chat: str, viewer: str) -> str:
     if not is_room(chat):
         return world.people.get(viewer).aliases.get(chat) or world.people.get(chat).name
     group = world.rooms.get(chat)
-    names = "、".join(world.people.get(who).name for who in list(group.members)[:4])
+    names = "、".join(world.people.get(person_id).name for person_id in list(group.members)[:4])
     return group.topic or names or "群聊"
 
 
@@ -121,12 +121,12 @@ def preview(world: World, message: ChatMessage) -> str:
 
 def message(world: World, msg: ChatMessage, viewer: str) -> Json:
     """A message as the viewer sees it; recalled messages have no content."""
-    seen: Json = {
+    view: Json = {
         "seq": msg.seq,
         "kind": msg.kind,
         "chat": msg.chat_for(viewer),
         "sender": msg.sender,
-        "name": world.called_in(msg.to, msg.sender) if msg.in_room else world.people.get(msg.sender).name,
+        "name": world.name_in(msg.to, msg.sender) if msg.in_room else world.people.get(msg.sender).name,
         "avatar": avatar(msg.sender),
         "mine": msg.sender == viewer,
         "at": msg.at,
@@ -135,16 +135,16 @@ def message(world: World, msg: ChatMessage, viewer: str) -> Json:
         "mentions": msg.mentions,
     }
     if msg.recalled:
-        return seen
+        return view
     if msg.kind in MEDIA_KINDS:
         media = world.state.media[msg.media]
-        seen["file"] = {"url": f"/api/media/{media.id}", "name": media.name, "size": len(media.data)}
+        view["file"] = {"url": f"/api/media/{media.id}", "name": media.name, "size": len(media.data)}
     elif msg.data:
-        seen["data"] = {**msg.data, **_standing(world, msg)}
-    return seen
+        view["data"] = {**msg.data, **_answer_state(world, msg)}
+    return view
 
 
-def _standing(world: World, msg: ChatMessage) -> Json:
+def _answer_state(world: World, msg: ChatMessage) -> Json:
     """The state of an invitation or confirmation."""
     if msg.kind is Kind.INVITATION:
         card = world.state.invitations[msg.data["invitation"]]

@@ -16,5 +16,5 @@ class CallHandlers:
         self._uploads = uploads
 
     @property
-    def _me(self) -> Person:
+    def _person(self) -> Person:
         return self._world.accounts.person(self._account)

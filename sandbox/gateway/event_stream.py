@@ -40,7 +40,7 @@ EVENT_TYPES: Final[dict[str, int]] = {
 }
 
 
-def dated(world: World) -> dict[str, str]:
+def date_header(world: World) -> dict[str, str]:
     """Return the header with a gateway's time. Node.js sends it with every response; here Event and Version do."""
     return {"date": formatdate(world.clock(), usegmt=True)}
 
@@ -110,7 +110,7 @@ class EventStream:
             raise GRPCError(Status.ALREADY_EXISTS, "GrpcServerImpl.event() can not call twice.")
         outbox = self._claim()
         try:
-            await stream.send_initial_metadata(metadata=dated(self._world))
+            await stream.send_initial_metadata(metadata=date_header(self._world))
             while (event := await outbox.get(self._heartbeat)) is not None:
                 await stream.send_message(event)
         finally:

@@ -13,15 +13,15 @@ from typing import Any, Final
 import aiohttp
 import segno
 
-from sandbox.world.model import Kind, NotThere, Refused
+from sandbox.world.model import Kind, ObjectNotFound, Refused
 
 BASE64: Final = 1
 URL: Final = 2
 QR_CODE: Final = 3
 UUID: Final = 7
-INLINE: Final = 20 * 1024  # larger files are sent by uuid, as in the official gateway
+MAX_INLINE: Final = 20 * 1024  # larger files are sent by uuid, as in the official gateway
 MAX_FILE: Final = 100 * 1024 * 1024
-KEPT: Final = 512 * 1024 * 1024  # bytes of uploads kept per gateway
+MAX_UPLOADS: Final = 512 * 1024 * 1024  # bytes of uploads kept per gateway
 
 KINDS: Final = {
     Kind.IMAGE: frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"}),
@@ -51,14 +51,14 @@ class Uploads:
         made = str(uuid.uuid4())
         self._files[made] = data
         self._size += len(data)
-        while self._size > KEPT:
+        while self._size > MAX_UPLOADS:
             self._size -= len(self._files.popitem(last=False)[1])
         return made
 
     def get(self, file_id: str) -> bytes:
-        """Return the bytes of a uuid; raise NotThere."""
+        """Return the bytes of a uuid; raise ObjectNotFound."""
         if file_id not in self._files:
-            raise NotThere(f"没有这个文件：{file_id}")
+            raise ObjectNotFound(f"没有这个文件：{file_id}")
         return self._files[file_id]
 
     def clear(self) -> None:
@@ -68,12 +68,12 @@ class Uploads:
 
     def box(self, name: str, data: bytes) -> str:
         """Return the file box JSON of a file: small ones inline, others by uuid."""
-        if len(data) <= INLINE:
-            kind, held = BASE64, {"base64": base64.b64encode(data).decode()}
+        if len(data) <= MAX_INLINE:
+            kind, content = BASE64, {"base64": base64.b64encode(data).decode()}
         else:
-            kind, held = UUID, {"uuid": self.keep(data)}
+            kind, content = UUID, {"uuid": self.keep(data)}
         # Clients of file-box < 1.0 (such as python-wechaty) use `boxType`.
-        facts = {"name": name, "size": len(data), "metadata": {}, "type": kind, "boxType": kind, **held}
+        facts = {"name": name, "size": len(data), "metadata": {}, "type": kind, "boxType": kind, **content}
         return json.dumps(facts, ensure_ascii=False)
 
     async def open(self, text: str) -> tuple[str, bytes]:

@@ -15,7 +15,7 @@ from grpclib.exceptions import GRPCError
 
 from protocol import ProtocolCall
 from protocol.server import shows_token
-from sandbox.gateway.event_stream import dated
+from sandbox.gateway.event_stream import date_header
 from sandbox.world.faults import CallFault, Effect
 from sandbox.world.model import Refused
 from sandbox.world.world import World
@@ -32,7 +32,7 @@ ACTIONS: Final = {
     "FriendshipAccept": "friend_accept",
     "MessageForward": "message",
 }
-SHOWN: Final = 200  # characters of a value kept in the trace
+MAX_SHOWN: Final = 200  # characters of a value kept in the trace
 
 Serve = Callable[[Any], Any]  # takes the request (or the stream, for streaming calls) and returns the response
 
@@ -76,7 +76,7 @@ class CallInterceptor:
         fault = self._world.faults.plan_call(call.name)
         if fault is not None:
             self._world.feed.emit_all({"type": "switches"})  # its count may have run out
-        await _before(fault)
+        await _apply_first(fault)
         self._check(call.name, request)
         answer = serve(stream if request is None else request)
         if inspect.isawaitable(answer):
@@ -89,7 +89,7 @@ class CallInterceptor:
         if fault is not None and fault.effect == Effect.LOSE_SILENTLY:
             await _hang()
         if call.name == "Version":
-            await stream.send_initial_metadata(metadata=dated(self._world))
+            await stream.send_initial_metadata(metadata=date_header(self._world))
         await stream.send_message(answer)
         return "ok"
 
@@ -113,13 +113,13 @@ class CallInterceptor:
         if call.name == "Event":
             return
         facts = MessageToDict(request) if request is not None else {}
-        shown = {key: _short(value) for key, value in facts.items()}
+        shortened = {key: _shortened(value) for key, value in facts.items()}
         ms = round(seconds * 1000, 1)
         now = self._world.clock()
-        self._world.trace.add(self._account, now, "call", call.name, request=shown, outcome=outcome, ms=ms)
+        self._world.trace.add(self._account, now, "call", call.name, request=shortened, outcome=outcome, ms=ms)
 
 
-async def _before(fault: CallFault | None) -> None:
+async def _apply_first(fault: CallFault | None) -> None:
     """Apply the fault's effect that comes before the call."""
     if fault is None:
         return
@@ -136,5 +136,5 @@ async def _hang() -> None:
     await asyncio.get_running_loop().create_future()
 
 
-def _short(value: Any) -> Any:
-    return value[:SHOWN] + "…" if isinstance(value, str) and len(value) > SHOWN else value
+def _shortened(value: Any) -> Any:
+    return value[:MAX_SHOWN] + "…" if isinstance(value, str) and len(value) > MAX_SHOWN else value

@@ -13,7 +13,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 from protocol import puppet_pb2 as pb
 from sandbox.gateway.calls import CallHandlers
 from sandbox.gateway.files import kind_of
-from sandbox.world.model import MEDIA_KINDS, ChatMessage, Kind, MediaFile, NotThere, Refused
+from sandbox.world.model import MEDIA_KINDS, ChatMessage, Kind, MediaFile, ObjectNotFound, Refused
 
 P = TypeVar("P", bound=ProtoMessage)
 
@@ -85,17 +85,17 @@ class MessageCallHandlers(CallHandlers):
         return pb.MessageLocationResponse(location=_location(self._message(request.id, Kind.LOCATION).data))
 
     def media(self, wire_id: str) -> MediaFile:
-        """Return the media file of a message; raise NotThere if it has none."""
+        """Return the media file of a message; raise ObjectNotFound if it has none."""
         message = self._message(wire_id)
         if message.kind not in MEDIA_KINDS:
-            raise NotThere(f"不是文件消息：{wire_id}")
+            raise ObjectNotFound(f"不是文件消息：{wire_id}")
         return self._world.state.media[message.media]
 
     # ---- sending ----
 
     def MessageSendText(self, request: pb.MessageSendTextRequest) -> pb.MessageSendResponse:
         """Send a text."""
-        me, to = self._me.id, request.conversation_id
+        me, to = self._person.id, request.conversation_id
         return self._sent(self._world.chats.say(me, to, request.text, request.mentional_ids))
 
     async def MessageSendFile(self, request: pb.MessageSendFileRequest) -> pb.MessageSendResponse:
@@ -105,11 +105,11 @@ class MessageCallHandlers(CallHandlers):
 
     def send_media(self, to: str, name: str, data: bytes) -> pb.MessageSendResponse:
         """Send a file; its name determines the message kind."""
-        return self._sent(self._world.chats.send_media(self._me.id, to, kind_of(name), name, data))
+        return self._sent(self._world.chats.send_media(self._person.id, to, kind_of(name), name, data))
 
     def MessageSendContact(self, request: pb.MessageSendContactRequest) -> pb.MessageSendResponse:
         """Send a contact card."""
-        return self._sent(self._world.chats.send_card(self._me.id, request.conversation_id, request.contact_id))
+        return self._sent(self._world.chats.send_card(self._person.id, request.conversation_id, request.contact_id))
 
     def MessageSendUrl(self, request: pb.MessageSendUrlRequest) -> pb.MessageSendResponse:
         """Send a link."""
@@ -120,8 +120,8 @@ class MessageCallHandlers(CallHandlers):
 
     def MessageSendMiniProgram(self, request: pb.MessageSendMiniProgramRequest) -> pb.MessageSendResponse:
         """Send a mini-program."""
-        given = request.HasField("mini_program")
-        program = request.mini_program if given else _mini_program(_parsed(request.mini_program_json))
+        has_program = request.HasField("mini_program")
+        program = request.mini_program if has_program else _mini_program(_parsed(request.mini_program_json))
         return self._send_data(request.conversation_id, Kind.MINI_PROGRAM, program)
 
     def MessageSendLocation(self, request: pb.MessageSendLocationRequest) -> pb.MessageSendLocationResponse:
@@ -132,16 +132,16 @@ class MessageCallHandlers(CallHandlers):
     def MessageForward(self, request: pb.MessageForwardRequest) -> pb.MessageSendResponse:
         """Forward a message."""
         message = self._message(request.message_id)
-        return self._sent(self._world.chats.forward(self._me.id, message, request.conversation_id))
+        return self._sent(self._world.chats.forward(self._person.id, message, request.conversation_id))
 
     def MessageRecall(self, request: pb.Id) -> pb.MessageRecallResponse:
         """Recall an own message."""
-        self._world.chats.recall(self._me.id, self._message(request.id).seq)
+        self._world.chats.recall(self._person.id, self._message(request.id).seq)
         return pb.MessageRecallResponse(success=True)
 
     def _send_data(self, to: str, kind: Kind, payload: Any) -> pb.MessageSendResponse:
         data = MessageToDict(payload, preserving_proto_field_name=False)
-        return self._sent(self._world.chats.send_data(self._me.id, to, kind, data))
+        return self._sent(self._world.chats.send_data(self._person.id, to, kind, data))
 
     def _sent(self, message: ChatMessage) -> pb.MessageSendResponse:
         made = self._world.chats.wire_id(self._account, message)
@@ -150,7 +150,7 @@ class MessageCallHandlers(CallHandlers):
     def _message(self, wire_id: str, kind: Kind | None = None) -> ChatMessage:
         message = self._world.chats.by_wire_id(self._account, wire_id)
         if kind is not None and message.kind is not kind:
-            raise NotThere(f"不是 {kind} 消息：{wire_id}")
+            raise ObjectNotFound(f"不是 {kind} 消息：{wire_id}")
         return message
 
     def _text(self, message: ChatMessage) -> str:
@@ -187,8 +187,8 @@ def _location(data: dict[str, Any]) -> pb.LocationPayload:
 
 def _filled(payload: P, data: dict[str, Any]) -> P:
     """Fill a payload from JSON with either key style; ignore nulls and unknown keys."""
-    given = {key: value for key, value in data.items() if value is not None}
+    values = {key: value for key, value in data.items() if value is not None}
     try:
-        return ParseDict(given, payload, ignore_unknown_fields=True)
+        return ParseDict(values, payload, ignore_unknown_fields=True)
     except ParseError as error:
         raise Refused(f"invalid payload: {error}") from None

@@ -7,7 +7,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 from protocol import puppet_pb2 as pb
 from sandbox.gateway.calls import CallHandlers
 from sandbox.world.avatars import svg
-from sandbox.world.model import NotThere, Person, Refused
+from sandbox.world.model import ObjectNotFound, Person, Refused
 from sandbox.world.rooms import is_room
 
 INDIVIDUAL = 1
@@ -19,22 +19,22 @@ class PeopleCallHandlers(CallHandlers):
 
     def ContactSelfQRCode(self, request: pb.Empty) -> pb.ContactSelfQRCodeResponse:
         """Return the content of the account's QR code."""
-        return pb.ContactSelfQRCodeResponse(qrcode=f"https://u.wechat.com/{self._me.id}")
+        return pb.ContactSelfQRCodeResponse(qrcode=f"https://u.wechat.com/{self._person.id}")
 
     def ContactSelfName(self, request: pb.ContactSelfNameRequest) -> pb.Empty:
         """Change the account's nickname."""
-        self._world.people.rename(self._me.id, request.name)
+        self._world.people.rename(self._person.id, request.name)
         return pb.Empty()
 
     def ContactSelfSignature(self, request: pb.ContactSelfSignatureRequest) -> pb.Empty:
         """Set the account's signature."""
-        self._me.signature = request.signature
+        self._person.signature = request.signature
         self._world.changed()
         return pb.Empty()
 
     def ContactList(self, request: pb.Empty) -> pb.IdList:
         """List the account's friends and itself, as padlocal does."""
-        return pb.IdList(ids=[self._me.id, *sorted(self._me.friends)])
+        return pb.IdList(ids=[self._person.id, *sorted(self._person.friends)])
 
     def ContactPayload(self, request: pb.Id) -> pb.ContactPayloadResponse:
         """Return a contact as the account sees it; the 微信号 of a stranger is hidden.
@@ -43,9 +43,9 @@ class PeopleCallHandlers(CallHandlers):
         changed.
         """
         if is_room(request.id):
-            room = self._world.rooms.remembered_by(self._me.id, request.id)
+            room = self._world.rooms.seen_or_left_by(self._person.id, request.id)
             return pb.ContactPayloadResponse(id=room.id, name=room.topic)
-        me, person = self._me, self._world.people.get(request.id)
+        me, person = self._person, self._world.people.get(request.id)
         near = person.id in me.friends or person is me
         return pb.ContactPayloadResponse(
             id=person.id,
@@ -63,9 +63,9 @@ class PeopleCallHandlers(CallHandlers):
         """Return the remark of a friend; set it if the request has one."""
         if request.HasField("alias") or request.HasField("alias_wrapped"):
             alias = request.alias if request.HasField("alias") else request.alias_wrapped.value
-            self._world.people.set_alias(self._me.id, request.id, alias)
+            self._world.people.set_alias(self._person.id, request.id, alias)
         else:
-            alias = self._me.aliases.get(self._world.people.get(request.id).id, "")
+            alias = self._person.aliases.get(self._world.people.get(request.id).id, "")
         return pb.ContactAliasResponse(alias_wrapped=StringValue(value=alias), alias=alias)
 
     def ContactAvatar(self, request: pb.ContactAvatarRequest) -> pb.ContactAvatarResponse:
@@ -80,8 +80,8 @@ class PeopleCallHandlers(CallHandlers):
 
     def FriendshipPayload(self, request: pb.FriendshipPayloadRequest) -> pb.FriendshipPayloadResponse:
         """Return a friendship."""
-        friendship = self._world.people.seen_by(self._me.id, request.id)
-        other = friendship.asker if friendship.asked == self._me.id else friendship.asked
+        friendship = self._world.people.seen_by(self._person.id, request.id)
+        other = friendship.asker if friendship.asked == self._person.id else friendship.asked
         return pb.FriendshipPayloadResponse(
             id=friendship.id,
             contact_id=other,
@@ -92,12 +92,12 @@ class PeopleCallHandlers(CallHandlers):
 
     def FriendshipAdd(self, request: pb.FriendshipAddRequest) -> pb.Empty:
         """Send a friend request."""
-        self._world.people.ask(self._me.id, request.contact_id, request.hello)
+        self._world.people.ask(self._person.id, request.contact_id, request.hello)
         return pb.Empty()
 
     def FriendshipAccept(self, request: pb.Id) -> pb.Empty:
         """Accept a friend request."""
-        self._world.people.accept(self._me.id, request.id)
+        self._world.people.accept(self._person.id, request.id)
         return pb.Empty()
 
     def FriendshipSearchPhone(self, request: pb.FriendshipSearchPhoneRequest) -> pb.FriendshipSearchResponse:
@@ -114,7 +114,7 @@ class PeopleCallHandlers(CallHandlers):
 
     def TagContactAdd(self, request: pb.TagContactRequest) -> pb.Empty:
         """Add a tag to a person, creating the tag if necessary."""
-        tagged = self._me.tags.setdefault(request.id, [])
+        tagged = self._person.tags.setdefault(request.id, [])
         if self._world.people.get(request.contact_id).id not in tagged:
             tagged.append(request.contact_id)
         self._world.changed()
@@ -122,24 +122,26 @@ class PeopleCallHandlers(CallHandlers):
 
     def TagContactRemove(self, request: pb.TagContactRequest) -> pb.Empty:
         """Remove a tag from a person."""
-        tagged = self._me.tags.get(request.id, [])
+        tagged = self._person.tags.get(request.id, [])
         if request.contact_id not in tagged:
-            raise NotThere(f"没有这个标签：{request.id}")
+            raise ObjectNotFound(f"没有这个标签：{request.id}")
         tagged.remove(request.contact_id)
         self._world.changed()
         return pb.Empty()
 
     def TagContactDelete(self, request: pb.TagContactRequest) -> pb.Empty:
         """Delete a tag."""
-        if self._me.tags.pop(request.id, None) is None:
-            raise NotThere(f"没有这个标签：{request.id}")
+        if self._person.tags.pop(request.id, None) is None:
+            raise ObjectNotFound(f"没有这个标签：{request.id}")
         self._world.changed()
         return pb.Empty()
 
     def TagContactList(self, request: pb.TagContactListRequest) -> pb.IdList:
         """List the tags of a person, or all tags."""
-        who = request.contact_id or request.contact_id_wrapped.value
-        return pb.IdList(ids=[tag for tag, tagged in self._me.tags.items() if not who or who in tagged])
+        contact_id = request.contact_id or request.contact_id_wrapped.value
+        return pb.IdList(
+            ids=[tag for tag, tagged in self._person.tags.items() if not contact_id or contact_id in tagged]
+        )
 
 
 def _found(person: Person | None) -> pb.FriendshipSearchResponse:

@@ -61,14 +61,14 @@ class PuppetServer:
 
     async def stop(self) -> None:
         """End the streams and close the server. Idempotent."""
-        if (grpc := self._down()) is not None:
+        if (grpc := self._detach_server()) is not None:
             grpc.close()
             grpc.cut(abruptly=False)
             await grpc.wait_closed()
 
     def kill(self) -> None:
         """Abort all connections and drop the uploads, like a killed process."""
-        if (grpc := self._down()) is not None:
+        if (grpc := self._detach_server()) is not None:
             grpc.cut(abruptly=True)
             grpc.close()
 
@@ -91,7 +91,7 @@ class PuppetServer:
         """Send the bot an arbitrary event, for tests; raise Refused if none is connected."""
         self._events.send_raw(event)
 
-    def _down(self) -> GatewayServer | None:
+    def _detach_server(self) -> GatewayServer | None:
         grpc, self._grpc = self._grpc, None
         self._events.release()
         self.uploads.clear()

@@ -25,7 +25,7 @@ FILES: Final = {
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; frame-ancestors 'none'"
 )
-SAFE: Final = {
+SECURITY_HEADERS: Final = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
@@ -50,7 +50,7 @@ def add_page(app: web.Application, request_log: RequestLog) -> None:
 def _file(name: str, kind: str) -> Handler:
     async def handle(_request: web.Request) -> web.StreamResponse:
         text = await asyncio.to_thread((PAGE / name).read_text, encoding="utf-8")
-        return web.Response(text=text, content_type=kind, headers=SAFE)
+        return web.Response(text=text, content_type=kind, headers=SECURITY_HEADERS)
 
     return handle
 
@@ -76,7 +76,7 @@ async def _events(request_log: RequestLog, request: web.Request) -> web.StreamRe
     try:
         with request_log.channels.listen(TOPIC) as changes:
             while True:
-                await response.write(f"data: {json.dumps(request_log.shown(), ensure_ascii=False)}\n\n".encode())
+                await response.write(f"data: {json.dumps(request_log.to_json(), ensure_ascii=False)}\n\n".encode())
                 await _next(changes, response)
     except ConnectionError:
         return response  # the page was closed

@@ -55,12 +55,12 @@ class RequestLog:
     def __post_init__(self) -> None:
         self.open.set()
         if self.path is not None and self.path.exists():
-            kept = read_json(self.path)
-            self.asked.extend(SystemRequest(**one) for one in kept["asked"])
-            for cut_off in (one for one in self.asked if one.owed == "sending"):
+            stored = read_json(self.path)
+            self.asked.extend(SystemRequest(**row) for row in stored["asked"])
+            for cut_off in (request for request in self.asked if request.owed == "sending"):
                 cut_off.owed, cut_off.note = "undelivered", "中途停了"
-            self.merchants = kept["merchants"]
-            self.last = max((one.n for one in self.asked), default=0)
+            self.merchants = stored["merchants"]
+            self.last = max((request.n for request in self.asked), default=0)
 
     def note(self, system: str, method: str, path: str, key: str, body: Any) -> SystemRequest:
         """Record a request."""
@@ -71,21 +71,21 @@ class RequestLog:
 
     def known(self, system: str, key: str) -> SystemRequest | None:
         """Return the earlier request with this idempotency key."""
-        return next((one for one in self.asked if key and (one.system, one.key) == (system, key)), None)
+        return next((request for request in self.asked if key and (request.system, request.key) == (system, key)), None)
 
     def find(self, n: int) -> SystemRequest | None:
         """Return the request with this number."""
-        return next((one for one in self.asked if one.n == n), None)
+        return next((request for request in self.asked if request.n == n), None)
 
-    def shown(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return the state as JSON for the page, newest request first."""
-        return {"asked": [asdict(one) for one in reversed(self.asked)], "modes": self.modes}
+        return {"asked": [asdict(request) for request in reversed(self.asked)], "modes": self.modes}
 
     def changed(self) -> None:
         """Save the state and notify the pages."""
         self.channels.emit(TOPIC, {})
         if self.path is not None:
-            kept = {"asked": [asdict(one) for one in self.asked], "merchants": self.merchants}
+            content = {"asked": [asdict(request) for request in self.asked], "merchants": self.merchants}
             fresh = self.path.with_suffix(".new")
-            fresh.write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")
+            fresh.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
             fresh.replace(self.path)

@@ -15,7 +15,7 @@ from sandbox.systems.request_log import RequestLog, SystemRequest
 YUNMALL: Final = "yunmall"
 HIPOS: Final = "hipos"
 TITLES: Final = {YUNMALL: "云商城", HIPOS: "HiPOS 云"}
-HANGING: Final = 60.0  # seconds, longer than any client waits
+HANG_SECONDS: Final = 60.0  # seconds, longer than any client waits
 Rule = Callable[[RequestLog, SystemRequest], tuple[int, Any]]
 
 
@@ -63,7 +63,7 @@ async def _receive(request_log: RequestLog, system: str, rule: Rule, request: we
 async def _respond_by_mode(request_log: RequestLog, asked: SystemRequest, mode: str) -> web.StreamResponse:
     """Respond as the selected mode demands."""
     if mode == "hang":
-        await asyncio.sleep(HANGING)
+        await asyncio.sleep(HANG_SECONDS)
     if mode == "garbage":
         return web.Response(text="<html>502 Bad Gateway", content_type="text/html")
     asked.status = 422 if mode == "refuse" else 503

@@ -15,13 +15,13 @@ import sys
 from sandbox.wecom.stand_in import StandIn
 
 
-def _arguments(given: list[str]) -> argparse.Namespace:
+def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sandbox.wecom", description=__doc__)
     parser.add_argument("--account", default="kefu1", help="name of the assistant")
     parser.add_argument("--bot", default="http://127.0.0.1:8080", help="base URL of wxbot, for callbacks")
     parser.add_argument("--port", type=int, default=8788, help="port of the chat page")
     parser.add_argument("--api-port", type=int, default=8790, help="port of the API")
-    return parser.parse_args(given)
+    return parser.parse_args(argv)
 
 
 async def run(options: argparse.Namespace) -> None:
@@ -36,9 +36,9 @@ async def run(options: argparse.Namespace) -> None:
     await stand_in.stop()
 
 
-def main(given: list[str]) -> int:
+def main(argv: list[str]) -> int:
     """Run the command line and return the exit code."""
-    options = _arguments(given)
+    options = _arguments(argv)
     try:
         asyncio.run(run(options))
     except (OSError, OverflowError) as error:  # a port above 65535 raises OverflowError

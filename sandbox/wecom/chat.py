@@ -22,7 +22,7 @@ CARDS: Final = {  # by kind, the API's name of it, and its fields with those of 
     Kind.LOCATION: ("location", {name: name for name in ("name", "address", "latitude", "longitude")}),
     Kind.MINI_PROGRAM: ("miniprogram", {"title": "title", "appid": "appid"}),
 }
-SHOWN: Final = {kind: one for one, kind in KINDS.items()}
+KIND_NUMBERS: Final = {kind: number for number, kind in KINDS.items()}
 
 
 class ServiceChat:
@@ -33,7 +33,7 @@ class ServiceChat:
         self._account = account
         self._server = server
         self._callback_url = callback_url
-        self._me = world.accounts.person(account).id
+        self._assistant_id = world.accounts.person(account).id
         self._customers: dict[str, str] = {}  # world id by external_userid
         self._calls: set[asyncio.Task[None]] = set()
         self._leave: Callable[[], None] = lambda: None
@@ -66,14 +66,14 @@ class ServiceChat:
 
     def _on_event(self, event: str, payload: dict[str, Any], _delay: float) -> None:
         if event == "friendship":  # a customer opens the chat by a QR code; no acceptance is needed
-            friendship = self._world.people.seen_by(self._me, payload["friendshipId"])
+            friendship = self._world.people.seen_by(self._assistant_id, payload["friendshipId"])
             if friendship.type == RECEIVE:
-                self._world.people.accept(self._me, friendship.id)
+                self._world.people.accept(self._assistant_id, friendship.id)
                 self._enter(friendship.asker)
                 self.call_back()
         elif event == "message":
             message = self._world.chats.by_wire_id(self._account, payload["messageId"])
-            if message.sender != self._me and not message.in_room:
+            if message.sender != self._assistant_id and not message.in_room:
                 self._on_message(message)
 
     def _enter(self, person: str) -> str:
@@ -94,44 +94,46 @@ class ServiceChat:
             service.send(name, KINDS[message.kind], {"media_id": media_id})
         elif message.kind in CARDS:
             kind, fields = CARDS[message.kind]
-            service.send(name, kind, {theirs: message.data.get(ours, "") for theirs, ours in fields.items()})
+            service.send(
+                name, kind, {wecom_field: message.data.get(field, "") for wecom_field, field in fields.items()}
+            )
         else:
             service.say(name, message.text or f"[{message.kind}]")
         self.call_back()
 
     # ---- from the bot and from staff to people ----
 
-    def _show(self, who: Customer, message: dict[str, Any]) -> None:
-        person = self._customers.get(who.id)
+    def _show(self, customer: Customer, message: dict[str, Any]) -> None:
+        person = self._customers.get(customer.id)
         if person is None:
             return
         kind, chats = message["msgtype"], self._world.chats
         content = message[kind]
         try:
-            if SHOWN.get(kind) in MEDIA_KINDS:
+            if KIND_NUMBERS.get(kind) in MEDIA_KINDS:
                 name, data = self._server.service.media.get(content["media_id"]) or ("", b"")
-                chats.send_media(self._me, person, SHOWN[kind], name, data)
+                chats.send_media(self._assistant_id, person, KIND_NUMBERS[kind], name, data)
             elif kind in ("link", "miniprogram"):
                 card = {"title": content.get("title", ""), "url": content.get("url", "")}
-                chats.send_data(self._me, person, Kind.LINK, {**card, "description": content.get("desc", "")})
+                chats.send_data(self._assistant_id, person, Kind.LINK, {**card, "description": content.get("desc", "")})
             elif kind == "msgmenu":
                 self._show_menu(person, content)
             else:
-                chats.say(self._me, person, content["content"])
+                chats.say(self._assistant_id, person, content["content"])
         except Refused as error:
             log.warning("a message could not be shown: %s", error)
 
     def _show_menu(self, person: str, menu: dict[str, Any]) -> None:
-        choices = [one["click"]["content"] for one in menu["list"]]
+        choices = [item["click"]["content"] for item in menu["list"]]
         data = {"choices": choices, "tail": menu.get("tail_content", "")}
-        self._world.chats.post(Kind.TEXT, self._me, person, text=menu.get("head_content", ""), data=data)
+        self._world.chats.post(Kind.TEXT, self._assistant_id, person, text=menu.get("head_content", ""), data=data)
 
 
-def _chosen(who: Customer, text: str) -> int:
-    """Return the number of the choice that a text is, its number or its words, of a menu just shown; else 0."""
-    last = who.seen[-1] if who.seen else {}
+def _chosen(customer: Customer, text: str) -> int:
+    """Return the number of the menu choice that a text is, by number or wording; 0 if no menu was just shown."""
+    last = customer.seen[-1] if customer.seen else {}
     menu = last["msgmenu"]["list"] if last.get("msgtype") == "msgmenu" else []
-    for number, one in enumerate(menu, 1):
-        if text.strip() in (str(number), one["click"]["content"]):
+    for number, choice in enumerate(menu, 1):
+        if text.strip() in (str(number), choice["click"]["content"]):
             return number
     return 0

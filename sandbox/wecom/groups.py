@@ -59,10 +59,10 @@ class GroupService:
         self._clock = clock
         self._capacity = capacity
         self.chats: dict[str, GroupChat] = {}
-        self.ways: dict[str, JoinWay] = {}
+        self.join_ways: dict[str, JoinWay] = {}
         self.tasks: dict[str, MassMessage] = {}
-        self.lag = 0  # how many of the next readings still return the earlier members
-        self._shown: dict[str, list[dict[str, Any]]] = {}
+        self.stale_reads = 0  # how many of the next readings still return the earlier members
+        self._earlier_members: dict[str, list[dict[str, Any]]] = {}
         self.calls: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "externalcontact/groupchat/get": self._get,
             "externalcontact/groupchat/add_join_way": self._add_join_way,
@@ -84,22 +84,22 @@ class GroupService:
 
     def scan(self, config_id: str, external_id: str, name: str) -> str:
         """Let a person scan a join way's code; return the chat_id of the first group that is not full, or ""."""
-        way = self.ways[config_id]
-        for id in way.chat_ids:
+        join_way = self.join_ways[config_id]
+        for id in join_way.chat_ids:
             if len(self.chats[id].members) < self._capacity:
-                self._enter(self.chats[id], external_id, name, state=way.state)
+                self._enter(self.chats[id], external_id, name, state=join_way.state)
                 return id
-        if not way.grows:
+        if not join_way.grows:
             return ""
-        first = self.chats[way.chat_ids[0]]
-        id = self.make(way.base_name or first.name, first.owner, first.members[first.owner]["name"])
-        way.chat_ids.append(id)
-        self._enter(self.chats[id], external_id, name, state=way.state)
+        first = self.chats[join_way.chat_ids[0]]
+        id = self.make(join_way.base_name or first.name, first.owner, first.members[first.owner]["name"])
+        join_way.chat_ids.append(id)
+        self._enter(self.chats[id], external_id, name, state=join_way.state)
         return id
 
     def leave(self, chat_id: str, id: str) -> None:
         """A member leaves."""
-        self._shown[chat_id] = list(self.chats[chat_id].members.values())
+        self._earlier_members[chat_id] = list(self.chats[chat_id].members.values())
         del self.chats[chat_id].members[id]
 
     def confirm(self, msgid: str, status: int = 1) -> None:
@@ -110,7 +110,7 @@ class GroupService:
             self.chats[id].seen.append(task.content)
 
     def _enter(self, chat: GroupChat, id: str, name: str, *, kind: int = 2, state: str = "") -> None:
-        self._shown[chat.chat_id] = list(chat.members.values())
+        self._earlier_members[chat.chat_id] = list(chat.members.values())
         member = {"userid": id, "type": kind, "name": name, "join_time": int(self._clock()), "join_scene": 3}
         chat.members[id] = member | ({"state": state} if state else {})
 
@@ -121,9 +121,9 @@ class GroupService:
         if chat is None:
             return refused(40050, "invalid chat_id")
         members = list(chat.members.values())
-        if self.lag:
-            self.lag -= 1
-            members = self._shown.get(chat.chat_id, members)
+        if self.stale_reads:
+            self.stale_reads -= 1
+            members = self._earlier_members.get(chat.chat_id, members)
         facts = {"chat_id": chat.chat_id, "name": chat.name, "owner": chat.owner, "admin_list": []}
         return {**OK, "group_chat": {**facts, "member_list": members}}
 
@@ -135,18 +135,18 @@ class GroupService:
             return refused(40058, "invalid request parameter")
         config_id = secrets.token_hex(16)
         grows = bool(body.get("auto_create_room", 1))
-        self.ways[config_id] = JoinWay(chat_ids, str(body["state"]), grows, str(body.get("room_base_name") or ""))
+        self.join_ways[config_id] = JoinWay(chat_ids, str(body["state"]), grows, str(body.get("room_base_name") or ""))
         return {**OK, "config_id": config_id}
 
     def _get_join_way(self, body: dict[str, Any]) -> dict[str, Any]:
-        way = self.ways.get(str(body.get("config_id")))
-        if way is None:
+        join_way = self.join_ways.get(str(body.get("config_id")))
+        if join_way is None:
             return refused(41044, "invalid config_id")
         picture = f"{body.get('picture_base', '')}/qr/{body['config_id']}.png"
-        return {**OK, "join_way": {"chat_id_list": way.chat_ids, "state": way.state, "qr_code": picture}}
+        return {**OK, "join_way": {"chat_id_list": join_way.chat_ids, "state": join_way.state, "qr_code": picture}}
 
     def _del_join_way(self, body: dict[str, Any]) -> dict[str, Any]:
-        return OK if self.ways.pop(str(body.get("config_id")), None) else refused(41044, "invalid config_id")
+        return OK if self.join_ways.pop(str(body.get("config_id")), None) else refused(41044, "invalid config_id")
 
     def _add_msg_template(self, body: dict[str, Any]) -> dict[str, Any]:
         content = {key: body[key] for key in ("text", "attachments") if body.get(key)}

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sandbox.wecom.answers import OK, refused
 
-VALID: Final = 259_200.0  # seconds; three days
+VALID_SECONDS: Final = 259_200.0  # seconds; three days
 MIN_BYTES: Final = 6  # bytes
 MEGABYTE: Final = 1024**2
 MAX_BYTES: Final = {"image": 10 * MEGABYTE, "voice": 2 * MEGABYTE, "video": 10 * MEGABYTE, "file": 20 * MEGABYTE}
@@ -29,8 +29,8 @@ class MediaFiles:
 
     def get(self, media_id: str) -> tuple[str, bytes] | None:
         """Return the name and bytes of a file, or None."""
-        name, data, stored_at = self._files.get(media_id, ("", b"", -VALID))
-        return (name, data) if stored_at > self._clock() - VALID else None
+        name, data, stored_at = self._files.get(media_id, ("", b"", -VALID_SECONDS))
+        return (name, data) if stored_at > self._clock() - VALID_SECONDS else None
 
     def upload(self, kind: str, name: str, data: bytes) -> dict[str, Any]:
         """media/upload."""

@@ -89,7 +89,7 @@ class WecomServer:
         timestamp, nonce = str(int(self.service.clock())), secrets.token_hex(4)
         fields = {"ToUserName": self.corp.corp_id, "MsgType": "event", **facts}
         event = "".join(f"<{key}>{escape(value)}</{key}>" for key, value in fields.items())
-        ciphertext, signature = self.crypto.seal(f"<xml>{event}</xml>".encode(), timestamp, nonce)
+        ciphertext, signature = self.crypto.encrypt(f"<xml>{event}</xml>".encode(), timestamp, nonce)
         body = f"<xml><ToUserName>{escape(self.corp.corp_id)}</ToUserName><Encrypt>{ciphertext}</Encrypt></xml>"
         query = {"msg_signature": signature, "timestamp": timestamp, "nonce": nonce}
         async with aiohttp.ClientSession() as http, http.post(url, params=query, data=body) as response:
@@ -120,7 +120,7 @@ class WecomServer:
         return web.json_response(answer)
 
     async def _qr_code(self, request: web.Request) -> web.Response:
-        found = request.match_info["config_id"] in self.groups.ways
+        found = request.match_info["config_id"] in self.groups.join_ways
         return web.Response(body=PICTURE, content_type="image/png") if found else web.Response(status=404)
 
     def _token(self, request: web.Request) -> dict[str, Any]:
@@ -170,12 +170,12 @@ class WecomServer:
 
     async def _act_as_staff(self, request: web.Request) -> web.Response:
         """POST /staff/{userid} {customer, do: take | answer | finish, text?}: act on a customer's session."""
-        given = json.loads(await request.read())
-        customer, action = str(given.get("customer")), given.get("do")
+        body = json.loads(await request.read())
+        customer, action = str(body.get("customer")), body.get("do")
         if action == "take":
             self.service.take(customer, request.match_info["userid"])
         elif action == "answer":
-            self.service.answer(customer, str(given.get("text")))
+            self.service.answer(customer, str(body.get("text")))
         elif action == "finish":
             self.service.finish(customer)
         else:

@@ -73,7 +73,7 @@ class KfService:
         self.clock = clock
         self.customers: dict[str, Customer] = {}
         self.media = MediaFiles(clock)
-        self.on_shown: Callable[[Customer, dict[str, Any]], None] = lambda _who, _message: None
+        self.on_shown: Callable[[Customer, dict[str, Any]], None] = lambda _customer, _message: None
         self.has_staff = True  # whether anybody serves the queue
         self.voice_format = 0  # of the last kf/sync_msg
         self.empty_pages = 0  # number of next pages that are empty although more messages follow
@@ -85,12 +85,12 @@ class KfService:
 
     def customer(self, nickname: str) -> Customer:
         """Return the customer of this name, creating one if necessary."""
-        for one in self.customers.values():
-            if one.nickname == nickname:
-                return one
-        one = Customer(f"wm{secrets.token_hex(8)}", nickname)
-        self.customers[one.id] = one
-        return one
+        for customer in self.customers.values():
+            if customer.nickname == nickname:
+                return customer
+        customer = Customer(f"wm{secrets.token_hex(8)}", nickname)
+        self.customers[customer.id] = customer
+        return customer
 
     @property
     def written(self) -> int:
@@ -99,9 +99,9 @@ class KfService:
 
     def enter(self, nickname: str) -> str:
         """A customer opens the chat; return the welcome code."""
-        who = self.customer(nickname)
-        code = self._code(who, CODE_SECONDS)
-        self._event(who, event_type="enter_session", scene="wxbot", welcome_code=code)
+        customer = self.customer(nickname)
+        code = self._code(customer, CODE_SECONDS)
+        self._event(customer, event_type="enter_session", scene="wxbot", welcome_code=code)
         return code
 
     def say(self, nickname: str, text: str) -> str:
@@ -110,11 +110,11 @@ class KfService:
 
     def send(self, nickname: str, kind: str, content: dict[str, Any]) -> str:
         """A customer sends a message of any kind; return the message id."""
-        who = self.customer(nickname)
-        who.heard_at, who.sent = self.clock(), 0
-        if who.state is SessionState.ENDED:
-            who.state = SessionState.NEW
-        return self._put({"external_userid": who.id, "origin": 3, "msgtype": kind, kind: content})
+        customer = self.customer(nickname)
+        customer.heard_at, customer.sent = self.clock(), 0
+        if customer.state is SessionState.ENDED:
+            customer.state = SessionState.NEW
+        return self._put({"external_userid": customer.id, "origin": 3, "msgtype": kind, kind: content})
 
     def fail(self, message_id: str, nickname: str, fail_type: int) -> None:
         """Report that a message was not delivered."""
@@ -122,7 +122,9 @@ class KfService:
 
     def tap(self, nickname: str, number: int) -> str:
         """A customer taps a choice of the last menu; return the message id."""
-        menu = next(one["msgmenu"] for one in reversed(self.customer(nickname).seen) if one["msgtype"] == "msgmenu")
+        menu = next(
+            message["msgmenu"] for message in reversed(self.customer(nickname).seen) if message["msgtype"] == "msgmenu"
+        )
         click = menu["list"][number - 1]["click"]
         return self.send(nickname, "text", {"content": click["content"], "menu_id": click["id"]})
 
@@ -130,9 +132,9 @@ class KfService:
 
     def take(self, nickname: str, userid: str) -> None:
         """A member of staff takes a customer from the queue."""
-        who = self.customer(nickname)
-        who.state, who.staff = SessionState.WITH_STAFF, userid
-        self._event(who, event_type="session_status_change", change_type=1, new_servicer_userid=userid)
+        customer = self.customer(nickname)
+        customer.state, customer.staff = SessionState.WITH_STAFF, userid
+        self._event(customer, event_type="session_status_change", change_type=1, new_servicer_userid=userid)
 
     def answer(self, nickname: str, text: str) -> str:
         """The member of staff who serves a customer writes to them; return the message id."""
@@ -140,34 +142,38 @@ class KfService:
 
     def answer_with(self, nickname: str, kind: str, content: dict[str, Any]) -> str:
         """The member of staff who serves a customer sends a message of any kind; return the message id."""
-        who = self.customer(nickname)
-        self._show(who, {"msgid": "", "msgtype": kind, kind: content, "at": self.clock()})
-        base = {"external_userid": who.id, "servicer_userid": who.staff, "origin": 5}
+        customer = self.customer(nickname)
+        self._show(customer, {"msgid": "", "msgtype": kind, kind: content, "at": self.clock()})
+        base = {"external_userid": customer.id, "servicer_userid": customer.staff, "origin": 5}
         return self._put({**base, "msgtype": kind, kind: content})
 
     def finish(self, nickname: str) -> None:
         """The member of staff ends the session."""
-        who = self.customer(nickname)
-        code = self._end(who)
+        customer = self.customer(nickname)
+        code = self._end(customer)
         self._event(
-            who, event_type="session_status_change", change_type=3, old_servicer_userid=who.staff, msg_code=code
+            customer,
+            event_type="session_status_change",
+            change_type=3,
+            old_servicer_userid=customer.staff,
+            msg_code=code,
         )
 
-    def _end(self, who: Customer) -> str:
-        who.state = SessionState.ENDED
-        return self._code(who, CODE_SECONDS, state=SessionState.ENDED)
+    def _end(self, customer: Customer) -> str:
+        customer.state = SessionState.ENDED
+        return self._code(customer, CODE_SECONDS, state=SessionState.ENDED)
 
-    def _code(self, who: Customer, seconds: float, **more: Any) -> str:
+    def _code(self, customer: Customer, seconds: float, **more: Any) -> str:
         code = secrets.token_hex(8)
-        self._codes[code] = EventCode(who.id, self.clock() + seconds, **more)
+        self._codes[code] = EventCode(customer.id, self.clock() + seconds, **more)
         return code
 
-    def _show(self, who: Customer, message: dict[str, Any]) -> None:
-        who.seen.append(message)
-        self.on_shown(who, message)
+    def _show(self, customer: Customer, message: dict[str, Any]) -> None:
+        customer.seen.append(message)
+        self.on_shown(customer, message)
 
-    def _event(self, who: Customer, **event: Any) -> None:
-        body = {"open_kfid": self.open_kfid, "external_userid": who.id, **event}
+    def _event(self, customer: Customer, **event: Any) -> None:
+        body = {"open_kfid": self.open_kfid, "external_userid": customer.id, **event}
         self._put({"origin": 4, "msgtype": "event", "event": body})
 
     def _put(self, message: dict[str, Any]) -> str:
@@ -196,19 +202,19 @@ class KfService:
 
     def send_msg(self, body: dict[str, Any]) -> dict[str, Any]:
         """kf/send_msg."""
-        who = self.customers.get(str(body.get("touser")))
+        customer = self.customers.get(str(body.get("touser")))
         if body.get("open_kfid") != self.open_kfid:
             return refused(95000, "invalid open_kfid")
-        if who is None:
+        if customer is None:
             return refused(40003, "invalid external_userid")
-        if who.state not in (SessionState.NEW, SessionState.ASSISTANT):
+        if customer.state not in (SessionState.NEW, SessionState.ASSISTANT):
             return refused(95018, "session state invalid")
-        if who.heard_at < self.clock() - WINDOW:
+        if customer.heard_at < self.clock() - WINDOW:
             return refused(95002, "send msg time limit")
-        if who.sent >= ALLOWED:
+        if customer.sent >= ALLOWED:
             return refused(95001, "send msg count limit")
-        answer = self._take(who, body)
-        who.sent += answer["errcode"] == 0
+        answer = self._take(customer, body)
+        customer.sent += answer["errcode"] == 0
         return answer
 
     def send_on_event(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -216,43 +222,43 @@ class KfService:
         code = self._codes.get(str(body.get("code")))
         if code is None or code.until < self.clock():
             return refused(40058, "invalid code")
-        who = self.customers[code.contact_id]
-        if code.state is not None and who.state is not code.state:
+        customer = self.customers[code.contact_id]
+        if code.state is not None and customer.state is not code.state:
             return refused(95018, "session state invalid")
         if body.get("msgtype") not in code.kinds:
             return refused(40008, "invalid msgtype")
-        answer = self._take(who, body)
+        answer = self._take(customer, body)
         if answer["errcode"] == 0:
             del self._codes[str(body["code"])]
         return answer
 
     def service_state(self, body: dict[str, Any]) -> dict[str, Any]:
         """kf/service_state/get."""
-        who = self.customers.get(str(body.get("external_userid")))
-        if who is None:
+        customer = self.customers.get(str(body.get("external_userid")))
+        if customer is None:
             return refused(40003, "invalid external_userid")
-        serving = {"servicer_userid": who.staff} if who.state is SessionState.WITH_STAFF else {}
-        return {**OK, "service_state": int(who.state), **serving}
+        serving = {"servicer_userid": customer.staff} if customer.state is SessionState.WITH_STAFF else {}
+        return {**OK, "service_state": int(customer.state), **serving}
 
     def change_state(self, body: dict[str, Any]) -> dict[str, Any]:
         """kf/service_state/trans."""
-        who = self.customers.get(str(body.get("external_userid")))
-        if who is None:
+        customer = self.customers.get(str(body.get("external_userid")))
+        if customer is None:
             return refused(40003, "invalid external_userid")
-        wanted = body.get("service_state")
-        if wanted not in _CHANGES[who.state]:
+        new_state = body.get("service_state")
+        if new_state not in _CHANGES[customer.state]:
             return refused(95016, "not allow to change session state")
-        if wanted == SessionState.QUEUED and not self.has_staff:
+        if new_state == SessionState.QUEUED and not self.has_staff:
             return refused(95014, "no servicer")
-        if wanted == SessionState.ENDED:
-            return {**OK, "msg_code": self._end(who)}
-        who.state = SessionState(wanted)
-        if wanted == SessionState.QUEUED:
-            return {**OK, "msg_code": self._code(who, QUEUE_SECONDS, kinds=("text",), state=SessionState.QUEUED)}
-        who.staff = str(body.get("servicer_userid") or "")
+        if new_state == SessionState.ENDED:
+            return {**OK, "msg_code": self._end(customer)}
+        customer.state = SessionState(new_state)
+        if new_state == SessionState.QUEUED:
+            return {**OK, "msg_code": self._code(customer, QUEUE_SECONDS, kinds=("text",), state=SessionState.QUEUED)}
+        customer.staff = str(body.get("servicer_userid") or "")
         return dict(OK)
 
-    def _take(self, who: Customer, body: dict[str, Any]) -> dict[str, Any]:
+    def _take(self, customer: Customer, body: dict[str, Any]) -> dict[str, Any]:
         id, kind = str(body.get("msgid") or secrets.token_hex(12)), str(body.get("msgtype"))
         content = body.get(kind)
         if not MSGID.fullmatch(id) or not isinstance(content, dict):
@@ -263,17 +269,17 @@ class KfService:
             return refused(45002, "content size out of limit")
         if kind == "msgmenu" and len(content.get("list") or ()) > 10:
             return refused(95008, "too many menu items")
-        choices = [one.get("click") or {} for one in content.get("list") or ()]
+        choices = [item.get("click") or {} for item in content.get("list") or ()]
         if any(not 0 < len(str(click.get("content") or "").encode()) <= MAX_CHOICE for click in choices):
             return refused(40058, "invalid request parameter")
         if "media_id" in content and self.media.get(str(content["media_id"])) is None:
             return refused(40007, "invalid media_id")
         self._ids.add(id)
-        self._show(who, {"msgid": id, "msgtype": kind, kind: content, "at": self.clock()})
+        self._show(customer, {"msgid": id, "msgtype": kind, kind: content, "at": self.clock()})
         return {**OK, "msgid": id}
 
     def batchget(self, body: dict[str, Any]) -> dict[str, Any]:
         """kf/customer/batchget."""
-        wanted = [self.customers[id] for id in body.get("external_userid_list") or () if id in self.customers]
-        listed = [{"external_userid": c.id, "nickname": c.nickname, "avatar": "", "gender": 0} for c in wanted]
+        found = [self.customers[id] for id in body.get("external_userid_list") or () if id in self.customers]
+        listed = [{"external_userid": c.id, "nickname": c.nickname, "avatar": "", "gender": 0} for c in found]
         return {**OK, "customer_list": listed, "invalid_external_userid": []}

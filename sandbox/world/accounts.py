@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from sandbox.world.model import Account, NotThere, Person, Refused, WorldRoom
+from sandbox.world.model import Account, ObjectNotFound, Person, Refused, WorldRoom
 
 if TYPE_CHECKING:
     from sandbox.world.world import World
@@ -37,10 +37,10 @@ class AssistantLogins:
         return account
 
     def get(self, name: str) -> Account:
-        """Return the assistant of this name; raise NotThere."""
+        """Return the assistant of this name; raise ObjectNotFound."""
         account = self._world.state.accounts.get(name)
         if account is None:
-            raise NotThere(f"没有这个助手：{name}")
+            raise ObjectNotFound(f"没有这个助手：{name}")
         return account
 
     def person(self, name: str) -> Person:
@@ -51,7 +51,7 @@ class AssistantLogins:
         """Return the name of the assistant that this person is, or ""."""
         return self._by_person.get(person_id, "")
 
-    def among(self, people: Iterable[str]) -> list[str]:
+    def assistants_among(self, people: Iterable[str]) -> list[str]:
         """Return the names of the assistants among these people."""
         crowd = people if isinstance(people, (set, frozenset, dict)) else set(people)
         return [name for person_id, name in self._by_person.items() if person_id in crowd]
@@ -63,7 +63,7 @@ class AssistantLogins:
         for room in state.rooms.values():
             if person_id in room.members:
                 near.update(me for me in self._by_person if me in room.members)
-        return self.among(near)
+        return self.assistants_among(near)
 
     # ---- sessions ----
 
@@ -132,7 +132,7 @@ class AssistantLogins:
 
     def emit_room(self, room: WorldRoom, event: str, payload: dict[str, Any], also: Iterable[str] = ()) -> None:
         """Send an event to all assistants in a group, and to those among `also` (such as people who have just left)."""
-        for name in self.among({*room.members, *also}):
+        for name in self.assistants_among({*room.members, *also}):
             self.emit(name, event, payload)
 
     def fail(self, name: str, text: str) -> None:

@@ -6,7 +6,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from sandbox.world.model import MEDIA_KINDS, PEOPLE_ONLY, ROOM_SUFFIX, ChatMessage, Kind, MediaFile, NotThere, Refused
+from sandbox.world.model import (
+    MEDIA_KINDS,
+    PEOPLE_ONLY,
+    ROOM_SUFFIX,
+    ChatMessage,
+    Kind,
+    MediaFile,
+    ObjectNotFound,
+    Refused,
+)
 
 if TYPE_CHECKING:
     from sandbox.world.world import World
@@ -15,9 +24,9 @@ RECALL_SECONDS: Final = 120
 SEQ_DIGITS: Final = 12
 
 
-def pair(one: str, other: str) -> str:
+def private_chat_key(first: str, second: str) -> str:
     """Return the key of the chat between two people."""
-    return "|".join(sorted((one, other)))
+    return "|".join(sorted((first, second)))
 
 
 class ChatRules:
@@ -37,8 +46,8 @@ class ChatRules:
         if not text.strip():
             raise Refused("不能发送空白消息")
         self._check(sender, to)
-        mentioned = [who for who in dict.fromkeys(mentions) if self._is_member(to, who)]
-        ats = [f"@{self._world.called_in(to, who)}\u2005" for who in mentioned]
+        mentioned = [id for id in dict.fromkeys(mentions) if self._is_member(to, id)]
+        ats = [f"@{self._world.name_in(to, id)}\u2005" for id in mentioned]
         prefix = "".join(at for at in ats if at.rstrip("\u2005") not in text)
         return self.post(Kind.TEXT, sender, to, text=prefix + text, mentions=mentioned)
 
@@ -78,7 +87,7 @@ class ChatRules:
 
     def recall(self, by: str, seq: int) -> ChatMessage:
         """Recall an own message within two minutes, once."""
-        message = self.visible(by, seq)
+        message = self.visible_message(by, seq)
         if message.sender != by or message.kind in PEOPLE_ONLY:
             raise Refused("只能撤回自己的消息")
         if message.recalled or self._world.clock() - message.at > RECALL_SECONDS:
@@ -106,7 +115,7 @@ class ChatRules:
         self._index(message)
         world.changed()
         if kind not in PEOPLE_ONLY:
-            for account in world.accounts.among(seen_by):
+            for account in world.accounts.assistants_among(seen_by):
                 world.accounts.emit(account, "message", {"messageId": self.wire_id(account, message)})
         for person_id in world.feed.with_readers(seen_by):
             world.emit(person_id, {"type": "message", "chat": message.chat_for(person_id), "seq": message.seq})
@@ -131,7 +140,7 @@ class ChatRules:
         return to.endswith(ROOM_SUFFIX) and person_id in self._world.rooms.get(to).members
 
     def _index(self, message: ChatMessage) -> None:
-        key = message.to if message.in_room else pair(message.sender, message.to)
+        key = message.to if message.in_room else private_chat_key(message.sender, message.to)
         self._by_chat.setdefault(key, []).append(message.seq)
         if not message.in_room:
             self._partners.setdefault(message.sender, set()).add(message.to)
@@ -139,11 +148,11 @@ class ChatRules:
 
     # ---- reading ----
 
-    def visible(self, viewer: str, seq: int) -> ChatMessage:
-        """Return a message that this person can see; raise NotThere."""
+    def visible_message(self, viewer: str, seq: int) -> ChatMessage:
+        """Return a message that this person can see; raise ObjectNotFound."""
         message = self._world.state.messages.get(seq)
         if message is None or viewer not in message.audience:
-            raise NotThere(f"没有这条消息：{seq}")
+            raise ObjectNotFound(f"没有这条消息：{seq}")
         return message
 
     def wire_id(self, account: str, message: ChatMessage) -> str:
@@ -151,14 +160,14 @@ class ChatRules:
         return f"{self._world.accounts.person(account).uin}{message.seq:0{SEQ_DIGITS}d}"
 
     def by_wire_id(self, account: str, wire_id: str) -> ChatMessage:
-        """Return the message with this id of the assistant; raise NotThere, also for ids of other accounts."""
+        """Return the message with this id of the assistant; raise ObjectNotFound, also for ids of other accounts."""
         me = self._world.accounts.person(account)
         uin, seq = wire_id[:-SEQ_DIGITS], wire_id[-SEQ_DIGITS:]
         if uin != str(me.uin) or not (seq.isascii() and seq.isdigit()):
-            raise NotThere(f"没有这条消息：{wire_id}")
-        message = self.visible(me.id, int(seq))
+            raise ObjectNotFound(f"没有这条消息：{wire_id}")
+        message = self.visible_message(me.id, int(seq))
         if message.kind in PEOPLE_ONLY:
-            raise NotThere(f"没有这条消息：{wire_id}")
+            raise ObjectNotFound(f"没有这条消息：{wire_id}")
         return message
 
     def history(self, viewer: str, chat: str, *, before: int | None = None, limit: int = 50) -> list[ChatMessage]:
@@ -198,7 +207,7 @@ class ChatRules:
         return last.seq if last else 0
 
     def _newest(self, viewer: str, chat: str) -> Iterator[ChatMessage]:
-        key = chat if chat.endswith(ROOM_SUFFIX) else pair(viewer, chat)
+        key = chat if chat.endswith(ROOM_SUFFIX) else private_chat_key(viewer, chat)
         messages = self._world.state.messages
         for seq in reversed(self._by_chat.get(key, [])):
             if viewer in messages[seq].audience:

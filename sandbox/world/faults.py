@@ -69,7 +69,7 @@ class Faults:
     """The active faults, and the random generator that applies them."""
 
     def __init__(self, seed: int | None = None) -> None:
-        self._dice = random.Random(seed)
+        self._random = random.Random(seed)
         self.events: dict[str, EventFault] = {}
         self.calls: list[CallFault] = []
 
@@ -96,17 +96,17 @@ class Faults:
         fault = self.events.get(kind) or self.events.get("*")
         if fault is None:
             return [0.0]
-        if self._dice.random() < fault.lost:
+        if self._random.random() < fault.lost:
             return []
-        times = 2 if self._dice.random() < fault.twice else 1
-        return [fault.late_ms / 1000 if self._dice.random() < fault.late else 0.0 for _ in range(times)]
+        times = 2 if self._random.random() < fault.twice else 1
+        return [fault.late_ms / 1000 if self._random.random() < fault.late else 0.0 for _ in range(times)]
 
     def plan_call(self, method: str) -> CallFault | None:
         """Return the fault of this call, if any, and reduce its count."""
         if method in NEVER_FAULTY:
             return None
         for fault in self.calls:
-            if fault.method in (method, "*") and self._dice.random() < fault.probability:
+            if fault.method in (method, "*") and self._random.random() < fault.probability:
                 if fault.count is not None:
                     fault.count -= 1
                     if fault.count == 0:
@@ -114,7 +114,7 @@ class Faults:
                 return fault
         return None
 
-    def shown(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return the faults as JSON for the page."""
         return {
             "events": {kind: asdict(fault) for kind, fault in self.events.items()},
@@ -154,6 +154,6 @@ class Limits:
             raise Refused(TOO_FAST)
         done.append(now)
 
-    def shown(self) -> dict[str, dict[str, float]]:
+    def to_json(self) -> dict[str, dict[str, float]]:
         """Return the limits as JSON for the page."""
         return {action: {"times": times, "seconds": seconds} for action, (times, seconds) in self._limits.items()}

@@ -54,16 +54,16 @@ class Trace:
 
     def __init__(self) -> None:
         self.live = Channels()
-        self._rings: dict[str, deque[Item]] = {}
+        self._recent: dict[str, deque[Item]] = {}
         self._count = 0
 
-    def add(self, account: str, at: float, what: str, name: str, **facts: Any) -> None:
+    def add(self, account: str, at: float, kind: str, name: str, **facts: Any) -> None:
         """Add an event sent (`what` = event) or a call made (call) with its details."""
         self._count += 1
-        item = {"n": self._count, "account": account, "at": at, "what": what, "name": name, **facts}
-        self._rings.setdefault(account, deque(maxlen=MAX_TRACE)).append(item)
+        item = {"n": self._count, "account": account, "at": at, "what": kind, "name": name, **facts}
+        self._recent.setdefault(account, deque(maxlen=MAX_TRACE)).append(item)
         self.live.emit(account, item)
 
     def of(self, account: str) -> list[Item]:
         """Return the newest entries of an account, oldest first."""
-        return list(self._rings.get(account, ()))
+        return list(self._recent.get(account, ()))

@@ -17,7 +17,7 @@ class Refused(Exception):
         self.code = code
 
 
-class NotThere(Refused):
+class ObjectNotFound(Refused):
     """No object has this id, or this person cannot see it."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sandbox.world.model import ROOM_SUFFIX, Friendship, Kind, NotThere, Person, Refused
+from sandbox.world.model import ROOM_SUFFIX, Friendship, Kind, ObjectNotFound, Person, Refused
 
 if TYPE_CHECKING:
     from sandbox.world.world import World
@@ -23,10 +23,10 @@ class PeopleRules:
         self._world = world
 
     def get(self, person_id: str) -> Person:
-        """Return the person with this id; raise NotThere."""
+        """Return the person with this id; raise ObjectNotFound."""
         person = self._world.state.people.get(person_id)
         if person is None:
-            raise NotThere(f"没有这个人：{person_id}")
+            raise ObjectNotFound(f"没有这个人：{person_id}")
         return person
 
     def create(
@@ -81,17 +81,17 @@ class PeopleRules:
             person.aliases.pop(person_id, None)
         self._world.changed()
 
-    def are_friends(self, one: str, other: str) -> bool:
+    def are_friends(self, first: str, second: str) -> bool:
         """Whether both have each other in their contact lists."""
-        return other in self.get(one).friends and one in self.get(other).friends
+        return second in self.get(first).friends and first in self.get(second).friends
 
-    def befriend(self, one: str, other: str) -> None:
+    def befriend(self, first: str, second: str) -> None:
         """Make two people friends without a request; assistants among them are notified."""
-        if one == other:
+        if first == second:
             raise Refused("不能添加自己为好友")
-        if self.are_friends(one, other):
+        if self.are_friends(first, second):
             return
-        friendship = self._new(one, other, "")
+        friendship = self._new(first, second, "")
         self._become_friends(friendship)
 
     def ask(self, asker: str, person_id: str, hello: str = "") -> Friendship:
@@ -154,16 +154,16 @@ class PeopleRules:
         self._notify_account(sender, friendship.id)
 
     def seen_by(self, viewer: str, friendship_id: str) -> Friendship:
-        """Return a friendship that involves the viewer; raise NotThere."""
+        """Return a friendship that involves the viewer; raise ObjectNotFound."""
         friendship = self._world.state.friendships.get(friendship_id)
         if friendship is None or viewer not in (friendship.asker, friendship.asked):
-            raise NotThere(f"没有这个好友请求：{friendship_id}")
+            raise ObjectNotFound(f"没有这个好友请求：{friendship_id}")
         return friendship
 
     def _asked_of(self, by: str, friendship_id: str) -> Friendship:
         friendship = self.seen_by(by, friendship_id)
         if friendship.asked != by or friendship.type != RECEIVE:
-            raise NotThere(f"没有这个好友请求：{friendship_id}")
+            raise ObjectNotFound(f"没有这个好友请求：{friendship_id}")
         return friendship
 
     def _new(self, asker: str, asked: str, hello: str) -> Friendship:
@@ -177,11 +177,11 @@ class PeopleRules:
     def _become_friends(self, friendship: Friendship) -> None:
         world = self._world
         friendship.state = "accepted"
-        one, other = self.get(friendship.asker), self.get(friendship.asked)
-        one.friends.add(other.id)
-        other.friends.add(one.id)
+        asker, asked = self.get(friendship.asker), self.get(friendship.asked)
+        asker.friends.add(asked.id)
+        asked.friends.add(asker.id)
         world.changed()
-        for me, you in ((one, other), (other, one)):
+        for me, you in ((asker, asked), (asked, asker)):
             world.emit(me.id, {"type": "friend", "id": you.id, "name": you.name})
             if account := world.accounts.named(me.id):
                 world.accounts.emit(account, "dirty", {"payloadType": DIRTY_CONTACT, "payloadId": you.id})
@@ -191,7 +191,7 @@ class PeopleRules:
                 confirmation.type, confirmation.state = CONFIRM, "accepted"
                 world.state.friendships[confirmation.id] = confirmation
                 self._notify_account(me.id, confirmation.id)
-        world.chats.post(Kind.NOTE, other.id, one.id, text=GREETING)
+        world.chats.post(Kind.NOTE, asked.id, asker.id, text=GREETING)
 
     def _notify_account(self, person_id: str, friendship_id: str) -> None:
         account = self._world.accounts.named(person_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from sandbox.world.model import ROOM_SUFFIX, Kind, Member, NotThere, Refused, WorldRoom
+from sandbox.world.model import ROOM_SUFFIX, Kind, Member, ObjectNotFound, Refused, WorldRoom
 
 if TYPE_CHECKING:
     from sandbox.world.world import World
@@ -23,22 +23,23 @@ class RoomRules:
         self._world = world
 
     def get(self, room_id: str) -> WorldRoom:
-        """Return the group with this id; raise NotThere."""
+        """Return the group with this id; raise ObjectNotFound."""
         room = self._world.state.rooms.get(room_id)
         if room is None:
-            raise NotThere(f"没有这个群：{room_id}")
+            raise ObjectNotFound(f"没有这个群：{room_id}")
         return room
 
     def seen_by(self, viewer: str, room_id: str) -> WorldRoom:
-        """Return a group this person is in; raise NotThere."""
+        """Return a group this person is in; raise ObjectNotFound."""
         room = self.get(room_id)
         if viewer not in room.members:
-            raise NotThere(f"不在这个群里：{room_id}")
+            raise ObjectNotFound(f"不在这个群里：{room_id}")
         return room
 
-    def remembered_by(self, viewer: str, room_id: str) -> WorldRoom:
-        """Return a group this person is or was in; raise NotThere. Clients read a group after the event that they left
-        it.
+    def seen_or_left_by(self, viewer: str, room_id: str) -> WorldRoom:
+        """Return a group this person is or was in; raise ObjectNotFound.
+
+        Clients read a group after the event that they left it.
         """
         room = self.get(room_id)
         return room if viewer in room.former else self.seen_by(viewer, room_id)
@@ -47,63 +48,63 @@ class RoomRules:
         """Return the groups of a person."""
         return [room for room in self._world.state.rooms.values() if person_id in room.members]
 
-    def create(self, creator: str, others: Sequence[str], topic: str = "") -> WorldRoom:
+    def create(self, creator: str, invited: Sequence[str], topic: str = "") -> WorldRoom:
         """Create a group of at least three people, who are all friends of the creator.
 
         The creator is the owner. People beyond the direct limit receive an invitation.
         """
         world = self._world
         me = world.people.get(creator)
-        guests = [who for who in dict.fromkeys(others) if who != creator]
-        strangers = [who for who in guests if not world.people.are_friends(me.id, who)]
+        invitees = [id for id in dict.fromkeys(invited) if id != creator]
+        strangers = [id for id in invitees if not world.people.are_friends(me.id, id)]
         if strangers:
             raise Refused(f"不是好友，不能拉入群聊：{'、'.join(strangers)}")
-        if len(guests) + 1 < MIN_MEMBERS:
+        if len(invitees) + 1 < MIN_MEMBERS:
             raise Refused("群聊至少需要三个人")
         room = WorldRoom(world.new_room_id(), creator, world.clock())
         world.state.rooms[room.id] = room
-        at_once, later = guests[: world.rules.direct_limit - 1], guests[world.rules.direct_limit - 1 :]
+        at_once, later = invitees[: world.rules.direct_limit - 1], invitees[world.rules.direct_limit - 1 :]
         room.members[creator] = Member(creator, room.created_at)
-        self.let_in(room, at_once, creator)
-        for guest in later:
-            world.joins.add(creator, room.id, guest)
+        self.admit_members(room, at_once, creator)
+        for invitee in later:
+            world.joins.add(creator, room.id, invitee)
         if topic:
             self.set_topic(creator, room.id, topic)
         return room
 
-    def let_in(self, room: WorldRoom, people: Sequence[str], inviter: str) -> None:
+    def admit_members(self, room: WorldRoom, people: Sequence[str], inviter: str) -> None:
         """Add members and notify everyone, checking only the capacity."""
         world = self._world
         if len(room.members) + len(people) > world.rules.capacity:
             raise Refused("群聊人数已达上限")
         now = world.clock()
-        for who in people:
-            room.members[who] = Member(who, now, inviter)
+        for id in people:
+            room.members[id] = Member(id, now, inviter)
         self._assign_new_owner(room)
         world.accounts.emit_room(
             room,
             "room-join",
             {"inviteeIdList": list(people), "inviterId": inviter, "roomId": room.id, "timestamp": int(now * 1000)},
         )
-        names = "、".join(world.called_in(room.id, who) for who in people)
-        self.note(room, f"“{world.called_in(room.id, inviter)}”邀请“{names}”加入了群聊")
+        names = "、".join(world.name_in(room.id, id) for id in people)
+        self.note(room, f"“{world.name_in(room.id, inviter)}”邀请“{names}”加入了群聊")
 
-    def remove(self, by: str, room_id: str, who: str) -> None:
+    def remove(self, by: str, room_id: str, person_id: str) -> None:
         """Remove a member. The owner may remove anyone, an admin anyone but the owner and admins."""
         room = self.seen_by(by, room_id)
-        if who not in room.members:
+        if person_id not in room.members:
             raise Refused("对方不在群里")
-        if who == by:
+        if person_id == by:
             raise Refused("不能移除自己")
-        if not room.manages(by) or who == room.owner or (who in room.admins and by != room.owner):
+        if not room.manages(by) or person_id == room.owner or (person_id in room.admins and by != room.owner):
             raise Refused("只有群主或管理员可以移除群成员")
-        self._remove_member(room, who, by)
-        self.note(room, f"“{self._world.people.get(who).name}”被移出群聊")
+        self._remove_member(room, person_id, by)
+        self.note(room, f"“{self._world.people.get(person_id).name}”被移出群聊")
 
-    def leave(self, who: str, room_id: str) -> None:
+    def leave(self, person_id: str, room_id: str) -> None:
         """Leave a group. If the owner leaves, the longest member becomes the owner."""
-        room = self.seen_by(who, room_id)
-        self._remove_member(room, who, who)
+        room = self.seen_by(person_id, room_id)
+        self._remove_member(room, person_id, person_id)
 
     def set_topic(self, by: str, room_id: str, topic: str) -> None:
         """Change the topic of a group, as any member. Setting the same topic does nothing."""
@@ -117,7 +118,7 @@ class RoomRules:
         payload = {"changerId": by, "newTopic": topic, "oldTopic": old, "roomId": room.id}
         self._dirty(room)
         world.accounts.emit_room(room, "room-topic", {**payload, "timestamp": int(world.clock() * 1000)})
-        self.note(room, f"“{world.called_in(room.id, by)}”修改群名为“{topic}”")
+        self.note(room, f"“{world.name_in(room.id, by)}”修改群名为“{topic}”")
 
     def announce(self, by: str, room_id: str, text: str) -> None:
         """Set the announcement as owner or admin; it is posted with @所有人."""
@@ -151,7 +152,7 @@ class RoomRules:
             raise Refused("只有群主可以转让群")
         if to not in room.members:
             raise Refused("对方不在群里")
-        self._own(room, to)
+        self._set_owner(room, to)
 
     def set_admins(self, by: str, room_id: str, admins: Iterable[str]) -> None:
         """Set the admins as owner: members, at most three."""
@@ -169,24 +170,24 @@ class RoomRules:
         if room.members:
             self._world.chats.post(Kind.NOTE, room.owner, room.id, text=text)
 
-    def _own(self, room: WorldRoom, owner: str) -> None:
+    def _set_owner(self, room: WorldRoom, owner: str) -> None:
         room.owner = owner
         room.admins.discard(owner)
         self._dirty(room)
-        self.note(room, f"“{self._world.called_in(room.id, owner)}”已成为新群主")
+        self.note(room, f"“{self._world.name_in(room.id, owner)}”已成为新群主")
 
-    def _remove_member(self, room: WorldRoom, who: str, by: str) -> None:
+    def _remove_member(self, room: WorldRoom, person_id: str, by: str) -> None:
         world = self._world
-        del room.members[who]
-        room.former.add(who)
-        room.admins.discard(who)
+        del room.members[person_id]
+        room.former.add(person_id)
+        room.admins.discard(person_id)
         self._assign_new_owner(room)
         now = int(world.clock() * 1000)
-        payload = {"removeeIdList": [who], "removerId": by, "roomId": room.id, "timestamp": now}
-        world.accounts.emit_room(room, "room-leave", payload, also=[who])
-        world.emit(who, {"type": "left", "room": room.id, "by": by})
-        if who == room.owner and room.members:
-            self._own(room, next(iter(room.members)))
+        payload = {"removeeIdList": [person_id], "removerId": by, "roomId": room.id, "timestamp": now}
+        world.accounts.emit_room(room, "room-leave", payload, also=[person_id])
+        world.emit(person_id, {"type": "left", "room": room.id, "by": by})
+        if person_id == room.owner and room.members:
+            self._set_owner(room, next(iter(room.members)))
 
     def _assign_new_owner(self, room: WorldRoom) -> None:
         room.audience = frozenset(room.members)

@@ -17,8 +17,8 @@ from sandbox.world import journal, model
 from sandbox.world.model import ChatMessage, Kind, MediaFile, Member, Person, WorldRoom, WorldState
 
 FORMAT: Final = 1
-SMALL: Final = 600  # people and messages, up to which a world is saved at each change
-_WRITING: Final = threading.Lock()
+MAX_SAVED_AT_ONCE: Final = 600  # people and messages, up to which a world is saved at each change
+_WRITE_LOCK: Final = threading.Lock()
 log = logging.getLogger(__name__)
 PLAIN: Final = {
     "accounts": model.Account,
@@ -33,7 +33,7 @@ def snapshot(state: WorldState) -> dict[str, Any]:
     """Return the state as JSON values, without the media data."""
     data: dict[str, Any] = {"format": FORMAT, "last_id": state.last_id}
     for name in (*PLAIN, "people", "rooms"):
-        data[name] = [_plain(thing) for thing in getattr(state, name).values()]
+        data[name] = [_plain(record) for record in getattr(state, name).values()]
     data["messages"] = [_plain(message) for message in state.messages.values()]
     data["media"] = [{"id": media.id, "name": media.name} for media in state.media.values()]
     return data
@@ -45,10 +45,10 @@ def write(
     """Write a snapshot atomically, if it is still the newest."""
     folder = media_folder(path)
     folder.mkdir(parents=True, exist_ok=True)
-    for thing in media:
-        _keep_media(folder, thing)
+    for file in media:
+        _keep_media(folder, file)
     content = json.dumps(data, ensure_ascii=False).encode()
-    with _WRITING:
+    with _WRITE_LOCK:
         if is_newest():
             _replace(path, content)
 
@@ -141,7 +141,7 @@ class StateStore:
             return
         folder = media_folder(self._path)
         added = self._journal.add_new(self._state, lambda media: _keep_media(folder, media))
-        if not added and len(self._state.messages) + len(self._state.people) < SMALL:
+        if not added and len(self._state.messages) + len(self._state.people) < MAX_SAVED_AT_ONCE:
             self._saves += 1
             save(self._state, self._path)
             self._journal.drop()
@@ -178,23 +178,23 @@ class StateStore:
                 self._journal.drop(size)
 
 
-def _plain(thing: Any) -> dict[str, Any]:
+def _plain(record: Any) -> dict[str, Any]:
     """Return a dataclass as independent JSON values; sets become sorted lists. asdict is too slow for thousands of
     messages.
     """
-    if isinstance(thing, WorldRoom):
-        return {name: _own(value) for name, value in asdict(thing).items() if name != "audience"}
-    return {f.name: _own(getattr(thing, f.name)) for f in fields(thing)}
+    if isinstance(record, WorldRoom):
+        return {name: _copy(value) for name, value in asdict(record).items() if name != "audience"}
+    return {f.name: _copy(getattr(record, f.name)) for f in fields(record)}
 
 
-def _own(value: Any) -> Any:
+def _copy(value: Any) -> Any:
     if isinstance(value, (set, frozenset)):
         return sorted(value)
     return value.copy() if isinstance(value, (dict, list)) else value
 
 
 def _room(row: dict[str, Any]) -> WorldRoom:
-    members = {who: Member(**member) for who, member in row["members"].items()}
+    members = {person_id: Member(**member) for person_id, member in row["members"].items()}
     sets = {"admins": set(row["admins"]), "former": set(row.get("former", ())), "audience": frozenset(members)}
     return WorldRoom(**{**row, **sets, "members": members})
 

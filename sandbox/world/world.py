@@ -131,7 +131,7 @@ class World:
         """Notify a person's page."""
         self.feed.emit(person_id, item)
 
-    def called_in(self, room_id: str, person_id: str) -> str:
+    def name_in(self, room_id: str, person_id: str) -> str:
         """Return a person's name in a group: the group alias, else the nickname."""
         member = self.rooms.get(room_id).members.get(person_id)
         return (member.alias if member else "") or self.people.get(person_id).name
@@ -153,8 +153,8 @@ class World:
     def add_room(self, owner: str, members: Iterable[str], topic: str) -> WorldRoom:
         """Create a group with these members and the owner, without events or checks."""
         room = WorldRoom(self.new_room_id(), owner, self.clock(), topic=topic)
-        for who in dict.fromkeys((owner, *members)):
-            room.members[self.people.get(who).id] = Member(who, room.created_at, owner)
+        for person_id in dict.fromkeys((owner, *members)):
+            room.members[self.people.get(person_id).id] = Member(person_id, room.created_at, owner)
         room.audience = frozenset(room.members)
         self.state.rooms[room.id] = room
         self.changed()

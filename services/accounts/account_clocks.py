@@ -24,7 +24,7 @@ MAX_SKEW: Final = 2 * MINUTE  # a larger skew is reported to the admins
 class AccountClocks:
     """Tracks the clocks of all accounts.
 
-    Either clock may be wrong or be set, so no single reading decides that a message is old.
+    Either clock may be wrong or may be set, so a single reading never makes a message old.
     """
 
     def __init__(self, accounts: Accounts, clock: Clock, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -35,8 +35,9 @@ class AccountClocks:
         self._online_since: dict[str, float] = {}  # by the monotonic clock
         self._limits: dict[str, float] = {}  # the earliest reading so far of when the account came online
         self._delays: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=WINDOW))
-        self._live: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=WINDOW))  # delays once it had settled
-        self._told: set[str] = set()  # accounts whose skew is logged
+        # delays once it had settled
+        self._recent_delays: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=WINDOW))
+        self._reported: set[str] = set()  # accounts whose skew is logged
 
     def state_changed(self, account: str, state: State) -> None:
         """Handle an account's state. Only a login counts as coming online, not a reconnection."""
@@ -45,24 +46,24 @@ class AccountClocks:
         elif state in (State.SYNCING, State.ONLINE) and account not in self._online_since:
             self._online_since[account] = self._monotonic()
             self._limits.pop(account, None)
-            self._live.pop(account, None)
+            self._recent_delays.pop(account, None)
         self._check((account,))
 
     def record_message(self, account: str, said_at: float, arrived_at: float) -> None:
         """Record a message: its time according to WeChat, and its arrival by the local clock (both Unix seconds)."""
         self._delays[account].append(arrived_at - said_at)
         if self._monotonic() - self._online_since.get(account, math.inf) > SETTLE_SECONDS:
-            self._live[account].append(arrived_at - said_at)
+            self._recent_delays[account].append(arrived_at - said_at)
 
     def is_old(self, account: str, said_at: float) -> bool:
         """Whether a message was sent too long before the account came online to be answered."""
         passed = self._monotonic() - self._online_since.get(account, self._began)
-        here = self._clock() - passed
-        readings = [self._limits.get(account, math.inf), here]
-        if (shown := self._gateway_time(account)) is not None:
-            readings.append(shown - passed)
-        if len(live := self._live[account]) >= MIN_MESSAGES:  # WeChat's own time may differ from both
-            readings.append(here - min(live))
+        own_time = self._clock() - passed
+        readings = [self._limits.get(account, math.inf), own_time]
+        if (gateway_time := self._gateway_time(account)) is not None:
+            readings.append(gateway_time - passed)
+        if len(live := self._recent_delays[account]) >= MIN_MESSAGES:  # WeChat's own time may differ from both
+            readings.append(own_time - min(live))
         self._limits[account] = min(readings)
         return said_at < self._limits[account] - OLD_AFTER
 
@@ -71,9 +72,9 @@ class AccountClocks:
 
         If the gateway does not report its time, the fastest of several messages is used.
         """
-        shown = self._gateway_time(account)
-        if shown is not None:
-            return self._clock() - shown
+        gateway_time = self._gateway_time(account)
+        if gateway_time is not None:
+            return self._clock() - gateway_time
         return min(self._delays[account], default=None)
 
     def skews(self) -> Iterator[tuple[str, float]]:
@@ -91,20 +92,20 @@ class AccountClocks:
 
     def check(self) -> None:
         """Log when a clock becomes wrong or right again."""
-        self._check(self._told.union(self._accounts.names()))
+        self._check(self._reported.union(self._accounts.names()))
 
     def _check(self, accounts: Collection[str]) -> None:
         wrong = {account: skew for account, skew in self._skews(accounts) if abs(skew) > MAX_SKEW}
         for account, skew in wrong.items():
-            if account not in self._told:
+            if account not in self._reported:
                 log.warning(
                     "%s: this machine's clock differs by %+.0f seconds from the gateway's; enable time synchronization",
                     account,
                     skew,
                 )
-        for account in self._told.intersection(accounts) - wrong.keys():
+        for account in self._reported.intersection(accounts) - wrong.keys():
             log.info("%s: the clocks agree again", account)
-        self._told = self._told.difference(accounts) | wrong.keys()
+        self._reported = self._reported.difference(accounts) | wrong.keys()
 
     def _gateway_time(self, account: str) -> float | None:
         wechat = self._accounts.find(account)

@@ -16,7 +16,7 @@ from services.clock import Clock
 from wechat.interface import WeChat
 
 log = logging.getLogger(__name__)
-EVERY: Final = 300.0  # seconds between checks for changes
+CHECK_SECONDS: Final = 300.0  # seconds between checks for changes
 
 
 class AddressBook:
@@ -56,7 +56,7 @@ class AddressBook:
 
     async def _save_periodically(self) -> None:
         while True:
-            await asyncio.sleep(EVERY)
+            await asyncio.sleep(CHECK_SECONDS)
             await self._try_to_save()
 
     async def _try_to_save(self) -> None:

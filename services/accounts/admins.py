@@ -26,7 +26,7 @@ from wechat.entities import Contact
 
 log = logging.getLogger(__name__)
 KEY = "admins"  # setting in which earlier versions stored the bound admin
-SEEN = "admin_seen"
+ADMIN_SEEN = "admin_seen"
 CODE = "admin_code"  # with its expiry, as JSON; stored only in a cluster, where processes share it
 BY_CODE = "code"  # the actor for admins who bound themselves by the code
 CODE_SECONDS = 30 * MINUTE
@@ -51,14 +51,14 @@ class Admins:
         self.code = ""
         self._code_until = 0.0
         self._wrong_tries = 0
-        self._seen = asyncio.Event()  # an admin was seen among the friends
+        self._admin_seen = asyncio.Event()  # an admin was seen among the friends
         self._first = ""  # the first sender of the code; no one else can use it while the binding is being stored
 
     async def load(self) -> None:
         """Load the admins; create a one-time code until the first admin was seen in WeChat."""
         self._accounts.bind_admins([admin.contact_id for admin in await self._store.write(self._load)])
-        seen = await self._store.read(lambda s: s.get(Setting, SEEN))
-        if seen is None or not self._accounts.has_admin:
+        stored = await self._store.read(lambda s: s.get(Setting, ADMIN_SEEN))
+        if stored is None or not self._accounts.has_admin:
             self.code = "".join(secrets.choice(ALPHABET) for _ in range(8))
             self._code_until = self._clock() + CODE_SECONDS
             if self._shared:
@@ -76,14 +76,14 @@ class Admins:
     async def reload(self) -> None:
         """Load the admins again after another process has changed them."""
         self._accounts.bind_admins([admin.contact_id for admin in await self._store.read(self.listed)])
-        if await self._store.read(lambda s: s.get(Setting, SEEN)) is not None and self._accounts.has_admin:
+        if await self._store.read(lambda s: s.get(Setting, ADMIN_SEEN)) is not None and self._accounts.has_admin:
             self.code = ""
 
     def _load(self, session: Session) -> Sequence[Admin]:
         old = session.get(Setting, KEY)
         for contact_id in json.loads(old.value) if old else []:
             self._insert(session, contact_id, "", BY_CODE)
-            session.merge(Setting(key=SEEN, value=contact_id))
+            session.merge(Setting(key=ADMIN_SEEN, value=contact_id))
         if old is not None:
             session.delete(old)
         return self.listed(session)
@@ -91,11 +91,11 @@ class Admins:
     async def check_seen(self, account: str) -> None:
         """Invalidate the code once an admin is among an account's friends; called after its contacts were read."""
         friends = self._accounts.get(account).directory.contacts
-        seen = next((id for id in self._accounts.all_admins() if id in friends and friends[id].friend), None)
-        if self.code and seen is not None:
-            await self._store.write(lambda s: s.merge(Setting(key=SEEN, value=seen)))
+        admin = next((id for id in self._accounts.all_admins() if id in friends and friends[id].friend), None)
+        if self.code and admin is not None:
+            await self._store.write(lambda s: s.merge(Setting(key=ADMIN_SEEN, value=admin)))
             self.code = ""
-            self._seen.set()
+            self._admin_seen.set()
 
     async def code_to_show(self, seconds: float) -> str:
         """Return the code, "" if there is none. Admins of the config are looked for among the friends first, at most
@@ -103,7 +103,7 @@ class Admins:
         if self.code and self._accounts.has_admin:
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
-                    await self._seen.wait()
+                    await self._admin_seen.wait()
         return self.code
 
     # ---- the one-time code ----
@@ -126,7 +126,7 @@ class Admins:
         """Make the person an admin, inside a transaction; the code is used up with it."""
         if self._bind(session, contact_id, "", BY_CODE):
             self._audit.note(session, "", "admin", f"person:{contact_id}", contact_id, Outcome.DONE)
-        session.merge(Setting(key=SEEN, value=contact_id))
+        session.merge(Setting(key=ADMIN_SEEN, value=contact_id))
         if (shared := session.get(Setting, CODE)) is not None:
             session.delete(shared)
         after_commit(session, self._code_used)
@@ -178,8 +178,8 @@ class Admins:
         return admin
 
     def _is_last(self, session: Session, number: int) -> bool:
-        others = select(Admin).where(col(Admin.id) != number)
-        return not self._accounts.configured_admins() and session.exec(others).first() is None
+        remaining = select(Admin).where(col(Admin.id) != number)
+        return not self._accounts.configured_admins() and session.exec(remaining).first() is None
 
     def _insert(self, session: Session, contact_id: str, name: str, by: str) -> bool:
         if session.exec(select(Admin).where(Admin.contact_id == contact_id)).first() is not None:

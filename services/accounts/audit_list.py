@@ -34,7 +34,7 @@ def list_actions(session: Session, criteria: AuditFilter, page: PageRequest) -> 
     if criteria.who:
         query = query.where(Action.who == criteria.who)
     if criteria.q:
-        query = query.where(_about(criteria.q, criteria.ids))
+        query = query.where(_concerns(criteria.q, criteria.ids))
     if criteria.since is not None:
         first = _first_since(session, criteria.since)
         if first is None:
@@ -46,7 +46,7 @@ def list_actions(session: Session, criteria: AuditFilter, page: PageRequest) -> 
     return page_of(rows, page, lambda action: action.id)
 
 
-def _about(q: str, ids: Sequence[str]) -> ColumnElement[bool]:
+def _concerns(q: str, ids: Sequence[str]) -> ColumnElement[bool]:
     actors = [f"{prefix}:{id}" for prefix in ("person", "console") for id in ids]
     return or_(
         col(Action.who).contains(q, autoescape=True),

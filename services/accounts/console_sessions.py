@@ -146,8 +146,8 @@ class ConsoleSessions:
         if role is None:
             return None
         if row.seen_at < now - TOUCH_SECONDS:
-            touch = update(ConsoleSession).where(col(ConsoleSession.id) == row.id).values(seen_at=now)
-            await self._store.write(lambda s: s.connection().execute(touch))
+            update_seen = update(ConsoleSession).where(col(ConsoleSession.id) == row.id).values(seen_at=now)
+            await self._store.write(lambda s: s.connection().execute(update_seen))
         return Visitor(row.id, row.contact_id, row.account, row.name, role, row.csrf)
 
     def end_all(self, session: Session, account: str, contact_id: str) -> int:

@@ -33,7 +33,7 @@ class Accounts:
         self._sandboxed = set(sandboxed)
         self._changed = asyncio.Event()
         self._since: dict[str, float] = {}
-        self._away: dict[str, float] = {}  # since when each account that is not online has been offline
+        self._offline_since: dict[str, float] = {}  # since when each account that is not online has been offline
 
     def add(self, wechat: WeChat) -> None:
         """Add an account."""
@@ -43,7 +43,7 @@ class Accounts:
         """Remove an account; its queued messages are kept."""
         self._wechats.pop(account, None)
         self._since.pop(account, None)
-        self._away.pop(account, None)
+        self._offline_since.pop(account, None)
 
     def __iter__(self) -> Iterator[WeChat]:
         return iter(self._wechats.values())
@@ -88,9 +88,9 @@ class Accounts:
         """Record a change of an account's connection state and wake waiters."""
         self._since[account] = at
         if self.is_online(account):
-            self._away.pop(account, None)
+            self._offline_since.pop(account, None)
         else:
-            self._away.setdefault(account, at)
+            self._offline_since.setdefault(account, at)
         self._changed.set()
 
     def since(self, account: str) -> float | None:
@@ -99,7 +99,7 @@ class Accounts:
 
     def offline_since(self, account: str) -> float | None:
         """Return since when the account is offline, through all states; None if it is online or never was."""
-        return self._away.get(account)
+        return self._offline_since.get(account)
 
     async def all_online(self, seconds: float, *accounts: str) -> None:
         """Wait until these accounts, or all, are online, at most `seconds`."""
@@ -168,5 +168,5 @@ class Accounts:
 
     def admins(self, account: str) -> list[str]:
         """Return the admins among the contacts of this assistant."""
-        everyone = set(self.all_admins()) | ({SANDBOX_ADMIN} if account in self._sandboxed else set())
-        return sorted(everyone & self.get(account).directory.contacts.keys())
+        admins = set(self.all_admins()) | ({SANDBOX_ADMIN} if account in self._sandboxed else set())
+        return sorted(admins & self.get(account).directory.contacts.keys())

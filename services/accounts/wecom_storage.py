@@ -23,15 +23,15 @@ WINDOW: Final = 2 * DAY
 StoreEvents = Callable[[Sequence[RawEvent], Callable[[Session], None]], Awaitable[None]]
 
 
-EARLIER: Final = "~"  # prefix of the ids of messages that were sent before the customer's last message
+EARLIER_PREFIX: Final = "~"  # prefix of the ids of messages that were sent before the customer's last message
 
 
-def _earlier(message_id: str) -> str:
-    return EARLIER + message_id.removeprefix(EARLIER)
+def _earlier_key(message_id: str) -> str:
+    return EARLIER_PREFIX + message_id.removeprefix(EARLIER_PREFIX)
 
 
 def _counted(row: WecomCustomer) -> int:
-    return sum(not id.startswith(EARLIER) for id in row.sent)
+    return sum(not id.startswith(EARLIER_PREFIX) for id in row.sent)
 
 
 class WecomStorage(WecomGroupStorage):
@@ -70,9 +70,9 @@ class WecomStorage(WecomGroupStorage):
             row = self._row(session)
             row.cursor = cursor
             session.add(row)
-            for one in incoming:
-                self._record(session, one)
-            if any(one.spoke for one in incoming):
+            for message in incoming:
+                self._record(session, message)
+            if any(message.spoke for message in incoming):
                 after_commit(session, self._on_message)
 
         await self._store_events(raws, keep)
@@ -81,7 +81,7 @@ class WecomStorage(WecomGroupStorage):
         row = self._customer(session, incoming.contact_id)
         if incoming.spoke and incoming.at >= row.heard_at:  # the platform's timestamps are whole seconds
             row.heard_at = incoming.at
-            row.sent = [_earlier(id) for id in row.sent[-ALLOWED:]]
+            row.sent = [_earlier_key(id) for id in row.sent[-ALLOWED:]]
         if incoming.code:
             row.code, row.code_until, row.code_for = incoming.code, incoming.at + CODE_SECONDS, ""
         session.add(row)
@@ -113,10 +113,10 @@ class WecomStorage(WecomGroupStorage):
                 return Allowance.SILENT
             if _counted(row) >= ALLOWED:
                 return Allowance.USED_UP
-            tried = _earlier(message_id) in row.sent
-            row.sent = [*(id for id in row.sent if id != _earlier(message_id)), message_id]
+            was_tried = _earlier_key(message_id) in row.sent
+            row.sent = [*(id for id in row.sent if id != _earlier_key(message_id)), message_id]
             session.add(row)
-            return Allowance.REPEATED if tried else Allowance.GRANTED
+            return Allowance.REPEATED if was_tried else Allowance.GRANTED
 
         return await self._store.write(count)
 
@@ -145,12 +145,12 @@ class WecomStorage(WecomGroupStorage):
 
         def take(session: Session) -> TakenCode | None:
             row = self._customer(session, contact_id)
-            tried = row.code_for == message_id
-            if not row.code or not (tried or (row.code_until >= self._clock() and not row.code_for)):
+            was_tried = row.code_for == message_id
+            if not row.code or not (was_tried or (row.code_until >= self._clock() and not row.code_for)):
                 return None
             row.code_for = message_id
             session.add(row)
-            return TakenCode(row.code, tried)
+            return TakenCode(row.code, was_tried)
 
         return await self._store.write(take)
 

@@ -9,39 +9,39 @@ from services.changes import ChangeKind
 
 MAX_WAITING: Final = 1000  # changes; a page that misses some reads everything again when it is next opened
 
-Told = tuple[str, dict[str, Any]]
+Announced = tuple[str, dict[str, Any]]
 
 
 class Announcements:
     """Collects notifications. To be used on the event loop only."""
 
     def __init__(self) -> None:
-        self._changes: list[Told] = []
-        self._there = asyncio.Event()
+        self._changes: list[Announced] = []
+        self._available = asyncio.Event()
         self._has_freed = False
         self.sent = 0  # number of NOTIFYs
 
     def announce(self, _kind: str) -> None:
         """Record that shared data has changed; the version numbers in the database identify which."""
-        self._there.set()
+        self._available.set()
 
     def publish(self, kind: ChangeKind, facts: dict[str, Any]) -> None:
         """Add a change for the pages open at other processes."""
         if len(self._changes) < MAX_WAITING:
             self._changes.append((kind, facts))
-        self._there.set()
+        self._available.set()
 
     def free(self) -> None:
         """Tell the others that an account was released."""
         self._has_freed = True
-        self._there.set()
+        self._available.set()
 
-    async def take(self, most: int) -> dict[str, Any]:
-        """Wait for something to notify, and return the payload, with at most `most` changes."""
-        await self._there.wait()
-        taken, self._changes = self._changes[:most], self._changes[most:]
+    async def take(self, limit: int) -> dict[str, Any]:
+        """Wait for something to notify, and return the payload, with at most `limit` changes."""
+        await self._available.wait()
+        taken, self._changes = self._changes[:limit], self._changes[limit:]
         if not self._changes:
-            self._there.clear()
+            self._available.clear()
         payload: dict[str, Any] = {"changes": taken} if taken else {}
         if self._has_freed:
             payload["free"], self._has_freed = 1, False

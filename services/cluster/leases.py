@@ -44,7 +44,7 @@ _KNOWN = text(
     "LEFT JOIN setting ON setting.key = 'relay-epoch:' || known.account "
     "ON CONFLICT DO NOTHING"
 )
-_BEAT = text(f"UPDATE member SET seen = {NOW} WHERE id = :id RETURNING seen")
+_RENEW = text(f"UPDATE member SET seen = {NOW} WHERE id = :id RETURNING seen")
 _HELD = text("SELECT account, epoch FROM accountlease WHERE member = :id")
 # A member frozen within a transaction holds its row. PostgreSQL's idle_in_transaction_session_timeout ends that only
 # sometimes: not after what psycopg sends in pipeline mode (executemany), which ends with a Flush behind the Sync.
@@ -120,7 +120,7 @@ class View:
 
     def fair_share(self, member: str) -> int:
         """Return a member's fair number of accounts by its share of the capacity, rounded up."""
-        active = {one.id: one.capacity for one in self.members if one.takes_accounts}
+        active = {member.id: member.capacity for member in self.members if member.takes_accounts}
         if member not in active:
             return 0
         share = -(-self.accounts * active[member] // sum(active.values()))
@@ -129,7 +129,7 @@ class View:
     @property
     def is_uneven(self) -> bool:
         """Whether any member has fewer accounts than its share."""
-        return any(one.held < self.fair_share(one.id) for one in self.members)
+        return any(member.held < self.fair_share(member.id) for member in self.members)
 
 
 class Leases:
@@ -168,9 +168,9 @@ class Leases:
         self.installation = blake2b(secret.encode(), digest_size=6).hexdigest()
         return secret
 
-    def beat(self) -> dict[str, int]:
+    def renew(self) -> dict[str, int]:
         """Renew the leases; return the epochs of the accounts held. Raises Fenced if the member's row is gone."""
-        row = self._run(_BEAT, id=self.member)
+        row = self._run(_RENEW, id=self.member)
         if not row:
             raise Fenced(self.member)
         self.server_time = float(row[0][0])
@@ -215,11 +215,11 @@ class Leases:
         ((accounts, orphans, jobs),) = self._run(_COUNT, known=list(known))
         return View(members, accounts, orphans, bool(jobs))
 
-    def claim(self, known: Collection[str], most: int) -> dict[str, int]:
+    def claim(self, known: Collection[str], limit: int) -> dict[str, int]:
         """Take up to this many free accounts; return their epochs. A member that was removed gets none."""
-        if most <= 0 or not known:
+        if limit <= 0 or not known:
             return {}
-        rows = self._run(_CLAIM, id=self.member, known=list(known), most=most)
+        rows = self._run(_CLAIM, id=self.member, known=list(known), most=limit)
         return {row.account: row.epoch for row in rows}
 
     def release(self, accounts: Collection[str]) -> None:

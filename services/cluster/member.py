@@ -20,7 +20,7 @@ from services.work.ownership import GLOBAL
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-BEATS_PER_LEASE: Final = 10 / 3  # in the time of a lease: every 1.5 s with leases of 5 s
+RENEWALS_PER_LEASE: Final = 10 / 3  # in the time of a lease: every 1.5 s with leases of 5 s
 CHECKS_PER_LEASE: Final = 10.0  # checks for silent members and free accounts per lease duration
 SAFETY: Final = 1.0  # seconds between the stop of this process and the start of others
 MOVED_AT_ONCE: Final = 5  # accounts given up per check, when another process has too few
@@ -60,8 +60,8 @@ class ClusterMember:
         self._lease_seconds = lease_seconds
         self._thread = ThreadPoolExecutor(1, "cluster")
         self._deadline = 0.0  # on the clock of boot_time
-        self._beating_since: float | None = None
-        self._next_beat = 0.0
+        self._renewing_since: float | None = None
+        self._next_renewal = 0.0
         self._wake = asyncio.Event()
         self._starting: asyncio.Task[None] | None = None  # heartbeats until `run` sends them
         self.held: dict[str, int] = {}  # account -> epoch
@@ -87,7 +87,7 @@ class ClusterMember:
     @property
     def has_others(self) -> bool:
         """Whether another process can take accounts of this one."""
-        return not self.fenced and any(one.id != self.id and one.takes_accounts for one in self.view.members)
+        return not self.fenced and any(member.id != self.id and member.takes_accounts for member in self.view.members)
 
     def lease_age(self) -> float:
         """Seconds since the last renewal began."""
@@ -107,7 +107,7 @@ class ClusterMember:
         """
         started = boot_time()
         secret = await self.call(partial(self._leases.join, starting=True))
-        await self.call(self._leases.beat)
+        await self.call(self._leases.renew)
         self._clock.compare(self._leases.server_time)
         self._renewed(started)
         self._starting = asyncio.create_task(self._stay_alive())
@@ -130,7 +130,7 @@ class ClusterMember:
                 self.fenced = True
             except (SQLAlchemyError, TimeoutError) as error:
                 self._leases.abort()  # without waiting for a hanging connection
-                self._beating_since = None
+                self._renewing_since = None
                 log.warning("the leases could not be renewed: %s", type(error).__name__)
             ran_out = bool(self.held) and not self.valid() and not self.fenced
             if ran_out:
@@ -180,9 +180,9 @@ class ClusterMember:
     async def _stay_alive(self) -> None:
         """Send heartbeats without taking accounts."""
         while True:
-            await asyncio.sleep(self._lease_seconds / BEATS_PER_LEASE)
+            await asyncio.sleep(self._lease_seconds / RENEWALS_PER_LEASE)
             try:
-                await self._beat()
+                await self._renew()
             except Fenced:  # the next write finds out whether it is still a member
                 return
             except SQLAlchemyError as error:
@@ -194,16 +194,16 @@ class ClusterMember:
             await asyncio.wait({self._starting})
             self._starting = None
 
-    async def _beat(self) -> None:
+    async def _renew(self) -> None:
         started = boot_time()
-        self.held = await self.call(self._leases.beat)
+        self.held = await self.call(self._leases.renew)
         self._clock.compare(self._leases.server_time)
         self._renewed(started)
 
     async def _run_once(self, known: Collection[str]) -> None:
-        if boot_time() >= self._next_beat:
-            await self._beat()
-        if self._beating_since is not None and boot_time() - self._beating_since >= self._lease_seconds:
+        if boot_time() >= self._next_renewal:
+            await self._renew()
+        if self._renewing_since is not None and boot_time() - self._renewing_since >= self._lease_seconds:
             await self._remove_dead()
         if not self._takes_part and not self.draining:
             await self.call(self._leases.begin)
@@ -213,9 +213,9 @@ class ClusterMember:
 
     def _renewed(self, started: float) -> None:
         self._deadline = started + self._lease_seconds - SAFETY
-        self._next_beat = started + self._lease_seconds / BEATS_PER_LEASE
-        if self._beating_since is None:
-            self._beating_since = started
+        self._next_renewal = started + self._lease_seconds / RENEWALS_PER_LEASE
+        if self._renewing_since is None:
+            self._renewing_since = started
 
     async def _remove_dead(self) -> None:
         """Remove silent members.
@@ -251,6 +251,6 @@ class ClusterMember:
             return []
         return own_accounts[-min(too_many, MOVED_AT_ONCE) :]
 
-    def _lost(self, why: str) -> None:
-        log.error("%s", why)
+    def _lost(self, reason: str) -> None:
+        log.error("%s", reason)
         self.held, self._deadline = {}, 0.0

@@ -30,13 +30,13 @@ RETRY_SECONDS: Final = 2.0  # seconds until the connection is opened again
 
 _KINDS: Final = frozenset(ChangeKind)
 
-Changed = Callable[[str], Awaitable[None]]  # reads a kind again
+Reload = Callable[[str], Awaitable[None]]  # reads a kind again
 
 
 class ClusterNews:
     """Sends and receives notifications. `changed` is awaited for each kind with a new version."""
 
-    def __init__(self, url: str, parts: ClusterParts, feed: ChangeFeed, changed: Changed) -> None:
+    def __init__(self, url: str, parts: ClusterParts, feed: ChangeFeed, changed: Reload) -> None:
         self._url = parse(url)
         self._leases = parts.leases
         self._member = parts.member
@@ -44,7 +44,7 @@ class ClusterNews:
         self._feed = feed
         self._changed = changed
         self._versions: dict[str, int] = {}
-        self._look = asyncio.Event()
+        self._poll_now = asyncio.Event()
 
     async def begin(self) -> None:
         """Record the versions, before the data is loaded."""
@@ -79,23 +79,25 @@ class ClusterNews:
         address = url.render_as_string(hide_password=False)
         async with await AsyncConnection.connect(address, autocommit=True, **with_keepalives(url)) as connection:
             await connection.execute(f"LISTEN {CHANNEL}")
-            self._look.set()
+            self._poll_now.set()
             async for notice in connection.notifies():
                 self._received(notice.payload)
 
     def _received(self, payload: str) -> None:
         try:
-            news: Any = json.loads(payload)
+            notification: Any = json.loads(payload)
         except (ValueError, RecursionError):
             return
         own = self._leases.installation
-        if not isinstance(news, dict) or news.get("of", own) != own:  # anybody in the database may notify the channel
+        if (
+            not isinstance(notification, dict) or notification.get("of", own) != own
+        ):  # anybody in the database may notify the channel
             return
-        self._look.set()
-        if news.get("free"):
+        self._poll_now.set()
+        if notification.get("free"):
             self._member.wake()
-        if news.get("from") != self._member.id:
-            for kind, facts in _changes_in(news):
+        if notification.get("from") != self._member.id:
+            for kind, facts in _changes_in(notification):
                 self._feed.receive(kind, facts)
 
     async def poll_forever(self) -> None:
@@ -103,8 +105,8 @@ class ClusterNews:
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_INTERVAL):
-                    await self._look.wait()
-            self._look.clear()
+                    await self._poll_now.wait()
+            self._poll_now.clear()
             try:
                 await self._poll()
             except SQLAlchemyError as error:

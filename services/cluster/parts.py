@@ -47,7 +47,7 @@ class ClusterParts:
         self.secret = ""  # shared by the members; known once this process has joined
 
     @property
-    def unheld(self) -> int:
+    def accounts_without_holder(self) -> int:
         """The number of accounts without a holder at the last check."""
         return self.member.view.orphans
 

@@ -16,7 +16,7 @@ from models.db import Store
 from services.cluster.parts import ClusterParts
 
 SECRET_HEADER: Final = "X-Wxbot-Cluster"
-FRESH: Final = 0.5  # seconds for which a holder that was looked up is cached
+CACHE_SECONDS: Final = 0.5  # seconds for which a holder that was looked up is cached
 STAFF_PATH: Final = "/cluster/staff"
 CONNECT_SECONDS: Final = 2.0
 ASK_SECONDS: Final = 2.0
@@ -26,8 +26,8 @@ MAX_CONNECTIONS: Final = 100  # to one process
 class Unreachable(Exception):
     """A process did not respond. `sent`: whether it may have started to process the request."""
 
-    def __init__(self, why: str, *, sent: bool) -> None:
-        super().__init__(why)
+    def __init__(self, reason: str, *, sent: bool) -> None:
+        super().__init__(reason)
         self.sent = sent
 
 
@@ -64,7 +64,7 @@ class Peers:
     async def holder(self, account: str, *, fresh: bool = False) -> str | None:
         """Return the address of an account's holder: "" if it has none, None if there is no such account."""
         stored = self._holders.get(account)
-        if stored is not None and not fresh and time.monotonic() - stored[0] < FRESH:
+        if stored is not None and not fresh and time.monotonic() - stored[0] < CACHE_SECONDS:
             return stored[1]
         found = await self._store.read(lambda s: _holder(s, account))
         if found:

@@ -58,7 +58,7 @@ class SharedTables(MemberFence):
     def flushed(self, session: Session) -> None:
         """Increment the versions of the shared data that was changed."""
         written: Iterable[object] = chain(session.new, session.dirty, session.deleted)
-        kinds = {kind for one in written if (kind := TABLES.get(type(one))) is not None}
+        kinds = {kind for row in written if (kind := TABLES.get(type(row))) is not None}
         for kind in sorted(kinds):  # in one order: no deadlock
             self.changed(session, kind)
 

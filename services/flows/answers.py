@@ -22,19 +22,19 @@ class InvalidAnswer(Exception):
     """An invalid answer; the message is for the person."""
 
 
-def question_body(question: Question | Choice, words: str, texts: Texts) -> Body:
-    """Return the message of a question; `words`: its text, filled in."""
+def question_body(question: Question | Choice, question_text: str, texts: Texts) -> Body:
+    """Return the message of a question; `question_text`: its text, filled in."""
     if isinstance(question, Question):
-        return text(words)
+        return text(question_text)
     labels = list(question.options)
     lines = "\n".join(f"{number}. {label}" for number, label in enumerate(labels, 1))
-    full = f"{words}\n{lines}\n{texts.flow_choose}"
+    full = f"{question_text}\n{lines}\n{texts.flow_choose}"
     return choices(full, labels if len(labels) <= MAX_BUTTONS else ())
 
 
-def confirmation_body(words: str, texts: Texts) -> Body:
-    """Return the message that asks to confirm `words`."""
-    return choices(f"{words}\n{texts.flow_confirm}", (CONFIRM, CANCEL))
+def confirmation_body(summary: str, texts: Texts) -> Body:
+    """Return the message that asks to confirm a summary."""
+    return choices(f"{summary}\n{texts.flow_confirm}", (CONFIRM, CANCEL))
 
 
 def parse_answer(question: Question | Choice, answer: str, texts: Texts) -> Any:

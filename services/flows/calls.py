@@ -70,12 +70,12 @@ class SystemCaller:
             async for attempt in retrying:
                 with attempt:
                     async with self._semaphores[call.system]:
-                        return await self._once(call, system, name, path, body, key)
+                        return await self._attempt(call, system, name, path, body, key)
         except _Unavailable as error:
             log.warning("system %s: giving up on a call: %s", call.system, error)
         raise CallFailed(fill(self._texts.flow_system_away, system=name))
 
-    async def _once(
+    async def _attempt(
         self, call: CallStep, system: SystemSettings, name: str, path: str, body: Any, key: str
     ) -> dict[str, Any]:
         url = URL(system.base_url.rstrip("/") + path, encoded=True)

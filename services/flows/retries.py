@@ -36,16 +36,16 @@ def new_run(session: Session, failed: FlowRun, open_key: str, now: float) -> Flo
     """
     flow = FlowSettings.model_validate_json(failed.spec)
     step = flow.callback_sender(failed.step) if flow.steps[failed.step].wait else failed.step
-    back = step < failed.step
+    is_earlier = step < failed.step
     run = FlowRun(
         account=failed.account, person=failed.person, flow=failed.flow, spec=failed.spec, collected=failed.collected,
-        step=step, question=0 if back else failed.question, call_key="" if back else failed.call_key,
+        step=step, question=0 if is_earlier else failed.question, call_key="" if is_earlier else failed.call_key,
         open_key=open_key, started_at=now, changed_at=now,
     )  # fmt: skip
     session.add(run)
     session.flush()
     first_unsent = step + bool(run.call_key)  # addresses that earlier steps have sent are in use
-    waits = [index for index, one in enumerate(flow.steps) if one.wait and index >= step]
+    waits = [index for index, flow_step in enumerate(flow.steps) if flow_step.wait and index >= step]
     reused = frozenset(index for index in waits if flow.callback_sender(index) < first_unsent)
     in_use = update(FlowCallback).where(col(FlowCallback.run_id) == failed.id, col(FlowCallback.step).in_(reused))
     session.connection().execute(in_use.values(run_id=run.id))

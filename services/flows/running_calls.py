@@ -91,9 +91,9 @@ class RunningCalls:
             log.error(
                 "flow run %s: its call failed, again in %d s", run_id, CALL_RETRY_SECONDS, exc_info=done.exception()
             )
-            asyncio.get_running_loop().call_later(CALL_RETRY_SECONDS, self._begin_again, run_id)
+            asyncio.get_running_loop().call_later(CALL_RETRY_SECONDS, self._restart, run_id)
 
-    def _begin_again(self, run_id: int) -> None:
+    def _restart(self, run_id: int) -> None:
         if run_id not in self._calls:  # not resumed meanwhile, with its account
             self.begin(run_id)
 

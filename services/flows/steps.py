@@ -109,15 +109,15 @@ class FlowSteps:
         if run.question >= len(questions):
             return True
         question = questions[run.question]
-        words = fill_text(question.question, self.values(session, run))
-        self._await_answer(session, run, question_body(question, words, self._texts))
+        question_text = fill_text(question.question, self.values(session, run))
+        self._await_answer(session, run, question_body(question, question_text, self._texts))
         return False
 
     def _confirm(self, session: Session, run: FlowRun, summary: str) -> bool:
         if run.question:
             return True
-        words = fill_text(summary, self.values(session, run))
-        self._await_answer(session, run, confirmation_body(words, self._texts))
+        summary_text = fill_text(summary, self.values(session, run))
+        self._await_answer(session, run, confirmation_body(summary_text, self._texts))
         return False
 
     def _await_answer(self, session: Session, run: FlowRun, asked: Body) -> None:
@@ -180,10 +180,10 @@ class FlowSteps:
         `call_key`: the idempotency key of a call that may have been executed.
         """
         flow = FlowSettings.model_validate_json(run.spec)
-        words = fill_available(flow.failed, {**self.values(session, run), "error": error})
+        notice = fill_available(flow.failed, {**self.values(session, run), "error": error})
         if flow.steps[run.step].call and not permanent:
-            words += f"\n{self._texts.flow_retry}"
-        self._say(session, run, words)
+            notice += f"\n{self._texts.flow_retry}"
+        self._say(session, run, notice)
         run.call_key = call_key
         self._end(session, run, RunState.FAILED, error, permanent=permanent)
 
@@ -231,13 +231,13 @@ class FlowSteps:
             values[CALLBACK_URL] = f"{self._public_url}/wxbot/callback/{secret}"
         return values
 
-    def _say(self, session: Session, run: FlowRun, words: str) -> None:
-        self.send(session, run.account, run.person, words)
+    def _say(self, session: Session, run: FlowRun, text: str) -> None:
+        self.send(session, run.account, run.person, text)
 
-    def send(self, session: Session, account: str, person: str, words: str) -> None:
+    def send(self, session: Session, account: str, person: str, text: str) -> None:
         """Queue a message to the person, unless the text is empty after filling it in."""
-        if words.strip():
-            self._messages.say(session, account, person, words)
+        if text.strip():
+            self._messages.say(session, account, person, text)
 
 
 def _about(run: FlowRun) -> dict[str, Any]:

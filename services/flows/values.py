@@ -52,8 +52,8 @@ def fill_available(template: str, values: Mapping[str, Any]) -> str:
 def fill_body(template: Any, values: Mapping[str, Any]) -> Any:
     """Fill in a JSON tree. A string that consists of one placeholder becomes the value itself."""
     if isinstance(template, str):
-        whole = PLACEHOLDER.fullmatch(template)
-        return look_up(values, whole[1], whole[2]) if whole else fill_text(template, values)
+        placeholder = PLACEHOLDER.fullmatch(template)
+        return look_up(values, placeholder[1], placeholder[2]) if placeholder else fill_text(template, values)
     if isinstance(template, list):
         return [fill_body(item, values) for item in template]
     if isinstance(template, dict):

@@ -28,8 +28,8 @@ class Blacklist:
 
     def drop(self, numbers: Collection[int]) -> None:
         """Forget the blacklists of these groups."""
-        gone = set(numbers)
-        self._people = {(number, person) for number, person in self._people if number not in gone}
+        removed = set(numbers)
+        self._people = {(number, person) for number, person in self._people if number not in removed}
 
     def holds(self, number: int, contact_id: str) -> bool:
         """Whether the person is blacklisted in the group."""

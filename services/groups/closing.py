@@ -55,9 +55,9 @@ class GroupClosing:
             self._recorder.refused(session, qun, row, "group closed")
         for room in self._groups.all_rooms(qun):
             if room.state == QunState.ACTIVE and room.room_id:
-                words = self._texts.group_closed
-                if words and self._groups.can(qun, Capability.ROOM_MESSAGES):
-                    self._messages.say(session, qun.account, room.room_id, words, priority=Priority.NOTICE)
+                notice = self._texts.group_closed
+                if notice and self._groups.can(qun, Capability.ROOM_MESSAGES):
+                    self._messages.say(session, qun.account, room.room_id, notice, priority=Priority.NOTICE)
                 self._messages.leave(session, qun.account, room.room_id)
             self._groups.patch_room(session, room, state=QunState.CLOSED)
         self._groups.patch(session, number, state=QunState.CLOSED)

@@ -80,15 +80,15 @@ class DriftFinder:
             and (announced or not await self._store.read(lambda s: self._was_unreadable(s, room_id)))
         ):
             found.append(Drift(qun, room, DriftKind.ANNOUNCEMENT, qun.announcement, announced))
-        changing = await self._store.read(lambda s: self._changing(s, room_id)) if found else frozenset()
+        changing = await self._store.read(lambda s: self._running_changes(s, room_id)) if found else frozenset()
         return [drift for drift in found if drift.kind not in changing]
 
     def _current(self, qun: Qun, room: QunRoom) -> tuple[Qun, QunRoom]:
         """Return the current rows: a command may have changed them while WeChat was asked."""
-        latest = next((one for one in self._groups.all_rooms(qun) if one.id == room.id), room)
+        latest = next((known_room for known_room in self._groups.all_rooms(qun) if known_room.id == room.id), room)
         return self._groups.by_number(qun.number) or qun, latest
 
-    def _changing(self, session: Session, room_id: str) -> frozenset[str]:
+    def _running_changes(self, session: Session, room_id: str) -> frozenset[str]:
         """Return the kinds of running changes of a room, which WeChat may show before the database does."""
         begun = (
             Action.target == room_id,

@@ -20,7 +20,7 @@ from services.groups.groups import Groups
 from services.messaging.messages import Messages
 
 log = logging.getLogger(__name__)
-WHO: Final = "job:drift_check"
+ACTOR: Final = "job:drift_check"
 MAX_TRIES: Final = 3  # per day, room and kind
 
 
@@ -52,7 +52,7 @@ class DriftRepair:
             return False
         account, room_id = drift.qun.account, drift.room.room_id or ""
         wechat, confirmed = self._accounts.get(account), True
-        action = await self._audit.begin(account, drift.kind, WHO, room_id, number=str(drift.qun.number))
+        action = await self._audit.begin(account, drift.kind, ACTOR, room_id, number=str(drift.qun.number))
         try:
             if drift.kind is DriftKind.TOPIC:
                 await wechat.set_topic(room_id, drift.expected)
@@ -72,7 +72,7 @@ class DriftRepair:
         count = select(func.count(col(Action.id))).where(
             Action.account == drift.qun.account,
             Action.kind == kind,
-            Action.who == WHO,
+            Action.who == ACTOR,
             Action.target == (drift.room.room_id or ""),
             col(Action.at) > self._clock() - DAY,
         )
@@ -81,20 +81,20 @@ class DriftRepair:
     def _report_failure(self, session: Session, drift: Drift) -> None:
         """Tell the owner that a deviation could not be repaired."""
         texts = self._texts
-        what = texts.what_topic if drift.kind is DriftKind.TOPIC else texts.what_announcement
-        words = fill(texts.drift_unrepaired, topic=drift.room.topic, number=drift.qun.number, what=what)
-        self._notify_owner(session, drift, f"drift_{drift.kind}", Outcome.FAILED, words)
+        property_name = texts.what_topic if drift.kind is DriftKind.TOPIC else texts.what_announcement
+        notice = fill(texts.drift_unrepaired, topic=drift.room.topic, number=drift.qun.number, what=property_name)
+        self._notify_owner(session, drift, f"drift_{drift.kind}", Outcome.FAILED, notice)
 
     def _report_restored_topic(self, session: Session, drift: Drift) -> None:
         """Tell the owner that a new name of the group was set back, and how to rename it."""
         texts, number = self._texts, drift.qun.number
-        words = fill(texts.topic_restored, topic=drift.expected, number=number, shown=drift.shown)
-        self._notify_owner(session, drift, "topic_restored", Outcome.DONE, words)
+        notice = fill(texts.topic_restored, topic=drift.expected, number=number, shown=drift.shown)
+        self._notify_owner(session, drift, "topic_restored", Outcome.DONE, notice)
 
-    def _notify_owner(self, session: Session, drift: Drift, kind: str, outcome: str, words: str) -> None:
+    def _notify_owner(self, session: Session, drift: Drift, kind: str, outcome: str, notice: str) -> None:
         """Tell the owner, at most once a day."""
         if self._count_today(session, drift, kind):
             return
         qun = drift.qun
-        self._audit.note(session, qun.account, kind, WHO, drift.room.room_id or "", outcome, number=str(qun.number))
-        self._messages.say(session, qun.account, self._groups.owner_to_notify(qun), words, priority=Priority.NOTICE)
+        self._audit.note(session, qun.account, kind, ACTOR, drift.room.room_id or "", outcome, number=str(qun.number))
+        self._messages.say(session, qun.account, self._groups.owner_to_notify(qun), notice, priority=Priority.NOTICE)

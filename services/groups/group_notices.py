@@ -47,14 +47,14 @@ class GroupNotices:
 
     def report_lost(self, session: Session, qun: Qun, room: QunRoom) -> None:
         """Notify the owner and business systems that the assistant is no longer in a room."""
-        words = fill(self._texts.group_lost, topic=room.topic, number=qun.number)
-        self._messages.say(session, qun.account, self._groups.owner_to_notify(qun), words, priority=Priority.NOTICE)
+        notice = fill(self._texts.group_lost, topic=room.topic, number=qun.number)
+        self._messages.say(session, qun.account, self._groups.owner_to_notify(qun), notice, priority=Priority.NOTICE)
         self._webhook_events.publish(session, "qun.lost", str(qun.number), self._room_data(qun, room))
 
     def report_found(self, session: Session, qun: Qun, room: QunRoom) -> None:
         """Notify the owner and business systems that the assistant is in a lost room again."""
-        words = fill(self._texts.group_found, topic=room.topic, number=qun.number)
-        self._messages.say(session, qun.account, self._groups.owner_to_notify(qun), words, priority=Priority.NOTICE)
+        notice = fill(self._texts.group_found, topic=room.topic, number=qun.number)
+        self._messages.say(session, qun.account, self._groups.owner_to_notify(qun), notice, priority=Priority.NOTICE)
         self._webhook_events.publish(session, "qun.found", str(qun.number), self._room_data(qun, room))
 
     def _room_data(self, qun: Qun, room: QunRoom) -> dict[str, object]:
@@ -76,24 +76,24 @@ class GroupNotices:
             return
         named = [f"@{name}{AT_SIGN_END}" for contact_id in contact_ids if (name := self._name(qun, contact_id))]
         member = "".join(named) or self._texts.newcomer
-        words = fill(welcome, member=member, topic=self._topic(qun, room_id)).replace(f"{AT_SIGN_END} ", AT_SIGN_END)
-        body = text(words, contact_ids)
+        greeting = fill(welcome, member=member, topic=self._topic(qun, room_id)).replace(f"{AT_SIGN_END} ", AT_SIGN_END)
+        body = text(greeting, contact_ids)
         self._messages.say(session, qun.account, room_id, body, priority=Priority.NOTICE)
 
     def notify_outcome(self, session: Session, qun: Qun, contact_id: str, error: Exception | None) -> None:
         """Tell a person who asked to join the outcome of the attempt."""
         row = membership_of(session, qun.number, contact_id)
         if isinstance(error, GroupFull):
-            words = fill(self._texts.group_full, topic=qun.topic)
+            notice = fill(self._texts.group_full, topic=qun.topic)
         elif isinstance(error, MemberBlacklisted):
-            words = fill(self._texts.blacklisted, topic=qun.topic)
+            notice = fill(self._texts.blacklisted, topic=qun.topic)
         elif error is not None:
-            words = fill(self._texts.join_failed, topic=qun.topic)
+            notice = fill(self._texts.join_failed, topic=qun.topic)
         elif row is not None and row.error == MembershipReason.OWNER_MUST_CONFIRM:
-            words = fill(self._texts.waiting_owner, topic=qun.topic)
+            notice = fill(self._texts.waiting_owner, topic=qun.topic)
         else:
-            words = fill(self._texts.invited, topic=qun.topic, days=round(self._settings.pending_days))
-        self._messages.say(session, qun.account, contact_id, words)
+            notice = fill(self._texts.invited, topic=qun.topic, days=round(self._settings.pending_days))
+        self._messages.say(session, qun.account, contact_id, notice)
 
     def _topic(self, qun: Qun, room_id: str) -> str:
         room = self._accounts.get(qun.account).directory.rooms.get(room_id)

@@ -87,8 +87,8 @@ class GroupLifecycle:
 
         async def make() -> Qun:
             nonlocal made_here
-            there = self._groups.by_code(code)  # another request may have created it since then
-            made_here = there is None or there.state == QunState.MAKING
+            existing = self._groups.by_code(code)  # another request may have created it since then
+            made_here = existing is None or existing.state == QunState.MAKING
             return await self._make(code, owner, account, actor)
 
         return await self._making.run(code, make, request=(owner, account)), made_here
@@ -177,7 +177,7 @@ class GroupLifecycle:
         return matching[0]
 
     def _insert(self, session: Session, code: str, owner: str, account: str, person: Contact, companion: str) -> Qun:
-        self._store.one_at_a_time(session, "wxbot group numbers")
+        self._store.lock_until_commit(session, "wxbot group numbers")
         last = session.exec(select(func.max(Qun.number))).one()
         number = FIRST_NUMBER if last is None else last + 1
         topic = fill(self._settings.topic, owner=person.name or owner, number=number)

@@ -40,14 +40,14 @@ class MembershipRecorder:
         self._daily_stats = daily_stats
         self._removals = removals
         self._clock = clock
-        self._taken_out: set[tuple[int, str]] = set()  # people whom the assistant is removing now
+        self._being_removed: set[tuple[int, str]] = set()  # people whom the assistant is removing now
 
     def joined(self, session: Session, qun: Qun, room_id: str, *contact_ids: str) -> list[str]:
         """Record that people are in the room and welcome the new ones; return the new ones."""
         new = [contact_id for contact_id in contact_ids if self._record_join(session, qun, room_id, contact_id)]
         welcome = [contact_id for contact_id in new if not self._is_unwanted(session, qun, contact_id)]
-        together = [welcome] if len(welcome) > MAX_SINGLE_WELCOMES else [[contact_id] for contact_id in welcome]
-        for people in together:
+        batches = [welcome] if len(welcome) > MAX_SINGLE_WELCOMES else [[contact_id] for contact_id in welcome]
+        for people in batches:
             self._notices.welcome(session, qun, room_id, people)
         return new
 
@@ -116,12 +116,12 @@ class MembershipRecorder:
             return False
         if row is not None and row.state != MemberState.JOINED and reported_at < row.updated_at:
             return False
-        elsewhere = self._groups.room_of(qun, contact_id)
-        if row is not None and row.state == MemberState.JOINED and elsewhere is not None and elsewhere.id != room_id:
-            row.room_id = elsewhere.id
+        other_room = self._groups.room_of(qun, contact_id)
+        if row is not None and row.state == MemberState.JOINED and other_room is not None and other_room.id != room_id:
+            row.room_id = other_room.id
             session.add(row)
             return False
-        removed = removed or (qun.number, contact_id) in self._taken_out
+        removed = removed or (qun.number, contact_id) in self._being_removed
         row = put_membership(
             session, qun, self._clock(), name=row.name if row else self._name(qun, contact_id), contact_id=contact_id,
             state=MemberState.REMOVED if removed else MemberState.LEFT,
@@ -135,19 +135,19 @@ class MembershipRecorder:
     def removing(self, qun: Qun, contact_id: str) -> Iterator[None]:
         """Context in which leaves of this person are recorded as removals."""
         key = (qun.number, contact_id)
-        self._taken_out.add(key)
+        self._being_removed.add(key)
         try:
             yield
         finally:
-            self._taken_out.discard(key)
+            self._being_removed.discard(key)
 
-    def refused(self, session: Session, qun: Qun, row: Membership, why: str) -> None:
+    def refused(self, session: Session, qun: Qun, row: Membership, reason: str) -> None:
         """End a request to join as refused."""
         row.sqlmodel_update(
-            {"state": MemberState.REFUSED, "error": why, "expires_at": None, "updated_at": self._clock()}
+            {"state": MemberState.REFUSED, "error": reason, "expires_at": None, "updated_at": self._clock()}
         )
         session.add(row)
-        self._notices.publish_membership(session, "member.refused", qun, row, reason=why)
+        self._notices.publish_membership(session, "member.refused", qun, row, reason=reason)
 
     def _name(self, qun: Qun, contact_id: str) -> str:
         contact = self._accounts.get(qun.account).directory.contacts.get(contact_id)

@@ -21,18 +21,18 @@ _IS_PENDING: Final = or_(
 )
 
 
-def membership_of(session: Session, number: int, who: str) -> Membership | None:
+def membership_of(session: Session, number: int, key: str) -> Membership | None:
     """Return the membership of a person (WeChat id, or name:…) in a group."""
-    return session.exec(select(Membership).where(Membership.number == number, Membership.who == who)).first()
+    return session.exec(select(Membership).where(Membership.number == number, Membership.who == key)).first()
 
 
 def put_membership(
     session: Session, qun: Qun, now: float, *, name: str, contact_id: str | None, **values: Any
 ) -> Membership:
     """Insert or update the membership of a person in a group."""
-    who = contact_id or f"name:{name}"
-    row = membership_of(session, qun.number, who) or Membership(
-        number=qun.number, who=who, account=qun.account, contact_id=contact_id, name=name, created_at=now
+    key = contact_id or f"name:{name}"
+    row = membership_of(session, qun.number, key) or Membership(
+        number=qun.number, who=key, account=qun.account, contact_id=contact_id, name=name, created_at=now
     )
     changes = {"expires_at": None, "error": "", **values, "name": name or row.name, "updated_at": now}
     row.sqlmodel_update(changes | {"contact_id": contact_id})
@@ -60,15 +60,15 @@ def adopt_pending(
         col(Membership.who).in_({contact_id, *names}),
         col(Membership.expires_at) > now,
     )
-    mine: dict[int, Membership] = {}
-    for row in session.exec(waiting).all():
-        theirs = _reassigned(session, row, contact_id)
-        if theirs is not None:
-            theirs.state, theirs.updated_at = MemberState.REQUESTED, now
-            theirs.source = MembershipSource.FRIEND if theirs.source == MembershipSource.REST else theirs.source
-            session.add(theirs)
-            mine[theirs.id or 0] = theirs
-    return list(mine.values())
+    requested: dict[int, Membership] = {}
+    for waiting_row in session.exec(waiting).all():
+        row = _reassigned(session, waiting_row, contact_id)
+        if row is not None:
+            row.state, row.updated_at = MemberState.REQUESTED, now
+            row.source = MembershipSource.FRIEND if row.source == MembershipSource.REST else row.source
+            session.add(row)
+            requested[row.id or 0] = row
+    return list(requested.values())
 
 
 def earlier_ids(session: Session, account: str, contact_id: str, weixin: str, name: str) -> set[str]:

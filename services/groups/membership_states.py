@@ -112,8 +112,8 @@ class MembershipStates:
 
     async def former_members(self, qun: Qun) -> list[str]:
         """Return the ids of people who left the group or were removed."""
-        gone = (MemberState.LEFT, MemberState.REMOVED)
-        query = select(Membership.who).where(Membership.number == qun.number, col(Membership.state).in_(gone))
+        ended_states = (MemberState.LEFT, MemberState.REMOVED)
+        query = select(Membership.who).where(Membership.number == qun.number, col(Membership.state).in_(ended_states))
         return list(await self._store.read(lambda s: s.exec(query).all()))
 
     async def interrupted(self, account: str) -> Sequence[Membership]:
@@ -167,7 +167,7 @@ class MembershipStates:
 
         `person`: None if only the name is known; `strangers`: the non-friends of that name.
         """
-        keys = [one.id for one in ([person] if person else strangers)] + [f"name:{name}"]
+        keys = [contact.id for contact in ([person] if person else strangers)] + [f"name:{name}"]
 
         def write(session: Session) -> Membership:
             for row in (membership_of(session, qun.number, key) for key in keys):
@@ -186,7 +186,9 @@ class MembershipStates:
         keys |= await self._store.read(lambda s: earlier_ids(s, account, person.id, person.weixin, person.name))
         return await self._store.write(lambda s: adopt_pending(s, account, person.id, keys, self._clock()))
 
-    async def adding(self, qun: Qun, room: Room, person: Contact, source: str, until: float | None) -> Membership:
+    async def record_adding(
+        self, qun: Qun, room: Room, person: Contact, source: str, until: float | None
+    ) -> Membership:
         """Record that WeChat is about to be asked to add the person to the room; a request that is retried by itself
         stays one when a REST caller repeats it.
         """
@@ -219,8 +221,8 @@ class MembershipStates:
             row = session.get_one(Membership, membership_id)
             if row.state not in OPEN_STATES:  # the join was observed since then, or the request was withdrawn
                 return
-            why = MembershipReason.OWNER_MUST_CONFIRM if by_owner else ""
-            move(session, row, self._clock(), MemberState.INVITED, why, self.waits_until())
+            reason = MembershipReason.OWNER_MUST_CONFIRM if by_owner else ""
+            move(session, row, self._clock(), MemberState.INVITED, reason, self.waits_until())
             self._notices.publish_membership(session, "member.invited", qun, row)
 
         await self._store.write(write)
@@ -244,8 +246,8 @@ class MembershipStates:
                 self._recorder.refused(session, qun, row, reason)
                 return
             until = row.expires_at or self.waits_until()
-            why = "" if isinstance(error, AssistantOffline | WeChatOffline) else str(error)
-            move(session, row, self._clock(), MemberState.REQUESTED, why, until)
+            error_text = "" if isinstance(error, AssistantOffline | WeChatOffline) else str(error)
+            move(session, row, self._clock(), MemberState.REQUESTED, error_text, until)
 
         await self._store.write(write)
 

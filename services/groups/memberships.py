@@ -131,7 +131,7 @@ class Memberships:
     async def _add(
         self, qun: Qun, room: Room, person: Contact, source: str, actor: str, until: float | None
     ) -> JoinResult:
-        row = await self._states.adding(qun, room, person, source, until)
+        row = await self._states.record_adding(qun, room, person, source, until)
         seen = await self._adder.add(qun, room, row, actor, may_wait=source != MembershipSource.REST)
         if seen is AddResult.JOINED:
             await self._states.joined(qun, room.id, person.id)
@@ -147,7 +147,7 @@ class Memberships:
         person = await wechat.contact(contact_id)
         called = {name for name in (person.name, person.alias, person.weixin, person.id) if name}
         # A name that several friends have is not accepted.
-        names = {name for name in called if not _others(wechat.directory.find(name, friends=True), person.id)}
+        names = {name for name in called if not _is_shared(wechat.directory.find(name, friends=True), person.id)}
         for row in await self._states.became_friend(account, person, names):
             await self.resume(row)
 
@@ -183,5 +183,5 @@ def _log_not_added(key: tuple[int, str], error: BaseException) -> None:
     log.info("group %s: could not add %s: %s", *key, error)
 
 
-def _others(people: Iterable[Contact], contact_id: str) -> bool:
+def _is_shared(people: Iterable[Contact], contact_id: str) -> bool:
     return any(person.id != contact_id for person in people)

@@ -47,7 +47,8 @@ class UnknownPlaceholder(InvalidParameter):
     """The welcome text has a {name} that nothing fills in."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"welcome: {{{name}}} is unknown; allowed: {', '.join(f'{{{one}}}' for one in PLACEHOLDERS)}")
+        allowed = ", ".join(f"{{{placeholder}}}" for placeholder in PLACEHOLDERS)
+        super().__init__(f"welcome: {{{name}}} is unknown; allowed: {allowed}")
         self.name = name
 
 
@@ -105,7 +106,7 @@ class GroupPresentation:
         Only names by the group's owner or an admin are, and none with `groups.topic_lock`; the drift check restores
         others.
         """
-        room = next((one for one in self._groups.rooms(qun) if one.room_id == room_id), None)
+        room = next((candidate for candidate in self._groups.rooms(qun) if candidate.room_id == room_id), None)
         may = by in self._groups.owners(qun) or self._accounts.is_admin(qun.account, by)
         if room is None or not may or self._settings.topic_lock or not topic or self._is_reserved(topic):
             return False
@@ -117,34 +118,34 @@ class GroupPresentation:
             self._groups.patch_room(session, room, topic=topic)
             return True
         self._groups.patch(session, qun.number, topic=topic)
-        for one in self._groups.rooms(qun):
-            self._groups.patch_room(session, one, topic=room_topic(topic, one))
+        for open_room in self._groups.rooms(qun):
+            self._groups.patch_room(session, open_room, topic=room_topic(topic, open_room))
         return True
 
-    async def announce(self, qun: Qun, words: str, actor: str) -> PresentationChange:
+    async def announce(self, qun: Qun, text: str, actor: str) -> PresentationChange:
         """Publish an announcement in every room of the group; the drift check maintains it from then on."""
         self._accounts.require(qun.account, Capability.SET_ANNOUNCEMENT)
-        by_room = {room.room_id or "": words for room in self._groups.rooms(qun)}
+        by_room = {room.room_id or "": text for room in self._groups.rooms(qun)}
         change, before = self._accounts.get(qun.account).set_announcement, qun.announcement or ""
-        actions, confirmed = await self._change(qun, "announce", actor, change, by_room, before=before, after=words)
+        actions, confirmed = await self._change(qun, "announce", actor, change, by_room, before=before, after=text)
 
         def store(session: Session) -> None:
             self._end(session, actions)
-            self._groups.patch(session, qun.number, announcement=words)
+            self._groups.patch(session, qun.number, announcement=text)
 
         return PresentationChange(store, confirmed)
 
-    def welcome(self, qun: Qun, words: str | None, actor: str) -> StoreChange:
+    def welcome(self, qun: Qun, text: str | None, actor: str) -> StoreChange:
         """Set the welcome text; "" = none, None = that of the config. Raises UnknownPlaceholder and NotSupported."""
         self._accounts.require(qun.account, Capability.ROOM_MESSAGES)
-        unknown = next((name for name in _PLACEHOLDER.findall(words or "") if name not in PLACEHOLDERS), None)
+        unknown = next((name for name in _PLACEHOLDER.findall(text or "") if name not in PLACEHOLDERS), None)
         if unknown is not None:
             raise UnknownPlaceholder(unknown)
 
         def store(session: Session) -> None:
-            detail = {"number": str(qun.number), "before": qun.welcome or "", "after": words or ""}
+            detail = {"number": str(qun.number), "before": qun.welcome or "", "after": text or ""}
             self._audit.note(session, qun.account, "welcome", actor, "", Outcome.DONE, **detail)
-            self._groups.patch(session, qun.number, welcome=words)
+            self._groups.patch(session, qun.number, welcome=text)
 
         return store
 
@@ -159,17 +160,16 @@ class GroupPresentation:
     ) -> tuple[dict[int, str], bool]:
         """Change all rooms; return the audit entries with their outcomes, and whether all are confirmed.
 
-        `by_room`: the new values by room id. The audit entries stay open until the change is stored in the same
-        transaction: meanwhile the drift check
-        ignores what is being changed.
+        `by_room`: the new values by room id. The audit entries stay open until the transaction that stores the change;
+        meanwhile the drift check ignores what is being changed.
         """
         if not by_room:
             raise NotInGroup(kind)
         actions: dict[int, str] = {}
-        for room_id, words in by_room.items():
+        for room_id, text in by_room.items():
             action = await self._audit.begin(qun.account, kind, actor, room_id, number=str(qun.number), **detail)
             try:
-                confirmed = await change(room_id, words) is not False
+                confirmed = await change(room_id, text) is not False
             except WeChatError as error:
                 self._accounts.handle_rate_limit(qun.account, error)
                 await self._audit.end(action, Outcome.FAILED, str(error))

@@ -36,7 +36,7 @@ MAX_READ: Final = 100  # maximum number of unknown members read per room
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A room that may be one of a group. `owner_id`: the new id of the group's owner; `same`: of how many members
+    """A room that may be one of a group. `owner_id`: the new id of the group's owner; `same_names`: of how many members
     the names agree.
     """
 
@@ -44,7 +44,7 @@ class Candidate:
     room: QunRoom
     live: Room
     owner_id: str
-    same: int
+    same_names: int
 
 
 class GroupRecognition:
@@ -96,13 +96,14 @@ class GroupRecognition:
                 log.info("could not read a member of room %s: %s", live.id, error)
 
     def _propose(self, session: Session, account: str, pairs: Sequence[tuple[Qun, QunRoom, Room]]) -> int:
-        found = [one for pair in pairs if (one := self._candidate(session, *pair)) is not None]
-        rooms, lives = Counter(one.room.id for one in found), Counter(one.live.id for one in found)
+        found = [candidate for pair in pairs if (candidate := self._candidate(session, *pair)) is not None]
+        rooms = Counter(candidate.room.id for candidate in found)
+        lives = Counter(candidate.live.id for candidate in found)
         known = set(session.exec(select(RoomProposal.room_id).where(RoomProposal.account == account)).all())
         new = 0
-        for one in found:
-            if rooms[one.room.id] == lives[one.live.id] == 1 and one.live.id not in known:
-                self._ask(session, one)
+        for candidate in found:
+            if rooms[candidate.room.id] == lives[candidate.live.id] == 1 and candidate.live.id not in known:
+                self._ask(session, candidate)
                 new += 1
         return new
 
@@ -127,26 +128,30 @@ class GroupRecognition:
                 people.setdefault(comparable(contact.name), []).append(contact_id)
         return people
 
-    def _ask(self, session: Session, one: Candidate) -> None:
-        account = one.qun.account
-        proposal = RoomProposal(account=account, room=one.room.id or 0, room_id=one.live.id, owner_id=one.owner_id)
+    def _ask(self, session: Session, candidate: Candidate) -> None:
+        account = candidate.qun.account
+        proposal = RoomProposal(
+            account=account, room=candidate.room.id or 0, room_id=candidate.live.id, owner_id=candidate.owner_id
+        )
         session.add(proposal)
         session.flush()
         contacts = self._accounts.get(account).directory.contacts
-        words = fill(
+        question = fill(
             self._texts.room_recognised,
-            topic=one.room.topic,
-            number=one.qun.number,
-            owner=contacts[one.owner_id].name,
-            members=len(one.live.member_ids),
-            same=one.same,
+            topic=candidate.room.topic,
+            number=candidate.qun.number,
+            owner=contacts[candidate.owner_id].name,
+            members=len(candidate.live.member_ids),
+            same=candidate.same_names,
             id=proposal.id,
         )
         admins = [id for id in self._accounts.admins(account) if id in contacts]
         for admin in admins:
-            self._messages.say(session, account, admin, words, priority=Priority.NOTICE)
+            self._messages.say(session, account, admin, question, priority=Priority.NOTICE)
         if not admins:  # their ids have changed, too
-            log.warning("group %s has another WeChat id; an admin must send /认领 %s", one.qun.number, proposal.id)
+            log.warning(
+                "group %s has another WeChat id; an admin must send /认领 %s", candidate.qun.number, proposal.id
+            )
 
     # ---- confirmation ----
 

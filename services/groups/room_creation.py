@@ -35,7 +35,7 @@ from wechat.interface import Capability, WeChat
 from wechat.names import same_name
 
 log = logging.getLogger(__name__)
-SHOWN_WITHIN = 5.0  # seconds within which WeChat must show the members of a new room
+SHOWN_TIMEOUT = 5.0  # seconds within which WeChat must show the members of a new room
 
 
 class RoomCreator:
@@ -70,7 +70,7 @@ class RoomCreator:
                 return found[0].id
         raise GroupNotMade(f"none of the companions {', '.join(self._settings.companions)} matches exactly one friend")
 
-    async def _companion_now(self, wechat: WeChat, qun: Qun) -> str:
+    async def _current_companion(self, wechat: WeChat, qun: Qun) -> str:
         """Return the companion for the next room: the first room's may no longer be a friend."""
         try:
             companion = self.companion(wechat, qun.owner_id)
@@ -91,7 +91,7 @@ class RoomCreator:
                 if not room.room_id:
                     room_id = await self._find(wechat, room, people) if room.asked_at else None
                     if room_id is None:
-                        people = [qun.owner_id, await self._companion_now(wechat, qun)]
+                        people = [qun.owner_id, await self._current_companion(wechat, qun)]
                         room_id = await self._ask(wechat, qun, room, people, actor)
                     room = await self._patch(room, room_id=room_id)
                 await self._verify(wechat, room, qun.owner_id)
@@ -109,15 +109,15 @@ class RoomCreator:
         if not room.room_id:
             await wechat.read_new_rooms()
             free = [
-                one
-                for one in wechat.directory.rooms.values()
-                if one.owner_id == qun.owner_id
-                and not one.join_state
-                and self._groups.by_room(qun.account, one.id) is None
+                room
+                for room in wechat.directory.rooms.values()
+                if room.owner_id == qun.owner_id
+                and not room.join_state
+                and self._groups.by_room(qun.account, room.id) is None
             ]
             if not free:
                 raise GroupNotMade(f"no unused group of {qun.owner_id} in the pool")
-            taken = min(free, key=lambda one: (len(one.member_ids), one.id))
+            taken = min(free, key=lambda room: (len(room.member_ids), room.id))
             topic = taken.topic or room.topic
             room = await self._patch(room, room_id=taken.id, topic=topic)
             await self._groups.change(qun.number, topic=topic)
@@ -160,7 +160,7 @@ class RoomCreator:
         """Return the id of the unfinished room, if WeChat shows it."""
         await wechat.read_new_rooms()
         alike = self._candidates(wechat, room.topic, people)
-        found = next((one.id for one in alike if one.id not in room.seen_before), None)
+        found = next((candidate.id for candidate in alike if candidate.id not in room.seen_before), None)
         if found is not None:
             log.info("%s: adopting the partly created room %s", wechat.account, found)
         return found
@@ -181,7 +181,7 @@ class RoomCreator:
 
     async def _verify(self, wechat: WeChat, room: QunRoom, owner_id: str) -> None:
         room_id = room.room_id or ""
-        shown = await _shown(wechat, room_id, owner_id)
+        shown = await _wait_for_owner(wechat, room_id, owner_id)
         if shown is None:
             raise GroupNotMade(f"room {room_id} does not show its owner")
         if not shown.topic or not same_name(shown.topic, room.topic):
@@ -191,9 +191,9 @@ class RoomCreator:
         return await self._store.write(lambda s: self._groups.patch_room(s, room, **changes))
 
 
-async def _shown(wechat: WeChat, room_id: str, owner_id: str) -> Room | None:
+async def _wait_for_owner(wechat: WeChat, room_id: str, owner_id: str) -> Room | None:
     """Wait until WeChat shows the owner in the room; members of a new room may appear late."""
-    deadline = asyncio.get_running_loop().time() + SHOWN_WITHIN
+    deadline = asyncio.get_running_loop().time() + SHOWN_TIMEOUT
     while True:
         room = await wechat.room(room_id, fresh=True)
         if owner_id in room.member_ids:

@@ -27,14 +27,14 @@ class RosterRefresh:
     def __init__(self, accounts: Accounts, groups: Groups) -> None:
         self._accounts = accounts
         self._groups = groups
-        self._looks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._locks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def read_unread_rooms(self, qun: Qun) -> None:
         """Read those rooms of the group that have not been read since the start; raise InviteFailed."""
         wechat = self._accounts.get(qun.account)
         for room in self._groups.live_rooms(qun):
             if not wechat.directory.was_read(room.id):
-                async with self._looks[qun.number]:
+                async with self._locks[qun.number]:
                     if not wechat.directory.was_read(room.id):
                         await _read(wechat, room.id)
 
@@ -44,7 +44,7 @@ class RosterRefresh:
         Nothing is read if no room of theirs is known, unless they are expected in one.
         """
         wechat = self._accounts.get(qun.account)
-        async with self._looks[qun.number]:
+        async with self._locks[qun.number]:
             expected = [room for room in self._groups.live_rooms(qun) if room.id == expected_in]
             room = self._groups.room_of(qun, contact_id) or next(iter(expected), None)
             if room is None:

@@ -87,8 +87,8 @@ class TokenJoins:
         if row is None or not self._states.is_pending(row, MemberState.INVITED):
             return ""
         by_owner = row.error == MembershipReason.OWNER_MUST_CONFIRM
-        words = self._texts.waiting_owner if by_owner else self._texts.invited
-        return fill(words, topic=qun.topic, days=self._states.days_left(row))
+        template = self._texts.waiting_owner if by_owner else self._texts.invited
+        return fill(template, topic=qun.topic, days=self._states.days_left(row))
 
     def _group(self, account: str, token: str) -> Qun:
         qun = self._groups.joinable_by(token)
@@ -163,7 +163,7 @@ class TokenJoins:
 
     async def drop(self, account: str) -> None:
         """Cancel the tasks of an account that another process serves from now on; the rows say where to resume."""
-        own_tasks = [task for task, whose in self._tasks.items() if whose == account]
+        own_tasks = [task for task, owner in self._tasks.items() if owner == account]
         for task in own_tasks:
             task.cancel()
         await asyncio.gather(*own_tasks, return_exceptions=True)

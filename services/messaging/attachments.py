@@ -23,7 +23,7 @@ MAX_ATTACHMENT: Final = 20 * 1024 * 1024  # bytes
 FETCH_SECONDS: Final = 20.0
 MAX_NAME: Final = 100
 NO_ADDRESS: Final = "no address; allowed: one that begins with http:// or https://"
-_UNFIT: Final = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|]')
+_FORBIDDEN_IN_NAMES: Final = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|]')
 PICTURES: Final = (  # magic bytes of image formats, with their suffix
     (re.compile(rb"\x89PNG\r\n\x1a\n"), ".png"),
     (re.compile(rb"\xff\xd8\xff"), ".jpg"),
@@ -51,18 +51,18 @@ class Attachments:
         self._http = http
         self._settings = settings
 
-    async def store(self, given: Attachment) -> StoredFile:
+    async def store(self, attachment: Attachment) -> StoredFile:
         """Store the file on disk; raise InvalidParameter or BodyTooLarge."""
-        if given.url:
-            data, name = await self._fetch(given.url), given.name or unquote(URL(given.url).name)
+        if attachment.url:
+            data, name = await self._fetch(attachment.url), attachment.name or unquote(URL(attachment.url).name)
         else:
-            data, name = _decoded(given.base64), given.name
+            data, name = _decoded(attachment.base64), attachment.name
         if not data:
             raise InvalidParameter("base64 or url: the file is empty")
         if len(data) > MAX_ATTACHMENT:
             raise BodyTooLarge(f"{len(data)} bytes")
-        name = _UNFIT.sub("_", name).strip(". ")[-MAX_NAME:] or "file"
-        if given.picture:
+        name = _FORBIDDEN_IN_NAMES.sub("_", name).strip(". ")[-MAX_NAME:] or "file"
+        if attachment.picture:
             name = _picture_name(data, name)
         try:
             return await self._media.store(Media(name, data))

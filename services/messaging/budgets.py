@@ -62,9 +62,9 @@ class Budgets:
         """Count for a person, unless it exceeds the limit."""
         return self._count(budget, account, contact_id, amount, HOUR)
 
-    def repeat(self, account: str, contact_id: str, words: str) -> Verdict:
+    def repeat(self, account: str, contact_id: str, text: str) -> Verdict:
         """Count a message that is about to be answered; the same text is answered a few times a minute only."""
-        return self._count(Budget.REPEATS, account, contact_id, 1, MINUTE, hash(normal(words)))
+        return self._count(Budget.REPEATS, account, contact_id, 1, MINUTE, hash(normal(text)))
 
     def has_left(self, budget: Budget, account: str, contact_id: str) -> bool:
         """Whether a person is below the limit, without counting."""
@@ -75,9 +75,9 @@ class Budgets:
         return usage.total < self._limit(budget)
 
     def _count(
-        self, budget: Budget, account: str, contact_id: str, amount: int, window: float, which: int = 0
+        self, budget: Budget, account: str, contact_id: str, amount: int, window: float, variant: int = 0
     ) -> Verdict:
-        key = (budget, account, contact_id, which)
+        key = (budget, account, contact_id, variant)
         usage = self._usage.get(key)
         if usage is None:
             usage = self._usage[key] = _Usage()
@@ -90,8 +90,8 @@ class Budgets:
             usage.total += amount
             usage.is_notified = False
             return Verdict.ALLOWED
-        was_told, usage.is_notified = usage.is_notified, True
-        return Verdict.SILENT if was_told else Verdict.EXCEEDED
+        was_notified, usage.is_notified = usage.is_notified, True
+        return Verdict.SILENT if was_notified else Verdict.EXCEEDED
 
     def _forget(self, usage: _Usage, window: float) -> None:
         """Drop entries older than the window, and those in the future after the clock was set back."""

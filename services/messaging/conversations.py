@@ -54,14 +54,14 @@ def as_one_line(kind: str, text: str) -> str:
     if kind == MessageKind.TEXT:
         return text
     nameless = kind == MessageKind.RECALLED or text.lstrip().startswith("<")
-    words = "" if nameless else text.strip()[:200]
-    return f"[{KIND_NAMES.get(kind, '消息')}]{' ' if words else ''}{words}"
+    line = "" if nameless else text.strip()[:200]
+    return f"[{KIND_NAMES.get(kind, '消息')}]{' ' if line else ''}{line}"
 
 
-def in_full(message: Message, words: str) -> str:
+def with_quoted_text(message: Message, text: str) -> str:
     """Return the text of a message with what it quotes."""
     is_quoting = message.quoted or message.quoted_kind is not MessageKind.TEXT
-    return with_quote(words, as_one_line(message.quoted_kind, message.quoted)) if is_quoting else words
+    return with_quote(text, as_one_line(message.quoted_kind, message.quoted)) if is_quoting else text
 
 
 class Conversations:
@@ -79,9 +79,9 @@ class Conversations:
         named = (
             stored_file is not None and message.kind is not MessageKind.TEXT
         )  # a transcribed voice message is a text
-        words = stored_file.name if stored_file and named else in_full(message, message.text)
+        text = stored_file.name if stored_file and named else with_quoted_text(message, message.text)
         if message.kind is MessageKind.LINK and message.target:
-            words = f"{words}\n{message.target}"
+            text = f"{text}\n{message.target}"
         self._add(
             session,
             account=message.account,
@@ -89,7 +89,7 @@ class Conversations:
             by=message.contact_id,
             at=message.at.timestamp(),
             kind=message.kind,
-            text=words[:MAX_TEXT],
+            text=text[:MAX_TEXT],
             media=stored_file.path if stored_file else "",
             message_id=message.id,
             ticket=ticket,
@@ -101,8 +101,8 @@ class Conversations:
         """
         if "relays" in body:
             return
-        words = str(body.get("text") or body.get("title") or body.get("name") or "")
-        words = without_login_link(words)
+        text = str(body.get("text") or body.get("title") or body.get("name") or "")
+        text = without_login_link(text)
         self._add(
             session,
             account=account,
@@ -111,15 +111,15 @@ class Conversations:
             staff=body.get("staff", ""),
             at=self._clock(),
             kind=body["type"],
-            text=words[:MAX_TEXT],
+            text=text[:MAX_TEXT],
             media=body.get("path", ""),
             message_id=body.get("message", ""),
             ticket=body.get("ticket"),
             outbox_key=body.get("key", ""),
         )
-        after_commit(session, lambda: self._loop_detector.record_sent(account, to, words))
+        after_commit(session, lambda: self._loop_detector.record_sent(account, to, text))
 
-    def note(self, session: Session, account: str, contact_id: str, ticket: int, staff: str, words: str) -> None:
+    def note(self, session: Session, account: str, contact_id: str, ticket: int, staff: str, text: str) -> None:
         """Store a staff note about a conversation; the customer never sees it."""
         self._add(
             session,
@@ -129,7 +129,7 @@ class Conversations:
             staff=staff,
             at=self._clock(),
             kind=MessageKind.TEXT,
-            text=words[:MAX_TEXT],
+            text=text[:MAX_TEXT],
             ticket=ticket,
             internal=True,
         )
@@ -190,26 +190,28 @@ class Conversations:
     ) -> None:
         """Store where the file of a private message was saved."""
         self._update(session, account, contact_id, message_id, media=stored_file.path, text=stored_file.name)
-        other = update(StoredMessage).where(
-            *_is(account, contact_id, message_id), col(StoredMessage.kind) == MessageKind.OTHER
+        newer = update(StoredMessage).where(
+            *_identified_by(account, contact_id, message_id), col(StoredMessage.kind) == MessageKind.OTHER
         )
-        session.connection().execute(other.values(kind=MessageKind.FILE))
+        session.connection().execute(newer.values(kind=MessageKind.FILE))
 
-    def record_missing_file(self, session: Session, account: str, contact_id: str, message_id: str, words: str) -> None:
-        """Store words in place of the file of a private message that could not be fetched."""
-        self._update(session, account, contact_id, message_id, text=words)
+    def record_missing_file(self, session: Session, account: str, contact_id: str, message_id: str, text: str) -> None:
+        """Store a text in place of the file of a private message that could not be fetched."""
+        self._update(session, account, contact_id, message_id, text=text)
 
     def _update(self, session: Session, account: str, contact_id: str, message_id: str, **values: str) -> None:
         write_bulk(session)
-        theirs = update(StoredMessage).where(*_is(account, contact_id, message_id), col(StoredMessage.media) == "")
-        session.connection().execute(theirs.values(**values))
+        without_file = update(StoredMessage).where(
+            *_identified_by(account, contact_id, message_id), col(StoredMessage.media) == ""
+        )
+        session.connection().execute(without_file.values(**values))
 
     def announce_change(self, session: Session, ticket: int) -> None:
         """Announce that messages of a ticket's customer have changed."""
         after_commit(session, lambda: self._changes.publish(ChangeKind.TICKET, id=ticket))
 
 
-def _is(account: str, contact_id: str, message_id: str) -> tuple[ColumnElement[bool], ...]:
+def _identified_by(account: str, contact_id: str, message_id: str) -> tuple[ColumnElement[bool], ...]:
     return (
         col(StoredMessage.account) == account,
         col(StoredMessage.conversation) == contact_id,

@@ -28,20 +28,20 @@ class LoopDetector:
         self._sent: OrderedDict[tuple[str, str], tuple[int, ...]] = OrderedDict()
         self._repeats: OrderedDict[tuple[str, str, str, int], _Repeats] = OrderedDict()
 
-    def record_sent(self, account: str, to: str, words: str) -> None:
+    def record_sent(self, account: str, to: str, text: str) -> None:
         """Record a message of the assistant."""
-        self._sent[account, to] = (*self._sent.get((account, to), ()), hash(normal(words)))[-MAX_MESSAGES:]
+        self._sent[account, to] = (*self._sent.get((account, to), ()), hash(normal(text)))[-MAX_MESSAGES:]
         self._sent.move_to_end((account, to))
         if len(self._sent) > MAX_KNOWN:
             self._sent.popitem(last=False)
 
-    def is_echo(self, account: str, conversation: str, words: str) -> bool:
+    def is_echo(self, account: str, conversation: str, text: str) -> bool:
         """Whether the text is one of the assistant's own last messages in this conversation."""
-        return hash(normal(words)) in self._sent.get((account, conversation), ())
+        return hash(normal(text)) in self._sent.get((account, conversation), ())
 
-    def is_looping(self, account: str, conversation: str, contact_id: str, words: str) -> bool:
+    def is_looping(self, account: str, conversation: str, contact_id: str, text: str) -> bool:
         """Count a message of a person; return whether it was repeated too often."""
-        key, now = (account, conversation, contact_id, hash(words)), self._clock()
+        key, now = (account, conversation, contact_id, hash(text)), self._clock()
         repeats = self._repeats.get(key)
         if repeats is None or now - repeats.since > REPEAT_SECONDS:
             repeats = self._repeats[key] = _Repeats(now)

@@ -24,7 +24,7 @@ from wechat.interface import WeChat
 log = logging.getLogger(__name__)
 AnyMessage = TypeVar("AnyMessage", bound=Message)
 FETCHED: Final = frozenset({MessageKind.IMAGE, MessageKind.FILE, MessageKind.AUDIO, MessageKind.VIDEO})
-TRIES = 3
+ATTEMPTS = 3
 RETRY_SECONDS = 1.0  # seconds between attempts
 OFFLINE = 600  # attempts while the account is offline
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}$")
@@ -59,8 +59,8 @@ class MediaStore:
         self.folder = folder
         self._limits = limits
         self._budgets = budgets
-        self._used: int | None = None  # bytes in the folder; counted when it is first needed
-        self.full = ""  # why nothing more is stored; "" = there is space
+        self._used_bytes: int | None = None  # bytes in the folder; counted when it is first needed
+        self.limit_reached = ""  # why nothing more is stored; "" = there is space
 
     def check(self) -> None:
         """Check whether there is space for files, and log changes. Blocks on a large folder."""
@@ -82,7 +82,7 @@ class MediaStore:
         failed = away = 0
         if not self._budgets.has_left(Budget.BYTES, wechat.account, contact_id):
             return None
-        while failed < TRIES and away < OFFLINE:
+        while failed < ATTEMPTS and away < OFFLINE:
             try:
                 get = wechat.image if kind == MessageKind.IMAGE else wechat.file
                 media = await get(message_id)
@@ -126,30 +126,30 @@ class MediaStore:
             temporary.flush()
             os.fsync(temporary.fileno())
         Path(temporary.name).replace(path)  # renamed when complete, so that a crash leaves no partial file
-        self._used = (self._used or 0) + media.size
+        self._used_bytes = (self._used_bytes or 0) + media.size
         return StoredFile(str(path), media.name)
 
     def _room_for(self, size: int) -> None:
         """Raise MediaFull if a file of this size would leave too little space."""
-        if self._used is None:
-            self._used = sum(path.stat().st_size for path in self.folder.glob("*/*") if path.is_file())
+        if self._used_bytes is None:
+            self._used_bytes = sum(path.stat().st_size for path in self.folder.glob("*/*") if path.is_file())
         existing = next(place for place in (self.folder.absolute(), *self.folder.absolute().parents) if place.exists())
         free = shutil.disk_usage(existing).free
-        why = ""
-        if self._used + size > self._limits.media_gigabytes * 1024 * MEGABYTE:
-            why = "limits.media_gigabytes"
+        reached = ""
+        if self._used_bytes + size > self._limits.media_gigabytes * 1024 * MEGABYTE:
+            reached = "limits.media_gigabytes"
         elif free - size < self._limits.free_megabytes * MEGABYTE:
-            why = "limits.free_megabytes"
-        if why and why != self.full:
-            log.error("no more files are stored: %s is reached", why)
-        self.full = why
-        if why and size:
-            raise MediaFull(why)
+            reached = "limits.free_megabytes"
+        if reached and reached != self.limit_reached:
+            log.error("no more files are stored: %s is reached", reached)
+        self.limit_reached = reached
+        if reached and size:
+            raise MediaFull(reached)
 
     def prune(self, before: float) -> int:
         """Delete files last stored before `before` (Unix seconds); return their number."""
         old = [path for path in self.folder.glob("*/*") if path.is_file() and path.stat().st_mtime < before]
         for path in old:
             path.unlink(missing_ok=True)
-        self._used = None
+        self._used_bytes = None
         return len(old)

@@ -37,12 +37,12 @@ FILE_WAITS = (2.0, 10.0)  # for sending or receiving a file; limits how long it 
 Body = dict[str, Any]
 
 
-def text(words: str, mentions: Sequence[str] = ()) -> Body:
+def text(content: str, mentions: Sequence[str] = ()) -> Body:
     """Create the body of a text; `mentions` are the WeChat ids to mention with @."""
     return (
-        {"type": BodyType.TEXT, "text": words, "mentions": list(mentions)}
+        {"type": BodyType.TEXT, "text": content, "mentions": list(mentions)}
         if mentions
-        else {"type": BodyType.TEXT, "text": words}
+        else {"type": BodyType.TEXT, "text": content}
     )
 
 
@@ -52,17 +52,17 @@ def _pieces(body: Body) -> list[Body]:
     first = max(LONGEST_TEXT // 2, LONGEST_TEXT - LONGEST_NAME * len(mentions))  # names may be put in front
     if body["type"] != BodyType.TEXT or len(body["text"]) <= first:
         return [body]
-    words = in_pieces(body["text"], LONGEST_TEXT, first)
+    pieces = in_pieces(body["text"], LONGEST_TEXT, first)
     common = {name: value for name, value in body.items() if name not in ("mentions", "choices", "also", "text")}
-    made = [{**common, "text": piece.strip("\n") or piece} for piece in words]
+    made = [{**common, "text": piece.strip("\n") or piece} for piece in pieces]
     made[0] |= {"mentions": mentions} if mentions else {}
     made[-1] |= {name: body[name] for name in ("choices", "also") if name in body}
     return made
 
 
-def choices(words: str, options: Sequence[str]) -> Body:
+def choices(content: str, options: Sequence[str]) -> Body:
     """Create the body of a text whose lines `options` are buttons, where the channel supports that."""
-    return {"type": BodyType.TEXT, "text": words, "choices": list(options)} if options else text(words)
+    return {"type": BodyType.TEXT, "text": content, "choices": list(options)} if options else text(content)
 
 
 def file(path: str | Path, name: str = "") -> Body:
@@ -148,17 +148,17 @@ class Messages:
         except WeChatUnknown as error:
             if job.priority == Priority.BROADCAST:
                 return GiveUp(str(error), unknown=True)
-            return _again(job, error, LOST_WAITS)
+            return _retry_later(job, error, LOST_WAITS)
         except WeChatTooFast as error:
             self._accounts.handle_rate_limit(account, error)
-            return _again(job, error, SLOW_WAITS)
+            return _retry_later(job, error, SLOW_WAITS)
         except (WeChatRefused, OSError) as error:
-            return _again(job, error, WAITS)
+            return _retry_later(job, error, WAITS)
         except WeChatError as error:
             return GiveUp(str(error))
 
 
-def _again(job: Job, error: Exception, waits: Sequence[float]) -> Retry | GiveUp:
+def _retry_later(job: Job, error: Exception, waits: Sequence[float]) -> Retry | GiveUp:
     if job.body["type"] == BodyType.FILE and not isinstance(error, WeChatTooFast):
         waits = FILE_WAITS
     if job.attempts >= len(waits):
@@ -170,8 +170,8 @@ async def _send(wechat: WeChat, to: str, body: Body, key: str) -> str:
     kind = body["type"]
     if kind == BodyType.TEXT:
         mentions = body.get("mentions", ())
-        words = await _with_names(wechat, body["text"], mentions) if mentions else body["text"]
-        return await wechat.send_text(to, words, mentions, choices=body.get("choices", ()), key=key)
+        content = await _with_names(wechat, body["text"], mentions) if mentions else body["text"]
+        return await wechat.send_text(to, content, mentions, choices=body.get("choices", ()), key=key)
     if kind == BodyType.FILE:
         return await wechat.send_media(
             to, Media(body["name"], await asyncio.to_thread(Path(body["path"]).read_bytes)), key=key
@@ -192,7 +192,7 @@ async def _send(wechat: WeChat, to: str, body: Body, key: str) -> str:
     raise ValueError(f"unknown message type {kind!r}")
 
 
-async def _with_names(wechat: WeChat, words: str, mentions: Sequence[str]) -> str:
+async def _with_names(wechat: WeChat, content: str, mentions: Sequence[str]) -> str:
     """Put @names in front of a text for mentioned people it does not name.
 
     WeChat shows a mention only if the text contains the name. People who cannot be read are left out.
@@ -204,6 +204,6 @@ async def _with_names(wechat: WeChat, words: str, mentions: Sequence[str]) -> st
         except WeChatRefused as error:
             log.info("%s: could not read the mentioned people: %s", wechat.account, error)
             continue
-        if name and f"@{name}" not in words:
+        if name and f"@{name}" not in content:
             missing.append(f"@{name}{AT_SIGN_END}")
-    return "".join(missing) + words
+    return "".join(missing) + content

@@ -27,9 +27,9 @@ async def merge_waiting(outbox: Outbox, job: Job, left: int | None) -> None:
             groups[at - 1] += groups.pop(at)
             too_many -= 1
         at -= 1
-    for first, *others in groups:
-        if others:
-            await outbox.join(first, others, _merged([first, *others]))
+    for first, *rest in groups:
+        if rest:
+            await outbox.merge(first, rest, _merged([first, *rest]))
 
 
 def _fit_together(jobs: list[Job]) -> bool:

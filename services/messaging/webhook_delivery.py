@@ -111,8 +111,8 @@ class WebhookDelivery:
                 begun is not None and 200 <= begun < 300
             ):  # accepted, even though the response is invalid after its status line
                 return f"HTTP {begun}"
-            return self._again(job, str(error) if isinstance(error, _RedirectRefused) else describe(error))
-        return f"HTTP {status}" if 200 <= status < 300 else self._again(job, f"HTTP {status}")
+            return self._retry_later(job, str(error) if isinstance(error, _RedirectRefused) else describe(error))
+        return f"HTTP {status}" if 200 <= status < 300 else self._retry_later(job, f"HTTP {status}")
 
     async def _post(self, receiver: WebhookSettings, job: Job) -> int:
         """POST the event. Redirects are followed only to the same origin, and only if they keep the method."""
@@ -143,13 +143,13 @@ class WebhookDelivery:
             "webhook-signature": " ".join(Signer(key).sign(event_id, now, body) for key in receiver.keys),
         }
 
-    def _again(self, job: Job, why: str) -> Retry | GiveUp:
+    def _retry_later(self, job: Job, error: str) -> Retry | GiveUp:
         receiver = job.queue.removeprefix(f"{QUEUE}:")
         wait = self.waits[min(job.attempts, len(self.waits) - 1)]
         if self._clock() + wait > job.created_at + self.give_up_after:
-            return GiveUp(why)
-        log.warning("webhook %s: event %s not received (%s), retrying in %d s", receiver, job.body["id"], why, wait)
-        return Retry(wait, why)
+            return GiveUp(error)
+        log.warning("webhook %s: event %s not received (%s), retrying in %d s", receiver, job.body["id"], error, wait)
+        return Retry(wait, error)
 
     # ---- failed events ----
 

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 MAX_PIXELS: Final = 20_000_000  # limit of the decoded size; larger JPEGs are decoded at a reduced scale
 MAX_GREY_PIXELS: Final = 60_000_000  # the same for images of one byte per pixel
 MAX_FRAMES: Final = 100  # frames read of an animation, together of at most MAX_PIXELS
-EDGE: Final = 2400  # pixels; larger images are reduced first, and scannable codes remain readable
+MAX_EDGE: Final = 2400  # pixels; larger images are reduced first, and scannable codes remain readable
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 CODES: Final = zxingcpp.BarcodeFormats(
     (zxingcpp.BarcodeFormat.QRCode, zxingcpp.BarcodeFormat.MicroQRCode, zxingcpp.BarcodeFormat.DataMatrix)
@@ -28,7 +28,7 @@ def codes_in(data: bytes) -> list[str]:
     codes: list[str] = []
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
-            picture.draft("L", (EDGE, EDGE))
+            picture.draft("L", (MAX_EDGE, MAX_EDGE))
             for frame in _frames(picture):
                 codes += _codes(frame)
     except Exception as error:  # noqa: BLE001 - decoders raise many kinds of exceptions for broken images
@@ -52,7 +52,7 @@ def _frames(picture: Image.Image) -> Iterator[Image.Image]:
 
 def _codes(frame: Image.Image) -> list[str]:
     grey = _on_white(frame)
-    grey.thumbnail((EDGE, EDGE))
+    grey.thumbnail((MAX_EDGE, MAX_EDGE))
     return [code.text for code in zxingcpp.read_barcodes(grey, formats=CODES)]
 
 

@@ -105,8 +105,8 @@ class BlockedWords:
             return WordOutcome.TOO_SHORT
         if _normalised(word) in self._added[account, number]:
             return WordOutcome.KNOWN
-        elsewhere = self._blocked_by(account, word)
-        return WordOutcome.DONE if elsewhere is WordOutcome.UNKNOWN else elsewhere
+        blocked_by = self._blocked_by(account, word)
+        return WordOutcome.DONE if blocked_by is WordOutcome.UNKNOWN else blocked_by
 
     def _blocked_by(self, account: str, word: str) -> WordOutcome:
         """Return where a word is blocked for every group."""

@@ -43,10 +43,10 @@ class MemberActions:
         self._require(qun, Capability.ROOM_MESSAGES)
         self._check(qun, person.id)
         room = self._groups.room_of(qun, person.id)
-        where = room.id if room else room_id
-        if not where:
+        source = room.id if room else room_id
+        if not source:
             raise InvalidParameter("contact_id: not a member of the group")
-        return self._sanctions.warn(session, qun, where, person.id, person.name, reason, actor)
+        return self._sanctions.warn(session, qun, source, person.id, person.name, reason, actor)
 
     async def remove(self, qun: Qun, contact_id: str, actor: str) -> None:
         """Remove a person from the group; they may join again."""

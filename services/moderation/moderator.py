@@ -65,13 +65,13 @@ class Moderator:
 
     def configure(self, own_hosts: Sequence[str]) -> None:
         """Replace the hosts that count as own ones."""
-        self._own: Sequence[str] = [host for url in (self._public_url, *own_hosts) if (host := host_of(url))]
+        self._own_hosts: Sequence[str] = [host for url in (self._public_url, *own_hosts) if (host := host_of(url))]
 
     def offence(self, event: GroupMessage, qun: Qun) -> Offence | None:
         """Return the offence of a message, as far as it can be seen without fetching anything."""
         if _is_uncounted(event):
             return None
-        offending = self._in_words(event, qun)
+        offending = self._in_text(event, qun)
         if offending is not None:
             self._quotes.remember(event)
         if self._sanctions.is_exempt(qun, event.contact_id):
@@ -137,22 +137,22 @@ class Moderator:
         """Return the reason as sent to the offender."""
         return str(getattr(self._texts, f"offence_{offence}"))
 
-    def _in_words(self, event: GroupMessage, qun: Qun) -> Offence | None:
+    def _in_text(self, event: GroupMessage, qun: Qun) -> Offence | None:
         words, blocks_links = self._words.filter(qun), self._block.links and (event.kind in TEXT_KINDS or event.typed)
         if not words and not blocks_links:
             return None
         text = event.text[:MAX_CHECKED]
         if event.kind is MessageKind.TEXT and (event.quoted or event.text.startswith("「")):
-            text = self._quotes.own_words(event)[:MAX_CHECKED]
+            text = self._quotes.own_text(event)[:MAX_CHECKED]
         typed = event.typed[:MAX_CHECKED]
         if any(words.first_match(shown) is not None for shown in (text, typed, event.file_name)):
             return Offence.WORD
-        if blocks_links and any(foreign_link(shown, self._own) is not None for shown in (text, typed)):
+        if blocks_links and any(foreign_link(shown, self._own_hosts) is not None for shown in (text, typed)):
             return Offence.LINK
         return None
 
     def _is_ours(self, url: str) -> bool:
-        return is_own(host_of(url), self._own)
+        return is_own(host_of(url), self._own_hosts)
 
 
 def _is_uncounted(event: GroupMessage) -> bool:

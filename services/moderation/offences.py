@@ -17,7 +17,7 @@ _OTHER_LETTERS: Final = re.compile(
 )
 _KANA: Final = str.maketrans("エカタトニハロー", "工力夕卜二八口一")  # by confusables.txt of Unicode TR39
 # Letters by Unicode category that are invisible: Hangul fillers.
-_UNSEEN: Final = dict.fromkeys((0x115F, 0x1160, 0x3164, 0xFFA0))
+_INVISIBLE: Final = dict.fromkeys((0x115F, 0x1160, 0x3164, 0xFFA0))
 _LINK: Final = re.compile(r"[a-z][a-z0-9+.-]{1,20}:[/\\]{2,}([^\s/\\?#，。！？、）】」》\"'<>]+)", re.IGNORECASE)
 _DOMAINS: Final = (
     "com|cn|net|org|top|xyz|vip|cc|club|site|shop|store|online|info|io|me|tv|co|app|dev|link|live|pro|ltd|fun|work|"
@@ -49,7 +49,7 @@ def plain(text: str) -> str:
     if not text.isascii():
         marked = unicodedata.normalize("NFKD", text)  # combining marks become separate characters
         text = unicodedata.normalize("NFC", "".join(c for c in marked if unicodedata.category(c) != "Mn"))
-    text = text.casefold().translate(_UNSEEN)
+    text = text.casefold().translate(_INVISIBLE)
     return text if text.isprintable() else "".join(c for c in text if c.isprintable() or c.isspace())
 
 
@@ -131,7 +131,7 @@ def host_of(url: str) -> str:
 
 def is_own(host: str, own: Sequence[str]) -> bool:
     """Whether a host is one of `own` or a subdomain of one."""
-    return any(host == mine or host.endswith(f".{mine}") for mine in own)
+    return any(host == own_host or host.endswith(f".{own_host}") for own_host in own)
 
 
 def foreign_link(text: str, own: Sequence[str]) -> str | None:
@@ -139,7 +139,7 @@ def foreign_link(text: str, own: Sequence[str]) -> str | None:
     if "." not in (text := plain(text)) and "。" not in text and "://" not in text:
         return None
     text = _FULL_STOP.sub(".", text)
-    for found in (found for shape in (_LINK, _BARE, _WITH_PATH, _CHINESE) for found in shape.findall(text)):
+    for found in (found for pattern in (_LINK, _BARE, _WITH_PATH, _CHINESE) for found in pattern.findall(text)):
         host = host_of(found)
         if host and not is_own(host, own):
             return host
@@ -150,9 +150,9 @@ class FloodDetector:
     """Detects people who send more than a number of messages in a number of seconds."""
 
     def __init__(self, settings: FloodSettings) -> None:
-        self._most = settings.messages
+        self._max_messages = settings.messages
         self._seconds = settings.seconds
-        self._said: dict[tuple[str, str, str], deque[tuple[float, float]]] = {}
+        self._sent_at: dict[tuple[str, str, str], deque[tuple[float, float]]] = {}
 
     def detect(self, speaker: tuple[str, str, str], arrived: float, said_at: float) -> bool:
         """Count a message of (account, room, person); return whether it is one too many, and restart the count.
@@ -160,20 +160,20 @@ class FloodDetector:
         Both sending and arrival times must be within the window: a gateway's clock may stand still, and a backlog
         arrives all at once after a lost connection.
         """
-        recent = self._said.get(speaker)
+        recent = self._sent_at.get(speaker)
         if recent is None:
             self._make_room(arrived)
-            recent = self._said[speaker] = deque(maxlen=self._most + 1)
+            recent = self._sent_at[speaker] = deque(maxlen=self._max_messages + 1)
         recent.append((arrived, said_at))
         first_arrived, first_said = recent[0]
-        if len(recent) <= self._most or max(arrived - first_arrived, said_at - first_said) > self._seconds:
+        if len(recent) <= self._max_messages or max(arrived - first_arrived, said_at - first_said) > self._seconds:
             return False
         recent.clear()
         return True
 
     def _make_room(self, now: float) -> None:
-        if len(self._said) < MAX_SPEAKERS:
+        if len(self._sent_at) < MAX_SPEAKERS:
             return
-        silent = [key for key, said in self._said.items() if not said or now - said[-1][0] > self._seconds]
-        for key in silent or list(self._said)[: MAX_SPEAKERS // 2]:
-            del self._said[key]
+        silent = [key for key, times in self._sent_at.items() if not times or now - times[-1][0] > self._seconds]
+        for key in silent or list(self._sent_at)[: MAX_SPEAKERS // 2]:
+            del self._sent_at[key]

@@ -24,7 +24,7 @@ class QrReader:
     def __init__(self, seconds: float = SECONDS, idle_seconds: float = IDLE_SECONDS) -> None:
         self._seconds = seconds
         self._idle_seconds = idle_seconds
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._child: asyncio.subprocess.Process | None = None
         self._idle: asyncio.TimerHandle | None = None
 
@@ -32,7 +32,7 @@ class QrReader:
         """Return the contents of an image's QR codes; [] if it is too large or not an image."""
         if not data or len(data) > MAX_BYTES:
             return []
-        async with self._turn:
+        async with self._lock:
             if self._idle is not None:
                 self._idle.cancel()
             try:
@@ -49,7 +49,7 @@ class QrReader:
         """Stop the child process."""
         if self._idle is not None:
             self._idle.cancel()
-        async with self._turn:
+        async with self._lock:
             await self._end_child()
 
     async def _ask(self, data: bytes) -> list[str]:
@@ -65,7 +65,7 @@ class QrReader:
     def _close_idle(self) -> None:
         """Close the child's stdin, which ends it."""
         child = self._child
-        if child is not None and not self._turn.locked():
+        if child is not None and not self._lock.locked():
             self._child = None
             if child.stdin is not None:
                 child.stdin.close()

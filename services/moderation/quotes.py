@@ -11,7 +11,7 @@ from services.text import without_quote
 from wechat.events import GroupMessage
 
 MAX_ROOMS: Final = 500
-REMEMBERED: Final = 20  # offending texts per room
+MAX_REMEMBERED: Final = 20  # offending texts per room
 COLONS: Final = ("：", ":")
 
 
@@ -26,24 +26,24 @@ class Quotes:
         self._accounts = accounts
         self._offending: OrderedDict[str, deque[tuple[str, str]]] = OrderedDict()  # room -> (contact id, text)
 
-    def own_words(self, event: GroupMessage) -> str:
+    def own_text(self, event: GroupMessage) -> str:
         """Return what the sender says, including what they quote of themselves."""
         reply, quote = without_quote(event.text)
-        by, words = _parted(quote)
-        own = reply if quote and self._is_of_another(event, by, words) else event.text
+        by, quoted = _split(quote)
+        own = reply if quote and self._is_of_another(event, by, quoted) else event.text
         if not event.quoted or self._is_of_another(event, event.quoted_by, event.quoted):
             return own
         return f"{own}\n{event.quoted}"
 
     def remember(self, event: GroupMessage) -> None:
         """Remember an offending text."""
-        texts = self._offending.setdefault(event.room_id, deque(maxlen=REMEMBERED))
+        texts = self._offending.setdefault(event.room_id, deque(maxlen=MAX_REMEMBERED))
         texts.append((event.contact_id, _shape(without_quote(event.text)[0])))
         self._offending.move_to_end(event.room_id)
         if len(self._offending) > MAX_ROOMS:
             self._offending.popitem(last=False)
 
-    def _is_of_another(self, event: GroupMessage, by: str, words: str) -> bool:
+    def _is_of_another(self, event: GroupMessage, by: str, quoted: str) -> bool:
         """Whether a quote of `by` (an id or name) is of a person other than the sender."""
         directory = self._accounts.get(event.account).directory
         me = directory.contacts.get(event.contact_id)
@@ -51,13 +51,13 @@ class Quotes:
             return False
         if any(person.id != event.contact_id for person in directory.find(by)):
             return True
-        said = _shape(words)
+        shape = _shape(quoted)
         remembered = self._offending.get(event.room_id, ())
-        return bool(said) and any(author != event.contact_id and text.startswith(said) for author, text in remembered)
+        return bool(shape) and any(author != event.contact_id and text.startswith(shape) for author, text in remembered)
 
 
-def _parted(quote: str) -> tuple[str, str]:
-    """Split “name：words”."""
+def _split(quote: str) -> tuple[str, str]:
+    """Split “name：text”."""
     at = min((place for colon in COLONS if (place := quote.find(colon)) >= 0), default=-1)
     return (quote[:at].strip(), quote[at + 1 :]) if at >= 0 else ("", quote)
 

@@ -59,9 +59,9 @@ class RemovalWorker:
 
     def _done(self, session: Session, qun: Qun, contact_id: str, room_ids: list[str], reason: str) -> None:
         self._records.change(session, qun, contact_id, "", removal_told=False)
-        words = fill(self._texts.removed, member=self._name(qun, contact_id), reason=reason)
+        notice = fill(self._texts.removed, member=self._name(qun, contact_id), reason=reason)
         for room_id in room_ids:
-            self._messages.say(session, qun.account, room_id, words, priority=Priority.NOTICE)
+            self._messages.say(session, qun.account, room_id, notice, priority=Priority.NOTICE)
 
     async def _failed(self, job: Job, qun: Qun, contact_id: str, error: Exception) -> Retry | GiveUp:
         if isinstance(error, WeChatOffline | BotError):
@@ -78,8 +78,8 @@ class RemovalWorker:
             return
         name = self._name(qun, contact_id) or (record.name if record else "")
         self._records.change(session, qun, contact_id, name, removal_told=True)
-        words = fill(self._texts.removal_failed, member=name, topic=qun.topic, reason=reason)
-        self._messages.say(session, qun.account, self._groups.owner_to_notify(qun), words, priority=Priority.NOTICE)
+        notice = fill(self._texts.removal_failed, member=name, topic=qun.topic, reason=reason)
+        self._messages.say(session, qun.account, self._groups.owner_to_notify(qun), notice, priority=Priority.NOTICE)
 
     def _name(self, qun: Qun, contact_id: str) -> str:
         contact = self._accounts.get(qun.account).directory.contacts.get(contact_id)

@@ -51,8 +51,8 @@ class Sanctions:
         if count >= limit:
             self.ban(session, qun, contact_id, name, reason, actor)
         else:
-            words = fill(self._texts.warned, member=name, reason=reason, count=count, limit=limit)
-            self._messages.say(session, qun.account, room_id, text(words, [contact_id]))
+            warning = fill(self._texts.warned, member=name, reason=reason, count=count, limit=limit)
+            self._messages.say(session, qun.account, room_id, text(warning, [contact_id]))
         return count
 
     def ban(self, session: Session, qun: Qun, contact_id: str, name: str, reason: str, actor: str) -> None:

@@ -37,25 +37,25 @@ class BroadcastReports:
         self.sent(session, job)
 
     def _report(self, session: Session, broadcast_id: int) -> None:
-        of_it = (BroadcastTarget.broadcast == broadcast_id, col(BroadcastTarget.message) == OutboxItem.id)
-        if session.exec(select(OutboxItem.id).where(*of_it, col(OutboxItem.state).in_(OPEN)).limit(1)).first():
+        condition = (BroadcastTarget.broadcast == broadcast_id, col(BroadcastTarget.message) == OutboxItem.id)
+        if session.exec(select(OutboxItem.id).where(*condition, col(OutboxItem.state).in_(OPEN)).limit(1)).first():
             return
         first = (col(Broadcast.id) == broadcast_id) & col(Broadcast.reported).is_(False)
         first &= col(Broadcast.state) == BroadcastState.SENT  # the admin who cancelled it was already notified
         if not session.connection().execute(update(Broadcast).where(first).values(reported=True)).rowcount:
             return
         broadcast = session.get_one(Broadcast, broadcast_id)
-        rows = session.exec(select(BroadcastTarget.number, OutboxItem.state).where(*of_it)).all()
+        rows = session.exec(select(BroadcastTarget.number, OutboxItem.state).where(*condition)).all()
         failed = sorted({number for number, state in rows if state != WorkState.SENT})
         sent = len({number for number, _ in rows}) - len(failed)
-        words = fill(
+        report = fill(
             self._texts.broadcast_failed if failed else self._texts.broadcast_done,
             words=_shortened(broadcast.text),
             sent=sent,
             failed=len(failed),
             topics=self._topics(session, failed),
         )
-        self._messages.say(session, broadcast.account, broadcast.by, words, priority=Priority.NOTICE)
+        self._messages.say(session, broadcast.account, broadcast.by, report, priority=Priority.NOTICE)
 
     def _topics(self, session: Session, numbers: list[int]) -> str:
         query = select(Qun).where(col(Qun.number).in_(numbers[:MAX_TOPICS])).order_by(col(Qun.number))
@@ -63,6 +63,6 @@ class BroadcastReports:
         return "\n".join([*lines, "…"] if len(numbers) > MAX_TOPICS else lines)
 
 
-def _shortened(words: str) -> str:
-    line = " ".join(words.split())
+def _shortened(text: str) -> str:
+    line = " ".join(text.split())
     return line if len(line) <= MAX_WORDS else f"{line[:MAX_WORDS]}…"

@@ -40,8 +40,8 @@ class BroadcastTargets:
 
     def group_count(self, account: str) -> int:
         """Return the number of groups that a broadcast of the account reaches."""
-        mine = [qun for qun in self._groups if qun.account == account and qun.state == QunState.ACTIVE]
-        return sum(any(room.room_id for room in self._groups.rooms(qun)) for qun in mine)
+        groups = [qun for qun in self._groups if qun.account == account and qun.state == QunState.ACTIVE]
+        return sum(any(room.room_id for room in self._groups.rooms(qun)) for qun in groups)
 
     def _rooms(self, session: Session, quns: Iterable[Qun]) -> list[Target]:
         active = [qun for qun in quns if qun.state == QunState.ACTIVE]

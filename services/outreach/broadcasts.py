@@ -70,8 +70,10 @@ class Broadcasts:
 
     def _end(self, session: Session, account: str, by: str, state: BroadcastState) -> bool:
         condition = (col(Broadcast.account) == account) & (col(Broadcast.by) == by)
-        still = col(Broadcast.state) == BroadcastState.ASKED
-        return session.connection().execute(update(Broadcast).where(condition, still).values(state=state)).rowcount > 0
+        is_asked = col(Broadcast.state) == BroadcastState.ASKED
+        return (
+            session.connection().execute(update(Broadcast).where(condition, is_asked).values(state=state)).rowcount > 0
+        )
 
     # ---- by a business system, or in the console ----
 
@@ -124,20 +126,23 @@ class Broadcasts:
     def _queue(self, session: Session, broadcast: Broadcast, body: Body, targets: Sequence[Target], actor: str) -> int:
         """Queue the message for every target; return the number of groups and friends."""
         options: dict[str, Any] = {"priority": Priority.BROADCAST, "run_at": broadcast.run_at}
-        jobs = [self._messages.say(session, one.account, one.conversation, dict(body), **options) for one in targets]
+        jobs = [
+            self._messages.say(session, target.account, target.conversation, dict(body), **options)
+            for target in targets
+        ]
         write_bulk(session)  # assigns the ids of the messages
         session.add_all(
             BroadcastTarget(
                 broadcast=broadcast.id or 0,
-                account=one.account,
-                number=one.number,
-                room_id=one.conversation,
+                account=target.account,
+                number=target.number,
+                room_id=target.conversation,
                 message=job.id,
             )
-            for one, job in zip(targets, jobs, strict=True)
+            for target, job in zip(targets, jobs, strict=True)
         )
-        groups = len({one.number for one in targets if one.number != NO_GROUP})
-        friends = sum(one.number == NO_GROUP for one in targets)
+        groups = len({target.number for target in targets if target.number != NO_GROUP})
+        friends = sum(target.number == NO_GROUP for target in targets)
         if targets:
             account = broadcast.account or targets[0].account
             detail = {"groups": str(groups), **({"friends": str(friends)} if friends else {})}

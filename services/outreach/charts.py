@@ -31,15 +31,15 @@ def draw(days: Sequence[DayStats], language: Language = "zh") -> bytes:
     canvas = ImageDraw.Draw(picture)
     font = ImageFont.truetype(FONT, 18)
     height = (HEIGHT - MARGIN) / len(PANELS)
-    for row, (what, colour) in enumerate(PANELS):
-        values = [getattr(day, what) for day in days]
-        _bars(canvas, font, row * height, height, f"{TITLES[language][what]} ({sum(values)})", values, colour)
+    for row, (name, colour) in enumerate(PANELS):
+        values = [getattr(day, name) for day in days]
+        _bars(canvas, font, row * height, height, f"{TITLES[language][name]} ({sum(values)})", values, colour)
     step = _step(days)
     for place, day in enumerate(days):
         canvas.text((MARGIN + (place + 0.5) * step, HEIGHT - MARGIN / 2), day.date[5:], "#333", font, "mm")
-    out = io.BytesIO()
-    picture.save(out, "PNG")
-    return out.getvalue()
+    output = io.BytesIO()
+    picture.save(output, "PNG")
+    return output.getvalue()
 
 
 def _bars(

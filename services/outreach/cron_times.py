@@ -36,13 +36,13 @@ class CronTimes(BaseTrigger):  # type: ignore[misc] # APScheduler has no types
             after += NEXT
         due = self._due(after)
         if self._is_every_hour and (turned := self._clock_change_back(after)) is not None:
-            again = self._shown_next(self._shown(turned))
-            due = min(filter(None, (due, again and again.replace(tzinfo=self._zone, fold=1).astimezone(UTC))))
+            repeated = self._shown_next(self._wall_clock(turned))
+            due = min(filter(None, (due, repeated and repeated.replace(tzinfo=self._zone, fold=1).astimezone(UTC))))
         return None if due is None else due.astimezone(self._zone)
 
     def _due(self, after: datetime) -> datetime | None:
-        shown = self._shown(after)
-        while (due := self._shown_next(shown)) is not None:
+        wall_clock = self._wall_clock(after)
+        while (due := self._shown_next(wall_clock)) is not None:
             first, second = (due.replace(tzinfo=self._zone, fold=fold).astimezone(UTC) for fold in (0, 1))
             if first > second:  # such a time is not shown on that day
                 at = None if self._is_every_hour else self._change(second, first)
@@ -50,15 +50,15 @@ class CronTimes(BaseTrigger):  # type: ignore[misc] # APScheduler has no types
                 at = second if first < after and self._is_every_hour else first
             if at is not None and at >= after:
                 return at
-            shown = due + NEXT
+            wall_clock = due + NEXT
         return None
 
-    def _shown(self, at: datetime) -> datetime:
+    def _wall_clock(self, at: datetime) -> datetime:
         """Return the local wall clock time, without a time zone."""
         return at.astimezone(self._zone).replace(tzinfo=None, fold=0)
 
-    def _shown_next(self, shown: datetime) -> datetime | None:
-        due = self._cron.get_next_fire_time(None, shown.replace(tzinfo=UTC))
+    def _shown_next(self, wall_clock: datetime) -> datetime | None:
+        due = self._cron.get_next_fire_time(None, wall_clock.replace(tzinfo=UTC))
         return None if due is None else due.replace(tzinfo=None)
 
     def _clock_change_back(self, after: datetime) -> datetime | None:

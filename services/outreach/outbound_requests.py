@@ -34,17 +34,17 @@ class MessageRequest:
     account: str
     to: str | None
     qun: str | int | None
-    words: str
+    text: str
     mentions: tuple[str, ...]
-    body: Body | None = None  # replaces `words`
+    body: Body | None = None  # replaces `text`
 
     def message(self, mentions: Sequence[str]) -> Body:
         """Return the body for one room or person."""
-        return dict(self.body) if self.body else text(self.words, mentions)
+        return dict(self.body) if self.body else text(self.text, mentions)
 
     def fingerprint(self) -> str:
         """Return a hash that is equal for equal requests."""
-        parts = [self.account, self.to, self.qun, self.words, self.mentions, *([self.body] if self.body else [])]
+        parts = [self.account, self.to, self.qun, self.text, self.mentions, *([self.body] if self.body else [])]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -64,7 +64,7 @@ class OutboundRequests:
         self._groups = groups
         self._messages = messages
         self._state_of = state_of
-        self._kept = ReadBatcher(store.read, _kept)
+        self._stored_requests = ReadBatcher(store.read, _stored_requests)
         self._writing = SingleFlight[str, int]()  # by idempotency key
 
     async def submit(self, request: MessageRequest, key: str | None) -> int:
@@ -78,12 +78,12 @@ class OutboundRequests:
         return await self._writing.run(key, lambda: self._submit_once(request, key), request=request)
 
     async def _submit_once(self, request: MessageRequest, key: str) -> int:
-        stored = await self._kept(key)
+        stored = await self._stored_requests(key)
         if stored is None:
             try:
                 return (await self._write(request, key)).id
             except IntegrityError:  # at the same moment, by another process
-                stored = await self._kept(key)
+                stored = await self._stored_requests(key)
         if stored is None:
             raise InvalidParameter("Idempotency-Key: it belongs to another request")
         if stored.fingerprint != request.fingerprint():
@@ -95,19 +95,19 @@ class OutboundRequests:
             wechat = self._accounts.get(request.account)
             if not wechat.directory.find(request.to, friends=True):
                 await wechat.search_contacts(request.to)
-        first, *others = self._targets(request)
-        once = {"idempotency_key": key, "fingerprint": request.fingerprint()} if key else {}
+        first, *rest = self._targets(request)
+        idempotency = {"idempotency_key": key, "fingerprint": request.fingerprint()} if key else {}
 
         def write(session: Session) -> Job:
             def say(to: str, body: Body, **more: Any) -> Job:
                 return self._messages.say(session, request.account, to, body, priority=Priority.NOTICE, **more)
 
             body = request.message(first[1])
-            if others:
-                parts = [say(to, request.message(mentions)) for to, mentions in others]
+            if rest:
+                parts = [say(to, request.message(mentions)) for to, mentions in rest]
                 write_bulk(session)  # the parts need their ids
                 body["also"] = [part.id for part in parts]
-            return say(first[0], body, **once)
+            return say(first[0], body, **idempotency)
 
         return await self._store.write(write)
 
@@ -116,7 +116,7 @@ class OutboundRequests:
     def _targets(self, request: MessageRequest) -> list[Target]:
         if request.to is not None:
             directory = self._accounts.get(request.account).directory
-            return [(self._one(request.account, directory.find(request.to, friends=True)).id, [])]
+            return [(self._single_person(request.account, directory.find(request.to, friends=True)).id, [])]
         self._accounts.get(request.account)
         qun = self._groups.named(request.qun or "")
         if qun is None or qun.account != request.account or qun.state == QunState.CLOSED:
@@ -134,11 +134,13 @@ class OutboundRequests:
         directory = self._accounts.get(request.account).directory
         members = {id: directory.rooms[id].member_ids for id in rooms if id in directory.rooms}
         everyone = set().union(*members.values())
-        found = (self._one(request.account, directory.find(name, among=everyone)).id for name in request.mentions)
+        found = (
+            self._single_person(request.account, directory.find(name, among=everyone)).id for name in request.mentions
+        )
         named = list(dict.fromkeys(found))  # two names may mean one person
         return [(room, [id for id in named if id in members.get(room, ())]) for room in rooms]
 
-    def _one(self, account: str, found: Sequence[Contact]) -> Contact:
+    def _single_person(self, account: str, found: Sequence[Contact]) -> Contact:
         if len(found) == 1:
             return found[0]
         if found:
@@ -153,7 +155,7 @@ class OutboundRequests:
         """Return queued | sending | sent | failed; raise NotFound. A message to several rooms is sent once it is sent
         to all.
         """
-        items = await self._store.read(lambda s: _parts(s, message_id))
+        items = await self._store.read(lambda s: _messages_of(s, message_id))
         if not items:
             raise NotFound(f"message {message_id}")
         states = {self._state_of(item) for item in items}
@@ -169,16 +171,18 @@ class _StoredRequest(NamedTuple):
     fingerprint: str
 
 
-def _kept(session: Session, keys: Collection[str]) -> dict[str, _StoredRequest]:
+def _stored_requests(session: Session, keys: Collection[str]) -> dict[str, _StoredRequest]:
     """Return the requests stored under these keys."""
     item = OutboxItem
     query = select(item.idempotency_key, item.id, item.fingerprint).where(col(item.idempotency_key).in_(keys))
     return {str(key): _StoredRequest(id or 0, fingerprint) for key, id, fingerprint in session.exec(query)}
 
 
-def _parts(session: Session, message_id: int) -> list[OutboxItem]:
+def _messages_of(session: Session, message_id: int) -> list[OutboxItem]:
     item = session.get(OutboxItem, message_id)
     if item is None or not item.queue.startswith(f"{QUEUE}:"):
         return []
-    also = json.loads(item.body).get("also", [])
-    return [item, *session.exec(select(OutboxItem).where(col(OutboxItem.id).in_(also))).all()] if also else [item]
+    more_ids = json.loads(item.body).get("also", [])
+    return (
+        [item, *session.exec(select(OutboxItem).where(col(OutboxItem.id).in_(more_ids))).all()] if more_ids else [item]
+    )

@@ -21,7 +21,7 @@ from services.support.service_levels import described, opened_between
 from wechat.entities import Media
 
 DAYS: Final = 14  # days in the chart
-MISSES: Final = 5  # unlisted questions in a report
+MAX_MISSED: Final = 5  # unlisted questions in a report
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +62,11 @@ class ReportBuilder:
     def service_section(self, session: Session, account: str, day: date) -> str:
         """Return the customer service section of an admin's report, or ""."""
         since, until = (
-            datetime.combine(one, time(), self._local_time.zone).timestamp() for one in (day, day + timedelta(days=1))
+            datetime.combine(day_begin, time(), self._local_time.zone).timestamp()
+            for day_begin in (day, day + timedelta(days=1))
         )
         levels = described(opened_between(session, account, since, until), self._texts)
-        misses = most_missed(session, MISSES, account=account, since=day.isoformat(), until=day.isoformat())
+        misses = most_missed(session, MAX_MISSED, account=account, since=day.isoformat(), until=day.isoformat())
         asked = [fill(self._texts.report_miss, question=question, times=times) for question, times in misses]
         return "\n".join(filter(None, [levels, *([self._texts.report_misses, *asked] if asked else [])]))
 
@@ -82,7 +83,7 @@ class ReportBuilder:
     async def _chart(self, groups: list[list[DayStats]], day: date) -> StoredFile:
         """Create the chart of the days up to the report's, for all groups together."""
         total = [
-            DayStats(same[0].date, *(sum(getattr(d, what) for d in same) for what in ("joins", "leaves", "messages")))
+            DayStats(same[0].date, *(sum(getattr(d, name) for d in same) for name in ("joins", "leaves", "messages")))
             for same in zip(*groups, strict=True)
         ]
         from services.outreach.charts import draw  # late: drawing is needed once a day, and its library is large

@@ -45,16 +45,16 @@ class SentBroadcasts:
         rows = session.exec(query.order_by(col(Broadcast.id).desc()).limit(page.limit + 1)).all()
         return page_of(rows, page, lambda row: row.id)
 
-    def unfinished(self, session: Session, account: str, most: int) -> Sequence[Broadcast]:
+    def unfinished(self, session: Session, account: str, limit: int) -> Sequence[Broadcast]:
         """Return the newest broadcasts of which messages of the account wait to be sent."""
         target, item = BroadcastTarget, OutboxItem
         waiting = select(target.id).join(item, col(item.id) == target.message)
         waiting = waiting.where(target.broadcast == Broadcast.id, target.account == account)
         waiting = waiting.where(item.state == WorkState.QUEUED)
-        lately = self._clock() - DAY
-        recent = (col(Broadcast.created_at) > lately) | (col(Broadcast.run_at) > lately)
+        since = self._clock() - DAY
+        recent = (col(Broadcast.created_at) > since) | (col(Broadcast.run_at) > since)
         found = select(Broadcast).where(Broadcast.state == BroadcastState.SENT, recent, exists(waiting))
-        return session.exec(found.order_by(col(Broadcast.id).desc()).limit(most)).all()
+        return session.exec(found.order_by(col(Broadcast.id).desc()).limit(limit)).all()
 
     async def result(self, broadcast_id: int) -> BroadcastResult:
         """Return the broadcast with the result of each group; raise NotFound."""
@@ -86,7 +86,9 @@ class SentBroadcasts:
         """
         write_bulk(session)
         broadcast, targets = _queued(session, broadcast_id)
-        count = self._outbox.cancel(session, [one.message for one in targets], {one.account for one in targets})
+        count = self._outbox.cancel(
+            session, [target.message for target in targets], {target.account for target in targets}
+        )
         if count:
             broadcast.state = BroadcastState.WITHDRAWN
             account = broadcast.account or targets[0].account

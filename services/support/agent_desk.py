@@ -60,14 +60,14 @@ class AgentDesk:
         self._actions.answer(session, ticket, agent.id, agent.name, body, room_id, key=unique)
         self._note(session, ticket, agent, "ticket_reply")
         if room_id:
-            words = as_one_line(body["type"], body.get("text") or body.get("name") or "")
-            announcement = fill(self._texts.ticket_answered_in_console, number=number, staff=agent.name, words=words)
+            line = as_one_line(body["type"], body.get("text") or body.get("name") or "")
+            announcement = fill(self._texts.ticket_answered_in_console, number=number, staff=agent.name, words=line)
             self._messages.say(session, ticket.account, room_id, relay(ticket, announcement))
 
-    def note(self, session: Session, number: int, agent: Agent, words: str) -> None:
+    def note(self, session: Session, number: int, agent: Agent, note: str) -> None:
         """Add a note that the customer does not see; closed tickets are allowed."""
         ticket = self._ticket(session, number)
-        self._actions.note(session, ticket, agent.id, words)
+        self._actions.note(session, ticket, agent.id, note)
         self._note(session, ticket, agent, "ticket_note")
 
     def assign(self, session: Session, number: int, agent: Agent, staff_id: str, staff_name: str) -> None:
@@ -79,8 +79,8 @@ class AgentDesk:
     def close(self, session: Session, number: int, agent: Agent) -> None:
         """Close the ticket and ask the customer for a rating."""
         ticket = self._unfinished(session, number)
-        words = fill(self._texts.ticket_closed_in_console, number=number, staff=agent.name)
-        if self._actions.close(session, ticket, agent.id, words):
+        notice = fill(self._texts.ticket_closed_in_console, number=number, staff=agent.name)
+        if self._actions.close(session, ticket, agent.id, notice):
             self._note(session, ticket, agent, "ticket_close")
 
     def reopen(self, session: Session, number: int, agent: Agent) -> None:

@@ -81,8 +81,8 @@ class TicketAnnouncements:
         if self._staffing.has_client(ticket.account):
             self._outgoing.hand_over(session, ticket)
         else:
-            words = fill(self._texts.ticket_in_console, number=ticket.id, name=ticket.name or "客户")
-            self._outgoing.to_admins(session, ticket.account, words)
+            notice = fill(self._texts.ticket_in_console, number=ticket.id, name=ticket.name or "客户")
+            self._outgoing.to_admins(session, ticket.account, notice)
 
     def _lines(self, session: Session, ticket: Ticket, rows: list[StoredMessage]) -> list[str]:
         total = self._conversations.count(session, ticket.account, ticket.contact_id, ticket.told)
@@ -93,8 +93,8 @@ class TicketAnnouncements:
     def report_missing_room(self, session: Session, ticket: Ticket) -> None:
         """Notify the admins that a ticket waits because there is no staff room."""
         log.warning("%s: ticket %s is waiting: there is no staff room", ticket.account, ticket.id)
-        words = fill(self._texts.no_staff_room, number=ticket.id, name=ticket.name or "客户")
-        self._outgoing.to_admins(session, ticket.account, words)
+        notice = fill(self._texts.no_staff_room, number=ticket.id, name=ticket.name or "客户")
+        self._outgoing.to_admins(session, ticket.account, notice)
 
     def delivery_failed(self, session: Session, job: Job, failure: GiveUp) -> None:
         """Set a ticket that the staff room or client rejected to waiting; customer and admins are notified once."""

@@ -49,7 +49,9 @@ class EmbeddingIndex:
     def texts(faq: FaqIndex) -> list[str]:
         """Return the texts to embed, in the order of `vectors`."""
         questions = [question for entry in faq.entries for question in entry.questions]
-        answers = [f"{one.questions[0]}\n{one.answer}" if one.is_passage else one.answer for one in faq.entries]
+        answers = [
+            f"{entry.questions[0]}\n{entry.answer}" if entry.is_passage else entry.answer for entry in faq.entries
+        ]
         return [*questions, *answers, *CHATTER]
 
     @property
@@ -61,11 +63,11 @@ class EmbeddingIndex:
         """Return the score that most chatter does not reach."""
         import numpy as np
 
-        like = self._chatter @ self._chatter.T
-        np.fill_diagonal(like, -1.0)  # none is compared with itself
+        similarity = self._chatter @ self._chatter.T
+        np.fill_diagonal(similarity, -1.0)  # none is compared with itself
         scores = [
             self._scores(text, row, float(nearest)).max()
-            for text, row, nearest in zip(CHATTER, self._chatter, like.max(axis=1), strict=True)
+            for text, row, nearest in zip(CHATTER, self._chatter, similarity.max(axis=1), strict=True)
         ]
         return float(np.quantile(scores, CHATTER_QUANTILE))
 
@@ -78,8 +80,8 @@ class EmbeddingIndex:
         order = [int(at) for at in np.argsort(-scores, kind="stable")[:number]]
         if scores[order[0]] < self.threshold:
             return []
-        least, entries = scores[order[0]] - MAX_GAP_TO_BEST, self._faq.entries
-        offered = [at for at in order if scores[at] >= least]
+        threshold, entries = scores[order[0]] - MAX_GAP_TO_BEST, self._faq.entries
+        offered = [at for at in order if scores[at] >= threshold]
         return [similar_entry(self._question(at, asked), entries[at], float(scores[at])) for at in offered]
 
     def _scores(self, text: str, asked: Vectors, chatter: float) -> Vectors:
@@ -92,10 +94,10 @@ class EmbeddingIndex:
         by_answer = self._answers @ asked
         by_question = np.full(len(self._answers), -1.0, dtype=np.float32)
         np.maximum.at(by_question, self._entry_of, self._questions @ asked)
-        both = (by_question + ANSWER_WEIGHT * by_answer) / (1 + ANSWER_WEIGHT)
-        meaning = np.where(self._passages, np.maximum(both, by_answer), both)
-        words = self._faq.scores(text)
-        by_words = np.array([words.get(at, 0.0) for at in range(len(meaning))], dtype=np.float32)
+        combined = (by_question + ANSWER_WEIGHT * by_answer) / (1 + ANSWER_WEIGHT)
+        meaning = np.where(self._passages, np.maximum(combined, by_answer), combined)
+        word_scores = self._faq.scores(text)
+        by_words = np.array([word_scores.get(at, 0.0) for at in range(len(meaning))], dtype=np.float32)
         scores: Vectors = meaning + WORDS_WEIGHT * by_words - CHATTER_SHARE * chatter
         return scores
 

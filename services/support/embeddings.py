@@ -77,7 +77,7 @@ class EmbeddingClient:
         import numpy as np
 
         keys = [self._key(text) for text in texts]
-        stored = await self._store.read(partial(_kept, keys=keys))
+        stored = await self._store.read(partial(_stored, keys=keys))
         missing = [(key, text) for key, text in dict(zip(keys, texts, strict=True)).items() if key not in stored]
         for at in range(0, len(missing), BATCH):
             batch = missing[at : at + BATCH]
@@ -126,7 +126,7 @@ class EmbeddingClient:
         return unit
 
 
-def _kept(session: Session, keys: Sequence[str]) -> dict[str, bytes]:
+def _stored(session: Session, keys: Sequence[str]) -> dict[str, bytes]:
     vectors: dict[str, bytes] = {}
     for at in range(0, len(keys), 500):
         rows = session.exec(select(TextEmbedding).where(col(TextEmbedding.key).in_(keys[at : at + 500])))

@@ -60,7 +60,7 @@ class Explainer:
         if entry is not None:
             return Explanation(AnsweredBy.QUESTION, entry.questions[0], entry.answer)
         nearest = self._faq_entries.index.nearest(text)
-        near = [(one.question, round(one.score, 2)) for one in nearest]
+        near = [(match.question, round(match.score, 2)) for match in nearest]
         if self._settings.llm.base_url:
             return Explanation(AnsweredBy.MODEL, near=near)
         first = nearest[0].entry if nearest else None

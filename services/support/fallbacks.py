@@ -51,7 +51,7 @@ class Fallbacks:
 
     def drop(self, account: str) -> None:
         """Drop the data of an account."""
-        self._recent = {person: one for person, one in self._recent.items() if person[0] != account}
+        self._recent = {person: fallback for person, fallback in self._recent.items() if person[0] != account}
 
     def reply(self, account: str, contact_id: str, text: str, *, hint: str = "") -> Decision:
         """Reply to a question that was not understood, and count it.
@@ -61,10 +61,10 @@ class Fallbacks:
         now, person = self._clock(), (account, contact_id)
         last = self._recent.get(person)
         if last is None or now - last.at >= FALLBACK_SECONDS:
-            latest, words = _Fallback(now, 1), self._settings.fallback
+            latest, reply = _Fallback(now, 1), self._settings.fallback
         else:
-            latest, words = _Fallback(last.at, last.times + 1), self._texts.fallback_again
-        silent = not self._settings.fallback or not words or latest.times > MAX_FALLBACKS
+            latest, reply = _Fallback(last.at, last.times + 1), self._texts.fallback_again
+        silent = not self._settings.fallback or not reply or latest.times > MAX_FALLBACKS
 
         def write(session: Session) -> None:
             self._missed.count(session, account, text)
@@ -74,13 +74,13 @@ class Fallbacks:
                 session.connection().execute(insert.on_conflict_do_update(index_elements=list(keys), set_=values))
                 after_commit(session, lambda: self._remember(person, latest))
 
-        return Decision("" if silent else f"{words}\n{hint}".strip(), write)
+        return Decision("" if silent else f"{reply}\n{hint}".strip(), write)
 
     def _remember(self, person: tuple[str, str], latest: _Fallback) -> None:
         self._recent[person] = latest
         if len(self._recent) > MAX_PEOPLE:
             since = latest.at - FALLBACK_SECONDS
-            self._recent = {k: one for k, one in self._recent.items() if one.at > since}
+            self._recent = {k: fallback for k, fallback in self._recent.items() if fallback.at > since}
 
     def prune(self, session: Session, before: float) -> None:
         """Delete the replies that are no longer recent, inside a transaction."""

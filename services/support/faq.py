@@ -104,8 +104,8 @@ def load(path: str) -> list[Entry]:
     for number, entry in enumerate(entries):
         for at, question in enumerate(entry.questions):
             if answers.setdefault(plain(question), entry.answer) != entry.answer:
-                where = file.where((number, "questions", at))
-                raise ConfigError(f"{question!r} has two answers ({where})")
+                position = file.describe((number, "questions", at))
+                raise ConfigError(f"{question!r} has two answers ({position})")
     return entries
 
 
@@ -119,8 +119,8 @@ class FaqIndex:
         for form in (plain, strip_polite_phrases):  # exact matches take precedence over those without polite phrases
             for question, entry in self._listed:
                 self._exact.setdefault(form(question), entry)
-        self._words = _Index(entries)
-        self._bodies = _Bodies({at: entry for at, entry in enumerate(entries) if entry.is_passage})
+        self._words = _QuestionIndex(entries)
+        self._bodies = _PassageIndex({at: entry for at, entry in enumerate(entries) if entry.is_passage})
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -135,14 +135,14 @@ class FaqIndex:
         highest = sorted(max(self.scores(text).values(), default=0.0) for text in CHATTER)
         return max(MIN_THRESHOLD, highest[int(CHATTER_QUANTILE * len(highest))])
 
-    def nearest(self, text: str, least: float | None = None) -> list[SimilarEntry]:
-        """Return the most similar entries, best first; none if the best is below the threshold, or `least` if given,
+    def nearest(self, text: str, minimum: float | None = None) -> list[SimilarEntry]:
+        """Return the most similar entries, best first; none if the best is below the threshold, or `minimum` if given,
         none far behind the best.
         """
         ranked = self.ranked(text, MAX_OFFERED)
-        if not ranked or ranked[0].score < (self.threshold if least is None else least):
+        if not ranked or ranked[0].score < (self.threshold if minimum is None else minimum):
             return []
-        return [one for one in ranked if one.score >= MIN_SHARE_OF_BEST * ranked[0].score]
+        return [match for match in ranked if match.score >= MIN_SHARE_OF_BEST * ranked[0].score]
 
     def ranked(self, text: str, number: int) -> list[SimilarEntry]:
         """Return a number of entries by similarity, best first, without those that share nothing with the text."""
@@ -168,13 +168,15 @@ class FaqIndex:
         return self.entries[at].questions[number]
 
 
-class _Bodies:
+class _PassageIndex:
     """The texts of passages: which share of a question's terms a passage contains."""
 
     def __init__(self, passages: dict[int, Entry]) -> None:
-        self._grams = {row: _pairs(topic(one.answer) + topic(one.questions[0])) for row, one in passages.items()}
-        seen = Counter(gram for grams in self._grams.values() for gram in grams)
-        self._weight = {gram: math.log(1 + len(passages) / number) for gram, number in seen.items()}
+        self._grams = {
+            row: _pairs(topic(passage.answer) + topic(passage.questions[0])) for row, passage in passages.items()
+        }
+        counts = Counter(gram for grams in self._grams.values() for gram in grams)
+        self._weight = {gram: math.log(1 + len(passages) / number) for gram, number in counts.items()}
         self._unknown = math.log(1 + len(passages)) if passages else 0.0
 
     def shares(self, pieces: list[str]) -> dict[int, float]:
@@ -191,20 +193,20 @@ def _pairs(pieces: list[str]) -> set[str]:
     return {text[at : at + 2] for text in pieces for at in range(len(text) - 1)}
 
 
-class _Index:
+class _QuestionIndex:
     """Questions and answers as weighted characters and pairs of them, by inverted lists."""
 
     def __init__(self, entries: list[Entry]) -> None:
-        rows = [(at, n, _question_terms(q)) for at, one in enumerate(entries) for n, q in enumerate(one.questions)]
-        answers = {at: _answer_terms(one.answer) for at, one in enumerate(entries) if not one.is_passage}
-        seen: defaultdict[str, set[int]] = defaultdict(set)  # the entries that contain it
+        rows = [(at, n, _question_terms(q)) for at, entry in enumerate(entries) for n, q in enumerate(entry.questions)]
+        answers = {at: _answer_terms(entry.answer) for at, entry in enumerate(entries) if not entry.is_passage}
+        containing: defaultdict[str, set[int]] = defaultdict(set)  # the entries that contain it
         for at, _, grams in rows:
             for gram in grams:
-                seen[gram].add(at)
+                containing[gram].add(at)
         for at, terms in answers.items():
             for gram in terms:
-                seen[gram].add(at)
-        self._weights = {gram: math.log(1 + len(entries) / len(has)) for gram, has in seen.items()}
+                containing[gram].add(at)
+        self._weights = {gram: math.log(1 + len(entries) / len(has)) for gram, has in containing.items()}
         self._unknown = math.log(1 + 2 * len(entries))
         self._rows = [(at, number) for at, number, _ in rows]
         self._by_question: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
@@ -222,16 +224,16 @@ class _Index:
         """Return, by entry, its similarity (0–1) and its most similar question."""
         asked = self._weighted(_question_terms(text))
         norm, total = self._norm(asked), sum(asked.values()) or 1.0
-        like: defaultdict[int, float] = defaultdict(float)
+        products: defaultdict[int, float] = defaultdict(float)
         scores: defaultdict[int, float] = defaultdict(float)
         for gram, weight in asked.items():
             for row, value in self._by_question.get(gram, ()):
-                like[row] += COSINE_WEIGHT * weight / norm * value + (1 - COSINE_WEIGHT) * weight / total
+                products[row] += COSINE_WEIGHT * weight / norm * value + (1 - COSINE_WEIGHT) * weight / total
         nearest: dict[int, int] = {}
-        for row in sorted(like, key=lambda row: (-like[row], row)):
+        for row in sorted(products, key=lambda row: (-products[row], row)):
             at, number = self._rows[row]
             if at not in nearest:
-                nearest[at], scores[at] = number, like[row] / (1 + ANSWER_WEIGHT)
+                nearest[at], scores[at] = number, products[row] / (1 + ANSWER_WEIGHT)
         for gram, weight in asked.items():
             for at in self._by_answer.get(gram, ()):
                 scores[at] += ANSWER_WEIGHT / (1 + ANSWER_WEIGHT) * weight / total

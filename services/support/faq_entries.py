@@ -51,14 +51,14 @@ class FaqEntries:
         """Return the added entries, oldest first."""
         return session.exec(select(Question).order_by(col(Question.id))).all()
 
-    def same(self, session: Session, entry: Entry) -> Question | None:
+    def find_row(self, session: Session, entry: Entry) -> Question | None:
         """Return the row that lists the first question of an entry."""
         first = plain(entry.questions[0])
         return next((row for row in self.listed(session) if first in map(plain, row.questions)), None)
 
     def add(self, session: Session, entry: Entry, by: str) -> tuple[Question, bool]:
         """Add an entry, or extend the one that lists its first question. Return the row and whether it is new."""
-        existing = self.same(session, entry)
+        existing = self.find_row(session, entry)
         if existing is not None:
             questions = [*existing.questions, *(q for q in entry.questions if q not in existing.questions)]
             self.change(session, existing, Entry(questions=questions, answer=entry.answer), by)

@@ -123,12 +123,12 @@ class FileRelay:
         if ticket is None or ticket.state != TicketState.OPEN or not ticket.room_id:
             return  # the announcement of the ticket, or the console, will show it
         if stored_file is not None:
-            words = relay(ticket, file(stored_file.path, stored_file.name))
+            relayed = relay(ticket, file(stored_file.path, stored_file.name))
         elif body["kind"] in FETCHED:
-            words = relay(ticket, f"{head(ticket)}[{KIND_NAMES[MessageKind(body['kind'])]}]{UNAVAILABLE}")
+            relayed = relay(ticket, f"{head(ticket)}[{KIND_NAMES[MessageKind(body['kind'])]}]{UNAVAILABLE}")
         else:
             return
-        self._messages.say(session, account, ticket.room_id, words)
+        self._messages.say(session, account, ticket.room_id, relayed)
 
     def _answer(self, session: Session, account: str, body: dict[str, Any], stored_file: StoredFile | None) -> None:
         ticket = self._ticket_actions.tickets.get(body["ticket"])
@@ -138,5 +138,5 @@ class FileRelay:
         if stored_file is not None:
             sent = file(stored_file.path, stored_file.name)
             self._ticket_actions.answer(session, ticket, body["from"], body["name"], sent, body["room"])
-        words = self._ticket_actions.file_result(ticket, kind, is_sent=stored_file is not None)
-        self._messages.say(session, account, body["room"], words)
+        reply = self._ticket_actions.file_result(ticket, kind, is_sent=stored_file is not None)
+        self._messages.say(session, account, body["room"], reply)

@@ -45,9 +45,9 @@ class FriendRequests:
         self._on_accepted = on_accepted
         outbox.serve(QUEUE, self._deliver, concurrency=1, is_open=accounts.is_online)
 
-    def accept_soon(self, session: Session, account: str, friendship_id: str, contact_id: str, words: str = "") -> None:
-        """Queue the acceptance of a request after a random delay, inside a transaction; `words` are sent then."""
-        body: dict[str, Any] = {"friendship": friendship_id, "contact": contact_id, "words": words}
+    def accept_soon(self, session: Session, account: str, friendship_id: str, contact_id: str, reply: str = "") -> None:
+        """Queue the acceptance of a request after a random delay, inside a transaction; `reply` is sent then."""
+        body: dict[str, Any] = {"friendship": friendship_id, "contact": contact_id, "words": reply}
         body["hello"] = self._texts.get(account, contact_id)
         body["friend_before"] = self._is_friend_in_directory(account, contact_id)
         run_at = self._policy.random_time()

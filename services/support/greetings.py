@@ -37,16 +37,16 @@ class Greetings:
         inserted = row.on_conflict_do_nothing().returning(col(Greeted.contact_id))
         if session.connection().execute(inserted).first() or again:
             own = directory.contacts.get(self._accounts.get(account).self_id)
-            words = fill(self._settings.greeting, assistant=own.name if own else account)
-            self._messages.say(session, account, contact_id, words)
+            greeting = fill(self._settings.greeting, assistant=own.name if own else account)
+            self._messages.say(session, account, contact_id, greeting)
 
-    async def welcome(self, account: str, contact_id: str, words: str) -> None:
-        """Greet a person whose friend request was accepted, and send them `words`, if any."""
+    async def welcome(self, account: str, contact_id: str, reply: str) -> None:
+        """Greet a person whose friend request was accepted, and send them `reply`, if any."""
 
         def write(session: Session) -> None:
             after_commit(session, lambda: self._accounts.get(account).directory.befriend(contact_id))
             self.greet(session, account, contact_id)
-            if words:
-                self._messages.say(session, account, contact_id, words)
+            if reply:
+                self._messages.say(session, account, contact_id, reply)
 
         await self._store.write(write)

@@ -14,7 +14,7 @@ from services.support.staffing import Staffing
 from services.support.ticket_messages import TicketMessages
 from services.support.tickets import Tickets
 
-SHOWN_BEFORE: Final = 6  # messages before 人工 that are shown to staff
+MAX_EARLIER: Final = 6  # messages before 人工 that are shown to staff
 
 
 class Handover:
@@ -48,14 +48,14 @@ class Handover:
         if in_hours and (room is not None or not needs_room):
             self._announcements.announce(session, ticket, room.id if room else "")
             return
-        words = self._texts.handoff_waiting
+        notice = self._texts.handoff_waiting
         if not in_hours:
-            words = fill(self._texts.handoff_away, time=self._staffing.next_opening())
-        self._outgoing.to_customer(session, ticket, words)
+            notice = fill(self._texts.handoff_away, time=self._staffing.next_opening())
+        self._outgoing.to_customer(session, ticket, notice)
 
     def add(self, session: Session, account: str, contact_id: str, name: str) -> Ticket:
         """Create a waiting ticket."""
-        recent = self._conversations.last(session, account, contact_id, SHOWN_BEFORE)
+        recent = self._conversations.last(session, account, contact_id, MAX_EARLIER)
         last_shown = (recent[0].id or 1) - 1 if recent else 0
         ticket = self._tickets.add(
             session, account=account, contact_id=contact_id, name=name, state=TicketState.WAITING, told=last_shown

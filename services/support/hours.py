@@ -40,7 +40,7 @@ class OfficeHours:
                 return begin
         raise ValueError("the hours include no day")
 
-    def when(self, now: float) -> str:
+    def describe_next_opening(self, now: float) -> str:
         """Format the next opening for people: 今天 09:00, 明天 09:00, 周一 09:00."""
         begin = self.opens_at(now)
         ahead = (begin.date() - datetime.fromtimestamp(now, self.zone).date()).days

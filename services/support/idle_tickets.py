@@ -29,11 +29,11 @@ class IdleTickets:
         self._staffing = staffing
         self._texts = texts
         self._clock = clock
-        self._could_talk: dict[str, float] = {}  # account -> when both sides were last seen able to talk
+        self._last_able_to_talk: dict[str, float] = {}  # account -> when both sides were last seen able to talk
 
     async def close(self) -> int:
         """Count the time since the last run and close the idle tickets; return their number."""
-        since = self._able_since()
+        since = self._able_to_talk()
         idle = [
             t for t in self._tickets if t.account in since and t.state == TicketState.OPEN and t.answered_at is not None
         ]
@@ -44,16 +44,16 @@ class IdleTickets:
             )
         return closed
 
-    def _able_since(self) -> dict[str, float]:
+    def _able_to_talk(self) -> dict[str, float]:
         """Return the accounts on which customers and staff can talk now and could at the last run, with the time of
         that run."""
-        now, before = self._clock(), self._could_talk
+        now, earlier = self._clock(), self._last_able_to_talk
         names = self._staffing.accounts.names()
-        self._could_talk = {account: now for account in names if self._staffing.can_talk(account)}
+        self._last_able_to_talk = {account: now for account in names if self._staffing.can_talk(account)}
         return {
-            account: max(before[account], now - MAX_COUNTED_SECONDS)
-            for account in self._could_talk
-            if account in before
+            account: max(earlier[account], now - MAX_COUNTED_SECONDS)
+            for account in self._last_able_to_talk
+            if account in earlier
         }
 
     def _count(self, session: Session, number: int, since: float, last_at: float) -> bool:
@@ -65,5 +65,5 @@ class IdleTickets:
         if quiet < minutes * 60:
             self._tickets.change(session, number, quiet_seconds=quiet)
             return False
-        words = fill(self._texts.ticket_idle, number=row.id, name=row.name, minutes=f"{minutes:g}")
-        return self._actions.close(session, row, "idle", words)
+        notice = fill(self._texts.ticket_idle, number=row.id, name=row.name, minutes=f"{minutes:g}")
+        return self._actions.close(session, row, "idle", notice)

@@ -13,7 +13,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 from config.customer_service import KeywordRule
 from models.db import Store, after_commit
 from models.keywords import Keyword
-from services.support.matching import Match, PlacedRules
+from services.support.matching import Match, RulesByPlace
 from services.text import normal
 
 Scope = tuple[str, int | None]  # an account, and a group or (None) all conversations
@@ -30,9 +30,9 @@ class Keywords:
 
     def __init__(self, store: Store, rules: Sequence[KeywordRule]) -> None:
         self._store = store
-        self._configured = PlacedRules(rules)
+        self._configured = RulesByPlace(rules)
         self._added: defaultdict[Scope, dict[int, KeywordRule]] = defaultdict(dict)
-        self._indexed: dict[Scope, PlacedRules] = {}  # indexes of `_added`, created on first use after a change
+        self._indexed: dict[Scope, RulesByPlace] = {}  # indexes of `_added`, created on first use after a change
 
     async def load(self) -> None:
         """Load the added rules, also after another process has changed them."""
@@ -41,7 +41,7 @@ class Keywords:
             added[row.account, row.number][row.id or 0] = rule_of(row)
         self._added, self._indexed = added, {}
 
-    def configure(self, rules: PlacedRules) -> None:
+    def configure(self, rules: RulesByPlace) -> None:
         """Replace the rules of the config."""
         self._configured = rules
 
@@ -49,19 +49,19 @@ class Keywords:
 
     def find(self, account: str, text: str, number: int | None = None, *, group: bool = False) -> Match | None:
         """Return the matching rule of a text; `group`: it is from a group, `number`: the group, if it is a qun."""
-        where = "group" if group else "private"
+        kind = "group" if group else "private"
         if self._added:
             places = ((account, number), (account, None)) if number is not None else ((account, None),)
             for place in places:
-                match = self._rules(place).find(text, where) if place in self._added else None
+                match = self._rules(place).find(text, kind) if place in self._added else None
                 if match is not None:
                     return match
-        return self._configured.find(text, where)
+        return self._configured.find(text, kind)
 
-    def _rules(self, place: Scope) -> PlacedRules:
+    def _rules(self, place: Scope) -> RulesByPlace:
         found = self._indexed.get(place)
         if found is None:
-            found = self._indexed[place] = PlacedRules(list(self._added[place].values()))
+            found = self._indexed[place] = RulesByPlace(list(self._added[place].values()))
         return found
 
     # ---- added rules; inside a transaction ----
@@ -79,7 +79,9 @@ class Keywords:
             "reply": rule.reply if plain else json.dumps(rule.model_dump(mode="json")["reply"], ensure_ascii=False),
             "by": by,
         }
-        same = self._of(account, number).where(Keyword.kind == kind, Keyword.word == word, Keyword.place == rule.where)
+        same = self._added_rules(account, number).where(
+            Keyword.kind == kind, Keyword.word == word, Keyword.place == rule.where
+        )
         row = session.exec(same).first() or Keyword(account=account, number=number, **values)
         row.sqlmodel_update(values)
         session.add(row)
@@ -90,7 +92,7 @@ class Keywords:
 
     def drop(self, session: Session, account: str, number: int | None, word: str) -> Sequence[Keyword]:
         """Delete every rule for a word; return them."""
-        rows = session.exec(self._of(account, number).where(Keyword.word == normal(word))).all()
+        rows = session.exec(self._added_rules(account, number).where(Keyword.word == normal(word))).all()
         for row in rows:
             self._remove(session, row)
         return rows
@@ -104,9 +106,9 @@ class Keywords:
 
     def listed(self, session: Session, account: str, number: int | None) -> Sequence[Keyword]:
         """Return the rules of a group (or of all places), in the order of insertion."""
-        return session.exec(self._of(account, number).order_by(col(Keyword.id))).all()
+        return session.exec(self._added_rules(account, number).order_by(col(Keyword.id))).all()
 
-    def _of(self, account: str, number: int | None) -> SelectOfScalar[Keyword]:
+    def _added_rules(self, account: str, number: int | None) -> SelectOfScalar[Keyword]:
         condition = col(Keyword.account) == account
         return select(Keyword).where(condition, col(Keyword.number).is_not_distinct_from(number))
 

@@ -58,8 +58,8 @@ def load(folder: str) -> list[Passage]:
     if not root.is_dir():
         raise ConfigError(f"customer_service.knowledge: {folder!r} is not valid: folder not found")
     files = sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-    shown = [path for path in files if not any(part.startswith(".") for part in path.relative_to(root).parts)]
-    sections = (replace(one, source=str(path.relative_to(root))) for path in shown for one in _sections(path))
+    visible = [path for path in files if not any(part.startswith(".") for part in path.relative_to(root).parts)]
+    sections = (replace(section, source=str(path.relative_to(root))) for path in visible for section in _sections(path))
     passages = _passages(list(sections))
     if not passages:
         log.warning("customer_service.knowledge: the folder %r contains no Markdown or text files", folder)
@@ -96,7 +96,7 @@ def split_markdown(text: str, name: str) -> Iterator[_Section]:
         if token.type == "heading_open":
             yield _Section(_headings(above, name), tuple(blocks))
             level, blocks = int(token.tag[1:]), []
-            above = [one for one in above if one[0] < level]
+            above = [heading for heading in above if heading[0] < level]
             above.append((level, _plain(tokens[at + 1])))
         elif token.type != "hr" and not (token.type == "html_block" and _COMMENT.fullmatch(token.content)):
             first, last = token.map
@@ -105,13 +105,13 @@ def split_markdown(text: str, name: str) -> Iterator[_Section]:
 
 
 def _headings(above: Sequence[tuple[int, str]], name: str) -> tuple[str, ...]:
-    words = tuple(words for _, words in above if words)
-    return words if above and above[0][0] == 1 and words else (name, *words)
+    headings = tuple(heading for _, heading in above if heading)
+    return headings if above and above[0][0] == 1 and headings else (name, *headings)
 
 
 def _plain(inline: Token) -> str:
     """Return a heading without its markup."""
-    pieces = (one.content for one in inline.children or () if one.type in ("text", "code_inline"))
+    pieces = (token.content for token in inline.children or () if token.type in ("text", "code_inline"))
     return " ".join("".join(pieces).split())
 
 

@@ -69,7 +69,7 @@ class KnowledgeEditor:
         """Add a question, or change the one with the id `old` (NotFound); return whether it is new."""
         if not entry.questions:
             raise InvalidParameter("questions: empty; allowed: at least one")
-        row = session.get(Question, old) if old is not None else self._faq_entries.same(session, entry)
+        row = session.get(Question, old) if old is not None else self._faq_entries.find_row(session, entry)
         if old is not None and row is None:
             raise NotFound(f"question {old}")
         before = _entry(row) if row else ""

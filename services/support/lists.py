@@ -12,7 +12,7 @@ from models.conversations import StoredMessage
 from models.support import Ticket, TicketState
 from services.paging import Page, PageRequest, page_of
 
-AFTERWARDS = 60.0  # seconds after a ticket's end whose messages are shown with it
+SECONDS_AFTER_END = 60.0  # seconds after a ticket's end whose messages are shown with it
 
 
 class TicketView(StrEnum):
@@ -88,7 +88,7 @@ def read_conversation(session: Session, ticket_id: int, page: PageRequest) -> tu
     )
     if ticket.closed_at is not None:
         query = query.where(
-            (col(StoredMessage.ticket) == ticket_id) | (col(StoredMessage.at) <= ticket.closed_at + AFTERWARDS)
+            (col(StoredMessage.ticket) == ticket_id) | (col(StoredMessage.at) <= ticket.closed_at + SECONDS_AFTER_END)
         )
     if page.before is not None:
         query = query.where(col(StoredMessage.id) < page.bound)

@@ -42,7 +42,7 @@ class LlmClient:
 
     def __init__(self, settings: LlmSettings, clock: Clock) -> None:
         self._settings = settings
-        self._under_way = 0
+        self._running = 0
         self._breaker = CircuitBreaker(clock)
 
     @property
@@ -52,9 +52,9 @@ class LlmClient:
 
     async def choose(self, question: str, entries: Sequence[Entry]) -> Entry | None:
         """Return the entry that answers a question; None if the model declines, is slow or fails."""
-        if not self.is_on or not entries or self._under_way >= CONCURRENT or self._breaker.is_open:
+        if not self.is_on or not entries or self._running >= CONCURRENT or self._breaker.is_open:
             return None
-        self._under_way += 1
+        self._running += 1
         try:
             content = await self._ask(question, entries[:MAX_ENTRIES])
         except (aiohttp.ClientError, TimeoutError, ValueError, LookupError, TypeError, RecursionError) as error:
@@ -62,7 +62,7 @@ class LlmClient:
             self._breaker.failed()
             return None
         finally:
-            self._under_way -= 1
+            self._running -= 1
         self._breaker.succeeded()
         return chosen(content, entries[:MAX_ENTRIES])
 
@@ -107,10 +107,10 @@ def _numbered(number: str, entries: Sequence[Entry]) -> Entry | None:
 
 
 def _quoted(content: str, entries: Sequence[Entry]) -> Entry | None:
-    said = plain(content)
-    for one in entries:
-        listed = plain(one.answer)
-        shorter = min(said, listed, key=len)
-        if said and (said == listed or (len(shorter) >= MIN_QUOTED and (said in listed or listed in said))):
-            return one
+    chosen = plain(content)
+    for entry in entries:
+        listed = plain(entry.answer)
+        shorter = min(chosen, listed, key=len)
+        if chosen and (chosen == listed or (len(shorter) >= MIN_QUOTED and (chosen in listed or listed in chosen))):
+            return entry
     return None

@@ -54,17 +54,17 @@ class WordIndex(Generic[Value]):
         """Return the value of the longest word in a normalised text; among equal lengths, the one added first."""
         best, earliest = 0, 0
         found: Value | None = None
-        words, lengths, end = self._words, self._lengths, len(text)
+        entries, lengths, end = self._words, self._lengths, len(text)
         for at in range(end):
             for length in lengths.get(text[at : at + 2], ()):
                 if length < best:
                     break
-                hit = words.get(text[at : at + length]) if at + length <= end else None
-                if hit is not None and (length > best or hit[0] < earliest):
-                    best, earliest, found = length, hit[0], hit[1]
+                match = entries.get(text[at : at + length]) if at + length <= end else None
+                if match is not None and (length > best or match[0] < earliest):
+                    best, earliest, found = length, match[0], match[1]
         if found is None and self._letters:
-            hits = [words[letter] for letter in self._letters.intersection(text)]
-            found = min(hits, key=lambda hit: hit[0])[1] if hits else None
+            hits = [entries[letter] for letter in self._letters.intersection(text)]
+            found = min(hits, key=lambda match: match[0])[1] if hits else None
         return found
 
 
@@ -104,8 +104,8 @@ class Match:
     def parts(self) -> list[ReplyPart]:
         """Return the parts of the reply with {1}, {2} … filled in."""
         reply = self.rule.reply
-        given = [reply] if isinstance(reply, str) else reply
-        return [self._fill(part if isinstance(part, ReplyPart) else ReplyPart(text=part)) for part in given]
+        entries = [reply] if isinstance(reply, str) else reply
+        return [self._fill(part if isinstance(part, ReplyPart) else ReplyPart(text=part)) for part in entries]
 
     def _fill(self, part: ReplyPart) -> ReplyPart:
         if not self.groups:
@@ -125,22 +125,22 @@ class Match:
         return self.groups[number] if number < len(self.groups) else match[0]
 
 
-class PlacedRules:
+class RulesByPlace:
     """Rules indexed for private and group conversations."""
 
     def __init__(self, rules: Sequence[KeywordRule]) -> None:
-        self._by_place = {where: RuleSet(rules, where) for where in ("private", "group")}
+        self._by_place = {place: RuleSet(rules, place) for place in ("private", "group")}
 
-    def find(self, text: str, where: str) -> Match | None:
+    def find(self, text: str, place: str) -> Match | None:
         """Return the rule that matches in a place: private or group."""
-        return self._by_place[where].find(text)
+        return self._by_place[place].find(text)
 
 
 class RuleSet:
     """The rules of one place."""
 
-    def __init__(self, rules: Iterable[KeywordRule], where: str) -> None:
-        applicable = [rule for rule in rules if rule.where in (where, "both")]
+    def __init__(self, rules: Iterable[KeywordRule], place: str) -> None:
+        applicable = [rule for rule in rules if rule.where in (place, "both")]
         self._equals: dict[str, KeywordRule] = {}
         self._contains = WordIndex[KeywordRule]()
         for rule in applicable:

@@ -66,8 +66,8 @@ class QuestionMenus:
     def close(self, session: Session, person: Person) -> None:
         """Delete the person's menu, inside a transaction."""
         account, conversation, contact_id = person
-        theirs = col(FaqMenu.account) == account, col(FaqMenu.conversation) == conversation
-        session.connection().execute(delete(FaqMenu).where(*theirs, col(FaqMenu.contact_id) == contact_id))
+        condition = col(FaqMenu.account) == account, col(FaqMenu.conversation) == conversation
+        session.connection().execute(delete(FaqMenu).where(*condition, col(FaqMenu.contact_id) == contact_id))
         after_commit(session, lambda: self._menus.pop(person, None))
 
     def _remember(self, person: Person, menu: _Menu) -> None:

@@ -44,8 +44,8 @@ class Questions:
         self._missed = missed
         self._texts = texts
 
-    def listed(self, person: Person, text: str) -> str | None:
-        """Return the answer to a listed question, or to a number of the offered menu; the menu for another number."""
+    def answer_listed(self, person: Person, text: str) -> str | None:
+        """Answer a listed question or a number of the offered menu; for another number, return the menu again."""
         entry = self._faq_entries.index.exact(text)
         if entry is not None:
             return self._answer(entry)
@@ -59,7 +59,7 @@ class Questions:
         entry = self._faq_entries.index.exact(questions[number])
         return self._answer(entry) if entry else None
 
-    async def unlisted(self, person: Person, text: str) -> Decision | None:
+    async def answer_unlisted(self, person: Person, text: str) -> Decision | None:
         """Answer an unlisted question by the language model or a menu; None if nothing is similar."""
         entry = await self._chosen_by_model(text)
         if entry is not None:
@@ -67,17 +67,17 @@ class Questions:
         similar = await self._similar_questions.nearest(text)
         if not similar:
             return None
-        first, words, menu = similar[0].entry, "", similar
+        first, reply, menu = similar[0].entry, "", similar
         if isinstance(first, Passage):  # it is answered directly, and the other similar questions are offered below it
-            words, menu = self._answer(first), similar[1:]
+            reply, menu = self._answer(first), similar[1:]
         if not menu:
-            return Decision(words)
-        if words:
-            words += f"\n\n{_listing([item.question for item in menu], self._texts.knowledge_more)}"
+            return Decision(reply)
+        if reply:
+            reply += f"\n\n{_listing([item.question for item in menu], self._texts.knowledge_more)}"
         else:
-            words = _listing([item.question for item in menu], self._texts.faq_menu)
+            reply = _listing([item.question for item in menu], self._texts.faq_menu)
         write = partial(self._offer, person=person, menu=menu, missed="" if menu is not similar else text)
-        return Decision(words, write, choices=tuple(item.question for item in menu))
+        return Decision(reply, write, choices=tuple(item.question for item in menu))
 
     async def _chosen_by_model(self, text: str) -> Entry | None:
         if not self._llm.is_on:

@@ -20,16 +20,16 @@ _WORDS = {
     1: "非常不满意 很不满意 十分不满意 特别不满意 太差了 差评 很差",
 }
 _BY_WORD = {word: rating for rating, words in _WORDS.items() for word in words.split()}
-_AROUND = LinearPattern(r"^(?:我|对你们|对服务|服务|感觉|觉得|都|还)+|(?:的|了|吧|哦|呀|啊|谢谢您?|感谢)+$")
+_POLITE_AROUND = LinearPattern(r"^(?:我|对你们|对服务|服务|感觉|觉得|都|还)+|(?:的|了|吧|哦|呀|啊|谢谢您?|感谢)+$")
 
 
 def rating_in(text: str) -> int | None:
     """Return the rating 1–5 of a text; None if it says anything else."""
-    words = plain(text)
-    match = _NUMBER.fullmatch(words)
+    answer = plain(text)
+    match = _NUMBER.fullmatch(answer)
     if match:
         return _DIGITS[match[1]]
-    return _BY_WORD.get(words) or _BY_WORD.get(_AROUND.sub("", words))
+    return _BY_WORD.get(answer) or _BY_WORD.get(_POLITE_AROUND.sub("", answer))
 
 
 def is_bare_digit(text: str) -> bool:

@@ -72,13 +72,13 @@ class TicketReminders:
         values = {"number": row.id, "name": row.name or "客户", "minutes": minutes}
         admins = self._staffing.accounts.admins(row.account)
         if room is not None and row.state == TicketState.OPEN and (row.reminders != 1 or not admins):
-            words = fill(self._texts.ticket_remind, **values)
+            reminder = fill(self._texts.ticket_remind, **values)
             mentions = self._staffing.to_remind(row.account, room)
-            self._messages.say(session, row.account, room.id, relay(row, text(words, mentions)))
+            self._messages.say(session, row.account, room.id, relay(row, text(reminder, mentions)))
         else:
-            words = fill(self._texts.ticket_remind_admin, **values)
+            reminder = fill(self._texts.ticket_remind_admin, **values)
             for admin in admins:
-                self._messages.say(session, row.account, admin, words, priority=Priority.NOTICE)
+                self._messages.say(session, row.account, admin, reminder, priority=Priority.NOTICE)
         data = {**facts(row), "minutes": minutes}
         self._webhook_events.publish(session, "ticket.waiting", f"ticket {row.id}", data)
         return self._tickets.change(session, number, reminders=row.reminders + 1, reminded_at=now)

@@ -28,22 +28,22 @@ class ServiceLevels:
 def of_tickets(tickets: Sequence[Ticket]) -> ServiceLevels:
     """Return the numbers of some tickets."""
     waits = [t.answered_at - t.opened_at for t in tickets if t.answered_at is not None]
-    ends = [t.closed_at - t.opened_at for t in tickets if t.closed_at is not None]
+    durations = [t.closed_at - t.opened_at for t in tickets if t.closed_at is not None]
     marks = [t.mark for t in tickets if t.mark is not None]
     return ServiceLevels(
         len(tickets),
         len(waits),
-        len(ends),
+        len(durations),
         median(waits) if waits else None,
-        median(ends) if ends else None,
+        median(durations) if durations else None,
         mean(marks) if marks else None,
     )
 
 
 def opened_between(session: Session, account: str, since: float, until: float) -> Sequence[Ticket]:
     """Return the tickets of an account opened in a period (Unix seconds)."""
-    when = (Ticket.account == account, col(Ticket.opened_at) >= since, col(Ticket.opened_at) < until)
-    return session.exec(select(Ticket).where(*when)).all()
+    period = (Ticket.account == account, col(Ticket.opened_at) >= since, col(Ticket.opened_at) < until)
+    return session.exec(select(Ticket).where(*period)).all()
 
 
 def by_staff(tickets: Sequence[Ticket]) -> dict[str, ServiceLevels]:

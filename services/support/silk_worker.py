@@ -25,12 +25,12 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     samples = io.BytesIO()
     pysilk.decode(io.BytesIO(sys.stdin.buffer.read()), samples, RATE)
-    with wave.open(sys.stdout.buffer, "wb") as sound:
-        sound.setnchannels(1)
-        sound.setsampwidth(2)
-        sound.setframerate(RATE)
-        sound.setnframes(len(samples.getbuffer()) // 2)  # stdout cannot be rewound to correct it
-        sound.writeframesraw(samples.getbuffer())
+    with wave.open(sys.stdout.buffer, "wb") as wav:
+        wav.setnchannels(1)
+        wav.setsampwidth(2)
+        wav.setframerate(RATE)
+        wav.setnframes(len(samples.getbuffer()) // 2)  # stdout cannot be rewound to correct it
+        wav.writeframesraw(samples.getbuffer())
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ class StaffClient:
         self._conversations = conversations
         self._clock = clock
 
-    def taken(self, session: Session, event: SessionChanged) -> None:
+    def session_taken_over(self, session: Session, event: SessionChanged) -> None:
         """Assign the customer's ticket to the staff member who took over the session; create one if there is none."""
         self._serve(session, event.account, event.contact_id, event.staff_id)
 

@@ -39,16 +39,16 @@ class StaffVerb(StrEnum):
     NOTE = "note"
     CANNED = "canned"
     HISTORY = "history"
-    MALFORMED = "malformed"  # looks like a command; `words` is the text after the number
+    MALFORMED = "malformed"  # looks like a command; `text` is the text after the number
 
 
 @dataclass(frozen=True, slots=True)
 class StaffCommand:
-    """A command; `words` is the verb's argument."""
+    """A command; `text` is the verb's argument."""
 
     verb: StaffVerb
     number: int = 0
-    words: str = ""
+    text: str = ""
 
 
 def parse(text: str, names: Collection[str] = (), quoted: str = "") -> StaffCommand | None:
@@ -57,17 +57,17 @@ def parse(text: str, names: Collection[str] = (), quoted: str = "") -> StaffComm
     Quoting a relayed message addresses its ticket, unless the text names another ticket or mentions a colleague.
     `names`: the colleagues' names, for 转; `quoted`: the quoted text, if `text` does not contain it.
     """
-    words, quoted = (text.strip(), quoted) if quoted else without_quote(text.strip())
+    command, quoted = (text.strip(), quoted) if quoted else without_quote(text.strip())
     relayed = _RELAYED.search(quoted)
-    if relayed and not words.startswith("@"):
-        return _named(words, names) or _quoting(int(relayed[1]), words)
-    return _named(words, names)
+    if relayed and not command.startswith("@"):
+        return _named(command, names) or _quoting(int(relayed[1]), command)
+    return _named(command, names)
 
 
-def _quoting(number: int, words: str) -> StaffCommand:
+def _quoting(number: int, text: str) -> StaffCommand:
     """Parse a reply by quoting: everything but a command is an answer."""
-    line = _line(number, words)
-    return StaffCommand(StaffVerb.ANSWER, number, words) if line.verb is StaffVerb.MALFORMED else line
+    line = _line(number, text)
+    return StaffCommand(StaffVerb.ANSWER, number, text) if line.verb is StaffVerb.MALFORMED else line
 
 
 def _named(text: str, names: Collection[str] = ()) -> StaffCommand | None:
@@ -78,20 +78,20 @@ def _named(text: str, names: Collection[str] = ()) -> StaffCommand | None:
     return _line(int(match[1]), match[2].strip(), names) if match else None
 
 
-def _line(number: int, words: str, names: Collection[str] = ()) -> StaffCommand:
-    if not words:
+def _line(number: int, text: str, names: Collection[str] = ()) -> StaffCommand:
+    if not text:
         return StaffCommand(StaffVerb.ADDRESS, number)
-    if words.rstrip("。.！!~ ") == "结束":
+    if text.rstrip("。.！!~ ") == "结束":
         return StaffCommand(StaffVerb.CLOSE, number)
-    if words.rstrip("。.！!~ ") in ("历史", "历史记录"):
+    if text.rstrip("。.！!~ ") in ("历史", "历史记录"):
         return StaffCommand(StaffVerb.HISTORY, number)
-    if literal := _LITERAL.fullmatch(words):
+    if literal := _LITERAL.fullmatch(text):
         return StaffCommand(StaffVerb.ANSWER, number, literal[1])
     for verb, pattern in ((StaffVerb.ASSIGN, _ASSIGN_MENTIONED), (StaffVerb.NOTE, _NOTE), (StaffVerb.CANNED, _CANNED)):
-        match = pattern.fullmatch(words)
+        match = pattern.fullmatch(text)
         if match:
             return StaffCommand(verb, number, match[1].strip())
-    to = _ASSIGN_NAMED.fullmatch(words)
-    if _COMMAND_LIKE.fullmatch(words) or (to and to[1] in names):
-        return StaffCommand(StaffVerb.MALFORMED, number, words)
-    return StaffCommand(StaffVerb.ANSWER, number, words)
+    to = _ASSIGN_NAMED.fullmatch(text)
+    if _COMMAND_LIKE.fullmatch(text) or (to and to[1] in names):
+        return StaffCommand(StaffVerb.MALFORMED, number, text)
+    return StaffCommand(StaffVerb.ANSWER, number, text)

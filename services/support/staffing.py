@@ -31,7 +31,7 @@ class Staffing:
 
     def next_opening(self) -> str:
         """Return when the office opens, for people: 今天 09:00, 周一 09:00."""
-        return self.hours.when(self._clock())
+        return self.hours.describe_next_opening(self._clock())
 
     def room(self, account: str) -> Room | None:
         """Return the account's staff room, if the account is in one."""
@@ -58,5 +58,5 @@ class Staffing:
 
     def to_remind(self, account: str, room: Room) -> list[str]:
         """Return whom to mention in a reminder: people on duty, else everyone in the room except assistants."""
-        everybody = sorted(one for one in room.member_ids if not self.accounts.is_own(one))
-        return self.on_duty(account, room) or everybody
+        members = sorted(id for id in room.member_ids if not self.accounts.is_own(id))
+        return self.on_duty(account, room) or members

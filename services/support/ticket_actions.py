@@ -91,8 +91,8 @@ class TicketActions:
         if ticket is None or not ticket.room_id:
             return
         quoted = as_one_line(body["type"], body.get("text") or body.get("title") or body.get("name") or "")[:MAX_QUOTED]
-        words = fill(template, number=ticket.id, name=ticket.name, words=quoted)
-        self._outgoing.to_staff(session, ticket, ticket.room_id, words)
+        notice = fill(template, number=ticket.id, name=ticket.name, words=quoted)
+        self._outgoing.to_staff(session, ticket, ticket.room_id, notice)
 
     def file_result(self, ticket: Ticket, kind: MessageKind, *, is_sent: bool) -> str:
         """Return the reply to a staff member whose picture, file or card was sent or could not be fetched."""
@@ -108,19 +108,19 @@ class TicketActions:
         """Assign the ticket to a staff member."""
         if self.tickets.change(session, ticket.id or 0, staff_id=staff_id, staff_name=staff_name) and room_id:
             assigned = fill(self._texts.ticket_taken, number=ticket.id, staff=staff_name)
-            words = "\n".join(filter(None, [assigned, self._history.notes(session, ticket)]))
-            self._outgoing.to_staff(session, ticket, room_id, text(words, [staff_id]))
+            notice = "\n".join(filter(None, [assigned, self._history.notes(session, ticket)]))
+            self._outgoing.to_staff(session, ticket, room_id, text(notice, [staff_id]))
 
     def show_history(self, session: Session, ticket: Ticket, room_id: str) -> None:
         """Post earlier tickets, notes and recent messages in the staff room."""
-        words = "\n".join(self._history.lines(session, ticket))
-        full = fill(self._texts.ticket_history, number=ticket.id, name=ticket.name, history=words)
+        history = "\n".join(self._history.lines(session, ticket))
+        full = fill(self._texts.ticket_history, number=ticket.id, name=ticket.name, history=history)
         for part in join_lines(full.split("\n")):
             self._outgoing.to_staff(session, ticket, room_id, part)
 
-    def malformed(self, number: int, words: str) -> str:
+    def malformed(self, number: int, command: str) -> str:
         """Return the reply to a malformed command."""
-        return fill(self._texts.ticket_malformed, number=number, words=words)
+        return fill(self._texts.ticket_malformed, number=number, words=command)
 
     def ask_recipient(self, account: str, staff_id: str, within: float) -> str | None:
         """Return the question whether a message without `#` right after `#12 …` is for the customer; once per ticket
@@ -134,15 +134,15 @@ class TicketActions:
             self._asked.popitem(last=False)
         return fill(self._texts.ticket_meant, number=ticket.id, name=ticket.name)
 
-    def note(self, session: Session, ticket: Ticket, staff_id: str, words: str) -> None:
+    def note(self, session: Session, ticket: Ticket, staff_id: str, note: str) -> None:
         """Add a staff note."""
-        self._conversations.note(session, ticket.account, ticket.contact_id, ticket.id or 0, staff_id, words)
+        self._conversations.note(session, ticket.account, ticket.contact_id, ticket.id or 0, staff_id, note)
 
     def address(self, session: Session, ticket: Ticket, staff_id: str, room_id: str) -> None:
         """Record that a staff member addressed a ticket: their next picture or file belongs to it."""
         self.tickets.change(session, ticket.id or 0, called_by=staff_id, called_at=self._clock())
-        words = fill(self._texts.ticket_called, number=ticket.id, name=ticket.name)
-        self._outgoing.to_staff(session, ticket, room_id, words)
+        notice = fill(self._texts.ticket_called, number=ticket.id, name=ticket.name)
+        self._outgoing.to_staff(session, ticket, room_id, notice)
 
     def last_addressed(self, account: str, staff_id: str, within: float) -> Ticket | None:
         """Return the ticket that a staff member addressed last, at most `within` seconds ago."""
@@ -171,11 +171,18 @@ class TicketActions:
     # ---- closing ----
 
     def close(
-        self, session: Session, ticket: Ticket, by: str, words: str, room_id: str = "", *, is_session_over: bool = False
+        self,
+        session: Session,
+        ticket: Ticket,
+        by: str,
+        notice: str,
+        room_id: str = "",
+        *,
+        is_session_over: bool = False,
     ) -> bool:
         """Close a ticket, ask the customer for a rating and notify staff; return False if it was closed already.
 
-        `room_id`: where to post `words` if the ticket was not announced in a room. `is_session_over`: the platform has
+        `room_id`: where to post `notice` if the ticket was not announced in a room. `is_session_over`: the platform has
         ended the customer's session.
         """
         now = self._clock()
@@ -186,7 +193,7 @@ class TicketActions:
         asked = choices(self._texts.handoff_closed, RATINGS)
         self._outgoing.to_customer(session, ticket, asked)
         if ticket.room_id or room_id:
-            self._outgoing.to_staff(session, ticket, ticket.room_id or room_id, words)
+            self._outgoing.to_staff(session, ticket, ticket.room_id or room_id, notice)
         self._outgoing.event(session, "ticket.closed", ticket, closed_by=by)
         return True
 
@@ -196,5 +203,5 @@ class TicketActions:
             return
         self._messages.say(session, account, contact_id, self._texts.handoff_marked)
         if asked.room_id:
-            words = fill(self._texts.ticket_marked, number=asked.ticket, name=asked.name, mark=rating)
-            self._messages.say(session, account, asked.room_id, {**text(words), "relays": asked.ticket})
+            notice = fill(self._texts.ticket_marked, number=asked.ticket, name=asked.name, mark=rating)
+            self._messages.say(session, account, asked.room_id, {**text(notice), "relays": asked.ticket})

@@ -17,8 +17,8 @@ from wechat.events import MessageKind
 
 MAX_QUOTED = 60  # characters quoted of a recalled message
 NOTES = 5  # notes shown with a ticket
-TALK = 30  # messages shown in a history
-EARLIER = 5  # earlier tickets listed in a history
+MAX_MESSAGES = 30  # messages shown in a history
+MAX_TICKETS = 5  # earlier tickets listed in a history
 
 
 class TicketHistory:
@@ -36,7 +36,7 @@ class TicketHistory:
         at, today = (datetime.fromtimestamp(moment, zone) for moment in (row.at, self._clock()))
         day = "" if at.date() == today.date() else f"{at:%m-%d} "
         name = ticket.name if row.by else self._staff_name(row) or "助手"
-        return f"{day}{at:%H:%M} {name}：{self.shown(session, ticket, row.kind, row.text)}"
+        return f"{day}{at:%H:%M} {name}：{self.format_message(session, ticket, row.kind, row.text)}"
 
     def _staff_name(self, row: StoredMessage) -> str:
         """Return the name of the staff member who wrote the message, or ""."""
@@ -44,13 +44,13 @@ class TicketHistory:
         contact = wechat.directory.contacts.get(row.staff) if wechat else None
         return contact.name if contact else ""
 
-    def shown(self, session: Session, ticket: Ticket, kind: str, text: str) -> str:
+    def format_message(self, session: Session, ticket: Ticket, kind: str, text: str) -> str:
         """Format a message; a recall shows the recalled text."""
-        words = quoted(as_one_line(kind, text))
+        line = quoted(as_one_line(kind, text))
         if kind == MessageKind.RECALLED:
             taken_back = self._conversations.recalled(session, ticket.account, ticket.contact_id, text)
-            return f"{words}：{quoted(taken_back[:MAX_QUOTED])}" if taken_back else words
-        return words
+            return f"{line}：{quoted(taken_back[:MAX_QUOTED])}" if taken_back else line
+        return line
 
     def notes(self, session: Session, ticket: Ticket) -> str:
         """Return the newest notes about the customer as one line, or ""."""
@@ -59,16 +59,16 @@ class TicketHistory:
 
     def lines(self, session: Session, ticket: Ticket) -> list[str]:
         """Return the lines of a history: earlier tickets, notes and recent messages."""
-        earlier = select(Ticket).where(
+        query = select(Ticket).where(
             Ticket.account == ticket.account,
             Ticket.contact_id == ticket.contact_id,
             Ticket.state == TicketState.CLOSED,
             col(Ticket.id) != ticket.id,
         )
-        rows = session.exec(earlier.order_by(col(Ticket.id).desc()).limit(EARLIER)).all()
+        rows = session.exec(query.order_by(col(Ticket.id).desc()).limit(MAX_TICKETS)).all()
         named = "、".join(self._named(row) for row in rows)
         before = fill(self._texts.ticket_earlier, tickets=named) if named else ""
-        messages = self._conversations.last(session, ticket.account, ticket.contact_id, TALK)
+        messages = self._conversations.last(session, ticket.account, ticket.contact_id, MAX_MESSAGES)
         message_lines = [self.line(session, ticket, row) for row in messages]
         return [line for line in (before, self.notes(session, ticket), *message_lines) if line]
 

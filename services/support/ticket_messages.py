@@ -30,10 +30,10 @@ class TicketMessages:
         """Post a message about the ticket in a staff room; `extra` is added to its body."""
         self._messages.say(session, ticket.account, room_id, {**relay(ticket, body), **extra})
 
-    def to_admins(self, session: Session, account: str, words: str) -> None:
+    def to_admins(self, session: Session, account: str, notice: str) -> None:
         """Send a notice to the admins of an account."""
         for admin in self._accounts.admins(account):
-            self._messages.say(session, account, admin, words, priority=Priority.NOTICE)
+            self._messages.say(session, account, admin, notice, priority=Priority.NOTICE)
 
     def hand_over(self, session: Session, ticket: Ticket) -> None:
         """Hand the customer to staff in their own client."""

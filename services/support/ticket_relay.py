@@ -76,7 +76,7 @@ class TicketRelay:
             self._wait_for_room(session, ticket)
             return
         self._tickets.change(session, ticket.id or 0, last_at=self._clock(), room_id=room_id, quiet_seconds=0)
-        line = self._history.shown(session, ticket, message.kind, message.line)
+        line = self._history.format_message(session, ticket, message.kind, message.line)
         if message.media is None and message.kind in FETCHED and not message.media_follows:
             line += UNAVAILABLE
         for part in join_lines([line]):

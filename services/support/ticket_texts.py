@@ -16,9 +16,9 @@ def head(ticket: Ticket) -> str:
     return f"【#{ticket.id} {ticket.name}】"
 
 
-def quoted(words: str) -> str:
+def quoted(text: str) -> str:
     """Escape a customer's text, so that it cannot imitate the prefix of another ticket."""
-    return words.replace("【#", "【 #")
+    return text.replace("【#", "【 #")
 
 
 def relay(ticket: Ticket, body: Body | str) -> Body:

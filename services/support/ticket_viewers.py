@@ -46,10 +46,10 @@ class TicketViewers:
         if (before.doing if before else Activity.LEFT) is not doing:
             self._changes.publish(ChangeKind.PRESENCE, id=ticket)
 
-    def others(self, ticket: int, session_id: str) -> list[Viewer]:
+    def other_viewers(self, ticket: int, session_id: str) -> list[Viewer]:
         """Return the other people at the ticket."""
         since = time.monotonic() - PRESENT_SECONDS
-        people = {id: one for id, one in self._people.pop(ticket, {}).items() if one.at >= since}
+        people = {id: viewer for id, viewer in self._people.pop(ticket, {}).items() if viewer.at >= since}
         if people:
             self._people[ticket] = people
-        return [one for id, one in people.items() if id != session_id]
+        return [viewer for id, viewer in people.items() if id != session_id]

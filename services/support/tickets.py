@@ -49,11 +49,11 @@ class Tickets:
     async def load(self, accounts: Collection[str] | None = None) -> None:
         """Load unfinished tickets and open rating requests, of some accounts or of all."""
         unfinished = select(Ticket).where(Ticket.state != TicketState.CLOSED)
-        lately = col(Ticket.closed_at) > self._clock() - RATING_SECONDS
-        closed = select(Ticket).where(lately).order_by(col(Ticket.closed_at), col(Ticket.id))
+        is_recent = col(Ticket.closed_at) > self._clock() - RATING_SECONDS
+        closed = select(Ticket).where(is_recent).order_by(col(Ticket.closed_at), col(Ticket.id))
         if accounts is not None:
-            mine = col(Ticket.account).in_(accounts)
-            unfinished, closed = unfinished.where(mine), closed.where(mine)
+            of_accounts = col(Ticket.account).in_(accounts)
+            unfinished, closed = unfinished.where(of_accounts), closed.where(of_accounts)
         for ticket in await self._store.read(lambda s: s.exec(unfinished).all()):
             self._keep(ticket)
         for ticket in await self._store.read(lambda s: s.exec(closed).all()):
@@ -63,9 +63,9 @@ class Tickets:
 
     def drop(self, account: str) -> None:
         """Drop the data of an account."""
-        self._by_number = {number: one for number, one in self._by_number.items() if one.account != account}
-        self._by_person = {key: one for key, one in self._by_person.items() if key[0] != account}
-        self._rating_requests = {key: one for key, one in self._rating_requests.items() if key[0] != account}
+        self._by_number = {number: ticket for number, ticket in self._by_number.items() if ticket.account != account}
+        self._by_person = {key: ticket for key, ticket in self._by_person.items() if key[0] != account}
+        self._rating_requests = {key: request for key, request in self._rating_requests.items() if key[0] != account}
 
     # ---- lookups in memory ----
 

@@ -46,15 +46,15 @@ class TranscriptionClient:
         """Whether a server is configured."""
         return bool(self._settings.base_url)
 
-    async def words(self, path: str) -> str:
-        """Return the transcript of a file on disk, or "" if it is not available in time."""
+    async def transcribe(self, path: str) -> str:
+        """Return the transcript of a sound file on disk, or "" if it is not available in time."""
         if not self.is_on or self._breaker.is_open:
             return ""
         try:
             async with asyncio.timeout(self._settings.timeout):
                 async with self._turns:
-                    sound, name = await _playable(await asyncio.to_thread(_read, path))
-                words = await self._ask(sound, name)
+                    audio, name = await _playable(await asyncio.to_thread(_read, path))
+                transcript = await self._ask(audio, name)
         except (UndecodableAudio, OSError) as error:
             log.warning("could not convert a voice message: %s", type(error).__name__)
             return ""
@@ -63,24 +63,26 @@ class TranscriptionClient:
             self._breaker.failed()
             return ""
         self._breaker.succeeded()
-        return words
+        return transcript
 
-    async def _ask(self, sound: bytes, name: str) -> str:
+    async def _ask(self, audio: bytes, name: str) -> str:
         settings = self._settings
         form = aiohttp.FormData()
         form.add_field("model", settings.model)
         form.add_field("response_format", "json")
-        form.add_field("file", sound, filename=name, content_type="application/octet-stream")
+        form.add_field("file", audio, filename=name, content_type="application/octet-stream")
         headers = {"Authorization": f"Bearer {settings.key}"} if settings.key else {}
         url = f"{settings.base_url.rstrip('/')}/audio/transcriptions"
         async with self._http.session.post(url, data=form, headers=headers) as response:
             response.raise_for_status()
             answer: Any = json.loads(await read_bounded(response))
-        words = answer["text"]
-        if not isinstance(words, str):
+        transcript = answer["text"]
+        if not isinstance(transcript, str):
             raise TypeError("text is not a string")
-        words = words.replace("\0", "").encode(errors="replace").decode()  # JSON may hold half of a surrogate pair
-        return words.strip()[:MAX_TRANSCRIPT] if any(map(str.isalnum, words)) else ""
+        transcript = (
+            transcript.replace("\0", "").encode(errors="replace").decode()
+        )  # JSON may hold half of a surrogate pair
+        return transcript.strip()[:MAX_TRANSCRIPT] if any(map(str.isalnum, transcript)) else ""
 
 
 def _read(path: str) -> bytes:
@@ -111,7 +113,7 @@ async def decoded(data: bytes) -> bytes:
     )
     try:
         async with asyncio.timeout(DECODE_SECONDS):
-            sound, _ = await child.communicate(data)
+            audio, _ = await child.communicate(data)
     except TimeoutError:
         raise UndecodableAudio("the decoder takes too long") from None
     finally:
@@ -119,6 +121,6 @@ async def decoded(data: bytes) -> bytes:
             with contextlib.suppress(ProcessLookupError):
                 child.kill()
             await child.wait()
-    if child.returncode != 0 or len(sound) <= 44:  # a WAV's header
+    if child.returncode != 0 or len(audio) <= 44:  # a WAV's header
         raise UndecodableAudio("it cannot be decoded")
-    return sound
+    return audio

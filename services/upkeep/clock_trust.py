@@ -21,11 +21,11 @@ TOLERANCE: Final = HOUR  # seconds by which the clock may run ahead of the monot
 LONGEST_AWAY: Final = 7 * DAY  # seconds a machine may have been switched off
 TRUSTED_AFTER: Final = 7 * DAY  # seconds a clock must run steadily after a jump to be trusted
 UPTIME: Final = Path("/proc/uptime")
-BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
+BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ClockReading:
     """A reading of the clock (Unix seconds) with the seconds since boot and the id of that boot."""
 
     clock: float
@@ -42,7 +42,7 @@ class ClockTrust:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self.jumped_by = 0.0  # seconds by which the clock jumped ahead; 0 while it is trusted
+        self.jump_seconds = 0.0  # seconds by which the clock jumped ahead; 0 while it is trusted
 
     async def load(self) -> None:
         """Start with the stored reading, or with the current one."""
@@ -59,44 +59,45 @@ class ClockTrust:
             _keep(session, now, None)
             return True
         stored = json.loads(row.value)
-        believed = Reading(**stored["believed"])
-        doubted = Reading(**stored["doubted"]) if stored["doubted"] else None
-        self.jumped_by = _seconds_ahead(believed, now)
-        if self.jumped_by == 0.0 or (
+        believed = ClockReading(**stored["believed"])
+        doubted = ClockReading(**stored["doubted"]) if stored["doubted"] else None
+        self.jump_seconds = _seconds_ahead(believed, now)
+        if self.jump_seconds == 0.0 or (
             doubted and not _seconds_ahead(doubted, now) and _elapsed(doubted, now) > TRUSTED_AFTER
         ):
-            self.jumped_by = 0.0
+            self.jump_seconds = 0.0
             _keep(session, now, None)
             return True
         log.error(
-            "the clock has jumped ahead by %.1f days: pruning is suspended until it is corrected", self.jumped_by / DAY
+            "the clock has jumped ahead by %.1f days: pruning is suspended until it is corrected",
+            self.jump_seconds / DAY,
         )
         _keep(session, believed, doubted if doubted and not _seconds_ahead(doubted, now) else now)
         return False
 
-    def _read(self) -> Reading:
+    def _read(self) -> ClockReading:
         try:
-            uptime, boot = float(UPTIME.read_text().split()[0]), BOOT.read_text().strip()
+            uptime, boot = float(UPTIME.read_text().split()[0]), BOOT_ID.read_text().strip()
         except (OSError, ValueError, IndexError):  # not on Linux
             uptime, boot = time.monotonic(), ""
-        return Reading(self._clock(), uptime, boot)
+        return ClockReading(self._clock(), uptime, boot)
 
 
-def _elapsed(before: Reading, now: Reading) -> float:
-    return now.uptime - before.uptime if now.boot == before.boot else now.clock - before.clock
+def _elapsed(earlier: ClockReading, now: ClockReading) -> float:
+    return now.uptime - earlier.uptime if now.boot == earlier.boot else now.clock - earlier.clock
 
 
-def _seconds_ahead(before: Reading, now: Reading) -> float:
+def _seconds_ahead(earlier: ClockReading, now: ClockReading) -> float:
     """Return the seconds by which the clock is ahead of the expected time; 0 within the tolerance or if it was set
     back.
     """
-    moved = now.clock - before.clock
-    if now.boot == before.boot and now.uptime >= before.uptime:
-        extra = moved - (now.uptime - before.uptime)
+    moved = now.clock - earlier.clock
+    if now.boot == earlier.boot and now.uptime >= earlier.uptime:
+        extra = moved - (now.uptime - earlier.uptime)
         return extra if extra > TOLERANCE else 0.0
     return moved if moved > LONGEST_AWAY else 0.0
 
 
-def _keep(session: Session, believed: Reading, doubted: Reading | None) -> None:
+def _keep(session: Session, believed: ClockReading, doubted: ClockReading | None) -> None:
     value = {"believed": asdict(believed), "doubted": asdict(doubted) if doubted else None}
     session.merge(Setting(key=KEY, value=json.dumps(value)))

@@ -81,11 +81,11 @@ class DailyTotals:
 
     def _dates(self, last: int) -> list[date]:
         today = datetime.fromtimestamp(self._clock(), self._zone).date()
-        return [today - timedelta(days=back) for back in reversed(range(last))]
+        return [today - timedelta(days=days_ago) for days_ago in reversed(range(last))]
 
     def _count(self, session: Session, day: date) -> DayTotal:
         total = self._total_of(session, day)
-        begin, end = self._span(day)
+        begin, end = self._day_bounds(day)
         sent = select(func.count()).where(
             col(OutboxItem.done_at) >= begin,
             col(OutboxItem.done_at) < end,
@@ -97,7 +97,7 @@ class DailyTotals:
 
     def _total_of(self, session: Session, day: date) -> DayTotal:
         """Return the numbers that indexed queries can count."""
-        begin, end = self._span(day)
+        begin, end = self._day_bounds(day)
         columns = (func.sum(DailyCount.messages), func.sum(DailyCount.joins), func.sum(DailyCount.leaves))
         messages, joins, leaves = session.exec(select(*columns).where(DailyCount.day == day.isoformat())).one()
         opened = (col(Ticket.opened_at) >= begin, col(Ticket.opened_at) < end)
@@ -129,9 +129,9 @@ class DailyTotals:
         waits = session.exec(middle.offset((answered - 1) // 2).limit(2 - answered % 2)).all()
         return median(float(seconds) for seconds in waits if seconds is not None)
 
-    def _span(self, day: date) -> tuple[float, float]:
+    def _day_bounds(self, day: date) -> tuple[float, float]:
         """Return the begin and end of a day, in Unix seconds."""
-        begins = (datetime.combine(one, datetime.min.time(), self._zone) for one in (day, day + timedelta(days=1)))
+        begins = (datetime.combine(date, datetime.min.time(), self._zone) for date in (day, day + timedelta(days=1)))
         first, last = (moment.timestamp() for moment in begins)
         return first, last
 

@@ -47,20 +47,20 @@ class OfflineAlerts:
 
     def is_overdue(self, account: str) -> bool:
         """Whether an account has been offline for longer than `offline_alert_minutes`."""
-        minutes, most = self.minutes_offline(account), self._config.offline_alert_minutes
-        return minutes is not None and 0 < most <= minutes
+        minutes, limit = self.minutes_offline(account), self._config.offline_alert_minutes
+        return minutes is not None and 0 < limit <= minutes
 
     async def run(self) -> int:
         """Report accounts that are offline too long, and those online again; return their number."""
         names = self._accounts.names()
         alerted = set(await self._store.read(self._alerted))
         overdue = [name for name in names if self.is_overdue(name) and name not in alerted]
-        back = [name for name in names if self._accounts.is_online(name) and name in alerted]
+        recovered = [name for name in names if self._accounts.is_online(name) and name in alerted]
         for name in overdue:
             await self._store.write(partial(self._report_offline, account=name))
-        for name in back:
+        for name in recovered:
             await self._store.write(partial(self._report_online, account=name))
-        return len(overdue) + len(back)
+        return len(overdue) + len(recovered)
 
     def _alerted(self, session: Session) -> list[str]:
         return [name for name in self._accounts.names() if session.get(Setting, PREFIX + name) is not None]
@@ -74,8 +74,8 @@ class OfflineAlerts:
         data = {"assistant": account, "reason": str(wechat.reason or ""), "minutes": minutes}
         self._webhook_events.publish(session, "assistant.offline", account, data)
         texts, url = self._config.texts, self._config.api.public_url
-        words = fill(texts.assistant_away, account=account, minutes=minutes, reason=reason or texts.nothing, url=url)
-        self._notify_admins(session, words)
+        notice = fill(texts.assistant_away, account=account, minutes=minutes, reason=reason or texts.nothing, url=url)
+        self._notify_admins(session, notice)
 
     def _report_online(self, session: Session, account: str) -> None:
         stored = session.get(Setting, PREFIX + account)
@@ -83,11 +83,11 @@ class OfflineAlerts:
             session.delete(stored)
             self._notify_admins(session, fill(self._config.texts.assistant_back, account=account))
 
-    def _notify_admins(self, session: Session, words: str) -> None:
+    def _notify_admins(self, session: Session, notice: str) -> None:
         """Notify each admin once, by any online account of which they are a contact."""
         notified = set[str]()
         for name in filter(self._accounts.is_online, self._accounts.names()):
             for admin in self._accounts.admins(name):
                 if admin not in notified:
                     notified.add(admin)
-                    self._messages.say(session, name, admin, words, priority=Priority.NOTICE)
+                    self._messages.say(session, name, admin, notice, priority=Priority.NOTICE)

@@ -24,7 +24,7 @@ from services.upkeep.clock_trust import ClockTrust
 BATCH = 200
 REFUSED = "refused: the clock has jumped ahead"
 PAUSE = 0.05  # seconds between batches, for other writes
-Old = Callable[[float], tuple[ColumnElement[bool], ...]]
+Condition = Callable[[float], tuple[ColumnElement[bool], ...]]
 
 
 def _ended_runs(before: float) -> tuple[ColumnElement[bool], ...]:
@@ -36,7 +36,7 @@ def _sent_before(before: float) -> ColumnElement[bool]:
 
 
 # Tables with the conditions for deletion. Open jobs and unfinished events are never deleted.
-OLD: list[tuple[type[SQLModel], Old]] = [
+CONDITIONS: list[tuple[type[SQLModel], Condition]] = [
     (InboxEvent, lambda t: (col(InboxEvent.state) != EventState.NEW, col(InboxEvent.received_at) < t)),
     (
         OutboxItem,
@@ -71,9 +71,9 @@ class Pruning:
         if not await self._clock_trust.is_trusted():
             return REFUSED
         before, total = self._clock() - self._keep, 0
-        for table, old in OLD:
-            while gone := await self._store.write(partial(self._batch, table=table, old=old(before))):
-                total += gone
+        for table, old in CONDITIONS:
+            while deleted := await self._store.write(partial(self._batch, table=table, old=old(before))):
+                total += deleted
                 await asyncio.sleep(PAUSE)
         return total
 

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedChange:
     """A validated change. `apply` must neither fail nor block.
 
     `changed`: keys whose value is the same but whose file has changed.
@@ -39,7 +39,7 @@ class ReloadResult:
 
 
 # runs on a thread and must not change anything; raises ConfigError if the config is invalid
-Prepare = Callable[[Config], Prepared]
+Prepare = Callable[[Config], PreparedChange]
 
 
 class ConfigReloader:
@@ -61,7 +61,7 @@ class ConfigReloader:
         self._audit = audit
         self._gate = gate
         self._prepares: list[Prepare] = []
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     def on_reload(self, prepare: Prepare) -> None:
         """Register a function that prepares a part for a new config."""
@@ -69,7 +69,7 @@ class ConfigReloader:
 
     async def preview(self) -> ReloadResult:
         """Return what a reload would change; raise ConfigError."""
-        async with self._turn:
+        async with self._lock:
             changes, prepared = await asyncio.to_thread(self._prepare)
         return _result(changes, prepared)
 
@@ -85,13 +85,12 @@ class ConfigReloader:
 
     async def follow(self) -> ReloadResult:
         """Reload the config after another process did. On ConfigError nothing has changed."""
-        async with self._turn:
+        async with self._lock:
             changes, prepared = await asyncio.to_thread(self._prepare)
             async with self._gate.closed():
-                for (
-                    one
-                ) in prepared:  # without an await between them, so that requests do not see a partial change either
-                    one.apply()
+                # without an await between them, so that requests do not see a partial change either
+                for part in prepared:
+                    part.apply()
         return _result(changes, prepared)
 
     def _note(self, session: Session, actor: str, detail: dict[str, str]) -> None:
@@ -99,13 +98,13 @@ class ConfigReloader:
         if self._announce is not None:
             self._announce(session)
 
-    def _prepare(self) -> tuple[Changes, list[Prepared]]:
+    def _prepare(self) -> tuple[Changes, list[PreparedChange]]:
         if self._source is None:
             raise ConfigError("the bot was not started from a config file")
         changes = compare(self._config, self._source())
         return changes, [prepare(changes.config) for prepare in self._prepares]
 
 
-def _result(changes: Changes, prepared: Sequence[Prepared]) -> ReloadResult:
-    files = (key for one in prepared for key in one.changed)
+def _result(changes: Changes, prepared: Sequence[PreparedChange]) -> ReloadResult:
+    files = (key for part in prepared for key in part.changed)
     return ReloadResult(tuple(dict.fromkeys((*changes.changed, *files))), changes.restart)

@@ -84,7 +84,7 @@ class DeliveryQueue:
 
     async def discard(self, account: str, grace: float) -> None:
         """Forget the jobs of one account, which are marked as dropped; running ones get `grace` seconds to finish."""
-        tasks = [one.task for one in self._key_queues.values() if one.task and one.jobs[0].account == account]
+        tasks = [queue.task for queue in self._key_queues.values() if queue.task and queue.jobs[0].account == account]
         if tasks:
             await asyncio.wait(tasks, timeout=grace)
         for task in tasks:
@@ -183,15 +183,15 @@ class DeliveryQueue:
                 key_queue.waits += 1  # invalidates the running wait
                 self._offer(key_queue)
 
-    def _after(self, seconds: float, then: Callable[[], None]) -> None:
-        """Call `then` after `seconds`, regardless of changes of the system clock."""
+    def _after(self, seconds: float, callback: Callable[[], None]) -> None:
+        """Call `callback` after `seconds`, regardless of changes of the system clock."""
 
         def fire() -> None:
             self._timers.discard(timer)
             if seconds > DAY:
-                self._after(seconds - DAY, then)
+                self._after(seconds - DAY, callback)
             else:
-                then()
+                callback()
 
         timer = asyncio.get_running_loop().call_later(min(seconds, DAY), fire)
         self._timers.add(timer)

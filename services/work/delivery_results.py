@@ -31,10 +31,10 @@ class DeliveryResults:
 
     def count(self, job: Job, result: JobResult, now: float) -> None:
         """Count the result of an attempt."""
-        self.counts[job.queue, _of(job, result, now)] += 1
+        self.counts[job.queue, _result_of(job, result, now)] += 1
 
 
-def _of(job: Job, result: JobResult, now: float) -> Result:
+def _result_of(job: Job, result: JobResult, now: float) -> Result:
     if isinstance(result, Retry):
         return Result.RETRIED
     if isinstance(result, GiveUp):

@@ -36,7 +36,7 @@ from wechat.events import Event, RawEvent
 log = logging.getLogger(__name__)
 
 Acknowledge = Callable[[str], None]  # called with the position up to which a relay's events are stored
-Parked = Callable[[Session, RawEvent], None]  # notifies the admins, in the transaction that parks the event
+OnParked = Callable[[Session, RawEvent], None]  # notifies the admins, in the transaction that parks the event
 MAX_IN_MEMORY: Final = 10_000
 MAX_CRASHES: Final = 2  # crashes of the process while retrying an event, before the event is parked
 
@@ -45,14 +45,14 @@ class Inbox:
     """The inbox of an account."""
 
     def __init__(
-        self, account: str, store: Store, resolve: Resolve, handle: Handle, parked: Parked, acknowledge: Acknowledge
+        self, account: str, store: Store, resolve: Resolve, handle: Handle, parked: OnParked, acknowledge: Acknowledge
     ) -> None:
         self.account = account
         self._store = store
         self._parked = parked
         self._acknowledge = acknowledge
         self._in_memory = 0
-        self._space = asyncio.Event()
+        self._has_space = asyncio.Event()
         self._table = InboxRows(account)
         self._rows = WriteBatcher[RawEvent](store, self._store_rows, lambda _raw: self._leave())
         self._progress = InboxProgress(account, store, self._table)
@@ -118,13 +118,13 @@ class Inbox:
         self._count(1)
         self._rows.put(raw)
 
-    async def take_all(self, raws: Sequence[RawEvent], also: Callable[[Session], None]) -> None:
-        """Store events and run `also` in one transaction. If that raises, nothing is stored."""
+    async def take_all(self, raws: Sequence[RawEvent], extra_write: Callable[[Session], None]) -> None:
+        """Store events and run `extra_write` in one transaction. If that raises, nothing is stored."""
         await self._wait_for_space()
         self._count(len(raws))
 
         def store(session: Session) -> None:
-            also(session)
+            extra_write(session)
             if raws:
                 self._store_rows(session, list(raws))
 
@@ -136,8 +136,8 @@ class Inbox:
 
     async def _wait_for_space(self) -> None:
         while self._in_memory >= MAX_IN_MEMORY:
-            self._space.clear()
-            await self._space.wait()
+            self._has_space.clear()
+            await self._has_space.wait()
 
     def _count(self, change: int) -> None:
         self._in_memory += change
@@ -145,7 +145,7 @@ class Inbox:
 
     def _leave(self) -> None:
         self._count(-1 if self._in_memory else 0)  # 0: after `stop`
-        self._space.set()
+        self._has_space.set()
 
     def _store_rows(self, session: Session, raws: list[RawEvent]) -> None:
         new = self._table.insert(session, raws)
@@ -171,23 +171,23 @@ class Inbox:
 
     async def _compare_repeated(self, raw: RawEvent, row: int) -> None:
         """Handle an event whose id was received before if its content is new. `row`: where it is kept meanwhile."""
-        started, other = time.perf_counter(), None
+        started, renamed = time.perf_counter(), None
         try:
             async for attempt in stamina.retry_context(on=is_away, attempts=None, timeout=None, wait_max=LONGEST_WAIT):
                 with attempt:
                     async with self._reader.slots:
-                        other = await self._repeats.new_in(raw)
+                        renamed = await self._repeats.renamed_if_new(raw)
         finally:
             self._leave()
-        self._progress.log(raw.id, raw.kind, "-", "repeated" if other is None else "an id used again", started)
+        self._progress.log(raw.id, raw.kind, "-", "repeated" if renamed is None else "an id used again", started)
         if row:
-            await self._end_comparison(row, other)
+            await self._end_comparison(row, renamed)
 
-    async def _end_comparison(self, row: int, other: RawEvent | None) -> None:
+    async def _end_comparison(self, row: int, renamed: RawEvent | None) -> None:
         with suppress(WriteRefused):  # it is left to the process that serves the account now
             async for attempt in stamina.retry_context(on=is_away, attempts=None, timeout=None, wait_max=LONGEST_WAIT):
                 with attempt:
-                    await self.take_all([other] if other else [], lambda session: self._table.remove(session, row))
+                    await self.take_all([renamed] if renamed else [], lambda session: self._table.remove(session, row))
 
     def _add(self, arrival: Arrival, event: Event | None = None) -> None:
         self._sequencer.add(arrival)

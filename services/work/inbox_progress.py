@@ -27,7 +27,7 @@ class InboxProgress:
         self._store = store
         self._table = table
         self._bodies = WriteBatcher[dict[str, Any]](store, table.keep_bodies)
-        self._ends = WriteBatcher[dict[str, Any]](store, table.end)
+        self._end_batcher = WriteBatcher[dict[str, Any]](store, table.end)
 
     def store_payload(self, arrival: Arrival, event: Event) -> None:
         """Store the payload of an event, so that it need not be read again after a restart."""
@@ -35,7 +35,7 @@ class InboxProgress:
 
     def end(self, arrival: Arrival, handler: str, state: str) -> None:
         """End an event that no handler ends."""
-        self._ends.put({"row": arrival.row, "to": state, "by": handler})
+        self._end_batcher.put({"row": arrival.row, "to": state, "by": handler})
 
     async def count_attempt(self, arrival: Arrival) -> None:
         """Count an attempt at an event of an earlier process beforehand, in case this process dies as well.
@@ -58,4 +58,4 @@ class InboxProgress:
     async def drain(self, grace: float) -> None:
         """Wait until pending writes are done, each kind at most `grace` seconds."""
         await self._bodies.drain(grace)
-        await self._ends.drain(grace)
+        await self._end_batcher.drain(grace)

@@ -13,27 +13,29 @@ from models.bulk_insert import in_bulk
 from models.durable import EventState, InboxEvent
 from models.fence import belongs_to
 from models.row_id import WIDE
-from models.row_statements import Given, Row, insert_rows, update_rows
+from models.row_statements import ColumnOf, Row, insert_rows, update_rows
 from wechat.events import RawEvent
 
 
-def _keep_body(given: Given) -> Executable:
-    return update(InboxEvent).where(col(InboxEvent.id) == given("row")).values(body=given("kept"))
+def _keep_body(column: ColumnOf) -> Executable:
+    return update(InboxEvent).where(col(InboxEvent.id) == column("row")).values(body=column("kept"))
 
 
-def _end(given: Given) -> Executable:
-    return update(InboxEvent).where(col(InboxEvent.id) == given("row")).values(state=given("to"), handler=given("by"))
+def _end(column: ColumnOf) -> Executable:
+    return (
+        update(InboxEvent).where(col(InboxEvent.id) == column("row")).values(state=column("to"), handler=column("by"))
+    )
 
 
-def _try(given: Given) -> Executable:
-    return update(InboxEvent).where(col(InboxEvent.id) == given("row")).values(tries=col(InboxEvent.tries) + 1)
+def _count_try(column: ColumnOf) -> Executable:
+    return update(InboxEvent).where(col(InboxEvent.id) == column("row")).values(tries=col(InboxEvent.tries) + 1)
 
 
 _COLUMNS: Final = ("account", "event_id", "kind", "data", "state", "handler", "tries", "received_at")
 _INSERT: Final = insert_rows(InboxEvent, _COLUMNS, col(InboxEvent.id), col(InboxEvent.event_id), ignore_repeated=True)
 _KEEP_BODY: Final = update_rows("row", {"row": WIDE, "kept": Text()}, _keep_body)
 _END: Final = update_rows("row", {"row": WIDE, "to": String(), "by": String()}, _end)
-_TRY: Final = update_rows("row", {"row": WIDE}, _try)
+_TRY: Final = update_rows("row", {"row": WIDE}, _count_try)
 
 
 def end_event(session: Session, account: str, row: int, handler: str, state: str = EventState.DONE) -> None:

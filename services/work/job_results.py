@@ -35,7 +35,7 @@ class JobResults:
         self._clock = clock
         self._ended = ended
         self.counts = DeliveryResults()
-        self._ends = WriteBatcher[_End](store, self._write)
+        self._end_batcher = WriteBatcher[_End](store, self._write)
         self._on_failed: list[FailureListener] = []
         self._on_sent: list[SuccessListener] = []
 
@@ -49,11 +49,11 @@ class JobResults:
 
     async def drain(self, grace: float) -> None:
         """Wait until pending results are written, at most `grace` seconds."""
-        await self._ends.drain(grace)
+        await self._end_batcher.drain(grace)
 
     async def write_now(self) -> None:
         """Write pending results at once; raise what the database raises."""
-        await self._ends.write_now()
+        await self._end_batcher.write_now()
 
     def record(self, job: Job, result: Result) -> None:
         """Record the result of an attempt."""
@@ -82,7 +82,7 @@ class JobResults:
             else:
                 end["what"] = result
             job.state = end["to"]  # valid until the row is written
-        self._ends.put(_End(job, result, end))
+        self._end_batcher.put(_End(job, result, end))
 
     def settle(
         self, session: Session, accounts: Collection[str] | None, known: Collection[int] = ()
@@ -104,21 +104,21 @@ class JobResults:
                 item.state = WorkState.QUEUED
         return [item for item in items if item.state == WorkState.QUEUED]
 
-    def fail_sent(self, session: Session, number: int, queue: str, why: str) -> bool:
+    def fail_sent(self, session: Session, number: int, queue: str, reason: str) -> bool:
         """Mark a sent message as failed after all, inside a transaction; return False if it is not in state sent."""
         item = session.get(OutboxItem, number)
         if item is None or item.queue != queue or item.state != WorkState.SENT:
             return False
-        for one in (item, *joined_items(session, job_of(item))):
-            one.sqlmodel_update({"state": WorkState.FAILED, "error": why})
-            session.add(one)
+        for row in (item, *joined_items(session, job_of(item))):
+            row.sqlmodel_update({"state": WorkState.FAILED, "error": reason})
+            session.add(row)
             session.flush()
             for listener in self._on_failed:
-                listener(session, job_of(one), GiveUp(why))
+                listener(session, job_of(row), GiveUp(reason))
         return True
 
     def _write(self, session: Session, ends: list[_End]) -> None:
-        ends = [one for end in ends for one in (end, *_ends_of_joined(session, end))]
+        ends = [ended for end in ends for ended in (end, *_ends_of_joined(session, end))]
         END.execute(session.connection(), [end.values for end in ends])
         for end in ends:
             if not isinstance(end.result, Retry):

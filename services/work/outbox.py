@@ -40,7 +40,7 @@ class Outbox:
         self.results = JobResults(store, clock, self._ended)
         self._queues: dict[str, DeliveryQueue] = {}
         self._openers: dict[str, Callable[[str], DeliveryQueue]] = {}
-        self._of_accounts: set[str] = set()  # prefixes of the queues that are named by their account
+        self._account_prefixes: set[str] = set()  # prefixes of the queues that are named by their account
         self._open = OpenJobs()
         self._loaded: set[str] = set()  # accounts that were loaded by name
         self._started = False
@@ -76,7 +76,7 @@ class Outbox:
 
         self._openers[prefix] = open_queue
         if not shared:
-            self._of_accounts.add(prefix)
+            self._account_prefixes.add(prefix)
 
     async def load(self, accounts: Collection[str] | None = None) -> None:
         """Load the open jobs of an earlier process, of some accounts or of all; before new ones, to keep the order."""
@@ -96,8 +96,9 @@ class Outbox:
         await self._store.write(lambda s: self._take_after_commit(s, open_items(s, [account]), before))
 
     def _take_after_commit(self, session: Session, items: Sequence[OutboxItem], before: Sequence[int] = ()) -> None:
-        """Take over rows that were read, and forget the jobs of `before` that are not among them. Without awaiting: a
-        delivery may end in the next write, and would be repeated.
+        """Take over rows that were read, and forget the jobs of `before` that are not among them.
+
+        It does not await: a delivery that ended in a later write would be repeated.
         """
 
         def take() -> None:
@@ -119,7 +120,7 @@ class Outbox:
         self._loaded.discard(account)
         for job in self._open.of(account):
             job.dropped = True
-        own = {f"{prefix}:{account}" for prefix in self._of_accounts if account} & self._queues.keys()
+        own = {f"{prefix}:{account}" for prefix in self._account_prefixes if account} & self._queues.keys()
         shared = {job.queue for job in self._open.of(account)} & self._queues.keys() - own
         stops = (self._queues[name].stop(grace) for name in own)
         await asyncio.gather(*stops, *(self._queues[name].discard(account, grace) for name in shared))
@@ -216,7 +217,7 @@ class Outbox:
         self._open.remove(job_id)
 
     def _take(self, job: Job) -> None:
-        if not self._ownership.holds(job.account) or "into" in job.body:  # a joined job ends with its host
+        if not self._ownership.holds(job.account) or "into" in job.body:  # a merged job ends with another one
             return
         queue = self._queues.get(job.queue)
         if queue is None:
@@ -251,20 +252,20 @@ class Outbox:
         """Return the jobs that wait behind a job that runs, in order."""
         return self._queues[job.queue].behind(job)
 
-    async def join(self, host: Job, guests: Sequence[Job], text: str) -> None:
-        """Send the texts of waiting jobs as one: the guests end together with their host."""
-        body = {**host.body, "text": text, "joined": [*host.body.get("joined", ()), *(guest.id for guest in guests)]}
+    async def merge(self, first: Job, rest: Sequence[Job], text: str) -> None:
+        """Send the texts of waiting jobs as one, with the first: the others end when it ends."""
+        body = {**first.body, "text": text, "joined": [*first.body.get("joined", ()), *(job.id for job in rest)]}
 
         def write(session: Session) -> None:
-            keep_body(session, host.id, body)
-            for guest in guests:
-                keep_body(session, guest.id, {**guest.body, "into": host.id})
+            keep_body(session, first.id, body)
+            for job in rest:
+                keep_body(session, job.id, {**job.body, "into": first.id})
 
         await self._store.write(write)
-        host.body = body
-        self._queues[host.queue].remove(guests)
-        for guest in guests:
-            self._open.remove(guest.id)
+        first.body = body
+        self._queues[first.queue].remove(rest)
+        for job in rest:
+            self._open.remove(job.id)
 
     def retry_now(self, queue: str) -> None:
         """Retry the waiting jobs of a queue now."""

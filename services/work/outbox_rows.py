@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 
 from models.durable import OutboxItem, WorkState
 from models.row_id import WIDE
-from models.row_statements import Given, insert_rows, update_rows
+from models.row_statements import ColumnOf, insert_rows, update_rows
 from services.work.job import Job
 
 CANCEL_REQUESTED: Final = "cancel requested"  # the error of a row that is being sent and must not be retried
@@ -24,22 +24,28 @@ NEW_ROW: Final = {"state": WorkState.QUEUED, "attempts": 0, "error": "", "result
 INSERT: Final = insert_rows(OutboxItem, _COLUMNS, col(OutboxItem.id))
 
 
-def _end(given: Given) -> Executable:
-    is_cancelled = and_(given("retried"), col(OutboxItem.error) == CANCEL_REQUESTED)
+def _end(column: ColumnOf) -> Executable:
+    is_cancelled = and_(column("retried"), col(OutboxItem.error) == CANCEL_REQUESTED)
     values = {
-        "state": case((is_cancelled, WorkState.CANCELLED), else_=given("to")),
-        "result": given("what"),
-        "error": given("why"),
-        "attempts": given("tries"),
-        "done_at": case((is_cancelled, given("now")), else_=given("ended")),
-        "run_at": given("again_at"),
+        "state": case((is_cancelled, WorkState.CANCELLED), else_=column("to")),
+        "result": column("what"),
+        "error": column("why"),
+        "attempts": column("tries"),
+        "done_at": case((is_cancelled, column("now")), else_=column("ended")),
+        "run_at": column("again_at"),
     }
-    return update(OutboxItem).where(col(OutboxItem.id) == given("item")).values(values)
+    return update(OutboxItem).where(col(OutboxItem.id) == column("item")).values(values)
 
 
 _TIMES: Final = dict.fromkeys(("now", "ended", "again_at"), Float())
 _TEXTS: Final = dict.fromkeys(("to", "what", "why"), String())
-_TYPES: Final[dict[str, TypeEngine[Any]]] = {"item": WIDE, "tries": Integer(), "retried": Boolean(), **_TIMES, **_TEXTS}
+_TYPES: Final[dict[str, TypeEngine[Any]]] = {
+    "item": WIDE,
+    "tries": Integer(),
+    "retried": Boolean(),
+    **_TIMES,
+    **_TEXTS,
+}
 END: Final = update_rows("item", _TYPES, _end)
 
 
@@ -58,12 +64,12 @@ def keep_body(session: Session, number: int, body: dict[str, Any]) -> None:
 
 
 def joined_items(session: Session, job: Job) -> list[OutboxItem]:
-    """Return the rows of the jobs that were joined to this one, and to those."""
+    """Return the rows of the jobs that were merged into this one, directly or through another one."""
     ids = job.body.get("joined")
     if not ids:
         return []
     items = list(session.exec(select(OutboxItem).where(col(OutboxItem.id).in_(ids)).order_by(col(OutboxItem.id))))
-    return [one for item in items for one in (item, *joined_items(session, job_of(item)))]
+    return [row for item in items for row in (item, *joined_items(session, job_of(item)))]
 
 
 def mark_sending(session: Session, id: int) -> bool:
@@ -101,8 +107,10 @@ def job_of(item: OutboxItem) -> Job:
 
 def sent_since(session: Session, queues: Collection[str], since: float) -> dict[str, list[float]]:
     """Return when the queues' jobs were done after `since`, in order, for their rate limiters."""
-    when = col(OutboxItem.done_at)
-    query = select(OutboxItem.queue, when).where(col(OutboxItem.queue).in_(queues), when > since).order_by(when)
+    done_at = col(OutboxItem.done_at)
+    query = (
+        select(OutboxItem.queue, done_at).where(col(OutboxItem.queue).in_(queues), done_at > since).order_by(done_at)
+    )
     times: dict[str, list[float]] = {queue: [] for queue in queues}
     for queue, at in session.exec(query):
         times[queue].append(at or 0.0)

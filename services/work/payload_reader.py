@@ -96,12 +96,12 @@ class PayloadReader:
         if arrival.conversation is None:
             self._sequencer.settled(arrival)
 
-    async def resolve(self, raw: RawEvent, placed: Callable[[str], None]) -> Event | None:
+    async def resolve(self, raw: RawEvent, on_conversation: Callable[[str], None]) -> Event | None:
         """Read an event's payload, again while the gateway is away or rejects it; raise WeChatError."""
         wait, failed = FIRST_WAIT, 0
         while True:
             try:
-                return await self._resolve(raw, placed)
+                return await self._resolve(raw, on_conversation)
             except WeChatOffline:  # wait for the gateway
                 failed = 0
             except WeChatError:  # may be temporary: some gateways announce a message before they can return it

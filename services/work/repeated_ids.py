@@ -16,7 +16,7 @@ from models.db import Store
 from models.durable import InboxEvent
 from services.work import event_codec
 from services.work.inbox_table import InboxRows
-from wechat.events import AGAIN, REUSED, Event, RawEvent
+from wechat.events import REPEATED_ID, REUSED_ID_MARK, Event, RawEvent
 
 log = logging.getLogger(__name__)
 KINDS: Final = ("message", "friendship", "room-invite")  # the ids of which come from the gateway
@@ -46,23 +46,23 @@ class RepeatedIds:
         self._store = store
         self._resolve = resolve
 
-    async def new_in(self, raw: RawEvent) -> RawEvent | None:
+    async def renamed_if_new(self, raw: RawEvent) -> RawEvent | None:
         """Return the event under a new id if its content is new; None for a repeat."""
         if not _may_be_new(raw):
             return None
         body = await self._body_of(raw)
         if not body:
             return None  # the earlier event is still being read or was deleted: treat this one as a repeat
-        again = replace(raw, data={**raw.data, AGAIN: True}, position="")
+        marked = replace(raw, data={**raw.data, REPEATED_ID: True}, position="")
         try:
-            event = await self._resolve(again)
+            event = await self._resolve(marked)
         except WeChatError as error:
             log.info("%s: repeated event %s could not be read: %s", raw.account, raw.id, error)
             return None
         if event is None or _content(event) == _content(event_codec.decode(body)):
             return None
         mark = blake2b(repr(_content(event)).encode(), digest_size=6).hexdigest()
-        return replace(again, id=f"{raw.id}{REUSED}{mark}")
+        return replace(marked, id=f"{raw.id}{REUSED_ID_MARK}{mark}")
 
     async def _body_of(self, raw: RawEvent) -> str:
         first = select(InboxEvent.body).where(InboxEvent.account == raw.account, InboxEvent.event_id == raw.id)
@@ -70,7 +70,7 @@ class RepeatedIds:
 
 
 def _may_be_new(raw: RawEvent) -> bool:
-    return raw.kind in KINDS and REUSED not in raw.id
+    return raw.kind in KINDS and REUSED_ID_MARK not in raw.id
 
 
 def _content(event: Event) -> tuple[Any, ...]:

@@ -41,7 +41,7 @@ class WriteBatcher(Generic[Item]):
         self._busy = False
         self._is_abandoned = False
         self._count = 0  # number of all items added so far
-        self._moved = asyncio.Event()  # replaced after each write
+        self._write_ended = asyncio.Event()  # replaced after each write
         self._again: asyncio.TimerHandle | None = None  # of the next attempt
         self._failure: BaseException | None = None  # of the last attempt, if the database failed
 
@@ -55,13 +55,13 @@ class WriteBatcher(Generic[Item]):
             self._busy = True
             self._flush()
 
-    async def drain(self, most: float = 10.0) -> None:
-        """Wait until the items added so far are written, at most `most` seconds."""
+    async def drain(self, timeout: float = 10.0) -> None:
+        """Wait until the items added so far are written, at most `timeout` seconds."""
         last = self._count
         try:
-            async with asyncio.timeout(most):
+            async with asyncio.timeout(timeout):
                 while self._count - len(self._waiting) < last:
-                    await self._moved.wait()
+                    await self._write_ended.wait()
         except TimeoutError:
             log.error("could not write %d items", len(self._waiting))  # noqa: TRY400 - no useful traceback
 
@@ -72,7 +72,7 @@ class WriteBatcher(Generic[Item]):
             self._again.cancel()
             self._flush()
         while self._failure is None and self._count - len(self._waiting) < last:
-            await self._moved.wait()
+            await self._write_ended.wait()
         if self._failure is not None:
             raise self._failure
 
@@ -80,7 +80,7 @@ class WriteBatcher(Generic[Item]):
         """Drop the items that wait for the database; later ones, too."""
         self._waiting.clear()
         self._alone, self._is_abandoned = 0, True
-        self._moved.set()
+        self._write_ended.set()
 
     def _flush(self) -> None:
         self._again = None
@@ -89,8 +89,8 @@ class WriteBatcher(Generic[Item]):
         if not self._waiting:  # the items were dropped meanwhile
             self._busy = False
             return
-        most = 1 if self._alone else MAX_AT_ONCE
-        items = self._waiting[:most]
+        limit = 1 if self._alone else MAX_AT_ONCE
+        items = self._waiting[:limit]
         future = self._store.write_soon(lambda session: self._write(session, items))
         future.add_done_callback(lambda done: self._written(items, done))
 
@@ -114,8 +114,8 @@ class WriteBatcher(Generic[Item]):
         self._flush()
 
     def _notify(self) -> None:
-        self._moved.set()
-        self._moved = asyncio.Event()
+        self._write_ended.set()
+        self._write_ended = asyncio.Event()
 
     def _done(self, items: list[Item], error: BaseException | None) -> None:
         del self._waiting[: len(items)]

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import pytest
 
 from api.app_keys import CONNECTIONS
-from api.connection_limits import Caps, ConnectionLimits
+from api.connection_limits import ConnectionCaps, ConnectionLimits
 from api.network import AccessControl
 from config.settings import ApiSettings
 from tests.api.conftest import StartServer
@@ -30,7 +30,9 @@ class FakeConnection:
 
 def limits(**caps: int) -> ConnectionLimits:
     settings = ApiSettings(trusted_proxies=["10.9.0.0/16"])
-    return ConnectionLimits(AccessControl(settings), Caps(**{"outside": 5, "of_address": 2, "inside": 3, **caps}))
+    return ConnectionLimits(
+        AccessControl(settings), ConnectionCaps(**{"outside": 5, "of_address": 2, "inside": 3, **caps})
+    )
 
 
 def admit_all(
@@ -80,12 +82,12 @@ async def test_silent_external_connections_are_closed_and_internal_calls_answere
 ) -> None:
     """Silent external connections are closed one by one, while internal callers are still answered."""
     server = await start_server(api={"allowed_networks": ["127.0.0.2/32"]})
-    monkeypatch.setattr(server.app[CONNECTIONS], "_caps", Caps(outside=5, of_address=50))
+    monkeypatch.setattr(server.app[CONNECTIONS], "_caps", ConnectionCaps(outside=5, of_address=50))
     silent = [await asyncio.open_connection("127.0.0.1", server.port, local_addr=("127.0.0.1", 0)) for _ in range(20)]
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port, local_addr=("127.0.0.2", 0))
     writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert (await asyncio.wait_for(reader.readline(), SECONDS)).startswith(b"HTTP/1.1 200")
-    ends = [asyncio.create_task(one.read()) for one, _ in silent]
+    ends = [asyncio.create_task(connection.read()) for connection, _ in silent]
 
     async def are_closed() -> bool:
         return sum(end.done() for end in ends) >= 15

@@ -54,12 +54,13 @@ async def test_readyz_describes_problems(start_server: StartServer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ahead", "words"), [(1200, "本机时钟比网关的快 20 分钟，请校准"), (-28800, "本机时钟比网关的慢 480 分钟，请校准")]
+    ("ahead", "message"),
+    [(1200, "本机时钟比网关的快 20 分钟，请校准"), (-28800, "本机时钟比网关的慢 480 分钟，请校准")],
 )
-async def test_readyz_reports_clock_skew(server: ApiServer, ahead: float, words: str) -> None:
+async def test_readyz_reports_clock_skew(server: ApiServer, ahead: float, message: str) -> None:
     server.wechat.gateway_time = server.clock() - ahead
     status, body, _ = await server.call("GET", "/readyz")
-    assert (status, body["problems"]) == (200, {"weimi1001": words})
+    assert (status, body["problems"]) == (200, {"weimi1001": message})
     text = (await server.call("GET", "/metrics"))[1]
     (skew,) = re.findall(r'wxbot_clock_skew_seconds\{assistant="weimi1001"\} (\S+)', text)
     assert float(skew) == pytest.approx(ahead, abs=5)

@@ -58,7 +58,7 @@ async def test_audit_log_names_the_key(start_server: StartServer) -> None:
     await server.call("POST", "/wxbot/qun", json=QUN, headers=auth("key-of-erp-12345"))
     await server.call("POST", "/wxbot/qun", json={**QUN, "code": "b"}, headers=auth("key-without-name-1"))
     body = (await server.call("GET", "/wxbot/audit", headers=auth("key-of-erp-12345")))[1]
-    assert [one["who"] for one in body["audit"]] == ["rest:127.0.0.1", "rest:erp"]
+    assert [entry["who"] for entry in body["audit"]] == ["rest:127.0.0.1", "rest:erp"]
 
 
 async def test_key_rate_limit_returns_429(start_server: StartServer) -> None:

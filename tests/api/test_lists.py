@@ -36,15 +36,15 @@ async def test_members_of_group_are_listed(server: ApiServer) -> None:
     newest = body["members"][0]
     assert (newest["member"], newest["contact_id"], newest["state"]) == ("黑旋风", "wxid_hei", "joined")
     waiting = (await server.call("GET", path, params={"state": "waiting_friend"}))[1]["members"]
-    assert [(one["member"], one["contact_id"]) for one in waiting] == [("陌生人", None)]
+    assert [(row["member"], row["contact_id"]) for row in waiting] == [("陌生人", None)]
 
 
 async def test_ticket_contains_its_messages(server: ApiServer) -> None:
     who: dict[str, Any] = {"account": "weimi1001", "contact_id": "wxid_hei", "name": "黑旋风"}
     await server.container.store.write(lambda s: s.add(Ticket(**who, state=TicketState.OPEN, opened_at=1, last_at=2)))
     where: dict[str, Any] = {"account": "weimi1001", "conversation": "wxid_hei", "at": 1, "kind": "text", "ticket": 1}
-    for by, staff, words in (("wxid_hei", "", "你好"), ("", "小王", "您好"), ("", "", "请稍候")):
-        row = StoredMessage(**where, by=by, staff=staff, text=words)
+    for by, staff, text in (("wxid_hei", "", "你好"), ("", "小王", "您好"), ("", "", "请稍候")):
+        row = StoredMessage(**where, by=by, staff=staff, text=text)
         await server.container.store.write(partial(Session.add, instance=row))
     status, body, _ = await server.call("GET", "/wxbot/ticket", params={"state": "open"})
     assert (status, body["next"]) == (200, None)
@@ -54,7 +54,7 @@ async def test_ticket_contains_its_messages(server: ApiServer) -> None:
     assert status == 200
     said = body["ticket"]["messages"]
     assert body["ticket"] == {**shown, "messages": said}
-    assert [(one["by"], one["text"]) for one in said] == [("assistant", "请稍候"), ("staff", "您好")]
+    assert [(message["by"], message["text"]) for message in said] == [("assistant", "请稍候"), ("staff", "您好")]
     (first,) = (await server.call("GET", "/wxbot/ticket/1", params={"after": body["next"]}))[1]["ticket"]["messages"]
     assert (first["by"], first["text"]) == ("customer", "你好")
 
@@ -64,12 +64,12 @@ async def test_audit_log_is_listed(server: ApiServer) -> None:
     await server.container.store.write(lambda s: s.add(old))
     await server.make_group()
     _, body, _ = await server.call("GET", "/wxbot/audit")
-    assert [one["kind"] for one in body["audit"]] == ["group", "add"]
+    assert [entry["kind"] for entry in body["audit"]] == ["group", "add"]
     assert body["audit"][0]["who"] == "rest:127.0.0.1"
     _, body, _ = await server.call("GET", "/wxbot/audit", params={"since": "2020-01-01T00:00:00Z", "kind": "add"})
     assert body == {"audit": [], "next": None}
     _, body, _ = await server.call("GET", "/wxbot/audit", params={"who": "guard"})
-    assert [one["target"] for one in body["audit"]] == ["x"]
+    assert [entry["target"] for entry in body["audit"]] == ["x"]
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ from PIL import Image
 from protocol import puppet_pb2 as pb
 
 
-def qr_code(words: str) -> Image.Image:
+def qr_code(text: str) -> Image.Image:
     """Return a QR code."""
     out = io.BytesIO()
-    segno.make(words, micro=False).save(out, kind="png", scale=6)
+    segno.make(text, micro=False).save(out, kind="png", scale=6)
     return Image.open(out).convert("L")
 
 

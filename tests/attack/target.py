@@ -68,9 +68,9 @@ class Target:
         """Return what a person sees in a chat."""
         return self.world.chats.history(self.id(who), self.id(chat), limit=1000)
 
-    async def receives(self, who: str, words: str, chat: str = "bot") -> None:
+    async def receives(self, who: str, text: str, chat: str = "bot") -> None:
         """Wait until a person sees a text."""
-        await until(lambda: any(words in m.text for m in self.seen(who, chat)), f"{who} hears {words}", SECONDS)
+        await until(lambda: any(text in m.text for m in self.seen(who, chat)), f"{who} hears {text}", SECONDS)
 
     async def answers(self) -> None:
         """Wait until the bot answers a question; it handles all earlier messages first."""
@@ -91,7 +91,7 @@ class Target:
         assert status == 201, answer
         (room,) = self.world.rooms.of(self.id("bot"))
         self.room = room.id
-        self.world.rooms.let_in(room, [self.id("黑旋风")], self.id("bot"))
+        self.world.rooms.admit_members(room, [self.id("黑旋风")], self.id("bot"))
         await self.receives("宋公明", "欢迎 @黑旋风", self.room)
 
     async def watch_memory(self) -> None:
@@ -101,7 +101,7 @@ class Target:
         while True:
             with contextlib.suppress(psutil.NoSuchProcess):
                 tree = [process, *process.children(recursive=True)]
-                sizes = [one.memory_info().rss for one in tree]
+                sizes = [process.memory_info().rss for process in tree]
                 if sum(sizes) > self.peak:
                     self.peak, self.parts = sum(sizes), [size // 2**20 for size in sizes]
             await asyncio.sleep(LOOK_EVERY)

@@ -23,14 +23,14 @@ def libfaketime() -> None:
         pytest.skip("needs libfaketime (Debian package faketime)")
 
 
-async def wait_for_clock_problem(bot: Target, words: str) -> None:
-    """Wait until /readyz reports a problem containing `words`."""
+async def wait_for_clock_problem(bot: Target, text: str) -> None:
+    """Wait until /readyz reports a problem containing `text`."""
 
     async def look() -> bool:
         _, body = await bot.call("GET", "/readyz")
-        return any(words in problem for problem in body.get("problems", {}).values())
+        return any(text in problem for problem in body.get("problems", {}).values())
 
-    await until(look, lambda: f"/readyz does not tell: {words}")
+    await until(look, lambda: f"/readyz does not tell: {text}")
 
 
 async def test_wrong_clock_does_not_stop_replies(tmp_path: Path) -> None:
@@ -44,11 +44,11 @@ async def test_wrong_clock_does_not_stop_replies(tmp_path: Path) -> None:
     async with started(tmp_path, environment) as bot:
         await bot.answers()
         await wait_for_clock_problem(bot, "快 20 分钟")
-        for jump, words in (("-8h", "慢 480 分钟"), ("+400d", "快 576000 分钟"), ("+0", "")):
+        for jump, text in (("-8h", "慢 480 分钟"), ("+400d", "快 576000 分钟"), ("+0", "")):
             now.write_text(jump)
             await bot.answers()
-            if words:
-                await wait_for_clock_problem(bot, words)
+            if text:
+                await wait_for_clock_problem(bot, text)
         await bot.bot.wait_idle()
         assert "Traceback" not in bot.bot.log()
 

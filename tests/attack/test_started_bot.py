@@ -23,8 +23,8 @@ from sandbox.world.model import Kind
 from tests.attack import malicious_input
 from tests.attack.target import MAX_MEMORY, OUTSIDE, Target, started
 from tests.bot_process import ACCOUNT
-from tests.stories.business import serving
 from tests.waiting import SECONDS, until
+from tests.web_server import serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 ROUNDS = int(os.environ.get("ATTACK_ROUNDS", "30"))

@@ -137,7 +137,7 @@ async def test_contrast_in_light_and_dark_mode(chat: Chat, scheme: str) -> None:
         assert contrast(*colours) >= 4.5, (ink, paper, *colours)
 
 
-def contrast(one: str, other: str) -> float:
+def contrast(first: str, second: str) -> float:
     """Return the WCAG contrast of two colours, #rgb or #rrggbb."""
 
     def light(colour: str) -> float:
@@ -147,7 +147,7 @@ def contrast(one: str, other: str) -> float:
         red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
         return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
-    high, low = sorted((light(one), light(other)), reverse=True)
+    high, low = sorted((light(first), light(second)), reverse=True)
     return (high + 0.05) / (low + 0.05)
 
 

@@ -12,7 +12,7 @@ from playwright.async_api import expect
 
 from sandbox.systems import HIPOS, YUNMALL, Systems, start_systems
 from tests.browser_windows import PHONE, Windows
-from tests.stories.business import serving
+from tests.web_server import serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 

@@ -35,7 +35,7 @@ class Load:
         """Start."""
         work: list[Coroutine[Any, Any, None]] = [self._send_messages(), self._make_groups()]
         work += [self._call_messages(caller) for caller in range(3)]
-        self._tasks = [asyncio.create_task(one) for one in work]
+        self._tasks = [asyncio.create_task(coroutine) for coroutine in work]
 
     async def stop(self) -> None:
         """Stop new requests; running ones are repeated until they are answered."""

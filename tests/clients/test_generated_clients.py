@@ -31,10 +31,12 @@ def needs(there: bool, what: str) -> None:
 
 def test_every_operation_is_called() -> None:
     """All but the encrypted callbacks of 企业微信."""
-    wanted = [one for one in OPERATIONS if not one.path.startswith("/wecom/")]
-    assert {call.name for call in CALLS} == {one.name for one in wanted}
+    wanted = [operation for operation in OPERATIONS if not operation.path.startswith("/wecom/")]
+    assert {call.name for call in CALLS} == {operation.name for operation in wanted}
     script = (Path(__file__).parent / "every_call.ts").read_text(encoding="utf-8")
-    assert [one.name for one in wanted if f"client.{one.method.upper()}('{one.path}'" not in script] == []
+    assert [
+        operation.name for operation in wanted if f"client.{operation.method.upper()}('{operation.path}'" not in script
+    ] == []
 
 
 async def run(*command: str | Path, cwd: Path = ROOT) -> str:

@@ -129,10 +129,10 @@ class ClusterEnvironment:
         me, where = NAMES.get(who, who), self._chat(chat, account)
         return [m.text for m in self.sandbox.world.chats.history(me, where, limit=1000) if m.sender != me]
 
-    async def receives(self, who: str, words: str, account: str, chat: str = "bot", within: float = SECONDS) -> None:
-        """Wait until the person sees a text holding `words`."""
+    async def receives(self, who: str, text: str, account: str, chat: str = "bot", within: float = SECONDS) -> None:
+        """Wait until the person sees a text holding `text`."""
         await until(
-            lambda: any(words in one for one in self.seen(who, account, chat)), f"{who} hears {words!r}", within
+            lambda: any(text in message for message in self.seen(who, account, chat)), f"{who} hears {text!r}", within
         )
 
     def _chat(self, to: str, account: str) -> str:

@@ -42,7 +42,7 @@ class CpuUsage:
     def __str__(self) -> str:
         elapsed = time.monotonic() - self._began
         shares = {name: (read() - self._before[name]) / elapsed for name, read in self._participants.items()}
-        parts = ", ".join(f"{name} {share:.0%}" for name, share in sorted(shares.items(), key=lambda one: -one[1]))
+        parts = ", ".join(f"{name} {share:.0%}" for name, share in sorted(shares.items(), key=lambda item: -item[1]))
         return (
             f"CPU during {elapsed:.0f} s, of one core: {parts}; together {sum(shares.values()):.0%}; "
             f"the machine's {psutil.cpu_count()} cores {psutil.cpu_percent():.0f}% busy"

@@ -43,7 +43,7 @@ class ClusterLoad:
             self._message(1),
             self._make_groups(),
         ]
-        self._tasks = [asyncio.create_task(one) for one in [*work, self._broadcast()]]
+        self._tasks = [asyncio.create_task(coroutine) for coroutine in [*work, self._broadcast()]]
 
     async def stop(self) -> None:
         """Stop new requests; running ones are repeated until they are answered."""
@@ -105,7 +105,9 @@ class ClusterLoad:
                 if response.status in good:
                     return answer
                 # 503: no holder; 502, 404: WeChat was cut off, or people are not read yet; 500 is never right
-                faults = [one.last_fault() for one in self._members] if response.status not in (404, 502, 503) else []
+                faults = (
+                    [member.last_fault() for member in self._members] if response.status not in (404, 502, 503) else []
+                )
                 assert response.status in (404, 502, 503), (path, body, response.status, answer, *faults)
             except (aiohttp.ClientError, OSError, TimeoutError):
                 self.statuses[0] += 1

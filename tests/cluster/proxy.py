@@ -69,8 +69,8 @@ class Proxy:
             await asyncio.gather(self._pump(reader, asks), self._pump(answers, writer))
         finally:
             self._writers -= both
-            for one in both:
-                one.transport.abort()
+            for member in both:
+                member.transport.abort()
 
     async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):

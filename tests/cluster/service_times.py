@@ -161,12 +161,12 @@ def _figures(values: Iterable[float]) -> str:
 
 def summary(ended: Sequence[Outage]) -> str:
     """Describe outages: time to service, its parts, and the slowest ones."""
-    moved = [one for one in ended if one.claimed]
-    slowest = "".join(f"\n  {one}" for one in sorted(ended, key=lambda one: -one.seconds)[:5])
+    moved = [move for move in ended if move.claimed]
+    slowest = "".join(f"\n  {move}" for move in sorted(ended, key=lambda move: -move.seconds)[:5])
     return (
-        f"served again after p50/p99/max {_figures(one.seconds for one in ended)} s ({len(ended)} accounts); "
-        f"until claimed {_figures(one.claimed - one.lost for one in moved)} s, "
-        f"from then until served {_figures(one.served - one.claimed for one in moved)} s; "
-        f"without service when the next holder failed, too: {_figures(one.served - one.first_lost for one in ended)} s"
+        f"served again after p50/p99/max {_figures(move.seconds for move in ended)} s ({len(ended)} accounts); "
+        f"until claimed {_figures(move.claimed - move.lost for move in moved)} s, "
+        f"from then until served {_figures(move.served - move.claimed for move in moved)} s; "
+        f"without service when the next holder failed, too: {_figures(m.served - m.first_lost for m in ended)} s"
         f"{slowest}"
     )

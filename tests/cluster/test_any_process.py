@@ -66,7 +66,7 @@ async def test_group_is_managed_at_another_process(make_cluster: MakeCluster) ->
     status, answer, _ = await env.call(wrong, "PATCH", path, {"topic": "新名"})
     assert (status, answer["qun"]["topic"], answer["qun"]["members"]) == (200, "新名", 4)
     status, answer, _ = await env.call(wrong, "GET", "/wxbot/qun")
-    assert [(one["number"], one["members"]) for one in answer["quns"]] == [(qun["number"], 4)]
+    assert [(qun["number"], qun["members"]) for qun in answer["quns"]] == [(qun["number"], 4)]
     page = f"/weiqun/{qun['url'].rpartition('/')[2]}"
     assert (await env.call(wrong, "GET", page))[0] == 200
     assert (await env.call(wrong, "DELETE", path))[0] == 204
@@ -116,7 +116,7 @@ async def test_broadcast_reaches_groups_of_every_process_once(make_cluster: Make
     assert status == 202, answer
     path = f"/wxbot/broadcast/{answer['broadcast']['id']}"
     answer = await poll_until(env, env.bots[1], path, lambda answer: answer["broadcast"]["state"] == "done")
-    assert {one["state"] for one in answer["broadcast"]["groups"]} == {"sent"}
+    assert {group["state"] for group in answer["broadcast"]["groups"]} == {"sent"}
     world = env.sandbox.world
     for qun in quns:
         room = next(room for room in world.rooms.of("wxid_songgongming") if room.topic == qun["topic"])
@@ -129,7 +129,7 @@ async def test_every_process_names_the_holders(make_cluster: MakeCluster) -> Non
     for bot in env.bots:
         status, answer, _ = await env.call(bot, "GET", "/wxbot/assistant")
         assert status == 200
-        shown = {one["account"]: (one["state"], one["holder"]) for one in answer["assistants"]}
+        shown = {assistant["account"]: (assistant["state"], assistant["holder"]) for assistant in answer["assistants"]}
         assert shown == {account: ("online", env.holder(account).config.cluster.advertise) for account in env.accounts}
 
 
@@ -176,7 +176,7 @@ async def test_callback_at_another_process_continues_the_flow(make_cluster: Make
         status, answer, _ = await env.call(wrong, "POST", f"/wxbot/callback/{secret}", {"status": "success"})
         assert (status, answer) == (200, {"callback_response": {"received": "ok"}})
     await env.receives("黑旋风", "完成", account)
-    assert sum("完成" in one for one in env.seen("黑旋风", account)) == 1
+    assert sum("完成" in message for message in env.seen("黑旋风", account)) == 1
     assert (await env.call(wrong, "POST", "/wxbot/callback/unknown-secret", {}))[0] == 404
 
 
@@ -197,7 +197,7 @@ async def test_additions_at_one_process_reach_the_others(make_cluster: MakeClust
     first, second = env.accounts
     env.say("店长", "/管理员 加 wxid_heixuanfeng", first)
     both = [bot.container.accounts for bot in env.bots]
-    await until(lambda: all("wxid_heixuanfeng" in one.all_admins() for one in both), "both know the admin", 5)
+    await until(lambda: all("wxid_heixuanfeng" in member.all_admins() for member in both), "both know the admin", 5)
     env.say("黑旋风", "/问答 加 几点开门=九点", first)
     await until(
         lambda: all(bot.container.faq_entries.index.exact("几点开门") for bot in env.bots), "both know the answer", 5

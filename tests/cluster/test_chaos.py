@@ -95,12 +95,12 @@ def check(
     assert result.not_answered == []
     assert result.not_sent == []
     # Messages whose payload could not be read for more than a second do not hold up later ones.
-    assert [one for one in result.out_of_order if one.split()[0] not in lost_gateways] == []
+    assert [line for line in result.out_of_order if line.split()[0] not in lost_gateways] == []
     assert result.duplicates == []
     assert result.broadcast_twice == []
     assert env.stale == [], "a process called with an epoch that was over"
     said = {(m.sender, m.text) for m in world.state.messages.values()}
-    lost = [(a, words) for a, words in load.accepted if (world.accounts.person(a).id, words) not in said]
+    lost = [(a, text) for a, text in load.accepted if (world.accounts.person(a).id, text) not in said]
     assert lost == [], "messages that a process has accepted"
     groups = [room for room in world.state.rooms.values() if "的群" in room.topic]
     assert len(groups) == len(load.groups)

@@ -51,10 +51,15 @@ async def test_every_process_shows_all_accounts(make_cluster: MakeCluster, brows
     for bot in env.bots:
         assert (await call(bot, "GET", "/session"))[1]["session"]["assistants"] == env.accounts
         for path, name in (("/overview", "accounts"), ("/settings", "assistants")):
-            shown = {one["account"]: (one["state"], one["holder"]) for one in (await call(bot, "GET", path))[1][name]}
-            assert shown == {one: ("online", env.holder(one).config.cluster.advertise) for one in env.accounts}
+            shown = {
+                assistant["account"]: (assistant["state"], assistant["holder"])
+                for assistant in (await call(bot, "GET", path))[1][name]
+            }
+            assert shown == {
+                account: ("online", env.holder(account).config.cluster.advertise) for account in env.accounts
+            }
         friends = (await call(bot, "GET", "/friend?q=黑旋风"))[1]["friends"]
-        assert sorted(one["assistant"] for one in friends) == env.accounts
+        assert sorted(friend["assistant"] for friend in friends) == env.accounts
         assert (await call(bot, "GET", "/connections"))[0] == (await call(bot, "GET", "/message"))[0] == 200
         for account in env.accounts:
             assert (await call(bot, "GET", f"/blocked-word?assistant={account}"))[0] == 200
@@ -83,17 +88,19 @@ async def test_actions_and_names_are_passed_to_the_holder(
     queue = f"wx:{account}"
     await until(lambda: not env.holder(account).container.outbox.waiting().get(queue), "its holder has dropped it")
     assert (await call(wrong, "GET", path))[1]["broadcast"]["state"] == "cancelled"
-    targets = [one["target_name"] for one in (await call(wrong, "GET", "/audit?kind=group"))[1]["actions"]]
+    targets = [action["target_name"] for action in (await call(wrong, "GET", "/audit?kind=group"))[1]["actions"]]
     assert targets == [qun["topic"]]
     assert (await call(wrong, "POST", "/canned", {"name": "地址", "text": "一号"}))[0] == 200
     replies = env.holder(account).container.canned_replies
     await until(lambda: replies.all.get("地址") == "一号", "known at the other process")
     assert (await call(wrong, "POST", f"/assistant/{account}/logout", {}))[0] == 204
     for _ in range(100):
-        states = {one["account"]: one["scan"] for one in (await call(wrong, "GET", "/overview"))[1]["accounts"]}
+        states = {
+            account["account"]: account["scan"] for account in (await call(wrong, "GET", "/overview"))[1]["accounts"]
+        }
         if states[account] == "waiting":
             break
         await asyncio.sleep(0.1)
     assert "<svg" in (await call(wrong, "GET", f"/assistant/{account}/login.svg"))[1]
     away = (await call(wrong, "GET", "/status"))[1]["status"]["away"]
-    assert [one["account"] for one in away] == [account]
+    assert [account["account"] for account in away] == [account]

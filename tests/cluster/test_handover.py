@@ -41,7 +41,9 @@ async def test_stopping_process_hands_over_queued_jobs(make_cluster: MakeCluster
     await env.served()
     for account in moved:
         await env.receives("黑旋风", "答4", account)
-        assert [one for one in env.seen("黑旋风", account) if one.startswith("答")] == [f"答{n}" for n in range(5)]
+        assert [message for message in env.seen("黑旋风", account) if message.startswith("答")] == [
+            f"答{n}" for n in range(5)
+        ]
 
 
 async def test_account_that_stops_slowly_does_not_delay_others(
@@ -107,7 +109,7 @@ async def test_removed_account_is_stopped_by_its_holder(make_cluster: MakeCluste
         await asyncio.sleep(0.1)
     assert await bot.container.store.read(lambda s: s.get(AccountLease, "added")) is None
     _, answer, _ = await env.call(bot, "GET", "/wxbot/assistant")
-    assert {one["account"] for one in answer["assistants"]} == set(env.accounts)
+    assert {assistant["account"] for assistant in answer["assistants"]} == set(env.accounts)
 
 
 async def test_process_with_wrong_clock_uses_database_time(make_cluster: MakeCluster) -> None:

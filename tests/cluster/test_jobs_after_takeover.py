@@ -28,7 +28,7 @@ class JobLog:
 
 
 async def test_runs_are_made_up_when_the_database_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scheduler, "SETTLE_SECONDS", 0)
+    monkeypatch.setattr(scheduler, "LOAD_SECONDS", 0)
     log, ran = JobLog(), list[str]()
     zone, config = ZoneInfo("UTC"), SimpleNamespace(timezone="UTC", jobs=[])
     reloader = SimpleNamespace(on_reload=lambda _prepare: None)

@@ -49,17 +49,17 @@ def compare(database: str, world: World, accounts: list[str], broadcasts: list[s
     return Comparison(
         stored=len(events),
         not_acted_on=[f"{a} {kind} {state}" for a, kind, state, _, _ in events if state != "done"],
-        not_answered=[f"{sender} {to} {words}" for sender, to, words in questions if not got[sender, to, words]],
+        not_answered=[f"{sender} {to} {text}" for sender, to, text in questions if not got[sender, to, text]],
         not_sent=_not_sent(promised, ids, got),
         out_of_order=_out_of_order(said),
         duplicates=[topic for topic, times in topics.items() if times > 1],
         broadcast_twice=[
-            f"{to} {words} {[(r.id, r.state, r.error) for r in promised if r.key == to and words in r.body]}"
-            for (_, to, words), times in got.items()
-            if times > 1 and words.startswith("播")
+            f"{to} {text} {[(r.id, r.state, r.error) for r in promised if r.key == to and text in r.body]}"
+            for (_, to, text), times in got.items()
+            if times > 1 and text.startswith("播")
         ],
-        doubles=sum(times - 1 for (_, _, words), times in got.items() if words[:1] in "答知"),
-        most_doubles=max((times for (_, _, words), times in got.items() if words[:1] in "答知"), default=1),
+        doubles=sum(times - 1 for (_, _, text), times in got.items() if text[:1] in "答知"),
+        most_doubles=max((times for (_, _, text), times in got.items() if text[:1] in "答知"), default=1),
     )
 
 
@@ -76,18 +76,18 @@ def _not_sent(promised: list[Any], ids: dict[str, str], got: Counter[tuple[str, 
     """Messages that are open or failed, or sent without a recipient. An interrupted broadcast is unknown."""
     missing = []
     for account, key, body, state, priority, error, _ in promised:
-        words = json.loads(body).get("text", "")
+        text = json.loads(body).get("text", "")
         cut_off = state == "unknown" and priority == "c-broadcast"
         if state != "sent" and not cut_off:
-            missing.append(f"{account} {key} {words} {state} {error}")
-        elif state == "sent" and words and "@" not in words and not _was_received(got, ids[account], key, words):
-            missing.append(f"{account} {key} {words} marked as sent")
+            missing.append(f"{account} {key} {text} {state} {error}")
+        elif state == "sent" and text and "@" not in text and not _was_received(got, ids[account], key, text):
+            missing.append(f"{account} {key} {text} marked as sent")
     return missing
 
 
-def _was_received(got: Counter[tuple[str, str, str]], sender: str, to: str, words: str) -> bool:
-    return got[sender, to, words] > 0 or any(
-        (by, where) == (sender, to) and said.endswith(words) for by, where, said in got
+def _was_received(got: Counter[tuple[str, str, str]], sender: str, to: str, text: str) -> bool:
+    return got[sender, to, text] > 0 or any(
+        (by, where) == (sender, to) and said.endswith(text) for by, where, said in got
     )
 
 

@@ -50,7 +50,7 @@ LEFT_OUT: Final = ("/events", "/logout")  # a stream; and what would end the cal
 
 def operations() -> list[Route]:
     """The routes of the JSON."""
-    return [one for one in ROUTES if one.role is not None and not one.path.endswith(LEFT_OUT)]
+    return [route for route in ROUTES if route.role is not None and not route.path.endswith(LEFT_OUT)]
 
 
 def plain_path(route: Route) -> str:

@@ -126,7 +126,7 @@ async def test_session_cookie_is_http_only_and_same_site(env: BotEnvironment) ->
 
 
 async def test_only_hashes_are_stored(env: BotEnvironment, admin: Person) -> None:
-    cookie = next(one.value for one in admin.http.cookie_jar if one.key == "wxbot_session")
+    cookie = next(cookie.value for cookie in admin.http.cookie_jar if cookie.key == "wxbot_session")
     store = env.bot.container.store
     rows = await store.read(lambda s: [*s.exec(select(ConsoleSession)).all(), *s.exec(select(LoginLink)).all()])
     assert rows and all(cookie not in row.model_dump_json() for row in rows)

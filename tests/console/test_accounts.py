@@ -22,7 +22,7 @@ CODE = "https://login.weixin.qq.com/l/"
 
 async def _account(person: Person, name: str = ACCOUNT) -> dict[str, Any]:
     accounts = (await person.call("GET", "/overview"))[1]["accounts"]
-    return next(one for one in accounts if one["account"] == name)
+    return next(account for account in accounts if account["account"] == name)
 
 
 async def _actions(env: BotEnvironment, kind: str) -> list[Action]:
@@ -39,8 +39,8 @@ async def test_login_code_is_shown_after_logout_until_scanned(
     assert (await admin.call("POST", f"/assistant/{ACCOUNT}/logout", json={}))[0] == 204
 
     async def waits() -> bool:
-        one = await _account(admin)
-        return bool(one["state"] == "logged_out" and one["scan"] == "waiting")
+        account = await _account(admin)
+        return bool(account["state"] == "logged_out" and account["scan"] == "waiting")
 
     await until(waits, "the console shows the code")
     status, drawn = await admin.call("GET", f"/assistant/{ACCOUNT}/login.svg")
@@ -78,7 +78,7 @@ async def test_staff_room_is_bound(env: BotEnvironment, admin: Person, agent: Pe
     room = env.world.rooms.create(env.id("店长"), [env.id("黑旋风"), env.id("bot")], "新客服群")
     await known(env, room.id)
     rooms = (await admin.call("GET", f"/assistant/{ACCOUNT}/room", params={"q": "新客服"}))[1]["rooms"]
-    assert [(one["topic"], one["members"], one["bound"]) for one in rooms] == [("新客服群", 3, False)]
+    assert [(room["topic"], room["members"], room["bound"]) for room in rooms] == [("新客服群", 3, False)]
     path = f"/assistant/{ACCOUNT}/staff-room"
     assert (await admin.call("POST", path, json={"room": "nowhere@chatroom"}))[0] == 404
     assert (await agent.call("GET", "/session"))[0] == 200

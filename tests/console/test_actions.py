@@ -49,12 +49,12 @@ async def test_group_cannot_allow_a_globally_blocked_word(env: BotEnvironment, a
 
 
 async def test_canned_replies_are_managed_and_used(env: BotEnvironment, admin: Person, agent: Person) -> None:
-    names = [(one["name"], one["added"]) for one in (await agent.call("GET", "/canned"))[1]["canned"]]
+    names = [(reply["name"], reply["added"]) for reply in (await agent.call("GET", "/canned"))[1]["canned"]]
     assert names == [("发票", False)]  # of the config
     await admin.call("POST", "/canned", json={"name": "地址", "text": "人民路 1 号。"})
     status, body = await admin.call("POST", "/canned", json={"name": "发票", "text": "请发税号。"})
     assert status == 200
-    assert {one["name"]: (one["text"], one["added"]) for one in body["canned"]} == {
+    assert {reply["name"]: (reply["text"], reply["added"]) for reply in body["canned"]} == {
         "地址": ("人民路 1 号。", True), "发票": ("请发税号。", True),
     }  # fmt: skip
     assert (await admin.call("POST", "/canned", json={"name": "两 词", "text": "x"}))[0] == 400
@@ -81,7 +81,7 @@ async def test_friend_is_added_to_group(env: BotEnvironment, admin: Person) -> N
     qun = await env.make_group()
     path = f"/qun/{qun['number']}/add"
     friends = (await admin.call("GET", "/friend", params={"assistant": ACCOUNT, "q": "黑旋"}))[1]["friends"]
-    assert [one["contact_id"] for one in friends] == [env.id("黑旋风")]
+    assert [friend["contact_id"] for friend in friends] == [env.id("黑旋风")]
     status, body = await admin.call("POST", path, json={"contact_id": friends[0]["contact_id"]})
     assert (status, body) == (200, {"approved": "ok"})
     assert env.id("黑旋风") in env.room(qun["room"]).members
@@ -99,7 +99,7 @@ async def test_members_are_warned_and_removed_except_the_owner(env: BotEnvironme
     assert (await admin.call("POST", f"{path}/warn", json={**guest, "reason": "广告"}))[0] == 200
     await env.receives("宋公明", "广告", qun["room"])
     members = (await admin.call("GET", f"{path}/members"))[1]["members"]
-    by_id = {one["contact_id"]: one for one in members}
+    by_id = {member["contact_id"]: member for member in members}
     assert by_id[env.id("黑旋风")]["warnings"] == 1 and by_id[env.id("宋公明")]["exempt"] is True
     for action in ("warn", "remove", "blacklist"):
         status, body = await admin.call("POST", f"{path}/{action}", json={"contact_id": env.id("宋公明")})
@@ -130,7 +130,10 @@ async def test_broadcast_to_friends_shows_each_result(env: BotEnvironment, admin
     assert status == 202
     assert (await admin.call("POST", "/broadcast", json=body))[1] == answer
     found = await _done(admin, answer["broadcast"]["id"])
-    assert {(one["name"], one["state"]) for one in found["friends"]} == {("黑旋风", "sent"), ("宋公明", "sent")}
+    assert {(friend["name"], friend["state"]) for friend in found["friends"]} == {
+        ("黑旋风", "sent"),
+        ("宋公明", "sent"),
+    }
     assert found["groups"] == []
     assert len([m for m in env.seen("黑旋风") if m.text == "今晚八点"]) == 1
     assert await _logged(env, "broadcast")
@@ -143,7 +146,7 @@ async def test_broadcast_sends_a_picture(env: BotEnvironment, admin: Person) -> 
     body: dict[str, Any] = {"key": "p", "image": picture, "quns": [qun["number"]], "friends": friends}
     _, answer = await admin.call("POST", "/broadcast", json=body)
     found = await _done(admin, answer["broadcast"]["id"])
-    assert [one["state"] for one in (*found["groups"], *found["friends"])] == ["sent", "sent"]
+    assert [item["state"] for item in (*found["groups"], *found["friends"])] == ["sent", "sent"]
     assert any(m.kind is Kind.IMAGE for m in env.seen("黑旋风"))
     assert any(m.kind is Kind.IMAGE for m in env.seen("宋公明", qun["room"]))
     assert (await admin.call("GET", "/broadcast"))[1]["broadcasts"][0]["name"] == "海报.png"
@@ -174,7 +177,7 @@ async def test_scheduled_broadcast_is_cancelled(env: BotEnvironment, admin: Pers
     (listed,) = (await admin.call("GET", "/broadcast"))[1]["broadcasts"]
     assert (listed["scheduled"], listed["cancelled"]) == (False, True)
     shown = (await admin.call("GET", path))[1]["broadcast"]
-    assert (shown["state"], [one["state"] for one in shown["groups"]]) == ("cancelled", ["cancelled"])
+    assert (shown["state"], [group["state"] for group in shown["groups"]]) == ("cancelled", ["cancelled"])
     assert (await admin.call("POST", "/broadcast/987654/cancel", json={}))[0] == 404
 
 
@@ -186,7 +189,7 @@ async def test_timed_messages_are_limited_and_logged(env: BotEnvironment, admin:
     assert (await admin.call("POST", "/timed", json={**body, "cron": "99 9 * * *"}))[0] == 400
     first = (await admin.call("GET", "/timed", params={"limit": "15"}))[1]
     rest = (await admin.call("GET", "/timed", params={"after": first["next"]}))[1]
-    assert [one["id"] for one in (*first["timed"], *rest["timed"])] == ids[::-1]
+    assert [item["id"] for item in (*first["timed"], *rest["timed"])] == ids[::-1]
     assert (await admin.call("DELETE", f"/timed/{ids[0]}"))[0] == 204
     assert (await admin.call("DELETE", f"/timed/{ids[0]}"))[0] == 404
     assert (await _logged(env, "timed_removed"))[0].detail["before"] == "0 9 * * 1-5 早上好"
@@ -216,14 +219,14 @@ async def test_changes_are_logged_with_before_and_after(env: BotEnvironment, adm
         "equals: 发货 = 今天。",
     )
     shown = (await admin.call("GET", "/audit", params={"q": "店长"}))[1]["actions"]
-    assert {one["who_name"] for one in shown} == {"店长"} and len(shown) >= 6
+    assert {entry["who_name"] for entry in shown} == {"店长"} and len(shown) >= 6
 
 
 async def test_last_admin_cannot_be_removed(env: BotEnvironment, admin: Person) -> None:
     assert (await admin.call("POST", "/admin", json={"contact": "黑旋风"}))[0] == 404  # never by nickname
     status, _ = await admin.call("POST", "/admin", json={"contact": env.id("黑旋风")})
     assert status == 201
-    row = next(one for one in (await admin.call("GET", "/settings"))[1]["admins"] if one["id"])
+    row = next(entry for entry in (await admin.call("GET", "/settings"))[1]["admins"] if entry["id"])
     env.bot.container.accounts.configure_admins([])
     other = Person(admin.http, admin.url, admin.csrf)
     env.bot.container.accounts.bind_admin(env.id("店长"))

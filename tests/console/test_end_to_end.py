@@ -20,10 +20,10 @@ from tests.browser_windows import Windows
 from tests.console.browser import PHONE, go, open_console
 from tests.console.conftest import ACCOUNT, SETTINGS
 from tests.ports import free_port
-from tests.stories.business import serving
 from tests.stories.conftest import BotEnvironment
 from tests.stories.service import known, staff_room
 from tests.waiting import until
+from tests.web_server import serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 SECRET = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"

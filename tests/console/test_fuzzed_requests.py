@@ -42,7 +42,7 @@ class _Served(BackgroundServer):
             env.say("黑旋风", "人工")
             await env.receives("黑旋风", env.bot.config.texts.handoff[:4])
             person: Person = await log_in(env, await login_link(env, "店长"))
-            cookie = next(one for one in person.http.cookie_jar if one.key == "wxbot_session")
+            cookie = next(cookie for cookie in person.http.cookie_jar if cookie.key == "wxbot_session")
             self.url = person.url
             self.headers = {"Cookie": f"{cookie.key}={cookie.value}", "X-CSRF-Token": person.csrf}
             await person.http.close()

@@ -60,9 +60,9 @@ async def test_ten_thousand_groups_are_paged_and_searched(env: BotEnvironment, a
     admin = Person(admin.http, env.url, admin.csrf)
     first = await check_page_time(admin, "/qun")
     assert len(first["quns"]) == 50 and first["quns"][0]["number"] == 210_000
-    assert [one["topic"] for one in (await check_page_time(admin, "/qun", q="第777群"))["quns"]] == ["第777群"]
+    assert [qun["topic"] for qun in (await check_page_time(admin, "/qun", q="第777群"))["quns"]] == ["第777群"]
     assert (await check_page_time(admin, "/qun", q="c9999"))["quns"][0]["code"] == "c9999"
-    numbers = [one["number"] for one in await _all(admin, "/qun", "quns", state="lost")]
+    numbers = [group["number"] for group in await _all(admin, "/qun", "quns", state="lost")]
     assert len(numbers) == len(set(numbers)) == GROUPS / 10 and numbers == sorted(numbers, reverse=True)
     assert (await check_page_time(admin, "/overview"))["accounts"][0]["groups"] == GROUPS * 9 / 10
     shown = (await check_page_time(admin, "/audit", q="第777群"))["actions"]
@@ -74,8 +74,10 @@ async def test_hundred_thousand_log_lines_are_paged_and_searched(env: BotEnviron
     assert len((await check_page_time(admin, "/audit"))["actions"]) == 50
     assert len(await _all(admin, "/audit", "actions", kind="topic")) == LINES / 1000
     found = await _all(admin, "/audit", "actions", q="黑旋风")
-    assert len(found) == LINES / 500 and {one["who_name"] for one in found} == {"黑旋风"}
-    assert [one["target"] for one in (await check_page_time(admin, "/audit", q="t99999"))["actions"]] == ["t99999"]
+    assert len(found) == LINES / 500 and {item["who_name"] for item in found} == {"黑旋风"}
+    assert [action["target"] for action in (await check_page_time(admin, "/audit", q="t99999"))["actions"]] == [
+        "t99999"
+    ]
     await check_page_time(admin, "/audit", q="nobody at all")
     async with admin.http.get(f"{admin.url}/console/api/audit.csv?kind=topic") as response:
         lines = (await response.text()).splitlines()
@@ -88,7 +90,7 @@ async def test_ten_thousand_friends_are_searched_by_the_server(env: BotEnvironme
         contacts[f"wxid_{number}"] = Contact(f"wxid_{number}", f"客户{number}", friend=True, weixin=f"wx{number}")
     body = await check_page_time(admin, "/friend")
     assert len(body["friends"]) == 50 and body["count"] >= FRIENDS
-    assert [one["contact_id"] for one in (await check_page_time(admin, "/friend", q="客户9876"))["friends"]] == [
+    assert [friend["contact_id"] for friend in (await check_page_time(admin, "/friend", q="客户9876"))["friends"]] == [
         "wxid_9876"
     ]
 
@@ -97,7 +99,9 @@ async def test_messages_are_filtered_by_recipient_and_exported_as_csv(env: BotEn
     await env.call("POST", "/wxbot/message", {"assistant": ACCOUNT, "to": "黑旋风", "text": "=1+1"})
     await env.receives("黑旋风", "=1+1")
     await env.wait_idle()
-    assert [one["text"] for one in (await check_page_time(admin, "/message", q="黑旋风"))["messages"]] == ["=1+1"]
+    assert [message["text"] for message in (await check_page_time(admin, "/message", q="黑旋风"))["messages"]] == [
+        "=1+1"
+    ]
     assert (await check_page_time(admin, "/message", q="没有这个人"))["messages"] == []
     async with admin.http.get(f"{admin.url}/console/api/message.csv", params={"q": "黑旋风"}) as response:
         _, line = (await response.text()).splitlines()

@@ -47,7 +47,7 @@ async def _fill(env: BotEnvironment, person: Person) -> int:
     await env.receives(name, "抱歉")
     env.say(name, "人工")
     await until(lambda: len(list(env.bot.container.tickets)) == 2, "a second ticket")
-    ticket = max(one.id or 0 for one in env.bot.container.tickets)
+    ticket = max(ticket.id or 0 for ticket in env.bot.container.tickets)
     env.say(name, ALL)
     page = {
         "name": f"{CORPUS[2]}.html".replace("/", ""),
@@ -108,7 +108,7 @@ async def test_customer_file_is_not_served_as_html(windows: Windows, shop: BotEn
     person = await log_in(shop, await login_link(shop, "店长"))
     ticket = await _fill(shop, person)
     talk = (await person.call("GET", f"/ticket/{ticket}"))[1]["messages"]
-    (said,) = [one for one in talk if one["media"]]
+    (said,) = [message for message in talk if message["media"]]
     async with person.http.get(f"{person.url}/console/api/media/{said['id']}") as response:
         assert response.content_type == "application/octet-stream"
         assert response.headers["Content-Disposition"].startswith("attachment; filename*=UTF-8''")

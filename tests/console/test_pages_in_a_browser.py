@@ -24,8 +24,10 @@ MAX_BYTES = 250_000  # of a page, gzipped
 
 async def _check(page: Page, name: str) -> None:
     result = await Axe().run(page)
-    serious = [one for one in result.response["violations"] if one["impact"] in ("serious", "critical")]
-    told = [(one["id"], [node["html"][:120] for node in one["nodes"][:3]]) for one in serious]
+    serious = [
+        violation for violation in result.response["violations"] if violation["impact"] in ("serious", "critical")
+    ]
+    told = [(violation["id"], [node["html"][:120] for node in violation["nodes"][:3]]) for violation in serious]
     assert told == [], name
 
 
@@ -42,8 +44,8 @@ async def test_every_page_is_accessible(windows: Windows, shop: BotEnvironment, 
         await _check(page, f"{name} {language} {scheme}")
         if language == "en":
             shown = await page.locator("nav, th, h2, main button, label > span").all_inner_texts()
-            chinese = [words for words in shown if re.search("[一-鿿]", words) and "中文" not in words]
-            assert [words for words in chinese if not re.search("黑旋风|店长|宋公明", words)] == [], name
+            chinese = [text for text in shown if re.search("[一-鿿]", text) and "中文" not in text]
+            assert [text for text in chinese if not re.search("黑旋风|店长|宋公明", text)] == [], name
 
 
 async def test_every_page_fits_a_360_pixel_phone(windows: Windows, shop: BotEnvironment) -> None:

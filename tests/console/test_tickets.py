@@ -22,7 +22,7 @@ async def _ticket(env: BotEnvironment, person: Person, who: str = "黑旋风") -
 
     async def found() -> Any:
         tickets = (await person.call("GET", "/ticket?view=open"))[1]["tickets"]
-        return next((one["id"] for one in tickets if one["contact_id"] == env.id(who)), None)
+        return next((ticket["id"] for ticket in tickets if ticket["contact_id"] == env.id(who)), None)
 
     number = await until(found, "a ticket")
     await env.wait_idle()
@@ -42,7 +42,7 @@ async def test_answer_reaches_the_customer_and_the_staff_room(env: BotEnvironmen
     await env.receives("店长", "宋公明 在后台回复：马上为您处理", room.id)
 
     async def sent() -> bool:
-        said = [one for one in await _talk(agent, number) if one["text"] == "马上为您处理"]
+        said = [message for message in await _talk(agent, number) if message["text"] == "马上为您处理"]
         return len(said) == 1 and said[0]["state"] == "sent" and said[0]["staff"] == "宋公明"
 
     await until(sent, "the answer is shown as sent")
@@ -52,7 +52,7 @@ async def test_answer_reaches_the_customer_and_the_staff_room(env: BotEnvironmen
 
 async def test_messages_before_the_ticket_are_shown(env: BotEnvironment, agent: Person) -> None:
     number = await _ticket(env, agent)
-    assert [one["text"] for one in await _talk(agent, number)][:1] == ["你好"]
+    assert [message["text"] for message in await _talk(agent, number)][:1] == ["你好"]
 
 
 async def test_repeated_key_sends_nothing_twice(env: BotEnvironment, agent: Person) -> None:
@@ -70,7 +70,9 @@ async def test_staff_room_answers_are_in_the_history(env: BotEnvironment, agent:
     env.say("店长", f"#{number} 群里的回答", room.id)
 
     async def there() -> bool:
-        return any(one["text"] == "群里的回答" and one["staff"] == "店长" for one in await _talk(agent, number))
+        return any(
+            message["text"] == "群里的回答" and message["staff"] == "店长" for message in await _talk(agent, number)
+        )
 
     await until(there, "the staff room's answer is in the talk")
 
@@ -79,7 +81,7 @@ async def test_note_is_not_sent_to_the_customer(env: BotEnvironment, agent: Pers
     number = await _ticket(env, agent)
     assert (await agent.call("POST", f"/ticket/{number}/note", json={"text": "老客户"}))[0] == 200
     await env.wait_idle()
-    assert [one["internal"] for one in await _talk(agent, number) if one["text"] == "老客户"] == [True]
+    assert [message["internal"] for message in await _talk(agent, number) if message["text"] == "老客户"] == [True]
     assert not any("老客户" in m.text for m in env.seen("黑旋风"))
 
 
@@ -91,11 +93,11 @@ async def test_picture_is_served_with_its_own_type_only(env: BotEnvironment, age
     assert (await agent.call("POST", f"/ticket/{number}/reply", json={"key": "h", "file": page}))[0] == 202
     await env.wait_idle()
     kinds = {}
-    for one in await _talk(agent, number):
-        if one["media"]:
-            async with agent.http.get(f"{agent.url}/console/api/media/{one['id']}") as response:
+    for message in await _talk(agent, number):
+        if message["media"]:
+            async with agent.http.get(f"{agent.url}/console/api/media/{message['id']}") as response:
                 how = response.headers.get("Content-Disposition", "")
-                kinds[one["text"]] = (response.status, response.content_type, how)
+                kinds[message["text"]] = (response.status, response.content_type, how)
                 assert "sandbox" in response.headers["Content-Security-Policy"]
     assert kinds["图.png"][:2] == (200, "image/png")
     assert kinds["x.html"][:2] == (200, "application/octet-stream") and kinds["x.html"][2].startswith("attachment")
@@ -162,5 +164,5 @@ async def test_missed_events_are_sent_after_reconnect(env: BotEnvironment, agent
 
 async def test_login_link_is_sent_to_its_user_only(env: BotEnvironment, admin: Person, agent: Person) -> None:
     _, body = await agent.call("GET", "/message")
-    texts = [one["text"] for one in body["messages"] if "/console/login/" in one["text"]]
+    texts = [message["text"] for message in body["messages"] if "/console/login/" in message["text"]]
     assert texts and all(text.partition("/console/login/")[2].startswith("…") for text in texts)

@@ -34,7 +34,9 @@ def test_site_builds_without_warnings(tmp_path: Path) -> None:
     assert 'id="wxbotdown"' in alerts  # the target of the alerts' links
 
 
-@pytest.mark.parametrize(("path", "text"), list(pages()), ids=lambda one: str(one) if isinstance(one, Path) else "")
+@pytest.mark.parametrize(
+    ("path", "text"), list(pages()), ids=lambda value: str(value) if isinstance(value, Path) else ""
+)
 def test_generated_page_is_current(path: Path, text: str) -> None:
     assert (DOCS / path).read_text() == text, "run `make reference`"
 
@@ -71,7 +73,7 @@ QUESTIONS = [
 ]
 
 
-@pytest.mark.parametrize(("question", "page", "answer"), QUESTIONS, ids=[one[0] for one in QUESTIONS])
+@pytest.mark.parametrize(("question", "page", "answer"), QUESTIONS, ids=[question[0] for question in QUESTIONS])
 def test_common_questions_are_answered(question: str, page: str, answer: str) -> None:
     assert answer in (DOCS / "zh" / page).read_text(), question
 

@@ -210,7 +210,7 @@ async def test_health_check_follows_responses(launch: Launch) -> None:
     assert not await gateway.healthy()
 
 
-async def test_plaintext_on_request(launch: Launch) -> None:
+async def test_gateway_serves_plaintext_if_configured(launch: Launch) -> None:
     gateway = await launch(WECHATY_PUPPET_SERVICE_NO_TLS_INSECURE_SERVER="true")
     await gateway.listens()
     assert await gateway.healthy()
@@ -243,4 +243,4 @@ def test_lock_file_matches_package_json() -> None:
     for name, version in package["dependencies"].items():
         assert re.fullmatch(r"\d+\.\d+\.\d+", version), f"{name} is not pinned"
         assert lock["packages"][f"node_modules/{name}"]["version"] == version
-    assert all("integrity" in one or one.get("link") for path, one in lock["packages"].items() if path)
+    assert all("integrity" in package or package.get("link") for path, package in lock["packages"].items() if path)

@@ -143,7 +143,7 @@ def test_image_metadata(builder: Builder) -> None:
     assert config["Volumes"] == {"/data": {}}
     assert config["Healthcheck"]["Test"][0] == "CMD"
     assert config["Entrypoint"] == ["python", "-m", "wxbot"]
-    assert not [one for one in config["Env"] if "TOKEN" in one or "PASSWORD" in one]
+    assert not [variable for variable in config["Env"] if "TOKEN" in variable or "PASSWORD" in variable]
 
 
 def test_image_contains_the_program_only(builder: Builder, container: str) -> None:

@@ -57,8 +57,8 @@ async def _exported(start_server: StartServer) -> dict[str, set[str]]:
         names.setdefault(family.name, set())  # metrics without samples yet
         for sample in family.samples:
             names.setdefault(sample.name, set()).update(sample.labels)
-    for one in metric_list():  # including those without samples
-        names.setdefault(one.name, set()).update(one.labels)
+    for metric in metric_list():  # including those without samples
+        names.setdefault(metric.name, set()).update(metric.labels)
     for family in _relay_families():
         names.setdefault(family.name, set()).update(family._labelnames)
     return names

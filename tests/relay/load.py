@@ -67,7 +67,7 @@ def check_inbox(said: Sequence[Said], stored: Sequence[str], lost: Set[str] = fr
 
     Other ids are the account's own messages: those before a kill are reported to the next process.
     """
-    place = {one.id: index for index, one in enumerate(said)}
+    place = {message.id: index for index, message in enumerate(said)}
     rows = [id for id in stored if id in place]
     assert sorted(rows) == sorted(place.keys() - lost), "each once"
     order: dict[int, list[int]] = defaultdict(list)
@@ -79,8 +79,8 @@ def check_inbox(said: Sequence[Said], stored: Sequence[str], lost: Set[str] = fr
 def check_replies(said: Sequence[Said], replies: Sequence[tuple[str, str]]) -> None:
     """Check the replies (conversation, text): one to each message, in order per conversation."""
     expected: dict[str, list[str]] = defaultdict(list)
-    for number, one in enumerate(said):
-        expected[f"c{one.person}"].append(f"答{number}")
+    for number, message in enumerate(said):
+        expected[f"c{message.person}"].append(f"答{number}")
     sent: dict[str, list[str]] = defaultdict(list)
     for conversation, text in replies:
         sent[conversation].append(text)

@@ -68,9 +68,9 @@ def test_config_error_is_one_line(
 
 
 def test_two_relays_on_one_port_are_rejected(tmp_path: Path) -> None:
-    one = "{ listen: 127.0.0.1:9010, endpoint: 127.0.0.1:9009, token: a }"
+    relay = "{ listen: 127.0.0.1:9010, endpoint: 127.0.0.1:9009, token: a }"
     with pytest.raises(ConfigError, match="the same listen"):
-        load(_file(tmp_path, f"relays: [{one}, {one.replace('9009', '9008')}]"))
+        load(_file(tmp_path, f"relays: [{relay}, {relay.replace('9009', '9008')}]"))
 
 
 def test_command_prints_one_line_and_exits_with_2(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ class Echo:
     def __init__(self, stream: Stream, headers: Headers, *, reads: bool = True) -> None:
         self.stream, self.headers, self.reads = stream, headers, reads
         self.codes: list[int | None] = []
-        long = [one for one in headers.fields if one[0] == b"long"]
+        long = [field for field in headers.fields if field[0] == b"long"]
         stream.send_headers(Headers([(b":status", b"200"), *long]))
 
     def on_headers(self, headers: Headers, *, end: bool) -> None:
@@ -259,7 +259,7 @@ FIELDS = st.lists(st.tuples(NAMES, st.binary(max_size=300)), max_size=6)
 
 @given(FIELDS)
 def test_header_block_round_trip(fields: list[tuple[bytes, bytes]]) -> None:
-    assert [tuple(one) for one in Decoder().decode(Headers(fields).block, raw=True)] == fields
+    assert [tuple(field) for field in Decoder().decode(Headers(fields).block, raw=True)] == fields
 
 
 @given(st.lists(st.tuples(FIELDS, st.booleans()), max_size=12), st.lists(st.integers(0, 4096), max_size=3))

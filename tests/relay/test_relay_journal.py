@@ -19,12 +19,12 @@ EVENT, RESPONSE = b"event", b"payload"
 @pytest.fixture
 async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
     """A journal with one event and its payload."""
-    one = Journal(tmp_path / "journal.db")
-    await one.open()
-    one.append([EVENT], lambda _number, error: None)
-    await one.keep_answer(PATH, b"m1", 1, RESPONSE)
-    yield one
-    await one.close()
+    journal = Journal(tmp_path / "journal.db")
+    await journal.open()
+    journal.append([EVENT], lambda _number, error: None)
+    await journal.keep_answer(PATH, b"m1", 1, RESPONSE)
+    yield journal
+    await journal.close()
 
 
 async def test_payload_outlives_the_acknowledgement_of_its_event(journal: Journal) -> None:

@@ -59,12 +59,12 @@ async def test_kill_9_of_bot_and_relay_loses_nothing(official: Start, relays: Re
             await bot.start()
             await asyncio.sleep(choice.uniform(0.5, 3.0))
             await talk.pause()
-            await until(lambda: {one.id for one in talk.said} <= journal(relay) | set(inbox(bot.database)))
+            await until(lambda: {message.id for message in talk.said} <= journal(relay) | set(inbox(bot.database)))
             await relay.restart()
             talk.resume()
         await bot.ready()
         said = await talk.stop()
-        rows = await _until_stored(bot.database, {one.id for one in said})
+        rows = await _until_stored(bot.database, {message.id for message in said})
     finally:
         await bot.kill()
     print(f"\n{KILLS} kills of each: {len(said)} said, {len(rows)} stored")  # noqa: T201
@@ -105,11 +105,11 @@ async def test_kill_9_of_the_relay_in_mid_talk(official: Start, relays: Relays, 
         await until(lambda: len(talk.said) > kills[-1].said + 20)
         said = await talk.stop()
         dropped, uncommitted = _may_be_lost(said, kills)
-        rows = await _until_stored(bot.database, {one.id for one in said} - dropped - uncommitted)
+        rows = await _until_stored(bot.database, {message.id for message in said} - dropped - uncommitted)
     finally:
         await bot.kill()
     print(  # noqa: T201
-        f"\n{KILLS} kills of the relay: {len(said)} said, {len(set(rows) & {one.id for one in said})} stored; "
+        f"\n{KILLS} kills of the relay: {len(said)} said, {len(set(rows) & {message.id for message in said})} stored; "
         f"{len(dropped)} said while no relay was connected, {len(uncommitted)} not committed"
     )
     assert len(said) > 30 * KILLS, "the load was too small to prove anything"
@@ -120,13 +120,13 @@ def _may_be_lost(said: list[Said], kills: list[Kill]) -> tuple[set[str], set[str
     """Return what the gateway dropped, by its own record, and what it had sent and no relay had committed."""
     dropped, uncommitted = set[str](), set[str]()
     for kill in kills:
-        on_disk = [one.id in kill.on_disk for one in said[: kill.said]]
+        on_disk = [message.id in kill.on_disk for message in said[: kill.said]]
         # up to here everything must be on a disk
         stored = max((place for place, is_there in enumerate(on_disk, 1) if is_there), default=0)
-        missing = {one.id for one in said[:stored]} - kill.on_disk - dropped - uncommitted
+        missing = {message.id for message in said[:stored]} - kill.on_disk - dropped - uncommitted
         assert not missing, "not on a disk, although later messages are"
-        sent = list(takewhile(lambda one: one.connected, said[stored : kill.said]))
-        assert all(kill.at - one.at < COMMIT_SECONDS for one in sent)
-        uncommitted |= {one.id for one in sent}
-        dropped |= {one.id for one in said[stored : kill.said] if not one.connected}
+        sent = list(takewhile(lambda message: message.connected, said[stored : kill.said]))
+        assert all(kill.at - message.at < COMMIT_SECONDS for message in sent)
+        uncommitted |= {message.id for message in sent}
+        dropped |= {message.id for message in said[stored : kill.said] if not message.connected}
     return dropped, uncommitted

@@ -58,7 +58,7 @@ class Kept:
             assert error is None
             self.journal.stored = before + len(payloads)
 
-        bodies = [pb.EventResponse(type=pb.EVENT_MESSAGE, payload=one).SerializeToString() for one in payloads]
+        bodies = [pb.EventResponse(type=pb.EVENT_MESSAGE, payload=payload).SerializeToString() for payload in payloads]
         self.journal.append(bodies, written)
         await until(lambda: self.journal.stored == before + len(payloads))
 
@@ -69,7 +69,7 @@ class Kept:
         def are_kept() -> bool:
             if self.running.done():
                 self.running.result()
-            return all(self.journal.answers.may_have(PATH, one) for one in requests)
+            return all(self.journal.answers.may_have(PATH, request) for request in requests)
 
         await until(are_kept, f"{ids} are stored")
 
@@ -81,10 +81,10 @@ def message(id: str) -> str:
 @pytest.fixture
 async def kept(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Kept]:
     monkeypatch.setattr(module, "WAITING_SECONDS", 0.02)
-    one = Kept(journal)
-    yield one
-    one.running.cancel()
-    await asyncio.wait({one.running})
+    kept = Kept(journal)
+    yield kept
+    kept.running.cancel()
+    await asyncio.wait({kept.running})
 
 
 @pytest.mark.parametrize("odd", ["{}", "[]", "7", "null", '{"messageId": null}', "no JSON", ""])

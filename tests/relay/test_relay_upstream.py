@@ -75,10 +75,10 @@ async def test_new_client_is_not_told_of_a_login_before_the_gateway_was_lost(tmp
     async with odd_gateway() as gateway:
         gateway.events = [login]
         async with relaying(gateway, tmp_path) as relay:
-            await until(lambda: relay.feed.standing.first_events()[1:] == [login])
+            await until(lambda: relay.feed.account_status.first_events()[1:] == [login])
             before = relay.upstream.connection
             gateway.events = [scan]
             gateway.ends.set()
             await until(lambda: relay.upstream.connection not in (None, before), "it is connected again")
             await until(lambda: relay.feed.received == 4)
-            assert relay.feed.standing.first_events()[1:] == [scan]
+            assert relay.feed.account_status.first_events()[1:] == [scan]

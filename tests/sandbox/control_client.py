@@ -26,9 +26,9 @@ class Page:
         self.running = running
         self.session = session
 
-    async def __call__(self, method: str, path: str, given: Any = None, *, status: int = 200, **more: Any) -> Json:
+    async def __call__(self, method: str, path: str, fields: Any = None, *, status: int = 200, **more: Any) -> Json:
         """Send a request and check the status; errors must have the common format."""
-        async with self.session.request(method, f"{self.running.url}/api{path}", json=given, **more) as answer:
+        async with self.session.request(method, f"{self.running.url}/api{path}", json=fields, **more) as answer:
             body: Json = await answer.json()
             assert answer.status == status, body
             if status >= 400:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.world.model import Kind, NotThere, Refused
+from sandbox.world.model import Kind, ObjectNotFound, Refused
 from sandbox.world.world import ADMIN, SONG, WENLONG, XUANFENG, ZHIDUO, World
 from tests.sandbox.conftest import ACCOUNT, BOT, EventRecorder
 from tests.services.clock import Clock
@@ -15,7 +15,7 @@ def test_message_ids_are_specific_to_the_account(world: World, recorder: EventRe
     [told] = recorder.of("message")
     assert world.chats.by_wire_id(ACCOUNT, told["messageId"]) is said
     world.ensure(["weimi1002"])
-    with pytest.raises(NotThere):
+    with pytest.raises(ObjectNotFound):
         world.chats.by_wire_id("weimi1002", told["messageId"])
 
 
@@ -38,15 +38,15 @@ def test_message_to_stranger_or_deleted_friend_is_rejected(world: World, recorde
 def test_invalid_messages_are_rejected(world: World) -> None:
     with pytest.raises(Refused, match="空白"):
         world.chats.say(SONG, BOT, "")
-    with pytest.raises(NotThere):
+    with pytest.raises(ObjectNotFound):
         world.chats.say(SONG, "wxid_nobody", "x")
-    with pytest.raises(NotThere):
+    with pytest.raises(ObjectNotFound):
         world.chats.say(SONG, "1@chatroom", "x")
     with pytest.raises(Refused, match="空文件"):
         world.chats.send_media(SONG, BOT, Kind.FILE, "a.txt", b"")
-    with pytest.raises(NotThere):
+    with pytest.raises(ObjectNotFound):
         world.chats.send_card(SONG, BOT, "wxid_nobody")
-    with pytest.raises(NotThere):
+    with pytest.raises(ObjectNotFound):
         world.chats.by_wire_id(ACCOUNT, "²³")
 
 
@@ -79,7 +79,7 @@ def test_recall_is_limited_to_own_messages_and_two_minutes(world: World, recorde
     clock.now += 121
     with pytest.raises(Refused, match="不能撤回"):
         world.chats.recall(SONG, late.seq)
-    with pytest.raises(NotThere):
+    with pytest.raises(ObjectNotFound):
         world.chats.recall(ADMIN, late.seq)
 
 
@@ -111,6 +111,6 @@ def test_new_member_sees_no_earlier_messages(world: World) -> None:
     room = world.rooms.create(SONG, [ZHIDUO, BOT], "群")
     before = world.chats.say(SONG, room.id, "以前")
     world.joins.add(SONG, room.id, XUANFENG)
-    with pytest.raises(NotThere):
-        world.chats.visible(XUANFENG, before.seq)
+    with pytest.raises(ObjectNotFound):
+        world.chats.visible_message(XUANFENG, before.seq)
     assert before not in world.chats.history(XUANFENG, room.id)

@@ -97,7 +97,9 @@ async def test_invitations_confirmations_and_qr_codes(page: Page) -> None:
     [card] = (await page("POST", f"{room}/members", {"members": [XUANFENG], "card": True}))["invitations"]
     shown = (await page("GET", f"/people/{XUANFENG}/chats/{ZHIDUO}/messages"))["messages"][-1]
     assert (shown["kind"], shown["data"]["topic"], shown["data"]["state"]) == ("invitation", "梁山", "open")
-    assert [one["id"] for one in (await page("GET", f"/people/{XUANFENG}/invitations"))["invitations"]] == [card]
+    assert [
+        invitation["id"] for invitation in (await page("GET", f"/people/{XUANFENG}/invitations"))["invitations"]
+    ] == [card]
     await page("POST", f"/people/{SONG}/invitations/{card}", status=404)
     await page("PATCH", f"/people/{SONG}/rooms/{made['id']}", {"confirm": True})
     assert (await page("POST", f"/people/{XUANFENG}/invitations/{card}"))["state"] == "waiting_owner"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.world.model import Kind, NotThere, Refused, WorldRoom
+from sandbox.world.model import Kind, ObjectNotFound, Refused, WorldRoom
 from sandbox.world.world import SONG, WENLONG, XUANFENG, ZHIDUO, World
 from tests.sandbox.conftest import ACCOUNT, BOT, EventRecorder
 from tests.services.clock import Clock
@@ -19,7 +19,7 @@ def room(world: World) -> WorldRoom:
 def grow(world: World, room: WorldRoom, size: int) -> None:
     """Fill a group with strangers up to a size, without events."""
     for person in world.add_crowd(ACCOUNT, size - len(room.members), prefix="filler", friends=False):
-        world.rooms.let_in(room, [person.id], SONG)
+        world.rooms.admit_members(room, [person.id], SONG)
 
 
 def test_friend_is_added_once(world: World, room: WorldRoom, recorder: EventRecorder) -> None:
@@ -33,7 +33,7 @@ def test_friend_is_added_once(world: World, room: WorldRoom, recorder: EventReco
 def test_adding_strangers_or_by_outsiders_is_rejected(world: World, room: WorldRoom) -> None:
     with pytest.raises(Refused, match="不是你的好友"):
         world.joins.add(BOT, room.id, WENLONG)
-    with pytest.raises(NotThere):
+    with pytest.raises(ObjectNotFound):
         world.joins.add(XUANFENG, room.id, WENLONG)
     assert WENLONG not in room.members
 
@@ -56,7 +56,7 @@ def test_invitation_is_personal_and_single_use(world: World, room: WorldRoom, re
     card = world.joins.add(BOT, room.id, XUANFENG, card=True)
     assert card is not None
     assert world.joins.add(BOT, room.id, XUANFENG, card=True) is card
-    with pytest.raises(NotThere):
+    with pytest.raises(ObjectNotFound):
         world.joins.tap(WENLONG, card.id)
     world.joins.tap(XUANFENG, card.id)
     told = len(recorder.of("room-join"))
@@ -103,7 +103,7 @@ def test_owner_confirms_join(world: World, room: WorldRoom, recorder: EventRecor
     )
     with pytest.raises(Refused, match="已经处理"):
         world.joins.decide(SONG, waiting.id, False)
-    with pytest.raises(NotThere):
+    with pytest.raises(ObjectNotFound):
         world.joins.decide(SONG, "confirm_nothing", True)
 
 
@@ -172,9 +172,9 @@ def test_qr_code_expires_after_seven_days(world: World, room: WorldRoom, clock: 
     clock.now += 1
     with pytest.raises(Refused, match="过期"):
         world.joins.scan(XUANFENG, code)
-    with pytest.raises(NotThere):
+    with pytest.raises(ObjectNotFound):
         world.joins.scan(XUANFENG, "https://weixin.qq.com/g/none")
-    with pytest.raises(NotThere):
+    with pytest.raises(ObjectNotFound):
         world.joins.qr_code(XUANFENG, room.id)
 
 

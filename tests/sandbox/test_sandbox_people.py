@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.world.model import NotThere, Refused
+from sandbox.world.model import ObjectNotFound, Refused
 from sandbox.world.world import SONG, WENLONG, World
 from tests.sandbox.conftest import ACCOUNT, BOT, EventRecorder
 
@@ -62,12 +62,12 @@ def test_invalid_requests_are_rejected(world: World) -> None:
         world.people.ask(SONG, BOT, "")
     with pytest.raises(Refused, match="自己"):
         world.people.ask(SONG, SONG, "")
-    with pytest.raises(NotThere):
+    with pytest.raises(ObjectNotFound):
         world.people.accept(BOT, "fs_nothing")
     asked = world.people.ask(WENLONG, BOT, "")
-    with pytest.raises(NotThere):
+    with pytest.raises(ObjectNotFound):
         world.people.accept(SONG, asked.id)
-    with pytest.raises(NotThere):
+    with pytest.raises(ObjectNotFound):
         world.people.accept(WENLONG, asked.id)
 
 

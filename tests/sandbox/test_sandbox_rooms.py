@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.world.model import NotThere, Refused, WorldRoom
+from sandbox.world.model import ObjectNotFound, Refused, WorldRoom
 from sandbox.world.world import ADMIN, SONG, WENLONG, XUANFENG, ZHIDUO, World
 from tests.sandbox.conftest import ACCOUNT, BOT, EventRecorder
 from tests.services.clock import Clock
@@ -63,7 +63,7 @@ def test_any_member_may_rename_and_same_topic_emits_nothing(
     assert {"payloadType": 3, "payloadId": room.id} in recorder.of("dirty")
     with pytest.raises(Refused, match="不能为空"):
         world.rooms.set_topic(BOT, room.id, " ")
-    with pytest.raises(NotThere):
+    with pytest.raises(ObjectNotFound):
         world.rooms.set_topic(ADMIN, room.id, "x")
 
 
@@ -102,7 +102,7 @@ def test_removed_assistant_is_notified(world: World, room: WorldRoom, recorder: 
     received = len(recorder.all)
     world.chats.say(SONG, room.id, "他走了")
     assert len(recorder.all) == received
-    with pytest.raises(NotThere):
+    with pytest.raises(ObjectNotFound):
         world.rooms.seen_by(BOT, room.id)
 
 
@@ -110,7 +110,7 @@ def test_oldest_member_inherits_ownership(world: World, room: WorldRoom, recorde
     world.rooms.leave(SONG, room.id)
     assert room.owner == ZHIDUO
     assert recorder.of("room-leave")[-1]["removerId"] == SONG
-    with pytest.raises(NotThere):
+    with pytest.raises(ObjectNotFound):
         world.rooms.leave(SONG, room.id)
 
 
@@ -143,7 +143,7 @@ def test_at_most_three_admins_set_by_the_owner(world: World, room: WorldRoom) ->
 
 def test_room_alias_belongs_to_the_member(world: World, room: WorldRoom) -> None:
     world.rooms.set_alias(ZHIDUO, room.id, "军师")
-    assert world.called_in(room.id, ZHIDUO) == "军师"
+    assert world.name_in(room.id, ZHIDUO) == "军师"
     assert world.people.get(ZHIDUO).name == "智多星"
-    with pytest.raises(NotThere):
+    with pytest.raises(ObjectNotFound):
         world.rooms.set_alias(ADMIN, room.id, "x")

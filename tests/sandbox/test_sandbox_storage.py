@@ -125,7 +125,7 @@ async def test_kill_9_loses_nothing_that_was_notified(tmp_path: Path) -> None:
     said = [world.chats.say(newcomer.id, BOT, f"第{n}句") for n in range(5)]
     picture = world.chats.send_media(SONG, BOT, Kind.IMAGE, "a.png", b"png")
     again = World.load(path)  # nothing of the process was awaited: as if it had been killed here
-    assert [again.state.messages[one.seq].text for one in said] == [one.text for one in said]
+    assert [again.state.messages[message.seq].text for message in said] == [message.text for message in said]
     assert again.state.media[again.state.messages[picture.seq].media].data == b"png"
     assert again.chats.say(SONG, BOT, "neu").seq > picture.seq
     assert newcomer.id in again.people.get(BOT).friends

@@ -27,7 +27,7 @@ async def test_same_key_gets_same_response() -> None:
     first = await ask(url, {"store": "一店", "callback": "http://127.0.0.1:1/"})
     assert first[0] == 202
     assert await ask(url, {"store": "一店", "callback": "http://127.0.0.1:1/"}) == first
-    assert [one.repeats for one in systems.request_log.asked] == [1]
+    assert [request.repeats for request in systems.request_log.asked] == [1]
     other = await ask(url, {"store": "一店", "callback": "http://127.0.0.1:1/"}, "another")
     assert other != first
     await systems.stop()
@@ -70,7 +70,7 @@ async def test_interrupted_callback_can_be_sent_again(tmp_path: Path) -> None:
     systems.request_log.changed()
     await systems.stop()
     again = await start_systems(ports=(0, 0), state=tmp_path / "systems")
-    assert [one.owed for one in again.request_log.asked] == ["undelivered"]
+    assert [request.owed for request in again.request_log.asked] == ["undelivered"]
     await again.stop()
 
 

@@ -17,8 +17,8 @@ QUEUED, SENDING, SENT, FAILED, CANCELLED = (
 )  # fmt: skip
 
 
-def request(words: str = "hi", **values: Any) -> BroadcastRequest:
-    return BroadcastRequest(text(words), **values)
+def request(message: str = "hi", **values: Any) -> BroadcastRequest:
+    return BroadcastRequest(text(message), **values)
 
 
 async def submit(parts: Parts, key: str | None = None, **values: Any) -> int:

@@ -50,14 +50,14 @@ class Rows:
     def begin(self) -> None:
         self._call("begin")
 
-    def beat(self) -> dict[str, int]:
-        self._call("beat")
+    def renew(self) -> dict[str, int]:
+        self._call("renew")
         return dict(self.mine)
 
     def view(self, known: Collection[str]) -> View:
         self._call("view")
         own = MemberView(self.member, "http://m1", CAPACITY, "1", False, len(self.mine))
-        held = sum(one.held for one in self.others) + len(self.mine.keys() - {GLOBAL})
+        held = sum(viewer.held for viewer in self.others) + len(self.mine.keys() - {GLOBAL})
         return View((own, *self.others), held + len(self.free), len(self.free), self.jobs_free)
 
     def claim(self, known: Collection[str], most: int) -> dict[str, int]:

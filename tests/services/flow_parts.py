@@ -61,9 +61,9 @@ class FlowParts:
         self.calls = parts.container.flow_runs._calls
         self._seen: dict[str, int] = {}  # texts of each person
 
-    async def say(self, words: str | None, person: str = XUAN) -> list[str] | None:
+    async def say(self, text: str | None, person: str = XUAN) -> list[str] | None:
         """Handle a message; return the new texts of the assistant, or None if it concerned no flow."""
-        decision = await self.container.flows.handle(ACCOUNT, person, words)
+        decision = await self.container.flows.handle(ACCOUNT, person, text)
         if decision is None:
             return None
         if decision.write is not None:
@@ -102,7 +102,7 @@ class FlowParts:
 
     async def events(self, kind: str) -> list[dict[str, Any]]:
         """Return the data of the queued webhook events of a type."""
-        return [one.body["data"] for one in await self.parts.queued("hook") if one.body["type"] == kind]
+        return [job.body["data"] for job in await self.parts.queued("hook") if job.body["type"] == kind]
 
 
 OpenFlows = Callable[..., Awaitable[FlowParts]]
@@ -118,14 +118,14 @@ async def open_flows(open_parts: OpenParts, caplog: pytest.LogCaptureFixture) ->
         parts = await open_parts(flows=copy.deepcopy(list(flows)), **settings)
         systems = ScriptedSystems()
         parts.container.system_caller.call = systems.call  # type: ignore[method-assign]
-        one = FlowParts(parts, systems)
-        opened.append(one)
+        made = FlowParts(parts, systems)
+        opened.append(made)
         if start:
             await parts.container.flow_runs.start()
-        return one
+        return made
 
     yield open_them
-    for one in opened:
-        await one.container.flow_runs.stop(0)
+    for parts in opened:
+        await parts.container.flow_runs.stop(0)
     messages = [record.getMessage() for record in caplog.get_records("call")]
     assert "a callback after a commit failed" not in messages

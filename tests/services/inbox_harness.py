@@ -13,6 +13,7 @@ from models.db import Store
 from models.durable import InboxEvent
 from services.work.inbox import Inbox
 from services.work.inbox_table import end_event
+from tests.services.harnesses import started
 from tests.waiting import SECONDS, until
 from wechat.events import Event, PrivateMessage, RawEvent
 
@@ -68,6 +69,12 @@ class InboxHarness:
         await self.store.write(lambda s: end_event(s, "a", row, "test"))
         return "test"
 
+    async def start(self) -> None:
+        await self.inbox.start()
+
+    async def stop(self) -> None:
+        await self.inbox.stop(0)
+
     async def say(self, *ids: str) -> None:
         for id in ids:
             await self.inbox.take(RawEvent("a", id, "message", {"text": f"words of {id}"}, NOW))
@@ -85,17 +92,8 @@ StartHarness = Callable[[Store], Awaitable[InboxHarness]]
 
 @pytest.fixture
 async def start_harness() -> AsyncIterator[StartHarness]:
-    harnesses: list[InboxHarness] = []
-
-    async def start(store: Store) -> InboxHarness:
-        harness = InboxHarness(store)
-        harnesses.append(harness)
-        await harness.inbox.start()
-        return harness
-
-    yield start
-    for harness in harnesses:
-        await harness.inbox.stop(0)
+    async with started(InboxHarness) as start:
+        yield start
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ class ModelServer:
 
 @pytest.fixture
 async def model_server() -> AsyncIterator[ModelServer]:
-    one = ModelServer()
-    async with one.server:
-        yield one
-        one.open.set()
+    server = ModelServer()
+    async with server.server:
+        yield server
+        server.open.set()

@@ -51,8 +51,8 @@ class FetchingWeChat(InMemoryWeChat):
 
 
 async def opened(open_parts: OpenParts, *words: str, **groups: Any) -> tuple[Parts, Qun]:
-    given = {"blocked_words": list(words), "block": ALL, **groups}
-    parts = await open_parts(FetchingWeChat(), groups=given)
+    fields = {"blocked_words": list(words), "block": ALL, **groups}
+    parts = await open_parts(FetchingWeChat(), groups=fields)
     qun = await parts.group()
     parts.members(qun).add(XUAN)
     return parts, qun

@@ -15,6 +15,7 @@ from models.durable import OutboxItem, Priority
 from services.work.job import Cancelled, GiveUp, Job, Result, Retry
 from services.work.outbox import Outbox
 from tests.services.clock import Clock
+from tests.services.harnesses import started
 from tests.waiting import until
 
 QUEUE = "wx:a"
@@ -62,6 +63,9 @@ class OutboxHarness:
         await self.outbox.load()
         await self.outbox.start()
 
+    async def stop(self) -> None:
+        await self.outbox.stop(0)
+
     async def rows(self) -> dict[str, str]:
         items = await self.store.read(lambda s: s.exec(select(OutboxItem)).all())
         return {item.body.split('"')[3]: item.state for item in items}
@@ -75,18 +79,8 @@ StartHarness = Callable[..., Awaitable[OutboxHarness]]
 
 @pytest.fixture
 async def start_harness(clock: Clock) -> AsyncIterator[StartHarness]:
-    harnesses: list[OutboxHarness] = []
-
-    async def start_one(store: Store, *, start: bool = True, **options: Any) -> OutboxHarness:
-        harness = OutboxHarness(store, clock, **options)
-        harnesses.append(harness)
-        if start:
-            await harness.start()
-        return harness
-
-    yield start_one
-    for harness in harnesses:
-        await harness.outbox.stop(0)
+    async with started(lambda store, **options: OutboxHarness(store, clock, **options)) as start:
+        yield start
 
 
 @pytest.fixture

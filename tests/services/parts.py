@@ -61,7 +61,7 @@ class Parts:
 
     async def queued_texts(self, to: str) -> list[str]:
         """The texts queued for a person or a group, in order."""
-        return [one.body["text"] for one in await self.queued() if one.key == to and one.body["type"] == "text"]
+        return [job.body["text"] for job in await self.queued() if job.key == to and job.body["type"] == "text"]
 
     async def group(self, code: str = "1") -> Qun:
         """A group of 宋公明's, with 智多星."""

@@ -61,4 +61,4 @@ async def open_rooms(open_parts: OpenParts, **config: object) -> tuple[Parts, Ro
 async def actions(parts: Parts, *kinds: str) -> list[Action]:
     """The entries of these kinds in the audit log, in order."""
     entries = await parts.read(lambda s: s.exec(select(Action)).all())
-    return sorted((one for one in entries if one.kind in kinds), key=lambda one: one.id or 0)
+    return sorted((entry for entry in entries if entry.kind in kinds), key=lambda entry: entry.id or 0)

@@ -37,8 +37,8 @@ def appoint_admin(parts: Parts) -> None:
 def message(parts: Parts, text: str, *, id: str = "", who: str = XUAN, **values: Any) -> PrivateMessage:
     """A message of a customer, sent now."""
     at = datetime.fromtimestamp(parts.clock.now, UTC)
-    given = {"name": "黑旋风", "text": text, "kind": MessageKind.TEXT, **values}
-    return PrivateMessage(account=ACCOUNT, id=id or f"m-{text}", at=at, contact_id=who, **given)
+    fields = {"name": "黑旋风", "text": text, "kind": MessageKind.TEXT, **values}
+    return PrivateMessage(account=ACCOUNT, id=id or f"m-{text}", at=at, contact_id=who, **fields)
 
 
 async def receive(parts: Parts, *texts: str, ticket: int | None = None, **values: Any) -> None:
@@ -58,9 +58,9 @@ async def receive_file(parts: Parts, file: StoredFile, kind: MessageKind, id: st
 
 async def open_ticket(parts: Parts, who: str = XUAN, name: str = "黑旋风", **values: Any) -> Ticket:
     """An open ticket in the staff room."""
-    given = {"state": TicketState.OPEN, "room_id": ROOM, **values}
+    fields = {"state": TicketState.OPEN, "room_id": ROOM, **values}
     return await parts.write(
-        lambda s: parts.container.tickets.add(s, account=ACCOUNT, contact_id=who, name=name, **given)
+        lambda s: parts.container.tickets.add(s, account=ACCOUNT, contact_id=who, name=name, **fields)
     )
 
 

@@ -17,9 +17,9 @@ async def request(parts: Parts, qun: Qun, member: str = "黑旋风", *, later: b
 
 
 async def store_membership(parts: Parts, qun: Qun, state: str, who: str = XUAN, **values: Any) -> int:
-    given = {"source": "message", "expires_at": parts.clock.now + DAY, **values}
+    fields = {"source": "message", "expires_at": parts.clock.now + DAY, **values}
     now = parts.clock.now
-    row = await parts.write(lambda s: put_membership(s, qun, now, name="黑旋风", contact_id=who, state=state, **given))
+    row = await parts.write(lambda s: put_membership(s, qun, now, name="黑旋风", contact_id=who, state=state, **fields))
     return row.id or 0
 
 

@@ -67,7 +67,7 @@ def test_reconnect_keeps_the_login_time_and_logout_resets_it(machine: Machine) -
 
 
 @pytest.mark.parametrize("ahead", [20 * MINUTE, 400 * 24 * HOUR])
-def test_machine_ahead_still_answers(machine: Machine, ahead: float) -> None:
+def test_messages_are_answered_though_this_machine_is_ahead(machine: Machine, ahead: float) -> None:
     machine.ahead = ahead
     machine.tells()
     machine.online()
@@ -77,7 +77,7 @@ def test_machine_ahead_still_answers(machine: Machine, ahead: float) -> None:
     assert not machine.is_old(0)
 
 
-def test_gateway_behind_is_answered(machine: Machine) -> None:
+def test_messages_are_answered_though_the_gateway_is_behind(machine: Machine) -> None:
     machine.tells(behind=8 * HOUR)
     machine.online()
     assert not machine.is_old(0, behind=8 * HOUR)

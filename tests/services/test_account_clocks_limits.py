@@ -22,13 +22,13 @@ def test_ten_minutes_before_the_login_are_not_old(machine: Machine, ago: float, 
     assert machine.is_old(HOUR + ago) is old
 
 
-def test_before_the_login_the_start_counts(machine: Machine) -> None:
+def test_age_counts_from_the_start_before_the_login(machine: Machine) -> None:
     machine.passed = HOUR
     assert not machine.is_old(HOUR + 10 * MINUTE)
     assert machine.is_old(HOUR + 11 * MINUTE)
 
 
-def test_gateways_time_counts_from_the_login(machine: Machine) -> None:
+def test_age_by_the_gateways_clock_counts_from_the_login(machine: Machine) -> None:
     machine.ahead = 2 * HOUR
     machine.online()
     machine.passed = HOUR

@@ -94,7 +94,7 @@ async def test_assistant_is_stored_and_replaced(sqlite_store: Store, clock: Cloc
     clock.now += 10
     assert not await stored.put(assistant(endpoint="gw:2"), "console:x")
     assert await stored.put(assistant("a"), "rest:erp")
-    assert [one.account for one in await stored.load()] == ["a", "b"]
+    assert [passage.account for passage in await stored.load()] == ["a", "b"]
     assert (await stored.load())[1] == assistant(endpoint="gw:2")
     row = await sqlite_store.read(lambda s: s.get_one(StoredAssistant, "b"))
     assert (row.by, row.created_at, row.updated_at) == ("console:x", began, began + 10)
@@ -111,7 +111,10 @@ async def test_place_of_an_assistant_is_noted_without_its_token(sqlite_store: St
     await stored.put(assistant(endpoint="", authority="https://gw.test"), "x")
     await stored.put(assistant(endpoint="", token=""), "x")
     details = [row.detail for row in await _actions(sqlite_store)]
-    assert [(one["before"], one["after"]) for one in details] == [("", "https://gw.test"), ("https://gw.test", "")]
+    assert [(detail["before"], detail["after"]) for detail in details] == [
+        ("", "https://gw.test"),
+        ("https://gw.test", ""),
+    ]
 
 
 async def test_assistant_is_removed_once(sqlite_store: Store, clock: Clock) -> None:

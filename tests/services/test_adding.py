@@ -146,16 +146,16 @@ async def test_large_room_may_add_directly(open_parts: OpenParts) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "result"),
+    ("text", "result"),
     [
         ("需要群主确认", AddResult.OWNER_ASKED),
         ("errcode -2028", AddResult.OWNER_ASKED),
         ("需要对方确认", AddResult.INVITED),
     ],
 )
-async def test_confirmation_by_person_or_owner(open_parts: OpenParts, words: str, result: AddResult) -> None:
+async def test_confirmation_by_person_or_owner(open_parts: OpenParts, text: str, result: AddResult) -> None:
     parts, wechat, room = await made(open_parts)
-    wechat.fails["add_member"] = WeChatNeedsConfirmation("RoomAdd", words)
+    wechat.fails["add_member"] = WeChatNeedsConfirmation("RoomAdd", text)
     assert await add(parts, room) is result
     assert wechat.waits == []
     assert await outcomes(parts) == [("invited", result.value)]
@@ -193,7 +193,7 @@ async def test_rejection_maps_to_api_error(
         await add(parts, room)
     assert getattr(caught.value, "retry_after", None) == retry_after
     assert caught.value.__cause__ is error
-    slow = parts.container.accounts.rate_limiter(ACCOUNT).factor
+    slow = parts.container.accounts.rate_limiter(ACCOUNT).slow_down_factor
     assert slow == (2.0 if isinstance(error, WeChatTooFast) else 1.0)
     assert [outcome for outcome, _ in await outcomes(parts)] == ["failed"]
 

@@ -73,7 +73,7 @@ async def test_failed_save_does_not_fail_stop(
     assert "could not store" in caplog.text
 
 
-async def test_saved_only_when_changed(sqlite_store: Store, clock: Clock) -> None:
+async def test_directory_is_saved_only_when_changed(sqlite_store: Store, clock: Clock) -> None:
     wechat = _known()
     book = AddressBook(sqlite_store, wechat.whole(), clock)
     await book.save()

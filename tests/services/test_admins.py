@@ -14,7 +14,7 @@ from errors import NotFound
 from models.accounts import Admin
 from models.db import Store
 from models.durable import Action, Setting
-from services.accounts.admins import ALPHABET, CODE, KEY, SEEN, Admins, LastAdmin
+from services.accounts.admins import ADMIN_SEEN, ALPHABET, CODE, KEY, Admins, LastAdmin
 from services.accounts.audit import Audit
 from services.accounts.registry import Accounts
 from tests.doubles import InMemoryWeChat
@@ -64,7 +64,7 @@ async def test_code_is_created_while_no_admin_was_seen(sqlite_store: Store, cloc
     assert first.admins.code != second.admins.code
     configured = await started(sqlite_store, clock, "wxid_config")
     assert configured.admins.code, "whether the id of the config is right is not known yet"
-    await sqlite_store.write(lambda s: s.merge(Setting(key=SEEN, value="wxid_config")))
+    await sqlite_store.write(lambda s: s.merge(Setting(key=ADMIN_SEEN, value="wxid_config")))
     assert (await started(sqlite_store, clock, "wxid_config")).admins.code == ""
     assert (await started(sqlite_store, clock)).admins.code, "there is no admin any more"
 
@@ -80,7 +80,7 @@ async def test_code_makes_its_first_sender_an_admin(sqlite_store: Store, clock: 
     assert process.accounts.is_admin("a", "x")
     assert (process.admins.code, process.admins.is_valid_code(code, "x")) == ("", False)
     assert await process.rows() == [("x", "", "code")]
-    assert await process.setting(SEEN) == "x"
+    assert await process.setting(ADMIN_SEEN) == "x"
     assert await process.noted() == [("admin", "person:x", "x", "done")]
     again = await started(sqlite_store, clock)
     assert again.accounts.is_admin("a", "x") and again.admins.code == ""
@@ -95,7 +95,7 @@ async def test_binding_an_admin_again_changes_nothing(sqlite_store: Store, clock
 
 
 @pytest.mark.parametrize(("later", "valid"), [(CODE_SECONDS, True), (CODE_SECONDS + 1, False)])
-async def test_code_expires(sqlite_store: Store, clock: Clock, later: float, valid: bool) -> None:
+async def test_admin_code_expires(sqlite_store: Store, clock: Clock, later: float, valid: bool) -> None:
     process = await started(sqlite_store, clock)
     code = process.admins.code
     clock.now += later
@@ -135,7 +135,7 @@ async def test_reload_keeps_the_code_while_there_is_no_admin(sqlite_store: Store
     process = await started(sqlite_store, clock)
     await process.admins.reload()
     assert process.admins.code
-    await process.write(lambda s: s.merge(Setting(key=SEEN, value="x")))
+    await process.write(lambda s: s.merge(Setting(key=ADMIN_SEEN, value="x")))
     await process.admins.reload()
     assert process.admins.code, "the admin was removed"
     process.accounts.configure_admins(["x"])
@@ -153,10 +153,10 @@ async def test_code_ends_once_an_admin_is_a_friend(sqlite_store: Store, clock: C
     process.wechat.knows("wxid_config")
     await process.admins.check_seen("a")
     assert (process.admins.code, await waiting) == ("", "")
-    assert await process.setting(SEEN) == "wxid_config"
-    await process.write(lambda s: s.merge(Setting(key=SEEN, value="before")))
+    assert await process.setting(ADMIN_SEEN) == "wxid_config"
+    await process.write(lambda s: s.merge(Setting(key=ADMIN_SEEN, value="before")))
     await process.admins.check_seen("a")
-    assert await process.setting(SEEN) == "before", "there is no code any more"
+    assert await process.setting(ADMIN_SEEN) == "before", "there is no code any more"
 
 
 async def test_code_is_shown_after_looking_for_the_admin(sqlite_store: Store, clock: Clock) -> None:
@@ -170,7 +170,7 @@ async def test_admins_of_earlier_versions_are_taken_over(sqlite_store: Store, cl
     await sqlite_store.write(lambda s: s.merge(Setting(key=KEY, value='["x", "y"]')))
     process = await started(sqlite_store, clock)
     assert await process.rows() == [("x", "", "code"), ("y", "", "code")]
-    assert (await process.setting(KEY), await process.setting(SEEN)) == (None, "y")
+    assert (await process.setting(KEY), await process.setting(ADMIN_SEEN)) == (None, "y")
     assert process.accounts.all_admins() == ["x", "y"] and process.admins.code == ""
 
 

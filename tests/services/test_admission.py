@@ -25,9 +25,9 @@ from wechat.interface import PUPPET, Capability
 
 
 async def store_membership(parts: Parts, qun: Qun, state: str, **values: Any) -> int:
-    given = {"source": MembershipSource.MESSAGE, "expires_at": parts.clock.now + 60, **values}
+    fields = {"source": MembershipSource.MESSAGE, "expires_at": parts.clock.now + 60, **values}
     row = await parts.write(
-        lambda s: put_membership(s, qun, parts.clock.now, name="黑旋风", contact_id=XUAN, state=state, **given)
+        lambda s: put_membership(s, qun, parts.clock.now, name="黑旋风", contact_id=XUAN, state=state, **fields)
     )
     return row.id or 0
 
@@ -50,7 +50,7 @@ async def blacklist(parts: Parts, qun: Qun, who: str) -> None:
 # ---- whom a request is for ----
 
 
-async def test_request_waits_for_wechat_unless_told_otherwise(parts: Parts) -> None:
+async def test_request_waits_for_wechat_by_default(parts: Parts) -> None:
     first, second = await parts.group("1"), await parts.group("2")
     by_token = await parts.container.join_requests.join(first.token, "黑旋风", "api")
     directly = await parts.container.join_requests.join_group(second, "黑旋风", "api")
@@ -82,7 +82,9 @@ async def test_member_who_is_no_friend_may_be_meant_too(parts: Parts) -> None:
 
 
 @pytest.mark.parametrize(("name", "is_rejected"), [("wxid_stranger", True), ("stranger01", True), ("九纹龙", False)])
-async def test_blacklisted_stranger_is_told_by_unique_names_only(parts: Parts, name: str, is_rejected: bool) -> None:
+async def test_blacklisted_stranger_is_recognised_by_unique_names_only(
+    parts: Parts, name: str, is_rejected: bool
+) -> None:
     """Anybody may have their nickname."""
     qun = await parts.group()
     parts.wechat.knows("wxid_stranger", "九纹龙", friend=False, weixin="stranger01")

@@ -36,7 +36,7 @@ async def test_reply_is_sent_once_and_shown_in_the_staff_room(parts: Parts) -> N
         "#1 由 宋公明 接待",
         texts.ticket_answered_in_console.format(staff="宋公明", number=1, words="马上处理"),
     ]
-    shown = [one.body for one in await parts.queued() if one.key == ROOM]
+    shown = [job.body for job in await parts.queued() if job.key == ROOM]
     assert [body["relays"] for body in shown] == [1, 1]
     (action,) = await audited(parts, "ticket_reply")
     assert (action.account, action.who, action.target, action.outcome) == (ACCOUNT, AGENT.actor, "1", Outcome.DONE)
@@ -62,7 +62,7 @@ async def test_reply_goes_to_the_current_staff_room_if_the_ticket_has_none(parts
 async def test_reply_without_a_staff_room(parts: Parts) -> None:
     ticket = await open_ticket(parts, room_id="")
     await reply(parts, ticket, text("您好"))
-    assert [one.key for one in await parts.queued()] == [XUAN]
+    assert [job.key for job in await parts.queued()] == [XUAN]
 
 
 async def test_actions_on_unknown_and_closed_tickets_are_refused(parts: Parts) -> None:
@@ -77,7 +77,7 @@ async def test_actions_on_unknown_and_closed_tickets_are_refused(parts: Parts) -
         for number, error in ((1, InvalidParameter), (99, NotFound)):
             with pytest.raises(error):
                 await parts.write(partial(action, number=number))
-    for other in (partial(desk(parts).note, agent=AGENT, words="x"), partial(desk(parts).reopen, agent=AGENT)):
+    for other in (partial(desk(parts).note, agent=AGENT, note="x"), partial(desk(parts).reopen, agent=AGENT)):
         with pytest.raises(NotFound):
             await parts.write(partial(other, number=99))
     assert await parts.queued() == []
@@ -87,7 +87,7 @@ async def test_actions_on_unknown_and_closed_tickets_are_refused(parts: Parts) -
 async def test_closed_ticket_can_get_a_note(parts: Parts) -> None:
     ticket = await open_ticket(parts)
     await close(parts, ticket)
-    await parts.write(partial(desk(parts).note, number=1, agent=AGENT, words="老客户"))
+    await parts.write(partial(desk(parts).note, number=1, agent=AGENT, note="老客户"))
     notes = await parts.read(lambda s: parts.container.conversations.notes(s, ACCOUNT, XUAN, 5))
     assert notes == ["老客户"]
     assert [action.who for action in await audited(parts, "ticket_note")] == [AGENT.actor]

@@ -55,7 +55,7 @@ async def test_announcement_shows_the_messages_not_seen_before(parts: Parts) -> 
     now = in_memory(parts, ticket)
     assert (now.state, now.room_id, now.told, now.quiet_seconds) == (TicketState.OPEN, ROOM, 3, 0)
     assert (now.announced_at, now.last_at) == (parts.clock.now,) * 2
-    job = next(one for one in await parts.queued() if one.key == ROOM)
+    job = next(job for job in await parts.queued() if job.key == ROOM)
     assert (job.body["relays"], job.body["told"]) == (1, 1)
 
 
@@ -80,7 +80,7 @@ async def test_people_on_duty_are_mentioned(open_parts: OpenParts) -> None:
     parts = await open_parts(customer_service={"faq": "", "handoff": {"on_duty": ["店长", "智多星"]}})
     await open_staff_room(parts)
     await announce(parts, await waiting_ticket(parts))
-    job = next(one for one in await parts.queued() if one.key == ROOM)
+    job = next(job for job in await parts.queued() if job.key == ROOM)
     assert job.body["mentions"] == [STAFF], "智多星 is not in the room"
 
 
@@ -91,7 +91,7 @@ async def test_long_history_is_shown_in_several_messages(parts: Parts) -> None:
     first, last = await parts.queued_texts(ROOM)
     assert first.startswith("【#1 黑旋风】\n") and "甲" in first and "请求人工服务" not in first
     assert last.startswith("【#1 黑旋风】请求人工服务") and "乙" in last
-    jobs = [one.body for one in await parts.queued() if one.key == ROOM]
+    jobs = [job.body for job in await parts.queued() if job.key == ROOM]
     assert [(body["told"], body["relays"]) for body in jobs] == [(0, 1), (0, 1)]
 
 
@@ -127,7 +127,7 @@ async def test_files_follow_the_announcement(parts: Parts) -> None:
         )
     )
     await announce(parts, await waiting_ticket(parts))
-    files = [one.body for one in await parts.queued() if one.key == ROOM and one.body["type"] == BodyType.FILE]
+    files = [job.body for job in await parts.queued() if job.key == ROOM and job.body["type"] == BodyType.FILE]
     assert [(body["path"], body["name"], body["relays"]) for body in files] == [("/media/1.jpg", "照片.jpg", 1)]
 
 
@@ -168,10 +168,10 @@ async def test_missing_room_is_reported_to_admins(parts: Parts) -> None:
     for who, name in ((XUAN, "黑旋风"), (ZHI, "")):
         ticket = await waiting_ticket(parts, who=who, name=name)
         await parts.write(partial(parts.container.announcements.report_missing_room, ticket=ticket))
-    words = parts.container.config.texts.no_staff_room
+    text = parts.container.config.texts.no_staff_room
     assert await parts.queued_texts(ADMIN) == [
-        words.format(number=1, name="黑旋风"),
-        words.format(number=2, name="客户"),
+        text.format(number=1, name="黑旋风"),
+        text.format(number=2, name="客户"),
     ]
 
 

@@ -41,10 +41,10 @@ class Order:
 
     def __init__(self, *names: str) -> None:
         self.passed: list[str] = []
-        self.sequencer = ArrivalSequencer(lambda one: self.passed.append(one.raw.id))
+        self.sequencer = ArrivalSequencer(lambda arrival: self.passed.append(arrival.raw.id))
         self.arrivals = {name: arrival(name) for name in names}
-        for one in self.arrivals.values():
-            self.sequencer.add(one)
+        for pending in self.arrivals.values():
+            self.sequencer.add(pending)
 
     def place(self, *names: str) -> None:
         for name in names:
@@ -99,7 +99,7 @@ async def test_late_event_delays_others_until_its_deadline(
     order.read("m1", "m2")
     order.place("m3")
     assert order.arrivals["m1"].deadline == 102.0
-    assert [(one.at, one.cancelled) for one in timers] == [(102.0, False)]
+    assert [(timer.at, timer.cancelled) for timer in timers] == [(102.0, False)]
     now = 101.0
     order.place("m2")
     assert order.passed == [] and not timers[-1].cancelled, "m1 still has time"
@@ -116,9 +116,9 @@ async def test_late_event_delays_others_until_its_deadline(
 
 async def test_event_of_an_earlier_process_may_take_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: 100.0)
-    one = arrival("m1", retried=True)
-    one.begin_reading()
-    assert one.deadline == 110.0
+    retried = arrival("m1", retried=True)
+    retried.begin_reading()
+    assert retried.deadline == 110.0
     assert (arrival_sequencer.MAX_WAIT, arrival_sequencer.MAX_WAIT_AFTER_LEAVING) == (2.0, 10.0)
 
 
@@ -132,13 +132,13 @@ async def test_stopped_sequencer_passes_nothing_on(timers: list[Timer]) -> None:
     ArrivalSequencer(lambda _one: None).stop()
 
 
-async def test_waiting_for_an_event() -> None:
-    one = arrival("m1")
-    waiting = asyncio.create_task(one.event())
+async def test_waiter_gets_the_resolved_event_or_is_cancelled() -> None:
+    message = arrival("m1")
+    waiting = asyncio.create_task(message.event())
     await asyncio.sleep(0)
-    one.settle(event("m1"))
-    one.settle(event("m1"))
-    assert await waiting == await one.event() == event("m1")
+    message.settle(event("m1"))
+    message.settle(event("m1"))
+    assert await waiting == await message.event() == event("m1")
     other = arrival("m2")
     other.stop_waiting()
     waiting = asyncio.create_task(other.event())

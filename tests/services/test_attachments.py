@@ -19,7 +19,8 @@ from services.messaging.http_client import HttpClient
 from services.messaging.media import MediaStore
 from tests.ports import free_port
 from tests.services.clock import Clock
-from tests.stories.business import never_respond, serving
+from tests.stories.business import never_respond
+from tests.web_server import serving
 
 MAX_NAME = 100
 

@@ -44,7 +44,7 @@ def test_code_is_read_in_every_format(format: str) -> None:
     assert codes_in(saved(code().convert("RGB"), format)) == [CODE]
 
 
-def test_codes_of_other_kinds() -> None:
+def test_micro_qr_and_data_matrix_are_decoded() -> None:
     micro = io.BytesIO()
     segno.make_micro("12345").save(micro, kind="png", scale=6)
     assert codes_in(micro.getvalue()) == ["12345"]

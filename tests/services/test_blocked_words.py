@@ -61,7 +61,7 @@ async def test_which_words_can_be_blocked(open_parts: OpenParts, word: str, outc
     assert await rows(parts) == ([(word, qun.number, "person:x")] if done else [])
     assert (first_match(parts, qun, f"x {word} y") == word) is (done or word == "配置")
     entries = await actions(parts, "blocked_word")
-    assert [(one.account, one.who, one.target, one.outcome, one.detail) for one in entries] == (
+    assert [(entry.account, entry.who, entry.target, entry.outcome, entry.detail) for entry in entries] == (
         [(ACCOUNT, "person:x", word, Outcome.DONE, {"number": str(qun.number)})] if done else []
     )
 
@@ -81,7 +81,7 @@ async def test_word_is_blocked_in_its_scope(open_parts: OpenParts) -> None:
     assert (words.of(ACCOUNT, first.number), words.of(ACCOUNT, None), words.of(ACCOUNT, second.number)) == (
         ["坏词"], ["坏词"], [],
     )  # fmt: skip
-    assert [one.detail for one in await actions(parts, "blocked_word")][1] == {}
+    assert [action.detail for action in await actions(parts, "blocked_word")][1] == {}
 
 
 async def test_word_is_allowed_in_its_scope(open_parts: OpenParts) -> None:
@@ -98,7 +98,7 @@ async def test_word_is_allowed_in_its_scope(open_parts: OpenParts) -> None:
     assert (first_match(parts, qun, "坏词"), first_match(parts, qun, "其他")) == (None, "其他")
     assert await rows(parts) == [("其他", qun.number, "person:x")]
     entries = await actions(parts, "blocked_word_removed")
-    assert [(one.target, one.detail) for one in entries] == [("坏 词", {"number": str(qun.number)}), ("坏词", {})]
+    assert [(entry.target, entry.detail) for entry in entries] == [("坏 词", {"number": str(qun.number)}), ("坏词", {})]
 
 
 async def test_words_are_reloaded_and_reconfigured(open_parts: OpenParts) -> None:

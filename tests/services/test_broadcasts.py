@@ -52,7 +52,7 @@ def test_fingerprint_is_equal_for_equal_requests() -> None:
         request(account="a").fingerprint(),
         request(run_at=1).fingerprint(),
         request(friends=[("a", "x")]).fingerprint(),
-        request(words="ho").fingerprint(),
+        request(message="ho").fingerprint(),
     }
     assert len(prints) == 9
     assert request(quns=(1,), friends=()).fingerprint() == request(quns=[1]).fingerprint()
@@ -153,8 +153,8 @@ async def test_admin_confirms_within_ten_minutes(parts: Parts) -> None:
     broadcasts, clock = parts.container.broadcasts, parts.clock
     qun = await parts.group()
     assert await broadcasts.unconfirmed(ACCOUNT, ADMIN) is None
-    for words in ("first", "second"):
-        await parts.write(partial(broadcasts.ask, account=ACCOUNT, by=ADMIN, text=words))
+    for content in ("first", "second"):
+        await parts.write(partial(broadcasts.ask, account=ACCOUNT, by=ADMIN, text=content))
     asked = await broadcasts.unconfirmed(ACCOUNT, ADMIN)
     assert asked is not None and asked.text == "second"
     assert (asked.created_at, asked.expires_at) == (clock.now, clock.now + CONFIRM_MINUTES * 60)

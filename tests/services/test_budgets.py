@@ -39,7 +39,7 @@ def test_clock_set_back_does_not_block() -> None:
 def test_equal_texts_in_any_form_share_a_budget() -> None:
     clock = Clock()
     budgets = Budgets(LimitSettings(repeats=2), clock)
-    said = [budgets.repeat("a", "one", words) for words in ("ABC", "abc ", "ＡＢＣ", "别的", "abc")]
+    said = [budgets.repeat("a", "one", text) for text in ("ABC", "abc ", "ＡＢＣ", "别的", "abc")]
     assert said == [ALLOWED, ALLOWED, EXCEEDED, ALLOWED, SILENT]
     clock.now += 61
     assert budgets.repeat("a", "one", "abc") is ALLOWED

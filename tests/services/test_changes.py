@@ -29,7 +29,7 @@ async def test_local_changes_are_announced_to_other_processes() -> None:
     assert told == [(TICKET, {"id": 1})]
     assert feed.last == 2
     assert feed.after(0) == [Change(1, TICKET, {"id": 1}), Change(2, ChangeKind.ACCOUNT, {"account": "a"})]
-    assert [one.number for one in feed.after(1)] == [2]
+    assert [change.number for change in feed.after(1)] == [2]
     assert feed.after(2) == []
 
 
@@ -56,13 +56,13 @@ async def test_next_change_is_awaited() -> None:
     waiting = [asyncio.create_task(feed.wait_after(0, 1000)) for _ in range(2)]
     await asyncio.sleep(0)
     feed.publish(TICKET, id=1)
-    assert [[one.number for one in found] for found in await asyncio.gather(*waiting)] == [[1], [1]]
+    assert [[change.number for change in found] for found in await asyncio.gather(*waiting)] == [[1], [1]]
     later = asyncio.create_task(feed.wait_after(1, 1000))
     await asyncio.sleep(0)
     assert not later.done(), "it waits for the second one"
     feed.publish(TICKET, id=2)
-    assert [one.number for one in await later] == [2]
-    assert [one.number for one in await feed.wait_after(0, 1000)] == [1, 2], "at once"
+    assert [change.number for change in await later] == [2]
+    assert [change.number for change in await feed.wait_after(0, 1000)] == [1, 2], "at once"
 
 
 # ---- pages ----

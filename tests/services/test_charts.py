@@ -140,8 +140,8 @@ def test_titles_stand_whole_at_the_top_of_their_panels() -> None:
 
 def test_title_shows_the_sum_of_the_days() -> None:
     shown = {
-        (one, two): sorted(Chart(*_days(one, two)).dark(0, WIDTH / 4, 0, MARGIN / 2))
-        for one, two in ((1, 9), (5, 5), (9, 9))
+        (item, two): sorted(Chart(*_days(item, two)).dark(0, WIDTH / 4, 0, MARGIN / 2))
+        for item, two in ((1, 9), (5, 5), (9, 9))
     }
     assert shown[1, 9] == shown[5, 5] != shown[9, 9]
 

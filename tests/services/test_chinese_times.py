@@ -7,7 +7,7 @@ import pytest
 from services.outreach.chinese_times import cron_of
 
 
-@pytest.mark.parametrize(("words", "cron", "text"), [
+@pytest.mark.parametrize(("message", "cron", "text"), [
     ("每天9点 早上好", "0 9 * * *", "早上好"),
     ("每天9点早上好", "0 9 * * *", "早上好"),
     ("每周一 8:30 开会", "30 8 * * 1", "开会"),
@@ -18,8 +18,8 @@ from services.outreach.chinese_times import cron_of
     ("每月1号 9点 交租", "0 9 1 * *", "交租"),
     ("星期日 ２０:００ 晚安", "0 20 * * 0", "晚安"),
 ])  # fmt: skip
-def test_times_are_parsed(words: str, cron: str, text: str) -> None:
-    assert cron_of(words) == (cron, text)
+def test_times_are_parsed(message: str, cron: str, text: str) -> None:
+    assert cron_of(message) == (cron, text)
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,6 @@ def test_last_minute_of_the_day() -> None:
     assert cron_of("每天23:60 晚安") is None
 
 
-@pytest.mark.parametrize("words", ["", "每天", "每天25点 x", "每天9点70 x", "0 9 * * * 早上好", "明天9点 x", "每天9点"])
-def test_invalid_times_are_rejected(words: str) -> None:
-    assert cron_of(words) is None
+@pytest.mark.parametrize("text", ["", "每天", "每天25点 x", "每天9点70 x", "0 9 * * * 早上好", "明天9点 x", "每天9点"])
+def test_invalid_times_are_rejected(text: str) -> None:
+    assert cron_of(text) is None

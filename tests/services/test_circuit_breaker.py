@@ -6,7 +6,7 @@ from services.support.circuit_breaker import CircuitBreaker
 from tests.services.clock import Clock
 
 
-def test_three_failures_in_a_row_open_it_for_thirty_seconds(clock: Clock) -> None:
+def test_three_consecutive_failures_stop_requests_for_thirty_seconds(clock: Clock) -> None:
     breaker = CircuitBreaker(clock)
     seen = []
     for _ in range(3):
@@ -21,7 +21,7 @@ def test_three_failures_in_a_row_open_it_for_thirty_seconds(clock: Clock) -> Non
     assert seen == [False, False, True, True, False, False, False, True]
 
 
-def test_success_ends_the_row(clock: Clock) -> None:
+def test_success_resets_the_count_of_failures(clock: Clock) -> None:
     breaker = CircuitBreaker(clock)
     breaker.failed()
     breaker.failed()

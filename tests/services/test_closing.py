@@ -154,7 +154,7 @@ async def find(parts: Parts, room_id: str) -> None:
 
 async def reported(parts: Parts) -> list[tuple[str, str]]:
     events = [job.body for job in await parts.queued("hook")]
-    return [(one["type"], one["data"]["state"]) for one in events if one["type"] in ("qun.lost", "qun.found")]
+    return [(event["type"], event["data"]["state"]) for event in events if event["type"] in ("qun.lost", "qun.found")]
 
 
 async def test_group_is_lost_with_its_last_room(open_parts: OpenParts) -> None:

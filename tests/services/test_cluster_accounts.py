@@ -116,10 +116,10 @@ async def setup(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(module, "stop_account", nothing)
     monkeypatch.setattr(module, "forget_account", lambda _container, _account: None)
     monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
-    one = Setup()
-    await one.cluster._refresh_accounts()
-    following = asyncio.create_task(one.cluster._follow())
-    yield one
+    setup = Setup()
+    await setup.cluster._refresh_accounts()
+    following = asyncio.create_task(setup.cluster._follow())
+    yield setup
     following.cancel()
     await asyncio.wait({following})
 

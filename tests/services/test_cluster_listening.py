@@ -43,8 +43,8 @@ async def test_notification_is_received(database: str) -> None:
 
     news = ClusterNews(database, parts, feed, changed)
     listening = asyncio.create_task(news.listen_forever())
-    await until(news._look.is_set, "it listens, and looks at what it has missed")
-    news._look.clear()
+    await until(news._poll_now.is_set, "it listens, and looks at what it has missed")
+    news._poll_now.clear()
     engine = create_engine(parse(database))
     of_a_member = '{"from":"other","of":"ours","changes":[["ticket",{"id":7}]]}'
 
@@ -56,8 +56,8 @@ async def test_notification_is_received(database: str) -> None:
 
     await asyncio.to_thread(notify)
     await until(lambda: feed.last == 1 or listening.done())
-    assert [(one.kind, one.facts) for one in feed.after(0)] == [(ChangeKind.TICKET, {"id": 7})]
-    assert news._look.is_set()
+    assert [(change.kind, change.facts) for change in feed.after(0)] == [(ChangeKind.TICKET, {"id": 7})]
+    assert news._poll_now.is_set()
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
     engine.dispose()

@@ -62,10 +62,10 @@ async def test_unreachable_database_ends_the_leases(
     rows.fails["view"] = AWAY
     await _turns(loop, rows)
     assert rows.aborted and loop.member.held == {"a": 7}, "the leases still hold"
-    assert loop.member._beating_since is None
+    assert loop.member._renewing_since is None
     assert "the leases could not be renewed: OperationalError" in caplog.text
     boot.now += 999.0
-    rows.fails["beat"] = AWAY
+    rows.fails["renew"] = AWAY
     await _turns(loop, rows)
     assert (loop.member.held, loop.changes[-1]) == ({}, {})
     assert "the leases have run out" in caplog.text

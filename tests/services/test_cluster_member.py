@@ -156,7 +156,7 @@ class SlowLeases:
         self.reads, self.answers = threading.Event(), threading.Event()
         self.held = {"a": 1}
 
-    def beat(self) -> dict[str, int]:
+    def renew(self) -> dict[str, int]:
         held = dict(self.held)
         self.reads.set()
         self.answers.wait(10)
@@ -202,7 +202,7 @@ async def test_unknown_changes_of_a_later_version_are_skipped() -> None:
     parts = cast("ClusterParts", type("", (), {"leases": leases, "member": member, "announcements": None})())
     news = ClusterNews("postgresql://x/y", parts, received, lambda _kind: nothing())
     news._received('{"from":"other","changes":[["of a later version",{}],["ticket",{"id":1}]],"free":1}')
-    assert [one.kind for one in received._changes] == [ChangeKind.TICKET]
+    assert [change.kind for change in received._changes] == [ChangeKind.TICKET]
     assert woken.is_set()
 
 

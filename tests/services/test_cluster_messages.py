@@ -42,7 +42,7 @@ async def test_notification_has_a_limited_number_of_changes(monkeypatch: pytest.
     for number in range(5):
         pending.publish(ChangeKind.TICKET, {"id": number})
     first, second = await pending.take(2), await pending.take(2)
-    assert [[facts["id"] for _, facts in one["changes"]] for one in (first, second)] == [[0, 1], [2]]
+    assert [[facts["id"] for _, facts in item["changes"]] for item in (first, second)] == [[0, 1], [2]]
     waiting = asyncio.create_task(pending.take(2))
     await asyncio.sleep(0)
     assert not waiting.done(), "nothing is pending"
@@ -207,7 +207,7 @@ async def test_own_changes_are_not_received_again(process: Process) -> None:
     process.news._received(json.dumps(own))
     assert (process.feed.after(0), process.woken) == ([], 1)
     process.news._received(json.dumps(own | {"from": "other"}))
-    assert [(one.kind, one.facts) for one in process.feed.after(0)] == [(ChangeKind.TICKET, {"id": 1})]
+    assert [(change.kind, change.facts) for change in process.feed.after(0)] == [(ChangeKind.TICKET, {"id": 1})]
 
 
 def recorded_waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
@@ -228,7 +228,7 @@ async def test_changes_of_one_notification_are_limited(process: Process) -> None
     for number in range(41):
         process.announcements.publish(ChangeKind.TICKET, {"id": number})
     await until(lambda: len(process.notified) == 2)
-    assert [len(one["changes"]) for one in process.notified] == [40, 1]
+    assert [len(payload["changes"]) for payload in process.notified] == [40, 1]
     sending.cancel()
 
 

@@ -47,7 +47,7 @@ async def make(database: str, clock: Clock) -> AsyncIterator[Make]:
 
 async def test_parts_have_the_settings_of_the_process(make: Make, clock: Clock) -> None:
     parts, _ = await make("m1")
-    assert (parts.address, parts.secret, parts.member.id, parts.unheld) == (OWN, "", "m1", 0)
+    assert (parts.address, parts.secret, parts.member.id, parts.accounts_without_holder) == (OWN, "", "m1", 0)
     assert not parts.ownership.may_act(), "it has no lease yet"
     assert parts.clock() == clock.now
     parts.leases.join()
@@ -107,4 +107,4 @@ async def test_member_silent_for_half_a_lease_is_late(make: Make, database: str)
 async def test_accounts_without_a_holder_are_counted(make: Make) -> None:
     parts, _ = await make("m1")
     parts.member.view = View((), 5, 2, jobs_free=False)
-    assert parts.unheld == 2
+    assert parts.accounts_without_holder == 2

@@ -18,7 +18,8 @@ from services.cluster.parts import ClusterParts
 from services.cluster.peers import SECRET_HEADER, STAFF_PATH, Peers, Unreachable
 from tests.ports import free_port
 from tests.services.test_lists import put
-from tests.stories.business import never_respond, serving
+from tests.stories.business import never_respond
+from tests.web_server import serving
 
 SECRET, OWN = "s3cret", "http://10.0.0.1:8080"
 AWAY = OperationalError("", {}, Exception("away"))

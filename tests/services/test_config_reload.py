@@ -17,7 +17,7 @@ from config import Config, ConfigError
 from models.db import Store
 from models.durable import Action
 from services.accounts.audit import Audit
-from services.upkeep.reload import ConfigReloader, Prepared, ReloadResult
+from services.upkeep.reload import ConfigReloader, PreparedChange, ReloadResult
 from services.work.event_gate import EventGate
 from tests.services.clock import Clock
 from tests.services.queue_harness import run_loop
@@ -59,20 +59,20 @@ class ReloadHarness:
         self.alone = ConfigReloader(self.config, lambda: self.new, store, audit, self.gate)
         self.reloader.on_reload(self.prepare)
 
-    def prepare(self, config: Config) -> Prepared:
+    def prepare(self, config: Config) -> PreparedChange:
         self.prepared.append(config)
         self.threads.add(threading.current_thread())
-        return Prepared(lambda: self.applied.append("first"))
+        return PreparedChange(lambda: self.applied.append("first"))
 
     def add_part(self, name: str, changed: Sequence[str] = ()) -> None:
-        self.reloader.on_reload(lambda _config: Prepared(lambda: self.applied.append(name), changed))
+        self.reloader.on_reload(lambda _config: PreparedChange(lambda: self.applied.append(name), changed))
 
     def announce(self, session: Session) -> None:
         put(session, f"announced {len(session.exec(select(Action)).all())}")
 
     async def audited(self) -> list[tuple[Any, ...]]:
         entries = await self.store.read(lambda s: s.exec(select(Action).order_by(col(Action.id))).all())
-        return [(one.account, one.kind, one.who, one.target, one.outcome, one.detail) for one in entries]
+        return [(entry.account, entry.kind, entry.who, entry.target, entry.outcome, entry.detail) for entry in entries]
 
 
 @pytest.fixture
@@ -130,10 +130,10 @@ async def test_changed_files_are_named_once_behind_the_keys(harness: ReloadHarne
 async def test_invalid_part_leaves_everything_as_it_was(harness: ReloadHarness) -> None:
     errors = [ConfigError("bad rule")]
 
-    def refuse(_config: Config) -> Prepared:
+    def refuse(_config: Config) -> PreparedChange:
         if errors:
             raise errors.pop()
-        return Prepared(lambda: None)
+        return PreparedChange(lambda: None)
 
     harness.reloader.on_reload(refuse)
     with pytest.raises(ConfigError, match="bad rule"):
@@ -161,10 +161,10 @@ async def test_change_is_applied_between_events(harness: ReloadHarness) -> None:
 async def test_reloads_run_one_after_another(harness: ReloadHarness) -> None:
     inside, goes_on = threading.Event(), threading.Event()
 
-    def slow(_config: Config) -> Prepared:
+    def slow(_config: Config) -> PreparedChange:
         inside.set()
         assert goes_on.wait(SECONDS)
-        return Prepared(lambda: None)
+        return PreparedChange(lambda: None)
 
     harness.reloader.on_reload(slow)
     first = asyncio.create_task(harness.reloader.follow())

@@ -35,30 +35,30 @@ class Workers:
     def _done(self) -> None:
         self.done += 1
 
-    async def _handle(self, one: Event, row: int) -> str:
-        if one.id in self.gates:
-            await self.gates[one.id].wait()
-        if self.fails.get(one.id):
-            raise self.fails[one.id].pop(0)
-        self.handled.append(f"{one.id} {row}")
+    async def _handle(self, event: Event, row: int) -> str:
+        if event.id in self.gates:
+            await self.gates[event.id].wait()
+        if self.fails.get(event.id):
+            raise self.fails[event.id].pop(0)
+        self.handled.append(f"{event.id} {row}")
         return "handler"
 
-    async def count_attempt(self, one: Arrival) -> None:
-        self.notes.append(("attempt", one.row))
+    async def count_attempt(self, arrival: Arrival) -> None:
+        self.notes.append(("attempt", arrival.row))
 
-    def end(self, one: Arrival, handler: str, state: str) -> None:
-        self.notes.append(("end", one.row, handler, state))
+    def end(self, arrival: Arrival, handler: str, state: str) -> None:
+        self.notes.append(("end", arrival.row, handler, state))
 
     def log(self, id: str, kind: str, handler: str, result: str, _started: float) -> None:
         self.notes.append(("log", id, kind, handler, result))
 
     def push(self, name: str, conversation: str | None = "x", *, settled: bool = True) -> Arrival:
-        one = arrival(name)
-        one.conversation = conversation
+        pushed = arrival(name)
+        pushed.conversation = conversation
         if settled:
-            one.settle(event(name))
-        self.workers.push(one)
-        return one
+            pushed.settle(event(name))
+        self.workers.push(pushed)
+        return pushed
 
 
 @pytest.fixture
@@ -79,9 +79,9 @@ async def test_event_is_handled_and_logged(workers: Workers) -> None:
 async def test_event_without_a_conversation_is_dropped(workers: Workers) -> None:
     workers.push("m1", None)
     assert (workers.done, workers.workers._queues) == (1, {})
-    one = workers.push("m2", settled=False)
+    waiting = workers.push("m2", settled=False)
     await run_loop()
-    one.settle(None)
+    waiting.settle(None)
     await until(lambda: workers.done == 2)
     assert (workers.handled, workers.notes) == ([], [])
 
@@ -153,10 +153,10 @@ async def test_stop_ends_waiting_for_payloads(workers: Workers) -> None:
 
 
 async def test_event_read_while_stopping_is_not_handled(workers: Workers) -> None:
-    one = workers.push("m1", settled=False)
+    waiting = workers.push("m1", settled=False)
     await run_loop()
     workers.workers.begin_stop()
-    one.settle(event("m1"))
+    waiting.settle(event("m1"))
     await run_loop()
     assert (workers.handled, workers.done) == ([], 1)
 

@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 from models.conversations import StoredMessage
 from models.db import Store
 from services.changes import ChangeFeed, ChangeKind
-from services.messaging.conversations import Conversations, as_one_line, in_full, without_login_link
+from services.messaging.conversations import Conversations, as_one_line, with_quoted_text, without_login_link
 from services.messaging.loop_detector import LoopDetector
 from services.messaging.media import StoredFile
 from tests.services.clock import Clock
@@ -42,8 +42,8 @@ class History:
     async def write(self, fn: Callable[[Session], T]) -> T:
         return await self.store.write(fn)
 
-    async def incoming(self, one: PrivateMessage, **more: Any) -> None:
-        await self.write(lambda s: self.stored.record_incoming(s, one, **more))
+    async def incoming(self, message: PrivateMessage, **more: Any) -> None:
+        await self.write(lambda s: self.stored.record_incoming(s, message, **more))
 
     async def outgoing(self, to: str = "x", **body: Any) -> None:
         full = {"type": "text", **body}
@@ -82,9 +82,9 @@ def test_message_is_shown_as_one_line(kind: str, text: str, line: str) -> None:
 
 
 def test_quote_is_part_of_the_full_text() -> None:
-    assert in_full(message(), "hi") == "hi"
-    assert in_full(message(quoted="before"), "hi") == f"「before」\n{'- ' * 14}-\nhi"
-    assert in_full(message(quoted_kind=MessageKind.IMAGE), "hi").startswith("「[图片]」\n")
+    assert with_quoted_text(message(), "hi") == "hi"
+    assert with_quoted_text(message(quoted="before"), "hi") == f"「before」\n{'- ' * 14}-\nhi"
+    assert with_quoted_text(message(quoted_kind=MessageKind.IMAGE), "hi").startswith("「[图片]」\n")
 
 
 def test_secret_of_a_login_link_is_not_shown() -> None:
@@ -151,7 +151,7 @@ async def test_changes_of_tickets_are_published(history: History) -> None:
     await history.outgoing(text="hi", ticket=5)
     await history.write(lambda s: history.stored.note(s, "a", "x", 6, "s", "note"))
     await history.write(lambda s: history.stored.announce_change(s, 7))
-    found = [(one.kind, one.facts) for one in history.changes.after(0)]
+    found = [(change.kind, change.facts) for change in history.changes.after(0)]
     assert found == [(ChangeKind.TICKET, {"id": number}) for number in (0, 5, 6, 7)]
 
 
@@ -221,8 +221,8 @@ async def test_first_message_of_a_ticket(history: History) -> None:
 
 
 async def test_newest_notes_are_read_oldest_first(history: History) -> None:
-    for who, words in (("x", "one"), ("y", "of another"), ("x", "two"), ("x", "three")):
-        await history.write(lambda s, w=who, t=words: history.stored.note(s, "a", w, 1, "s", t))  # type: ignore[misc]
+    for who, text in (("x", "one"), ("y", "of another"), ("x", "two"), ("x", "three")):
+        await history.write(lambda s, w=who, t=text: history.stored.note(s, "a", w, 1, "s", t))  # type: ignore[misc]
     await _say(history, "no note")
     assert await history.write(lambda s: history.stored.notes(s, "a", "x", 2)) == ["two", "three"]
     row = (await history.rows())[0]

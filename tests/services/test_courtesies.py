@@ -32,8 +32,8 @@ def test_only_a_courtesy_is_one(text: str, courtesy: Courtesy | None) -> None:
     assert courtesy_in(text) is courtesy
 
 
-@pytest.mark.parametrize("words", ["哈" * 60, "好的" * 100, "拜" * 2000])
-def test_question_behind_a_long_courtesy_is_noticed(words: str) -> None:
+@pytest.mark.parametrize("text", ["哈" * 60, "好的" * 100, "拜" * 2000])
+def test_question_behind_a_long_courtesy_is_noticed(text: str) -> None:
     """In linear time: a row of 拜 can be read as 拜 and 拜拜 in more ways than could be tried."""
-    assert courtesy_in(words) is not None
-    assert courtesy_in(f"{words}怎么退货") is None
+    assert courtesy_in(text) is not None
+    assert courtesy_in(f"{text}怎么退货") is None

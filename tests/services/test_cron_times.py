@@ -34,7 +34,7 @@ def times(cron: str, start: datetime, hours: float, zone: ZoneInfo = BERLIN) -> 
         ("30 2 29 3 *", ["29 03:00+02"]),
     ],
 )
-def test_clock_put_forward(cron: str, due: list[str]) -> None:
+def test_times_in_the_hour_skipped_in_spring(cron: str, due: list[str]) -> None:
     assert times(cron, datetime(2026, 3, 28, 0, 0, tzinfo=UTC), 60) == due
 
 
@@ -46,7 +46,7 @@ def test_clock_put_forward(cron: str, due: list[str]) -> None:
         ("0,30 2 25 10 *", ["25 02:00+02", "25 02:30+02"]),
     ],
 )
-def test_clock_put_back(cron: str, due: list[str]) -> None:
+def test_times_in_the_hour_repeated_in_autumn(cron: str, due: list[str]) -> None:
     assert times(cron, datetime(2026, 10, 24, 0, 0, tzinfo=UTC), 60) == due
 
 
@@ -63,7 +63,7 @@ def test_hourly_job_runs_in_each_repeated_hour() -> None:
     assert len(times("*/5 * * * *", datetime(2026, 3, 28, 20, 0, tzinfo=UTC), 10)) == 120
 
 
-def test_half_hour_shift() -> None:
+def test_clock_change_of_half_an_hour() -> None:
     start = datetime(2026, 4, 4, 13, 0, tzinfo=UTC)
     assert times("45 1 * * *", start, 24, LORD_HOWE) == ["05 01:45+11"]
     assert len(times("*/5 * * * *", start, 5, LORD_HOWE)) == 60

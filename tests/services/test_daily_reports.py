@@ -50,7 +50,7 @@ def local(parts: Parts, day: date, hour: int = 0) -> float:
 
 async def charts(parts: Parts, who: str) -> list[tuple[str, bytes]]:
     """The names and contents of the files queued for a person."""
-    return [_content(one.body) for one in await parts.queued() if one.key == who and one.body["type"] == "file"]
+    return [_content(job.body) for job in await parts.queued() if job.key == who and job.body["type"] == "file"]
 
 
 def _content(body: dict[str, Any]) -> tuple[str, bytes]:
@@ -69,7 +69,7 @@ async def test_owner_who_subscribed_gets_text_and_chart_of_their_group(parts: Pa
     assert await parts.queued_texts(SONG) == [
         f"【日报】2027-01-14\n{qun.topic}：入群 3，退群 1，消息 20，现有 3 人",
     ]
-    assert [(one.queue, one.key, one.body["type"]) for one in await parts.queued()] == [
+    assert [(job.queue, job.key, job.body["type"]) for job in await parts.queued()] == [
         (f"wx:{ACCOUNT}", SONG, "text"),
         (f"wx:{ACCOUNT}", SONG, "file"),
     ]
@@ -119,7 +119,7 @@ async def test_each_account_reports_about_its_own_groups(parts: Parts) -> None:
     await subscribe(parts, there)
     parts.container.accounts.bind_admin(SONG)
     assert await parts.container.reports.send() == 3
-    texts = {(one.queue, one.key): one.body["text"] for one in await parts.queued() if one.body["type"] == "text"}
+    texts = {(job.queue, job.key): job.body["text"] for job in await parts.queued() if job.body["type"] == "text"}
     topics = {key: [line.partition("：")[0] for line in report.splitlines()[1:]] for key, report in texts.items()}
     assert topics == {
         (f"wx:{ACCOUNT}", SONG): [here.topic],

@@ -132,7 +132,7 @@ async def test_daily_peak_of_pace_is_kept(store: Store) -> None:
     assert await totals.note_pace() == 1
     clock.now += timedelta(minutes=2)  # nothing is used any more
     assert await totals.note_pace() == 0
-    assert [(one.day, one.kind, one.ratio) for one in await store.read(totals.peaks)] == [
+    assert [(peak.day, peak.kind, peak.ratio) for peak in await store.read(totals.peaks)] == [
         ("2026-11-20", "message", 0.5)
     ]
     fresh = _totals(store, clock)  # after a restart
@@ -143,4 +143,4 @@ async def test_daily_peak_of_pace_is_kept(store: Store) -> None:
     clock.now += timedelta(days=1)
     fresh._accounts.rate_limiter("a").spend("x")
     await fresh.note_pace()
-    assert [one.ratio for one in await store.read(totals.peaks)] == [0.5, 0.25]
+    assert [peak.ratio for peak in await store.read(totals.peaks)] == [0.5, 0.25]

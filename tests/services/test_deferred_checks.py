@@ -87,9 +87,9 @@ async def test_queued_check_is_run_and_its_offence_warned(parts: Parts) -> None:
     assert entry.detail == {
         "number": str(qun.number), "reason": texts.offence_qr_code, "count": "1", "rule": "qr_code",
     }  # fmt: skip
-    (to, words, mentions) = parts.wechat.sent[0]
+    (to, text, mentions) = parts.wechat.sent[0]
     assert (to, mentions) == (room_id, (XUAN,))
-    assert texts.offence_qr_code in words
+    assert texts.offence_qr_code in text
 
 
 async def test_content_without_offence_is_not_warned(parts: Parts) -> None:

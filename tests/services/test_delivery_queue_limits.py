@@ -38,11 +38,11 @@ async def test_dropped_jobs_are_forgotten(make: Make) -> None:
 async def test_next_job_begins_when_the_first_is_dropped(make: Make) -> None:
     harness = make()
     harness.answers["one"] = [Retry(1000, "busy")]
-    one = harness.push("one")
+    first = harness.push("one")
     harness.push("two")
     harness.queue.start()
     await until(lambda: harness.ended)
-    drop(one)
+    drop(first)
     harness.queue.forget_dropped()
     await until(lambda: harness.began == ["one", "two"])
 
@@ -50,11 +50,11 @@ async def test_next_job_begins_when_the_first_is_dropped(make: Make) -> None:
 async def test_wait_of_a_dropped_job_does_not_start_another(make: Make, long_waits: LongWaits) -> None:
     harness = make()
     harness.answers |= {"one": [Retry(1000, "busy")], "two": [Retry(2000, "busy")]}
-    one = harness.push("one")
+    first = harness.push("one")
     harness.push("two")
     harness.queue.start()
     await until(lambda: harness.ended)
-    drop(one)
+    drop(first)
     harness.queue.forget_dropped()
     await until(lambda: len(harness.ended) == 2)
     long_waits.end_first()

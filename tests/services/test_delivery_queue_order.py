@@ -52,11 +52,11 @@ async def test_more_urgent_job_does_not_end_the_wait_of_a_retry(make: Make) -> N
 async def test_wait_of_a_dropped_job_does_not_start_the_running_one_again(make: Make, long_waits: LongWaits) -> None:
     harness = make()
     harness.answers["one"] = [Retry(1000, "busy")]
-    one = harness.push("one")
+    first = harness.push("one")
     harness.push("two")
     running(harness, "two")
     await until(lambda: harness.ended)
-    drop(one)
+    drop(first)
     harness.queue.forget_dropped()
     await run_loop()
     assert harness.began == ["one", "two"]
@@ -116,7 +116,7 @@ async def test_retries_start_at_once_when_the_account_is_online_again(make: Make
     assert harness.began == ["one", "one"]
 
 
-async def test_new_line_takes_its_turn_before_the_backlog_of_another(make: Make) -> None:
+async def test_new_key_alternates_with_the_backlog_of_another(make: Make) -> None:
     """It is not behind all of the backlog, nor is the backlog behind all of it."""
     harness = make(concurrency=1)
     for number in range(5):

@@ -22,7 +22,7 @@ async def found(parts: Parts, qun: Qun) -> list[Drift]:
 
 
 async def kinds(parts: Parts, qun: Qun) -> list[str]:
-    return [one.kind.value for one in await found(parts, qun)]
+    return [drift.kind.value for drift in await found(parts, qun)]
 
 
 async def with_announcement(open_parts: OpenParts, wanted: str | None, shown: str) -> tuple[Parts, RoomWeChat, Qun]:
@@ -78,7 +78,7 @@ async def test_changed_announcement_is_found(
 ) -> None:
     parts, _, qun = await with_announcement(open_parts, wanted, shown)
     drifts = await found(parts, qun)
-    assert [(one.kind.value, one.expected, one.shown) for one in drifts] == (
+    assert [(drift.kind.value, drift.expected, drift.shown) for drift in drifts] == (
         [("announce", wanted, shown)] if differs else []
     )
 

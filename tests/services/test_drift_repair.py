@@ -52,7 +52,7 @@ async def test_topic_is_restored_and_the_owner_told_once_a_day(open_parts: OpenP
         assert await parts.queued_texts(SONG) == [told]
     assert wechat.arguments == [("topic", drift.room.room_id, "该有的")] * 2
     entries = await actions(parts, "topic")
-    assert [(one.who, one.target, one.detail, one.outcome) for one in entries] == [
+    assert [(entry.who, entry.target, entry.detail, entry.outcome) for entry in entries] == [
         (WHO, drift.room.room_id, {"number": str(number)}, Outcome.DONE)
     ] * 2
     (notice,) = await actions(parts, "topic_restored")
@@ -78,7 +78,7 @@ async def test_announcement_is_restored_silently(open_parts: OpenParts, confirms
     wechat.confirms = confirms
     assert await repair(parts, drift)
     assert wechat.arguments == [("announce", drift.room.room_id, "该有的")]
-    assert [one.outcome for one in await actions(parts, "announce")] == [outcome]
+    assert [action.outcome for action in await actions(parts, "announce")] == [outcome]
     assert await parts.queued_texts(SONG) == []
 
 
@@ -92,7 +92,7 @@ async def test_refused_repair_is_recorded(
     assert not await repair(parts, drift)
     (entry,) = await actions(parts, "topic")
     assert (entry.outcome, entry.seen) == (Outcome.FAILED, "RoomTopic: 不行")
-    assert parts.container.accounts.rate_limiter(ACCOUNT).factor == (2.0 if too_fast else 1.0)
+    assert parts.container.accounts.rate_limiter(ACCOUNT).slow_down_factor == (2.0 if too_fast else 1.0)
     assert f"group {drift.qun.number}: could not restore topic" in caplog.text
     assert await parts.queued_texts(SONG) == []
 
@@ -110,7 +110,7 @@ async def test_owner_is_told_once_a_day_after_three_repairs(open_parts: OpenPart
     assert await parts.queued_texts(SONG) == [told]
     (notice,) = await actions(parts, f"drift_{kind.value}")
     assert (notice.who, notice.target, notice.outcome) == (WHO, drift.room.room_id, Outcome.FAILED)
-    other = await drift_of(parts, next(one for one in DriftKind if one is not kind), shown="")
+    other = await drift_of(parts, next(other_kind for other_kind in DriftKind if other_kind is not kind), shown="")
     assert await repair(parts, other), "the kinds are counted separately"
 
 

@@ -65,7 +65,7 @@ def test_entry_of_the_same_subject_is_found_without_shared_words() -> None:
     assert index.dimensions == SIZE
     for text, entry in (("浆果", ENTRIES[0]), ("驼峰", ENTRIES[1]), ("卫星", ENTRIES[2])):
         found = index.nearest(text, vectors(text))
-        assert [one.entry for one in found] == [entry], text
+        assert [match.entry for match in found] == [entry], text
         assert found[0].score >= index.threshold
 
 
@@ -87,11 +87,11 @@ def test_question_named_is_the_nearest_of_its_entry() -> None:
 def test_question_about_two_subjects_finds_both_best_first() -> None:
     index = index_of(*ENTRIES)
     found = index.nearest("骆驼和卫星", vectors("骆驼和卫星"))
-    assert [one.entry for one in found] == ENTRIES[1:], "the word 骆驼 is shared with one of them"
+    assert [match.entry for match in found] == ENTRIES[1:], "the word 骆驼 is shared with one of them"
     assert found[0].score > found[1].score
     assert len(index.nearest("骆驼和卫星", vectors("骆驼和卫星"), 1)) == 1
     three = index.nearest("浆果驼峰卫星", vectors("浆果驼峰卫星"))
-    assert {id(one.entry) for one in three} == {id(entry) for entry in ENTRIES}
+    assert {id(match.entry) for match in three} == {id(entry) for entry in ENTRIES}
 
 
 def test_words_add_to_the_score() -> None:
@@ -108,7 +108,7 @@ def test_similarity_to_chatter_is_subtracted() -> None:
     usual = vectors(*texts)
     close = usual.copy()
     close[-1] = vector("浆果")
-    scores = [EmbeddingIndex(faq, one).nearest("浆果", vectors("浆果"))[0].score for one in (usual, close)]
+    scores = [EmbeddingIndex(faq, item).nearest("浆果", vectors("浆果"))[0].score for item in (usual, close)]
     assert scores[0] > scores[1] + 0.05
 
 
@@ -168,14 +168,14 @@ async def near(
 
     def make(*entries: Entry, **values: Any) -> SimilarQuestions:
         model_server.answer = embedded
-        given = {"base_url": model_server.url, "model": "m", "timeout": 60, **values}
-        client = EmbeddingClient(sqlite_store, http, EmbeddingSettings(**given), clock)
+        fields = {"base_url": model_server.url, "model": "m", "timeout": 60, **values}
+        client = EmbeddingClient(sqlite_store, http, EmbeddingSettings(**fields), clock)
         made.append(SimilarQuestions(FaqEntries(sqlite_store, entries, clock), client))
         return made[-1]
 
     yield make
-    for one in made:
-        await one.close()
+    for member in made:
+        await member.close()
 
 
 async def built(near: SimilarQuestions) -> None:
@@ -184,7 +184,7 @@ async def built(near: SimilarQuestions) -> None:
 
 
 async def answers(near: SimilarQuestions, text: str) -> list[str]:
-    return [one.entry.answer for one in await near.nearest(text)]
+    return [match.entry.answer for match in await near.nearest(text)]
 
 
 async def test_words_are_used_until_the_index_is_built(near: Callable[..., SimilarQuestions]) -> None:

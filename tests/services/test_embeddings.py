@@ -27,8 +27,8 @@ def client(sqlite_store: Store, http: HttpClient, model_server: ModelServer, clo
 
 def other_client(store: Store, http: HttpClient, server: ModelServer, clock: Clock, **values: Any) -> EmbeddingClient:
     server.answer = embedded
-    given = {"base_url": server.url, "model": "m", "key": "sk-1", "timeout": 60, **values}
-    return EmbeddingClient(store, http, EmbeddingSettings(**given), clock)
+    fields = {"base_url": server.url, "model": "m", "key": "sk-1", "timeout": 60, **values}
+    return EmbeddingClient(store, http, EmbeddingSettings(**fields), clock)
 
 
 def embedded(body: dict[str, Any]) -> Any:
@@ -90,7 +90,9 @@ async def test_long_text_is_cut(client: EmbeddingClient, model_server: ModelServ
     assert asked(model_server) == [["x" * 2000]]
 
 
-async def test_what_was_embedded_before_a_failure_is_kept(client: EmbeddingClient, model_server: ModelServer) -> None:
+async def test_embeddings_received_before_a_failure_are_stored(
+    client: EmbeddingClient, model_server: ModelServer
+) -> None:
     def fails_later(body: dict[str, Any]) -> Any:
         return embedded(body) if len(model_server.requests) == 1 else {}
 

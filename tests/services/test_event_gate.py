@@ -56,7 +56,7 @@ async def test_hanging_event_does_not_block_a_reload() -> None:
     await running
 
 
-async def test_event_may_reload() -> None:
+async def test_event_may_trigger_a_reload_itself() -> None:
     settings = Settings()
     async with settings.gate.event():
         await settings.reload()

@@ -35,7 +35,7 @@ def test_nearest_questions_are_of_different_entries() -> None:
     assert [near.score for near in found] == sorted((near.score for near in found), reverse=True)
     assert faq.nearest("xyz") == []
     assert FaqIndex([]).nearest("怎么开") == []
-    assert FaqIndex([]).nearest("怎么开", least=0.0) == []
+    assert FaqIndex([]).nearest("怎么开", minimum=0.0) == []
 
 
 def test_only_distinctive_words_make_a_question_near() -> None:
@@ -44,7 +44,7 @@ def test_only_distinctive_words_make_a_question_near() -> None:
     for chatter in ("今天天气怎么样", "在吗", "你好", "什么时候可以"):
         assert faq.nearest(chatter) == [], chatter
     near = faq.nearest("我想问下运费")
-    assert [one.question for one in near] == ["运费怎么算"]
+    assert [match.question for match in near] == ["运费怎么算"]
 
 
 def test_question_of_common_words_can_be_listed() -> None:
@@ -68,8 +68,8 @@ async def test_threshold_gives_the_measured_quality(name: str, menu: float, off_
 def test_words_of_the_same_meaning_are_similar() -> None:
     """No word is shared, but the concept is."""
     faq = FaqIndex([*ENTRIES, Entry(questions=["有优惠吗"], answer="满三百减三十。")])
-    assert [one.question for one in faq.nearest("能打折不")] == ["有优惠吗"]
-    assert [one.question for one in faq.nearest("公司报销要票据")] == ["如何开票"]
+    assert [match.question for match in faq.nearest("能打折不")] == ["有优惠吗"]
+    assert [match.question for match in faq.nearest("公司报销要票据")] == ["如何开票"]
     assert faq.nearest("能唱歌不") == []
 
 

@@ -22,7 +22,7 @@ def passage(title: str, text: str) -> Passage:
 OTHERS = [entry("骆驼"), entry("火箭"), entry("钢琴")]
 
 
-def test_scale_of_scores() -> None:
+def test_listed_question_scores_most_and_with_its_answer_all() -> None:
     """A listed question has most of the score, and all of it if the answer has its words, too."""
     faq = FaqIndex([entry("蓝莓"), entry("荔枝", answer="荔枝"), *OTHERS])
     assert faq.scores("蓝莓")[0] == pytest.approx(1 / 1.7)
@@ -49,8 +49,8 @@ def test_rare_word_counts_more_than_a_frequent_one() -> None:
 
 def test_best_variant_of_a_question_counts_and_is_shown() -> None:
     faq = FaqIndex([entry("蓝莓", "荔枝"), *OTHERS])
-    assert [one.question for one in faq.nearest("荔枝怎么卖")] == ["荔枝"]
-    assert [one.question for one in faq.nearest("蓝莓怎么卖")] == ["蓝莓"]
+    assert [match.question for match in faq.nearest("荔枝怎么卖")] == ["荔枝"]
+    assert [match.question for match in faq.nearest("蓝莓怎么卖")] == ["蓝莓"]
     assert faq.scores("荔枝")[0] == pytest.approx(1 / 1.7)
 
 
@@ -64,19 +64,19 @@ def test_digit_of_an_answer_is_no_similarity() -> None:
 def test_menu_has_at_most_three_entries_and_none_far_behind() -> None:
     faq = FaqIndex([entry(f"蓝莓{kind}") for kind in "酱汁干茶糕"])
     assert MAX_OFFERED == 3
-    assert [one.question for one in faq.nearest("蓝莓")] == ["蓝莓酱", "蓝莓汁", "蓝莓干"], "in their order"
+    assert [match.question for match in faq.nearest("蓝莓")] == ["蓝莓酱", "蓝莓汁", "蓝莓干"], "in their order"
     far = FaqIndex([entry("蓝莓荔枝骆驼"), entry("蓝"), *OTHERS, *[entry(f"蓝{n}") for n in "甲乙丙丁戊己庚辛"]])
-    assert [one.question for one in far.nearest("莓荔枝骆驼")] == ["蓝莓荔枝骆驼", "骆驼"]
+    assert [match.question for match in far.nearest("莓荔枝骆驼")] == ["蓝莓荔枝骆驼", "骆驼"]
 
 
 def test_least_score_can_be_given() -> None:
     faq = FaqIndex([entry("蓝莓"), *OTHERS])
     score = faq.nearest("蓝莓")[0].score
-    assert [one.question for one in faq.nearest("蓝莓", least=score)] == ["蓝莓"]
-    assert faq.nearest("蓝莓", least=score + 0.001) == []
+    assert [match.question for match in faq.nearest("蓝莓", minimum=score)] == ["蓝莓"]
+    assert faq.nearest("蓝莓", minimum=score + 0.001) == []
 
 
-def test_share_of_a_passage_that_is_asked_for() -> None:
+def test_passage_scores_by_the_share_of_the_question_it_contains() -> None:
     """All pairs of characters of the question are in the text; a single pair is no evidence."""
     faq = FaqIndex([passage("手册", "地下停车场，出口在北门旁边。"), passage("其他", "二楼是餐厅。"), *OTHERS])
     assert faq.scores("北门旁边")[0] == pytest.approx(0.3)
@@ -106,9 +106,9 @@ def test_normal_forms() -> None:
 
 def test_question_with_two_answers_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "faq.yaml"
-    one = "- {questions: [退货], answer: 七天内}\n"
-    path.write_text(one + "- {questions: [换货, 退 货？], answer: 七天内}\n", encoding="utf-8")
+    entry = "- {questions: [退货], answer: 七天内}\n"
+    path.write_text(entry + "- {questions: [换货, 退 货？], answer: 七天内}\n", encoding="utf-8")
     assert len(load(str(path))) == 2, "the same answer twice"
-    path.write_text(one + "- {questions: [换货, 退 货？], answer: 不退}\n", encoding="utf-8")
+    path.write_text(entry + "- {questions: [换货, 退 货？], answer: 不退}\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"'退 货？' has two answers .*2"):
         load(str(path))

@@ -222,4 +222,4 @@ async def test_nothing_is_sent_without_ticket_or_file(desk: Parts) -> None:
     assert await desk.queued() == []
     del desk.wechat.fails["file"]
     await deliver_answer(desk, "other")
-    assert [one.key for one in await desk.queued()] == [XUAN, ROOM, ROOM], "a file of unknown kind is one"
+    assert [job.key for job in await desk.queued()] == [XUAN, ROOM, ROOM], "a file of unknown kind is one"

@@ -15,7 +15,7 @@ PLAN = Choice.model_validate({"question": "哪种？", "options": {"月付": "mo
 
 
 @pytest.mark.parametrize(
-    ("words", "value"),
+    ("answer", "value"),
     [
         ("1", "monthly"),
         ("2", "yearly"),
@@ -28,19 +28,19 @@ PLAN = Choice.model_validate({"question": "哪种？", "options": {"月付": "mo
         (" 3年 ", 36),
     ],
 )
-def test_option_is_chosen_by_number_or_text(words: str, value: Any) -> None:
-    assert parse_answer(PLAN, words, TEXTS) == value
+def test_option_is_chosen_by_number_or_text(answer: str, value: Any) -> None:
+    assert parse_answer(PLAN, answer, TEXTS) == value
 
 
-@pytest.mark.parametrize("words", ["0", "4", "10", "月", "年付吧？不要", "", "1 2", "十"])
-def test_unknown_option_is_reported(words: str) -> None:
+@pytest.mark.parametrize("text", ["0", "4", "10", "月", "年付吧？不要", "", "1 2", "十"])
+def test_unknown_option_is_reported(text: str) -> None:
     with pytest.raises(InvalidAnswer, match="1 到 3 之间"):
-        parse_answer(PLAN, words, TEXTS)
+        parse_answer(PLAN, text, TEXTS)
 
 
 def test_numeric_option_precedes_its_position() -> None:
     months = Choice.model_validate({"question": "几个月？", "options": [3, 1, 2]})
-    assert [parse_answer(months, words, TEXTS) for words in ("1", "2", "3", "第1个")] == [1, 2, 3, 3]
+    assert [parse_answer(months, text, TEXTS) for text in ("1", "2", "3", "第1个")] == [1, 2, 3, 3]
 
 
 def number(**how: Any) -> Question:
@@ -48,17 +48,17 @@ def number(**how: Any) -> Question:
 
 
 @pytest.mark.parametrize(
-    ("words", "value"), [("1", 1), ("20", 20), ("２０", 20), ("1.5", 1.5), (" 7 ", 7), ("+7", 7), ("007", 7)]
+    ("text", "value"), [("1", 1), ("20", 20), ("２０", 20), ("1.5", 1.5), (" 7 ", 7), ("+7", 7), ("007", 7)]
 )
-def test_number_within_range_is_returned_as_number(words: str, value: Any) -> None:
-    brought = parse_answer(number(min=1, max=20), words, TEXTS)
+def test_number_within_range_is_returned_as_number(text: str, value: Any) -> None:
+    brought = parse_answer(number(min=1, max=20), text, TEXTS)
     assert (brought, type(brought)) == (value, type(value))
 
 
-@pytest.mark.parametrize("words", ["0", "20.1", "-1", "1e1", "nan", "inf", "五", "3台", "", "٣", "9" * 5000])
-def test_number_outside_range_is_reported_with_the_configured_text(words: str) -> None:
+@pytest.mark.parametrize("text", ["0", "20.1", "-1", "1e1", "nan", "inf", "五", "3台", "", "٣", "9" * 5000])
+def test_number_outside_range_is_reported_with_the_configured_text(text: str) -> None:
     with pytest.raises(InvalidAnswer, match=r"^1 到 20。$"):
-        parse_answer(number(min=1, max=20), words, TEXTS)
+        parse_answer(number(min=1, max=20), text, TEXTS)
 
 
 def test_range_may_be_open_ended() -> None:
@@ -69,9 +69,9 @@ def test_range_may_be_open_ended() -> None:
 def test_pattern_matches_the_whole_answer() -> None:
     phone = number(regex=r"1\d{10}")
     assert parse_answer(phone, "13800138000", TEXTS) == "13800138000"
-    for words in ("138001380001", "a13800138000", "1380013800", ""):
+    for text in ("138001380001", "a13800138000", "1380013800", ""):
         with pytest.raises(InvalidAnswer):
-            parse_answer(phone, words, TEXTS)
+            parse_answer(phone, text, TEXTS)
 
 
 def test_short_choices_become_buttons() -> None:

@@ -16,8 +16,8 @@ from config.texts import Texts
 from services.flows.calls import CallFailed, SystemCaller
 from services.messaging.http_client import ANSWER_LIMIT, HttpClient
 from tests.ports import free_port
-from tests.stories.business import serving
 from tests.waiting import SECONDS, until
+from tests.web_server import serving
 
 CALL = CallStep.model_validate({"system": "shop", "path": "/orders/{id}?n={n}", "body": {"id": "{id}", "l": ["{n}"]}})
 AWAY, GARBLED = "商店暂时没有应答，请稍后再试", "商店的应答无法识别"

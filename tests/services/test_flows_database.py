@@ -16,8 +16,9 @@ from config import Config
 from errors import NotFound
 from models.durable import OutboxItem
 from models.flows import FlowCallback, FlowRun
-from tests.stories.business import never_respond, runs, serving
+from tests.stories.business import never_respond, runs
 from tests.waiting import SECONDS, until
+from tests.web_server import serving
 
 ACCOUNT, PERSON, ADMIN = "weimi1001", "wxid_heixuanfeng", "wxid_admin"
 STEPS = [
@@ -60,9 +61,9 @@ async def make_container(database: str, asked: list[dict[str, Any]]) -> AsyncIte
             await container.store.close()
 
 
-async def handle_message(container: Container, words: str, person: str = PERSON) -> None:
+async def handle_message(container: Container, text: str, person: str = PERSON) -> None:
     """Process a message of a person."""
-    decision = await container.flows.handle(ACCOUNT, person, words)
+    decision = await container.flows.handle(ACCOUNT, person, text)
     if decision is not None and decision.write is not None:
         await container.store.write(decision.write)
 
@@ -164,7 +165,7 @@ async def test_interrupted_call_is_repeated_with_its_key(
     second = await make_container()
     await second.flow_runs.start()
     await until(lambda: second.flow_runs.open_counts()["waiting"] == 1, "it waits")
-    assert [one["key"] for one in asked] == [f"{run.key}-1"]
+    assert [request["key"] for request in asked] == [f"{run.key}-1"]
 
 
 async def test_slow_call_at_stop_is_resumed_at_next_start(
@@ -190,10 +191,10 @@ async def test_call_with_unstored_result_is_repeated_with_its_key(
     monkeypatch.setattr("services.flows.running_calls.CALL_RETRY_SECONDS", 0.05)
     take_response = container.flows._steps.take_response
 
-    def away_once(*given: Any) -> None:
+    def away_once(*arguments: Any) -> None:
         if len(asked) == 1:
             raise OSError("the database is unavailable")
-        take_response(*given)
+        take_response(*arguments)
 
     monkeypatch.setattr(container.flows._steps, "take_response", away_once)
     await container.flow_runs.start()

@@ -150,8 +150,8 @@ async def test_new_friend_is_greeted_once(open_parts: OpenParts) -> None:
     told: list[tuple[str, str]] = []
     parts.container.friend_requests._on_accepted = lambda account, who: told.append((account, who))
     assert await deliver(parts, job(words="令牌无效")) == ""
-    greeting, words = await parts.queued_texts(NEW)
-    assert greeting.startswith("您好，我是小微") and words == "令牌无效"
+    greeting, text = await parts.queued_texts(NEW)
+    assert greeting.startswith("您好，我是小微") and text == "令牌无效"
     await parts.write(lambda s: parts.container.greetings.greet(s, ACCOUNT, NEW))
     assert len(await parts.queued_texts(NEW)) == 2
     assert told == [(ACCOUNT, NEW)]
@@ -207,7 +207,9 @@ async def test_failed_acceptance_is_retried_or_given_up(
     if isinstance(answer, Retry) and isinstance(result, Retry):
         assert (answer.again_in, answer.counts) == (result.again_in, result.counts)
     assert await outcomes(parts) == ["failed"]
-    assert parts.container.accounts.rate_limiter(ACCOUNT).factor == (2 if isinstance(error, WeChatTooFast) else 1)
+    assert parts.container.accounts.rate_limiter(ACCOUNT).slow_down_factor == (
+        2 if isinstance(error, WeChatTooFast) else 1
+    )
     assert await parts.queued_texts(NEW) == []
 
 
@@ -241,7 +243,7 @@ async def test_acceptance_is_delayed(open_parts: OpenParts) -> None:
     assert first.queue == f"accept:{ACCOUNT}" and first.key == NEW
     assert first.body == {"friendship": "fs_1", "contact": NEW, "words": "你好", "hello": "", "friend_before": False}
     assert second.body["friend_before"] is True
-    assert all(5 <= one.run_at - parts.clock.now <= 15 for one in (first, second))
+    assert all(5 <= item.run_at - parts.clock.now <= 15 for item in (first, second))
 
 
 async def test_acceptance_policy(open_parts: OpenParts) -> None:

@@ -61,7 +61,7 @@ async def test_other_errors_are_raised_at_once(sqlite_store: Store, error: Excep
 async def test_deadlock_does_not_fail_other_writes(sqlite_store: Store) -> None:
     runs, write = failing(2, psycopg.errors.DeadlockDetected())
     writes = [sqlite_store.write_soon(lambda s: s.add(Setting(key="before", value=""))), sqlite_store.write_soon(write)]  # type: ignore[arg-type]
-    for one in writes:
-        await one
+    for task in writes:
+        await task
     assert sorted(await keys(sqlite_store)) == ["before", "k3"]
     assert len(runs) == 3

@@ -41,10 +41,10 @@ async def group(container: Container) -> Qun:
     return qun
 
 
-async def promised(container: Container, words: str) -> int:
+async def promised(container: Container, text: str) -> int:
     """Count the queued messages that contain these words."""
     items = await container.store.read(lambda s: s.exec(select(OutboxItem)).all())
-    return sum(words in item.body for item in items)
+    return sum(text in item.body for item in items)
 
 
 async def many(container: Container, write: Any, times: int = 12) -> list[Any]:

@@ -119,7 +119,7 @@ def said(parts: Parts, text: str, **values: Any) -> StaffMessage:
 
 
 async def test_session_taken_by_staff_is_a_ticket(parts: Parts) -> None:
-    await parts.write(lambda s: client(parts).taken(s, changed(parts, SessionStep.TAKEN)))
+    await parts.write(lambda s: client(parts).session_taken_over(s, changed(parts, SessionStep.TAKEN)))
     ticket = parts.container.tickets.of(ACCOUNT, XUAN)
     assert ticket is not None
     assert (ticket.name, ticket.state, ticket.staff_id, ticket.staff_name) == (
@@ -129,16 +129,16 @@ async def test_session_taken_by_staff_is_a_ticket(parts: Parts) -> None:
         "店长",
     )
     assert ticket.answered_at is None
-    await parts.write(lambda s: client(parts).taken(s, changed(parts, SessionStep.TAKEN, "wxid_other")))
+    await parts.write(lambda s: client(parts).session_taken_over(s, changed(parts, SessionStep.TAKEN, "wxid_other")))
     assert (in_memory(parts, ticket).staff_id, in_memory(parts, ticket).staff_name) == ("wxid_other", "wxid_other")
-    await parts.write(lambda s: client(parts).taken(s, changed(parts, SessionStep.TAKEN, "")))
+    await parts.write(lambda s: client(parts).session_taken_over(s, changed(parts, SessionStep.TAKEN, "")))
     assert in_memory(parts, ticket).staff_id == "wxid_other", "it is not known who took it"
 
 
 async def test_session_of_an_unknown_contact(parts: Parts) -> None:
     del parts.wechat.directory.contacts[XUAN]
     parts.wechat.knows("wxid_nameless", "")
-    await parts.write(lambda s: client(parts).taken(s, changed(parts, SessionStep.TAKEN, "wxid_nameless")))
+    await parts.write(lambda s: client(parts).session_taken_over(s, changed(parts, SessionStep.TAKEN, "wxid_nameless")))
     ticket = parts.container.tickets.of(ACCOUNT, XUAN)
     assert ticket is not None and (ticket.name, ticket.staff_name) == ("", "wxid_nameless")
 
@@ -167,7 +167,7 @@ async def test_ended_session_closes_the_ticket(parts: Parts) -> None:
     await parts.write(lambda s: client(parts).ended(s, changed(parts, SessionStep.ENDED)))
     row = await stored(parts, ticket)
     assert (row.state, row.closed_by) == (TicketState.CLOSED, STAFF)
-    assert [one.body["type"] for one in await parts.queued()] == [BodyType.TEXT], "the session is not ended again"
+    assert [job.body["type"] for job in await parts.queued()] == [BodyType.TEXT], "the session is not ended again"
     await parts.write(lambda s: client(parts).ended(s, changed(parts, SessionStep.ENDED)))
     assert len(await parts.queued()) == 1
     other = await open_ticket(parts, room_id="")

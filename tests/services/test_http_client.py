@@ -15,7 +15,7 @@ from services.messaging import http_client
 from services.messaging.http_client import HttpClient, TooLong, describe, discard, read_bounded
 from services.messaging.status_line import StatusKeeper, forget_status, status_begun
 from tests.ports import free_port
-from tests.stories.business import serving
+from tests.web_server import serving
 from version import VERSION
 
 ANSWER_LIMIT = 256 * 1024

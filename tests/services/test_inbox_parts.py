@@ -26,19 +26,19 @@ from wechat.events import RawEvent
 
 async def test_row_has_the_values_of_its_event(sqlite_store: Store) -> None:
     table = InboxRows("a")
-    one = RawEvent("a", "m1", "message", {"t": "名"}, AT)
-    found = await sqlite_store.write(lambda s: table.insert(s, [one, raw("m2"), one]))
+    event = RawEvent("a", "m1", "message", {"t": "名"}, AT)
+    found = await sqlite_store.write(lambda s: table.insert(s, [event, raw("m2"), event]))
     assert sorted(found) == ["m1", "m2"]
     row = await sqlite_store.read(lambda s: s.get_one(InboxEvent, found["m1"]))
     assert row.model_dump() == {
         "id": found["m1"], "account": "a", "event_id": "m1", "kind": "message", "data": '{"t": "名"}', "body": None,
         "state": "new", "handler": "", "tries": 0, "received_at": AT.timestamp(),
     }  # fmt: skip
-    assert await sqlite_store.write(lambda s: table.insert(s, [one])) == {}
+    assert await sqlite_store.write(lambda s: table.insert(s, [event])) == {}
     await sqlite_store.write(lambda s: end_event(s, "a", found["m1"], "handler"))
     await sqlite_store.write(lambda s: table.keep_bodies(s, [{"row": found["m2"], "kept": "body"}]))
     rows = await sqlite_store.read(lambda s: s.exec(select(InboxEvent)).all())
-    assert [(one.state, one.handler, one.body) for one in rows] == [("done", "handler", None), ("new", "", "body")]
+    assert [(row.state, row.handler, row.body) for row in rows] == [("done", "handler", None), ("new", "", "body")]
 
 
 async def test_attempt_of_an_earlier_process_is_counted_once(sqlite_store: Store) -> None:
@@ -64,10 +64,10 @@ async def test_attempt_of_an_earlier_process_is_counted_once(sqlite_store: Store
 
 async def test_pending_writes_are_waited_for(sqlite_store: Store) -> None:
     progress = InboxProgress("a", sqlite_store, InboxRows("a"))
-    one = Arrival(raw("m1"), 1)
+    arrival = Arrival(raw("m1"), 1)
     steps: list[tuple[Callable[[], None], Callable[[], Awaitable[None]]]] = [
-        (lambda: progress.store_payload(one, event("m1")), lambda: progress.drain(SECONDS)),
-        (lambda: progress.end(one, "by", "done"), lambda: progress.drain(SECONDS)),
+        (lambda: progress.store_payload(arrival, event("m1")), lambda: progress.drain(SECONDS)),
+        (lambda: progress.end(arrival, "by", "done"), lambda: progress.drain(SECONDS)),
     ]
     for put, drain in steps:
         holds, goes_on = threading.Event(), threading.Event()

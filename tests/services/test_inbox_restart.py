@@ -28,7 +28,7 @@ from tests.services.inbox_harness import (
     wait_until_stored,
 )
 from tests.waiting import SECONDS, until
-from wechat.events import REUSED, RawEvent
+from wechat.events import REUSED_ID_MARK, RawEvent
 
 __all__ = ["harness", "start_harness"]
 
@@ -254,7 +254,7 @@ async def test_id_used_again_is_handled_although_the_process_died_while_it_was_c
     second = await start_harness(await open_store())
     await until(lambda: second.handled, "it is handled")
     await wait_idle(second)
-    assert [id.partition(REUSED)[0] for id in second.handled] == ["x-1"]
+    assert [id.partition(REUSED_ID_MARK)[0] for id in second.handled] == ["x-1"]
     await until(lambda: _has_rows(second, {"x-1", "x-2", *second.handled}), "nothing else is kept")
 
 

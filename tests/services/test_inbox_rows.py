@@ -17,7 +17,7 @@ from models.fence import accounts_of
 from services.work.inbox_table import InboxRows, end_event
 from tests.services.conftest import until
 from tests.services.inbox_harness import InboxHarness, wait_until_stored
-from wechat.events import REUSED, RawEvent
+from wechat.events import REUSED_ID_MARK, RawEvent
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -72,15 +72,15 @@ async def test_an_id_used_again_for_something_else_is_handled(sqlite_store: Stor
     await harness.inbox.take(raw("x-1", "one"))
     await until(lambda: harness.handled == ["x-1"])
     await wait_until_stored(harness)
-    for words in ("one", "other", "other"):
-        await harness.inbox.take(raw("x-1", words))
+    for text in ("one", "other", "other"):
+        await harness.inbox.take(raw("x-1", text))
         await until(lambda: len(harness.inbox) == 0, "compared")
     assert len(harness.handled) == 2
-    assert harness.handled[1].startswith(f"x-1{REUSED}")
+    assert harness.handled[1].startswith(f"x-1{REUSED_ID_MARK}")
     await harness.inbox.stop(1)
 
 
-async def test_a_batch_is_stored_with_what_belongs_to_it_or_not_at_all(sqlite_store: Store) -> None:
+async def test_batch_and_extra_write_are_stored_together_or_not_at_all(sqlite_store: Store) -> None:
     harness = InboxHarness(sqlite_store)
     await harness.inbox.start()
     done: list[str] = []

@@ -85,7 +85,7 @@ async def test_commits_wait_for_more_while_events_queue_up(harness: InboxHarness
     assert harness.store.commit_delay.seconds() == pytest.approx(0.008), "it is even, not below"
 
 
-async def test_nothing_goes_on_after_the_grace(harness: InboxHarness) -> None:
+async def test_handlers_are_cancelled_after_the_grace(harness: InboxHarness) -> None:
     handling = harness.slow_handler["x-1"] = asyncio.Event()
     reading = harness.slow_message["y-1"] = asyncio.Event()
     await harness.say("x-1", "y-1")

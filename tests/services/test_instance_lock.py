@@ -65,7 +65,7 @@ async def test_another_path_to_the_database_is_the_same_lock(tmp_path: Path) -> 
 @pytest.mark.postgres
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
 async def test_lost_connection_is_restored_or_reported(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(instance_lock, "WATCH_EVERY", 0.05)
+    monkeypatch.setattr(instance_lock, "CHECK_SECONDS", 0.05)
     lost = asyncio.Event()
     first = await acquire_instance_lock(database, lost.set)
     rival = ServerLock(parse(database))

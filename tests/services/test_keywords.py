@@ -11,7 +11,7 @@ from sqlmodel import select
 from config.customer_service import KeywordRule
 from models.keywords import Keyword
 from services.support.keywords import Keywords, rule_of
-from services.support.matching import PlacedRules
+from services.support.matching import RulesByPlace
 from tests.services.parts import ACCOUNT, OpenParts, Parts
 
 ACTOR = "person:wxid_song"
@@ -54,8 +54,8 @@ async def test_added_rule_takes_precedence(shop: Parts) -> None:
     assert keywords.find("weimi1002", "开发票") is not None
     await put(shop, account="weimi1002", contains="几点", reply="九点")
     assert found(keywords, "几点") is None, "each account has its own"
-    for one in (keywords, await reloaded(shop)):
-        assert [found(one, text) for text in ("开发票", "地址", "几点")] == ["在小程序里开", "人民路", None]
+    for item in (keywords, await reloaded(shop)):
+        assert [found(item, text) for text in ("开发票", "地址", "几点")] == ["在小程序里开", "人民路", None]
 
 
 async def test_rule_of_a_group_takes_precedence_over_that_of_the_account(shop: Parts) -> None:
@@ -102,8 +102,8 @@ async def test_reply_of_several_parts_is_kept(shop: Parts) -> None:
     for keywords in (shop.container.keywords, await reloaded(shop)):
         match = keywords.find(ACCOUNT, "订单42")
         assert match is not None
-        words, card = match.parts()
-        assert words.text == "订单 42 收到" and card.link is not None and card.link.title == "官网"
+        text, card = match.parts()
+        assert text.text == "订单 42 收到" and card.link is not None and card.link.title == "官网"
 
 
 async def test_rules_are_removed_by_word_or_id(shop: Parts) -> None:
@@ -137,5 +137,5 @@ async def test_rules_of_a_group_and_of_all_places_are_listed_separately(shop: Pa
 
 async def test_rules_of_the_config_are_replaced(shop: Parts) -> None:
     keywords = shop.container.keywords
-    keywords.configure(PlacedRules([KeywordRule(contains="发票", reply="新的")]))
+    keywords.configure(RulesByPlace([KeywordRule(contains="发票", reply="新的")]))
     assert [found(keywords, text) for text in ("开发票", "地址")] == ["新的", None]

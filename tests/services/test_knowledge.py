@@ -53,7 +53,7 @@ def folder(tmp_path: Path, **files: str) -> str:
 
 
 def test_passage_is_the_text_below_a_heading(tmp_path: Path) -> None:
-    passages = {one.title: one for one in load(folder(tmp_path, guide_md=GUIDE))}
+    passages = {passage.title: passage for passage in load(folder(tmp_path, guide_md=GUIDE))}
     assert list(passages) == [
         "门店手册",
         "门店手册 › 退货 › 期限",
@@ -77,7 +77,7 @@ def test_other_files_are_named_by_file_name(tmp_path: Path) -> None:
         "empty_md": "# 只有标题\n",
         "picture_png": "x",
     }
-    found = {one.title: one.answer for one in load(folder(tmp_path, **files))}
+    found = {passage.title: passage.answer for passage in load(folder(tmp_path, **files))}
     assert found == {
         "停车": "地下停车场免费。\n\n出口在北门。",
         "早餐": "七点到十点。",
@@ -92,10 +92,10 @@ def test_long_passage_is_split_without_loss(tmp_path: Path) -> None:
     table = "| a | b |\n| - | - |\n" + "\n".join(f"| {n} | {'值' * 50} |" for n in range(60))
     text = "# 长文\n\n" + "\n\n".join([*paragraphs, table, "末" * 4000])
     passages = load(folder(tmp_path, long_md=text))
-    assert all(len(one.answer) <= MAX_PASSAGE for one in passages)
-    assert [one.title for one in passages][:2] == ["长文", "长文（2）"]
-    assert len({one.title for one in passages}) == len(passages)
-    whole = "".join("".join(one.answer.split()) for one in passages)
+    assert all(len(passage.answer) <= MAX_PASSAGE for passage in passages)
+    assert [passage.title for passage in passages][:2] == ["长文", "长文（2）"]
+    assert len({passage.title for passage in passages}) == len(passages)
+    whole = "".join("".join(passage.answer.split()) for passage in passages)
     assert whole == "".join(text.removeprefix("# 长文").split())
 
 
@@ -103,7 +103,7 @@ def test_long_passage_is_split_without_loss(tmp_path: Path) -> None:
 def test_paragraphs_share_a_passage_while_they_fit(tmp_path: Path, second: int, lengths: list[int]) -> None:
     """Between them is an empty line."""
     passages = load(folder(tmp_path, long_md="甲" * 750 + "\n\n" + "乙" * second))
-    assert [len(one.answer) for one in passages] == lengths
+    assert [len(passage.answer) for passage in passages] == lengths
 
 
 def test_empty_line_in_a_long_block_is_kept(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_empty_line_in_a_long_block_is_kept(tmp_path: Path) -> None:
 def test_file_above_the_limit_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "big.txt"
     path.write_bytes(b"x" + b"\n" * (2 * 1024 * 1024 - 1))
-    assert [one.answer for one in load(str(tmp_path))] == ["x"]
+    assert [passage.answer for passage in load(str(tmp_path))] == ["x"]
     path.write_bytes(b"x" + b"\n" * (2 * 1024 * 1024))
     with pytest.raises(ConfigError, match="larger than 2 MB"):
         load(str(tmp_path))
@@ -143,8 +143,8 @@ def test_unreadable_file_is_reported(tmp_path: Path) -> None:
 
 def test_passage_is_found_by_words(tmp_path: Path) -> None:
     faq = FaqIndex(list(load(folder(tmp_path, guide_md=GUIDE, 停车_txt="地下停车场对住客免费，出口在北门。"))))
-    assert [one.question for one in faq.nearest("运费由谁承担")][:1] == ["门店手册 › 退货 › 运费"]
-    assert [one.question for one in faq.nearest("停车场的出口在哪")][:1] == ["停车"]
+    assert [match.question for match in faq.nearest("运费由谁承担")][:1] == ["门店手册 › 退货 › 运费"]
+    assert [match.question for match in faq.nearest("停车场的出口在哪")][:1] == ["停车"]
     assert faq.nearest("今天天气真好") == []
     entry = faq.exact("运费")
     assert entry is not None

@@ -227,9 +227,9 @@ async def test_questions_are_imported_and_exported(parts: Parts) -> None:
 )
 async def test_invalid_file_is_refused_as_a_whole(parts: Parts, text: str, reason: str) -> None:
     valid = "- {contains: 几点, reply: 九点}\n"
-    for words in {text, valid + text if text.startswith("- {") else text}:
+    for message in {text, valid + text if text.startswith("- {") else text}:
         with pytest.raises(InvalidParameter) as caught:
-            await parts.write(partial(editor(parts).import_keywords, account=ACCOUNT, text=words, actor=ACTOR))
+            await parts.write(partial(editor(parts).import_keywords, account=ACCOUNT, text=message, actor=ACTOR))
         assert reason in caught.value.detail
     with pytest.raises(InvalidParameter):
         await parts.write(partial(editor(parts).import_questions, text=text, actor=ACTOR))

@@ -30,8 +30,8 @@ async def members(store: Store, database: str) -> AsyncIterator[list[Leases]]:
     """Three processes that share ten accounts."""
     made = [Leases(database, f"m{number}", f"http://10.0.0.{number}:8080", 500, "1") for number in range(1, 4)]
     yield made
-    for one in made:
-        one.close()
+    for member in made:
+        member.close()
 
 
 def silent(database: str, member: str, seconds: float) -> None:
@@ -47,14 +47,14 @@ def _put(session: Session, key: str) -> None:
 
 
 async def test_each_account_has_one_holder_and_fair_shares(members: list[Leases]) -> None:
-    secrets = {one.join() for one in members}
+    secrets = {member.join() for member in members}
     assert len(secrets) == 1
     members[0].register_accounts(ACCOUNTS)
-    for one in members:
-        view = one.view(ACCOUNTS)
-        assert view.fair_share(one.member) == 4
-        one.claim(ACCOUNTS, min(view.orphans, view.fair_share(one.member)))
-    held = [set(one.beat()) for one in members]
+    for member in members:
+        view = member.view(ACCOUNTS)
+        assert view.fair_share(member.member) == 4
+        member.claim(ACCOUNTS, min(view.orphans, view.fair_share(member.member)))
+    held = [set(member.renew()) for member in members]
     assert [len(some) for some in held] == [4, 4, 2]
     assert set().union(*held) == set(ACCOUNTS)
     assert members[0].claim(ACCOUNTS, 10) == {}
@@ -72,15 +72,15 @@ async def test_starting_and_silent_members_get_no_share(members: list[Leases], d
     assert first.view(ACCOUNTS).fair_share(first.member) == 10
     assert third.view(ACCOUNTS).fair_share(third.member) == 5, "a member is not late for itself"
     second.begin()
-    third.beat()
+    third.renew()
     assert first.view(ACCOUNTS).fair_share(first.member) == 4
 
 
 async def test_concurrent_claims_get_different_accounts(members: list[Leases]) -> None:
-    for one in members:
-        one.join()
+    for member in members:
+        member.join()
     members[0].register_accounts(ACCOUNTS)
-    taken = await asyncio.gather(*(asyncio.to_thread(one.claim, ACCOUNTS, 5) for one in members))
+    taken = await asyncio.gather(*(asyncio.to_thread(member.claim, ACCOUNTS, 5) for member in members))
     names = [account for some in taken for account in some]
     assert len(names) == len(set(names))
 
@@ -92,7 +92,7 @@ async def test_epoch_grows_on_handover_only(members: list[Leases], database: str
     first.register_accounts(ACCOUNTS[:1])
     (epoch,) = first.claim(ACCOUNTS, 1).values()
     assert epoch >= int(time.time()) - 5, "above the epochs of a process without others"
-    assert first.beat() == first.beat() == {"a0": epoch}
+    assert first.renew() == first.renew() == {"a0": epoch}
     first.release(["a0"])
     assert second.claim(ACCOUNTS, 1)["a0"] > epoch
 
@@ -111,9 +111,9 @@ async def test_silent_member_loses_accounts_and_is_fenced(members: list[Leases],
     assert second.remove_dead(LEASE) == [first.member]
     assert set(second.claim(ACCOUNTS, 10)) == set(ACCOUNTS)
     with pytest.raises(Fenced):
-        first.beat()
+        first.renew()
     writes = [store.write_soon(partial(_put, key=f"late {n}")) for n in range(3)]
-    assert all(isinstance(one, Fenced) for one in await asyncio.gather(*writes, return_exceptions=True))
+    assert all(isinstance(result, Fenced) for result in await asyncio.gather(*writes, return_exceptions=True))
     assert await store.read(lambda s: s.get(Setting, "late 0")) is None
     assert await store.read(lambda s: s.get(Setting, "mine")) is not None
     assert fence.refused > 0
@@ -137,7 +137,7 @@ async def test_running_commit_delays_takeover_but_not_heartbeat(
 
     writing = store.write_soon(slow)
     await asyncio.to_thread(begun.wait, SECONDS)
-    first.beat()  # does not wait for the commit
+    first.renew()  # does not wait for the commit
     silent(database, first.member, LEASE + 1)
     assert second.remove_dead(LEASE) == [], "its commit goes first"
     goes_on.set()

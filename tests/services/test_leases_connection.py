@@ -48,8 +48,8 @@ class Watcher:
 
     async def next(self) -> str:
         async with asyncio.timeout(SECONDS):
-            async for one in self._connection.notifies(stop_after=1):
-                return one.payload
+            async for notify in self._connection.notifies(stop_after=1):
+                return notify.payload
         raise AssertionError("not notified")
 
 
@@ -85,7 +85,7 @@ async def test_accounts_are_free_at_once_when_a_member_leaves(first: Leases, sec
     assert second.view(["a", "b"]).orphans == 0
     first.leave()
     assert json.loads(await watcher.next()) == {"from": "m1", "of": second.installation, "free": 1}
-    assert [one.id for one in second.view([]).members] == ["m2"]
+    assert [member.id for member in second.view([]).members] == ["m2"]
     assert set(second.claim(["a", "b"], 1)) == {"a"}
 
 
@@ -110,7 +110,7 @@ async def test_draining_member_takes_no_share(first: Leases, second: Leases) -> 
     second.join()
     first.register_accounts(["a", "b"])
     first.drain()
-    assert {one.id: one.takes_accounts for one in second.view([]).members} == {"m1": False, "m2": True}
+    assert {member.id: member.takes_accounts for member in second.view([]).members} == {"m1": False, "m2": True}
     assert second.view(["a", "b"]).fair_share("m2") == 2
     first.begin()
     assert second.view(["a", "b"]).fair_share("m2") == 1
@@ -119,7 +119,7 @@ async def test_draining_member_takes_no_share(first: Leases, second: Leases) -> 
 async def test_heartbeat_reads_the_clock_of_the_server(first: Leases, watcher: Watcher) -> None:
     first.join()
     ((before,),) = await watcher.rows("SELECT extract(epoch FROM clock_timestamp())")
-    first.beat()
+    first.renew()
     ((after,),) = await watcher.rows("SELECT extract(epoch FROM clock_timestamp())")
     assert float(before) <= first.server_time <= float(after)
 
@@ -141,11 +141,11 @@ async def test_options_of_the_url_choose_the_schema(store: Store, database: str,
 async def test_one_connection_is_used_until_it_is_closed(first: Leases, watcher: Watcher) -> None:
     first.join()
     (session,) = await watcher.sessions()
-    first.beat()
+    first.renew()
     assert await watcher.sessions() == [session]
     first.close()
     await until(lambda: ended(watcher), "the session has ended")
-    first.beat()
+    first.renew()
     assert len(await watcher.sessions()) == 1, "a closed one connects again"
 
 
@@ -156,7 +156,7 @@ async def test_failed_call_is_followed_by_a_new_connection(first: Leases, watche
         first.join()
     assert "10.0.0.1" not in str(failed.value), "parameters are not logged"
     await until(lambda: ended(watcher), "the session has ended")
-    first.beat()
+    first.renew()
     assert await watcher.sessions() not in ([], [session])
 
 
@@ -165,8 +165,8 @@ async def test_connection_ended_by_the_server_is_replaced(first: Leases, watcher
     (session,) = await watcher.sessions()
     await watcher.rows(f"SELECT pg_terminate_backend({session}, 10000)")
     with pytest.raises(OperationalError):
-        first.beat()
-    first.beat()
+        first.renew()
+    first.renew()
     assert await watcher.sessions() not in ([], [session])
 
 
@@ -188,7 +188,7 @@ async def locked(first: Leases, database: str) -> AsyncIterator[None]:
 async def test_waiting_call_is_broken_off(database: str, watcher: Watcher, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases_module, "OPTIONS", "")
     waiting = made(database)
-    beating = asyncio.create_task(asyncio.to_thread(waiting.beat))
+    beating = asyncio.create_task(asyncio.to_thread(waiting.renew))
     await until(watcher.waits, "the heartbeat waits for the lock")
     waiting.abort()
     async with asyncio.timeout(SECONDS):
@@ -203,5 +203,5 @@ async def test_statement_is_cancelled_before_the_lease_ends(database: str, monke
     monkeypatch.setattr(leases_module, "OPTIONS", leases_module.OPTIONS.replace("3000", "100"))
     waiting = made(database)
     with pytest.raises(OperationalError, match="statement timeout"):
-        await asyncio.wait_for(asyncio.to_thread(waiting.beat), SECONDS)
+        await asyncio.wait_for(asyncio.to_thread(waiting.renew), SECONDS)
     waiting.close()

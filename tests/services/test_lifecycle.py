@@ -40,9 +40,9 @@ async def prepare(parts: Parts, code: str = "1", owner: str = "宋公明") -> Qu
     return await parts.container.group_lifecycle.prepare(code, owner, ACCOUNT)
 
 
-async def refused(parts: Parts, error: type[BotError], *given: str) -> BotError:
+async def refused(parts: Parts, error: type[BotError], *arguments: str) -> BotError:
     with pytest.raises(error) as caught:
-        await create(parts, *given)
+        await create(parts, *arguments)
     return caught.value
 
 

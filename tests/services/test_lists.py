@@ -212,7 +212,7 @@ async def test_page_takes_at_most_three_queries(store: Store) -> None:
     for read in reads:
         with queries(store) as asked:
             await store.read(partial(_page, read, PageRequest(5)))
-        selects = [one for one in asked if "SELECT" in one and "FROM" in one]
+        selects = [request for request in asked if "SELECT" in request and "FROM" in request]
         assert 1 <= len(selects) <= 3, asked
 
 

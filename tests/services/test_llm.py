@@ -28,8 +28,8 @@ def saying(content: Any) -> dict[str, Any]:
 
 
 def client(server: ModelServer, clock: Clock, **values: Any) -> LlmClient:
-    given = {"base_url": server.url, "model": "small", "key": "sk-1", "timeout": 60, **values}
-    return LlmClient(LlmSettings(**given), clock)
+    fields = {"base_url": server.url, "model": "small", "key": "sk-1", "timeout": 60, **values}
+    return LlmClient(LlmSettings(**fields), clock)
 
 
 async def test_model_is_shown_the_entries_and_the_question(model_server: ModelServer, clock: Clock) -> None:

@@ -133,7 +133,7 @@ async def test_every_write_is_executed_once(database: str, end: str) -> None:
         for _ in range(2):
             with pytest.raises(DBAPIError):  # and not before or instead of earlier writes
                 await store.write(recording_write(received, "away"))
-        assert not any(one.done() and one.exception() is None for one in lost)
+        assert not any(future.done() and future.exception() is None for future in lost)
         proxy.how, proxy.is_open = "", True
         results = await asyncio.gather(*lost, return_exceptions=True)
         await store.write(recording_write(received, "later"))

@@ -97,7 +97,7 @@ async def test_unreachable_server_is_tried_once_for_all_writes_of_a_commit(datab
 
         held = store.write_soon(hold)
         await asyncio.to_thread(holds.wait, SECONDS)
-        writes = [store.write_soon(one) for one in (put, lose, *[put] * 20)]
+        writes = [store.write_soon(item) for item in (put, lose, *[put] * 20)]
         goes_on.set()
         results = await asyncio.gather(*writes, return_exceptions=True)
         await held

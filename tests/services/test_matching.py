@@ -126,7 +126,7 @@ def test_lookup_time_is_independent_of_the_number_of_rules() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "rest"),
     [
         ("@小助手\u2005 营业时间", "营业时间"),
         ("营业时间@小助手", "营业时间"),
@@ -137,5 +137,5 @@ def test_lookup_time_is_independent_of_the_number_of_rules() -> None:
         ("a@b.com 在吗", "a@b.com 在吗"),
     ],
 )
-def test_leading_mention_is_removed(text: str, words: str) -> None:
-    assert without_mention(text, "小助手") == words
+def test_leading_mention_is_removed(text: str, rest: str) -> None:
+    assert without_mention(text, "小助手") == rest

@@ -213,15 +213,15 @@ async def test_free_space_has_an_exact_limit(tmp_path: Path, monkeypatch: pytest
     free = shutil_usage(monkeypatch, 10 * MEGABYTE)
     files = store(tmp_path, free_megabytes=10)
     files.check()
-    assert files.full == "", "nothing is stored by a check"
+    assert files.limit_reached == "", "nothing is stored by a check"
     with pytest.raises(MediaFull, match=r"limits\.free_megabytes"):
         await files.store(Media("a", b"a"))
     free.append(10 * MEGABYTE + 1)
     await files.store(Media("a", b"a"))
-    assert files.full == ""
+    assert files.limit_reached == ""
     free.append(10 * MEGABYTE - 1)
     files.check()
-    assert files.full == "limits.free_megabytes"
+    assert files.limit_reached == "limits.free_megabytes"
 
 
 def shutil_usage(monkeypatch: pytest.MonkeyPatch, first: int) -> list[int]:

@@ -40,7 +40,7 @@ async def test_total_size_is_limited(tmp_path: Path, caplog: pytest.LogCaptureFi
     for _ in range(2):
         with pytest.raises(MediaFull, match=r"limits\.media_gigabytes"):
             await files.store(Media("b", b"b" * MEGABYTE))
-    assert files.full == "limits.media_gigabytes"
+    assert files.limit_reached == "limits.media_gigabytes"
     assert [record.levelno for record in caplog.records] == [logging.ERROR], "told once"
     await files.store(Media("a", b"a" * MEGABYTE))  # it is there already
     await files.store(Media("report.png", b"c" * MEGABYTE), always=True)
@@ -49,13 +49,13 @@ async def test_total_size_is_limited(tmp_path: Path, caplog: pytest.LogCaptureFi
         await again.store(Media("d", b"d"))
     again.prune(time.time() + 10)
     await again.store(Media("b", b"b" * MEGABYTE))
-    assert again.full == ""
+    assert again.limit_reached == ""
 
 
 async def test_full_disk_is_survived(tmp_path: Path) -> None:
     files = store(tmp_path, free_megabytes=10**9)
     files.check()
-    assert files.full == "limits.free_megabytes"
+    assert files.limit_reached == "limits.free_megabytes"
     with pytest.raises(MediaFull):
         await files.store(Media("a", b"a"))
     assert not files.folder.exists()
@@ -64,6 +64,6 @@ async def test_full_disk_is_survived(tmp_path: Path) -> None:
 async def test_files_per_person_are_limited(tmp_path: Path) -> None:
     files, sender = store(tmp_path, megabytes=1), Sender()
     kept = [await files.fetch(sender, f"m{n}", MessageKind.FILE, "one") for n in range(5)]  # type: ignore[arg-type]
-    assert [one is not None for one in kept] == [True, True, False, False, False]
+    assert [file is not None for file in kept] == [True, True, False, False, False]
     assert sender.fetched == 2, "what would not be kept is not fetched"
     assert await files.fetch(sender, "m9", MessageKind.FILE, "other")  # type: ignore[arg-type]

@@ -60,8 +60,8 @@ async def test_requester_is_notified_once_of_the_failure(parts: Parts, values: d
     qun = await parts.group()
     parts.wechat.fails["add_member"] = WeChatRefused("RoomAdd", "你无权拉人")
     assert await continue_requests(parts, qun, **values) is None
-    words = parts.container.config.texts.join_failed.format(topic=qun.topic)
-    assert await parts.queued_texts(XUAN) == ([words] if told else [])
+    text = parts.container.config.texts.join_failed.format(topic=qun.topic)
+    assert await parts.queued_texts(XUAN) == ([text] if told else [])
 
 
 @pytest.mark.parametrize(("source", "told"), [("message", True), ("async", False)])

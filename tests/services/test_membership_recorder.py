@@ -32,7 +32,7 @@ def add_people(parts: Parts, many: int) -> list[str]:
 
 async def emitted_events(parts: Parts) -> list[tuple[str, Any]]:
     """The events for business systems: type and person."""
-    return [(one.body["type"], one.body["data"].get("contact_id")) for one in await parts.queued("hook")]
+    return [(job.body["type"], job.body["data"].get("contact_id")) for job in await parts.queued("hook")]
 
 
 async def daily_counts(parts: Parts, qun: Qun) -> tuple[int, int]:
@@ -49,11 +49,11 @@ async def test_more_than_five_joins_are_welcomed_together(parts: Parts, many: in
     qun = await parts.group()
     people = add_people(parts, many)
     assert await record_join(parts, qun, *people) == people
-    said = [one for one in await parts.queued() if one.key == parts.room_id(qun)]
+    said = [job for job in await parts.queued() if job.key == parts.room_id(qun)]
     assert len(said) == messages
-    assert [who for one in said for who in one.body["mentions"]] == people
+    assert [who for message in said for who in message.body["mentions"]] == people
     names = [f"@路人{number}\u2005" for number in range(many)]
-    assert [name for name in names if any(name in one.body["text"] for one in said)] == names
+    assert [name for name in names if any(name in message.body["text"] for message in said)] == names
 
 
 async def test_known_members_do_not_count_as_joins(parts: Parts) -> None:
@@ -93,7 +93,7 @@ async def test_blacklisted_person_is_removed_without_welcome(parts: Parts) -> No
     qun = await parts.group()
     await parts.write(lambda s: s.add(MemberRecord(number=qun.number, contact_id=XUAN, blacklisted=True)))
     assert await record_join(parts, qun, XUAN, *add_people(parts, 5)) == [XUAN, *(f"wxid_{n}" for n in range(5))]
-    assert [one.body["contact"] for one in await parts.queued("remove")] == [XUAN]
+    assert [job.body["contact"] for job in await parts.queued("remove")] == [XUAN]
     assert len(await parts.queued_texts(parts.room_id(qun))) == 5, "the five are no crowd of six"
 
 
@@ -116,7 +116,7 @@ async def test_join_is_reported_and_counted_once(open_parts: OpenParts) -> None:
     assert row is not None and (row.state, row.name, row.room_id) == (MemberState.JOINED, "黑旋风", parts.room_id(qun))
     assert await emitted_events(parts) == [("qun.created", None), ("member.joined", XUAN)]
     assert await daily_counts(parts, qun) == (1, 0)
-    (event,) = [one.body["data"] for one in await parts.queued("hook") if one.body["type"] == "member.joined"]
+    (event,) = [job.body["data"] for job in await parts.queued("hook") if job.body["type"] == "member.joined"]
     assert event == {
         "assistant": ACCOUNT, "number": qun.number, "code": "1",
         "membership": row.id, "member": "黑旋风", "contact_id": XUAN,
@@ -239,7 +239,7 @@ async def test_lost_and_found_rooms_are_reported(open_parts: OpenParts) -> None:
     await parts.write(lambda s: notices.report_found(s, qun, room))
     facts = {"topic": room.topic, "number": qun.number}
     assert await parts.queued_texts(SONG) == [texts.group_lost.format(**facts), texts.group_found.format(**facts)]
-    events = [one.body for one in await parts.queued("hook")][-2:]
+    events = [job.body for job in await parts.queued("hook")][-2:]
     assert [event["type"] for event in events] == ["qun.lost", "qun.found"]
     data = {"assistant": ACCOUNT, "number": qun.number, "code": "1", "topic": room.topic, "state": "active"}
     assert [event["data"] for event in events] == [data, data]
@@ -260,7 +260,7 @@ async def test_reason_text_of_failed_join(parts: Parts, error: Exception, text: 
 
 
 @pytest.mark.parametrize(("reason", "text"), [("owner", "waiting_owner"), ("", "invited")])
-async def test_invited_person_is_told_what_to_do(open_parts: OpenParts, reason: str, text: str) -> None:
+async def test_invited_person_is_notified_how_to_join(open_parts: OpenParts, reason: str, text: str) -> None:
     parts = await open_parts(groups={"pending_days": 4})
     qun = await parts.group()
     now = parts.clock.now

@@ -25,9 +25,9 @@ DAY = 86400.0
 async def put(
     parts: Parts, qun: Qun, contact_id: str | None, state: str = MemberState.WAITING_FRIEND, **values: Any
 ) -> int:
-    given = {"name": "黑旋风", "source": MembershipSource.MESSAGE, "expires_at": parts.clock.now + DAY, **values}
+    fields = {"name": "黑旋风", "source": MembershipSource.MESSAGE, "expires_at": parts.clock.now + DAY, **values}
     row = await parts.write(
-        lambda s: put_membership(s, qun, parts.clock.now, contact_id=contact_id, state=state, **given)
+        lambda s: put_membership(s, qun, parts.clock.now, contact_id=contact_id, state=state, **fields)
     )
     assert row.id
     return row.id
@@ -213,7 +213,7 @@ async def test_request_by_name_is_assigned_to_who_joined(
     parts: Parts, state: str, called: tuple[str, ...], is_theirs: bool
 ) -> None:
     qun, other = await parts.group("1"), await parts.group("2")
-    numbers = [await put(parts, one, None, state) for one in (qun, other)]
+    numbers = [await put(parts, group, None, state) for group in (qun, other)]
     await parts.write(lambda s: reassign_request(s, qun.number, XUAN, *called))
     after = await rows(parts)
     assert [after[number].contact_id for number in numbers] == [XUAN if is_theirs else None, None]

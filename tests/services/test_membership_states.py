@@ -25,10 +25,10 @@ async def opened(open_parts: OpenParts) -> tuple[Parts, MembershipStates, Qun]:
 
 
 async def put(parts: Parts, qun: Qun, state: str, who: str | None = XUAN, **values: Any) -> int:
-    given = {
+    fields = {
         "name": "黑旋风", "source": MembershipSource.MESSAGE, "expires_at": parts.clock.now + 2 * DAY, **values,
     }  # fmt: skip
-    row = await parts.write(lambda s: put_membership(s, qun, parts.clock.now, contact_id=who, state=state, **given))
+    row = await parts.write(lambda s: put_membership(s, qun, parts.clock.now, contact_id=who, state=state, **fields))
     return row.id or 0
 
 
@@ -37,7 +37,7 @@ async def row_of(parts: Parts, number: int) -> Membership:
 
 
 async def events(parts: Parts) -> list[str]:
-    return [kind for one in await parts.queued("hook") if (kind := one.body["type"]).startswith("member.")]
+    return [kind for job in await parts.queued("hook") if (kind := job.body["type"]).startswith("member.")]
 
 
 # ---- open requests ----
@@ -140,10 +140,10 @@ async def test_queued_request_is_retried_although_a_rest_caller_repeats_it(open_
     """Each of two callers may have its call before the other; who does not wait was promised a retry."""
     parts, states, qun = await opened(open_parts)
     room = parts.container.groups.live_rooms(qun)[0]
-    await states.adding(qun, room, PERSON, MembershipSource.REST, None)
+    await states.record_adding(qun, room, PERSON, MembershipSource.REST, None)
     assert await states.interrupted(ACCOUNT) == []
     queued = await states.queue(qun, PERSON)
-    await states.adding(qun, room, PERSON, MembershipSource.REST, queued.expires_at)
+    await states.record_adding(qun, room, PERSON, MembershipSource.REST, queued.expires_at)
     assert [row.id for row in await states.interrupted(ACCOUNT)] == [queued.id]
 
 
@@ -189,11 +189,11 @@ async def test_stranger_waits_once_under_any_of_their_keys(open_parts: OpenParts
 async def test_admission_passes_through_its_states(open_parts: OpenParts) -> None:
     parts, states, qun = await opened(open_parts)
     room = parts.wechat.directory.rooms[parts.room_id(qun)]
-    row = await states.adding(qun, room, PERSON, MembershipSource.REST, None)
+    row = await states.record_adding(qun, room, PERSON, MembershipSource.REST, None)
     assert (row.state, row.source, row.room_id) == (MemberState.ADDING, MembershipSource.REST, room.id)
     assert row.expires_at == parts.clock.now + 2 * DAY
     number = row.id or 0
-    assert (await states.adding(qun, room, PERSON, MembershipSource.REST, 7.0)).expires_at == 7.0
+    assert (await states.record_adding(qun, room, PERSON, MembershipSource.REST, 7.0)).expires_at == 7.0
     await states.invited(number)
     kept = await row_of(parts, number)
     assert (kept.state, kept.error, kept.expires_at) == (MemberState.INVITED, "", parts.clock.now + 2 * DAY)

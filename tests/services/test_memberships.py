@@ -70,7 +70,7 @@ async def test_invited_person_is_not_invited_again_until_expiry(open_parts: Open
     assert row is not None and row.expires_at == parts.clock.now + 2 * DAY
     assert await request(parts, qun) == first
     assert parts.wechat.calls.count("add_member") == 1
-    events = [one.body["type"] for one in await parts.queued("hook")]
+    events = [job.body["type"] for job in await parts.queued("hook")]
     assert events.count("member.invited") == 1
     parts.clock.now += 2 * DAY
     await request(parts, qun)
@@ -155,17 +155,17 @@ async def test_existing_member_returns_ok_at_once(parts: Parts) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "raised", "left"),
+    ("text", "raised", "left"),
     [
         ("群已满", GroupFull, (MemberState.REFUSED, "GroupFull")),
         ("你无权拉人", InviteFailed, (MemberState.REQUESTED, "RoomAdd: 你无权拉人")),
     ],
 )
 async def test_retryable_and_final_errors(
-    parts: Parts, words: str, raised: type[Exception], left: tuple[str, str]
+    parts: Parts, text: str, raised: type[Exception], left: tuple[str, str]
 ) -> None:
     qun = await parts.group()
-    parts.wechat.fails["add_member"] = WeChatRefused("RoomAdd", words)
+    parts.wechat.fails["add_member"] = WeChatRefused("RoomAdd", text)
     with pytest.raises(raised):
         await request(parts, qun)
     state_, why = await state(parts, qun)

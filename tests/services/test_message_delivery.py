@@ -95,11 +95,11 @@ async def test_waiting_texts_are_joined_only_where_messages_are_limited(desk: De
         desk.wechat.capabilities = PUPPET - {Capability.WRITE_FIRST} if limited else PUPPET
         desk.wechat.did.clear()
         desk.outbox.serve("wx", desk.messages._deliver)
-        jobs = [Job(number, f"wx:{A}", "x", outgoing.text(words)) for number, words in enumerate(("now", *waiting))]
+        jobs = [Job(number, f"wx:{A}", "x", outgoing.text(text)) for number, text in enumerate(("now", *waiting))]
         desk.outbox.behind = lambda job: jobs[1:]  # type: ignore[method-assign]
-        desk.outbox.join = partial(_keep, desk.wechat.did)  # type: ignore[method-assign]
+        desk.outbox.merge = partial(_keep, desk.wechat.did)  # type: ignore[method-assign]
         await desk.messages._deliver(jobs[0])
-        return [one for one in desk.wechat.did if one[0] != "text"]
+        return [call for call in desk.wechat.did if call[0] != "text"]
 
     assert await joined(False, "one", "two") == []
     assert await joined(True) == []
@@ -165,7 +165,7 @@ async def test_failed_message_is_retried_or_given_up(
 async def test_waits_between_attempts(desk: Desk, error: Exception, waits: list[int]) -> None:
     desk.wechat.fails["send_text"] = error
     found = [await desk.deliver(TEXT, attempts=attempts) for attempts in range(len(waits) + 1)]
-    assert [one.again_in for one in found[:-1]] == waits
+    assert [result.again_in for result in found[:-1]] == waits
     assert isinstance(found[-1], GiveUp)
 
 
@@ -177,8 +177,8 @@ async def test_broadcast_of_unknown_result_is_not_repeated(desk: Desk) -> None:
 
 async def test_file_is_retried_twice(desk: Desk, tmp_path: Path) -> None:
     missing = [await desk.deliver(FILE, attempts=attempts) for attempts in range(3)]
-    assert [type(one).__name__ for one in missing] == ["Retry", "Retry", "GiveUp"]
-    assert [one.again_in for one in missing[:2]] == [2.0, 10.0]
+    assert [type(result).__name__ for result in missing] == ["Retry", "Retry", "GiveUp"]
+    assert [result.again_in for result in missing[:2]] == [2.0, 10.0]
     (tmp_path / "a").write_bytes(b"a")
     desk.wechat.fails["send_media"] = WeChatTooFast("c")
     assert await desk.deliver(outgoing.file(tmp_path / "a"), attempts=2) == Retry(300.0, "c"), "the usual long waits"

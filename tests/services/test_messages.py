@@ -22,7 +22,7 @@ LONGEST_TEXT = 2000
 # ---- bodies ----
 
 
-def test_bodies_say_what_is_sent() -> None:
+def test_bodies_contain_what_is_sent() -> None:
     assert outgoing.text("hi") == {"type": "text", "text": "hi"}
     assert outgoing.text("hi", ("x", "y")) == {"type": "text", "text": "hi", "mentions": ["x", "y"]}
     assert outgoing.choices("hi", ["1", "2"]) == {"type": "text", "text": "hi", "choices": ["1", "2"]}
@@ -65,14 +65,14 @@ def test_only_texts_are_split() -> None:
 
 
 async def test_long_text_is_queued_in_pieces_with_one_key(desk: Desk) -> None:
-    words = "一" * 2000 + "二" * 2000 + "三"
-    job = await desk.say("x", words, idempotency_key="k", fingerprint="f", priority=Priority.NOTICE, run_at=5.0)
+    text = "一" * 2000 + "二" * 2000 + "三"
+    job = await desk.say("x", text, idempotency_key="k", fingerprint="f", priority=Priority.NOTICE, run_at=5.0)
     rows = await desk.rows()
     assert [(row.idempotency_key, row.fingerprint) for row in rows] == [(None, ""), (None, ""), ("k", "f")]
     assert {(row.queue, row.key, row.priority, row.run_at) for row in rows} == {(f"wx:{A}", "x", "b-notice", 5.0)}
     assert job.id == rows[2].id
     assert job.body["also"] == [rows[0].id, rows[1].id], "its state is that of all pieces"
-    assert desk.recorded == [(A, "x", {"type": "text", "text": words})], "recorded as one message"
+    assert desk.recorded == [(A, "x", {"type": "text", "text": text})], "recorded as one message"
 
 
 async def test_short_text_is_queued_as_it_is(desk: Desk) -> None:

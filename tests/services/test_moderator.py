@@ -15,9 +15,9 @@ from wechat.events import MessageKind
 QUOTE = "「{by}：{words}」\n- - - - - - - - - - - - - - -\n{reply}"
 
 
-def offence(parts: Parts, qun: Qun, *given: Any, **values: Any) -> Offence | None:
+def offence(parts: Parts, qun: Qun, *fields: Any, **values: Any) -> Offence | None:
     parts.clock.now += 60  # no flooding
-    return parts.container.moderator.offence(message(parts, qun, *given, **values), qun)
+    return parts.container.moderator.offence(message(parts, qun, *fields, **values), qun)
 
 
 @pytest.mark.parametrize(

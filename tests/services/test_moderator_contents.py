@@ -64,8 +64,8 @@ async def test_content_that_has_to_be_fetched(
     open_parts: OpenParts, kind: MessageKind, values: dict[str, Any], block: dict[str, bool], words: bool, needed: bool
 ) -> None:
     parts, qun = await opened(open_parts, *(["坏词"] if words else []), block=block)
-    given = {"text": "", **values}
-    assert parts.container.moderator.needs_check(message(parts, qun, kind=kind, **given), qun) is needed
+    fields = {"text": "", **values}
+    assert parts.container.moderator.needs_check(message(parts, qun, kind=kind, **fields), qun) is needed
 
 
 async def check(parts: Parts, qun: Qun, kind: MessageKind, *codes: str) -> tuple[Offence | None, Codes]:

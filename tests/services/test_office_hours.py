@@ -75,7 +75,7 @@ def test_equal_times_mean_all_day() -> None:
     ],
 )
 def test_next_opening(day: int, clock: str, text: str) -> None:
-    assert _hours("fri-fri, mon-tue", "09:05", "18:00").when(_at(day, clock)) == text
+    assert _hours("fri-fri, mon-tue", "09:05", "18:00").describe_next_opening(_at(day, clock)) == text
 
 
 def test_range_over_the_weekend_and_a_week_ahead() -> None:

@@ -49,13 +49,13 @@ async def test_outage_is_reported_once_and_its_end(offline: tuple[Parts, InMemor
     assert [await alerts.run() for _ in range(2)] == [1, 0]
     again = OfflineAlerts(*_arguments(parts))
     assert await again.run() == 0, "known to the next process as well"
-    (event,) = [one.body for one in await parts.queued("hook")]
+    (event,) = [job.body for job in await parts.queued("hook")]
     reason = parts.wechat.reason
     assert (event["type"], event["data"]) == (
         "assistant.offline", {"assistant": name, "reason": str(reason), "minutes": 5},
     )  # fmt: skip
     jobs = await parts.queued()
-    assert [(one.queue, one.key) for one in jobs] == [("wx:other", "wxid_admin_1"), ("wx:other", "wxid_admin_2")]
+    assert [(job.queue, job.key) for job in jobs] == [("wx:other", "wxid_admin_1"), ("wx:other", "wxid_admin_2")]
     assert f"{name} 已离线 5 分钟（{reason.text('zh')}）" in jobs[0].body["text"]
     assert jobs[0].body["text"].endswith("/console/")
     parts.wechat.state = State.ONLINE
@@ -63,8 +63,8 @@ async def test_outage_is_reported_once_and_its_end(offline: tuple[Parts, InMemor
         parts.wechat.knows(who)
     assert [await alerts.run() for _ in range(2)] == [1, 0]
     back = (await parts.queued())[2:]
-    assert sorted(one.key for one in back) == ["wxid_admin_1", "wxid_admin_2"], "each once"
-    assert {one.body["text"] for one in back} == {f"助手 {name} 已恢复在线。"}
+    assert sorted(job.key for job in back) == ["wxid_admin_1", "wxid_admin_2"], "each once"
+    assert {job.body["text"] for job in back} == {f"助手 {name} 已恢复在线。"}
     assert await parts.read(lambda s: s.get(Setting, PREFIX + name)) is None
 
 

@@ -29,12 +29,12 @@ from wechat.interface import State
 WAITS = [10.0, 60.0, 300.0, 900.0, 3600.0, 3600.0, 3600.0]
 
 
-def to(who: str, words: str = "hi", **values: Any) -> MessageRequest:
-    return MessageRequest(**{"account": ACCOUNT, "to": who, "qun": None, "words": words, "mentions": (), **values})
+def to(who: str, text: str = "hi", **values: Any) -> MessageRequest:
+    return MessageRequest(**{"account": ACCOUNT, "to": who, "qun": None, "text": text, "mentions": (), **values})
 
 
 def to_group(qun: str | int, *mentions: str, **values: Any) -> MessageRequest:
-    return MessageRequest(**{"account": ACCOUNT, "to": None, "qun": qun, "words": "hi", "mentions": mentions, **values})
+    return MessageRequest(**{"account": ACCOUNT, "to": None, "qun": qun, "text": "hi", "mentions": mentions, **values})
 
 
 async def submit(parts: Parts, request: MessageRequest, key: str | None = None) -> int:
@@ -155,14 +155,14 @@ async def test_repeated_key_queues_one_message(parts: Parts) -> None:
 async def test_key_stored_by_another_process_meanwhile(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     requests = parts.container.outbound_requests
     first = await submit(parts, to(SONG), "k")
-    lookup, looks = requests._kept, 0
+    lookup, looks = requests._stored_requests, 0
 
     async def late(key: str) -> Any:
         nonlocal looks
         looks += 1
         return None if looks == 1 else await lookup(key)
 
-    monkeypatch.setattr(requests, "_kept", late)
+    monkeypatch.setattr(requests, "_stored_requests", late)
     assert await submit(parts, to(SONG), "k") == first
     looks = 0
     with pytest.raises(InvalidParameter, match="another message"):
@@ -171,7 +171,7 @@ async def test_key_stored_by_another_process_meanwhile(parts: Parts, monkeypatch
     async def never(_key: str) -> None:
         return None
 
-    monkeypatch.setattr(requests, "_kept", never)
+    monkeypatch.setattr(requests, "_stored_requests", never)
     with pytest.raises(InvalidParameter, match="Idempotency-Key: it belongs to another request"):
         await submit(parts, to(SONG), "k")
 
@@ -250,7 +250,7 @@ async def test_waits_of_a_creation_grow(parts: Parts, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(parts.container.group_lifecycle, "create", fail)
     found = [await parts.container.deferred_groups._make(_job("code", attempts)) for attempts in range(8)]
-    assert [one.again_in for one in found if isinstance(one, Retry)] == WAITS
+    assert [result.again_in for result in found if isinstance(result, Retry)] == WAITS
     assert isinstance(found[-1], GiveUp)
 
 

@@ -127,7 +127,7 @@ async def test_delivery_that_joins_texts_while_its_account_moves_is_not_lost(sql
     async def deliver(job: Job) -> str:
         await process.deliver(job)
         host, *guests = process.outbox.behind(job)
-        await process.outbox.join(host, guests, "two\nthree")
+        await process.outbox.merge(host, guests, "two\nthree")
         return "sent"
 
     process.outbox.serve("wx", deliver)
@@ -180,14 +180,14 @@ async def test_job_whose_result_is_not_written_yet_is_not_repeated(
     assert process.outbox.oldest("wx:a") == 0, "nothing of it is left in memory"
 
 
-async def test_what_belongs_to_no_account_stays_when_one_moves(sqlite_store: Store, clock: Clock) -> None:
+async def test_jobs_without_an_account_stay_when_an_account_moves(sqlite_store: Store, clock: Clock) -> None:
     process = Process(sqlite_store, clock, "a", "")
     await process.add("wx:", "global", account="")
     await process.outbox.drop("a", 0)
     assert process.outbox.waiting() == {"wx:": 1}
 
 
-async def test_another_process_is_told_of_the_jobs_of_its_accounts(sqlite_store: Store, clock: Clock) -> None:
+async def test_process_that_serves_the_account_is_notified_of_its_jobs(sqlite_store: Store, clock: Clock) -> None:
     process = Process(sqlite_store, clock, "a")
     await process.outbox.start()
     await process.add("wx:a", "own")
@@ -227,7 +227,7 @@ async def test_waiting_jobs_are_joined_to_the_one_that_runs(sqlite_store: Store,
     host = seen[0]
     waiting = process.outbox.behind(host)
     assert [job.body["n"] for job in waiting] == ["one", "two", "three"]
-    await process.outbox.join(host, waiting[:2], "host\none\ntwo")
+    await process.outbox.merge(host, waiting[:2], "host\none\ntwo")
     assert host.body["text"] == "host\none\ntwo"
     assert [job.body["n"] for job in process.outbox.behind(host)] == ["three"]
     other = Process(sqlite_store, clock, "a")

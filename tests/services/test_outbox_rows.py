@@ -223,7 +223,7 @@ async def test_age_of_a_job_counts_from_its_time(sqlite_store: Store, clock: Clo
     assert (process.outbox.oldest("wx:a"), process.outbox.oldest("wx:b")) == (16, 0)
 
 
-async def test_again_is_announced_to_the_holder(sqlite_store: Store, clock: Clock) -> None:
+async def test_requeued_job_is_announced_to_the_holder(sqlite_store: Store, clock: Clock) -> None:
     process = Process(sqlite_store, clock, "a")
     for number, name in enumerate(("a", "b"), 1):
         values: dict[str, Any] = {

@@ -30,49 +30,49 @@ class Reader:
         self.early: dict[str, str] = {}
         self.reader = PayloadReader("a", self._resolve, cast("ArrivalSequencer", self), cast("InboxProgress", self))
 
-    async def _resolve(self, one: RawEvent, placed: Any) -> Event | None:
-        if one.id in self.early:
-            placed(self.early[one.id])
-            placed(self.early[one.id])
-        answer = self.answers.get(one.id)
+    async def _resolve(self, raw: RawEvent, placed: Any) -> Event | None:
+        if raw.id in self.early:
+            placed(self.early[raw.id])
+            placed(self.early[raw.id])
+        answer = self.answers.get(raw.id)
         if isinstance(answer, list):
             answer = answer.pop(0)
         if isinstance(answer, asyncio.Event):
             await answer.wait()
-            return event(one.id)
+            return event(raw.id)
         if isinstance(answer, Exception):
             raise answer
         return cast("Event | None", answer)
 
-    def reading(self, one: Arrival) -> None:
-        self.notes.append(("reading", one.row))
+    def reading(self, arrival: Arrival) -> None:
+        self.notes.append(("reading", arrival.row))
 
-    def place(self, one: Arrival, conversation: str) -> None:
-        if one.conversation is None:
-            one.conversation = conversation
-            self.notes.append(("placed", one.row, conversation))
+    def place(self, arrival: Arrival, conversation: str) -> None:
+        if arrival.conversation is None:
+            arrival.conversation = conversation
+            self.notes.append(("placed", arrival.row, conversation))
 
-    def settled(self, one: Arrival) -> None:
-        self.notes.append(("settled", one.row))
+    def settled(self, arrival: Arrival) -> None:
+        self.notes.append(("settled", arrival.row))
 
-    async def count_attempt(self, one: Arrival) -> None:
-        self.notes.append(("attempt", one.row))
+    async def count_attempt(self, arrival: Arrival) -> None:
+        self.notes.append(("attempt", arrival.row))
 
-    def store_payload(self, one: Arrival, _event: Event) -> None:
-        self.notes.append(("stored", one.row))
+    def store_payload(self, arrival: Arrival, _event: Event) -> None:
+        self.notes.append(("stored", arrival.row))
 
-    def end(self, one: Arrival, handler: str, state: str) -> None:
-        self.notes.append(("end", one.row, handler, state))
+    def end(self, arrival: Arrival, handler: str, state: str) -> None:
+        self.notes.append(("end", arrival.row, handler, state))
 
     def log(self, id: str, kind: str, handler: str, result: str, _started: float) -> None:
         self.notes.append(("log", id, kind, handler, result))
 
     async def read(self, name: str, answer: Any) -> Arrival:
         self.answers[name] = answer
-        one = arrival(name)
-        self.reader.push(one)
-        await until(lambda: one.settled)
-        return one
+        pending = arrival(name)
+        self.reader.push(pending)
+        await until(lambda: pending.settled)
+        return pending
 
 
 @pytest.fixture
@@ -84,14 +84,14 @@ async def reader() -> AsyncIterator[Reader]:
 
 
 async def test_payload_is_stored_and_placed(reader: Reader) -> None:
-    one = await reader.read("m1", event("m1", "y"))
-    assert await one.event() == event("m1", "y")
+    pending = await reader.read("m1", event("m1", "y"))
+    assert await pending.event() == event("m1", "y")
     assert reader.notes == [("reading", 1), ("attempt", 1), ("stored", 1), ("placed", 1, "y")]
 
 
 async def test_ignored_event_ends(reader: Reader) -> None:
-    one = await reader.read("m1", None)
-    assert await one.event() is None
+    pending = await reader.read("m1", None)
+    assert await pending.event() is None
     assert reader.notes[2:] == [
         ("end", 1, "ignored", "done"), ("log", "m1", "message", "-", "ignored"), ("settled", 1),
     ]  # fmt: skip

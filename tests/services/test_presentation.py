@@ -40,11 +40,13 @@ async def test_topic_is_set_in_every_room(open_parts: OpenParts) -> None:
     change = await parts.container.presentation.set_topic(qun, "新名字", "person:x")
     rooms = [room.room_id or "" for room in parts.container.groups.rooms(qun)]
     assert wechat.arguments == [("topic", rooms[0], "新名字"), ("topic", rooms[1], "新名字·2")]
-    assert [one.outcome for one in await actions(parts, "topic")] == [Outcome.TRIED] * 2, "open until it is stored"
+    assert [action.outcome for action in await actions(parts, "topic")] == [Outcome.TRIED] * 2, (
+        "open until it is stored"
+    )
     await parts.write(change.store)
     assert (change.confirmed, group_of(parts).topic, topics(parts)) == (True, "新名字", ["新名字", "新名字·2"])
     entries = await actions(parts, "topic")
-    assert [(one.who, one.target, one.outcome) for one in entries] == [
+    assert [(entry.who, entry.target, entry.outcome) for entry in entries] == [
         ("person:x", room_id, Outcome.DONE) for room_id in rooms
     ]
     assert entries[0].detail == {"number": "100001", "before": old, "after": "新名字"}
@@ -55,12 +57,14 @@ async def test_announcement_is_set_in_every_room(open_parts: OpenParts, confirms
     parts, wechat, qun = await opened(open_parts)
     wechat.confirms = confirms
     change = await parts.container.presentation.announce(qun, "公告", "person:x")
-    assert [words for _, _, words in wechat.arguments] == ["公告", "公告"]
+    assert [text for _, _, text in wechat.arguments] == ["公告", "公告"]
     await parts.write(change.store)
     assert (change.confirmed, group_of(parts).announcement) == (confirms, "公告")
     outcome = Outcome.DONE if confirms else Outcome.UNCONFIRMED
     entries = await actions(parts, "announce")
-    assert [(one.outcome, one.detail["before"], one.detail["after"]) for one in entries] == [(outcome, "", "公告")] * 2
+    assert [(entry.outcome, entry.detail["before"], entry.detail["after"]) for entry in entries] == [
+        (outcome, "", "公告")
+    ] * 2
     await parts.container.presentation.announce(group_of(parts), "新公告", "person:x")
     assert (await actions(parts, "announce"))[-1].detail["before"] == "公告"
 
@@ -80,11 +84,11 @@ async def test_refused_change_is_not_stored(open_parts: OpenParts, too_fast: boo
     with pytest.raises(WeChatRefused):
         await parts.container.presentation.set_topic(qun, "新名字", "person:x")
     entries = await actions(parts, "topic")
-    assert [(one.outcome, one.seen) for one in entries] == [
+    assert [(entry.outcome, entry.seen) for entry in entries] == [
         (Outcome.DONE, ""), (Outcome.FAILED, "RoomTopic: 不行"),
     ]  # fmt: skip
     assert group_of(parts).topic == qun.topic
-    assert parts.container.accounts.rate_limiter(ACCOUNT).factor == (2.0 if too_fast else 1.0)
+    assert parts.container.accounts.rate_limiter(ACCOUNT).slow_down_factor == (2.0 if too_fast else 1.0)
 
 
 async def test_group_in_no_room_cannot_be_changed(open_parts: OpenParts) -> None:
@@ -107,14 +111,14 @@ async def test_channel_may_not_support_changes(open_parts: OpenParts) -> None:
     assert wechat.arguments == []
 
 
-@pytest.mark.parametrize(("words", "stored"), [("{member}来{topic}", "{member}来{topic}"), ("", ""), (None, None)])
-async def test_welcome_text_is_stored(open_parts: OpenParts, words: str | None, stored: str | None) -> None:
+@pytest.mark.parametrize(("text", "stored"), [("{member}来{topic}", "{member}来{topic}"), ("", ""), (None, None)])
+async def test_welcome_text_is_stored(open_parts: OpenParts, text: str | None, stored: str | None) -> None:
     parts, _, qun = await opened(open_parts)
-    await parts.write(parts.container.presentation.welcome(qun, words, "person:x"))
+    await parts.write(parts.container.presentation.welcome(qun, text, "person:x"))
     assert group_of(parts).welcome == stored
     (entry,) = await actions(parts, "welcome")
     assert (entry.who, entry.outcome) == ("person:x", Outcome.DONE)
-    assert entry.detail == {"number": "100001", "before": "", "after": words or ""}
+    assert entry.detail == {"number": "100001", "before": "", "after": text or ""}
 
 
 async def test_unknown_placeholder_is_rejected(open_parts: OpenParts) -> None:

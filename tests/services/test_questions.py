@@ -37,8 +37,8 @@ FAQ = """
 
 async def opened(open_parts: OpenParts, tmp_path: Path, **service: Any) -> Parts:
     (tmp_path / "faq.yaml").write_text(FAQ, encoding="utf-8")
-    given = {"faq": str(tmp_path / "faq.yaml"), "fallback": FALLBACK, **service}
-    return await open_parts(customer_service=given)
+    fields = {"faq": str(tmp_path / "faq.yaml"), "fallback": FALLBACK, **service}
+    return await open_parts(customer_service=fields)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def fallbacks(parts: Parts) -> Fallbacks:
 
 async def ask(parts: Parts, text: str) -> Decision | None:
     """Return the reply to an unlisted question, after its transaction."""
-    decision = await questions(parts).unlisted(WHO, text)
+    decision = await questions(parts).answer_unlisted(WHO, text)
     if decision is not None and decision.write is not None:
         await parts.write(decision.write)
     return decision
@@ -82,8 +82,8 @@ async def misses(parts: Parts) -> dict[str, int]:
 
 
 async def test_listed_question_is_answered(shop: Parts) -> None:
-    assert questions(shop).listed(WHO, "请问怎么开通会员？") == "绑定手机号即可。"
-    assert questions(shop).listed(WHO, "今天天气真好") is None
+    assert questions(shop).answer_listed(WHO, "请问怎么开通会员？") == "绑定手机号即可。"
+    assert questions(shop).answer_listed(WHO, "今天天气真好") is None
 
 
 async def test_near_question_gets_a_menu_with_working_numbers(shop: Parts) -> None:
@@ -95,32 +95,32 @@ async def test_near_question_gets_a_menu_with_working_numbers(shop: Parts) -> No
     faq = shop.container.faq_entries.index
     for text in ("1", "回复1", "选1", "第1个", "一", "第一条"):
         entry = faq.exact(first)
-        assert entry is not None and questions(shop).listed(WHO, text) == entry.answer, text
+        assert entry is not None and questions(shop).answer_listed(WHO, text) == entry.answer, text
     second_entry = faq.exact(second)
-    assert second_entry is not None and questions(shop).listed(WHO, "2") == second_entry.answer
+    assert second_entry is not None and questions(shop).answer_listed(WHO, "2") == second_entry.answer
     for text in ("11", "1号", "1楼"):
-        assert questions(shop).listed(WHO, text) is None, text
+        assert questions(shop).answer_listed(WHO, text) is None, text
 
 
 async def test_every_number_of_a_full_menu_works(shop: Parts) -> None:
     menus(shop)._menus[WHO] = _Menu(("怎么开通会员", "会员多少钱一年", "门店地址在哪里"), shop.clock.now)
     for numbers in ("123", "一二三"):
-        answers = [questions(shop).listed(WHO, number) for number in numbers]
+        answers = [questions(shop).answer_listed(WHO, number) for number in numbers]
         assert answers == ["绑定手机号即可。", "一年 99 元。", "人民路 1 号。"]
 
 
 async def test_number_outside_the_menu_shows_it_again(shop: Parts) -> None:
     menus(shop)._menus[WHO] = _Menu(("怎么开通会员", "会员多少钱一年"), shop.clock.now)
-    assert questions(shop).listed(WHO, "2") == "一年 99 元。"
+    assert questions(shop).answer_listed(WHO, "2") == "一年 99 元。"
     for text in ("3", "9", "0", "回复四"):
-        shown = questions(shop).listed(WHO, text)
+        shown = questions(shop).answer_listed(WHO, text)
         assert shown is not None and "1. 怎么开通会员\n2. 会员多少钱一年" in shown, text
         assert "1、2" in shown, "the numbers to reply with"
     shop.clock.now += 600
-    assert questions(shop).listed(WHO, "9") is None, "without a menu a number is an ordinary message"
+    assert questions(shop).answer_listed(WHO, "9") is None, "without a menu a number is an ordinary message"
     shop.clock.now -= 600
     menus(shop)._menus[WHO] = _Menu(("不再有的问题",), shop.clock.now)
-    assert questions(shop).listed(WHO, "1") is None
+    assert questions(shop).answer_listed(WHO, "1") is None
 
 
 @pytest.mark.parametrize(("after", "waits"), [(599.0, True), (600.0, False)])
@@ -134,7 +134,7 @@ async def test_menu_expires_after_ten_minutes_also_across_restart(
     again = await opened(open_parts, tmp_path)
     for parts in (shop, again):
         assert menus(parts).offered_at(WHO) == (asked_at if waits else 0.0)
-        assert (questions(parts).listed(WHO, "1") is not None) is waits
+        assert (questions(parts).answer_listed(WHO, "1") is not None) is waits
         assert menus(parts).offered_at((ACCOUNT, "room", XUAN)) == 0.0, "each conversation for itself"
     shop.clock.now = asked_at + 1
     assert (menus(again).offered_at(WHO) > 0) is waits, "one that had run out was not read"
@@ -144,7 +144,7 @@ async def test_new_menu_replaces_the_old_one(shop: Parts) -> None:
     await ask(shop, "开通会员要钱吗")
     shop.clock.now += 300
     await ask(shop, "你们门店的地址")
-    assert questions(shop).listed(WHO, "1") == "人民路 1 号。"
+    assert questions(shop).answer_listed(WHO, "1") == "人民路 1 号。"
     (row,) = await shop.read(lambda s: s.exec(select(FaqMenu)).all())
     assert (row.asked_at, row.expires_at) == (shop.clock.now, shop.clock.now + 600)
 

@@ -18,8 +18,8 @@ QUOTE = "「{quoted}」\n- - - - - - - - - - - - - - -\n{reply}"
 
 
 def said(text: str, room: str = "room", **values: Any) -> GroupMessage:
-    given = {"contact_id": XUAN, "name": "黑旋风", **values}
-    return GroupMessage(account=ACCOUNT, id="m", at=datetime(2027, 1, 1, tzinfo=UTC), text=text, room_id=room, **given)
+    fields = {"contact_id": XUAN, "name": "黑旋风", **values}
+    return GroupMessage(account=ACCOUNT, id="m", at=datetime(2027, 1, 1, tzinfo=UTC), text=text, room_id=room, **fields)
 
 
 def reply_to(quoted: str, room: str = "room", **values: Any) -> GroupMessage:
@@ -47,17 +47,17 @@ async def test_text_with_a_quote(parts: Parts, quoted: str, is_own_text: bool) -
     for name in ("黑旋风", "铁牛", "xuan01"):
         parts.wechat.knows(f"wxid_{name}", name)
     event = reply_to(quoted)
-    assert Quotes(parts.container.accounts).own_words(event) == (event.text if is_own_text else "回复")
+    assert Quotes(parts.container.accounts).own_text(event) == (event.text if is_own_text else "回复")
 
 
 async def test_text_without_a_quote_is_the_senders(parts: Parts) -> None:
-    assert Quotes(parts.container.accounts).own_words(said("坏词")) == "坏词"
+    assert Quotes(parts.container.accounts).own_text(said("坏词")) == "坏词"
 
 
 @pytest.mark.parametrize(("by", "own"), [(SONG, "同意"), ("宋公明", "同意"), (XUAN, "同意\n坏词"), ("?", "同意\n坏词")])
 async def test_quote_beside_the_text(parts: Parts, by: str, own: str) -> None:
     event = said("同意", quoted="坏词", quoted_by=by)
-    assert Quotes(parts.container.accounts).own_words(event) == own
+    assert Quotes(parts.container.accounts).own_text(event) == own
 
 
 @pytest.mark.parametrize(
@@ -78,22 +78,22 @@ async def test_remembered_offence_is_recognised_in_a_quote(
     known = Quotes(parts.container.accounts)
     known.remember(said(remembered, room, contact_id=by))
     event = reply_to(quoted)
-    assert known.own_words(event) == (event.text if is_own_text else "回复")
+    assert known.own_text(event) == (event.text if is_own_text else "回复")
 
 
 async def test_quote_without_a_name_is_compared_with_offences(parts: Parts) -> None:
     """The sender is a friend without an alias, whom an empty name must not stand for."""
     known = Quotes(parts.container.accounts)
     known.remember(said("坏词", contact_id=SONG))
-    assert known.own_words(said("同意", quoted="坏词")) == "同意"
-    assert known.own_words(said("同意", quoted="别的坏词")) == "同意\n别的坏词"
+    assert known.own_text(said("同意", quoted="坏词")) == "同意"
+    assert known.own_text(said("同意", quoted="别的坏词")) == "同意\n别的坏词"
 
 
 async def test_last_offences_of_the_last_rooms_are_remembered(parts: Parts) -> None:
     known = Quotes(parts.container.accounts)
 
     def remembers(text: str, room: str) -> bool:
-        return known.own_words(reply_to(f"称呼：{text}", room)) == "回复"
+        return known.own_text(reply_to(f"称呼：{text}", room)) == "回复"
 
     for number in range(10, 31):
         known.remember(said(f"坏词{number}", "one", contact_id=SONG))
@@ -171,7 +171,7 @@ def test_silent_people_are_forgotten_when_there_are_many(monkeypatch: pytest.Mon
         return flood.detect(("a", "r", who), at, at)
 
     def known() -> str:
-        return "".join(who for _, _, who in flood._said)
+        return "".join(who for _, _, who in flood._sent_at)
 
     for who, at in (("a", 0), ("b", 5), ("c", 9), ("d", 10)):
         speak(who, at)

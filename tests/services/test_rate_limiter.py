@@ -129,7 +129,7 @@ def test_clock_set_back_does_not_block(limiter: RateLimiter, clock: Clock) -> No
     clock.now += 61
     assert (limiter.queue_delay(), limiter.key_delay("k"), limiter.reserve_add(1)) == (0, 0, 0)
     clock.now += 3600
-    assert limiter.factor == 1
+    assert limiter.slow_down_factor == 1
 
 
 def test_used_ratio(limiter: RateLimiter, clock: Clock) -> None:

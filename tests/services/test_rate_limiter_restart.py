@@ -68,7 +68,7 @@ async def test_counters_from_the_future_do_not_block(store: Store, clock: Clock)
     again = await _recalled(store, clock)
     assert (again.queue_delay(), again.group_delay(), again.reserve_add(1)) == pytest.approx((60, 60, 30))
     clock.now += 3601
-    assert (again.queue_delay(), again.group_delay(), again.reserve_add(1), again.factor) == (0, 0, 0, 1)
+    assert (again.queue_delay(), again.group_delay(), again.reserve_add(1), again.slow_down_factor) == (0, 0, 0, 1)
 
 
 async def test_slow_down_survives_restart(store: Store, clock: Clock) -> None:
@@ -79,10 +79,10 @@ async def test_slow_down_survives_restart(store: Store, clock: Clock) -> None:
     limiter.slow_down()
     await limiters.drain()
     again = await _recalled(store, clock)
-    assert again.factor == 2
+    assert again.slow_down_factor == 2
     assert again.slow_until == clock.now + 3600
     clock.now += 3601
-    assert (await _recalled(store, clock)).factor == 1
+    assert (await _recalled(store, clock)).slow_down_factor == 1
 
 
 def test_usage_before_restart_counts(limiter: RateLimiter, clock: Clock) -> None:

@@ -68,13 +68,13 @@ async def test_room_is_proposed_to_the_admins_once(open_parts: OpenParts) -> Non
     (row,) = await proposals(parts)
     assert (row.account, row.room_id, row.owner_id, row.state) == (ACCOUNT, NEW, "new_song", ProposalState.WAITING)
     assert row.room == parts.container.groups.all_rooms(qun)[0].id
-    words = fill(
+    text = fill(
         parts.container.config.texts.room_recognised,
         topic=qun.topic, number=qun.number, owner="宋公明", members=4, same=3, id=1,
     )  # fmt: skip
-    assert await parts.queued_texts(STAFF) == [words]
+    assert await parts.queued_texts(STAFF) == [text]
     assert await propose(parts) == 0
-    assert (await parts.queued_texts(STAFF), len(await proposals(parts))) == ([words], 1)
+    assert (await parts.queued_texts(STAFF), len(await proposals(parts))) == ([text], 1)
     (waiting,) = await parts.read(lambda s: recogniser(parts).waiting(s, ACCOUNT))
     assert (waiting[0].id, waiting[1].number) == (1, qun.number)
     assert await parts.read(lambda s: recogniser(parts).waiting(s, "weimi1002")) == []

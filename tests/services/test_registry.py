@@ -39,7 +39,7 @@ def registry() -> Registry:
 def test_accounts_are_found_by_name(registry: Registry) -> None:
     accounts = registry.accounts
     assert accounts.names() == ["a", "b"]
-    assert [one.account for one in accounts] == ["a", "b"]
+    assert [account.account for account in accounts] == ["a", "b"]
     assert accounts.get("a") is registry.a.whole() and accounts.find("b") is registry.b.whole()
     accounts.remove("a")
     accounts.remove("a")

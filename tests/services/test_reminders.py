@@ -43,7 +43,7 @@ async def test_staff_then_admins_then_staff_are_reminded(busy: Parts) -> None:
     assert await remind(busy, 0.1) == 1
     staff = texts.ticket_remind.format(number=1, name="黑旋风", minutes=5)
     assert await busy.queued_texts(ROOM) == [staff]
-    job = next(one for one in await busy.queued() if one.key == ROOM)
+    job = next(job for job in await busy.queued() if job.key == ROOM)
     assert (sorted(job.body["mentions"]), job.body["relays"]) == ([STAFF, ZHI], 1), "nobody is on duty"
     assert (in_memory(busy, ticket).reminders, in_memory(busy, ticket).reminded_at) == (1, busy.clock.now)
     assert await remind(busy, 4.9) == 0
@@ -52,7 +52,7 @@ async def test_staff_then_admins_then_staff_are_reminded(busy: Parts) -> None:
     assert await remind(busy, 59.9) == 0
     assert await remind(busy, 0.1) == 1
     assert len(await busy.queued_texts(ROOM)) == 2
-    events = [one.body for one in await busy.queued("hook")]
+    events = [job.body for job in await busy.queued("hook")]
     assert [(event["type"], event["data"]["minutes"]) for event in events] == [
         ("ticket.waiting", 5), ("ticket.waiting", 10), ("ticket.waiting", 70),
     ]  # fmt: skip

@@ -56,8 +56,8 @@ async def test_blacklisted_person_is_removed(open_parts: OpenParts) -> None:
     await parts.write(lambda s: s.get_one(MemberRecord, (qun.number, XUAN)).sqlmodel_update({"removal_told": True}))
     assert await deliver(parts, removal(qun)) == ""
     assert XUAN not in parts.members(qun)
-    words = fill(parts.container.config.texts.removed, member="黑旋风", reason="理由")
-    assert await parts.queued_texts(parts.room_id(qun)) == [words]
+    text = fill(parts.container.config.texts.removed, member="黑旋风", reason="理由")
+    assert await parts.queued_texts(parts.room_id(qun)) == [text]
     kept = await record(parts, qun)
     assert (kept.removal_told, kept.name, kept.blacklisted) == (False, "黑旋风", True)
     assert await deliver(parts, removal(qun)) == "", "they are gone"

@@ -77,7 +77,7 @@ async def test_person_is_removed_from_every_room(parts: Parts) -> None:
     assert XUAN not in parts.members(qun) | parts.wechat.directory.rooms[second].member_ids
     assert await row_state(parts, qun) == (MemberState.REMOVED, "")
     entries = await actions(parts, "remove")
-    assert [(one.account, one.who, one.target, one.outcome, one.detail) for one in entries] == [
+    assert [(entry.account, entry.who, entry.target, entry.outcome, entry.detail) for entry in entries] == [
         (ACCOUNT, "person:x", XUAN, Outcome.DONE, {"number": str(qun.number)})
     ] * 2
 
@@ -115,9 +115,11 @@ async def test_failed_removal_is_recorded_and_raised(
         parts.wechat.fails["room"] = WeChatUnknown("Room")
     with pytest.raises(type(error)):
         await remove(parts, qun)
-    assert [(one.outcome, one.seen) for one in await actions(parts, "remove")] == [(Outcome.FAILED, str(error))]
+    assert [(action.outcome, action.seen) for action in await actions(parts, "remove")] == [
+        (Outcome.FAILED, str(error))
+    ]
     assert await row_state(parts, qun) == (MemberState.JOINED, "")
-    assert parts.container.accounts.rate_limiter(ACCOUNT).factor == factor
+    assert parts.container.accounts.rate_limiter(ACCOUNT).slow_down_factor == factor
     await parts.write(lambda s: parts.container.recorder.left(s, qun, parts.room_id(qun), XUAN))
     assert (await row_state(parts, qun))[0] == MemberState.LEFT, "a later leave is no removal"
 
@@ -136,9 +138,9 @@ async def test_removal_that_took_effect_despite_an_error_is_done(
 
     parts.wechat.remove_member = remove_member  # type: ignore[method-assign]
     assert await remove(parts, qun) == [parts.room_id(qun)]
-    assert [one.outcome for one in await actions(parts, "remove")] == [Outcome.DONE]
+    assert [action.outcome for action in await actions(parts, "remove")] == [Outcome.DONE]
     assert await row_state(parts, qun) == (MemberState.REMOVED, "")
-    assert parts.container.accounts.rate_limiter(ACCOUNT).factor == factor
+    assert parts.container.accounts.rate_limiter(ACCOUNT).slow_down_factor == factor
 
 
 # ---- the end of a membership ----
@@ -159,7 +161,7 @@ async def test_member_is_removed_and_the_repeated_call_does_nothing(parts: Parts
         await end(parts, qun)
         assert await row_state(parts, qun) == (MemberState.REMOVED, "")
     assert XUAN not in parts.members(qun)
-    assert [one.who for one in await actions(parts, "remove")] == ["rest:erp"]
+    assert [action.who for action in await actions(parts, "remove")] == ["rest:erp"]
 
 
 async def test_request_by_name_is_withdrawn_without_wechat(parts: Parts) -> None:

@@ -107,7 +107,7 @@ async def test_rejected_creation_is_retried(
     assert (caught.retry_after, caught.__cause__) == (retry_after, error)
     (entry,) = await actions(parts, "group")
     assert (entry.outcome, entry.seen) == (Outcome.FAILED, str(error))
-    slow = parts.container.accounts.rate_limiter(ACCOUNT).factor
+    slow = parts.container.accounts.rate_limiter(ACCOUNT).slow_down_factor
     assert slow == (2.0 if isinstance(error, WeChatTooFast) else 1.0)
     kept = isinstance(error, WeChatRefused) and not isinstance(error, WeChatTooFast)
     assert [qun.state for qun in parts.container.groups] == [QunState.MAKING] * kept, "it may exist in WeChat"
@@ -180,7 +180,7 @@ async def test_members_may_appear_late(open_parts: OpenParts) -> None:
 
 
 async def test_room_without_its_owner_is_not_made(open_parts: OpenParts, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.groups.room_creation.SHOWN_WITHIN", 0.0)
+    monkeypatch.setattr("services.groups.room_creation.SHOWN_TIMEOUT", 0.0)
     parts, wechat = await opened(open_parts)
     wechat.during["room"] = lambda: wechat.directory.rooms["room-1@chatroom"].member_ids.discard(SONG)
     assert "does not show its owner" in (await refused(parts, GroupNotMade)).detail

@@ -69,7 +69,7 @@ async def test_recent_list_or_event_is_believed(
     parts, wechat, qun = await opened(open_parts, read * HOUR)
     room_id = parts.room_id(qun)
     if moved is not None:
-        wechat.directory._moved[room_id] = {SONG: ago(moved * HOUR)}
+        wechat.directory._last_moves[room_id] = {SONG: ago(moved * HOUR)}
     assert await room_of(parts, qun, SONG) == room_id
     assert wechat.fresh == [True] * readings
 
@@ -99,7 +99,7 @@ async def test_list_without_the_person_is_read_twice(
 
     wechat.room = room  # type: ignore[assignment, method-assign]
     assert await room_of(parts, qun, SONG) == (None if gone else room_id)
-    assert (lists, [one for one in pauses if one]) == ([], [1.0])
+    assert (lists, [pause for pause in pauses if pause]) == ([], [1.0])
 
 
 @pytest.mark.parametrize("offline", [True, False])

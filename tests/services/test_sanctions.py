@@ -60,7 +60,7 @@ async def test_warnings_lead_to_the_removal(open_parts: OpenParts) -> None:
     kept = await record(parts, qun)
     assert (kept.warnings, kept.blacklisted, kept.name, kept.updated_at) == (3, True, "黑旋风", parts.clock.now)
     entries = await actions(parts, "warn")
-    assert [(one.who, one.target, one.outcome) for one in entries] == [("guard", XUAN, Outcome.DONE)] * 3
+    assert [(entry.who, entry.target, entry.outcome) for entry in entries] == [("guard", XUAN, Outcome.DONE)] * 3
     number = str(qun.number)
     assert entries[0].detail == {"number": number, "reason": "理由", "count": "1"}
     assert entries[2].detail == {"number": number, "reason": "理由", "count": "3", "rule": "word"}
@@ -80,7 +80,7 @@ async def test_warnings_start_again_after_removal_from_the_blacklist(open_parts:
     await warn(parts, qun)
     await warn(parts, qun)
     await parts.write(lambda s: s.get_one(MemberRecord, (qun.number, XUAN)).sqlmodel_update({"removal_told": True}))
-    assert [one.contact_id for one in await container.sanctions.blacklisted(qun)] == [XUAN]
+    assert [record.contact_id for record in await container.sanctions.blacklisted(qun)] == [XUAN]
     assert container.blacklist.holds(qun.number, XUAN)
     await parts.write(lambda s: container.member_actions.unblacklist(s, qun, XUAN, "person:x"))
     kept = await record(parts, qun)
@@ -103,7 +103,7 @@ async def test_blacklist_and_warnings_are_of_one_group(open_parts: OpenParts) ->
     assert await parts.read(lambda s: warnings_in(s, other.number, [XUAN, STAFF])) == {}
     assert await parts.read(lambda s: warnings_in(s, qun.number, [STAFF])) == {}
     assert await parts.container.sanctions.blacklisted(qun) == []
-    assert [one.contact_id for one in await parts.container.sanctions.blacklisted(other)] == [STAFF]
+    assert [record.contact_id for record in await parts.container.sanctions.blacklisted(other)] == [STAFF]
 
 
 # ---- who is exempt ----
@@ -198,7 +198,7 @@ async def test_banned_person_is_removed_at_once(open_parts: OpenParts) -> None:
     assert XUAN not in parts.members(qun)
     assert parts.container.blacklist.holds(qun.number, XUAN)
     assert (await record(parts, qun)).blacklisted
-    assert [one.kind for one in await actions(parts, "blacklist", "remove")] == ["blacklist", "remove"]
+    assert [action.kind for action in await actions(parts, "blacklist", "remove")] == ["blacklist", "remove"]
     assert await removals(parts) == [], "they are gone already"
 
 

@@ -96,14 +96,14 @@ async def test_only_confirmed_broadcasts_are_listed(parts: Parts) -> None:
 async def test_unfinished_broadcasts_of_an_account(parts: Parts) -> None:
     sent_broadcasts, clock = parts.container.sent_broadcasts, parts.clock
 
-    async def unfinished(account: str = ACCOUNT, most: int = 9) -> list[int | None]:
-        rows = await parts.read(lambda s: sent_broadcasts.unfinished(s, account, most))
+    async def unfinished(account: str = ACCOUNT, limit: int = 9) -> list[int | None]:
+        rows = await parts.read(lambda s: sent_broadcasts.unfinished(s, account, limit))
         return [row.id for row in rows]
 
     for later in (0.0, 2 * 86400.0, 0.0):
         await submit(parts, friends=[(ACCOUNT, SONG)], run_at=clock.now + later if later else 0)
     assert await unfinished() == [3, 2, 1]
-    assert await unfinished(most=2) == [3, 2]
+    assert await unfinished(limit=2) == [3, 2]
     assert await unfinished("other") == []
     await end_messages(parts, SENT)
     assert await unfinished() == [3, 2]
@@ -152,8 +152,8 @@ async def test_success_is_reported_shortly(parts: Parts) -> None:
     reports = parts.container.outbox.results._on_sent[-1].__self__  # type: ignore[attr-defined]
     await parts.group()
     broadcasts = parts.container.broadcasts
-    for words in ("x" * 20, "withdrawn"):
-        await parts.write(partial(broadcasts.ask, account=ACCOUNT, by=ADMIN, text=words))
+    for text in ("x" * 20, "withdrawn"):
+        await parts.write(partial(broadcasts.ask, account=ACCOUNT, by=ADMIN, text=text))
         asked = await broadcasts.unconfirmed(ACCOUNT, ADMIN)
         assert asked is not None
         await parts.write(partial(broadcasts.send, broadcast=asked))

@@ -63,11 +63,11 @@ def test_staff_without_a_name_are_shown_by_id() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"),
+    ("seconds", "text"),
     [
         (None, "—"), (0.0, "0 秒"), (59.4, "59 秒"), (60.0, "1 分钟"),
         (5399.0, "90 分钟"), (5400.0, "1.5 小时"), (36000.0, "10.0 小时"),
     ],
 )  # fmt: skip
-def test_durations_are_shown(seconds: float | None, words: str) -> None:
-    assert duration(seconds, Texts()) == words
+def test_durations_are_shown(seconds: float | None, text: str) -> None:
+    assert duration(seconds, Texts()) == text

@@ -20,7 +20,7 @@ def test_silk_becomes_wav_within_limits(monkeypatch: pytest.MonkeyPatch) -> None
     rate = 24_000
     samples = (int(8000 * math.sin(2 * math.pi * 440 * n / rate)) for n in range(rate // 5))
     message, decoded = io.BytesIO(), io.BytesIO()
-    pysilk.encode(io.BytesIO(b"".join(struct.pack("<h", one) for one in samples)), message, rate, rate)
+    pysilk.encode(io.BytesIO(b"".join(struct.pack("<h", sample) for sample in samples)), message, rate, rate)
     limits: dict[int, tuple[int, int]] = {}
     monkeypatch.setattr(resource, "setrlimit", limits.__setitem__)
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(message.getvalue())))

@@ -62,7 +62,7 @@ async def near(store: Store, clock: Clock, url: str, question: str) -> list[str]
     questions.prepare()
     assert questions._building is not None
     await questions._building
-    found = [one.entry.questions[0] for one in await questions.nearest(question)]
+    found = [match.entry.questions[0] for match in await questions.nearest(question)]
     await questions.close()
     await http.close()
     return found

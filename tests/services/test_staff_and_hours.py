@@ -63,7 +63,7 @@ def test_office_is_open(days: str, begin: str, end: str, moment: str, there: boo
     ],
 )
 def test_next_opening_time(moment: str, when: str) -> None:
-    assert hours("mon-fri", "09:00", "18:00").when(at(moment)) == when
+    assert hours("mon-fri", "09:00", "18:00").describe_next_opening(at(moment)) == when
 
 
 @given(st.sampled_from(["mon-fri", "sat", "fri-mon", "mon-sun"]), st.integers(0, 23), st.integers(0, 23), st.integers())
@@ -176,7 +176,7 @@ def test_looping_messages_are_ignored_after_a_while() -> None:
     assert not loop_detector.is_looping("a", "c", "c", "another")
     assert not loop_detector.is_looping("a", "d", "d", "x")
     assert [loop_detector.is_looping("a", "c", "c", "x") for _ in range(MAX_REPEATS + 1)][-1]
-    assert [loop_detector.is_looping("a", "e", "e", words) for _ in range(MAX_REPEATS + 1) for words in "xy"][-2:] == [
+    assert [loop_detector.is_looping("a", "e", "e", text) for _ in range(MAX_REPEATS + 1) for text in "xy"][-2:] == [
         True,
         True,
     ]
@@ -190,8 +190,8 @@ def test_looping_messages_are_ignored_after_a_while() -> None:
 def test_every_part_of_the_last_reply_is_an_echo() -> None:
     """Otherwise a bot that echoes everything would be answered forever."""
     loop_detector = LoopDetector(lambda: 0.0)
-    for words in ("开发票请发抬头", "谢谢"):
-        loop_detector.record_sent("a", "wxid_bot", words)
+    for text in ("开发票请发抬头", "谢谢"):
+        loop_detector.record_sent("a", "wxid_bot", text)
     assert loop_detector.is_echo("a", "wxid_bot", "开发票请发抬头")
     assert loop_detector.is_echo("a", "wxid_bot", " 谢谢")
     assert not loop_detector.is_echo("a", "wxid_other", "谢谢")

@@ -10,33 +10,31 @@ RELAYED = "【#12 张三】在吗"
 
 
 @pytest.mark.parametrize(
-    "words",
+    "text",
     [
         "/", "/发票 再见", "转", "转：小李", "转给 小李", "转交@小李", "结束了", "结束了。", "结束谢谢您", "结束吧",
         "关闭", "记录", "备注：老客户", "历史 全部", "接待", "重开",
     ],
 )  # fmt: skip
-def test_text_that_looks_like_a_command_is_not_sent(words: str) -> None:
-    assert parse(f"#12 {words}") == StaffCommand(StaffVerb.MALFORMED, 12, words)
-    assert parse(f"#12 -{words}") == StaffCommand(StaffVerb.ANSWER, 12, words), "written literally"
+def test_text_that_looks_like_a_command_is_not_sent(text: str) -> None:
+    assert parse(f"#12 {text}") == StaffCommand(StaffVerb.MALFORMED, 12, text)
+    assert parse(f"#12 -{text}") == StaffCommand(StaffVerb.ANSWER, 12, text), "written literally"
 
 
-@pytest.mark.parametrize("words", ["转小李", "转给小李。", "转交给小李！"])
-def test_transfer_without_a_mention_is_recognised_by_the_name(words: str) -> None:
-    assert parse(f"#12 {words}", ["小李"]) == StaffCommand(StaffVerb.MALFORMED, 12, words)
-    assert parse(f"#12 {words}", ["小王"]) == StaffCommand(StaffVerb.ANSWER, 12, words)
+@pytest.mark.parametrize("text", ["转小李", "转给小李。", "转交给小李！"])
+def test_transfer_without_a_mention_is_recognised_by_the_name(text: str) -> None:
+    assert parse(f"#12 {text}", ["小李"]) == StaffCommand(StaffVerb.MALFORMED, 12, text)
+    assert parse(f"#12 {text}", ["小王"]) == StaffCommand(StaffVerb.ANSWER, 12, text)
 
 
-@pytest.mark.parametrize(
-    "words", ["转账收到了", "结束时间是六点", "记录仪有货", "- 一项", "历史悠久", "接待您的是小李"]
-)
-def test_ordinary_words_are_sent(words: str) -> None:
-    assert parse(f"#12 {words}", ["小李"]) == StaffCommand(StaffVerb.ANSWER, 12, words)
+@pytest.mark.parametrize("text", ["转账收到了", "结束时间是六点", "记录仪有货", "- 一项", "历史悠久", "接待您的是小李"])
+def test_ordinary_words_are_sent(text: str) -> None:
+    assert parse(f"#12 {text}", ["小李"]) == StaffCommand(StaffVerb.ANSWER, 12, text)
 
 
-@pytest.mark.parametrize("words", ["历史", "历史记录。", "历史~"])
-def test_history_is_asked_for(words: str) -> None:
-    assert parse(f"#12 {words}") == StaffCommand(StaffVerb.HISTORY, 12)
+@pytest.mark.parametrize("text", ["历史", "历史记录。", "历史~"])
+def test_history_is_asked_for(text: str) -> None:
+    assert parse(f"#12 {text}") == StaffCommand(StaffVerb.HISTORY, 12)
 
 
 @pytest.mark.parametrize(

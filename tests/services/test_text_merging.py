@@ -26,8 +26,8 @@ class Line:
     def behind(self, _job: Job) -> list[Job]:
         return self.jobs
 
-    async def join(self, host: Job, guests: Sequence[Job], words: str) -> None:
-        self.joined.append((host.id, [guest.id for guest in guests], words))
+    async def merge(self, first: Job, rest: Sequence[Job], merged: str) -> None:
+        self.joined.append((first.id, [job.id for job in rest], merged))
 
     async def run(self, left: int | None) -> list[tuple[int, list[int], str]]:
         await merge_waiting(cast("Outbox", self), Job(0, "wx:a", "x", text("now")), left)

@@ -23,11 +23,11 @@ def actions(parts: Parts) -> TicketActions:
 
 
 async def answer_ticket(
-    parts: Parts, ticket: Ticket, staff: str = STAFF, words: str = "您好", room: str = ROOM
+    parts: Parts, ticket: Ticket, staff: str = STAFF, message: str = "您好", room: str = ROOM
 ) -> None:
     name = parts.wechat.directory.contacts[staff].name
     now = parts.container.tickets.get(ticket.id or 0) or ticket
-    await parts.write(lambda s: actions(parts).answer(s, now, staff, name, text(words), room))
+    await parts.write(lambda s: actions(parts).answer(s, now, staff, name, text(message), room))
 
 
 # ---- answers ----
@@ -68,7 +68,7 @@ async def test_answer_names_its_author_and_ticket(parts: Parts) -> None:
 async def test_console_answer_without_room_sends_no_room_message(parts: Parts) -> None:
     ticket = await open_ticket(parts, room_id="")
     await answer_ticket(parts, ticket, room="")
-    assert [one.key for one in await parts.queued()] == [XUAN]
+    assert [job.key for job in await parts.queued()] == [XUAN]
 
 
 @pytest.mark.parametrize(("room", "told"), [(ROOM, True), ("", False)])
@@ -80,7 +80,7 @@ async def test_answer_to_a_closed_ticket_is_rejected(parts: Parts, room: str, to
     await parts.write(lambda s: actions(parts).answer(s, before, STAFF, "店长", text("您好"), room))
     assert "您好" not in await parts.queued_texts(XUAN)
     assert len(await parts.queued()) == closing + told
-    assert any("没有进行中的 #1" in words for words in await parts.queued_texts(ROOM)) is told
+    assert any("没有进行中的 #1" in text for text in await parts.queued_texts(ROOM)) is told
 
 
 # ---- whom a picture, or a line without a number, is for ----
@@ -211,16 +211,16 @@ async def test_undelivered_answer_is_reported_to_staff(parts: Parts) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "words"),
+    ("body", "text"),
     [
         ({"type": "link", "title": "说明书", "url": "http://a"}, "说明书"),
         ({"type": "file", "path": "/tmp/a.png", "name": "a.png"}, "a.png"),
     ],
 )
-async def test_other_message_kinds_are_named(parts: Parts, body: dict[str, Any], words: str) -> None:
+async def test_other_message_kinds_are_named(parts: Parts, body: dict[str, Any], text: str) -> None:
     ticket = await open_ticket(parts)
     (said,) = await report_undelivered(parts, {**body, "staff": STAFF, "ticket": ticket.id})
-    assert words in said
+    assert text in said
 
 
 async def test_undelivered_customer_file_is_reported(parts: Parts) -> None:
@@ -284,5 +284,7 @@ async def test_rating_is_thanked_for_and_shown_once(parts: Parts, room: str) -> 
     thanks, *shown = (await parts.queued())[before:]
     assert (thanks.key, thanks.body["text"]) == (XUAN, parts.container.config.texts.handoff_marked)
     expected = parts.container.config.texts.ticket_marked.format(number=1, name="黑旋风", mark=5)
-    assert [(one.key, one.body["text"], one.body["relays"]) for one in shown] == ([(ROOM, expected, 1)] if room else [])
+    assert [(entry.key, entry.body["text"], entry.body["relays"]) for entry in shown] == (
+        [(ROOM, expected, 1)] if room else []
+    )
     assert (await parts.read(lambda s: s.get_one(Ticket, ticket.id))).mark == 5

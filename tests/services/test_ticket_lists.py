@@ -96,8 +96,8 @@ async def test_tickets_by_account_and_state(
 
 
 def said(number: int, at: float, ticket_id: int | None = None, **values: Any) -> StoredMessage:
-    given = {"account": "a", "conversation": "wxid_1", "by": "wxid_1", "kind": "text", "text": "x", **values}
-    return StoredMessage(id=number, at=at, ticket=ticket_id, **given)
+    fields = {"account": "a", "conversation": "wxid_1", "by": "wxid_1", "kind": "text", "text": "x", **values}
+    return StoredMessage(id=number, at=at, ticket=ticket_id, **fields)
 
 
 async def test_messages_of_a_ticket_and_around_it(sqlite_store: Store) -> None:

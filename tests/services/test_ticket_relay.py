@@ -85,8 +85,8 @@ async def test_missing_file_is_marked(desk: Parts, kind: MessageKind, follows: b
 
 async def test_file_is_posted_below_its_message(desk: Parts) -> None:
     await relay(desk, await open_ticket(desk), "", MessageKind.IMAGE, media=StoredFile("/media/1.jpg", "照片.jpg"))
-    words, picture = await desk.queued()
-    assert words.body["text"] == "【#1 黑旋风】[图片]"
+    text, picture = await desk.queued()
+    assert text.body["text"] == "【#1 黑旋风】[图片]"
     assert (picture.key, picture.body["path"], picture.body["name"]) == (ROOM, "/media/1.jpg", "照片.jpg")
     assert picture.body["relays"] == 1
 
@@ -164,8 +164,8 @@ async def lines(parts: Parts, ticket: Ticket) -> list[str]:
     return await parts.read(lambda s: history(parts).lines(s, ticket))
 
 
-async def answer(parts: Parts, words: str, staff: str = "") -> None:
-    body = {**text(words), **({"staff": staff} if staff else {})}
+async def answer(parts: Parts, message: str, staff: str = "") -> None:
+    body = {**text(message), **({"staff": staff} if staff else {})}
     await parts.write(lambda s: parts.container.messages.say(s, ACCOUNT, XUAN, body))
 
 
@@ -205,7 +205,7 @@ async def test_history_lists_earlier_tickets_notes_and_messages(parts: Parts) ->
     parts.clock.now += 24 * 3600
     ticket = await open_ticket(parts)
     for number in range(6):
-        note = partial(parts.container.ticket_actions.note, ticket=ticket, staff_id=STAFF, words=f"备注{number}")
+        note = partial(parts.container.ticket_actions.note, ticket=ticket, staff_id=STAFF, note=f"备注{number}")
         await parts.write(note)
     await receive(parts, *[f"第{number}句" for number in range(31)])
     earlier_line, notes, *messages = await lines(parts, ticket)

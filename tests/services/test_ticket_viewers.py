@@ -31,11 +31,11 @@ def test_others_at_the_ticket_are_shown(seconds: Seconds) -> None:
     people.note(1, "s1", "宋公明", Activity.VIEWING)
     people.note(1, "s2", "智多星", Activity.WRITING)
     people.note(2, "s3", "黑旋风", Activity.VIEWING)
-    assert [(one.name, one.doing) for one in people.others(1, "s1")] == [("智多星", Activity.WRITING)]
-    assert [one.name for one in people.others(1, "s9")] == ["宋公明", "智多星"]
-    assert people.others(3, "s1") == []
+    assert [(viewer.name, viewer.doing) for viewer in people.other_viewers(1, "s1")] == [("智多星", Activity.WRITING)]
+    assert [viewer.name for viewer in people.other_viewers(1, "s9")] == ["宋公明", "智多星"]
+    assert people.other_viewers(3, "s1") == []
     people.note(1, "s2", "智多星", Activity.LEFT)
-    assert people.others(1, "s1") == []
+    assert people.other_viewers(1, "s1") == []
 
 
 @pytest.mark.parametrize(("after", "is_present"), [(20.0, True), (20.1, False)])
@@ -43,7 +43,7 @@ def test_person_counts_as_present_for_twenty_seconds(seconds: Seconds, after: fl
     people = TicketViewers(ChangeFeed())
     people.note(1, "s1", "宋公明", Activity.VIEWING)
     seconds.now += after
-    assert bool(people.others(1, "s2")) is is_present
+    assert bool(people.other_viewers(1, "s2")) is is_present
     assert (1 in people._people) is is_present, "who is gone uses no memory"
 
 

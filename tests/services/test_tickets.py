@@ -138,10 +138,10 @@ async def test_closed_ticket_is_reopened(sqlite_store: Store, tickets: Tickets, 
     ticket = tickets.of("a", "x")
     assert ticket is not None and ticket is tickets.get(number)
     stored = await sqlite_store.read(lambda s: s.get_one(Ticket, number))
-    for one in (ticket, stored):
-        assert (one.state, one.staff_id, one.closed_at, one.closed_by) == (TicketState.OPEN, "w", None, "")
-        assert (one.last_at, one.reminded_at, one.answered_at) == (clock.now, clock.now, None)
-        assert (one.reminders, one.quiet_seconds) == (0, 0)
+    for item in (ticket, stored):
+        assert (item.state, item.staff_id, item.closed_at, item.closed_by) == (TicketState.OPEN, "w", None, "")
+        assert (item.last_at, item.reminded_at, item.answered_at) == (clock.now, clock.now, None)
+        assert (item.reminders, item.quiet_seconds) == (0, 0)
     assert tickets.rating_request("a", "x") is None
 
 

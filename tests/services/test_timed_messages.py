@@ -22,10 +22,10 @@ ZONE = ZoneInfo("Asia/Shanghai")
 DAY = 86400.0
 
 
-async def add(parts: Parts, cron: str = "0 9 * * *", words: str = "早上好", code: str = "1") -> TimedMessage:
+async def add(parts: Parts, cron: str = "0 9 * * *", text: str = "早上好", code: str = "1") -> TimedMessage:
     qun = parts.container.groups.by_code(code) or await parts.group(code)
     timed = parts.container.timed_messages
-    return await parts.write(partial(timed.add, qun=qun, cron=cron, text=words, actor="person:x"))
+    return await parts.write(partial(timed.add, qun=qun, cron=cron, text=text, actor="person:x"))
 
 
 async def rows(parts: Parts) -> list[TimedMessage]:
@@ -96,7 +96,7 @@ def test_day_and_weekday_are_alternatives(cron: str, due: str) -> None:
 
 
 async def test_message_is_added_with_its_next_time(parts: Parts) -> None:
-    row = await add(parts, words="x" * 300)
+    row = await add(parts, text="x" * 300)
     tomorrow = datetime.fromtimestamp(row.next_at, ZONE)
     assert (tomorrow.hour, tomorrow.minute) == (9, 0)
     assert 0 <= row.next_at - parts.clock.now < DAY
@@ -134,7 +134,9 @@ async def test_message_of_the_group_is_removed(parts: Parts) -> None:
     await parts.write(partial(timed.remove, timed_id=other.id or 0, actor="person:y"))
     assert await rows(parts) == []
     found = await actions(parts, "timed_removed")
-    assert [(one.account, one.who, one.target) for one in found] == [(ACCOUNT, "person:y", n) for n in ("1", "2")]
+    assert [(entry.account, entry.who, entry.target) for entry in found] == [
+        (ACCOUNT, "person:y", n) for n in ("1", "2")
+    ]
     assert found[0].detail == {"number": str(first.number), "before": "0 9 * * * 早上好"}
     gone = await add(parts)
     parts.container.groups.drop(ACCOUNT)

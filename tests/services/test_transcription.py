@@ -20,8 +20,8 @@ MP3 = b"ID3 sound"
 
 
 def client(server: ModelServer, http: HttpClient, clock: Clock, **values: Any) -> TranscriptionClient:
-    given = {"base_url": server.url, "model": "whisper", "key": "sk-1", "timeout": 60, **values}
-    return TranscriptionClient(http, TranscriptionSettings(**given), clock)
+    fields = {"base_url": server.url, "model": "whisper", "key": "sk-1", "timeout": 60, **values}
+    return TranscriptionClient(http, TranscriptionSettings(**fields), clock)
 
 
 def voice(tmp_path: Path, data: bytes = MP3) -> str:
@@ -34,7 +34,7 @@ async def test_file_is_sent_with_the_model(
     model_server: ModelServer, http: HttpClient, clock: Clock, tmp_path: Path
 ) -> None:
     model_server.answer = lambda _: {"text": " 营业\0时间\ud83d。 "}
-    assert await client(model_server, http, clock).words(voice(tmp_path)) == "营业时间?。"
+    assert await client(model_server, http, clock).transcribe(voice(tmp_path)) == "营业时间?。"
     assert model_server.requests == [
         (
             "/v1/audio/transcriptions",
@@ -42,7 +42,7 @@ async def test_file_is_sent_with_the_model(
             {"model": "whisper", "response_format": "json", "file": ("voice.mp3", MP3)},
         )
     ]
-    await client(model_server, http, clock, key="").words(voice(tmp_path))
+    await client(model_server, http, clock, key="").transcribe(voice(tmp_path))
     assert model_server.requests[1][1] == ""
 
 
@@ -53,7 +53,7 @@ async def test_file_is_sent_with_the_model(
 async def test_format_is_recognised(
     model_server: ModelServer, http: HttpClient, clock: Clock, tmp_path: Path, begin: bytes, name: str
 ) -> None:
-    await client(model_server, http, clock).words(voice(tmp_path, begin + b"sound"))
+    await client(model_server, http, clock).transcribe(voice(tmp_path, begin + b"sound"))
     ((_, _, body),) = model_server.requests
     assert body["file"] == (f"voice.{name}", begin + b"sound")
 
@@ -71,20 +71,20 @@ async def test_silk_is_decoded(
         return b"RIFF" + data
 
     monkeypatch.setattr(transcription, "decoded", decoded)
-    await client(model_server, http, clock).words(voice(tmp_path, begin))
+    await client(model_server, http, clock).transcribe(voice(tmp_path, begin))
     ((_, _, body),) = model_server.requests
     assert body["file"] == ("voice.wav", b"RIFF" + begin)
 
 
 @pytest.mark.parametrize(
-    ("said", "words"),
+    ("said", "text"),
     [("好", "好"), ("", ""), (" 。！", ""), ("字" * 2001, "字" * 2000), (None, ""), (["好"], ""), (7, "")],
 )
 async def test_only_words_are_a_transcript(
-    model_server: ModelServer, http: HttpClient, clock: Clock, tmp_path: Path, said: Any, words: str
+    model_server: ModelServer, http: HttpClient, clock: Clock, tmp_path: Path, said: Any, text: str
 ) -> None:
     model_server.answer = lambda _: {"text": said}
-    assert await client(model_server, http, clock).words(voice(tmp_path)) == words
+    assert await client(model_server, http, clock).transcribe(voice(tmp_path)) == text
 
 
 @pytest.mark.parametrize(("status", "raw"), [(503, b"{}"), (200, b"no json"), (200, b"{}"), (200, b"[" * 100_000)])
@@ -92,40 +92,40 @@ async def test_failing_server_is_left_alone_for_a_while(
     model_server: ModelServer, http: HttpClient, clock: Clock, tmp_path: Path, status: int, raw: bytes
 ) -> None:
     model_server.status, model_server.raw = status, raw
-    words = client(model_server, http, clock).words
-    assert [await words(voice(tmp_path)) for _ in range(5)] == [""] * 5
+    transcribe = client(model_server, http, clock).transcribe
+    assert [await transcribe(voice(tmp_path)) for _ in range(5)] == [""] * 5
     assert len(model_server.requests) == 3
     model_server.status, model_server.raw, model_server.answer = 200, None, lambda _: {"text": "好"}
     clock.now += 31
-    assert await words(voice(tmp_path)) == "好"
+    assert await transcribe(voice(tmp_path)) == "好"
 
 
 async def test_answer_ends_a_row_of_failures(
     model_server: ModelServer, http: HttpClient, clock: Clock, tmp_path: Path
 ) -> None:
     model_server.answer = lambda _: {"text": "好"}
-    words = client(model_server, http, clock).words
+    transcribe = client(model_server, http, clock).transcribe
     for status in (500, 500, 200, 500, 500, 200):
         model_server.status = status
-        assert await words(voice(tmp_path)) == ("好" if status == 200 else "")
+        assert await transcribe(voice(tmp_path)) == ("好" if status == 200 else "")
 
 
 async def test_unreadable_file_is_no_failure_of_the_server(
     model_server: ModelServer, http: HttpClient, clock: Clock, tmp_path: Path
 ) -> None:
     model_server.answer = lambda _: {"text": "好"}
-    words = client(model_server, http, clock).words
+    transcribe = client(model_server, http, clock).transcribe
     large = tmp_path / "large"
     large.write_bytes(MP3)
     with large.open("r+b") as file:
         file.truncate(MAX_BYTES + 1)
     for path in (str(tmp_path / "missing"), voice(tmp_path, b"PNG"), voice(tmp_path, b""), str(large)):
-        assert await words(path) == ""
+        assert await transcribe(path) == ""
     assert model_server.requests == []
     with large.open("r+b") as file:
         file.truncate(MAX_BYTES)
     assert MAX_BYTES == 10 * 1024 * 1024
-    assert await words(voice(tmp_path)) == "好"
+    assert await transcribe(voice(tmp_path)) == "好"
     assert await asyncio.to_thread(transcription._read, str(large)) != b""
 
 
@@ -133,13 +133,13 @@ async def test_slow_server_is_not_waited_for(
     model_server: ModelServer, http: HttpClient, clock: Clock, tmp_path: Path
 ) -> None:
     model_server.open.clear()
-    assert await client(model_server, http, clock, timeout=0.05).words(voice(tmp_path)) == ""
+    assert await client(model_server, http, clock, timeout=0.05).transcribe(voice(tmp_path)) == ""
 
 
 async def test_nothing_is_sent_without_a_server(http: HttpClient, clock: Clock, tmp_path: Path) -> None:
     off = TranscriptionClient(http, TranscriptionSettings(), clock)
     assert not off.is_on
-    assert await off.words(voice(tmp_path)) == ""
+    assert await off.transcribe(voice(tmp_path)) == ""
     assert http._session is None
 
 

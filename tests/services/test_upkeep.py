@@ -171,8 +171,8 @@ async def test_files_and_records_are_deleted_after_their_time(sqlite_store: Stor
     assert await retention.run() == 3
     retention.configure(5)
     await retention.run()
-    for one in (first, second, files):
-        assert one.befores == [clock.now - 10 * DAY, clock.now - 5 * DAY]
+    for item in (first, second, files):
+        assert item.befores == [clock.now - 10 * DAY, clock.now - 5 * DAY]
 
 
 # ---- the log of jobs ----

@@ -29,7 +29,7 @@ async def test_waiting_tickets_are_announced_when_there_is_a_room(parts: Parts) 
     assert parts.wechat.calls == ["read_new_rooms"], "some gateways do not report new groups; once for the account"
     await open_staff_room(parts)
     assert await parts.container.waiting_tickets.announce() == 2
-    assert [words[:5] for words in await parts.queued_texts(ROOM)] == ["【#1 黑", "【#2 智"]
+    assert [text[:5] for text in await parts.queued_texts(ROOM)] == ["【#1 黑", "【#2 智"]
     assert in_memory(parts, ticket).state == TicketState.OPEN
     assert await parts.container.waiting_tickets.announce() == 0
     assert parts.wechat.calls == ["read_new_rooms"]
@@ -52,7 +52,7 @@ async def test_rejected_ticket_is_announced_again_later(parts: Parts, left: floa
     assert await parts.container.waiting_tickets.announce() == announced
 
 
-async def test_ticket_of_a_removed_account_is_kept(parts: Parts) -> None:
+async def test_ticket_of_a_removed_account_stays_waiting(parts: Parts) -> None:
     await open_staff_room(parts)
     ticket = await waiting_ticket(parts)
     parts.container.accounts.remove(ACCOUNT)

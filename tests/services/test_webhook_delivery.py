@@ -18,7 +18,8 @@ from services.messaging.webhook_delivery import WebhookDelivery
 from services.work.job import GiveUp, Job, Retry
 from services.work.outbox import Outbox
 from tests.services.clock import Clock
-from tests.stories.business import SECRET, serving
+from tests.stories.business import SECRET
+from tests.web_server import serving
 
 DAY = 86400.0
 WAITS = [5, 30, 120, 600, 1800, 3600, 7200, 7200, 7200]

@@ -57,7 +57,7 @@ async def test_event_is_queued_for_every_subscriber(sqlite_store: Store, clock: 
     assert first["id"].startswith("evt_") and len(first["id"]) == 36 and first["id"] != third["id"]
 
 
-async def test_replaced_webhooks_count(sqlite_store: Store, clock: Clock) -> None:
+async def test_events_go_to_the_webhooks_of_the_new_config(sqlite_store: Store, clock: Clock) -> None:
     told = Told(sqlite_store, clock, hook("old"))
     assert told.events.wants("qun.created") and not told.events.wants("message.sent")
     told.events.configure([hook("some", "qun.lost"), hook("new", "message.sent")])

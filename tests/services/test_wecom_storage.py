@@ -159,7 +159,7 @@ async def test_code_belongs_to_one_message(account: Account, clock: Clock) -> No
 
 
 @pytest.mark.parametrize(("later", "valid"), [(20.0, True), (20.5, False)])
-async def test_code_expires(account: Account, clock: Clock, later: float, valid: bool) -> None:
+async def test_welcome_code_expires(account: Account, clock: Clock, later: float, valid: bool) -> None:
     await account.hears(IncomingMessage("x", clock.now, code="w1"))
     await account.hears(IncomingMessage("x", clock.now + 1))  # without a code: the first one stays
     clock.now += later
@@ -190,7 +190,9 @@ async def test_groups_joined_by_a_code(account: Account, sqlite_store: Store, cl
     assert await other.chats() == [Chat("c1", "9")]
 
 
-async def test_tasks_of_group_messages(account: Account, sqlite_store: Store, clock: Clock) -> None:
+async def test_tasks_of_group_messages_are_stored_per_account(
+    account: Account, sqlite_store: Store, clock: Clock
+) -> None:
     storage, other = account.storage, Account(sqlite_store, clock, "b").storage
     assert await storage.task("k1") is None
     await storage.store_task(GroupTask("k1", "", 5.0))

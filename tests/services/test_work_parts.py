@@ -21,8 +21,8 @@ from services.work.repeated_ids import RepeatedIds
 from services.work.task_set import TaskSet
 from tests.services.test_lists import put
 from wechat.events import (
-    AGAIN,
-    REUSED,
+    REPEATED_ID,
+    REUSED_ID_MARK,
     Event,
     FriendRequested,
     GroupMessage,
@@ -171,13 +171,13 @@ async def test_new_content_under_a_known_id_gets_a_new_id(sqlite_store: Store) -
     gateway = Gateway(sqlite_store)
     await _known(sqlite_store, message())
     gateway.event = message("other")
-    first, again = await gateway.repeats.new_in(raw()), await gateway.repeats.new_in(raw())
+    first, again = await gateway.repeats.renamed_if_new(raw()), await gateway.repeats.renamed_if_new(raw())
     assert first is not None and first == again
-    assert first.id.startswith(f"m1{REUSED}") and len(first.id) == len(f"m1{REUSED}") + 12
-    assert (first.data, first.position, first.kind) == ({"d": 1, AGAIN: True}, "", "message")
-    assert gateway.asked[0].data[AGAIN] is True, "past the gateway's cache"
+    assert first.id.startswith(f"m1{REUSED_ID_MARK}") and len(first.id) == len(f"m1{REUSED_ID_MARK}") + 12
+    assert (first.data, first.position, first.kind) == ({"d": 1, REPEATED_ID: True}, "", "message")
+    assert gateway.asked[0].data[REPEATED_ID] is True, "past the gateway's cache"
     gateway.event = message("third")
-    third = await gateway.repeats.new_in(raw())
+    third = await gateway.repeats.renamed_if_new(raw())
     assert third is not None and third.id != first.id
 
 
@@ -191,9 +191,9 @@ async def test_every_part_of_the_content_counts(sqlite_store: Store, changed: di
     gateway = Gateway(sqlite_store)
     await _known(sqlite_store, message())
     gateway.event = message(**changed)
-    assert await gateway.repeats.new_in(raw()) is not None
+    assert await gateway.repeats.renamed_if_new(raw()) is not None
     gateway.event = message(name="renamed", at=datetime(2027, 1, 1, tzinfo=UTC))
-    assert await gateway.repeats.new_in(raw()) is None, "what is no content does not"
+    assert await gateway.repeats.renamed_if_new(raw()) is None, "what is no content does not"
 
 
 @pytest.mark.parametrize(
@@ -209,23 +209,25 @@ async def test_content_of_every_kind_is_compared(sqlite_store: Store, before: Ev
     gateway = Gateway(sqlite_store)
     await _known(sqlite_store, before)
     gateway.event = now
-    assert await gateway.repeats.new_in(raw()) is not None
+    assert await gateway.repeats.renamed_if_new(raw()) is not None
     gateway.event = before
-    assert await gateway.repeats.new_in(raw()) is None
+    assert await gateway.repeats.renamed_if_new(raw()) is None
 
 
 async def test_repeat_is_ignored(sqlite_store: Store) -> None:
     gateway = Gateway(sqlite_store)
     gateway.event = message("other")
-    assert await gateway.repeats.new_in(raw()) is None, "what came before is gone"
+    assert await gateway.repeats.renamed_if_new(raw()) is None, "what came before is gone"
     await _known(sqlite_store, message(), "b")
-    assert await gateway.repeats.new_in(raw()) is None
+    assert await gateway.repeats.renamed_if_new(raw()) is None
     await _known(sqlite_store, None)
-    assert await gateway.repeats.new_in(raw()) is None, "or not read yet"
+    assert await gateway.repeats.renamed_if_new(raw()) is None, "or not read yet"
     assert gateway.asked == []
-    await put(sqlite_store, InboxEvent(account="a", event_id=f"m1{REUSED}1", kind="message", data="{}", body="{}"))
-    for one in (raw("room-join"), raw(id=f"m1{REUSED}1")):
-        assert await gateway.repeats.new_in(one) is None
+    await put(
+        sqlite_store, InboxEvent(account="a", event_id=f"m1{REUSED_ID_MARK}1", kind="message", data="{}", body="{}")
+    )
+    for item in (raw("room-join"), raw(id=f"m1{REUSED_ID_MARK}1")):
+        assert await gateway.repeats.renamed_if_new(item) is None
     assert gateway.asked == []
 
 
@@ -235,6 +237,6 @@ async def test_repeat_that_cannot_be_read_is_ignored(sqlite_store: Store, caplog
     await _known(sqlite_store, message())
     for event in (None, WeChatOffline("MessagePayload")):
         gateway.event = event
-        assert await gateway.repeats.new_in(raw()) is None
+        assert await gateway.repeats.renamed_if_new(raw()) is None
     assert len(gateway.asked) == 2
     assert "a: repeated event m1 could not be read: MessagePayload" in caplog.text

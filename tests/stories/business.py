@@ -22,10 +22,10 @@ from sandbox.systems import Systems, start_systems
 from sandbox.world.model import Kind
 from tests.stories.conftest import BotEnvironment
 from tests.stories.service import Chats
+from tests.web_server import serving
 
 ROOT = Path(__file__).parent.parent.parent
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLw0hBc7Bqyj8ZCY="
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 async def runs(container: Container) -> list[str]:
@@ -55,20 +55,6 @@ async def stand_ins() -> AsyncIterator[Systems]:
     finally:
         systems.request_log.open.set()
         await systems.stop()
-
-
-@asynccontextmanager
-async def serving(handler: Handler, port: int = 0) -> AsyncIterator[str]:
-    """Start a web server with one handler for all requests; yield its URL."""
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", handler)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 @dataclass

@@ -185,10 +185,10 @@ class BotEnvironment:
         me, where = self.id(who), self.id(chat)
         return [m for m in self.world.chats.history(me, where, limit=1000) if m.sender != me]
 
-    async def receives(self, who: str, words: str, chat: str = "bot", within: float = SECONDS) -> ChatMessage:
-        """Wait until the person sees a text with `words` in a chat; return the message."""
+    async def receives(self, who: str, text: str, chat: str = "bot", within: float = SECONDS) -> ChatMessage:
+        """Wait until the person sees a text with `text` in a chat; return the message."""
         found: ChatMessage = await until(
-            lambda: next((m for m in self.seen(who, chat) if words in m.text), None), f"{who} hears {words!r}", within
+            lambda: next((m for m in self.seen(who, chat) if text in m.text), None), f"{who} hears {text!r}", within
         )
         return found
 

@@ -9,7 +9,8 @@ import pytest
 from aiohttp import web
 
 from tests.ports import free_port
-from tests.stories.business import api_section, serving
+from tests.stories.business import api_section
+from tests.web_server import serving
 
 Reply = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -32,10 +33,10 @@ class Shop:
 
 @pytest.fixture
 async def shop() -> AsyncIterator[Shop]:
-    one = Shop()
-    async with serving(one.handle) as url:
-        one.url = url
-        yield one
+    shop = Shop()
+    async with serving(shop.handle) as url:
+        shop.url = url
+        yield shop
 
 
 WAIT = {"wait": {"callback": "result", "hours": 1, "expect": {"status": "success"}}}

@@ -47,7 +47,7 @@ async def members(env: BotEnvironment, qun: dict[str, Any]) -> set[str]:
     wanted = select(Membership.contact_id).where(
         Membership.number == qun["number"], Membership.state == MemberState.JOINED
     )
-    return {one for one in await env.bot.container.store.read(lambda s: s.exec(wanted).all()) if one}
+    return {peak for peak in await env.bot.container.store.read(lambda s: s.exec(wanted).all()) if peak}
 
 
 async def record_of(env: BotEnvironment, qun: dict[str, Any], who: str) -> MemberRecord | None:
@@ -60,15 +60,15 @@ async def audit(env: BotEnvironment, kind: str) -> list[Action]:
     return list(await env.bot.container.store.read(lambda s: s.exec(select(Action).where(Action.kind == kind)).all()))
 
 
-def texts(env: BotEnvironment, who: str, chat: str = "bot", words: str = "") -> list[str]:
-    """Return the messages with `words` that a person sees in a chat."""
-    return [m.text for m in env.seen(who, chat) if words in m.text and m.kind is Kind.TEXT]
+def texts(env: BotEnvironment, who: str, chat: str = "bot", text: str = "") -> list[str]:
+    """Return the messages with `text` that a person sees in a chat."""
+    return [m.text for m in env.seen(who, chat) if text in m.text and m.kind is Kind.TEXT]
 
 
 def add_members(env: BotEnvironment, qun: dict[str, Any], *people: str, by: str = "bot") -> None:
     """Add people to a group as another person, without the assistant."""
     room = env.room(qun["room"])
-    env.world.rooms.let_in(room, [env.id(one) for one in people], env.id(by))
+    env.world.rooms.admit_members(room, [env.id(person) for person in people], env.id(by))
 
 
 async def transfer_group(env: BotEnvironment, qun: dict[str, Any], to: str = "宋公明") -> None:
@@ -91,17 +91,17 @@ async def group_with(env: BotEnvironment, *people: str) -> dict[str, Any]:
     qun: dict[str, Any] = await env.make_group()
     if people:
         add_members(env, qun, *people)
-        for one in people:
-            await wait_for_state(env, qun, one, "joined")
+        for person in people:
+            await wait_for_state(env, qun, person, "joined")
     await env.wait_idle()
     return qun
 
 
-async def asks(env: BotEnvironment, who: str, words: str, where: str = "bot", mentions: tuple[str, ...] = ()) -> str:
+async def asks(env: BotEnvironment, who: str, text: str, where: str = "bot", mentions: tuple[str, ...] = ()) -> str:
     """Send a command; return the one message in reply."""
     before = len(texts(env, who, where))
-    env.say(who, words, where, mentions)
-    await until(lambda: len(texts(env, who, where)) > before, f"{words} is answered")
+    env.say(who, text, where, mentions)
+    await until(lambda: len(texts(env, who, where)) > before, f"{text} is answered")
     await env.wait_idle()
     received = texts(env, who, where)[before:]
     assert len(received) == 1, received
@@ -116,13 +116,13 @@ async def guarded(env: BotEnvironment) -> dict[str, Any]:
     return qun
 
 
-def picture(words: str | None) -> bytes:
+def picture(text: str | None) -> bytes:
     """Return a PNG with or without a QR code."""
     out = io.BytesIO()
-    if words is None:
+    if text is None:
         Image.effect_mandelbrot((300, 300), (-3, -2.5, 2, 2.5), 50).save(out, "PNG")
     else:
-        segno.make(words, micro=False).save(out, kind="png", scale=6)
+        segno.make(text, micro=False).save(out, kind="png", scale=6)
     return out.getvalue()
 
 

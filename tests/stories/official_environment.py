@@ -96,7 +96,9 @@ class OfficialEnvironment:
     def seen(self, who: str, chat: str = "bot") -> list[ChatMessage]:
         """Return the assistant's messages to a customer, oldest first; menus with their choices as numbered lines."""
         assert chat == "bot"
-        return [_shown(number, one, self.id(who)) for number, one in enumerate(self.shop.service.customer(who).seen)]
+        return [
+            _shown(number, message, self.id(who)) for number, message in enumerate(self.shop.service.customer(who).seen)
+        ]
 
     def file_of(self, message: ChatMessage) -> bytes:
         """Return the file of a message."""
@@ -104,10 +106,10 @@ class OfficialEnvironment:
         assert found is not None
         return found[1]
 
-    async def receives(self, who: str, words: str) -> ChatMessage:
-        """Wait until the customer sees a text with `words`; return the message."""
+    async def receives(self, who: str, text: str) -> ChatMessage:
+        """Wait until the customer sees a text with `text`; return the message."""
         found: ChatMessage = await until(
-            lambda: next((m for m in self.seen(who) if words in m.text), None), f"{who} hears {words!r}"
+            lambda: next((m for m in self.seen(who) if text in m.text), None), f"{who} hears {text!r}"
         )
         return found
 
@@ -115,7 +117,10 @@ class OfficialEnvironment:
         """Wait until the bot has handled all messages: no unhandled events, no unsent messages."""
         await until(self._has_read_all, "all is read")
         listeners, outbox = self.bot.listeners, self.bot.container.outbox
-        await until(lambda: not any(len(one.inbox) for one in listeners) and not any(outbox.waiting().values()), "idle")
+        await until(
+            lambda: not any(len(listener.inbox) for listener in listeners) and not any(outbox.waiting().values()),
+            "idle",
+        )
 
     async def _has_read_all(self) -> bool:
         row = await self.bot.container.store.read(lambda s: s.get(WecomAccountRow, ACCOUNT))
@@ -127,7 +132,7 @@ def _shown(number: int, message: dict[str, Any], who: str) -> ChatMessage:
     content = message[kind]
     text = content.get("content", "")
     if kind == "msgmenu":
-        lines = [f"{n}. {one['click']['content']}" for n, one in enumerate(content["list"], 1)]
+        lines = [f"{n}. {choice['click']['content']}" for n, choice in enumerate(content["list"], 1)]
         text = "\n".join([content["head_content"], *lines, *filter(None, [content.get("tail_content")])])
     data = content if kind == "link" else {}
     shown = ChatMessage(number, KINDS.get(kind, Kind.TEXT), OPEN_KFID, who, message["at"], text=text, data=data)

@@ -61,7 +61,7 @@ class GroupShop(Shop):
         assert await self.server.call_back_group(url, chat_id) == 200
 
     def way(self) -> str:
-        (config_id,) = self.groups.ways
+        (config_id,) = self.groups.join_ways
         return config_id
 
 

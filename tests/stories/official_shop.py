@@ -20,7 +20,7 @@ from sandbox.wecom.service import KfService
 from tests.bot_config import NO_JOBS
 from tests.console.conftest import Person, log_in
 from tests.stories.conftest import BotEnvironment, MakeEnv
-from tests.stories.service import service, words
+from tests.stories.service import MEMBER_FAQ, service, words
 from tests.waiting import SECONDS, until
 from tests.wecom.documented import CheckedServer
 
@@ -34,14 +34,6 @@ RULES = [
     {"equals": "八条", "reply": [f"第{n}条" for n in range(1, 9)]},
     {"equals": "长文", "reply": LONG_PARTS},
 ]
-FAQ = """
-- questions: [怎么开通会员, 会员怎么办理]
-  answer: 绑定手机号即可。
-- questions: [会员积分怎么查]
-  answer: 在“我的”里查。
-- questions: [会员卡丢了怎么办]
-  answer: 不用实体卡。
-"""
 
 
 class Shop:
@@ -156,14 +148,14 @@ class Shop:
         self.bot.container.outbox.retry_now(f"wx:{ACCOUNT}")
 
     def seen(self, who: str) -> list[str]:
-        return [text(one) for one in self.service.customer(who).seen]
+        return [text(message) for message in self.service.customer(who).seen]
 
     async def receives(self, who: str, *texts: str) -> None:
         try:
             await until(lambda: self.seen(who) == list(texts))
         except AssertionError:
-            received = [words[:40] for words in self.seen(who)]
-            raise AssertionError(f"{who} hears {received}, not {[words[:40] for words in texts]}") from None
+            received = [text[:40] for text in self.seen(who)]
+            raise AssertionError(f"{who} hears {received}, not {[text[:40] for text in texts]}") from None
 
 
 def text(message: dict[str, Any]) -> str:
@@ -183,7 +175,7 @@ async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
 def rules(folder: Path, **handoff: Any) -> dict[str, Any]:
     """Return the section customer_service."""
     faq = folder / "faq.yaml"
-    faq.write_text(FAQ, encoding="utf-8")
+    faq.write_text(MEMBER_FAQ, encoding="utf-8")
     return {"keywords": RULES, "faq": str(faq), "handoff": {**service()["handoff"], **handoff}}
 
 

@@ -12,6 +12,14 @@ from tests.waiting import until
 STAFF_ROOM = "客服值班群"
 HANDOFF = "正在为您转接人工客服，请稍候。"
 CLOSED = "本次人工服务已结束。请回复 1–5 为本次服务打分，5 分为非常满意。"
+MEMBER_FAQ = """
+- questions: [怎么开通会员, 会员怎么办理]
+  answer: 绑定手机号即可。
+- questions: [会员积分怎么查]
+  answer: 在“我的”里查。
+- questions: [会员卡丢了怎么办]
+  answer: 不用实体卡。
+"""
 MARKER = {"equals": "好了吗", "reply": "好了。"}  # conversations are handled in order, so this reply comes last
 
 

@@ -153,23 +153,23 @@ class SupportModel:
             case.asked_mark = 0
         elif case.number:
             for part in ("甲", "乙", "丙") if what == "says in a hurry" else ("",):
-                words = f"第{self.turn}句{part}"
-                self.env.say(person, words)
-                self.relayed(case, words)
+                text = f"第{self.turn}句{part}"
+                self.env.say(person, text)
+                self.relayed(case, text)
             if what == "says in a hurry":  # the bot is stopped as soon as it has stored the event
                 await self.env._flush_events(self.env.accounts[0])
                 await self.restart(0)
 
-    def relayed(self, case: Case, words: str) -> None:
-        self.shown[f"【#{case.number} {case.name}】{words}"] += 1
+    def relayed(self, case: Case, text: str) -> None:
+        self.shown[f"【#{case.number} {case.name}】{text}"] += 1
         case.quiet = 0
 
     def staff_does(self, what: str, case: Case) -> None:
         member, number = STAFF[self.turn % len(STAFF)], case.number
-        words = f"第{self.turn}答"
+        text = f"第{self.turn}答"
         if what == "answers":
-            self.env.say(member, f"#{number} {words}", self.room)
-            case.heard.append(words)
+            self.env.say(member, f"#{number} {text}", self.room)
+            case.heard.append(text)
             case.answered, case.quiet = True, 0
             if not case.staff:
                 case.staff = member
@@ -178,8 +178,8 @@ class SupportModel:
             self.env.say(member, f"#{number} 结束", self.room)
             self.closed(case, f"#{number} {case.name} 已结束")
         elif what == "notes":
-            self.env.say(member, f"#{number} 记录 {words}", self.room)
-            case.notes.append(words)
+            self.env.say(member, f"#{number} 记录 {text}", self.room)
+            case.notes.append(text)
             self.shown[f"#{number} 已记录"] += 1
         elif what == "passes":
             self.env.say(member, f"#{number} 转 @智多星", self.room)

@@ -34,11 +34,11 @@ async def group(env: GatewayEnvironment) -> str:
     return room
 
 
-async def let_in(env: GatewayEnvironment, room: str) -> None:
+async def admit_members(env: GatewayEnvironment, room: str) -> None:
     """Wait until 九纹龙 is in the group."""
     deadline = asyncio.get_running_loop().time() + 20
     while asyncio.get_running_loop().time() < deadline:
-        rooms = {one["id"]: one["memberIdList"] for one in await env.gateway.rooms()}
+        rooms = {room["id"]: room["memberIdList"] for room in await env.gateway.rooms()}
         if "wxid_wen" in rooms[room]:
             return
         await asyncio.sleep(0.1)
@@ -74,7 +74,7 @@ async def test_different_text_under_a_reused_id_is_a_new_message(env: GatewayEnv
     await env.gateway.say("wxid_xuan", "营业时间", id="1", times=3)
     await env.gateway.wait_sent(1, "wxid_xuan")
     await env.gateway.say("wxid_xuan", "人工", id="1", times=2)
-    said = [one["text"] for one in await env.gateway.wait_sent(2, "wxid_xuan")]
+    said = [message["text"] for message in await env.gateway.wait_sent(2, "wxid_xuan")]
     assert said[0] == HOURS
     await env.gateway.say("wxid_song", "营业时间", id="1")
     await env.gateway.wait_sent(1, "wxid_song")
@@ -99,7 +99,7 @@ async def test_pending_stranger_is_added_under_a_later_id(env: GatewayEnvironmen
     await env.gateway.wait_calls("friendshipAccept", 1)
     await env.gateway.contact("wxid_wen", "九纹龙", friend=True)
     await env.gateway.befriend("wxid_wen")
-    await let_in(env, room)
+    await admit_members(env, room)
 
 
 async def test_unreadable_new_friend_is_added(env: GatewayEnvironment) -> None:
@@ -107,4 +107,4 @@ async def test_unreadable_new_friend_is_added(env: GatewayEnvironment) -> None:
     _, answer = await env.call("GET", "/wxbot/qun", params={"code": "1"})
     await env.gateway.fault("contactPayload", "throw", times=40)
     await env.gateway.friend_request("wxid_wen", answer["qun"]["token"])
-    await let_in(env, room)
+    await admit_members(env, room)

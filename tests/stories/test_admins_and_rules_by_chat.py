@@ -110,7 +110,7 @@ async def test_questions_by_chat_precede_the_file(make_env: MakeEnv, database: s
     env.say("店长", "/问答 加 没有等号")
     await env.receives("店长", "写法：")
     audit = (await env.call("GET", "/wxbot/audit", params={"who": "person:wxid_admin"}))[1]["audit"]
-    assert [one["kind"] for one in audit] == ["question_removed", "question", "question"]
+    assert [entry["kind"] for entry in audit] == ["question_removed", "question", "question"]
 
 
 async def test_config_is_reloaded_by_chat(env: BotEnvironment) -> None:
@@ -176,7 +176,7 @@ async def test_assistant_is_added_changed_and_removed(env: BotEnvironment) -> No
         assert "token" not in str(answer)
         await until(lambda: env.bot.container.accounts.is_online("weimi2002"), "online")
         _, answer, _ = await env.call("GET", "/wxbot/assistant")
-        shown = {one["account"]: one for one in answer["assistants"]}
+        shown = {assistant["account"]: assistant for assistant in answer["assistants"]}
         assert set(shown) == {"weimi1001", "weimi2002"}
         assert shown["weimi2002"]["state"] == "online"
         assert shown["weimi2002"]["friends"] > 0

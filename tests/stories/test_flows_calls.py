@@ -189,9 +189,9 @@ async def test_callback_of_a_failed_call_is_reported(make_env: MakeEnv, shop: Sh
     await env.receives("黑旋风", "已经结束，但收到了结果：已授权")
     assert len(shop.keys) == 4
     await env.wait_idle()
-    words = told(env, "黑旋风")
-    assert words[0] == "试失败：商店暂时没有应答，请稍后再试\n回复“重试”从出错的这一步继续。"
-    assert len(words) == 2
+    text = told(env, "黑旋风")
+    assert text[0] == "试失败：商店暂时没有应答，请稍后再试\n回复“重试”从出错的这一步继续。"
+    assert len(text) == 2
 
 
 async def test_each_wait_has_its_own_callback_url(make_env: MakeEnv, shop: Shop) -> None:

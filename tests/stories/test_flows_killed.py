@@ -72,8 +72,8 @@ class FlowScenario:
         self.database = database
         self.me = world.accounts.person(ACCOUNT).id
 
-    def say(self, words: str) -> None:
-        self.world.chats.say(ADMIN, self.me, words)
+    def say(self, text: str) -> None:
+        self.world.chats.say(ADMIN, self.me, text)
 
     def told(self) -> list[str]:
         """Return the messages to 店长, without duplicates after a crash and without notices of slow calls."""
@@ -81,8 +81,8 @@ class FlowScenario:
         texts = dict.fromkeys(m.text for m in lines if m.kind is Kind.TEXT)
         return [text for text in texts if text != STILL_CALLING]
 
-    async def receives(self, words: str) -> None:
-        await until(lambda: any(words in line for line in self.told()), f"店长 hears {words!r}")
+    async def receives(self, text: str) -> None:
+        await until(lambda: any(text in line for line in self.told()), f"店长 hears {text!r}")
 
     def release(self) -> None:
         """Let the systems answer the requests that have arrived, and no others."""
@@ -156,7 +156,7 @@ async def test_merchant_flow_survives_kill_9_at_every_step(scenario: FlowScenari
     await scenario.receives("商户设置完成：梁山酒店")
     await scenario.bot.kill_and_restart()
     await until(lambda: scenario.receiver.events, "told")
-    paths = [(one.system, one.method, one.path) for one in scenario.systems.request_log.asked]
+    paths = [(request.system, request.method, request.path) for request in scenario.systems.request_log.asked]
     assert paths == [
         ("yunmall", "POST", "/payments"),
         ("hipos", "PUT", "/merchants/梁山酒店"),

@@ -36,8 +36,8 @@ async def test_device_flow_completes(official: Start, tmp_path: Path) -> None:  
         try:
             await bot.start()
             await bot.ready()
-            for words, answer in (("增加POS机", "请问哪家门店？"), ("忠义堂", "设备授权码")):
-                await gateway.say(ADMIN, words)
+            for text, answer in (("增加POS机", "请问哪家门店？"), ("忠义堂", "设备授权码")):
+                await gateway.say(ADMIN, text)
                 await received(gateway, answer)
             await bot.wait_idle()  # otherwise it could send a message twice after the kill
             await bot.kill()

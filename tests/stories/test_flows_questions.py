@@ -30,11 +30,11 @@ def no_waits() -> Any:
         yield
 
 
-async def answer(env: BotEnvironment, words: str, reply: str) -> None:
+async def answer(env: BotEnvironment, text: str, reply: str) -> None:
     """Send a text as the person and wait for the reply."""
     before = len(told(env, WHO))
-    env.say(WHO, words)
-    await until(lambda: any(reply in line for line in told(env, WHO)[before:]), f"{words!r} is answered {reply!r}")
+    env.say(WHO, text)
+    await until(lambda: any(reply in line for line in told(env, WHO)[before:]), f"{text!r} is answered {reply!r}")
 
 
 async def test_choices_and_checks_across_restarts(make_env: MakeEnv, shop: Shop) -> None:

@@ -45,7 +45,7 @@ async def start_device_flow(env: AnyEnvironment, systems: Systems, store: str) -
     await env.receives("店长", "请问哪家门店？")
     env.say("店长", store)
     message = await env.receives("店长", "设备授权码：")
-    asked = next(one for one in systems.request_log.asked if one.body["store"] == store)
+    asked = next(request for request in systems.request_log.asked if request.body["store"] == store)
     assert message.text == f"设备授权码：{asked.answer['code']}，正在等待授权结果。"
     return asked
 
@@ -68,13 +68,13 @@ async def test_merchant_and_payment_settings(any_env: AnyEnvironment, systems: S
     any_env.say("店长", "确认")
     await any_env.receives("店长", "商户设置完成：梁山酒店/一号 100%")
     name, payment = "梁山酒店/一号 100%", "6222021234567890"
-    assert [(one.system, one.method, one.path, one.body) for one in systems.request_log.asked] == [
+    assert [(request.system, request.method, request.path, request.body) for request in systems.request_log.asked] == [
         ("yunmall", "POST", "/payments", {"merchant": name, "payment": payment}),
         ("hipos", "PUT", f"/merchants/{name}", {"name": name}),
         ("hipos", "PUT", f"/merchants/{name}/payment", {"merchant": name, "payment": payment}),
     ]
-    assert len({one.key for one in systems.request_log.asked}) == 3
-    assert [one.repeats for one in systems.request_log.asked] == [0, 0, 0]
+    assert len({request.key for request in systems.request_log.asked}) == 3
+    assert [request.repeats for request in systems.request_log.asked] == [0, 0, 0]
     await any_env.wait_idle()
     assert len(told(any_env)) == 5
     finished = (await until(lambda: receiver.of("flow.finished"), "told"))[0]
@@ -107,7 +107,7 @@ async def test_repeated_callback_has_no_effect(env: BotEnvironment, systems: Sys
             assert await response.json() == {"callback_response": {"received": "ok"}}
     await env.receives("店长", "增加POS机成功：一店")
     await env.wait_idle()
-    assert [words for words in told(env) if "成功" in words or "失败" in words] == ["增加POS机成功：一店"]
+    assert [text for text in told(env) if "成功" in text or "失败" in text] == ["增加POS机成功：一店"]
 
 
 async def test_invalid_callbacks_are_rejected(env: BotEnvironment, systems: Systems) -> None:
@@ -164,7 +164,7 @@ async def test_timeout_is_reported_and_late_result_too(make_env: MakeEnv, system
     await env.wait_idle()
     (late,) = receiver.of("flow.late")
     assert (late["flow"], late["state"], late["result"]) == ("增加POS机", "failed", '{"status": "success"}')
-    assert [words for words in told(env) if "结果：" in words] == [received.text]
+    assert [text for text in told(env) if "结果：" in text] == [received.text]
 
 
 async def test_result_after_cancel_is_not_reported(env: BotEnvironment, systems: Systems, receiver: Receiver) -> None:
@@ -178,9 +178,9 @@ async def test_result_after_cancel_is_not_reported(env: BotEnvironment, systems:
     assert told(env)[-1] == "已取消流程“增加POS机”。"
 
 
-@pytest.mark.parametrize("words", ["增加pos机", "增加 POS机", "增加ＰＯＳ机。", "“增加POS机”。"])
-async def test_start_word_matches_in_any_form(env: BotEnvironment, words: str) -> None:
-    env.say("店长", words)
+@pytest.mark.parametrize("text", ["增加pos机", "增加 POS机", "增加ＰＯＳ机。", "“增加POS机”。"])
+async def test_start_word_matches_in_any_form(env: BotEnvironment, text: str) -> None:
+    env.say("店长", text)
     await env.receives("店长", "请问哪家门店？")
 
 

@@ -88,10 +88,10 @@ async def test_a_task_whose_response_is_lost_is_made_once(shop: GroupShop) -> No
 async def test_joins_and_leaves_are_counted_with_a_list_that_lags(shop: GroupShop) -> None:
     """A repeated callback has no effect; changes without a callback are found by reading all groups."""
     await shop.qun()
-    shop.groups.lag = 1
+    shop.groups.stale_reads = 1
     await join(shop)
     await shop.changed(shop.pool[0])
-    shop.groups.lag = 1
+    shop.groups.stale_reads = 1
     shop.groups.leave(shop.pool[0], WHO)
     await shop.changed(shop.pool[0])
     await until_counted(shop, 1, 1)
@@ -115,7 +115,7 @@ async def test_a_leave_without_a_callback_is_counted_after_a_second_reading(shop
     await shop.changed(shop.pool[0])
     await until_counted(shop, 2, 1)
     await shop.bot.stop()
-    shop.groups.lag = 1  # one reading shows the group without them
+    shop.groups.stale_reads = 1  # one reading shows the group without them
     before = shop.server.corp.calls.count("externalcontact/groupchat/get")
     await shop.start_bot()
     await until(lambda: shop.server.corp.calls.count("externalcontact/groupchat/get") > before + 1, "a second reading")
@@ -184,7 +184,7 @@ async def test_a_group_that_cannot_be_read_keeps_its_members(shop: GroupShop) ->
     assert (shown["state"], shown["members"]) == ("active", 2)
 
 
-async def test_what_groups_cannot_do_is_refused_on_every_way_in(shop: GroupShop) -> None:
+async def test_unsupported_group_actions_are_refused_by_chat_rest_and_console(shop: GroupShop) -> None:
     """By REST and in the console with 501 / 2007; by chat with a sentence. Nothing is done in part."""
     qun = await shop.qun()
     await join(shop)

@@ -111,7 +111,7 @@ async def test_member_above_the_direct_limit_is_invited(env: BotEnvironment) -> 
     qun = await env.make_group()
     room = env.room(qun["room"])
     people = [env.add_person(f"路人{i}") for i in range(40 - len(room.members))]
-    env.world.rooms.let_in(room, people, env.id("bot"))
+    env.world.rooms.admit_members(room, people, env.id("bot"))
     await env.wait_idle()
     status, answer, headers = await env.join(qun["token"], "黑旋风")
     assert (status, answer) == (202, {"membership_join_response": {"approved": "invited"}})
@@ -171,7 +171,7 @@ async def until_membership(env: BotEnvironment, qun: dict[str, object], who: str
     return row.id
 
 
-async def test_error_table(make_env: MakeEnv) -> None:
+async def test_errors_have_their_code_and_status(make_env: MakeEnv) -> None:
     """Every error that needs WeChat, with its code and status."""
     env = await make_env(groups={"companions": ["智多星"]})
     qun = await env.make_group()

@@ -26,7 +26,7 @@ async def request_joins(env: BotEnvironment, qun: dict[str, Any], names: list[st
     """Request all memberships concurrently; return the responses by status."""
     answers = await asyncio.gather(*(env.join(qun["token"], name) for name in names))
     said = [(status, body.get("membership_join_response") or body["error"]["code"]) for status, body, _ in answers]
-    return sorted(said, key=lambda one: one[0])
+    return sorted(said, key=lambda message: message[0])
 
 
 async def test_one_seat_goes_to_one_of_many(make_env: MakeEnv) -> None:
@@ -68,7 +68,7 @@ async def test_wechat_capacity_below_the_configured_one(make_env: MakeEnv, room:
     qun = await env.make_group()
     answers = await request_joins(env, qun, await add_people(env, 4))
     assert answers == ([(200, OK)] * 4 if room else [*[(200, OK)] * 2, *[(409, 3004)] * 2])
-    assert [len(one.members) for one in env.world.state.rooms.values()] == ([5, 5] if room else [5])
+    assert [len(room.members) for room in env.world.state.rooms.values()] == ([5, 5] if room else [5])
 
 
 async def test_direct_limit_reached_meanwhile_reports_invited(make_env: MakeEnv) -> None:

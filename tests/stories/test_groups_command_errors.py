@@ -57,15 +57,15 @@ async def test_id_suffix_distinguishes_equal_names(env: BotEnvironment) -> None:
     add_members(env, qun, *duplicates)
     await until(lambda: len(env.bot.assistants[0].directory.find("张 三")) == 2, "both are known")
     await env.wait_idle()
-    one, other = (who[-4:] for who in duplicates)
-    assert one != other
+    first, second = (who[-4:] for who in duplicates)
+    assert first != second
     assert "加尾号" in await asks(env, "店长", "/拉黑 100001 张 三")
-    assert await asks(env, "店长", f"/警告 100001 张 三 {one} 吵 闹") == "已警告 张 三，共 1 次（上限 3 次）。"
+    assert await asks(env, "店长", f"/警告 100001 张 三 {first} 吵 闹") == "已警告 张 三，共 1 次（上限 3 次）。"
     assert (await record_of(env, qun, duplicates[0])) is not None
-    for tail in (one, other):
+    for tail in (first, second):
         assert await asks(env, "店长", f"/拉黑 100001 张 三 {tail}") == "已拉黑：张 三。"
     assert "“张 三”不止一位" in await asks(env, "宋公明", "/解除拉黑 张 三", qun["room"])
-    assert await asks(env, "宋公明", f"/解除拉黑 张 三 {other}", qun["room"]) == "已解除拉黑：张 三。"
+    assert await asks(env, "宋公明", f"/解除拉黑 张 三 {second}", qun["room"]) == "已解除拉黑：张 三。"
     kept = [await record_of(env, qun, who) for who in duplicates]
     assert [row.blacklisted for row in kept if row] == [True, False]
     assert "黑名单里没有“张 三 0000”" in await asks(env, "宋公明", "/解除拉黑 张 三 0000", qun["room"])
@@ -73,7 +73,7 @@ async def test_id_suffix_distinguishes_equal_names(env: BotEnvironment) -> None:
 
 async def test_unreadable_aliases_fall_back_to_nicknames(env: BotEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the group aliases cannot be read, nicknames and aliases decide."""
-    monkeypatch.setattr("handlers.chat_commands.targets.SHOWN_WITHIN", 0.2)
+    monkeypatch.setattr("handlers.chat_commands.targets.NAMES_TIMEOUT", 0.2)
     qun = await group_with(env, "黑旋风")
     env.world.faults.call("RoomMemberPayload", "hang")
     assert "黑旋风\u2005请注意：吵" in await asks(env, "宋公明", "/警告 @黑旋风 吵", qun["room"])
@@ -200,10 +200,10 @@ async def test_wechat_rate_limit_is_reported(env: BotEnvironment, method: str, s
     """Reported to the user, and the account's rate is halved."""
     qun = await group_with(env, "黑旋风")
     rate_limiter = env.bot.container.accounts.rate_limiter(env.accounts[0])
-    assert rate_limiter.factor == 1
+    assert rate_limiter.slow_down_factor == 1
     env.world.faults.call(method, "fail", text="操作过于频繁，请稍后再试", count=1)
     assert "操作过于频繁，请稍后再试。" in await asks(env, "宋公明", said, qun["room"])
-    assert rate_limiter.factor == 2
+    assert rate_limiter.slow_down_factor == 2
 
 
 async def test_members_of_a_lost_group_are_not_reported_unknown(env: BotEnvironment) -> None:

@@ -98,8 +98,8 @@ async def test_token_is_shown_and_replaced(env: BotEnvironment) -> None:
 async def test_group_info(env: BotEnvironment) -> None:
     qun = await group_with(env, "黑旋风")
     shown = await asks(env, "宋公明", "/群信息", qun["room"])
-    for words in ("宋公明的群100001", "群编号：100001", "代码：code-1", "状态：正常", "群主：宋公明", "人数：4/500"):
-        assert words in shown
+    for text in ("宋公明的群100001", "群编号：100001", "代码：code-1", "状态：正常", "群主：宋公明", "人数：4/500"):
+        assert text in shown
 
 
 async def test_statistics(env: BotEnvironment) -> None:
@@ -108,9 +108,9 @@ async def test_statistics(env: BotEnvironment) -> None:
     env.say("黑旋风", "你好", qun["room"])
     await wait_for_group(env, qun)
     before = len(env.seen("宋公明", qun["room"]))
-    words = await asks(env, "宋公明", "/统计", qun["room"])
-    assert len(words.splitlines()) == 16
-    assert "合计 1 0 3，现有 4 人" in words
+    text = await asks(env, "宋公明", "/统计", qun["room"])
+    assert len(text.splitlines()) == 16
+    assert "合计 1 0 3，现有 4 人" in text
     assert len(env.seen("宋公明", qun["room"])) == before + 1
 
 

@@ -107,9 +107,9 @@ async def test_cards_and_mini_programs_are_detected(make_env: MakeEnv) -> None:
     await env.receives("宋公明", "请勿发送小程序", room)
 
 
-def animation(words: str) -> bytes:
+def animation(text: str) -> bytes:
     """Return a GIF whose last frame is a QR code."""
-    code = Image.open(io.BytesIO(picture(words))).convert("L")
+    code = Image.open(io.BytesIO(picture(text))).convert("L")
     out = io.BytesIO()
     Image.new("L", code.size, 255).save(out, "GIF", save_all=True, append_images=[Image.new("L", code.size, 9), code])
     return out.getvalue()

@@ -37,7 +37,7 @@ async def test_rename_by_owner_or_admin_is_kept(env: BotEnvironment) -> None:
         assert await check() == "1 rooms, 1 drifted, 1 repaired"
     assert env.room(qun["room"]).topic == "梁山好汉 一群"
     await env.wait_idle()
-    [told] = texts(env, "宋公明", words="被改成了")
+    [told] = texts(env, "宋公明", text="被改成了")
     assert told == (
         "群 100001 的群名被改成了“乱改的名字”，助手已改回“梁山好汉 一群”。要改群名，请在群里发送“/群名 新群名”。"
     )
@@ -109,7 +109,7 @@ async def test_repeated_drift_is_reported(env: BotEnvironment) -> None:
         await env.bot.container.drift_check.check()
     await env.receives("宋公明", "“宋公明的群100001”（100001）的群名被改动")
     await env.wait_idle()
-    assert len(texts(env, "宋公明", words="被改动")) == 1
+    assert len(texts(env, "宋公明", text="被改动")) == 1
     assert [line.outcome for line in await audit(env, "topic")] == ["failed"] * 3
     assert len(await audit(env, "drift_topic")) == 1
 
@@ -123,7 +123,7 @@ async def test_unreadable_room_is_not_lost(env: BotEnvironment) -> None:
     assert qun_of(env, qun).state == "active"
     env.world.faults.clear()
     await env.wait_idle()
-    assert not texts(env, "宋公明", words="助手已不在")
+    assert not texts(env, "宋公明", text="助手已不在")
 
 
 async def test_removal_without_event_is_detected(env: BotEnvironment) -> None:
@@ -143,4 +143,4 @@ async def test_removal_without_event_is_detected(env: BotEnvironment) -> None:
     add_members(env, qun, "bot", by="宋公明")
     await env.receives("宋公明", "助手已回到")
     assert qun_of(env, qun).state == "active"
-    assert len(texts(env, "宋公明", words="助手已不在")) == 1
+    assert len(texts(env, "宋公明", text="助手已不在")) == 1

@@ -21,7 +21,7 @@ async def test_full_group_is_reported(make_env: MakeEnv) -> None:
     assert await state_of(env, qun, "店长") == "refused"
     await env.restart_bot()
     await env.wait_idle()
-    assert len(texts(env, "店长", words="已满")) == 1
+    assert len(texts(env, "店长", text="已满")) == 1
 
 
 async def test_overflow_opens_one_next_room(make_env: MakeEnv) -> None:

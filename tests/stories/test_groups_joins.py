@@ -45,7 +45,7 @@ async def test_wrong_tokens_are_ignored_after_five(env: BotEnvironment) -> None:
     qun = await env.make_group()
     for n in range(5):
         env.say("黑旋风", new_token())
-        await until(lambda n=n: len(texts(env, "黑旋风", words="令牌无效")) == n + 1, "told")
+        await until(lambda n=n: len(texts(env, "黑旋风", text="令牌无效")) == n + 1, "told")
     env.say("黑旋风", new_token())
     env.say("黑旋风", qun["token"])
     env.say("店长", qun["token"])
@@ -161,7 +161,7 @@ async def test_owner_confirmation_is_awaited(env: BotEnvironment, approve: bool)
         await env.receives("宋公明", "欢迎 @黑旋风", qun["room"])
     else:
         env.say("黑旋风", qun["token"])
-        await until(lambda: len(texts(env, "黑旋风", words="请等群主同意")) == 2, "told where it stands")
+        await until(lambda: len(texts(env, "黑旋风", text="请等群主同意")) == 2, "told where it stands")
         assert len(env.world.state.confirmations) == 1, "asked once"
 
 
@@ -186,7 +186,7 @@ async def test_failure_is_reported_once_and_retried(env: BotEnvironment) -> None
     await set_failure_time(env, updated_at=clock() - 301)
     assert await token_joins.resume_all() == 1
     await until(lambda: not token_joins._tasks, "tried again")
-    assert len(texts(env, "黑旋风", words="暂时没能")) == 1
+    assert len(texts(env, "黑旋风", text="暂时没能")) == 1
     await set_failure_time(env, updated_at=clock() - 400, expires_at=clock() + 7 * 86400 - 1000)
     assert await token_joins.resume_all() == 0, "ever more seldom: 600 s went by between the first try and the last"
     await set_failure_time(env, updated_at=clock() - 600, expires_at=clock() + 7 * 86400 - 1000)
@@ -216,7 +216,7 @@ async def test_assistant_is_removed_and_added_again(make_env: MakeEnv) -> None:
     await env.bot.container.drift_check.check()
     await env.restart_bot()
     await env.wait_idle()
-    assert len(texts(env, "宋公明", words="助手已不在")) == 1
+    assert len(texts(env, "宋公明", text="助手已不在")) == 1
     add_members(env, qun, "店长", by="宋公明")
     add_members(env, qun, "bot", by="宋公明")
     await env.receives("宋公明", "助手已回到“宋公明的群100001”")
@@ -228,17 +228,17 @@ async def test_assistant_is_removed_and_added_again(make_env: MakeEnv) -> None:
 async def test_people_are_identified_by_id(env: BotEnvironment) -> None:
     """Two people with one nickname, a renamed person, a stranger with the owner's nickname."""
     qun = await env.make_group()
-    one, other = env.add_person("张三"), env.add_person("张三")
+    first, second = env.add_person("张三"), env.add_person("张三")
     impostor = env.add_person("宋公明")
     await until(lambda: len(env.bot.assistants[0].directory.find("张三")) == 2, "both are known")
     status, answer, _ = await env.join(qun["token"], "张三")
     assert (status, answer["error"]["code"]) == (409, 3003)
-    env.say(one, qun["token"])
-    await wait_for_state(env, qun, one, "joined")
-    assert await state_of(env, qun, other) == ""
-    env.world.people.rename(one, "李四")
-    env.say(one, qun["token"])
-    await env.receives(one, "您已经在")
+    env.say(first, qun["token"])
+    await wait_for_state(env, qun, first, "joined")
+    assert await state_of(env, qun, second) == ""
+    env.world.people.rename(first, "李四")
+    env.say(first, qun["token"])
+    await env.receives(first, "您已经在")
     add_members(env, qun, impostor)
     env.say(impostor, "/令牌", qun["room"])
     await env.receives("宋公明", "您没有权限执行此命令", qun["room"])

@@ -44,16 +44,16 @@ class GroupEnvironment(GatewayEnvironment):
         """What the account knows of WeChat."""
         return self.bot.assistants[0].directory
 
-    async def receives(self, words: str) -> dict[str, Any]:
+    async def receives(self, text: str) -> dict[str, Any]:
         """Wait for the next message to the group, which contains these words."""
         self.received += 1
         sent = (await self.gateway.wait_sent(self.received, self.room))[self.received - 1]
-        assert words in sent["text"], sent
+        assert text in sent["text"], sent
         return sent
 
-    async def command(self, words: str, **what: Any) -> None:
+    async def command(self, text: str, **what: Any) -> None:
         """Send a command as the owner in the group."""
-        await self.gateway.say("wxid_song", words, room=self.room, **what)
+        await self.gateway.say("wxid_song", text, room=self.room, **what)
 
     async def state(self, contact_id: str, wanted: str) -> None:
         """Wait until a person has a state in the database."""

@@ -91,10 +91,10 @@ async def test_blanks_of_every_width_separate_words(env: BotEnvironment) -> None
 async def test_ambiguous_name_is_rejected(env: BotEnvironment) -> None:
     """An ambiguous name gets an error that distinguishes the people; @ and id identify one."""
     qun = await group_with(env)
-    one, other = env.add_person("张三"), env.add_person("张三")
-    env.world.people.set_alias(env.id("bot"), one, "老张")
-    add_members(env, qun, one, other)
-    for who in (one, other):
+    first, second = env.add_person("张三"), env.add_person("张三")
+    env.world.people.set_alias(env.id("bot"), first, "老张")
+    add_members(env, qun, first, second)
+    for who in (first, second):
         await wait_for_state(env, qun, who, "joined")
     directory = env.bot.assistants[0].directory
     await until(lambda: directory.find("老张"), "the alias is known")
@@ -102,12 +102,12 @@ async def test_ambiguous_name_is_rejected(env: BotEnvironment) -> None:
     answer = await asks(env, "店长", "/拉黑 100001 张三")
     assert "“张三”不止一位" in answer
     assert "备注：老张" in answer
-    assert other[-4:] in answer
-    assert {one, other} <= set(env.room(qun["room"]).members)
-    assert await asks(env, "宋公明", "/踢", qun["room"], (other,)) == "已移出：张三。"
-    assert other not in env.room(qun["room"]).members
+    assert second[-4:] in answer
+    assert {first, second} <= set(env.room(qun["room"]).members)
+    assert await asks(env, "宋公明", "/踢", qun["room"], (second,)) == "已移出：张三。"
+    assert second not in env.room(qun["room"]).members
     assert await asks(env, "店长", "/踢 100001 老张") == "已移出：张三。"
-    assert one not in env.room(qun["room"]).members
+    assert first not in env.room(qun["room"]).members
 
 
 async def test_member_is_warned(make_env: MakeEnv) -> None:

@@ -111,7 +111,7 @@ async def test_rejected_removal_is_reported_to_the_owner_once(make_env: MakeEnv)
     env.say("黑旋风", "还是坏话", qun["room"])
     await wait_for_group(env, qun)
     await env.restart_bot()
-    assert len(texts(env, "宋公明", words="没能把 黑旋风")) == 1
+    assert len(texts(env, "宋公明", text="没能把 黑旋风")) == 1
     assert not texts(env, "宋公明", qun["room"], "已被移出")
     assert {line.outcome for line in await audit(env, "remove")} == {"failed"}
     env.world.rooms.transfer(env.id("宋公明"), qun["room"], env.id("bot"))

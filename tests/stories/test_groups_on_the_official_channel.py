@@ -24,7 +24,7 @@ async def test_pool_group_is_bound_once_and_page_shows_join_code(shop: GroupShop
     qun = await shop.qun()
     assert (qun["topic"], qun["state"], qun["members"]) == ("梁山一群", "active", 1)
     assert (await shop.request("POST", "/wxbot/qun", code="c1", owner="宋公明", assistant=ACCOUNT))[0] == 200
-    assert len(shop.groups.ways) == 1
+    assert len(shop.groups.join_ways) == 1
     picture = base64.b64encode(PICTURE).decode()
     path = "/weiqun/" + qun["url"].rpartition("/")[2]
     async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{shop.bot.port}{path}") as response:
@@ -41,7 +41,7 @@ async def test_invited_person_is_joined_once_listed(shop: GroupShop) -> None:
     for _ in range(2):
         status, answer = await shop.request("POST", "/wxbot/qun/membership", **body)
         assert (status, answer["membership_join_response"]) == (202, {"approved": "invited"})
-    shop.groups.lag = 1
+    shop.groups.stale_reads = 1
     shop.groups.scan(shop.way(), "wm_heixuanfeng", "黑旋风")
     await shop.changed(shop.pool[0])
     members = f"/wxbot/qun/{qun['number']}/members"
@@ -105,7 +105,7 @@ async def test_unsupported_group_calls_return_501(shop: GroupShop) -> None:
     await shop.changed(shop.pool[0])
     members = f"/wxbot/qun/{qun['number']}/members"
     listed = await shop.until_shown(members, "members", lambda rows: len(rows) == 2)
-    joined = next(one for one in listed if one["contact_id"] == "wm_heixuanfeng")
+    joined = next(member for member in listed if member["contact_id"] == "wm_heixuanfeng")
     for method, path, body in (
         ("PATCH", f"/wxbot/qun/{qun['number']}", {"topic": "新群名"}),
         ("PATCH", f"/wxbot/qun/{qun['number']}", {"announcement": "公告"}),
@@ -114,7 +114,7 @@ async def test_unsupported_group_calls_return_501(shop: GroupShop) -> None:
         status, answer = await shop.request(method, path, **body)
         assert (status, answer["error"]["code"]) == (501, 2007), (method, body)
     assert (await shop.request("DELETE", f"/wxbot/qun/{qun['number']}"))[0] == 204
-    await until(lambda: not shop.groups.ways, "nobody joins any more")
+    await until(lambda: not shop.groups.join_ways, "nobody joins any more")
 
 
 async def test_groups_codes_and_tasks_survive_restart(shop: GroupShop) -> None:
@@ -129,7 +129,7 @@ async def test_groups_codes_and_tasks_survive_restart(shop: GroupShop) -> None:
     shop.groups.confirm(next(iter(shop.groups.tasks)))
     shop.bot.container.outbox.retry_now(f"wx:{ACCOUNT}")
     await until(lambda: shop.groups.chats[shop.pool[0]].seen, "the message")
-    assert (len(shop.groups.tasks), len(shop.groups.ways)) == (1, 1)
+    assert (len(shop.groups.tasks), len(shop.groups.join_ways)) == (1, 1)
 
 
 @pytest.mark.parametrize(

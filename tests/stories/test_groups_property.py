@@ -44,32 +44,32 @@ class GroupModel:
         self.env.world.rules.direct_limit = 5
         self.qun = await self.env.make_group()
         self.ids = {name: self.env.add_person(name) for name in PEOPLE}
-        for one in self.ids.values():  # also 智多星, who adds them
-            self.env.world.people.befriend(one, self.env.id("智多星"))
+        for id in self.ids.values():  # also 智多星, who adds them
+            self.env.world.people.befriend(id, self.env.id("智多星"))
         await self.env.wait_idle()
 
     async def step(self, what: str, who: str) -> None:
         """Execute one action; actions rejected by WeChat are skipped."""
-        world, room, one = self.env.world, self.qun["room"], self.ids.get(who, "")
+        world, room, person_id = self.env.world, self.qun["room"], self.ids.get(who, "")
         try:
             if what == "token":
-                self.env.say(one, self.qun["token"])
+                self.env.say(person_id, self.qun["token"])
             elif what == "rest" and self.runs:
-                await self.env.join(self.qun["token"], one)
+                await self.env.join(self.qun["token"], person_id)
             elif what == "brought":
-                world.joins.add(self.env.id("智多星"), room, one)
+                world.joins.add(self.env.id("智多星"), room, person_id)
             elif what == "leaves":
-                world.rooms.leave(one, room)
-                self.left.add(one)
+                world.rooms.leave(person_id, room)
+                self.left.add(person_id)
             elif what == "removed":
-                world.rooms.remove(self.env.id("bot"), room, one)
-                self.left.add(one)
+                world.rooms.remove(self.env.id("bot"), room, person_id)
+                self.left.add(person_id)
             elif what == "taps":
-                card = next(c for c in world.state.invitations.values() if c.invitee == one and c.state == "open")
-                world.joins.tap(one, card.id)
+                card = next(c for c in world.state.invitations.values() if c.invitee == person_id and c.state == "open")
+                world.joins.tap(person_id, card.id)
             elif what == "renames":
                 self.renamed += 1
-                world.people.rename(one, f"{who}{self.renamed % 2}")
+                world.people.rename(person_id, f"{who}{self.renamed % 2}")
             else:
                 await self._bot(what)
         except (Refused, StopIteration):
@@ -114,16 +114,16 @@ class GroupModel:
         store = self.env.bot.container.store
         rows = {row.contact_id: row for row in await store.read(lambda s: s.exec(select(Membership)).all())}
         assert len(rows) == len(set(rows)), "a person has one row"
-        for one in self.ids.values():
-            state = rows[one].state if one in rows else ""
-            assert (state == MemberState.JOINED) == (one in there)
+        for id in self.ids.values():
+            state = rows[id].state if id in rows else ""
+            assert (state == MemberState.JOINED) == (id in there)
             if state == MemberState.INVITED:
-                assert self._has_card(one), "invited by the database, and by WeChat"
+                assert self._has_card(id), "invited by the database, and by WeChat"
             if state in (MemberState.LEFT, MemberState.REMOVED):
-                assert one in self.left
+                assert id in self.left
 
-    def _has_card(self, one: str) -> bool:
-        return any(card.invitee == one for card in self.env.world.state.invitations.values())
+    def _has_card(self, person_id: str) -> bool:
+        return any(card.invitee == person_id for card in self.env.world.state.invitations.values())
 
 
 async def run_steps(steps: list[tuple[str, str]]) -> None:

@@ -54,7 +54,7 @@ async def test_room_with_new_id_is_used_after_confirmation(env: BotEnvironment) 
     assert qun_of(env, qun).owner_id == env.id("宋公明")
     assert "群编号：100001" in await asks(env, "宋公明", "/群信息", qun["room"])
     await env.bot.container.drift_check.check()
-    everybody = {env.id(one) for one in ("宋公明", "智多星", "黑旋风", "九纹龙")}
+    everybody = {env.id(name) for name in ("宋公明", "智多星", "黑旋风", "九纹龙")}
     assert await members(env, qun) == everybody
     row = await env.bot.container.store.read(lambda s: membership_of(s, 100001, env.id("黑旋风")))
     assert row is not None
@@ -62,7 +62,7 @@ async def test_room_with_new_id_is_used_after_confirmation(env: BotEnvironment) 
     assert (await joins(env), len(texts(env, "宋公明", qun["room"], "欢迎 @"))) == (before, welcomes)
     await env.restart_bot()
     await env.wait_idle()
-    assert len(texts(env, "店长", words=PROPOSED)) == 1
+    assert len(texts(env, "店长", text=PROPOSED)) == 1
 
 
 async def test_rejected_room_is_not_proposed_again(env: BotEnvironment) -> None:
@@ -87,7 +87,7 @@ async def test_room_of_other_people_is_not_proposed(env: BotEnvironment) -> None
 
 async def test_two_similar_rooms_are_not_proposed(env: BotEnvironment) -> None:
     qun = await group_with(env)
-    people = [env.id(one) for one in ("宋公明", "智多星")]
+    people = [env.id(name) for name in ("宋公明", "智多星")]
     twin = env.world.rooms.create(env.id("bot"), people, qun["topic"])
     await with_other_ids(env)
     assert twin.id in env.bot.assistants[0].directory.rooms

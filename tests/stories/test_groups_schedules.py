@@ -105,7 +105,7 @@ async def test_concurrent_additions_schedule_one_message(env: BotEnvironment) ->
 
 
 @pytest.mark.parametrize(
-    ("words", "answer"),
+    ("text", "answer"),
     [
         ("加 61 9 * * * 早", "时间不对：“61”不能用作“分”\n写法：/定时"),
         ("加 9 25 * 正月 9 早", "时间不对：“25”不能用作“时”，“正月”不能用作“月”，“9”不能用作“周”\n"),
@@ -117,9 +117,9 @@ async def test_concurrent_additions_schedule_one_message(env: BotEnvironment) ->
         ("改 1", "写法：/定时"),
     ],
 )
-async def test_invalid_time_is_rejected(env: BotEnvironment, words: str, answer: str) -> None:
+async def test_invalid_time_is_rejected(env: BotEnvironment, text: str, answer: str) -> None:
     qun = await group_with(env)
-    assert answer in await asks(env, "宋公明", f"/定时 {words}", qun["room"])
+    assert answer in await asks(env, "宋公明", f"/定时 {text}", qun["room"])
     assert await env.bot.container.timed_messages.of(qun_of(env, qun)) == []
 
 
@@ -156,7 +156,7 @@ async def test_broadcast_is_confirmed_and_sent_once(make_env: MakeEnv) -> None:
     for room, times in ((first["room"], 1), (second["room"], 1), (elsewhere, 0)):
         assert len(texts(env, "宋公明", room, "明天放假")) == times
     kept = await env.bot.container.store.read(lambda s: s.exec(select(Broadcast)).all())
-    assert [one.state for one in kept] == ["sent"]
+    assert [file.state for file in kept] == ["sent"]
     items = await env.bot.container.store.read(lambda s: s.exec(select(OutboxItem)).all())
     assert {item.priority for item in items if "明天放假" in item.body and "@chatroom" in item.key} == {
         Priority.BROADCAST
@@ -192,7 +192,7 @@ async def test_broadcast_result_is_reported_once(env: BotEnvironment) -> None:
     await container.store.write(lambda s: send_again(s, container.outbox, container.audit, message, "test"))
     await env.receives("宋公明", "明天放假", second["room"])
     await env.wait_idle()
-    assert len(texts(env, "店长", words="已完成")) == 1
+    assert len(texts(env, "店长", text="已完成")) == 1
 
 
 async def test_cancelled_or_expired_broadcast_is_not_sent(env: BotEnvironment) -> None:
@@ -212,7 +212,7 @@ async def test_cancelled_or_expired_broadcast_is_not_sent(env: BotEnvironment) -
     assert "写法：/群发 文本" in await asks(env, "店长", "/群发")
     assert "请私聊" in await asks(env, "宋公明", "/群发 四", qun["room"])
     assert await asks(env, "宋公明", "/群发 五") == "您没有权限执行此命令。"
-    assert [len(texts(env, "宋公明", qun["room"], words)) for words in "一二三五"] == [0] * 4
+    assert [len(texts(env, "宋公明", qun["room"], text)) for text in "一二三五"] == [0] * 4
 
 
 async def test_broadcast_without_groups_is_rejected(env: BotEnvironment) -> None:

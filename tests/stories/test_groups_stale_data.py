@@ -89,7 +89,7 @@ async def test_late_leave_event_does_not_affect_a_later_request(
     qun = await env.make_group()
     await env.join(qun["token"], "黑旋风")
     crowd = [env.add_person(f"路人{i}") for i in range(38)]
-    env.world.rooms.let_in(env.room(qun["room"]), crowd, env.id("bot"))
+    env.world.rooms.admit_members(env.room(qun["room"]), crowd, env.id("bot"))
     await env.wait_idle()
     env.world.faults.event("dirty", **LOST)
     late: list[Callable[[], None]] = []
@@ -138,7 +138,7 @@ async def test_accepted_invitation_without_event_is_detected(env: BotEnvironment
     """A repeated request finds out that the invitation was accepted."""
     qun = await env.make_group()
     room = env.room(qun["room"])
-    env.world.rooms.let_in(room, [env.add_person(f"路人{i}") for i in range(37)], env.id("bot"))
+    env.world.rooms.admit_members(room, [env.add_person(f"路人{i}") for i in range(37)], env.id("bot"))
     await env.wait_idle()
     status, _, headers = await env.join(qun["token"], "黑旋风")
     assert status == 202
@@ -160,7 +160,7 @@ async def test_changes_during_downtime_are_detected_on_request(env: BotEnvironme
     env.timing = replace(env.timing, reread_pause=60.0)
     await env.stop_bot()
     env.world.rooms.leave(hei, room.id)
-    env.world.rooms.let_in(room, [guan], env.id("宋公明"))
+    env.world.rooms.admit_members(room, [guan], env.id("宋公明"))
     await env.start_bot()
     before = len(await audit(env, "add"))
     for who in ("黑旋风", "店长"):
@@ -218,7 +218,7 @@ async def test_request_withdrawn_while_rate_limited_is_not_executed(make_env: Ma
     await wait_for_state(env, qun, people["石秀"], "joined")
     assert people["李逵"] not in env.room(qun["room"]).members
     assert (await membership_at(env, paths["李逵"]))["state"] == "refused"
-    assert not texts(env, "李逵", words="没能拉您进群")
+    assert not texts(env, "李逵", text="没能拉您进群")
 
 
 async def test_request_withdrawn_during_the_call_is_undone(env: BotEnvironment) -> None:

@@ -89,7 +89,7 @@ async def test_assistant_is_gone_after_three_readings(env: GatewayEnvironment) -
     await reconnected(env)
     told = await env.gateway.wait_sent(1, "wxid_song")
     assert "100001" in told[-1]["text"]
-    assert len([one for one in await env.gateway.calls("roomPayload") if one["args"] == [room]]) >= 3
+    assert len([call for call in await env.gateway.calls("roomPayload") if call["args"] == [room]]) >= 3
 
 
 @pytest.mark.parametrize("people", [None, [], ["小李广"], ["Li Guang"]])
@@ -178,14 +178,14 @@ async def test_announcement_that_cannot_be_read_back_is_unconfirmed(env: Gateway
     assert "今晚聚义" not in told
     for _ in range(2):
         assert "0 drifted" in await env.bot.container.drift_check.check()
-    assert len([one for one in await env.gateway.calls("roomAnnounce") if len(one["args"]) > 1]) == 1
+    assert len([call for call in await env.gateway.calls("roomAnnounce") if len(call["args"]) > 1]) == 1
 
 
-async def _answer(env: GatewayEnvironment, room: str, words: str) -> str:
+async def _answer(env: GatewayEnvironment, room: str, text: str) -> str:
     deadline = asyncio.get_running_loop().time() + SECONDS
     while True:
-        found = [sent["text"] for sent in await env.gateway.sent(room) if words in sent["text"]]
+        found = [sent["text"] for sent in await env.gateway.sent(room) if text in sent["text"]]
         if found:
             return str(found[0])
-        assert asyncio.get_running_loop().time() < deadline, words
+        assert asyncio.get_running_loop().time() < deadline, text
         await asyncio.sleep(0.05)

@@ -116,7 +116,7 @@ def test_report_chart_has_chinese_glyphs() -> None:
     assert len(set(glyphs.values())) == len(glyphs)
     days = [DayStats(f"2026-03-0{number}", number, 1, 5 * number) for number in range(1, 8)]
     pictures = [draw(days, language) for language in ("zh", "en")]
-    assert [Image.open(io.BytesIO(one)).size for one in pictures] == [(960, 640)] * 2
+    assert [Image.open(io.BytesIO(picture)).size for picture in pictures] == [(960, 640)] * 2
     assert pictures[0] != pictures[1]
 
 

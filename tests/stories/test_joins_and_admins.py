@@ -46,7 +46,7 @@ async def test_group_member_sends_friend_request_with_the_token(make_env: MakeEn
     qun = await env.make_group()
     stranger = env.add_person("没头脑", friend=False)
     people = [env.id("九纹龙"), stranger]
-    env.world.rooms.let_in(env.room(qun["room"]), people, env.id("宋公明"))
+    env.world.rooms.admit_members(env.room(qun["room"]), people, env.id("宋公明"))
     await env.receives("宋公明", "欢迎 @没头脑", qun["room"])
     env.say("宋公明", "/拉黑 @没头脑", qun["room"])
     await env.receives("宋公明", "已拉黑", qun["room"])
@@ -137,7 +137,7 @@ async def test_code_is_recognised_in_any_notation(make_env: MakeEnv, sent: str) 
     await env.receives("宋公明", "绑定成功")
 
 
-async def test_code_expires(make_env: MakeEnv) -> None:
+async def test_admin_code_expires(make_env: MakeEnv) -> None:
     env = await make_env(admins=[])
     code = env.bot.container.admins.code
     env.ahead = 31 * 60

@@ -57,11 +57,11 @@ async def console(shop: Shop) -> AsyncIterator[Console]:
 
 async def ask_person(shop: Shop) -> None:
     await shop.say("黑旋风", "人工")
-    await until(lambda: any("转接人工" in words for words in shop.seen("黑旋风")), "the customer is told")
+    await until(lambda: any("转接人工" in text for text in shop.seen("黑旋风")), "the customer is told")
 
 
 def has_files(count: int) -> Callable[[Talk], bool]:
-    return lambda talk: sum(one["media"] for one in talk) == count
+    return lambda talk: sum(message["media"] for message in talk) == count
 
 
 async def test_what_a_customer_sends_is_kept_and_shown_in_the_console(shop: Shop, console: Console) -> None:
@@ -82,8 +82,8 @@ async def test_what_a_customer_sends_is_kept_and_shown_in_the_console(shop: Shop
     await shop.send("黑旋风", "channels", sub_type=1, nickname="视频号", title="一个新种类")
     await shop.say("黑旋风", "完了")
     talk = await console.shows(lambda talk: has_files(6)(talk) and talk[-1]["text"] == "完了", "all of it")
-    theirs = [one for one in talk if one["by"] == "customer" and one["text"] not in ("人工", "完了")]
-    shown = [(one["kind"], one["text"]) for one in theirs]
+    theirs = [message for message in talk if message["by"] == "customer" and message["text"] not in ("人工", "完了")]
+    shown = [(message["kind"], message["text"]) for message in theirs]
     assert shown == [
         ("image", "before.png"),
         ("image", "after.png"),
@@ -98,7 +98,10 @@ async def test_what_a_customer_sends_is_kept_and_shown_in_the_console(shop: Shop
         ("chat_history", "聊天记录的标题"),
         ("other", "一个新种类"),
     ]
-    assert [await console.file(one) for one in theirs if one["media"]] == [PNG, *(data for _, _, data in files)]
+    assert [await console.file(message) for message in theirs if message["media"]] == [
+        PNG,
+        *(data for _, _, data in files),
+    ]
 
 
 async def test_a_file_is_fetched_over_a_restart(shop: Shop) -> None:
@@ -113,7 +116,7 @@ async def test_a_file_is_fetched_over_a_restart(shop: Shop) -> None:
     console = Console(await shop.at_the_console())
     talk = await console.shows(has_files(2), "both files")
     await console.person.http.close()
-    assert [one["text"] for one in talk if one["media"]] == ["合同.pdf", "away.png"]
+    assert [message["text"] for message in talk if message["media"]] == ["合同.pdf", "away.png"]
 
 
 async def test_a_file_that_comes_late_appears_in_an_open_talk(shop: Shop, console: Console) -> None:
@@ -125,19 +128,21 @@ async def test_a_file_that_comes_late_appears_in_an_open_talk(shop: Shop, consol
     before = changes.last
     shop.server.corp.errors.clear()
     await console.shows(has_files(1), "fetched")
-    assert (ChangeKind.TICKET, 1) in [(one.kind, one.facts.get("id")) for one in changes.after(before)]
+    assert (ChangeKind.TICKET, 1) in [(change.kind, change.facts.get("id")) for change in changes.after(before)]
 
 
-async def test_what_the_platform_no_longer_has_is_named(shop: Shop) -> None:
+async def test_file_no_longer_at_the_platform_is_replaced_by_a_text(shop: Shop) -> None:
     """The platform keeps files for three days."""
     await shop.send("黑旋风", "image", media_id=shop.file("old.png", PNG))
     await until(lambda: is_said(shop, "image"), "stored")
     shop.ahead = 3 * 86400 + 1
     await ask_person(shop)
     console = Console(await shop.at_the_console())
-    talk = await console.shows(lambda talk: any(one["text"] == UNAVAILABLE for one in talk), "named")
+    talk = await console.shows(lambda talk: any(message["text"] == UNAVAILABLE for message in talk), "named")
     await console.person.http.close()
-    assert [(one["kind"], one["media"]) for one in talk if one["text"] == UNAVAILABLE] == [("image", False)]
+    assert [(message["kind"], message["media"]) for message in talk if message["text"] == UNAVAILABLE] == [
+        ("image", False)
+    ]
 
 
 async def is_said(shop: Shop, kind: str) -> bool:
@@ -155,21 +160,21 @@ async def test_a_picture_and_a_file_of_staff_reach_the_customer_once(shop: Shop,
         assert await console.reply("a", image=picture) == 202
     assert await console.reply("b", file={"name": pdf[0], "base64": base64.b64encode(pdf[1]).decode()}) == 202
     await until(lambda: len(shop.seen("黑旋风")) == 3, "both reach the customer")
-    await console.shows(lambda talk: [one["state"] for one in talk if one["media"]] == ["sent"] * 2, "sent")
-    sent = [one for one in shop.service.customer("黑旋风").seen if one["msgtype"] != "text"]
-    assert [one["msgtype"] for one in sent] == ["image", "file"]
-    got = [shop.service.media.get(one[one["msgtype"]]["media_id"]) for one in sent]
+    await console.shows(lambda talk: [message["state"] for message in talk if message["media"]] == ["sent"] * 2, "sent")
+    sent = [message for message in shop.service.customer("黑旋风").seen if message["msgtype"] != "text"]
+    assert [message["msgtype"] for message in sent] == ["image", "file"]
+    got = [shop.service.media.get(message[message["msgtype"]]["media_id"]) for message in sent]
     assert got == [("地图.png", PNG), pdf]
 
 
-async def test_what_the_platform_does_not_take_has_failed_with_its_reason(shop: Shop, console: Console) -> None:
+async def test_file_rejected_by_the_platform_has_failed_with_its_reason(shop: Shop, console: Console) -> None:
     """Nothing behind it waits. A file above 20 MB is refused at once."""
     await ask_person(shop)
     assert await console.reply("a", file={"name": "tiny.txt", "base64": base64.b64encode(b"12345").decode()}) == 202
     assert await console.reply("b", text="收到了吗？") == 202
     await until(lambda: "收到了吗？" in shop.seen("黑旋风"), "the next answer")
-    talk = await console.shows(lambda talk: any(one["state"] == "failed" for one in talk), "failed")
-    (failed,) = (one for one in talk if one["state"] == "failed")
+    talk = await console.shows(lambda talk: any(message["state"] == "failed" for message in talk), "failed")
+    (failed,) = (message for message in talk if message["state"] == "failed")
     assert (failed["text"], "5 bytes" in failed["error"], "20 MB" in failed["error"]) == ("tiny.txt", True, True)
     large = base64.b64encode(b"\0" * (20 * 1024**2 + 1)).decode()
     assert await console.reply("c", file={"name": "large.bin", "base64": large}) == 413
@@ -196,7 +201,7 @@ async def test_what_staff_send_in_their_own_client_is_kept(shop: Shop, console: 
     shop.service.answer_with("黑旋风", "link", {"title": "说明书", "url": "https://shop.example/2"})
     await shop.call_back()
     talk = await console.shows(lambda talk: has_files(1)(talk) and talk[-1]["kind"] == "link", "kept")
-    assert [(one["by"], one["staff"], one["text"]) for one in talk[-2:]] == [
+    assert [(message["by"], message["staff"], message["text"]) for message in talk[-2:]] == [
         ("staff", "WuYong", "说明.png"),
         ("staff", "WuYong", "说明书"),
     ]

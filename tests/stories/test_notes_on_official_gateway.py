@@ -75,7 +75,7 @@ async def test_friend_request_text_is_not_answered_again(env: GatewayEnvironment
     await env.gateway.say("wxid_wen", "以上是打招呼的内容")
     await env.gateway.say("wxid_wen", "你已添加了九纹龙，现在可以开始聊天了。", kind="group_note")
     await env.gateway.say("wxid_wen", "我要买马")
-    sent = [one["text"] for one in await env.gateway.wait_sent(2, "wxid_wen")]
+    sent = [message["text"] for message in await env.gateway.wait_sent(2, "wxid_wen")]
     assert sent[0].startswith("您好，我是")
     assert sent[1].startswith(FALLBACK)
 
@@ -83,13 +83,13 @@ async def test_friend_request_text_is_not_answered_again(env: GatewayEnvironment
 async def test_long_texts_are_split_at_sentences(env: GatewayEnvironment) -> None:
     """At ends of sentences, in order; by a keyword, by REST with its mentions in the first."""
     await env.gateway.say("wxid_xuan", "条款")
-    pieces = [one["text"] for one in await env.gateway.wait_sent(2, "wxid_xuan")]
+    pieces = [message["text"] for message in await env.gateway.wait_sent(2, "wxid_xuan")]
     assert "".join(pieces) == "第一条。" * 900
     assert all(len(piece) <= 2000 and piece.endswith("。") for piece in pieces)
     body = {"assistant": ACCOUNT, "to": "宋公明", "text": "甲乙丙。" * 950}
     status, answer = await env.call("POST", "/wxbot/message", body)
     assert status == 202
-    said = [one["text"] for one in await env.gateway.wait_sent(2, "wxid_song")]
+    said = [message["text"] for message in await env.gateway.wait_sent(2, "wxid_song")]
     assert "".join(said) == body["text"]
     await until(lambda: env.bot.container.outbox.waiting() is not None)
     for _ in range(100):

@@ -113,7 +113,7 @@ async def test_changed_webhook_loses_nothing(make_env: MakeEnv, database: str) -
         assert [kind for kind in new.types() if not kind.startswith("assistant")] == ["qun.created", "member.joined"]
         assert old.events == []
         _, answer, _ = await env.call("GET", "/wxbot/webhook", params={"state": "sent", "webhook": "erp"})
-        assert {(one["webhook"], one["receiver"]) for one in answer["webhooks"]} == {("erp", new.url)}
+        assert {(webhook["webhook"], webhook["receiver"]) for webhook in answer["webhooks"]} == {("erp", new.url)}
         assert answer["webhooks"][-1]["attempts"] >= 1
 
 

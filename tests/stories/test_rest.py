@@ -11,9 +11,10 @@ from aiohttp import web
 
 from sandbox.world.model import Kind
 from services.messaging.attachments import MAX_ATTACHMENT
-from tests.stories.business import receiving, serving
+from tests.stories.business import receiving
 from tests.stories.conftest import BotEnvironment, MakeEnv
 from tests.waiting import until
+from tests.web_server import serving
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -47,7 +48,7 @@ async def test_group_is_changed(make_env: MakeEnv, database: str) -> None:
         assert status == 200, answer
     assert env.room(qun["room"]).announcement == "今晚八点"
     audit = (await env.call("GET", "/wxbot/audit", params={"kind": "announce"}))[1]["audit"]
-    assert [one["outcome"] for one in audit] == ["done", "done", "failed"]
+    assert [entry["outcome"] for entry in audit] == ["done", "done", "failed"]
 
 
 @pytest.mark.parametrize(
@@ -235,7 +236,7 @@ async def test_delivery_with_2xx_status_line_is_not_repeated(make_env: MakeEnv, 
 
         async def received() -> list[str]:
             _, answer, _ = await env.call("GET", "/wxbot/webhook", params={"state": "sent"})
-            return [one["type"] for one in answer["webhooks"]]
+            return [webhook["type"] for webhook in answer["webhooks"]]
 
         assert await until(received, "the delivery is marked as sent") == ["qun.created"]
         await env.wait_idle()

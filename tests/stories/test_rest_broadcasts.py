@@ -38,18 +38,18 @@ async def test_broadcast_is_sent_and_its_result_read(make_env: MakeEnv, database
         ({"tags": ["vip", "west"]}, [second]),
         ({"all": True, "assistant": "weimi1001"}, [first, second]),
     ):
-        words = f"公告 {next(iter(where))}"
-        status, answer, headers = await env.call("POST", "/wxbot/broadcast", {**where, "text": words})
+        text = f"公告 {next(iter(where))}"
+        status, answer, headers = await env.call("POST", "/wxbot/broadcast", {**where, "text": text})
         assert status == 202, answer
         for qun in rooms:
-            await env.receives("宋公明", words, qun["room"])
+            await env.receives("宋公明", text, qun["room"])
 
         shown = await until(partial(finished, env, headers["Location"]), "all messages of the broadcast are sent")
         assert shown["groups"] == [{"number": qun["number"], "state": "sent"} for qun in rooms]
     tagged = (await env.call("GET", "/wxbot/qun", params={"tag": "vip"}))[1]["quns"]
     assert [qun["number"] for qun in tagged] == [second["number"]]
     audit = (await env.call("GET", "/wxbot/audit", params={"kind": "broadcast"}))[1]["audit"]
-    assert [one["detail"]["groups"] for one in audit] == ["2", "1", "2"]
+    assert [entry["detail"]["groups"] for entry in audit] == ["2", "1", "2"]
 
 
 async def test_scheduled_broadcast_is_sent_once(make_env: MakeEnv, database: str) -> None:
@@ -101,7 +101,7 @@ async def test_scheduled_broadcast_is_cancelled(make_env: MakeEnv, database: str
     env.say("店长", "/群发 取消 7777")
     await env.receives("店长", "没有编号为 7777 的群发。")
     audit = (await env.call("GET", "/wxbot/audit", params={"kind": "broadcast_cancelled"}))[1]["audit"]
-    assert [(one["target"], one["detail"]["count"]) for one in audit] == [(str(ids[1]), "2"), (str(ids[0]), "1")]
+    assert [(entry["target"], entry["detail"]["count"]) for entry in audit] == [(str(ids[1]), "2"), (str(ids[0]), "1")]
     env.ahead = 86400 + 60
     await env.restart_bot()
     await env.wait_idle()

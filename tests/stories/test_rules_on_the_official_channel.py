@@ -49,14 +49,14 @@ async def test_a_welcome_code_is_used_once(shop: Shop) -> None:
     assert who.sent == 2, "what follows counts among the five"
     shop.service.enter("黑旋风")  # once more, with a new code
     await shop.call_back()
-    await until(lambda: sum(GREETING in words for words in shop.seen("黑旋风")) == 2, "welcomed again")
+    await until(lambda: sum(GREETING in text for text in shop.seen("黑旋风")) == 2, "welcomed again")
     assert who.sent == 2
 
 
 # ---- delivery failures ----
 
 
-async def test_each_kind_of_failed_delivery_is_told_with_its_reason(shop: Shop) -> None:
+async def test_each_kind_of_failed_delivery_is_reported_with_its_reason(shop: Shop) -> None:
     """A kind that is not documented is an unknown reason."""
     kinds = {f"客户{kind}": kind for kind in (*codes.FAILURES, 99)}
     for name in kinds:
@@ -117,7 +117,7 @@ async def test_a_rate_code_is_heeded_and_nothing_is_lost(shop: Shop, monkeypatch
     assert shop.seen("黑旋风") == [OPEN] * len(codes.TOO_OFTEN)
 
 
-async def test_what_an_operator_must_mend_is_said_where_they_look(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_rejected_account_is_explained_to_operators(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """The account is rejected, not merely unreachable, and recovers automatically."""
     await shop.online()
     monkeypatch.setattr("wecom.account.WAITS", (0.05,))
@@ -185,7 +185,7 @@ class Caller:
         """Return the query and the body of a callback."""
         event = f"<xml><Event>kf_msg_or_event</Event><OpenKfId>{OPEN_KFID}</OpenKfId><Token>t</Token></xml>"
         timestamp = str(int(self.shop.clock() - ago))
-        ciphertext, signature = crypto.seal(event.encode(), timestamp, "n")
+        ciphertext, signature = crypto.encrypt(event.encode(), timestamp, "n")
         query = {"msg_signature": signature, "timestamp": timestamp, "nonce": "n"}
         return query, f"<xml><Encrypt>{ciphertext}</Encrypt></xml>"
 
@@ -212,12 +212,12 @@ async def caller(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[C
         yield Caller(shop, http)
 
 
-async def test_a_callback_is_taken_once(caller: Caller) -> None:
-    before, one = caller.reads(), caller.sealed(caller.shop.server.crypto)
-    assert await caller.post(*one) == 200
+async def test_repeated_callback_is_ignored(caller: Caller) -> None:
+    before, callback = caller.reads(), caller.sealed(caller.shop.server.crypto)
+    assert await caller.post(*callback) == 200
     await until(lambda: caller.reads() == before + 1, "it is read")
     for _ in range(3):
-        assert await caller.post(*one) == 200
+        assert await caller.post(*callback) == 200
         await caller.shop.bot.container.store.read(lambda s: None)  # a reading would begin in between
     assert await caller.call(caller.shop.server.crypto) == 200, "another one"
     await until(lambda: caller.reads() > before + 1, "it is read")

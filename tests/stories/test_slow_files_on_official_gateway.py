@@ -53,8 +53,8 @@ async def test_late_picture_is_relayed(env: GatewayEnvironment) -> None:
     await gateway.fault("messageFile", "late", ms=1200)
     await gateway.say("wxid_xuan", kind="image", file=PICTURE)
     await gateway.say("wxid_xuan", "看图")
-    placeholder, words, picture = (await gateway.wait_sent(4, STAFF_ROOM))[1:]
-    assert (placeholder["text"], words["text"]) == ("【#1 黑旋风】[图片]", "【#1 黑旋风】看图")
+    placeholder, text, picture = (await gateway.wait_sent(4, STAFF_ROOM))[1:]
+    assert (placeholder["text"], text["text"]) == ("【#1 黑旋风】[图片]", "【#1 黑旋风】看图")
     assert picture["sha256"] == hashlib.sha256(b"picture").hexdigest()
 
 

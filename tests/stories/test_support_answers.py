@@ -14,7 +14,7 @@ from services.support.missed_questions import most_missed
 from tests.command_line import RunBot, run_bot
 from tests.stories.conftest import BotEnvironment
 from tests.stories.official_environment import AnyEnvironment, MakeAny, gateway_only, make_any
-from tests.stories.service import MARKER, replies_to, service, words
+from tests.stories.service import MARKER, MEMBER_FAQ, replies_to, service, words
 from tests.waiting import until
 
 __all__ = ["make_any", "run_bot"]
@@ -29,13 +29,7 @@ KEYWORDS: list[dict[str, Any]] = [
     {"regex": "订单\\s*(\\d+)", "reply": "订单 {1} 已收到，请稍候。"},
     {"contains": "群规", "reply": "请文明发言。", "where": "group"},
 ]
-FAQ = """
-- questions: [怎么开通会员, 会员怎么办理]
-  answer: 绑定手机号即可。
-- questions: [会员积分怎么查]
-  answer: 在“我的”里查。
-- questions: [会员卡丢了怎么办]
-  answer: 不用实体卡。
+FAQ = f"""{MEMBER_FAQ}
 - questions: [门店地址在哪里]
   answer: 人民路 1 号。
 """

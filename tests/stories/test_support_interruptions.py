@@ -12,7 +12,7 @@ WAITING = "暂时联系不上人工客服"
 
 
 def ticket_state(env: BotEnvironment, number: int = 1) -> str:
-    found = [one.state for one in env.bot.container.tickets if one.id == number]
+    found = [ticket.state for ticket in env.bot.container.tickets if ticket.id == number]
     return found[0] if found else TicketState.CLOSED
 
 
@@ -58,7 +58,7 @@ async def test_assistant_removed_from_the_staff_room(make_env: MakeEnv) -> None:
     env.say("九纹龙", "人工")
     await env.receives("九纹龙", WAITING)
     assert HANDOFF not in words(env.seen("九纹龙"))
-    env.world.rooms.let_in(env.room(room), [env.id("bot")], env.id("店长"))
+    env.world.rooms.admit_members(env.room(room), [env.id("bot")], env.id("店长"))
     await until(lambda: room in env.bot.assistants[0].directory.rooms, "back")
     await env.bot.container.waiting_tickets.announce()
     shown = await env.receives("宋公明", "黑旋风：还在吗", room)

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.stories.business import serving
 from tests.stories.conftest import BotEnvironment, MakeEnv
 from tests.stories.official_environment import MakeAny, make_any
 from tests.stories.service import MARKER, replies_to
 from tests.stories.test_support_llm import Model
 from tests.waiting import until
+from tests.web_server import serving
 
 __all__ = ["make_any"]
 FALLBACK = "抱歉，我没听懂。回复“人工”转人工客服。"

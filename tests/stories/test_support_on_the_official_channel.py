@@ -44,7 +44,7 @@ async def test_request_for_a_person_is_answered(channel: GatewayChannel | Shop) 
 
 async def test_callback_signatures_are_verified(shop: Shop) -> None:
     url = f"http://127.0.0.1:{shop.bot.port}/wecom/callback/{ACCOUNT}"
-    echo, signature = shop.server.crypto.seal(b"4711", "1", "n")
+    echo, signature = shop.server.crypto.encrypt(b"4711", "1", "n")
     query = {"msg_signature": signature, "timestamp": "1", "nonce": "n", "echostr": echo}
     outside = {"X-Forwarded-For": "8.8.8.8"}
     async with aiohttp.ClientSession() as http:
@@ -163,7 +163,7 @@ async def test_undelivered_message_is_failed(shop: Shop) -> None:
     await shop.say("黑旋风", "营业时间")
     await shop.receives("黑旋风", "我们每天 9:00-18:00 营业。")
     await until(lambda: not any(shop.bot.container.outbox.waiting().values()), "sent")
-    await shop.bot.container.outbox.results._ends.drain()
+    await shop.bot.container.outbox.results._end_batcher.drain()
     shop.service.fail(shop.service.customer("黑旋风").seen[0]["msgid"], "黑旋风", 10)
     await shop.call_back()
     (item,) = await shop.failed()

@@ -17,11 +17,12 @@ from aiohttp import web
 
 from sandbox.world.model import Kind
 from services.support.transcription import UndecodableAudio, decoded
-from tests.stories.business import Receiver, receiving, serving
+from tests.stories.business import Receiver, receiving
 from tests.stories.conftest import MakeEnv
 from tests.stories.official_environment import AnyEnvironment, MakeAny, OfficialEnvironment, make_any
 from tests.stories.service import known, replies_to, service, staff_room, words
 from tests.waiting import until
+from tests.web_server import serving
 from wecom.message_reader import SILK
 
 __all__ = ["make_any"]
@@ -64,11 +65,11 @@ class Transcriber:
 
 @pytest.fixture
 async def transcriber() -> AsyncIterator[Transcriber]:
-    one = Transcriber()
-    async with serving(one.handle) as url:
-        one.url = f"{url}/v1"
-        yield one
-        one.open.set()
+    transcriber = Transcriber()
+    async with serving(transcriber.handle) as url:
+        transcriber.url = f"{url}/v1"
+        yield transcriber
+        transcriber.open.set()
 
 
 def with_transcription(transcriber: Transcriber, **more: Any) -> dict[str, Any]:
@@ -212,7 +213,7 @@ async def test_other_formats_are_sent_unconverted(make_env: MakeEnv, transcriber
     for begin, name in ((b"ID3", "mp3"), (b"#!AMR\n", "amr"), (b"OggS", "ogg")):
         send_voice(env, begin + b"sound", f"voice.{name}")
     await until(lambda: len(transcriber.asked) == 3, "asked")
-    assert [one["name"] for one in transcriber.asked] == ["voice.mp3", "voice.amr", "voice.ogg"]
+    assert [request["name"] for request in transcriber.asked] == ["voice.mp3", "voice.amr", "voice.ogg"]
     assert transcriber.asked[1]["sound"] == b"#!AMR\nsound"
 
 

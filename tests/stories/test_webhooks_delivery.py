@@ -9,10 +9,11 @@ import pytest
 from aiohttp import web
 
 from services.messaging.messages import file
-from tests.stories.business import Receiver, never_respond, receiving, serving
+from tests.stories.business import Receiver, never_respond, receiving
 from tests.stories.conftest import MakeEnv
 from tests.stories.quick_webhooks import failed, open_env, receiver
 from tests.waiting import until
+from tests.web_server import serving
 
 __all__ = ["receiver"]
 

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from tests.ports import free_port
-from tests.stories.business import Receiver, serving
+from tests.stories.business import Receiver
 from tests.stories.conftest import BotEnvironment, MakeEnv
 from tests.stories.quick_webhooks import failed, open_env, receiver
 from tests.waiting import until
+from tests.web_server import serving
 
 __all__ = ["receiver"]
 

@@ -42,7 +42,7 @@ class RecordingListener:
     on_synced: Callable[[], Any] | None = None
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    async def taken(self, raw: RawEvent) -> None:
+    async def store_event(self, raw: RawEvent) -> None:
         if self.on_taken is not None:
             await self.on_taken(raw)
         self.raws.append(raw)

@@ -52,7 +52,7 @@ class Gateway:
         if self.start_error is not None:
             raise self.start_error
 
-    async def alive(self, timeout: float) -> bool:
+    async def is_alive(self, timeout: float) -> bool:
         self.limits.append(timeout)
         self.steps.append("alive")
         if not self.alive_answers:
@@ -119,7 +119,7 @@ async def gateway(monkeypatch: pytest.MonkeyPatch) -> Gateway:
         connect=gateway.connect,
         close=gateway.close,
         call=gateway.call,
-        alive=gateway.alive,
+        is_alive=gateway.is_alive,
         events=gateway,
         gateway=gateway,
     )

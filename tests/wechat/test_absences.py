@@ -63,11 +63,11 @@ def test_absence_of_a_member_seen_again_must_be_confirmed_again(absences: Absenc
     assert absences.missed(ROOM, ["a", "b"], at(10), ME) == {"a"}
 
 
-def test_whole_reading_ends_the_doubt_about_everybody_else(absences: Absences) -> None:
+def test_complete_reading_clears_the_absences_of_all_others(absences: Absences) -> None:
     absences.missed(ROOM, ["a", "b"], at(0), ME)
-    absences.missed(ROOM, ["b"], at(10), ME, whole=True)
+    absences.missed(ROOM, ["b"], at(10), ME, is_complete=True)
     assert not absences.is_missing(ROOM, "a")
-    absences.missed(ROOM, [], at(20), ME, whole=True)
+    absences.missed(ROOM, [], at(20), ME, is_complete=True)
     assert absences.is_confirmed(ROOM, "b"), "what is confirmed is kept"
 
 
@@ -77,7 +77,7 @@ def test_partial_reading_says_nothing_about_others(absences: Absences) -> None:
     assert absences.is_missing(ROOM, "a")
 
 
-def test_rooms_are_independent(absences: Absences) -> None:
+def test_absences_of_rooms_are_independent(absences: Absences) -> None:
     absences.missed(ROOM, ["a"], at(0), ME)
     assert absences.missed("2@chatroom", ["a"], at(10), ME) == {"a"}
     assert not absences.is_missing("3@chatroom", "a")
@@ -94,14 +94,14 @@ def test_reported_absence_is_confirmed_at_once(absences: Absences) -> None:
 
 
 def test_absence_reported_late_is_decided_by_the_next_reading(absences: Absences) -> None:
-    absences.reported(ROOM, ["a", ME], sure=False)
+    absences.reported(ROOM, ["a", ME], certain=False)
     assert not absences.is_confirmed(ROOM, "a")
     assert absences.is_missing(ROOM, "a")
     assert absences.missed(ROOM, ["a", ME], datetime.now(UTC), ME) == set()
 
 
 def test_reading_before_a_late_report_does_not_count_for_long(absences: Absences) -> None:
-    absences.reported(ROOM, ["a"], sure=False)
+    absences.reported(ROOM, ["a"], certain=False)
     due = absences.next()
     assert due is not None
     assert due[0] == ROOM
@@ -144,13 +144,13 @@ def test_check_does_not_move_a_doubt_back(absences: Absences) -> None:
     assert absences.next() == (ROOM, at(15))
 
 
-def test_doubt_wakes_the_reader(absences: Absences) -> None:
+def test_unconfirmed_absence_requests_a_recheck(absences: Absences) -> None:
     absences.missed(ROOM, [], at(0), ME)
     absences.reported(ROOM, ["b"])
     absences.missed(ROOM, ["b"], at(0), ME)
-    assert not absences.arose.is_set()
+    assert not absences.recheck_needed.is_set()
     absences.missed(ROOM, ["a"], at(0), ME)
-    assert absences.arose.is_set()
+    assert absences.recheck_needed.is_set()
 
 
 def test_forgotten_room_has_no_absences(absences: Absences) -> None:

@@ -39,7 +39,7 @@ async def test_ids_of_sent_messages_are_noted(account: ScriptedAccount) -> None:
     for name, send in sends.items():
         account.answers[name] = pb.MessageSendResponse(id=f"sent-{name}")
         assert await send() == f"sent-{name}"
-        assert f"sent-{name}" in account.assistant._own
+        assert f"sent-{name}" in account.assistant._sent_messages
         assert account.wire.asked[-1][0] == name
     assert list(account.wire.asked[0][1].mentional_ids) == [SONG]
     assert account.wire.timeouts[1] == 60.0
@@ -47,15 +47,15 @@ async def test_ids_of_sent_messages_are_noted(account: ScriptedAccount) -> None:
 
 async def test_message_without_an_id_is_sent(account: ScriptedAccount) -> None:
     assert await account.assistant.send_text(ROOM, "你好") == ""
-    assert "" not in account.assistant._own
+    assert "" not in account.assistant._sent_messages
 
 
 @pytest.mark.parametrize(("size", "uploaded"), [(8, False), (9, True)])
 async def test_large_files_are_uploaded(
     account: ScriptedAccount, monkeypatch: pytest.MonkeyPatch, size: int, uploaded: bool
 ) -> None:
-    assert filebox.INLINE == 2 * 1024 * 1024
-    monkeypatch.setattr(filebox, "INLINE", 8)
+    assert filebox.MAX_INLINE == 2 * 1024 * 1024
+    monkeypatch.setattr(filebox, "MAX_INLINE", 8)
     await account.assistant.send_media(ROOM, Media("a.txt", b"x" * size))
     sent = json.loads(account.wire.asked[0][1].file_box)
     assert account.wire.uploads == ([b"x" * size] if uploaded else [])
@@ -79,7 +79,9 @@ async def test_file_is_read_by_the_gateways_id(account: ScriptedAccount) -> None
     assert {request.id for _, request in account.wire.asked} == {"m1"}
 
 
-async def test_limits_of_files(account: ScriptedAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_small_files_are_read_in_memory_and_large_ones_on_disk(
+    account: ScriptedAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
     opened: list[dict[str, Any]] = []
 
     async def from_box(_box: str, _wire: object, **more: Any) -> Media:
@@ -224,7 +226,7 @@ async def test_search_reads_new_contacts_and_strangers_of_that_name(account: Scr
         "new", "listed", "stranger", "b",
     ]  # fmt: skip
     assert account.wire.names.count("DirtyPayload") == 1, "only the stranger may be outdated"
-    assert account.assistant._sync.found == {"b", "new"}, "those of the first list were friends before"
+    assert account.assistant._sync.unreported == {"b", "new"}, "those of the first list were friends before"
     assert ("news", "") in account.updates._stale
 
 
@@ -234,14 +236,14 @@ async def test_search_before_the_first_list_finds_nothing_new(account: ScriptedA
     account.answers["ContactPayload"] = contacts(Contact("new", "武松", friend=True))
     await account.assistant.search_contacts("武松")
     assert account.directory.contacts["new"].friend
-    assert account.assistant._sync.found == set()
+    assert account.assistant._sync.unreported == set()
 
 
 async def test_search_that_fails_or_takes_too_long_changes_nothing(account: ScriptedAccount) -> None:
     for answer in (REFUSED, WeChatOffline("x"), TimeoutError()):
         account.answers["ContactList"] = answer
         await account.assistant.search_contacts("武松")
-    assert account.assistant._sync.found == set()
+    assert account.assistant._sync.unreported == set()
     assert account.updates._stale == {}
 
 
@@ -257,6 +259,6 @@ async def test_logout_is_done_when_the_account_is_logged_out(account: ScriptedAc
     await account.assistant.log_out()
 
 
-async def test_code_of_the_account(account: ScriptedAccount) -> None:
+async def test_qr_code_of_the_account_is_read(account: ScriptedAccount) -> None:
     account.answers["ContactSelfQRCode"] = pb.ContactSelfQRCodeResponse(qrcode="https://u.example")
     assert await account.assistant.self_qr_code() == "https://u.example"

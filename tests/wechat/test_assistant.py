@@ -74,7 +74,7 @@ async def test_state_is_not_set_by_the_sdk(account: ScriptedAccount) -> None:
         (State.ONLINE, logging.INFO),
     ],
 )
-async def test_states_that_need_somebody_are_warnings(
+async def test_states_that_need_an_operator_are_logged_as_warnings(
     account: ScriptedAccount, caplog: pytest.LogCaptureFixture, state: State, level: int
 ) -> None:
     caplog.set_level(logging.INFO, "wechat")
@@ -165,7 +165,7 @@ async def test_events_are_stored_in_order(account: ScriptedAccount) -> None:
     for id in ("m1", "m2", "m3"):
         await account.assistant.take(raw(id))
     await asyncio.wait_for(account.assistant._queue.join(), SECONDS)
-    assert [one.id for one in account.listener.raws] == ["m1", "m2", "m3"]
+    assert [raw.id for raw in account.listener.raws] == ["m1", "m2", "m3"]
     storing.cancel()
 
 
@@ -179,12 +179,12 @@ async def test_event_is_stored_at_the_last_attempt_or_lost(
             raise error
 
     account.listener.on_taken = fail
-    await account.assistant._taken(raw("m1"))
-    assert [one.id for one in account.listener.raws] == ["m1"]
+    await account.assistant._store_with_retries(raw("m1"))
+    assert [raw.id for raw in account.listener.raws] == ["m1"]
     assert waits == [0.1, 0.2, 0.4, 0.8, 1.6]
     failures = iter([OSError("disk full")] * 6)
-    await account.assistant._taken(raw("m2"))
-    assert [one.id for one in account.listener.raws] == ["m1"]
+    await account.assistant._store_with_retries(raw("m2"))
+    assert [raw.id for raw in account.listener.raws] == ["m1"]
     assert "a message event is lost" in caplog.text
 
 
@@ -209,10 +209,10 @@ async def test_stop_stores_what_was_read(account: ScriptedAccount, monkeypatch: 
         finally:
             disconnected.set()
 
-    async def taken(_raw: RawEvent) -> None:
+    async def store_event(_raw: RawEvent) -> None:
         await disconnected.wait()  # nothing new is read while the rest is stored
 
-    account.listener.on_taken = taken
+    account.listener.on_taken = store_event
     monkeypatch.setattr(account.assistant._connection, "run", run)
     await account.assistant.start()
     await until(lambda: len(account.assistant._tasks) == 4)
@@ -221,7 +221,7 @@ async def test_stop_stores_what_was_read(account: ScriptedAccount, monkeypatch: 
         await account.assistant.take(raw(id))
     tasks = list(account.assistant._tasks)
     await account.assistant.stop()
-    assert [one.id for one in account.listener.raws] == ["m1", "m2"]
+    assert [raw.id for raw in account.listener.raws] == ["m1", "m2"]
     assert all(task.done() for task in tasks)
     assert account.assistant._tasks == []
     assert account.listener.states == [(State.CONNECTING, "stopped")]

@@ -13,6 +13,7 @@ from aiohttp import web
 from sandbox.gateway.server import PuppetServer
 from sandbox.world.world import World
 from tests.waiting import until
+from tests.web_server import serving
 from tests.wechat.conftest import TOKEN, Connect
 from wechat.interface import State
 from wechat.problems import Problem
@@ -28,7 +29,9 @@ class Authority:
         self.url = ""
 
     async def reply(self, request: web.Request) -> web.Response:
-        self.asked.append(request.match_info["token"])
+        folder, _, token = request.path.rpartition("/")
+        assert folder == "/v0/hosties"
+        self.asked.append(token)
         if isinstance(self.answer, str):
             return web.Response(text=self.answer, status=self.status)
         return web.json_response(self.answer, status=self.status)
@@ -37,15 +40,8 @@ class Authority:
 @pytest_asyncio.fixture
 async def authority() -> AsyncIterator[Authority]:
     stand_in = Authority()
-    app = web.Application()
-    app.router.add_get("/v0/hosties/{token}", stand_in.reply)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    stand_in.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield stand_in
-    await runner.cleanup()
+    async with serving(stand_in.reply) as stand_in.url:
+        yield stand_in
 
 
 async def test_account_connects_to_the_resolved_address(

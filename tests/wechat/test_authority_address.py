@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from tests.web_server import serving
 from wechat import authority
 from wechat.authority import MAX_ANSWER, AuthorityFailed, resolve
 from wechat.problems import Problem, Reason
@@ -26,7 +27,7 @@ class Server:
         self.url = ""
         self.hangs: asyncio.Event | None = None
 
-    async def answer(self, request: web.BaseRequest) -> web.Response:
+    async def answer(self, request: web.Request) -> web.Response:
         self.paths.append(request.raw_path)
         if self.hangs is not None:
             await self.hangs.wait()
@@ -36,14 +37,10 @@ class Server:
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
     server = Server()
-    runner = web.ServerRunner(web.Server(server.answer))
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield server
-    if server.hangs is not None:
-        server.hangs.set()
-    await runner.cleanup()
+    async with serving(server.answer) as server.url:
+        yield server
+        if server.hangs is not None:
+            server.hangs.set()
 
 
 async def failed(server: Server, status: int, body: Any) -> Reason:
@@ -123,7 +120,7 @@ async def test_unreachable_authority() -> None:
     assert error.value.reason == Reason(Problem.AUTHORITY_DOWN, "InvalidUrlClientError")
 
 
-async def test_slow_authority(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_slow_authority_times_out(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     assert authority.SECONDS == 10.0
     monkeypatch.setattr(authority, "SECONDS", 0.02)
     server.hangs = asyncio.Event()

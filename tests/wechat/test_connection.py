@@ -54,7 +54,7 @@ async def test_reconnects_after_every_kill(server: PuppetServer, world: World, r
 
 
 async def test_stream_opens_before_start(recorded: RecordedAccount, world: World) -> None:
-    calls = [one for one in world.trace.of("weimi1001") if one["what"] == "call"]
+    calls = [entry for entry in world.trace.of("weimi1001") if entry["what"] == "call"]
     assert calls[0]["name"] in ("Start", "ContactList")  # Event itself is not traced
     assert [call["name"] for call in calls].count("Start") == 1
 

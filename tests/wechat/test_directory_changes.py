@@ -69,7 +69,7 @@ def test_missing_member_stays_until_two_readings_agree(directory: CachedDirector
     assert members(directory) == {ME, "a"}
 
 
-def test_list_without_a_reading_is_taken_as_it_is(directory: CachedDirectory) -> None:
+def test_member_list_without_a_time_is_stored_unchanged(directory: CachedDirectory) -> None:
     put(directory, ME, "a", "b")
     assert not directory.was_read(ROOM)
     put(directory, ME)

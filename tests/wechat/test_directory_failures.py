@@ -36,7 +36,7 @@ async def test_unreadable_group_does_not_abort_the_sync(
 
     monkeypatch.setattr(puppet, "room_payload", room_payload)
     monkeypatch.setattr(puppet, "room_list", room_list)
-    await restart(server, recorded, lambda: world.rooms.let_in(second, [XUANFENG], SONG))
+    await restart(server, recorded, lambda: world.rooms.admit_members(second, [XUANFENG], SONG))
     assert XUANFENG in recorded.assistant.directory.rooms[second.id].member_ids
     assert first.id in recorded.assistant.directory.rooms
 

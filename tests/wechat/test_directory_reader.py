@@ -137,7 +137,7 @@ def test_official_accounts_are_recognised(id: str, type: int, official: bool) ->
     assert contact_of(id, payload) == Contact(id, "a b", "c d", "w", True, official, "u")
 
 
-def test_official_ids() -> None:
+def test_official_accounts_are_recognised_by_id() -> None:
     assert is_official("gh_1")
     assert is_official("filehelper")
     assert not is_official("wxid_gh_1")

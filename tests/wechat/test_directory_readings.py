@@ -43,7 +43,7 @@ async def test_first_list_is_read_without_reporting_anything(account: ScriptedAc
     assert set(read(account)) == {SONG, "b", ME}, "the account itself need not be listed"
     assert account.directory.unread == set()
     assert ROOM in account.directory.rooms
-    assert (sync.found, sync.unread) == (set(), 0)
+    assert (sync.unreported, sync.unread) == (set(), 0)
     assert "DirtyPayload" not in account.wire.names
 
 
@@ -58,7 +58,7 @@ async def test_contact_that_was_listed_first_and_is_read_later_is_not_new(
     assert (directory.unread, sync.unread) == ({SONG}, 1)
     account.answers["ContactPayload"] = contacts(Contact(SONG, "宋江", friend=True))
     await sync.read_new()
-    assert (directory.unread, sync.unread, sync.found) == (set(), 0, set())
+    assert (directory.unread, sync.unread, sync.unreported) == (set(), 0, set())
 
 
 async def test_new_friends_and_groups_are_found(account: ScriptedAccount, sync: DirectorySync) -> None:
@@ -68,7 +68,7 @@ async def test_new_friends_and_groups_are_found(account: ScriptedAccount, sync: 
     account.answers["RoomPayload"] = room(ME, SONG)
     await sync.read_new()
     assert read(account) == [SONG, "b"], "friends and the account itself are known"
-    assert sync.found == {SONG, ROOM}
+    assert sync.unreported == {SONG, ROOM}
 
 
 async def test_known_stranger_is_read_past_the_cache(account: ScriptedAccount, sync: DirectorySync) -> None:
@@ -77,7 +77,7 @@ async def test_known_stranger_is_read_past_the_cache(account: ScriptedAccount, s
     account.answers["ContactPayload"] = contacts(Contact(SONG, "宋江", friend=True), Contact("b", friend=True))
     await sync.read_new()
     assert [request.id for name, request in account.wire.asked if name == "DirtyPayload"] == [SONG]
-    assert sync.found == {SONG, "b"}
+    assert sync.unreported == {SONG, "b"}
 
 
 @pytest.mark.parametrize(("strangers", "fresh"), [(2, True), (3, False)])
@@ -105,7 +105,7 @@ async def test_everybody_listed_is_a_friend_if_the_gateway_reports_none(
     assert account.directory.contacts[SONG].friend
     assert account.directory.contacts["old"].friend
     assert not account.directory.contacts["gh_1"].friend
-    assert sync.found == {SONG}, "the other was on the first list"
+    assert sync.unreported == {SONG}, "the other was on the first list"
 
 
 async def test_unreadable_entries_are_counted(account: ScriptedAccount, sync: DirectorySync) -> None:
@@ -140,7 +140,7 @@ async def test_known_entries_that_changed_are_found(account: ScriptedAccount, sy
         Contact("b", "李逵", friend=True), Contact("c", "吴用", friend=True), Contact("d", "武松")
     )
     await sync.read_again([ROOM, "2@chatroom"], ["b", "c", "d", "e"])
-    assert sync.found == {ROOM, "b"}
+    assert sync.unreported == {ROOM, "b"}
     contacts_read = account.wire.names[account.wire.names.index("ContactPayload") :]
     assert set(contacts_read) == {"ContactPayload"}, "contacts are read from the cache"
 
@@ -150,7 +150,7 @@ async def test_contact_that_is_unknown_meanwhile_may_be_a_new_friend(
 ) -> None:
     account.answers["ContactPayload"] = contacts(Contact("b", "李逵", friend=True))
     await sync.read_again([], ["b"])
-    assert sync.found == {"b"}
+    assert sync.unreported == {"b"}
 
 
 async def test_unreadable_known_entries_are_skipped(account: ScriptedAccount, sync: DirectorySync) -> None:
@@ -161,7 +161,7 @@ async def test_unreadable_known_entries_are_skipped(account: ScriptedAccount, sy
         REFUSED if request.id == "b" else pb.ContactPayloadResponse(name="吴用", friend=True)
     )
     await sync.read_again([ROOM], ["b", "c"])
-    assert sync.found == {"c"}
+    assert sync.unreported == {"c"}
     assert ROOM in account.directory.rooms
     for call in ("ContactPayload", "RoomPayload"):
         account.answers[call] = OFFLINE
@@ -195,7 +195,7 @@ async def test_group_is_lost_when_it_is_unreadable_and_three_lists_lack_it(
     changed = []
     for _ in range(3):
         await sync.read_again([ROOM], [])
-        changed.append(ROOM in sync.found)
+        changed.append(ROOM in sync.unreported)
     assert changed == [False, False, True]
     assert ROOM not in account.directory.rooms
 
@@ -210,11 +210,11 @@ async def test_room_is_read_again_until_its_change_is_certain(account: ScriptedA
     await sync._reader.read_room(ROOM)
     assert SONG in account.directory.rooms[ROOM].member_ids
     await asyncio.wait_for(sync.recheck_rooms(), SECONDS)
-    assert sync.found == {ROOM}
+    assert sync.unreported == {ROOM}
     assert account.directory.rooms[ROOM].member_ids == {ME}
 
 
-async def test_recheck_waits_for_a_doubt_and_until_it_is_due(
+async def test_recheck_waits_until_an_absence_is_due(
     account: ScriptedAccount, sync: DirectorySync, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account.joins(SONG)
@@ -233,7 +233,7 @@ async def test_recheck_waits_for_a_doubt_and_until_it_is_due(
     await asyncio.wait_for(rechecking, SECONDS)
     assert len(pauses) == 1
     assert 3000 < pauses[0] <= 3600
-    assert sync.found == {ROOM}
+    assert sync.unreported == {ROOM}
 
 
 async def test_unchanged_room_is_looked_at_later(account: ScriptedAccount, sync: DirectorySync) -> None:
@@ -248,7 +248,7 @@ async def test_unchanged_room_is_looked_at_later(account: ScriptedAccount, sync:
 
     account.answers |= {"RoomPayload": answer, "RoomList": CALLS["RoomList"].response(ids=["2@chatroom"])}
     await asyncio.wait_for(sync.recheck_rooms(), SECONDS)
-    assert sync.found == {ROOM}
+    assert sync.unreported == {ROOM}
     due = account.directory.absences.next()
     assert due is not None
     assert due[0] == "2@chatroom"

@@ -19,7 +19,7 @@ from wechat.interface import State
 
 
 def calls(world: World, name: str) -> list[Any]:
-    return [one for one in world.trace.of("weimi1001") if one["what"] == "call" and one["name"] == name]
+    return [entry for entry in world.trace.of("weimi1001") if entry["what"] == "call" and entry["name"] == name]
 
 
 async def test_first_login_reads_everything_and_reports_no_change(
@@ -48,7 +48,7 @@ async def test_warm_start_reads_only_changes_before_online(
     rows = json.loads(json.dumps(first.assistant.directory.snapshot()))
     await first.assistant.stop()
     world.add_crowd("weimi1001", 2, prefix="new")
-    world.rooms.let_in(room, [XUANFENG], SONG)
+    world.rooms.admit_members(room, [XUANFENG], SONG)
     world.people.rename("wxid_crowd_7", "改了名")
     before = len(calls(world, "ContactPayload"))
 
@@ -96,7 +96,7 @@ async def test_changes_while_offline_are_reported(
     made: list[str] = []
 
     def meanwhile() -> None:
-        world.rooms.let_in(grown, [ADMIN], SONG)
+        world.rooms.admit_members(grown, [ADMIN], SONG)
         world.rooms.remove(SONG, shrunk.id, XUANFENG)
         world.rooms.remove(SONG, lost.id, ME)
         world.people.befriend(WENLONG, ME)
@@ -186,7 +186,7 @@ async def test_events_update_the_directory_without_reads(world: World, recorded:
     room = world.add_room(SONG, [ME, ZHIDUO], "群")
     await recorded.assistant.read_new_rooms()
     world.faults.call("RoomPayload", "hang")
-    world.rooms.let_in(room, [XUANFENG, ADMIN], SONG)
+    world.rooms.admit_members(room, [XUANFENG, ADMIN], SONG)
     world.rooms.leave(ADMIN, room.id)
     world.rooms.set_topic(SONG, room.id, "新群名")
     await recorded.listener.raw("room-topic")
@@ -202,10 +202,10 @@ async def test_duplicate_and_late_events_converge(world: World, recorded: Record
     world.faults.event("room-leave", twice=0.5, late=0.5, late_ms=150)
     for _ in range(10):
         for who in (XUANFENG, ADMIN):
-            world.rooms.let_in(room, [who], SONG)
+            world.rooms.admit_members(room, [who], SONG)
             await asyncio.sleep(0.01)
             world.rooms.remove(SONG, room.id, who)
-    world.rooms.let_in(room, [ADMIN], SONG)
+    world.rooms.admit_members(room, [ADMIN], SONG)
     await asyncio.sleep(0.3)
     await until(lambda: recorded.assistant.directory.rooms[room.id].member_ids == set(room.members))
 

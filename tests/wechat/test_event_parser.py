@@ -72,7 +72,7 @@ def test_people_are_listed_once_and_invalid_entries_are_skipped() -> None:
 
 
 @pytest.mark.parametrize("text", ["ab", "wxid_a1", "gh_1", "1@chatroom", "v1_a+b/c=", "a.b-c:d"])
-def test_id_like_text(text: str) -> None:
+def test_text_may_be_an_id(text: str) -> None:
     assert may_be_id(text)
 
 

@@ -73,7 +73,7 @@ async def test_duplicate_event_has_the_same_id(world: World, recorded: RecordedA
 
 async def test_joins_leaves_and_topics_are_resolved(world: World, recorded: RecordedAccount) -> None:
     room = world.add_room(SONG, [ME, ZHIDUO], "群")
-    world.rooms.let_in(room, [WENLONG], SONG)
+    world.rooms.admit_members(room, [WENLONG], SONG)
     world.rooms.set_topic(SONG, room.id, "新群名")
     world.rooms.remove(SONG, room.id, WENLONG)
     joined = await recorded.resolved("room-join")
@@ -143,7 +143,7 @@ async def test_own_group_alias_is_read_once_and_updated(world: World, recorded: 
         world.chats.say(SONG, room.id, text)
     events = [await recorded.resolved("message", n) for n in (1, 2, 3, 4)]
     assert [event.mentioned for event in events] == [True, True, False, False]
-    names = [one for one in world.trace.of("weimi1001") if one["name"] == "RoomMemberPayload"]
+    names = [entry for entry in world.trace.of("weimi1001") if entry["name"] == "RoomMemberPayload"]
     assert len(names) <= 2
     world.rooms.set_alias(ME, room.id, "大秘书")
     await until(lambda: room.id not in recorded.assistant._resolver._room_names)

@@ -73,9 +73,9 @@ def test_defaults_are_the_usual_case() -> None:
 
 
 def test_rooms_do_not_share_their_members() -> None:
-    one, other = Room("1"), Room("2")
-    one.member_ids.add("a")
-    assert other.member_ids == set()
+    first, second = Room("1"), Room("2")
+    first.member_ids.add("a")
+    assert second.member_ids == set()
 
 
 def test_media_in_memory_is_one_piece() -> None:

@@ -14,10 +14,11 @@ import pytest
 from aiohttp import web
 
 from errors import WeChatError, WeChatRefused, WeChatUnknown
+from tests.web_server import serving
 from wechat import fetcher, filebox
 from wechat.entities import Media
 from wechat.fetcher import PrivateAddress, PublicResolver, fetch, is_public
-from wechat.filebox import AROUND, from_box, to_box
+from wechat.filebox import BOX_OVERHEAD, from_box, to_box
 from wechat.received_file import ReceivedFile
 from wechat.wire import Wire
 
@@ -33,7 +34,7 @@ class Site:
         self.status, self.data = 302, b"data"
         self.asked: list[dict[str, str]] = []
 
-    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
         self.asked.append({name.lower(): value for name, value in request.headers.items()})
         number = int(request.path.strip("/") or 0)
         if number:
@@ -44,12 +45,8 @@ class Site:
 @pytest.fixture
 async def site() -> AsyncIterator[Site]:
     site = Site()
-    runner = web.ServerRunner(web.Server(site.answer))
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    site.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield site
-    await runner.cleanup()
+    async with serving(site.answer) as site.url:
+        yield site
 
 
 async def fetched(url: str, headers: Any = None, limit: int = 100) -> bytes:
@@ -174,14 +171,14 @@ async def test_name_of_a_box_is_a_file_name(name: Any, shown: str) -> None:
 
 async def test_box_is_limited_before_it_is_parsed() -> None:
     limit = 300
-    longest = limit * 4 // 3 + AROUND
+    longest = limit * 4 // 3 + BOX_OVERHEAD
     text = box(type=1, base64=base64.b64encode(b"x" * limit).decode())
     assert len((await from_box(text.ljust(longest), NO_WIRE, limit=limit)).data) == limit
     with pytest.raises(WeChatRefused, match="more than 300 bytes"):
         await from_box(text.ljust(longest + 1), NO_WIRE, limit=limit)
 
 
-async def test_code_is_drawn() -> None:
+async def test_box_with_a_qr_code_is_drawn_as_a_picture() -> None:
     media = await from_box(box(type=3, name="code.png", qrCode="https://u.example"), NO_WIRE)
     assert media.name == "code.png"
     assert media.data.startswith(b"\x89PNG")
@@ -241,7 +238,7 @@ async def test_small_file_is_sent_in_the_box_and_a_large_one_uploaded(monkeypatc
         return "u1"
 
     wire = cast(Wire, SimpleNamespace(upload=upload))
-    monkeypatch.setattr(filebox, "INLINE", 3)
+    monkeypatch.setattr(filebox, "MAX_INLINE", 3)
     assert json.loads(await to_box(Media("a", b"abc"), wire)) == {"type": 1, "name": "a", "base64": "YWJj"}
     assert uploads == []
     assert json.loads(await to_box(Media("a", b"abcd"), wire)) == {"type": 7, "name": "a", "uuid": "u1"}

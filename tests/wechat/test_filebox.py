@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from errors import WeChatError, WeChatRefused
+from tests.web_server import serving
 from wechat.filebox import from_box
 from wechat.wire import Wire
 
@@ -34,24 +35,12 @@ class Site:
         return web.Response(body=b"bytes")
 
 
-async def _serve(site: Site) -> web.AppRunner:
-    app = web.Application()
-    app.router.add_get("/{path:.*}", site.answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    site.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    return runner
-
-
 @pytest.fixture
 async def sites() -> AsyncIterator[tuple[Site, Site]]:
-    made = Site(), Site()
-    runners = [await _serve(site) for site in made]
-    made[0].elsewhere = made[1].url
-    yield made
-    for runner in runners:
-        await runner.cleanup()
+    first, second = Site(), Site()
+    async with serving(first.answer) as first.url, serving(second.answer) as second.url:
+        first.elsewhere = second.url
+        yield first, second
 
 
 def box(**data: Any) -> str:

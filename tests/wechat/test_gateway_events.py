@@ -79,7 +79,7 @@ async def test_event_of_a_relay_has_a_position_and_is_acknowledged_when_stored(r
 async def test_event_that_is_not_stored_is_acknowledged_at_once(
     relayed: ScriptedAccount, number: int, data: Any
 ) -> None:
-    relayed.assistant._own.note("own")
+    relayed.assistant._sent_messages.note("own")
     await receive(relayed, number, data, 5)
     assert queued(relayed) == []
     assert acknowledged(relayed) == "ab12:5"
@@ -158,7 +158,7 @@ async def test_late_join_has_the_group_read_again(account: ScriptedAccount) -> N
         ([], {"bb", "cc"}, True, True),
     ],
 )
-async def test_leave_removes_members_and_hints_at_unknown_ones(
+async def test_leave_removes_members_and_records_unknown_ones(
     account: ScriptedAccount, people: list[str], members: set[str], stale: bool, hinted: bool
 ) -> None:
     account.joins("bb", "cc")

@@ -67,7 +67,7 @@ async def test_calls_under_way_end_before_the_connection(gateway: Gateway, wire:
         await other
     with pytest.raises(WeChatOffline):
         await wire.call("MessageSendText", _text("好"))
-    assert await wire.alive(0.1), "it is not given up meanwhile"
+    assert await wire.is_alive(0.1), "it is not given up meanwhile"
     gateway.waiting[0].finish()
     assert (await begun).id == ""
     await until(lambda: len(gateway.connections) == 2, "it connects again")

@@ -114,7 +114,7 @@ async def test_member_is_seen_in_the_list_that_is_read_last(account: ScriptedAcc
 
 
 @pytest.mark.parametrize("answer", [room(ME), REFUSED])
-async def test_member_who_does_not_come_is_waited_for_in_vain(account: ScriptedAccount, answer: Any) -> None:
+async def test_waiting_for_an_absent_member_returns_false(account: ScriptedAccount, answer: Any) -> None:
     account.joins()
     account.answers["RoomPayload"] = answer
     assert not await account.assistant.wait_member(ROOM, SONG, 0.001)

@@ -101,7 +101,7 @@ async def test_login_ends_the_display_of_its_code(friend: ScriptedAccount) -> No
 
 
 async def test_login_of_another_person_forgets_the_directory(friend: ScriptedAccount) -> None:
-    friend.assistant._sync.found.add(SONG)
+    friend.assistant._sync.unreported.add(SONG)
     friend.updates._lost_at = datetime.now(UTC)
     lists(friend, [])
     await log_in(friend, "wxid_else")
@@ -112,12 +112,12 @@ async def test_login_of_another_person_forgets_the_directory(friend: ScriptedAcc
 
 
 async def test_login_of_the_same_person_keeps_the_directory(friend: ScriptedAccount) -> None:
-    friend.assistant._sync.found.add(SONG)
+    friend.assistant._sync.unreported.add(SONG)
     await log_in(friend)
     assert ROOM in friend.directory.rooms
     await ready(friend)
     assert friend.listener.syncs[0] == (None, {SONG}), "what was found before is reported"
-    assert friend.assistant._sync.found == set()
+    assert friend.assistant._sync.unreported == set()
 
 
 async def test_invalid_login_is_ignored(friend: ScriptedAccount) -> None:
@@ -260,14 +260,14 @@ async def test_report_that_failed_is_repeated_later(friend: ScriptedAccount, mon
         return False
 
     monkeypatch.setattr(friend.assistant, "report_synced", refused)
-    friend.assistant._sync.found.add(SONG)
+    friend.assistant._sync.unreported.add(SONG)
     await friend.updates._report()
-    assert friend.assistant._sync.found == {SONG}
+    assert friend.assistant._sync.unreported == {SONG}
     assert later == [(60.0, ("news", ""))]
 
 
-async def test_what_is_found_during_a_report_is_kept(friend: ScriptedAccount) -> None:
-    friend.listener.on_synced = lambda: friend.assistant._sync.found.add("later")
-    friend.assistant._sync.found.add(SONG)
+async def test_changes_found_during_a_report_stay_unreported(friend: ScriptedAccount) -> None:
+    friend.listener.on_synced = lambda: friend.assistant._sync.unreported.add("later")
+    friend.assistant._sync.unreported.add(SONG)
     await friend.updates._report()
-    assert friend.assistant._sync.found == {"later"}
+    assert friend.assistant._sync.unreported == {"later"}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from wechat.mentions import (
-    ENDS,
     LONGEST_NAME,
     MAX_AT_SIGNS,
+    NAME_ENDS,
     is_to_everybody,
     mentioned_ids,
     mentions_name,
@@ -15,7 +15,7 @@ from wechat.mentions import (
 )
 
 
-@pytest.mark.parametrize("end", [*ENDS, ""])
+@pytest.mark.parametrize("end", [*NAME_ENDS, ""])
 def test_mention_ends_at_punctuation_or_the_end(end: str) -> None:
     assert mentions_name(f"hi @bot{end}", ["bot"])
 
@@ -52,7 +52,7 @@ def test_called_takes_the_longest_known_name_and_no_ambiguous_one() -> None:
     assert mentioned_ids("no one", find) == ()
 
 
-def test_readings_of_a_name() -> None:
+def test_possible_names_at_the_beginning_of_a_text() -> None:
     assert list(possible_names("a b\u2005c")) == ["a b"]
     assert list(possible_names(" a\u2005c")) == [" a", "a"]
     assert list(possible_names("a b c \nd")) == ["a b c", "a b", "a"]

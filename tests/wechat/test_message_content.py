@@ -24,9 +24,9 @@ def app(number: int, title: str, more: str = "") -> str:
     )
 
 
-def quoting(words: str, quoted: str, type: int = 1) -> str:
+def quoting(text: str, quoted: str, type: int = 1) -> str:
     who = "<svrid>88</svrid><displayname>小助手</displayname>"
-    return app(57, words, f"<refermsg><type>{type}</type>{who}<content>{quoted}</content></refermsg>")
+    return app(57, text, f"<refermsg><type>{type}</type>{who}<content>{quoted}</content></refermsg>")
 
 
 QUOTE = quoting("您好，马上为您处理", "【#1 黑旋风】我的订单还没到")
@@ -165,9 +165,9 @@ def test_tags_do_not_match_blocked_words() -> None:
     ids = "<fromusername>wxid_vx1</fromusername><svrid>12vx</svrid><thumburl>http://mmbiz.qpic.cn/vx</thumburl>"
     refer = "<refermsg><content>vx</content><chatusr>wxid_vx2</chatusr></refermsg>"
     text = app(57, "好的", f"{refer}{ids}<emoji aeskey='vx' md5=\"vx\"/>")
-    words = typed_words(text, read_content(text, MessageKind.TEXT))
-    assert "好的" in words
-    assert not any(word in words for word in ("vx", "msg", "title", "http", "CDATA"))
+    message = typed_words(text, read_content(text, MessageKind.TEXT))
+    assert "好的" in message
+    assert not any(word in message for word in ("vx", "msg", "title", "http", "CDATA"))
     assert typed_words("加微信", read_content("加微信", MessageKind.TEXT)) == ""
 
 

@@ -37,7 +37,7 @@ def test_name_is_cleaned(name: str, cleaned: str) -> None:
         ("", "🔥"),
     ],
 )
-def test_name_is_recognised_as_wechat_shows_it(shown: str, meant: str) -> None:
+def test_name_changed_by_wechat_is_recognised(shown: str, meant: str) -> None:
     assert same_name(shown, meant)
 
 

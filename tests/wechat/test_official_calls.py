@@ -27,7 +27,7 @@ __all__ = ["bot", "gateway", "recorded"]
 pytestmark = pytest.mark.gateway
 
 
-async def test_create_group(bot: Assistant, gateway: OfficialGateway) -> None:
+async def test_group_is_created_or_the_failure_reported(bot: Assistant, gateway: OfficialGateway) -> None:
     id = await bot.create_room(["wxid_song", "wxid_zhi"], "新群")
     assert (await bot.room(id, fresh=True)).member_ids == {bot.self_id, "wxid_song", "wxid_zhi"}
     assert [room.topic for room in bot.directory.room_by_topic("新群")] == ["新群"]

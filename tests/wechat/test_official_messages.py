@@ -14,6 +14,7 @@ from errors import (
     WeChatRefused,
 )
 from tests.official import OfficialGateway
+from tests.web_server import serving
 from tests.wechat.official_account import ROOM, bot, gateway, recorded
 from tests.wechat.recording_listener import RecordedAccount
 from wechat.assistant import Assistant
@@ -57,8 +58,12 @@ async def test_files_of_every_box_type_are_received(
     path = tmp_path / "a.bin"
     path.write_bytes(data)
     text = base64.b64encode(data).decode()
-    async with _served(data) as url:
-        shapes = {"base64": text, "buffer": text, "path": str(path), "stream": str(path), "url": url}
+
+    async def answer(_request: web.Request) -> web.Response:
+        return web.Response(body=data)
+
+    async with serving(answer) as url:
+        shapes = {"base64": text, "buffer": text, "path": str(path), "stream": str(path), "url": f"{url}/a.bin"}
         for number, (shape, value) in enumerate(shapes.items(), 1):
             await gateway.say("wxid_song", kind="image", file={"name": "a.bin", shape: value})
             message = await recorded.resolved("message", number)
@@ -79,27 +84,6 @@ async def test_picture_equals_the_sent_file(
     assert (await bot.image((await recorded.resolved("message", 1)).id)).data == b"sent"
     await gateway.say("wxid_song", kind="image", image=made_up)
     assert (await bot.image((await recorded.resolved("message", 2)).id)).data == b"made up"
-
-
-class _served:
-    """Context of a web server with one file."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    async def __aenter__(self) -> str:
-        app = web.Application()
-        app.router.add_get("/a.bin", self._answer)
-        self._runner = web.AppRunner(app)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        return f"http://127.0.0.1:{self._runner.addresses[0][1]}/a.bin"
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._runner.cleanup()
-
-    async def _answer(self, request: web.Request) -> web.Response:
-        return web.Response(body=self._data)
 
 
 async def test_qr_code_box_is_received_as_a_picture(

@@ -7,7 +7,7 @@ import ssl
 
 import pytest
 
-from wechat.problems import WORDS, Problem, Reason, of_loss, of_tls
+from wechat.problems import WORDS, Problem, Reason, loss_reason, tls_reason
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from wechat.problems import WORDS, Problem, Reason, of_loss, of_tls
     ],
 )
 def test_loss_names_the_endpoint_and_the_cause(error: Exception, why: str) -> None:
-    assert of_loss(error, "h:1") == Reason(Problem.UNREACHABLE, f"h:1 ({why})")
+    assert loss_reason(error, "h:1") == Reason(Problem.UNREACHABLE, f"h:1 ({why})")
 
 
 def _verification(code: int) -> ssl.SSLCertVerificationError:
@@ -40,11 +40,11 @@ def _tls(why: str) -> ssl.SSLError:
 
 
 def test_tls_failure_names_what_to_change() -> None:
-    assert of_tls(_verification(62), "gw") == Reason(Problem.SERVER_NAME, "gw")
-    assert of_tls(_verification(18), "gw") == Reason(Problem.CERTIFICATE, "self-signed")
-    assert of_tls(_tls("WRONG_VERSION_NUMBER"), "gw") == Reason(Problem.NO_TLS, "WRONG_VERSION_NUMBER")
-    assert of_tls(_tls("BAD_RECORD"), "gw") == Reason(Problem.TLS, "BAD_RECORD")
-    assert of_tls(ssl.SSLError(1, "broken"), "gw") == Reason(Problem.TLS, "SSLError")
+    assert tls_reason(_verification(62), "gw") == Reason(Problem.SERVER_NAME, "gw")
+    assert tls_reason(_verification(18), "gw") == Reason(Problem.CERTIFICATE, "self-signed")
+    assert tls_reason(_tls("WRONG_VERSION_NUMBER"), "gw") == Reason(Problem.NO_TLS, "WRONG_VERSION_NUMBER")
+    assert tls_reason(_tls("BAD_RECORD"), "gw") == Reason(Problem.TLS, "BAD_RECORD")
+    assert tls_reason(ssl.SSLError(1, "broken"), "gw") == Reason(Problem.TLS, "SSLError")
 
 
 def test_each_problem_has_a_text_in_both_languages() -> None:

@@ -15,7 +15,7 @@ from wechat.sent_messages import SentMessages
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert (received_file.PIECE, received_file.IN_MEMORY) == (2 * 1024 * 1024, 10 * 1024 * 1024)
+    assert (received_file.PIECE, received_file.MAX_IN_MEMORY) == (2 * 1024 * 1024, 10 * 1024 * 1024)
     monkeypatch.setattr(received_file, "PIECE", 4)
 
 

@@ -72,7 +72,7 @@ def run(monkeypatch: pytest.MonkeyPatch, longest: None) -> Any:
         async def session(_settings: object, *, secure: bool) -> None:
             end = gateway.ends.pop(0)
             if end == WORKED:
-                connection._worked(None, secure)  # type: ignore[arg-type]
+                connection._session_opened(None, secure)  # type: ignore[arg-type]
                 connection._failures = 0
                 return
             raise end if isinstance(end, Exception) else ConnectionLost(end)  # type: ignore[arg-type]

@@ -36,7 +36,7 @@ async def test_invalid_event_is_dropped(account: ScriptedAccount, kind: str, dat
 # ---- friendships ----
 
 
-async def test_friend_request(account: ScriptedAccount) -> None:
+async def test_friend_request_is_resolved(account: ScriptedAccount) -> None:
     account.answers["FriendshipPayload"] = friendship(2, hello='<msg content="我是宋江"/>')
     account.answers["ContactPayload"] = contacts(Contact(SONG, "宋江"))
     event = await account.resolve("friendship", friendshipId="f1")
@@ -93,7 +93,7 @@ async def test_payload_is_read_at_the_third_attempt(account: ScriptedAccount) ->
 # ---- groups ----
 
 
-async def test_invitation(account: ScriptedAccount) -> None:
+async def test_invitation_is_resolved(account: ScriptedAccount) -> None:
     payload = pb.RoomInvitationPayloadResponse(inviter_id=SONG, topic="梁\n山")
     account.answers["RoomInvitationPayload"] = payload
     event = await account.resolve("room-invite", roomInvitationId="i1")
@@ -101,13 +101,13 @@ async def test_invitation(account: ScriptedAccount) -> None:
     assert account.wire.asked == [("RoomInvitationPayload", pb.RoomInvitationPayloadRequest(id="i1"))]
 
 
-async def test_topic(account: ScriptedAccount) -> None:
+async def test_topic_change_is_resolved(account: ScriptedAccount) -> None:
     event = await account.resolve("room-topic", roomId=ROOM, newTopic="新\n名", oldTopic="旧\t名", changerId=SONG)
     assert event == TopicChanged("a", "e1", NOW, ROOM, "新 名", "旧 名", SONG)
     assert await account.resolve("room-topic", roomId=ROOM, newTopic="") == TopicChanged("a", "e1", NOW, ROOM, "")
 
 
-async def test_leave(account: ScriptedAccount) -> None:
+async def test_leave_is_resolved(account: ScriptedAccount) -> None:
     event = await account.resolve("room-leave", roomId=ROOM, removeeIdList=["b", "b", ""], removerId=SONG)
     assert event == MemberLeft("a", "e1", NOW, ROOM, ("b",), SONG)
     assert account.wire.asked == []

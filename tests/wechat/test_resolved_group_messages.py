@@ -22,7 +22,7 @@ def group(account: ScriptedAccount) -> ScriptedAccount:
     return account
 
 
-async def test_group_message(group: ScriptedAccount) -> None:
+async def test_group_message_is_resolved(group: ScriptedAccount) -> None:
     event = await group.message(room_id=ROOM, filename="a\nb.txt")
     assert event == GroupMessage(
         "a", "e1", NOW, SONG, "宋江", "你好", room_id=ROOM, arrived_at=NOW.timestamp(), file_name="a b.txt"

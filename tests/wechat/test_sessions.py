@@ -105,7 +105,7 @@ async def test_watch_waits_between_two_checks(gateway: Gateway, monkeypatch: pyt
     made = connection(gateway, timing=replace(TIMING, watch_every=4.0))
     gateway.alive_answers = [True, False]
     gateway.events.clear()
-    wire: Any = SimpleNamespace(call=gateway.call, alive=gateway.alive, gateway=gateway)
+    wire: Any = SimpleNamespace(call=gateway.call, is_alive=gateway.is_alive, gateway=gateway)
     first = asyncio.Event()
     first.set()
     monkeypatch.setattr("wechat.connection.asyncio.sleep", recorded)
@@ -175,7 +175,7 @@ async def test_plain_session_that_never_worked_has_tls_detected_again(
     gateway: Gateway, secure: bool, failures: int, forgotten: bool
 ) -> None:
     made = connection(gateway, tls="auto")
-    made._tls.worked(secure)
+    made._tls.session_opened(secure)
     made._failures = failures
     gateway.connect_error = StreamTerminatedError("gone")
     with pytest.raises(StreamTerminatedError):
@@ -184,7 +184,7 @@ async def test_plain_session_that_never_worked_has_tls_detected_again(
     assert gateway.steps == ["connect", "close"]
 
 
-def test_default_times() -> None:
+def test_default_timing_is_as_documented() -> None:
     """They are part of what operators observe: docs name them."""
     timing = Timing()
     assert (timing.watch_every + timing.watch_limit) < 10, "a frozen gateway is noticed within ten seconds"

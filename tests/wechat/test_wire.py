@@ -88,7 +88,7 @@ async def test_lost_response_is_unknown(wire: Wire, world: World, effect: str) -
 async def test_calls_in_flight_end_with_the_connection(server: PuppetServer, wire: Wire, world: World) -> None:
     world.faults.call("MessageSendText", "hang")
     calls = [asyncio.ensure_future(wire.call("MessageSendText", _text("一"), 60)) for _ in range(50)]
-    await wire.alive(10)  # answered after them
+    await wire.is_alive(10)  # answered after them
     server.kill()
     done = await asyncio.gather(*calls, return_exceptions=True)
     kinds = [type(error) for error in done]
@@ -100,7 +100,7 @@ async def test_concurrent_calls_are_limited_to_32(wire: Wire, world: World) -> N
     world.faults.call("MessageSendText", "hang", count=32)
     calls = [asyncio.ensure_future(wire.call("MessageSendText", _text(str(n)), 60)) for n in range(40)]
     for _ in range(5):
-        assert await asyncio.wait_for(wire.alive(5), SECONDS)  # the watchdog does not queue
+        assert await asyncio.wait_for(wire.is_alive(5), SECONDS)  # the watchdog does not queue
     assert not any(call.done() for call in calls)  # a 33rd call would have been answered
     for call in calls[:8]:
         call.cancel()
@@ -113,7 +113,7 @@ async def test_cancellation_during_loss_is_not_swallowed(wire: Wire, world: Worl
     world.faults.call("MessageSendText", "hang")
     task = asyncio.create_task(wire.call("MessageSendText", _text("一")))
     await asyncio.sleep(0)
-    await wire.alive(10)
+    await wire.is_alive(10)
     wire.close()
     task.cancel()
     await asyncio.wait([task], timeout=2)
@@ -137,7 +137,7 @@ async def test_sandbox_rate_limit_is_too_fast(recorded: RecordedAccount, world: 
         await recorded.assistant.send_text(SONG, "二")
 
 
-async def test_group_that_requires_confirmation(recorded: RecordedAccount, world: World) -> None:
+async def test_adding_to_a_group_with_confirmation_is_reported(recorded: RecordedAccount, world: World) -> None:
     room = world.add_room(SONG, [ME, ZHIDUO], "要确认")
     world.rooms.set_confirm(SONG, room.id, True)
     await recorded.assistant.read_new_rooms()
@@ -184,13 +184,13 @@ async def test_endpoints_are_parsed(endpoint: str, host: str) -> None:
 async def test_file_transfer_counts_as_liveness(wire: Wire, world: World) -> None:
     id = await wire.upload(b"x" * 3_000_000)
     world.faults.call("Version", "hang")
-    assert not await wire.alive(0.1)
+    assert not await wire.is_alive(0.1)
     for move in (lambda: wire.download(id, ReceivedFile(3_000_000, on_disk=False).write), lambda: wire.upload(b"y")):
-        looking = asyncio.create_task(wire.alive(2))
+        looking = asyncio.create_task(wire.is_alive(2))
         await asyncio.sleep(0)
         await move()
         assert await looking
-    assert not await wire.alive(0.1)
+    assert not await wire.is_alive(0.1)
 
 
 def test_every_call_has_a_path() -> None:
@@ -224,4 +224,4 @@ async def test_oversized_message_is_rejected_unread(wire: Wire, monkeypatch: pyt
     monkeypatch.setattr("protocol.batched_channel.LARGEST_MESSAGE", 1000)
     with pytest.raises(WeChatRefused, match="the limit is 1000"):
         await wire.download(id, ReceivedFile(600_000, on_disk=False).write)
-    assert await wire.alive(2), "the connection goes on"
+    assert await wire.is_alive(2), "the connection goes on"

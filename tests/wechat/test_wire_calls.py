@@ -70,7 +70,7 @@ async def test_closed_wire_sends_nothing(channel: ScriptedChannel, wire: Wire) -
         error = await failure(call)
         assert (type(error), error.text) == (WeChatOffline, "not connected")
     assert channel.asked == []
-    assert not await wire.alive(1)
+    assert not await wire.is_alive(1)
 
 
 # ---- errors ----
@@ -208,7 +208,7 @@ async def test_32_calls_run_at_once_and_monitoring_does_not_wait(channel: Script
     for _ in range(5):
         await asyncio.sleep(0)
     assert len(channel.asked) == 32
-    monitoring = asyncio.create_task(wire.alive(9.0))
+    monitoring = asyncio.create_task(wire.is_alive(9.0))
     await until(lambda: len(channel.asked) == 33)
     assert channel.asked[-1][0::4] == ("/wechaty.Puppet/Version", 9.0)
     channel.hangs.set()
@@ -217,10 +217,10 @@ async def test_32_calls_run_at_once_and_monitoring_does_not_wait(channel: Script
 
 
 async def test_gateway_that_answers_anything_is_alive(channel: ScriptedChannel, wire: Wire) -> None:
-    assert await wire.alive(1)
+    assert await wire.is_alive(1)
     channel.fails["recv_message"] = GRPCError(Status.UNIMPLEMENTED)
-    assert await wire.alive(1)
+    assert await wire.is_alive(1)
     channel.fails["recv_message"] = GRPCError(Status.UNAVAILABLE)
-    assert not await wire.alive(1)
+    assert not await wire.is_alive(1)
     channel.fails["recv_message"] = TimeoutError()
-    assert not await wire.alive(1)
+    assert not await wire.is_alive(1)

@@ -26,7 +26,7 @@ async def test_running_transfer_counts_as_an_answer(
     if move == "nothing":
         await wire.upload(b"x")  # before the check began
     hanging = channel.hangs = asyncio.Event()
-    checks = [asyncio.create_task(wire.alive(9)) for _ in range(2)]
+    checks = [asyncio.create_task(wire.is_alive(9)) for _ in range(2)]
     await until(lambda: len(channel.streams) == 2 + (move == "nothing"))
     channel.hangs = None
     now[0] += 1
@@ -43,7 +43,7 @@ async def test_running_transfer_counts_as_an_answer(
 
 async def test_transfer_of_a_closed_wire_is_no_answer(channel: ScriptedChannel, wire: Wire) -> None:
     hanging = channel.hangs = asyncio.Event()
-    check = asyncio.create_task(wire.alive(9))
+    check = asyncio.create_task(wire.is_alive(9))
     await until(lambda: len(channel.streams) == 1)
     channel.hangs = None
     await wire.upload(b"x")
@@ -70,7 +70,9 @@ async def test_upload_is_sent_in_chunks(channel: ScriptedChannel, wire: Wire, si
 
 
 @pytest.mark.parametrize(("step", "kind"), [("open", WeChatOffline), ("send_message", WeChatUnknown)])
-async def test_upload_that_is_lost(channel: ScriptedChannel, wire: Wire, step: str, kind: type[WeChatError]) -> None:
+async def test_upload_interrupted_by_a_lost_connection(
+    channel: ScriptedChannel, wire: Wire, step: str, kind: type[WeChatError]
+) -> None:
     channel.fails[step] = OSError("lost")
     assert type(await failure(wire.upload(b"x"))) is kind
 

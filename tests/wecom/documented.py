@@ -101,16 +101,18 @@ RECEIVED: Final = {
 class CheckedServer(WecomServer):
     """A stand-in that records calls, request fields and response fields unknown to the SDKs."""
 
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
         self.unknown: set[str] = set()
 
     def _call(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         self._note(path, REQUESTS.get(path, set()), body)
         if "msgtype" in body and path.startswith("kf/"):
             self._note(f"{path} {body['msgtype']}", KINDS[body["msgtype"]], body[body["msgtype"]])
-        for one in body.get("attachments", ()):
-            self._note(f"{path} attachment", KINDS_OF_ATTACHMENTS[one["msgtype"]], one[one["msgtype"]])
+        for attachment in body.get("attachments", ()):
+            self._note(
+                f"{path} attachment", KINDS_OF_ATTACHMENTS[attachment["msgtype"]], attachment[attachment["msgtype"]]
+            )
         answer = super()._call(path, body)
         self._note(f"{path} ->", RESPONSES.get(path, set()) | {"errcode", "errmsg"}, answer)
         for message in answer.get("msg_list", ()):

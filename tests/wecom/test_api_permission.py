@@ -11,6 +11,7 @@ from aiohttp import web
 
 from errors import WeChatOffline, WeChatUnknown
 from tests.waiting import SECONDS
+from tests.web_server import serving
 from wecom.api import WecomApi
 from wecom.storage import AccessToken, Storage
 
@@ -46,14 +47,9 @@ async def platform() -> Platform:
 
 @pytest.fixture
 async def url(platform: Platform) -> AsyncIterator[str]:
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", platform.handle)
-    runner = web.AppRunner(app, shutdown_timeout=0)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    platform.goes_on.set()
-    await runner.cleanup()
+    async with serving(platform.handle) as url:
+        yield url
+        platform.goes_on.set()
 
 
 async def test_no_call_while_calls_are_not_allowed(platform: Platform, url: str) -> None:

@@ -58,4 +58,4 @@ def test_docs_list_the_capabilities() -> None:
     for begin, capabilities in ROWS.items():
         (row,) = (line for line in lines if line.startswith(f"| {begin}"))
         cannot = row.split("|")[3].strip().startswith("不能")
-        assert {one in official() for one in capabilities} == {not cannot}, row
+        assert {capability in official() for capability in capabilities} == {not cannot}, row

@@ -25,7 +25,7 @@ def other_crypto() -> WeChatCrypto:
 @pytest.mark.parametrize("size", [0, 1, 11, 12, 31, 32, 33, 5000])
 def test_other_implementation_decrypts_ours(size: int) -> None:
     message = MESSAGE + "x" * size
-    ciphertext, signature = our_crypto().seal(message.encode(), "1700000000", "nonce")
+    ciphertext, signature = our_crypto().encrypt(message.encode(), "1700000000", "nonce")
     opened = other_crypto().decrypt_message(ENVELOPE.format(ciphertext), signature, "1700000000", "nonce")
     assert to_text(opened) == message
 
@@ -39,15 +39,15 @@ def test_we_decrypt_the_other_implementation(size: int) -> None:
     assert our_crypto().open(signature, "1700000000", "nonce", ciphertext).decode() == message
 
 
-def test_echo_is_verified_alike() -> None:
-    ciphertext, signature = our_crypto().seal(b"4711", "1700000000", "nonce")
+def test_other_implementation_verifies_our_echo() -> None:
+    ciphertext, signature = our_crypto().encrypt(b"4711", "1700000000", "nonce")
     assert to_text(other_crypto().check_signature(signature, "1700000000", "nonce", ciphertext)) == "4711"
     with pytest.raises(InvalidSignatureException):
         other_crypto().check_signature("0" * 40, "1700000000", "nonce", ciphertext)
 
 
 def test_forged_damaged_or_foreign_messages_are_rejected() -> None:
-    ciphertext, signature = our_crypto().seal(MESSAGE.encode(), "1", "n")
+    ciphertext, signature = our_crypto().encrypt(MESSAGE.encode(), "1", "n")
     for other in ((signature, "2", "n", ciphertext), ("x" * 40, "1", "n", ciphertext), ("签名", "1", "n", ciphertext)):
         with pytest.raises(BadCallback, match="signature"):
             our_crypto().open(*other)

@@ -97,8 +97,8 @@ class ChatScenario:
         url = f"{self.page}/api/people/{CUSTOMER}/chats/wxid_{ACCOUNT}/messages?limit=200"
         async with self.http.get(url) as response:
             messages: list[dict[str, Any]] = (await response.json())["messages"]
-        told = [one for one in messages if not one["mine"] and one["kind"] == "text"]
-        return ["\n".join([one["text"], *one.get("data", {}).get("choices", ())]) for one in told]
+        told = [message for message in messages if not message["mine"] and message["kind"] == "text"]
+        return ["\n".join([message["text"], *message.get("data", {}).get("choices", ())]) for message in told]
 
     async def until_heard(self, text: str) -> None:
         async with asyncio.timeout(START):

@@ -59,9 +59,9 @@ def callback(**values: str) -> dict[str, Any]:
 )  # fmt: skip
 def test_a_slip_is_one_line(tmp_path: Path, change: dict[str, Any], says: str) -> None:
     (tmp_path / "empty").write_text("\n", encoding="utf-8")
-    given = yaml.safe_load(yaml.safe_dump({**ASSISTANT, **change}).replace("{folder}", str(tmp_path)))
+    fields = yaml.safe_load(yaml.safe_dump({**ASSISTANT, **change}).replace("{folder}", str(tmp_path)))
     with pytest.raises(ConfigError) as error:
-        read(tmp_path, {name: value for name, value in given.items() if value is not None})
+        read(tmp_path, {name: value for name, value in fields.items() if value is not None})
     told = str(error.value)
     assert says.replace("{folder}", str(tmp_path)) in told
     assert "config.yaml, line " in told
@@ -85,12 +85,17 @@ def test_two_assistants_do_not_share_an_account_or_a_group(tmp_path: Path, chang
     assert "也用了它" in in_language(str(error.value), "zh")
 
 
-def test_what_may_be_left_out_and_read_from_files(tmp_path: Path) -> None:
+def test_optional_keys_and_secrets_in_files(tmp_path: Path) -> None:
     """Groups do without `agent`; then their owners are not written to."""
     for name, value in (("secret", "of-the-file\n"), ("key", f"{KEY}\n")):
         (tmp_path / name).write_text(value, encoding="utf-8")
     files = {"secret": f"file:{tmp_path}/secret", **callback(aes_key=f"file:{tmp_path}/key")}
     other_corp = {**SECOND, "corp_id": "ww2"}
     config = read(tmp_path, {**ASSISTANT, **files, "groups": {"pool": ["wr1"]}}, other_corp)
-    one = config.assistants[0]
-    assert (one.secret, one.callback.aes_key, one.agent, one.handoff) == ("of-the-file", KEY, 0, "console")
+    assistant = config.assistants[0]
+    assert (assistant.secret, assistant.callback.aes_key, assistant.agent, assistant.handoff) == (
+        "of-the-file",
+        KEY,
+        0,
+        "console",
+    )
