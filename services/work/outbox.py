@@ -22,7 +22,7 @@ from services.work.delivery_queue import DeliveryQueue
 from services.work.job import Deliver, Job
 from services.work.job_results import JobResults
 from services.work.open_jobs import OpenJobs
-from services.work.outbox_rows import INSERT, NEW_ROW, cancel_items, job_of, keep_body, mark_sending, open_items
+from services.work.outbox_rows import INSERT, cancel_items, job_of, keep_body, mark_sending, open_items
 from services.work.ownership import Ownership
 from services.work.pace import Pace
 
@@ -163,17 +163,11 @@ class Outbox:
         now = self._clock()
         account = queue.partition(":")[2] if account is None else account
         values = {
-            **NEW_ROW,
-            "queue": queue,
-            "account": account,
-            "key": key,
-            "priority": priority,
+            "queue": queue, "account": account, "key": key, "priority": priority,
             "body": json.dumps(body, ensure_ascii=False),
-            "idempotency_key": idempotency_key,
-            "fingerprint": fingerprint,
-            "run_at": run_at,
-            "created_at": now,
-        }
+            "state": WorkState.QUEUED, "attempts": 0, "error": "", "result": "",
+            "idempotency_key": idempotency_key, "fingerprint": fingerprint, "run_at": run_at, "created_at": now,
+        }  # fmt: skip
         job = Job(0, queue, key, body, priority, run_at, now, account=account)
         in_bulk(session, INSERT, values, job.has_id)
         self._ownership.notify_holder(session, account)

@@ -20,7 +20,6 @@ _COLUMNS: Final = (
     *("queue", "account", "key", "priority", "body", "state", "attempts", "error", "result"),
     *("idempotency_key", "fingerprint", "run_at", "created_at"),
 )
-NEW_ROW: Final = {"state": WorkState.QUEUED, "attempts": 0, "error": "", "result": ""}
 INSERT: Final = insert_rows(OutboxItem, _COLUMNS, col(OutboxItem.id))
 
 
