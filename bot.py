@@ -20,7 +20,6 @@ import asyncio
 import logging
 import sys
 import threading
-import time
 from collections.abc import Callable
 
 from sqlalchemy.exc import DBAPIError
@@ -39,6 +38,7 @@ from logs import set_up_logging
 from models.db import is_away
 from models.fence import Fenced
 from models.instance_lock import DatabaseInUse, DatabaseLost
+from models.reachable import wait_until_reachable
 from models.schema import UnusableDatabase
 from version import VERSION
 
@@ -157,6 +157,20 @@ def _restart_process() -> None:
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
+def _run_until_stopped(config: Config, source: Callable[[], Config]) -> None:
+    try:
+        starts_again = event_loop.run(run(config, source))
+    except DBAPIError as error:
+        if RESTARTED not in os.environ or not is_away(error):
+            raise
+        log.warning("waiting for the database")  # this process was running, and other processes wait for it, too
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+        wait_until_reachable(config.database, RESTART_PAUSE)
+        starts_again = True
+    if starts_again:
+        _restart_process()
+
+
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="wxbot", description="微信智能服务助手")
     parser.add_argument("--config", default="config.yaml", help="the configuration file (default: config.yaml)")
@@ -178,8 +192,7 @@ def main() -> int:
             terminal.print_checked(arguments.config, advice(config), language)
             return 0
         set_up_logging(config.log_format)
-        if event_loop.run(run(config, lambda: load(arguments.config))):
-            _restart_process()
+        _run_until_stopped(config, lambda: load(arguments.config))
     except ConfigError as error:  # including errors of a file named in the config
         terminal.print_error(f"config: {error}", language)
         return 2
@@ -195,9 +208,6 @@ def main() -> int:
     except OSError as error:
         return terminal.cannot_open(error, language)
     except DBAPIError as error:
-        if RESTARTED in os.environ and is_away(error):  # it was running: like other processes it waits for the database
-            time.sleep(RESTART_PAUSE)
-            _restart_process()
         return terminal.database_failed(error, language)
     return 0
 

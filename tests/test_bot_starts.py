@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from socket import create_server
 from typing import Any
@@ -125,13 +126,20 @@ async def test_process_that_restarted_itself_waits_for_the_database(tmp_path: Pa
         port = server.sockets[0].getsockname()[1]
         config = write(tmp_path, database=f"postgresql://wxbot:s3cret@127.0.0.1:{port}/db")
         command = (sys.executable, "bot.py", "--config", str(config))
-        running = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env={**os.environ, bot.RESTARTED: "1"})
+        running = await asyncio.create_subprocess_exec(
+            *command, cwd=ROOT, env={**os.environ, bot.RESTARTED: "1"}, stderr=asyncio.subprocess.PIPE
+        )
         try:
             for _ in range(3):
                 await asyncio.wait_for(attempts.get(), SECONDS)
             assert running.returncode is None
+            running.terminate()
+            _, said = await asyncio.wait_for(running.communicate(), SECONDS)
+            assert await running.wait() == 0
+            assert said.count(b"waiting for the database") == 1 and b"restarting" not in said, said
         finally:
-            running.kill()
+            with suppress(ProcessLookupError):  # it has ended
+                running.kill()
             await running.wait()
 
 
