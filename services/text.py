@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from opencc import OpenCC
 
+_TRADITIONAL = re.compile("[後於乾徵夥菸]")  # in GB 2312 nevertheless; there is no other that people use
 _HAN = re.compile("[\u4e00-\u9fff]+")
 _MENTION = re.compile("@[^@\u2005\n]{1,64}\u2005")  # U+2005 is the character that WeChat puts after an @name
 # WeChat clients put a quote into the text as 「name：text」, a line of dashes, the reply. Quotes can be nested:
@@ -32,14 +33,31 @@ def simplified(text: str) -> str:
     """Return a text in simplified characters.
 
     The dictionaries, which take 7 MB, are loaded for the first text with characters beyond GB 2312, the set of the
-    simplified ones.
+    simplified ones, or with one of the few traditional ones in it.
     """
+    if text.isascii() or _is_simplified(text):
+        return text
+    return _convert(text)
+
+
+def _is_simplified(text: str) -> bool:
+    if _TRADITIONAL.search(text) is not None:
+        return False
+    return _is_gb2312(text) or _is_gb2312("".join(_HAN.findall(text)))  # the second one for a text with an emoji
+
+
+def _is_gb2312(text: str) -> bool:
     try:
-        "".join(_HAN.findall(text)).encode("gb2312")
+        text.encode("gb2312")
     except UnicodeEncodeError:
-        converted: str = _converter().convert(text)
-        return converted
-    return text
+        return False
+    return True
+
+
+@lru_cache(256)  # the rules of one message convert the same text several times
+def _convert(text: str) -> str:
+    converted: str = _converter().convert(text)
+    return converted
 
 
 @lru_cache(1)

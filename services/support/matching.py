@@ -1,4 +1,7 @@
-"""Matching of keyword rules: equals, then contains (the longest word wins), then regex. No I/O."""
+"""Matching of keyword rules: equals, then contains (the longest word wins), then regex. No I/O.
+
+Traditional and simplified characters are equivalent; only a pattern is matched as it is written.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from urllib.parse import quote
 import re2
 
 from config.customer_service import KeywordRule, LinkPart, ReplyPart
-from services.text import normal
+from services.text import normal, simplified
 
 Value = TypeVar("Value")
 MAX_TEXT = 4000  # characters of a message that are matched
@@ -143,19 +146,34 @@ class RuleSet:
         applicable = [rule for rule in rules if rule.where in (place, "both")]
         self._equals: dict[str, KeywordRule] = {}
         self._contains = WordIndex[KeywordRule]()
+        traditional: list[tuple[str, KeywordRule]] = []
         for rule in applicable:
-            if rule.equals:
-                self._equals.setdefault(normal(rule.equals), rule)
-            elif rule.contains:
-                self._contains.add(rule.contains, rule)
+            word = normal(rule.equals or rule.contains)
+            self._add(word, rule)
+            if (simple := simplified(word)) != word:
+                traditional.append((simple, rule))
+        for word, rule in traditional:  # a word that is written in simplified characters comes first
+            self._add(word, rule)
         self._patterns = Patterns([rule for rule in applicable if rule.regex])
 
+    def _add(self, word: str, rule: KeywordRule) -> None:
+        if rule.equals:
+            self._equals.setdefault(word, rule)
+        elif rule.contains:
+            self._contains.add(word, rule)
+
     def find(self, text: str) -> Match | None:
-        """Return the rule that matches a text."""
+        """Return the rule that matches a text, as it is or in simplified characters."""
         text = text[:MAX_TEXT]
         plain = normal(text)
-        rule = self._equals.get(plain) or self._contains.find(plain)
+        simple = simplified(plain)
+        if simple == plain:
+            rule = self._equals.get(plain) or self._contains.find(plain)
+        else:  # no word contains the NUL
+            rule = self._equals.get(plain) or self._equals.get(simple) or self._contains.find(f"{plain}\0{simple}")
         if rule is not None:
             return Match(rule)
         found = self._patterns.find(text.strip())
+        if found is None and simple != plain:
+            found = self._patterns.find(simplified(text.strip()))
         return Match(*found) if found else None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import time
 
 import pytest
@@ -13,6 +15,7 @@ from pydantic import ValidationError
 from config.customer_service import KeywordRule, LinkPart, ReplyPart
 from services.support.matching import RuleSet, WordIndex
 from services.text import normal, without_mention
+from tests.bot_process import ROOT
 
 LETTERS = st.sampled_from("ab发票Ａé\u2005 12")
 WORD = st.text(LETTERS, min_size=1, max_size=5).filter(lambda w: bool(w.strip()))
@@ -47,6 +50,57 @@ def test_same_rule_as_reference_implementation(rules: list[KeywordRule], text: s
     found = RuleSet(rules, "private").find(text)
     expected = reference_match(rules, text)
     assert (found.rule if found else None) is expected
+
+
+@pytest.mark.parametrize(
+    ("rules", "text", "expected"),
+    [
+        (["contains:开发票"], "請問怎麼開發票？", "开发票"),
+        (["contains:開發票"], "请问怎么开发票", "開發票"),
+        (["equals:营业时间"], "營業時間", "营业时间"),
+        (["equals:營業時間"], "营业时间", "營業時間"),
+        (["contains:售后"], "售後", "售后"),
+        (["contains:裏面"], "裡面", "裏面"),  # two traditional forms of one character
+        (["contains:發票", "contains:开发票"], "怎麼開發票", "开发票"),
+        (["contains:發票", "equals:开发票"], "開發票", "开发票"),
+        (["contains:发票", "contains:發票"], "发票", "发票"),
+        (["contains:发票", "contains:發票"], "發票", "发票"),
+        (["contains:發票", "contains:发票"], "发票", "发票"),
+        (["contains:洗", "contains:乾洗"], "乾洗多少錢", "乾洗"),
+        (["contains:票 我"], "發票", None),  # nor in the two forms one after the other
+        (["contains:票\n发"], "發票", None),
+        (["regex:订单\\s*(\\d+)"], "我的訂單 42", "订单\\s*(\\d+)"),
+        (["regex:訂單\\s*(\\d+)", "regex:订单"], "我的訂單 42", "訂單\\s*(\\d+)"),
+        (["regex:^.$", "contains:發"], "发", "發"),
+    ],
+)
+def test_traditional_and_simplified_characters_are_equivalent(
+    rules: list[str], text: str, expected: str | None
+) -> None:
+    found = RuleSet([rule_of(rule) for rule in rules], "private").find(text)
+    assert (found and (found.rule.equals or found.rule.contains or found.rule.regex)) == expected
+
+
+def test_captured_text_is_filled_in_for_traditional_characters() -> None:
+    found = RuleSet([KeywordRule(regex="订单\\s*(\\d+)", reply="{1} 已收到")], "private").find("我的訂單 42")
+    assert found is not None and found.parts() == [ReplyPart(text="42 已收到")]
+
+
+def test_dictionary_is_not_loaded_for_simplified_characters() -> None:
+    code = """if True:
+        import sys
+        from tools.check_keywords import read
+        from services.support.matching import RuleSet
+        rules = RuleSet(read("config.yaml"), "private")
+        assert rules.find("请问怎么开发票😀 café Ａ！") and rules.find("没有 é") is None
+        assert "opencc" not in sys.modules
+        assert rules.find("請問怎麼開發票") and "opencc" in sys.modules"""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def rule_of(text: str) -> KeywordRule:
+    kind, _, word = text.partition(":")
+    return KeywordRule(**{kind: word}, reply="好")
 
 
 @settings(max_examples=300, deadline=None)

@@ -17,6 +17,7 @@ def test_text_is_normalised(text: str, same: str) -> None:
 def test_traditional_characters_are_simplified() -> None:
     assert simplified("價格 price") == "价格 price"
     assert simplified("价格 é😀") == "价格 é😀"
+    assert simplified("售後😀") == "售后😀", "this one is in GB 2312"
 
 
 LINE = "- - - - - - - - - - - - - - -"
