@@ -61,7 +61,7 @@ def one_line(errors: ValidationError, tree: Any, origin: Origin | None = None) -
 def without_value(errors: ValidationError, tree: Any) -> str:
     """Return the key of the first error and what is allowed, for logs: the value may be a secret."""
     first = errors.errors(include_url=False)[0]
-    return _LINE_ENDS.sub(" ", f"{_key(tree, _place(tree, first))[:120]}: {_reason(first)}")
+    return _LINE_ENDS.sub(" ", f"{_key(tree, _place(tree, first))[:120]}: {reason(first)}")
 
 
 def _first_error(errors: ValidationError, tree: Any, origin: Origin) -> tuple[str, Place]:
@@ -69,15 +69,15 @@ def _first_error(errors: ValidationError, tree: Any, origin: Origin) -> tuple[st
     first = places[0][0]  # among the branches of a union, the one with the longest path is the most specific
     place, error = max((p for p in places if p[0][: len(first)] == first), key=lambda p: len(p[0]))
     if error["type"] == "misplaced":
-        return _reason(error), place
+        return reason(error), place
     value = error["input"]
     for part in _inner(error):
         value = _item(value, part)
     key, by = _key(tree, place), origin.variable(place)
     head = f"{key}{f' ({by})' if by else ''}: " if key else ""
     if error["type"] == "missing" or (error["type"] == "value_error" and isinstance(value, dict)):
-        return head + _reason(error), place  # the validator of a whole section; its message is complete
-    return f"{head}{_shown(place, value, is_secret(place))} is not valid: {_reason(error)}", place
+        return head + reason(error), place  # the validator of a whole section; its message is complete
+    return f"{head}{_shown(place, value, is_secret(place))} is not valid: {reason(error)}", place
 
 
 def is_secret(place: Place) -> bool:
@@ -128,14 +128,15 @@ def _is_branch(part: object) -> bool:
     return isinstance(part, str) and (part[:1].isupper() or "[" in part)
 
 
-def _reason(error: ErrorDetails) -> str:
-    for begin, reason in REASONS_BY_TYPE.items():
+def reason(error: ErrorDetails) -> str:
+    """Return what is allowed instead of the value."""
+    for begin, allowed in REASONS_BY_TYPE.items():
         if error["type"].startswith(begin):
-            return reason
-    reason = error["msg"].removeprefix("Value error, ")
+            return allowed
+    allowed = error["msg"].removeprefix("Value error, ")
     for original, replacement in REPLACEMENTS.items():
-        reason = reason.replace(original, replacement)
-    return reason
+        allowed = allowed.replace(original, replacement)
+    return allowed
 
 
 def _shown(place: Place, value: Any, secret: bool) -> str:

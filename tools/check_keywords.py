@@ -13,21 +13,24 @@ from pydantic import TypeAdapter, ValidationError
 
 from config import ConfigError, load, read_yaml, resolve_paths
 from config.customer_service import KeywordRule, ReplyPart
+from config.error_messages import reason
+from config.language import Language, in_language, language_of
 from services.support.matching import RuleSet
 from services.text import normal
 from tools.similar_questions import report
+from tools.words import say
 
 
 class InvalidRules(Exception):
     """The file is invalid; the message has the reason in one line."""
 
 
-def read(path: str) -> list[KeywordRule]:
+def read(path: str, language: Language = "zh") -> list[KeywordRule]:
     """Read the rules of a file; raise InvalidRules naming the invalid rule."""
     try:
         data = resolve_paths(read_yaml(path), Path(path).parent)
     except ConfigError as error:
-        raise InvalidRules(str(error)) from None
+        raise InvalidRules(in_language(str(error), language)) from None
     if isinstance(data, dict):
         service = data.get("customer_service") or {}
         data = service.get("keywords") if isinstance(service, dict) else service
@@ -35,11 +38,12 @@ def read(path: str) -> list[KeywordRule]:
         return TypeAdapter(list[KeywordRule]).validate_python(data or [])
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        number, *rest = first["loc"] or (0,)
+        number, *rest = first["loc"] or ("",)
         key = ".".join(str(part) for part in rest)
-        place = f"rule {int(number) + 1}" if isinstance(number, int) else "the file"
-        reason = first["msg"].removeprefix("Value error, ")
-        raise InvalidRules(f"{path}: {place}{f' ({key})' if key else ''}: {reason}") from None
+        which = ("rule_key" if key else "rule") if isinstance(number, int) else "file"
+        place = say(which, language, number=int(number) + 1 if which != "file" else 0, key=key)
+        allowed = in_language(reason(first), language)
+        raise InvalidRules(say("invalid", language, path=path, place=place, reason=allowed)) from None
 
 
 def missing_files(rules: list[KeywordRule]) -> list[str]:
@@ -49,49 +53,50 @@ def missing_files(rules: list[KeywordRule]) -> list[str]:
     return [path for path in dict.fromkeys(paths) if path and not Path(path).is_file()]
 
 
-def warnings(rules: list[KeywordRule]) -> list[str]:
+def warnings(rules: list[KeywordRule], language: Language) -> list[str]:
     """Return warnings about rules that are valid but probably unintended."""
-    found = [f"file not found: {path!r}" for path in missing_files(rules)]
+    found = [say("no_file", language, path=path) for path in missing_files(rules)]
     seen: dict[tuple[str, str, str], int] = {}
     for number, rule in enumerate(rules, 1):
         kind = "equals" if rule.equals else "contains" if rule.contains else "regex"
         word = rule.regex or normal(rule.equals or rule.contains)
         first = seen.setdefault((kind, word, rule.where), number)
         if first != number:
-            found.append(f"rule {number} never matches: rule {first} has the same {kind} {word!r}")
+            found.append(say("never", language, number=number, first=first, kind=kind, word=word))
     return found
 
 
-def shown(rule: KeywordRule) -> str:
-    """Format a rule in one line."""
-    kind = "equals" if rule.equals else "contains" if rule.contains else "regex"
-    return f"{kind} {rule.equals or rule.contains or rule.regex!r}"
+def answer(rules: list[KeywordRule], sentence: str, place: str, language: Language) -> str:
+    """Return the line that says which rule answers a sentence in private or in a group."""
+    where, match = say(place, language), RuleSet(rules, place).find(sentence)
+    if match is None:
+        return say("no_match", language, where=where)
+    parts = [part.text or part.image or part.file or (part.link.url if part.link else "") for part in match.parts()]
+    number = next(n for n, rule in enumerate(rules, 1) if rule is match.rule)
+    kind = "equals" if match.rule.equals else "contains" if match.rule.contains else "regex"
+    word, reply = getattr(match.rule, kind), " | ".join(parts)
+    return say("match", language, where=where, number=number, kind=kind, word=word, reply=reply)
 
 
 def main(arguments: list[str]) -> int:
     """Run the command line and return the exit code."""
+    language = language_of(arguments[0] if arguments else "")
     if not 1 <= len(arguments) <= 2:
-        print(__doc__, file=sys.stderr)
+        print(say("usage", language), file=sys.stderr)
         return 2
     try:
-        rules = read(arguments[0])
+        rules = read(arguments[0], language)
     except InvalidRules as error:
         print(error, file=sys.stderr)
         return 1
-    problems = warnings(rules)
-    print(f"{len(rules)} rules", *problems, sep="\n")
+    problems = warnings(rules, language)
+    print(say("count", language, count=len(rules)), *problems, sep="\n")
     for place in ("private", "group") if len(arguments) == 2 else ():
-        match = RuleSet(rules, place).find(arguments[1])
-        if match is None:
-            print(f"{place}: no rule matches")
-            continue
-        parts = [part.text or part.image or part.file or (part.link.url if part.link else "") for part in match.parts()]
-        number = next(n for n, rule in enumerate(rules, 1) if rule is match.rule)
-        print(f"{place}: rule {number}, {shown(match.rule)} -> {' | '.join(parts)}")
-    return 1 if _print_similar(arguments) or problems else 0
+        print(answer(rules, arguments[1], place, language))
+    return 1 if _print_similar(arguments, language) or problems else 0
 
 
-def _print_similar(arguments: list[str]) -> bool:
+def _print_similar(arguments: list[str], language: Language) -> bool:
     """Print the similarity from which questions are offered; return whether the files of the config are invalid."""
     try:
         if not isinstance(read_yaml(arguments[0]), dict):
@@ -99,7 +104,7 @@ def _print_similar(arguments: list[str]) -> bool:
         config = load(arguments[0])
         lines = asyncio.run(report(config, arguments[1] if len(arguments) == 2 else ""))
     except ConfigError as error:
-        print(error, file=sys.stderr)
+        print(in_language(str(error), language), file=sys.stderr)
         return True
     print(*lines, sep="\n")
     return False

@@ -8,22 +8,25 @@ import time
 from collections.abc import Sequence
 
 from config import Config
+from config.language import Language
 from models.db import Store
 from services.messaging.http_client import HttpClient
 from services.support.embedding_index import EmbeddingIndex
 from services.support.embeddings import EmbeddingClient
 from services.support.faq import FaqIndex, SimilarEntry, load
 from services.support.knowledge import load as load_knowledge
+from tools.words import say
 
 
 async def report(config: Config, sentence: str) -> list[str]:
     """Return lines for the terminal; `sentence` may be empty. Raises ConfigError for unreadable files."""
-    service = config.customer_service
+    service, language = config.customer_service, config.language
     entries, passages = load(service.faq), load_knowledge(service.knowledge)
     faq = FaqIndex([*entries, *passages])
-    lines = [f"{len(entries)} questions, {len(passages)} passages; by words near from {faq.threshold:.3f} on"]
+    counts = {"questions": len(entries), "passages": len(passages), "threshold": faq.threshold}
+    lines = [say("questions", language, **counts)]
     if sentence:
-        lines += _shown("words", faq.nearest(sentence))
+        lines += _shown("words", faq.nearest(sentence), language)
     if not service.embeddings.base_url or not faq.entries:
         return lines
     http = HttpClient()
@@ -32,21 +35,23 @@ async def report(config: Config, sentence: str) -> list[str]:
         await store.open()
         try:
             client = EmbeddingClient(store, http, service.embeddings, time.time)
-            return lines + await _by_meaning(client, faq, sentence)
+            return lines + await _by_meaning(client, faq, sentence, language)
         finally:
             await store.close()
             await http.close()
 
 
-async def _by_meaning(client: EmbeddingClient, faq: FaqIndex, sentence: str) -> list[str]:
+async def _by_meaning(client: EmbeddingClient, faq: FaqIndex, sentence: str, language: Language) -> list[str]:
     vectors = await client.of_listed(EmbeddingIndex.texts(faq))
     if vectors is None:
-        return [f"{client.model}: the server does not answer"]
+        return [say("no_answer", language, model=client.model)]
     index = EmbeddingIndex(faq, vectors)
-    lines = [f"{client.model}: near from {index.threshold:.3f} on"]
+    lines = [say("model", language, model=client.model, threshold=index.threshold)]
     asked = await client.of_question(sentence) if sentence else None
-    return lines + (_shown("meaning", index.nearest(sentence, asked)) if asked is not None else [])
+    return lines + (_shown("meaning", index.nearest(sentence, asked), language) if asked is not None else [])
 
 
-def _shown(by: str, nearest: Sequence[SimilarEntry]) -> list[str]:
-    return [f"by {by}: {match.score:.3f} {match.question}" for match in nearest] or [f"by {by}: nothing is near"]
+def _shown(measure: str, nearest: Sequence[SimilarEntry], language: Language) -> list[str]:
+    by = say(measure, language)
+    found = [say("near", language, by=by, score=match.score, question=match.question) for match in nearest]
+    return found or [say("nothing", language, by=by)]

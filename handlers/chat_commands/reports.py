@@ -7,9 +7,11 @@ from typing import Final
 
 from sqlmodel import Session
 
-from config.texts import fill
+from config.texts import Texts, fill
 from handlers.chat_commands.request import CommandReply, CommandRequest
-from services.upkeep.job_log import NEW
+from services.groups.drift_check import RESULT
+from services.upkeep.job_log import NEW, JobRun
+from services.upkeep.pruning import REFUSED
 
 NAME: Final = "/日报"
 ON: Final = "开"
@@ -39,18 +41,25 @@ async def jobs(request: CommandRequest) -> CommandReply:
 
 
 def _line(request: CommandRequest, name: str) -> str:
-    job_log = request.container.job_log
+    job_log, texts = request.container.job_log, request.texts
     run = job_log.last.get(name)
     if run is not None and run.result == NEW:
         run = None
-    outcome = "" if run is None else (run.result if run.ok else f"✗ {run.result}")
+    result = "" if run is None else _result(texts, run)
     last = "—" if run is None else _format_time(request, run.at)
-    times = (
-        f"{getattr(request.texts, f'job_{name}', '')} {name}".strip()
-    )  # the name is the one used in `jobs:` of the config
-    return fill(
-        request.texts.job_line, name=times, last=last, result=outcome, next=_format_time(request, job_log.next_at(name))
-    )
+    shown = getattr(texts, f"job_{name}", name)
+    return fill(texts.job_line, name=shown, last=last, result=result, next=_format_time(request, job_log.next_at(name)))
+
+
+def _result(texts: Texts, run: JobRun) -> str:
+    """Word the stored result of a run."""
+    if not run.ok:
+        return fill(texts.job_failed, error=run.result)
+    if run.result == REFUSED:
+        return texts.job_refused
+    if match := RESULT.fullmatch(run.result):
+        return fill(texts.job_rooms, **match.groupdict())
+    return fill(texts.job_count, count=run.result) if run.result.strip("0") else texts.job_nothing
 
 
 def _format_time(request: CommandRequest, seconds: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from models.groups import QunState
@@ -10,6 +11,7 @@ from services.groups.drift import DriftFinder
 from services.groups.drift_repair import DriftRepair
 from services.groups.groups import Groups
 
+RESULT: Final = re.compile(r"(?P<rooms>\d+) rooms, (?P<drifted>\d+) drifted, (?P<repaired>\d+) repaired")
 SKIPPED_STATES: Final = (QunState.MAKING, QunState.CLOSED)
 
 
@@ -23,7 +25,7 @@ class DriftCheck:
         self._repair = repair
 
     async def check(self) -> str:
-        """Check all rooms and return a summary."""
+        """Check all rooms and return a summary, in the form of RESULT."""
         rooms = drifted = repaired = 0
         for qun in self._groups:
             for room in self._groups.all_rooms(qun):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from models.durable import Setting
 from sandbox.world.model import Kind
 from services.groups.daily_stats import DayStats
 from services.outreach.charts import FONT, TITLES, draw
+from services.upkeep.job_log import JobRun
+from services.upkeep.pruning import REFUSED
 from tests.stories.conftest import BotEnvironment, MakeEnv
 from tests.stories.daily_reports import DAY, reports
 from tests.waiting import until
@@ -131,7 +134,7 @@ async def test_failing_job_is_reported_and_runs_again(env: BotEnvironment) -> No
     await env.bot.jobs.run("daily_report")
     assert not env.bot.container.job_log.last["daily_report"].ok
     env.say("店长", "/任务")
-    await env.receives("店长", "✗ RuntimeError")
+    await env.receives("店长", "失败：RuntimeError")
     object.__setattr__(env.bot.container.reports, "send", broken)
     await env.bot.jobs.run("daily_report")
     assert env.bot.container.job_log.last["daily_report"].ok
@@ -139,12 +142,34 @@ async def test_failing_job_is_reported_and_runs_again(env: BotEnvironment) -> No
 
 async def test_jobs_are_shown_to_admins_only(env: BotEnvironment) -> None:
     env.say("店长", "/任务")
-    listed = await env.receives("店长", "日报 daily_report：上次 — ，下次 ")
-    assert "核对群资料 drift_check" in listed.text
-    shown = [line.partition("：")[0].split(" ") for line in listed.text.splitlines()]
-    assert all(len(words) == 2 for words in shown)  # every job has a Chinese name
+    listed = await env.receives("店长", "日报：上次 —，下次 ")
+    assert "核对群资料：" in listed.text
+    assert not re.search("[A-Za-z]", listed.text), "every job has a Chinese name"
     env.say("宋公明", "/任务")
     await env.receives("宋公明", "您没有权限执行此命令")
+
+
+@pytest.mark.parametrize(
+    ("name", "run", "words"),
+    [
+        ("prune", JobRun(0, result="12"), "清理旧记录：上次 01-01 08:00（处理 12 项），下次 "),
+        ("prune", JobRun(0, result="0"), "清理旧记录：上次 01-01 08:00（没有要处理的），下次 "),
+        ("prune", JobRun(0, result="10"), "（处理 10 项）"),
+        ("prune", JobRun(0), "清理旧记录：上次 01-01 08:00（没有要处理的），下次 "),
+        ("prune", JobRun(0, result=REFUSED), "清理旧记录：上次 01-01 08:00（时钟不可信，没有执行），下次 "),
+        ("drift_check", JobRun(0, result="3 rooms, 2 drifted, 1 repaired"), "（查了 3 个群，2 处不一致，已改正 1 处）"),
+    ],
+)
+async def test_result_of_a_job_is_worded(env: BotEnvironment, name: str, run: JobRun, words: str) -> None:
+    env.bot.container.job_log.last[name] = run
+    env.say("店长", "/任务")
+    await env.receives("店长", words)
+
+
+async def test_summary_of_the_drift_check_is_worded(env: BotEnvironment) -> None:
+    await env.bot.jobs.run("drift_check")
+    env.say("店长", "/任务")
+    await env.receives("店长", "（查了 0 个群，0 处不一致，已改正 0 处）")
 
 
 async def test_job_is_rescheduled_or_disabled(make_env: MakeEnv) -> None:
