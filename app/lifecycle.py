@@ -172,7 +172,7 @@ class Bot:
             return self.config.assistants
         # imported late: the sandbox takes an eighth of the start time and is not needed with a gateway
         import sandbox
-        from sandbox.systems import start_systems
+        from sandbox.systems import ports_of, start_systems
 
         settings = self.config.sandbox
         staff_room = self.config.customer_service.handoff.staff_room
@@ -189,7 +189,8 @@ class Bot:
             log.warning("sandbox.host %s: others can reach the sandbox WeChat; it asks for a password", settings.host)
         stack.push_async_callback(self.sandbox.stop)
         if self.config.systems:
-            self.systems = await start_systems(state=self._sandbox_file("systems"))
+            ports = ports_of({name: system.base_url for name, system in self.config.systems.items()})
+            self.systems = await start_systems(ports=ports, state=self._sandbox_file("systems"))
             stack.push_async_callback(self.systems.stop)
         gateway = {"token": self.sandbox.token, "tls": False}
         return [

@@ -16,6 +16,9 @@ from typing import Any
 import pytest
 
 import bot
+from app.lifecycle import Bot
+from app.terminal import print_addresses
+from config import load
 from config.language import in_language
 from tests.bot_config import write
 from tests.bot_process import ROOT
@@ -185,6 +188,19 @@ async def test_start_with_the_sandbox_tells_who_is_admin(tmp_path: Path) -> None
     assert [line for line in lines if line.startswith(("沙箱里店长已是管理员", "还没有管理员"))] == lines[-2:-1]
     assert lines[-2].startswith("沙箱里店长已是管理员")
     assert not [line for line in lines if "流程要调用的业务系统" in line], "there are none"
+
+
+async def test_stand_ins_listen_where_the_flows_call_them(tmp_path: Path) -> None:
+    ports = [free_port(), free_port()]
+    urls = [f"http://127.0.0.1:{port}" for port in ports]
+    systems = {name: {"base_url": url} for name, url in zip(("yunmall", "hipos"), urls, strict=True)}
+    config = write(tmp_path, assistants=[{"account": "weimi1001"}], sandbox={"port": 0}, systems=systems)
+    bot = Bot(load(config))
+    await bot.start()
+    try:
+        assert f"also:  {' '.join(urls)}  the business systems" in print_addresses(bot)
+    finally:
+        await bot.stop()
 
 
 def test_database_of_another_program_is_not_touched(run_bot: RunBot, tmp_path: Path) -> None:

@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from aiohttp import web
+from yarl import URL
 
 from sandbox.systems.callbacks import call_back
 from sandbox.systems.pages import add_page
 from sandbox.systems.request_log import RequestLog, SystemRequest
 from sandbox.systems.stand_ins import HIPOS, TITLES, YUNMALL, routes
 
-__all__ = ["HIPOS", "PORTS", "YUNMALL", "RequestLog", "SystemRequest", "Systems", "call_back", "start_systems"]
+__all__ = [
+    "HIPOS",
+    "PORTS",
+    "YUNMALL",
+    "RequestLog",
+    "SystemRequest",
+    "Systems",
+    "call_back",
+    "ports_of",
+    "start_systems",
+]
 
 log = logging.getLogger(__name__)
 PORTS = (9101, 9102)
+LOOPBACK = ("127.0.0.1", "localhost")
 
 
 @dataclass(slots=True)
@@ -34,6 +46,12 @@ class Systems:
     async def stop(self) -> None:
         """Stop the servers. Idempotent."""
         await self._stack.aclose()
+
+
+def ports_of(base_urls: Mapping[str, str]) -> list[int]:
+    """Return the ports at which flows call the stand-ins; the default for a system that is elsewhere or not given."""
+    urls = [URL(base_urls.get(name, "")) for name in (YUNMALL, HIPOS)]
+    return [url.port or 80 if url.host in LOOPBACK else port for url, port in zip(urls, PORTS, strict=True)]
 
 
 async def start_systems(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from sandbox.systems import HIPOS, YUNMALL, Systems, call_back, start_systems
+from sandbox.systems import HIPOS, YUNMALL, Systems, call_back, ports_of, start_systems
+from tests.ports import free_port
 from tests.waiting import SECONDS
 
 
@@ -79,6 +81,55 @@ async def test_damaged_file_is_reported(tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(OSError, match="systems is damaged"):
         await start_systems(ports=(0, 0), state=path)
+
+
+@pytest.mark.parametrize(
+    ("base_urls", "ports"),
+    [
+        ({}, [9101, 9102]),
+        ({YUNMALL: "http://127.0.0.1:9201", HIPOS: "http://localhost:9202/api"}, [9201, 9202]),
+        ({YUNMALL: "https://shop.example:9201", HIPOS: "http://127.0.0.1:9202"}, [9101, 9202]),
+        ({HIPOS: "http://127.0.0.1", "erp": "http://127.0.0.1:9201"}, [9101, 80]),
+    ],
+)
+def test_ports_are_those_that_flows_call(base_urls: dict[str, str], ports: list[int]) -> None:
+    assert ports_of(base_urls) == ports
+
+
+async def start_alone(*arguments: str, **variables: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "sandbox.systems", *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=os.environ | variables,
+    )
+
+
+@pytest.mark.parametrize("by_argument", [False, True])
+async def test_ports_are_taken_from_arguments_or_variables(by_argument: bool) -> None:
+    """The arguments come first."""
+    one, two, other = free_port(), free_port(), free_port()
+    arguments = ("--ports", str(one), str(two)) if by_argument else ()
+    variables = {"YUNMALL_PORT": str(other if by_argument else one), "HIPOS_PORT": str(two)}
+    process = await start_alone(*arguments, **variables)
+    assert process.stdout is not None
+    lines = [(await asyncio.wait_for(process.stdout.readline(), SECONDS)).decode().strip() for _ in range(2)]
+    process.terminate()
+    assert await asyncio.wait_for(process.wait(), SECONDS) == 0
+    assert lines == [f"yunmall: http://127.0.0.1:{one}", f"hipos: http://127.0.0.1:{two}"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "says"),
+    [
+        (("--ports", "70000", "1"), {}, "argument --ports: '70000' is not a port: expected 0 to 65535"),
+        ((), {"HIPOS_PORT": "x"}, "HIPOS_PORT: 'x' is not a port: expected 0 to 65535"),
+    ],
+)
+async def test_invalid_port_is_named(arguments: tuple[str, ...], variables: dict[str, str], says: str) -> None:
+    process = await start_alone(*arguments, **variables)
+    _, said = await asyncio.wait_for(process.communicate(), SECONDS)
+    assert (process.returncode, said.decode().strip().endswith(says)) == (2, True)
 
 
 async def test_taken_port_is_reported_and_the_other_server_starts() -> None:
