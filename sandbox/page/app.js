@@ -30,6 +30,7 @@ function App() {
   const View = VIEWS[store.view];
   const open = store.chat && store.view === "chats";
   return html`
+    ${store.live === "lost" && html`<div class="lost" role="alert">与沙箱的连接断开了，正在重新连接…</div>`}
     <div class="frame ${open ? "in-chat" : ""} ${store.panel ? "with-panel" : ""}" data-live=${store.ready ? store.live : ""}>
       <${Rail} store=${store} unread=${unread} />
       <div class="column"><${View} store=${store} /></div>
@@ -41,8 +42,7 @@ function App() {
       ${store.panel && html`<${Panel} store=${store} />`}
     </div>
     <${Dialogs} store=${store} />
-    ${!store.dialog && html`<${Toast} store=${store} />`}
-    ${store.live === "lost" && html`<div class="lost" role="alert">与沙箱的连接断开了，正在重新连接…</div>`}`;
+    ${!store.dialog && html`<${Toast} store=${store} />`}`;
 }
 
 let stream = null;
