@@ -4,7 +4,8 @@ import { Chart } from "../chart.js";
 import { ChooseFriends } from "../choose.js";
 import { Button, Dialog, Field, Listing, State, Table, Tabs, Time, sure, toast, tryTo, useList, useLoad } from "../ui.js";
 import { useUnsaved } from "../unsaved.js";
-import { html, useEffect, useRef, useState } from "../shared/preact.js";
+import { useTyped } from "../shared/typed.js";
+import { html, useState } from "../shared/preact.js";
 import { t } from "../words.js";
 import { BlockedWords } from "./groups.js";
 
@@ -47,20 +48,11 @@ function Texts({ one, id, admin, reload }) {
 }
 
 function Text({ name, label, value, most, id, admin, reload, long, empty }) {
-  const [text, setText] = useState(value);
-  const base = useRef(value); // what the text was made from: a value that others change meanwhile does not replace it
-  useEffect(() => {
-    setText((now) => (now === base.current ? value : now));
-    base.current = value;
-  }, [value]);
+  const [text, setText, store] = useTyped(value);
   const changed = text !== value;
   useUnsaved(changed);
   const given = { value: text, maxlength: most, disabled: !admin, onInput: (event) => setText(event.target.value) };
-  const save = () => tryTo(async () => {
-    await call("PATCH", `/qun/${id}`, { [name]: text || null });
-    base.current = text;
-    await reload();
-  }, t("已保存"));
+  const save = () => store((given) => tryTo(async () => { await call("PATCH", `/qun/${id}`, { [name]: given || null }); await reload(); }, t("已保存")));
   return html`<${Field} label=${label} changed=${changed}>${long ? html`<textarea ...${given}></textarea>` : html`<input type="text" ...${given} />`}<//>
     ${admin && changed && html`<div class="row"><${Button} kind="main slim" disabled=${!empty && !text.trim()} onClick=${save}>${t("保存")}<//>
       <${Button} kind="slim" onClick=${() => setText(value)}>${t("放弃修改")}<//></div>`}`;

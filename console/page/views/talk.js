@@ -2,6 +2,7 @@
 import { base64, call, newKey } from "../api.js";
 import { Button, Field, State, Time, sure, toast, tryTo, useLoad } from "../ui.js";
 import { useUnsaved } from "../unsaved.js";
+import { useTyped } from "../shared/typed.js";
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../shared/preact.js";
 import { t } from "../words.js";
 
@@ -110,7 +111,8 @@ function Write({ id, all, session, reload }) {
     const sent = await tryTo(() => (writesNote ? call("POST", `/ticket/${id}/note`, { text }) : call("POST", `/ticket/${id}/reply`, { key: key.current, text })));
     if (!sent) return; // the same key again: nothing is said twice
     key.current = newKey();
-    put("");
+    const now = drafts.get(id) ?? text; // with what was typed meanwhile
+    put(now.startsWith(text) ? now.slice(text.length) : now);
     announce("viewing");
     await reload();
   };
@@ -140,14 +142,14 @@ function Write({ id, all, session, reload }) {
 
 function Customer({ all, id, reload }) {
   const { customer, ticket } = all;
-  const [alias, setAlias] = useState(customer.alias);
-  useEffect(() => setAlias(customer.alias), [customer.alias]);
+  const [alias, setAlias, store] = useTyped(customer.alias);
   const changed = alias !== customer.alias;
   useUnsaved(changed);
+  const save = () => store((given) => tryTo(async () => { await call("POST", `/ticket/${id}/remark`, { alias: given }); await reload(); }, t("已保存")));
   return html`<aside class="customer" aria-label=${t("客户")}><h2>${t("客户")}</h2>
     <dl class="facts"><dt>${t("昵称")}</dt><dd>${customer.name || "—"}</dd><dt>${t("微信号")}</dt><dd>${customer.weixin || "—"}</dd><dt>${t("助手")}</dt><dd>${ticket.assistant}</dd><dt>${t("工单开始")}</dt><dd><${Time} at=${ticket.opened_at} /></dd></dl>
     <${Field} label=${t("备注名")} changed=${changed}><input type="text" maxlength="30" value=${alias} onInput=${(event) => setAlias(event.target.value)} /><//>
-    <${Button} disabled=${!alias.trim() || !changed} onClick=${() => tryTo(async () => { await call("POST", `/ticket/${id}/remark`, { alias }); await reload(); }, t("已保存"))}>${t("保存备注名")}<//>
+    <${Button} disabled=${!alias.trim() || !changed} onClick=${save}>${t("保存备注名")}<//>
     <div><h2>${t("所在的群")}</h2>${customer.groups.length ? customer.groups.map((one) => html`<div key=${one.number}><a href=${`#/groups/${one.number}`}>${one.topic}</a></div>`) : html`<p class="quiet">${t("不在任何群里")}</p>`}</div>
     <div><h2>${t("以前的工单")}</h2>${customer.earlier.length ? customer.earlier.map((one) => html`<div key=${one.id}><a href=${`#/tickets/${one.id}`}>#${one.id}</a> <span class="quiet"><${Time} at=${one.opened_at} />${one.mark ? ` · ${t("评分 {mark}", one)}` : ""}</span></div>`) : html`<p class="quiet">${t("没有以前的工单")}</p>`}</div>
   </aside>`;

@@ -2,7 +2,8 @@
 import { changeRoom, leaveRoom, removeMember, roomCode, tryTo } from "../actions.js";
 import { Icon } from "../icons.js";
 import { update } from "../store.js";
-import { html, useEffect, useState } from "../shared/preact.js";
+import { html, useState } from "../shared/preact.js";
+import { useTyped } from "../shared/typed.js";
 import { Switch } from "./switch.js";
 
 const SHOWN = 60;
@@ -71,9 +72,8 @@ function Members({ store, group, removing, onRemoving }) {
 
 /** A text that is edited in place and saved on blur or Enter; if saving fails, the old text is restored. */
 function Field({ label, value, onSave, many, locked }) {
-  const [text, setText] = useState(value);
-  useEffect(() => setText(value), [value]);
-  const save = async () => text === value || (await onSave(text)) || setText(value);
+  const [text, setText, store] = useTyped(value);
+  const save = async () => text === value || (await store(onSave)) || setText((now) => (now === text ? value : now));
   const keys = (event) => {
     if (event.key === "Enter" && !event.isComposing && !event.shiftKey) event.target.blur();
     if (event.key === "Escape" && text !== value) {

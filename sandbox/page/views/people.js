@@ -3,6 +3,7 @@ import { askFriend, forgetFriend, openChat, scan, setAlias } from "../actions.js
 import { Icon } from "../icons.js";
 import { update } from "../store.js";
 import { html, useState } from "../shared/preact.js";
+import { useTyped } from "../shared/typed.js";
 
 const show = (dialog) => update({ dialog });
 
@@ -69,7 +70,7 @@ export function Profile({ store, dialog, close }) {
   const isMe = person.id === store.me.id;
   return html`
     <${Face} person=${person} alias=${friend?.alias} />
-    ${friend && html`<${Remark} key=${friend.alias} friend=${friend} />`}
+    ${friend && html`<${Remark} key=${friend.id} friend=${friend} />`}
     ${!isMe && html`<footer>
       ${friend
         ? html`<button type="button" class="danger" onClick=${() => forgetFriend(person.id).then(close)}>删除联系人</button>
@@ -79,8 +80,9 @@ export function Profile({ store, dialog, close }) {
 }
 
 function Remark({ friend }) {
-  const [alias, setRemark] = useState(friend.alias);
-  const save = async () => alias === friend.alias || (await setAlias(friend.id, alias)) || setRemark(friend.alias);
+  const [alias, setRemark, store] = useTyped(friend.alias);
+  const put = (given) => setAlias(friend.id, given);
+  const save = async () => alias === friend.alias || (await store(put)) || setRemark((now) => (now === alias ? friend.alias : now));
   const keys = (event) => event.key === "Enter" && !event.isComposing && event.target.blur();
   return html`<label class="field"><span>备注</span>
     <input value=${alias} placeholder="未设置" onInput=${(event) => setRemark(event.target.value)} onBlur=${save} onKeyDown=${keys} /></label>`;

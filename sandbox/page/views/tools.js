@@ -1,6 +1,7 @@
 // Settings of the sandbox: logins of the assistants, simulated faults, and limits of WeChat.
 import { turn } from "../actions.js";
-import { html, useEffect, useState } from "../shared/preact.js";
+import { html, useRef } from "../shared/preact.js";
+import { useTyped } from "../shared/typed.js";
 import { Calls, Events } from "./faults.js";
 import { toggleTrace } from "./rail.js";
 import { Switch } from "./switch.js";
@@ -35,11 +36,13 @@ function Accounts({ store }) {
 }
 
 function TooFast({ limits }) {
-  const now = limits.message?.times ?? 5;
-  const [times, setTimes] = useState(now);
+  const last = useRef(5); // also while it is off
+  if (limits.message) last.current = limits.message.times;
+  const now = last.current;
+  const [times, setTimes, store] = useTyped(now);
   const set = async (on) => {
-    const fine = times !== "" && (await turn("PUT", "/api/limits", { action: "message", times: on ? Number(times) : null, seconds: 60 }));
-    if (!fine) setTimes(now);
+    const put = (given) => turn("PUT", "/api/limits", { action: "message", times: on ? Number(given) : null, seconds: 60 });
+    if (times === "" || !(await store(put))) setTimes((typed) => (typed === times ? now : typed));
   };
   return html`
     <h2 class="list-title">频率</h2>
@@ -60,9 +63,8 @@ function Rules({ rules }) {
 
 /** An editable number; if saving fails, the old value is restored. */
 function Rule({ label, value, onSave }) {
-  const [text, setText] = useState(value);
-  useEffect(() => setText(value), [value]);
-  const save = async () => (await onSave(Number(text))) || setText(value);
+  const [text, setText, store] = useTyped(value);
+  const save = async () => (await store((given) => onSave(Number(given)))) || setText((now) => (now === text ? value : now));
   return html`
     <label class="number-line"><span>${label}</span><input type="number" min="3" max="10000" value=${text}
       onInput=${(event) => setText(event.target.value)} onChange=${save} /></label>`;
