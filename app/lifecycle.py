@@ -175,14 +175,13 @@ class Bot:
         from sandbox.systems import ports_of, start_systems
 
         settings = self.config.sandbox
-        staff_room = self.config.customer_service.handoff.staff_room
         with named("sandbox", settings.host, settings.port):
             self.sandbox = await sandbox.start(
                 without_gateway,
                 host=settings.host,
                 port=settings.port,
                 state=self._sandbox_file("sandbox"),
-                staff_room=staff_room,
+                staff_room=self.config.customer_service.handoff.staff_room,
                 password=settings.password,
             )
         if self.sandbox.password:
