@@ -27,7 +27,7 @@ class CallHandler(Protocol):
     def on_request(self, call: Call, request: bytes | None) -> None:
         """Handle a complete request; None if it is not a single message, or is too large to be parsed."""
 
-    def on_over(self, call: Call) -> None:
+    def on_end(self, call: Call) -> None:
         """Handle the end of a call."""
 
 
@@ -35,13 +35,13 @@ class Call:
     """Buffers what the client sends until the destination is known."""
 
     __slots__ = (
+        "_buffered",
         "_gateway",
         "_has_answered",
-        "_held",
         "_owner",
         "_reads",
         "headers",
-        "is_over",
+        "is_done",
         "metadata",
         "path",
         "stream",
@@ -52,9 +52,9 @@ class Call:
         self.headers = headers
         self.metadata = headers.metadata
         self.path = self.metadata[":path"]
-        self.is_over = False
+        self.is_done = False
         self._owner = owner
-        self._held: list[tuple[bytes, int, bool]] = [(b"", 0, True)] if stream.has_ended else []
+        self._buffered: list[tuple[bytes, int, bool]] = [(b"", 0, True)] if stream.has_ended else []
         self._reads = False
         self._gateway: Stream | None = None
         self._has_answered = False
@@ -67,32 +67,32 @@ class Call:
 
     def on_data(self, data: bytes, size: int, *, end: bool) -> None:
         """Handle data of the request."""
-        if self.is_over:
+        if self.is_done:
             self.stream.consumed(size)
         elif self._gateway is not None:
             self._gateway.send_data(data, end=end, source=self.stream, size=size)
         else:
-            self._held.append((data, size, end))
+            self._buffered.append((data, size, end))
             if self._reads:
-                self._look()
+                self._pass_complete_request()
 
     def on_reset(self, code: int | None) -> None:
         """Handle a cancelled call or a lost client."""
-        self.over()
+        self.end()
 
     def read_request(self) -> None:
         """Pass the complete request to the owner once it has arrived."""
         self._reads = True
-        self._look()
+        self._pass_complete_request()
 
-    def _look(self) -> None:
-        ended = bool(self._held) and self._held[-1][2]
-        if ended or sum(size for _, size, _ in self._held) > LARGEST_READ:
+    def _pass_complete_request(self) -> None:
+        ended = bool(self._buffered) and self._buffered[-1][2]
+        if ended or sum(size for _, size, _ in self._buffered) > LARGEST_READ:
             self._reads = False
             self._owner.on_request(self, self._request() if ended else None)
 
     def _request(self) -> bytes | None:
-        request = b"".join(data for data, _, _ in self._held)
+        request = b"".join(data for data, _, _ in self._buffered)
         return request[PREFIX:] if is_message(request) else None
 
     # ---- to the client ----
@@ -100,9 +100,9 @@ class Call:
     def forward(self, connection: Http2Connection, headers: Headers) -> None:
         """Forward the call to the gateway. Raises GatewayLost and TooManyCalls."""
         self._gateway = connection.open(headers, partial(_GatewayResponse, self))
-        for data, size, end in self._held:
+        for data, size, end in self._buffered:
             self._gateway.send_data(data, end=end, source=self.stream, size=size)
-        self._held.clear()
+        self._buffered.clear()
 
     def answer(self, *metadata: Field) -> None:
         """Send the headers of the relay's own response."""
@@ -127,39 +127,39 @@ class Call:
 
     def finish(self, status: Status, message: str | None = None) -> None:
         """End the call."""
-        if self.is_over:
+        if self.is_done:
             return
         if self._has_answered:
             headers = Headers(outcome(status, message)) if status is not Status.OK else SUCCESS
         else:
             headers = Headers((*ANSWER, *outcome(status, message)))
         self.stream.send_headers(headers, end=True)
-        self.over()
+        self.end()
 
     def refuse(self, error: GRPCError) -> None:
         """End the call with an error."""
         self.finish(error.status, error.message)
 
-    def passed(self, headers: Headers | None) -> None:
+    def on_forwarded(self, headers: Headers | None) -> None:
         """Handle forwarded headers of the response; None: the response is complete."""
         if headers is None:
-            self.over()
+            self.end()
         self._has_answered = True
 
-    def over(self) -> None:
+    def end(self) -> None:
         """End the call, and reset it at the gateway unless the gateway ended it."""
-        if self.is_over:
+        if self.is_done:
             return
-        self.is_over = True
-        if self._held:
-            for _, size, _ in self._held:
+        self.is_done = True
+        if self._buffered:
+            for _, size, _ in self._buffered:
                 self.stream.consumed(size)
-            self._held.clear()
+            self._buffered.clear()
         if self._gateway is not None:
             self._gateway.reset()
         if not self.stream.has_ended and not self.stream.is_closed:
             self.stream.stop_reading()
-        self._owner.on_over(self)
+        self._owner.on_end(self)
 
 
 class _GatewayResponse:
@@ -174,13 +174,13 @@ class _GatewayResponse:
     def on_headers(self, headers: Headers, *, end: bool) -> None:
         """Handle headers or trailers."""
         self._call.stream.send_headers(headers, end=end)
-        self._call.passed(None if end else headers)
+        self._call.on_forwarded(None if end else headers)
 
     def on_data(self, data: bytes, size: int, *, end: bool) -> None:
         """Handle data."""
         self._call.stream.send_data(data, end=end, source=self._stream, size=size)
         if end:
-            self._call.passed(None)
+            self._call.on_forwarded(None)
 
     def on_reset(self, code: int | None) -> None:
         """Handle a call that the gateway cancelled, or a lost gateway."""
@@ -190,4 +190,4 @@ class _GatewayResponse:
             self._call.finish(Status.UNAVAILABLE, NO_GATEWAY)
         else:
             self._call.stream.reset(code if code != ErrorCodes.NO_ERROR else ErrorCodes.CANCEL)
-            self._call.over()
+            self._call.end()

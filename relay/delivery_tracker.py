@@ -58,7 +58,7 @@ class DeliveryTracker:
             _, _, id = self._sent.popleft()
             if self._numbers.get(id, number + 1) <= number:
                 del self._numbers[id]
-        self._journal.take(number)
+        self._journal.acknowledge(number)
 
     def payload_requested(self, request: bytes) -> None:
         """Mark events as received when the client requests a payload."""

@@ -52,7 +52,7 @@ class Http2Connection(asyncio.Protocol):
         self._streams: dict[int, tuple[Stream, Receiver]] = {}
         self._last_id = 0 if accept else -1  # of the streams so far
         self._reader = FrameReader(frames.PREFACE if accept else b"")
-        self._unread, self._owed = 0, 0  # bytes, as of a stream
+        self._unread, self._unreported = 0, 0  # bytes, as of a stream
         self._first_room = WINDOW  # bytes that the peer takes on a new stream
         self._most_streams = LARGEST_WINDOW
         self._turn = turn or Turn()
@@ -123,10 +123,10 @@ class Http2Connection(asyncio.Protocol):
     def consumed(self, size: int) -> None:
         """Count data of a stream that is no longer held here."""
         self._unread -= size
-        self._owed += size
-        if self._owed > CONNECTION_WINDOW // 4:
-            self.writer.enlarge(0, self._owed)
-            self._owed = 0
+        self._unreported += size
+        if self._unreported > CONNECTION_WINDOW // 4:
+            self.writer.enlarge(0, self._unreported)
+            self._unreported = 0
 
     def ended(self, stream: Stream, unread: int) -> None:
         """Remove a stream that has ended, with its unread data."""
@@ -191,7 +191,7 @@ class Http2Connection(asyncio.Protocol):
         size = len(payload)
         data = unpadded(flags, payload) if flags & frames.PADDED else payload
         self._unread += size
-        if self._unread + self._owed > CONNECTION_WINDOW:
+        if self._unread + self._unreported > CONNECTION_WINDOW:
             raise ProtocolFault(ErrorCodes.FLOW_CONTROL_ERROR)
         entry = self._streams.get(id)
         if entry is None:

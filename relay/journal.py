@@ -31,7 +31,7 @@ from relay.reserve import Reserve, is_full
 log = logging.getLogger(__name__)
 
 MAX_PER_COMMIT: Final = 512
-TAKEN_DELAY: Final = 0.2  # seconds
+ACKNOWLEDGE_DELAY: Final = 0.2  # seconds
 # Seconds between two commits. The first event after a pause is committed at once; under load, several events share a
 # commit, which costs as much CPU as the rest of an event's way.
 COMMIT_PAUSE: Final = 0.005
@@ -60,11 +60,11 @@ class Journal:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._reading: sqlite3.Connection | None = None
-        self._taking: asyncio.TimerHandle | None = None
+        self._acknowledging: asyncio.TimerHandle | None = None
         self.id = ""
         self.last = 0  # the highest number assigned
         self.stored = 0  # the highest number stored
-        self.taken = 0  # the client has received the events up to this number
+        self.acknowledged = 0  # the client has received the events up to this number
         self.epoch = 0
         self.tls_seen = ""  # the endpoint at which the gateway has spoken TLS
         self.held = ""  # the endpoint whose event stream this relay has held, if the gateway has not ended it
@@ -72,12 +72,12 @@ class Journal:
         self.clock = JournalClock()
         self.is_failing = False  # the last write failed
         self.has_begun_to_fail = asyncio.Event()
-        self._taken_before: deque[tuple[float, int]] = deque()  # earlier values of `taken` (monotonic time)
+        self._earlier_acknowledged: deque[tuple[float, int]] = deque()  # (monotonic time, number)
 
     @property
     def unread(self) -> int:
         """Approximate number of events that the client has not received."""
-        return max(0, self.stored - self.taken)
+        return max(0, self.stored - self.acknowledged)
 
     async def open(self) -> None:
         """Open the file; raise JournalError."""
@@ -106,21 +106,21 @@ class Journal:
         connection.execute("insert or ignore into fact values ('id', ?)", (secrets.token_hex(8),))
         facts = dict(connection.execute("select key, value from fact"))
         self.id = facts["id"]
-        self.taken, self.epoch = int(facts.get(Fact.TAKEN, 0)), int(facts.get(Fact.EPOCH, 0))
+        self.acknowledged, self.epoch = int(facts.get(Fact.ACKNOWLEDGED, 0)), int(facts.get(Fact.EPOCH, 0))
         self.tls_seen, self.held = facts.get(Fact.TLS_SEEN, ""), facts.get(Fact.HELD, "")
-        self._taken_before.append((time.monotonic(), self.taken))
+        self._earlier_acknowledged.append((time.monotonic(), self.acknowledged))
         self.clock.start(time_to_count_from(connection, facts.get(Fact.CLOCK)))
         (newest,) = connection.execute("select coalesce(max(number), 0) from event").fetchone()
-        self.last = self.stored = max(newest, self.taken, int(facts.get(Fact.LAST, 0)))
+        self.last = self.stored = max(newest, self.acknowledged, int(facts.get(Fact.LAST, 0)))
         for path, request in connection.execute("select path, request from reply"):
             self.answers.add(path, request)
         return connect(self._path)
 
     async def close(self) -> None:
         """Write what is pending."""
-        if self._taking is not None:
-            self._taking.cancel()
-            self._write_taken()
+        if self._acknowledging is not None:
+            self._acknowledging.cancel()
+            self._write_acknowledged()
         if self._thread is not None:
             self.remember(Fact.CLOCK, self.clock.now)
             self._jobs.put(None)
@@ -148,21 +148,21 @@ class Journal:
         await self._write(lambda c: c.execute("insert or replace into reply values (?, ?, ?, ?)", row))
         self.answers.add(path, request)
 
-    def take(self, number: int) -> None:
+    def acknowledge(self, number: int) -> None:
         """Record that the client has everything up to this number.
 
         Written with a delay; after a kill before that, events are sent again.
         """
-        if number <= self.taken:
+        if number <= self.acknowledged:
             return
-        self.taken = min(number, self.last)
-        if self._taking is None:
+        self.acknowledged = min(number, self.last)
+        if self._acknowledging is None:
             assert self._loop is not None
-            self._taking = self._loop.call_later(TAKEN_DELAY, self._write_taken)
+            self._acknowledging = self._loop.call_later(ACKNOWLEDGE_DELAY, self._write_acknowledged)
 
-    def _write_taken(self) -> None:
-        self._taking = None
-        self.remember(Fact.TAKEN, self.taken)
+    def _write_acknowledged(self) -> None:
+        self._acknowledging = None
+        self.remember(Fact.ACKNOWLEDGED, self.acknowledged)
 
     def remember(self, fact: Fact, value: float | str) -> asyncio.Future[None]:
         """Write a fact; the future is done once it is on disk (JournalError, which may go unread)."""
@@ -175,10 +175,10 @@ class Journal:
 
         `before` is a time of the journal's clock.
         """
-        stored, pruning = self.stored, Pruning(self.taken, self._settled(), before)
+        stored, pruning = self.stored, Pruning(self.acknowledged, self._settled(), before)
 
         def run(connection: sqlite3.Connection) -> None:
-            set_fact(connection, Fact.TAKEN, pruning.taken)
+            set_fact(connection, Fact.ACKNOWLEDGED, pruning.acknowledged)
             set_fact(connection, Fact.CLOCK, self.clock.now)
             set_fact(connection, Fact.LAST, stored)  # no number is given twice, also when all events are deleted
             pruning.delete_piece(connection)
@@ -197,11 +197,11 @@ class Journal:
     def _settled(self) -> int:
         """Return the number up to which the client has had the events for ANSWER_SECONDS."""
         now = time.monotonic()
-        self._taken_before.append((now, self.taken))
-        while len(self._taken_before) > 1 and self._taken_before[1][0] <= now - ANSWER_SECONDS:
-            self._taken_before.popleft()
-        since, taken = self._taken_before[0]
-        return taken if since <= now - ANSWER_SECONDS else 0
+        self._earlier_acknowledged.append((now, self.acknowledged))
+        while len(self._earlier_acknowledged) > 1 and self._earlier_acknowledged[1][0] <= now - ANSWER_SECONDS:
+            self._earlier_acknowledged.popleft()
+        since, acknowledged = self._earlier_acknowledged[0]
+        return acknowledged if since <= now - ANSWER_SECONDS else 0
 
     def _write(self, write: Write) -> asyncio.Future[None]:
         assert self._loop is not None

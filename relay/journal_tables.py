@@ -22,7 +22,7 @@ create index if not exists reply_number on reply (number);
 class Fact(StrEnum):
     """Values that the journal stores besides events."""
 
-    TAKEN = "taken"
+    ACKNOWLEDGED = "taken"
     EPOCH = "epoch"
     LAST = "last"
     TLS_SEEN = "tls_seen"

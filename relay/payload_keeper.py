@@ -52,16 +52,16 @@ class PayloadKeeper:
         self._media_bytes = media_bytes
         self._slots = asyncio.Semaphore(CONCURRENT)
         self._at = 0  # the events up to this number need no more work
-        self.handed = 0  # the client was sent the events up to this number
+        self.last_delivered = 0  # the client was sent the events up to this number
 
     def client_lost(self) -> None:
         """The client's event stream has ended: the events that it has not acknowledged wait again."""
-        self._at = self.handed = 0
+        self._at = self.last_delivered = 0
 
     async def run(self) -> None:
         """Process the journal with a delay, until cancelled."""
         while True:
-            at = self._at = max(self._at, self.handed, self._journal.taken)
+            at = self._at = max(self._at, self.last_delivered, self._journal.acknowledged)
             rows = await self._journal.read(at, BATCH) if at < self._journal.stored else []
             due = list(takewhile(self._is_waiting, rows))
             if not due or self._upstream.connection is None:

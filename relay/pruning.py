@@ -20,7 +20,7 @@ _REPLIES: Final = "select path, request from reply where number <= ? order by nu
 class Pruning:
     """What to delete: events up to `taken`, responses of events up to `settled`, and what is older than `before`."""
 
-    taken: int
+    acknowledged: int
     settled: int
     before: float  # by the journal's clock
     deleted: list[tuple[str, bytes]] = field(default_factory=list)  # the responses of the last piece: path, request
@@ -30,7 +30,7 @@ class Pruning:
     def delete_piece(self, connection: sqlite3.Connection) -> None:
         """Delete some events and responses within a transaction, and free some pages."""
         (expired,) = connection.execute(_LAST_EXPIRED, (self.before,)).fetchone()
-        events = connection.execute(_EVENTS, (max(self.taken, expired), EVENTS)).rowcount
+        events = connection.execute(_EVENTS, (max(self.acknowledged, expired), EVENTS)).rowcount
         self.settled = max(self.settled, expired)
         self.deleted = connection.execute(_REPLIES, (self.settled, EVENTS)).fetchall()
         connection.executemany("delete from reply where path = ? and request = ?", self.deleted)

@@ -67,7 +67,7 @@ class RelayService:
         call = Call(self, stream, headers)
         if not call.metadata.get("content-type", "").startswith("application/grpc"):
             stream.send_headers(NOT_GRPC, end=True)
-            call.over()
+            call.end()
             return call
         try:
             self._admit(call)
@@ -78,8 +78,8 @@ class RelayService:
     def _admit(self, call: Call) -> None:
         client = self._client_of(call.headers)
         stored = self.fence.register(call, client.epoch)
-        if client.acknowledged > self._journal.taken:
-            self._journal.take(client.acknowledged)
+        if client.acknowledged > self._journal.acknowledged:
+            self._journal.acknowledge(client.acknowledged)
         if stored is None:
             self._route(call)
         else:
@@ -102,7 +102,7 @@ class RelayService:
         return Client(epoch, position.number)
 
     def _route(self, call: Call) -> None:
-        if call.is_over:
+        if call.is_done:
             return
         try:
             if call.path == EVENT:
@@ -118,7 +118,7 @@ class RelayService:
         except GRPCError as error:
             call.refuse(error)
 
-    def on_over(self, call: Call) -> None:
+    def on_end(self, call: Call) -> None:
         """Handle the end of a call."""
         if self.fence.holder is call:
             self._delivered.reset()
@@ -171,7 +171,7 @@ class RelayService:
         )
         for number, body in events:
             if number:
-                self._keeper.handed = number
+                self._keeper.last_delivered = number
                 if not numbered:
                     self._delivered.sent(number, body)
 
@@ -179,7 +179,7 @@ class RelayService:
         """Return the number after which to resume."""
         position = Position.parse(resume or "")
         if position is None or position.journal != self._journal.id:
-            return self._journal.taken
+            return self._journal.acknowledged
         return min(position.number, self._journal.last)
 
     async def confirm(self) -> None:

@@ -47,10 +47,10 @@ class Stream:
 
     __slots__ = (
         "_drained",
-        "_ends",
+        "_end_is_queued",
         "_is_unread",
-        "_owed",
         "_unread",
+        "_unreported",
         "_waiting",
         "connection",
         "has_ended",
@@ -67,10 +67,10 @@ class Stream:
         self.is_closed = False
         self.is_endless = False  # the end of the connection need not wait for it
         self.has_ended = has_ended  # the peer sends nothing more
-        self._ends = False  # nothing more is to be sent
+        self._end_is_queued = False  # nothing more is to be sent
         self._is_unread = False  # data that the peer still sends is discarded
         self._unread = 0  # bytes received and not consumed
-        self._owed = 0  # bytes consumed but not reported to the peer yet
+        self._unreported = 0  # bytes consumed but not reported to the peer yet
         self._waiting: deque[Piece] = deque()
         self._drained: asyncio.Future[None] | None = None
 
@@ -78,9 +78,9 @@ class Stream:
 
     def send_headers(self, headers: Headers, *, end: bool = False) -> None:
         """Send headers, or trailers after the data that waits."""
-        if self.is_closed or self._ends:
+        if self.is_closed or self._end_is_queued:
             return
-        self._ends = end
+        self._end_is_queued = end
         writer = self.connection.writer
         if self._waiting or writer.is_paused:
             self._waiting.append(Piece(b"", end, headers))
@@ -91,11 +91,11 @@ class Stream:
 
     def send_data(self, data: bytes, *, end: bool = False, source: Stream | None = None, size: int = 0) -> None:
         """Send data. Once it no longer waits here, `source`, which it came from, has consumed `size` bytes."""
-        if self.is_closed or self._ends:
+        if self.is_closed or self._end_is_queued:
             if source is not None:
                 source.consumed(size)
             return
-        self._ends = end
+        self._end_is_queued = end
         if self._waiting or not self.connection.writer.data(self, data, end=end):
             self._waiting.append(Piece(data, end, None, source, size))
             self.pump()
@@ -144,17 +144,17 @@ class Stream:
     def received(self, size: int) -> bool:
         """Count data; whether the peer was allowed to send it."""
         self._unread += size
-        return self._unread + self._owed <= WINDOW
+        return self._unread + self._unreported <= WINDOW
 
     def consumed(self, size: int) -> None:
         """Let the peer send `size` more bytes."""
         if self.is_closed or not size:
             return
         self._unread -= size
-        self._owed += size
-        if self._owed > HALF_WINDOW and not self.has_ended:
-            self.connection.writer.enlarge(self.id, self._owed)
-            self._owed = 0
+        self._unreported += size
+        if self._unreported > HALF_WINDOW and not self.has_ended:
+            self.connection.writer.enlarge(self.id, self._unreported)
+            self._unreported = 0
         self.connection.consumed(size)
 
     def stop_reading(self) -> None:
@@ -165,7 +165,7 @@ class Stream:
     def ended(self) -> None:
         """Record that the peer sends nothing more."""
         self.has_ended = True
-        if self._ends:
+        if self._end_is_queued:
             self._close_if_over()
 
     # ---- the end ----
@@ -188,7 +188,7 @@ class Stream:
         self.connection.ended(self, self._unread)
 
     def _close_if_over(self) -> None:
-        if not self._ends or self._waiting or self.is_closed:
+        if not self._end_is_queued or self._waiting or self.is_closed:
             return
         if self.has_ended:
             self.close()

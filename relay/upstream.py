@@ -70,7 +70,7 @@ class Upstream:
         self._turn = turn
         self._stale = StaleStream(journal, gateway.endpoint, timing.release_after)
         self._failures = 0
-        self._why = ""
+        self._reported_reason = ""
         self._scheme = b"http"
         self._forwarded: dict[Headers, Headers] = {}
         self.connection: Http2Connection | None = None  # while connected
@@ -131,9 +131,9 @@ class Upstream:
             finally:
                 self.connection = None
                 self._on_lost()
-            if reason != self._why:
+            if reason != self._reported_reason:
                 log.warning("gateway %s: %s", self._gateway.endpoint, reason)
-                self._why = reason
+                self._reported_reason = reason
             await asyncio.sleep(backoff(self._failures, self._timing.backoff_first, longest))
 
     async def _session(self, secure: bool) -> None:
@@ -210,7 +210,7 @@ class Upstream:
             log.info("gateway %s: sent no first event", self._gateway.endpoint)
         await self._ask(connection, "Start", EMPTY, timing.start)
         log.info("gateway %s: connected", self._gateway.endpoint)
-        self._failures, self._why = 0, ""
+        self._failures, self._reported_reason = 0, ""
         self._stale.opened()
         self.connection = connection
         while True:

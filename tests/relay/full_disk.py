@@ -66,7 +66,7 @@ async def run(folder: Path) -> dict[str, object]:
     disk.fill()
     result["full"] = await _append(journal, EVENTS)
     result["nothing may go"] = await _prune(journal)
-    journal.take(EVENTS)
+    journal.acknowledge(EVENTS)
     result["pruned"] = await _prune(journal)
     result["left"] = str(len(await journal.read(0, 2 * EVENTS)))
     result["stored"] = await _append(journal, EVENTS)

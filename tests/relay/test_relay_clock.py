@@ -46,7 +46,7 @@ async def _two_events(folder: Path) -> None:
     journal = Journal(folder / "relay.db")
     await journal.open()
     journal.append([b"received", b"waiting"], lambda _first, _error: None)
-    journal.take(1)
+    journal.acknowledge(1)
     await journal.close()
 
 

@@ -19,6 +19,6 @@ async def test_request_that_cannot_be_decoded_confirms_nothing(journal: Journal,
     tracker = DeliveryTracker(journal)
     tracker.sent(1, _message("m1"))
     tracker.payload_requested(request_bytes)
-    assert (journal.taken, tracker.is_tracking) == (0, True)
+    assert (journal.acknowledged, tracker.is_tracking) == (0, True)
     tracker.payload_requested(pb.Id(id="m1").SerializeToString())
-    assert (journal.taken, tracker.is_tracking) == (1, False)
+    assert (journal.acknowledged, tracker.is_tracking) == (1, False)

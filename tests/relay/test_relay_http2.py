@@ -159,7 +159,7 @@ async def test_unread_data_is_credited_to_the_connection_at_stream_end() -> None
         while not any(isinstance(event, h2.events.PingAckReceived) for event in peer.events):
             await peer.more()
         connection = server.connections[0]
-        assert (connection._unread, connection._owed) == (0, 5 * 48_000)
+        assert (connection._unread, connection._unreported) == (0, 5 * 48_000)
         assert [call.codes for call in server.calls] == [[ErrorCodes.CANCEL]] * 5
 
 

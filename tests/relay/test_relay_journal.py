@@ -29,7 +29,7 @@ async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
 
 async def test_payload_outlives_the_acknowledgement_of_its_event(journal: Journal) -> None:
     """The client asks for the payload after it has stored the event, and again after a crash."""
-    journal.take(1)
+    journal.acknowledge(1)
     await journal.prune(0.0)
     await journal.prune(0.0)
     assert await journal.read(0, 10) == []
@@ -42,7 +42,7 @@ async def test_payload_is_deleted_once_it_was_kept_long_enough(
     monkeypatch.setattr(module, "ANSWER_SECONDS", 0.0)
     await journal.prune(0.0)
     assert await journal.answer(PATH, b"m1") == RESPONSE, "nobody has the event"
-    journal.take(1)
+    journal.acknowledge(1)
     await journal.prune(0.0)
     assert (await journal.answer(PATH, b"m1"), journal.answers.may_have(PATH, b"m1")) == (None, False)
 
@@ -59,7 +59,7 @@ async def test_file_shrinks_after_many_events(tmp_path: Path) -> None:
     for _ in range(4):
         journal.append([bytes(4000)] * 500, lambda _number, error: None)
     await journal.keep_answer(PATH, b"m1", 2000, RESPONSE)
-    journal.take(2000)
+    journal.acknowledge(2000)
     for _ in range(3):
         await journal.prune(0.0)
     await journal.close()
@@ -74,7 +74,7 @@ async def test_many_events_are_deleted_with_little_disk(tmp_path: Path) -> None:
         journal.append([bytes(700)] * 500, lambda _number, error: None)
     await journal.keep_answer(PATH, b"m1", 50_000, RESPONSE)
     before = (tmp_path / "large.db-wal").stat().st_size
-    journal.take(50_000)
+    journal.acknowledge(50_000)
     await journal.prune(0.0)
     assert await journal.read(0, 1) == []
     assert (tmp_path / "large.db-wal").stat().st_size - before < 1_000_000

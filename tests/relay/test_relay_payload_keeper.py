@@ -126,11 +126,11 @@ async def test_payload_is_read_again_when_the_gateway_was_busy(kept: Kept) -> No
 
 async def test_payloads_of_a_client_that_was_lost_are_stored(kept: Kept) -> None:
     """It was sent the events, but has not acknowledged them: it will ask for their payloads after its restart."""
-    kept.keeper.handed = 2
+    kept.keeper.last_delivered = 2
     await kept.put(message("m1"), message("m2"), message("m3"))
     await kept.kept("m3")
     assert set(kept.gateway.asked) == {"m3"}, "the client reads those that it was sent"
-    kept.journal.take(1)
+    kept.journal.acknowledge(1)
     kept.keeper.client_lost()
     await kept.kept("m2")
     assert kept.gateway.asked == {"m2": 1, "m3": 1}, "what is stored is not read again"
