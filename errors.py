@@ -30,6 +30,12 @@ class OutsideNetwork(BotError):
     code, status, message = 1002, 403, "仅限专网访问！"
 
 
+class CallerUnknown(BotError):
+    """A request from a trusted proxy does not name the client it was forwarded for."""
+
+    code, status, message = 1002, 400, "仅限专网访问！"
+
+
 class BadKey(BotError):
     """The API key is missing or wrong."""
 

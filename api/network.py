@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from config.settings import ApiSettings
-from errors import OutsideNetwork
+from errors import CallerUnknown, OutsideNetwork
 from web_hosts import is_served
 
 Networks = Sequence[IPv4Network | IPv6Network]
@@ -55,7 +55,7 @@ class AccessControl:
         """Return the client's address: the peer's or, behind trusted proxies, the rightmost forwarded one that is not
         trusted.
 
-        A trusted proxy that sends no forwarded address would make every caller an internal one: it is not allowed,
+        A trusted proxy that sends no forwarded address would make every caller an internal one: raises CallerUnknown,
         except for health checks of a load balancer or container.
         """
         address = self.classify(request.remote or "")
@@ -68,7 +68,7 @@ class AccessControl:
             if request.path in PROBES:
                 return address
             self._log_once(f"the trusted proxy {address.text} sends no X-Forwarded-For: its requests are rejected")
-            return replace(address, allowed=False)
+            raise CallerUnknown(f"no X-Forwarded-For from the trusted proxy {address.text}")
         for hop in reversed(hops):
             address = self.classify(hop)
             if not address.trusted:
