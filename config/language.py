@@ -86,7 +86,7 @@ CHINESE: Final[Translations] = (
     (r"\bexactly one of (.+?) is required", r"必须且只能填一个：\1"),
     (r"\bnot a valid RE2 expression: ", "不是 RE2 能用的正则表达式："),
     (r"\bexpected the minimum and the maximum, in this order", "要依次填最短和最长"),
-    (r"\bexpected days like (.+)", r"要填星期，例如 \1"),
+    (r"\bexpected days like (\S+) or (\S+)", r"要填星期，例如 \1 或 \2"),
     (r"\bthe name of a model is required if base_url is set", "填了 base_url 就要填模型的名字"),
     (r"\bexpected base64 after (\S+) \((.+) creates it\)", r"\1 后面要填 base64（可用 \2 生成）"),
     (r"\bunknown job; allowed: ", "没有这个任务，只有 "),

@@ -103,6 +103,10 @@ def test_message_search_finds_messages() -> None:
         ("log_format: xml", "log_format: 'xml' 不行：只能是 'text' 或 'json'"),
         ("webhooks: [{name: 订单 1, url: http://a/, secret: 0123456789abcdef}]", "不行：必须符合正则表达式 '^["),
         (f"webhooks: [{{name: {'x' * 101}, url: http://a/, secret: 0123456789abcdef}}]", "不行：最多 100 个字符"),
+        (
+            "customer_service: {handoff: {hours: {days: mo-fr}}}",
+            "customer_service.handoff.hours.days: 'mo-fr' 不行：要填星期，例如 mon-fri 或 mon-fri,sun",
+        ),
         ("keep_days: [", "不是有效的 YAML：第 1 行第 13 列："),
     ],
 )
