@@ -8,7 +8,7 @@ from typing import Final
 from handlers.context import EventContext
 from services.messaging.media import FETCHED
 from services.messaging.messages import QUEUE
-from services.work.outbox_rows import last_sent
+from services.work.outbox_rows import last_sent, sent_as_newest
 from wechat.events import MessageFailed, SessionChanged, SessionStep, StaffMessage
 
 NOTE_SECONDS: Final = 120.0  # seconds after a message within which WeChat reports that it was not delivered
@@ -33,8 +33,9 @@ async def _sent_last(event: MessageFailed, context: EventContext, queue: str) ->
     WeChat's note may arrive before the result of the message is stored.
     """
     store, since = context.container.store, context.container.clock() - NOTE_SECONDS
+    find = last_sent if event.accepted else sent_as_newest
     for _ in range(ATTEMPTS):
-        number = await store.read(lambda s: last_sent(s, queue, event.contact_id, since))
+        number = await store.read(lambda s: find(s, queue, event.contact_id, since))
         if number:
             return number
         await asyncio.sleep(PAUSE)

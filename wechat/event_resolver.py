@@ -64,7 +64,7 @@ KINDS: Final = (
     MessageKind.OTHER,  # Post
 )
 UNDELIVERED: Final = (Note.REFUSED, Note.NO_FRIEND)
-CONFIRMED, REQUESTED = 1, 2  # FriendshipType; 3 is "verify": the assistant's own request was refused
+CONFIRMED, REQUESTED, VERIFY = 1, 2, 3  # FriendshipType; "verify": a message was refused, for the receiver is no friend
 
 
 OnConversation = Callable[[str], None]
@@ -217,9 +217,12 @@ class EventResolver:
         id = text_of(raw.data, "friendshipId")
         payload = await with_retries(lambda: self._puppet.friendship_payload(id))
         contact_id = self._directory.resolve_id(payload.contact_id)
-        if not contact_id or payload.type not in (CONFIRMED, REQUESTED):
+        if not contact_id or payload.type not in (CONFIRMED, REQUESTED, VERIFY):
             log.info("%s: friendship of type %s dropped", raw.account, payload.type)
             return None
+        if payload.type == VERIFY:
+            why = Note.NO_FRIEND.value
+            return MessageFailed(raw.account, raw.id, raw.at, contact_id, "", why, unfriended=True, accepted=False)
         if payload.type == CONFIRMED:  # the known data is outdated: read it again
             contact = await self._new_friend(contact_id)
             return FriendAdded(raw.account, raw.id, raw.at, contact_id, contact.name)

@@ -158,16 +158,17 @@ class SessionChanged(Event):
 
 @dataclass(frozen=True, slots=True)
 class MessageFailed(Event):
-    """An accepted message was not delivered.
+    """A message was not delivered.
 
     `message_id`: the id of our job, or "" if WeChat does not say which; `unfriended`: the receiver is no longer a
-    friend.
+    friend; `accepted`: the message had been accepted, otherwise its sending may have been refused as well.
     """
 
     contact_id: str
     message_id: str
     reason: str = ""
     unfriended: bool = False
+    accepted: bool = True
 
     @property
     def conversation(self) -> str:

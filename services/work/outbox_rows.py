@@ -121,3 +121,11 @@ def last_sent(session: Session, queue: str, key: str, since: float) -> int:
     done = select(OutboxItem.id).where(OutboxItem.queue == queue, OutboxItem.key == key)
     done = done.where(OutboxItem.state == WorkState.SENT, col(OutboxItem.done_at) >= since)
     return session.exec(done.order_by(col(OutboxItem.id).desc()).limit(1)).first() or 0
+
+
+def sent_as_newest(session: Session, queue: str, key: str, since: float) -> int:
+    """Return the id of the newest job of a key sent since this time; 0 if a later one waits, is sent or was refused."""
+    number = last_sent(session, queue, key, since)
+    later = select(OutboxItem.id).where(OutboxItem.queue == queue, OutboxItem.key == key, col(OutboxItem.id) > number)
+    others = col(OutboxItem.state).in_((WorkState.QUEUED, WorkState.SENDING, WorkState.FAILED))
+    return 0 if session.exec(later.where(others).limit(1)).first() else number

@@ -14,7 +14,7 @@ from models.durable import OutboxItem, Priority
 from services.work.job import Cancelled, GiveUp, Job, Result, Retry
 from services.work.job_results import JobResults
 from services.work.open_jobs import OpenJobs
-from services.work.outbox_rows import cancel_items, job_of, last_sent, sent_since
+from services.work.outbox_rows import cancel_items, job_of, last_sent, sent_as_newest, sent_since
 from tests.services.clock import Clock
 from tests.services.test_lists import put
 
@@ -192,6 +192,17 @@ async def test_ends_of_a_queue_are_read(results: Results) -> None:
     assert [await last("k", 0), await last("k", 20.0), await last("k", 20.5)] == [7, 3, 0]
     assert [await last("other", 0), await last("none", 0)] == [5, 0]
     assert await results.store.read(lambda s: sent_since(s, ["wx:a"], 10.0)) == {"wx:a": [20.0, 30.0, 40.0]}
+
+
+@pytest.mark.parametrize(("later", "number"), [("queued", 0), ("sending", 0), ("failed", 0), ("cancelled", 3)])
+async def test_newest_job_is_found_if_it_was_sent(results: Results, later: str, number: int) -> None:
+    async def newest(since: float) -> int:
+        return await results.store.read(lambda s: sent_as_newest(s, "wx:a", "k", since))
+
+    await put(results.store, item(2, "failed"), item(3, "sent", done_at=20.0), item(4, "queued", key="other"))
+    assert [await newest(20.0), await newest(20.5)] == [3, 0]
+    await put(results.store, item(5, later))
+    assert await newest(20.0) == number
 
 
 async def test_job_has_the_values_of_its_row(results: Results) -> None:

@@ -14,7 +14,7 @@ from sqlmodel import select
 from models.groups import Membership, MemberState
 from tests.official import OfficialGateway, Start, official  # noqa: F401 - a fixture
 from tests.stories.gateway_environment import ACCOUNT, GatewayEnvironment
-from tests.waiting import until
+from tests.waiting import SECONDS, until
 
 pytestmark = pytest.mark.gateway
 
@@ -104,6 +104,28 @@ async def test_person_who_deleted_the_assistant_is_pending(env: GatewayEnvironme
     room = (await env.gateway.rooms())[0]["id"]
     await env.gateway.wait_sent(1, room)
     assert await env.bot.container.store.read(lambda s: s.exec(waiting).all()) == []
+
+
+async def test_message_to_person_who_deleted_the_assistant_has_failed(env: GatewayEnvironment) -> None:
+    """The gateway accepts it, and WeChat asks for a verification: the person is no friend, and did not see it."""
+    message = {"assistant": ACCOUNT, "to": "wxid_xuan", "text": "您好"}
+
+    async def send() -> str:
+        number = (await env.call("POST", "/wxbot/message", message))[1]["message"]["id"]
+        return f"/wxbot/message/{number}"
+
+    async def state(path: str) -> str:
+        return str((await env.call("GET", path))[1]["message"]["state"])
+
+    seen = await send()
+    await env.gateway.wait_sent(1, "wxid_xuan")
+    await env.gateway.do("unfriend", contact="wxid_xuan", dirty=False)
+    refused = await send()
+    async with asyncio.timeout(SECONDS):
+        while await state(refused) != "failed":  # noqa: ASYNC110 - over HTTP
+            await asyncio.sleep(0.05)
+    assert await state(seen) == "sent"
+    assert (await env.call("POST", "/wxbot/message", message))[0] == 404
 
 
 async def test_admins_invitation_is_accepted(env: GatewayEnvironment) -> None:

@@ -241,3 +241,23 @@ async def test_delivery_with_2xx_status_line_is_not_repeated(make_env: MakeEnv, 
         assert await until(received, "the delivery is marked as sent") == ["qun.created"]
         await env.wait_idle()
         assert tries == [body]
+
+
+async def test_refused_message_does_not_fail_the_one_before_it(
+    make_env: MakeEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """WeChat refuses a message to who has deleted the assistant, and asks it for a verification."""
+    monkeypatch.setattr("services.messaging.messages.WAITS", ())
+    env = await make_env()
+    message = {"assistant": "weimi1001", "to": "黑旋风", "text": "您好"}
+
+    async def send() -> str:
+        number = (await env.call("POST", "/wxbot/message", message))[1]["message"]["id"]
+        await env.wait_idle()
+        return f"/wxbot/message/{number}"
+
+    first = await send()
+    env.world.people.forget(env.id("黑旋风"), env.id("bot"))
+    paths = [first, await send()]
+    states = [(await env.call("GET", path))[1]["message"]["state"] for path in paths]
+    assert states == ["sent", "failed"]

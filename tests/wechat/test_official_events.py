@@ -14,6 +14,7 @@ from tests.wechat.recording_listener import RecordedAccount
 from wechat import event_resolver as resolve
 from wechat.events import (
     GroupMessage,
+    MessageFailed,
     PrivateMessage,
 )
 
@@ -124,10 +125,11 @@ async def test_active_stranger_is_not_read_each_time(
 
 
 @pytest.mark.gateway
-async def test_refused_own_request_is_ignored(gateway: OfficialGateway, official_recorded: RecordedAccount) -> None:
+async def test_refused_message_is_reported(gateway: OfficialGateway, official_recorded: RecordedAccount) -> None:
     await gateway.unfriend("wxid_hei")
     await official_recorded.assistant.send_text("wxid_hei", "在吗")  # answered with a friendship of type "verify"
-    assert await official_recorded.resolved("friendship") is None
+    event = await official_recorded.resolved("friendship")
+    assert isinstance(event, MessageFailed) and (event.contact_id, event.unfriended) == ("wxid_hei", True)
 
 
 @pytest.mark.gateway
