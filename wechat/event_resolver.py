@@ -221,8 +221,8 @@ class EventResolver:
             log.info("%s: friendship of type %s dropped", raw.account, payload.type)
             return None
         if payload.type == VERIFY:
-            why = Note.NO_FRIEND.value
-            return MessageFailed(raw.account, raw.id, raw.at, contact_id, "", why, unfriended=True, accepted=False)
+            reason = Note.NO_FRIEND.value
+            return MessageFailed(raw.account, raw.id, raw.at, contact_id, "", reason, unfriended=True, accepted=False)
         if payload.type == CONFIRMED:  # the known data is outdated: read it again
             contact = await self._new_friend(contact_id)
             return FriendAdded(raw.account, raw.id, raw.at, contact_id, contact.name)
