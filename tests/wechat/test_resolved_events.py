@@ -8,7 +8,16 @@ from errors import WeChatOffline, WeChatRefused
 from protocol import puppet_pb2 as pb
 from tests.wechat.scripted_wire import ME, NOW, ROOM, SONG, ScriptedAccount, contacts, room
 from wechat.entities import Contact
-from wechat.events import FriendAdded, FriendRequested, MemberJoined, MemberLeft, RawEvent, RoomInvited, TopicChanged
+from wechat.events import (
+    FriendAdded,
+    FriendRequested,
+    MemberJoined,
+    MemberLeft,
+    MessageFailed,
+    RawEvent,
+    RoomInvited,
+    TopicChanged,
+)
 
 REFUSED, OFFLINE = WeChatRefused("x", "no"), WeChatOffline("x", "gone")
 
@@ -66,12 +75,19 @@ async def test_unreadable_new_friend_counts_as_one(account: ScriptedAccount) -> 
         await account.resolve("friendship", friendshipId="f1")
 
 
-@pytest.mark.parametrize(("type", "contact_id"), [(0, SONG), (3, SONG), (1, ""), (2, "")])
+@pytest.mark.parametrize(("type", "contact_id"), [(0, SONG), (4, SONG), (1, ""), (2, ""), (3, "")])
 async def test_other_friendships_are_ignored(account: ScriptedAccount, type: int, contact_id: str) -> None:
-    """3 means that the account's own request was refused."""
     account.answers["FriendshipPayload"] = friendship(type, contact_id)
     assert await account.resolve("friendship", friendshipId="f1") is None
     assert account.wire.names == ["FriendshipPayload"]
+
+
+async def test_verification_means_a_message_to_no_friend(account: ScriptedAccount) -> None:
+    """It may have been accepted or refused."""
+    account.answers["FriendshipPayload"] = friendship(3)
+    event = await account.resolve("friendship", friendshipId="f1")
+    reason = "the receiver is no friend any more"
+    assert event == MessageFailed("a", "e1", NOW, SONG, "", reason, unfriended=True, accepted=False)
 
 
 async def test_friend_given_by_their_weixin_is_the_known_one(account: ScriptedAccount) -> None:
@@ -83,7 +99,7 @@ async def test_friend_given_by_their_weixin_is_the_known_one(account: ScriptedAc
 
 
 async def test_payload_is_read_at_the_third_attempt(account: ScriptedAccount) -> None:
-    account.answers["FriendshipPayload"] = [REFUSED, REFUSED, friendship(3)]
+    account.answers["FriendshipPayload"] = [REFUSED, REFUSED, friendship(0)]
     assert await account.resolve("friendship", friendshipId="f1") is None
     account.answers["RoomInvitationPayload"] = [REFUSED, REFUSED, REFUSED]
     with pytest.raises(WeChatRefused):
