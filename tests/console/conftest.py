@@ -18,7 +18,7 @@ from tests.waiting import until
 
 SETTINGS: dict[str, Any] = {
     "customer_service": {
-        "handoff": {"hours": {"from": "00:00", "to": "23:59"}, "canned": {"发票": "请发抬头和税号。"}}
+        "handoff": {"hours": {"from": "00:00", "to": "24:00"}, "canned": {"发票": "请发抬头和税号。"}}
     },
     "api": {"allowed_networks": ["127.0.0.0/8"], "trusted_proxies": ["127.0.0.2/32"]},
 }

@@ -188,7 +188,9 @@ class BotEnvironment:
     async def receives(self, who: str, text: str, chat: str = "bot", within: float = SECONDS) -> ChatMessage:
         """Wait until the person sees a text with `text` in a chat; return the message."""
         found: ChatMessage = await until(
-            lambda: next((m for m in self.seen(who, chat) if text in m.text), None), f"{who} hears {text!r}", within
+            lambda: next((m for m in self.seen(who, chat) if text in m.text), None),
+            lambda: f"{who} hears {text!r}, but only {[m.text for m in self.seen(who, chat)][-3:]}",
+            within,
         )
         return found
 
