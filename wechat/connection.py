@@ -24,7 +24,7 @@ from wechat.interface import State
 from wechat.problems import Problem, Reason, loss_reason, tls_reason
 from wechat.relay_progress import RelayProgress
 from wechat.tls import address_of, certificate_name, make_channel
-from wechat.wire import LOST_STATUSES, Wire
+from wechat.wire import CONNECTION_ERRORS, Wire
 
 if TYPE_CHECKING:
     from config.settings import AssistantSettings
@@ -158,7 +158,7 @@ class Connection:
             return State.CONNECTING, tls_reason(error, certificate_name(settings))
         except WeChatError as error:
             return State.CONNECTING, Reason(Problem.UNFORESEEN, str(error))
-        except LOST_STATUSES as error:
+        except CONNECTION_ERRORS as error:
             return State.CONNECTING, loss_reason(error, settings.endpoint)
         except Exception as error:  # whatever the error, the account must reconnect
             log.exception("%s: the connection failed unexpectedly", self._settings.account)
@@ -206,7 +206,7 @@ class Connection:
         try:
             await wire.connect(self._timing.connect)
             await self._serve(wire, secure)
-        except LOST_STATUSES:
+        except CONNECTION_ERRORS:
             if not secure and self._failures:  # lost before it worked: the gateway may use TLS by now
                 self._tls.forget()
             raise

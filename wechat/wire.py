@@ -37,7 +37,7 @@ CHUNK: Final = 64 * 1024
 
 # Exceptions raised for a lost connection. AttributeError and AssertionError come from grpclib when the connection is
 # lost between two of its steps.
-LOST_STATUSES: Final = (
+CONNECTION_ERRORS: Final = (
     StreamTerminatedError,
     ProtocolError,
     H2Error,
@@ -159,7 +159,7 @@ class Wire:
                         self._transferred_at = time.monotonic()
                     await stream.end()
                     answer = await stream.recv_message()
-            except (GRPCError, *LOST_STATUSES) as error:
+            except (GRPCError, *CONNECTION_ERRORS) as error:
                 raise self._translated(call, error, sent, asked) from None
         return str(_require_answer(call, answer).id)
 
@@ -177,7 +177,7 @@ class Wire:
                     async for answer in stream:
                         self._transferred_at = time.monotonic()
                         await take(answer.chunk)
-            except (GRPCError, *LOST_STATUSES) as error:
+            except (GRPCError, *CONNECTION_ERRORS) as error:
                 raise self._translated(call, error, True, asked) from None
 
     def _open(self, call: ProtocolCall, cardinality: Cardinality, timeout: float | None) -> Stream[Any, Any]:
@@ -198,7 +198,7 @@ class Wire:
                 await stream.send_message(request, end=True)
                 answer = await stream.recv_message()
                 self._clock.read(stream.initial_metadata)
-        except (GRPCError, *LOST_STATUSES) as error:
+        except (GRPCError, *CONNECTION_ERRORS) as error:
             raise self._translated(call, error, sent, asked) from None
         return _require_answer(call, answer)
 
