@@ -19,7 +19,8 @@ from tests.waiting import SECONDS, until
 POLL_SECONDS: Final = 0.2
 # By the tables, not by what the processes say: one that has just been thawed still believes to hold its accounts.
 HOLDERS: Final = (
-    "SELECT l.account, m.id, m.advertise FROM accountlease l JOIN member m ON m.id = l.member WHERE l.account <> ''"
+    "SELECT l.account, m.id, m.advertise, m.seen FROM accountlease l JOIN member m ON m.id = l.member "
+    "WHERE l.account <> ''"
 )
 # Sessions of a process that wait for its next statement within a transaction.
 IN_TRANSACTION: Final = (
@@ -35,8 +36,9 @@ class Outage:
     account: str
     cause: str
     holder: str  # id of the member that was lost
+    renewed: Any  # when the lease was last renewed, by PostgreSQL's clock
     lost: float
-    first_lost: float  # differs from `lost` if its next holder was lost, too, before it served the account
+    first_lost: float  # differs from `lost` if a holder was lost again before it served the account
     claimed: float = 0.0  # another member has the lease
     served: float = 0.0
 
@@ -85,11 +87,11 @@ class ServiceTimes:
 
     async def lost(self, member: Member, cause: str, at: float) -> None:
         """Record that a process has failed at a time: the accounts of its leases are without service."""
-        for account, holder, address in await self._rows(HOLDERS):
+        for account, holder, address, renewed in await self._rows(HOLDERS):
             known = self._open.get(account)
-            if address != member.url or (known is not None and known.holder == holder):
+            if address != member.url or (known is not None and (known.holder, known.renewed) == (holder, renewed)):
                 continue
-            self._open[account] = Outage(account, cause, holder, at, known.first_lost if known else at)
+            self._open[account] = Outage(account, cause, holder, renewed, at, known.first_lost if known else at)
 
     async def is_in_transaction(self, member: Member) -> bool:
         """Whether a session of a process is within a transaction."""
@@ -133,8 +135,8 @@ class ServiceTimes:
         self.answering = {m.name: self.answering.get(m.name, now) for m, a in answers.items() if a is not None}
         online = {m.url: {a for a, s in (answers[m] or {}).items() if s == "online"} for m in up}
         rows = await self._rows(HOLDERS)
-        self._served = {account for account, _, address in rows if account in online.get(address, ())}
-        for account, holder, _ in rows:
+        self._served = {account for account, _, address, _ in rows if account in online.get(address, ())}
+        for account, holder, _, _ in rows:
             outage = self._open.get(account)
             if outage is None or now < outage.lost:
                 continue
