@@ -34,7 +34,7 @@ async def by_link(request: web.Request) -> web.StreamResponse:
 
 
 async def session(request: web.Request) -> web.Response:
-    """GET /console/api/session: the logged-in user."""
+    """GET /console/api/session: the logged-in user, and the id after which the page must receive changes."""
     visitor = await visitor_of(request)
     if visitor is None:
         raise BadKey("no session")
@@ -45,6 +45,7 @@ async def session(request: web.Request) -> web.Response:
         "role": visitor.role,
         "csrf": visitor.csrf,
         "language": container.config.language,
+        "after": container.changes.id_of(container.changes.last),
         "assistants": await all_accounts(request),
     }
     return reply({"session": data})

@@ -4,7 +4,7 @@ import { listen } from "./live.js";
 import { Button, Confirm, Toast, sure, tryTo, useLoad } from "./ui.js";
 import { Icon } from "./shared/icons.js";
 import { hasUnsaved, useUnsavedCount } from "./unsaved.js";
-import { html, render, useEffect, useState } from "./shared/preact.js";
+import { html, render, useEffect, useLayoutEffect, useState } from "./shared/preact.js";
 import { Connections } from "./views/connections.js";
 import { Group } from "./views/group.js";
 import { Groups } from "./views/groups.js";
@@ -33,7 +33,7 @@ function Console({ session }) {
   const [live, setLive] = useState(true);
   const [open, setOpen] = useState(false); // on phones: the pages that do not fit
   const { data, reload } = useLoad("/status", (change) => change.kind === "ticket" || change.kind === "account");
-  useEffect(() => {
+  useLayoutEffect(() => { // an effect would run a frame later and miss a change until then
     const moved = async (event) => {
       if (hasUnsaved() && !(await sure(t("放弃没有保存的内容？"), t("放弃")))) {
         history.replaceState(null, "", event.oldURL);
@@ -43,9 +43,12 @@ function Console({ session }) {
       setOpen(false);
     };
     addEventListener("hashchange", moved);
-    listen(setLive);
+    return () => removeEventListener("hashchange", moved);
+  }, []);
+  useEffect(() => {
+    listen(session.after, setLive);
     const timer = setInterval(reload, 60000);
-    return () => { removeEventListener("hashchange", moved); clearInterval(timer); };
+    return () => clearInterval(timer);
   }, [reload]);
   const waiting = data?.status.waiting ?? 0;
   const admin = session.role === "admin";

@@ -10,13 +10,12 @@ export function onChange(listener) {
 
 const tell = (change) => listeners.forEach((listener) => listener(change));
 
-/** Keep the connection open while the page is open; calls `onState(live)`. */
-export function listen(onState) {
+/** Keep the connection open while the page is open, with the changes after the id `last`; calls `onState(live)`. */
+export function listen(last, onState) {
   if (source) return;
-  let last = "";
   let wait = 500;
   const start = () => {
-    source = new EventSource(`/console/api/events${last ? `?after=${last}` : ""}`);
+    source = new EventSource(`/console/api/events?after=${last}`);
     source.addEventListener("hello", (event) => { last = event.lastEventId; wait = 500; onState(true); });
     source.addEventListener("reset", (event) => { last = event.lastEventId; wait = 500; onState(true); tell({ kind: "reset" }); });
     source.onmessage = (event) => { last = event.lastEventId; tell(JSON.parse(event.data)); };

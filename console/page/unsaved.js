@@ -1,5 +1,5 @@
 // What was typed and is not saved yet: shown at the edge of every page, and asked about before it is left.
-import { useEffect, useState } from "./shared/preact.js";
+import { useEffect, useLayoutEffect, useState } from "./shared/preact.js";
 
 const unsaved = new Map();
 const listeners = new Set();
@@ -21,8 +21,9 @@ export function useUnsaved(changed) {
 /** How many forms have changes. */
 export function useUnsavedCount() {
   const [count, setCount] = useState(unsaved.size);
-  useEffect(() => {
+  useLayoutEffect(() => { // an effect would run a frame later and miss the changes until then
     listeners.add(setCount);
+    setCount(unsaved.size);
     return () => listeners.delete(setCount);
   }, []);
   return count;

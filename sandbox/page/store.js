@@ -1,5 +1,5 @@
 // The state of the page in one object, and the components that render again when it changes.
-import { useEffect, useReducer } from "./shared/preact.js";
+import { useLayoutEffect, useReducer } from "./shared/preact.js";
 
 export const state = {
   me: null,            // the current person, as in /api/state
@@ -46,7 +46,7 @@ export function update(changes) {
 /** Hook: the state; renders the component again at every change. */
 export function useStore() {
   const [, redraw] = useReducer((count) => count + 1, 0);
-  useEffect(() => {
+  useLayoutEffect(() => { // an effect would run a frame later and miss the changes until then
     listeners.add(redraw);
     return () => listeners.delete(redraw);
   }, []);

@@ -11,6 +11,11 @@ from tests.browser.conftest import ACCOUNT, BOT, Chat
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 TOKEN = "NTkxNjkwNzE4RDY2"
+FRAMES_AFTER_ONE_SECOND = """
+const wait = setTimeout;
+window.requestAnimationFrame = (run) => wait(run, 1000);
+window.setTimeout = (run, ms, ...more) => wait(run, ms < 100 ? 1000 : ms, ...more); // Preact's substitute for a frame
+"""
 
 
 def room(chat: Chat, owner: str = SONG) -> WorldRoom:
@@ -52,6 +57,13 @@ async def test_taken_name_is_reported(chat: Chat) -> None:
 
 async def test_unknown_id_is_reported(chat: Chat) -> None:
     page = await chat.windows.page(f"{chat.running.url}/?as=wxid_nobody")
+    await expect(page.get_by_role("list", name="选择身份")).to_be_visible()
+
+
+async def test_unknown_id_is_reported_before_the_first_frame(chat: Chat) -> None:
+    context = await chat.windows.context()
+    await context.add_init_script(FRAMES_AFTER_ONE_SECOND)
+    page = await chat.windows.page(f"{chat.running.url}/?as=wxid_nobody", context)
     await expect(page.get_by_role("list", name="选择身份")).to_be_visible()
 
 
