@@ -127,7 +127,7 @@ export function Table({ caption, heads, children }) {
 /** A dialog over the page; closes by Escape, unless what is in it has `changed` and is to be kept. */
 export function Dialog({ title, onClose, changed, children }) {
   const dialog = useRef(null);
-  useEffect(() => { dialog.current.showModal(); }, []);
+  useLayoutEffect(() => { dialog.current.showModal(); }, []);
   const cancel = async (event) => {
     if (event.target !== dialog.current || !changed) return;
     event.preventDefault();

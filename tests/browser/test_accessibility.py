@@ -17,6 +17,13 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 FOCUS = """() => { const node = document.activeElement, style = getComputedStyle(node);
     return [node.getAttribute("aria-label") || node.textContent.trim().slice(0, 12), style.outlineStyle]; }"""
 
+CLOSE_AND_CLICK = """(button) => new Promise((resolve) => {
+    const dialog = document.querySelector("dialog");
+    dialog.addEventListener("close", () => setTimeout(resolve));
+    dialog.close();
+    button.click();
+})"""
+
 
 async def test_keyboard_reaches_everything(chat: Chat) -> None:
     """Tab reaches every element in order with a visible focus ring; Enter activates, Esc closes and restores the
@@ -59,6 +66,19 @@ async def test_keyboard_reaches_everything(chat: Chat) -> None:
     await drawer.get_by_role("button").first.focus()
     await page.keyboard.press("Escape")
     await expect(drawer).to_have_count(0)
+
+
+async def test_dialog_opened_before_the_close_event_of_another(chat: Chat) -> None:
+    """Escape closes a dialog at once, but its event comes later."""
+    page = await chat.open(SONG)
+    beginner = page.get_by_role("button", name="添加朋友或发起群聊")
+    await beginner.click()
+    await expect(page.get_by_role("dialog", name="添加")).to_be_visible()
+    await beginner.evaluate(CLOSE_AND_CLICK)
+    await expect(page.get_by_role("dialog", name="添加")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    await expect(beginner).to_be_focused()
 
 
 async def test_new_messages_are_announced_to_screen_readers(chat: Chat) -> None:

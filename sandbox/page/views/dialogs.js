@@ -26,27 +26,28 @@ export function Dialogs({ store }) {
   if (!store.dialog) return null;
   const [title, Inner] = KINDS[store.dialog.kind];
   return html`
-    <${Frame} title=${title} className=${store.dialog.kind}>
+    <${Frame} title=${title} dialog=${store.dialog}>
       <${Inner} key=${store.dialog.kind} store=${store} dialog=${store.dialog} close=${close} />
       <${Toast} store=${store} />
     <//>`;
 }
 
-function Frame({ title, className, children }) {
+function Frame({ title, dialog, children }) {
   const box = useRef(null);
   useLayoutEffect(() => {
     const before = document.activeElement;
-    box.current.showModal();
     // after the dialog was removed: before that, nothing outside it can have the focus
     return () => queueMicrotask(() => before?.isConnected && before.focus());
   }, []);
   useLayoutEffect(() => { // one dialog may open another
+    if (!box.current.open) box.current.showModal();
     const first = box.current.querySelector("[data-focus]") ?? box.current.querySelector("button");
     first.focus();
-  }, [className]);
+  }, [dialog]);
+  const closed = () => box.current.open || close(); // the event comes later than Escape: another one may be open by then
   const beside = (event) => event.target === box.current && close();
   return html`
-    <dialog ref=${box} class="dialog of-${className}" aria-label=${title} onClose=${close} onPointerDown=${beside}>
+    <dialog ref=${box} class="dialog of-${dialog.kind}" aria-label=${title} onClose=${closed} onPointerDown=${beside}>
       <div class="dialog-box">
         <header><h2>${title}</h2><${IconButton} name="close" label="关闭" onClick=${close} /></header>
         ${children}
