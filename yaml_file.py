@@ -52,10 +52,10 @@ class YamlFile:
         """Return the line of a value, or of the innermost part of the place that the file has; None for the root."""
         node, mark = self._root, None
         for part in place:
-            found = _child(node, part)
-            if found is None:
+            child = _child(node, part)
+            if child is None:
                 break
-            mark, node = found
+            mark, node = child
         return mark.line + 1 if mark is not None else None
 
     def describe(self, place: Place) -> str:
@@ -68,8 +68,8 @@ def _child(node: Any, part: str | int) -> tuple[Any, Any] | None:
     """Return where a part of a collection begins, and the part."""
     if isinstance(node, yaml.MappingNode):
         # the values of a merge (<<) come first, and a key of the mapping itself replaces them
-        same = ((key, value) for key, value in reversed(node.value) if key.value == str(part))
-        key, value = next(same, (None, None))
+        entries = ((key, value) for key, value in reversed(node.value) if key.value == str(part))
+        key, value = next(entries, (None, None))
         return (key.start_mark, value) if key is not None else None
     if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
         return node.value[part].start_mark, node.value[part]

@@ -47,10 +47,10 @@ class ApiKeys:
     def configure(self, keys: Sequence[str | ApiKey]) -> None:
         """Replace the keys; the call counts of unchanged keys are kept."""
         used = {key.digest: key.calls for key in self._keys}
-        made = [_Key(key) for key in keys]
-        for key in made:
+        new_keys = [_Key(key) for key in keys]
+        for key in new_keys:
             key.calls = used.get(key.digest, key.calls)
-        self._keys = made
+        self._keys = new_keys
 
     def check(self, request: web.Request, client: str, required: Collection[Scope]) -> str:
         """Return the name of the caller's key ("" if it has none).

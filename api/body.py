@@ -26,9 +26,8 @@ MAX_LARGE_BYTES: Final = MAX_ATTACHMENT * 4 // 3 + MAX_BYTES  # a file as base64
 MAX_CHARACTERS: Final = 256
 MAX_TEXT: Final = 4000
 MAX_MENTIONS: Final = 100
-# Control characters, and halves of surrogate pairs: JSON can escape these, UTF-8 cannot carry them.
-_MAX_NAMED: Final = 5  # fields of a body that an error names
-_KINDS: Final[dict[type, str]] = {
+_MAX_LISTED_FIELDS: Final = 5  # unknown fields that an error lists
+_TYPE_NAMES: Final[dict[type, str]] = {
     type(None): "missing or null",
     bool: "a boolean",
     int: "a number",
@@ -36,7 +35,8 @@ _KINDS: Final[dict[type, str]] = {
     list: "an array",
     dict: "an object",
 }
-RAW: Final = web.RequestKey("raw", bytes)  # a body that was read before its handler asks for it
+RAW_BODY: Final = web.RequestKey("raw", bytes)  # a body that was read before its handler asks for it
+# Control characters, and halves of surrogate pairs: JSON can escape these, UTF-8 cannot carry them.
 _FORBIDDEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 # newlines and tabs are allowed
 _FORBIDDEN_IN_TEXT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -56,21 +56,21 @@ async def read_large_object(request: web.Request) -> dict[str, Any]:
 async def read_body(request: web.BaseRequest, timeout: float = READ_TIMEOUT) -> bytes:
     """Return the body; it must arrive within `timeout` seconds."""
     try:
-        return await request.read() if request.content.is_eof() else await _read_late(request, timeout)
+        return await request.read() if request.content.is_eof() else await _read_incomplete(request, timeout)
     except (web.RequestPayloadError, TimeoutError) as error:
         raise InvalidParameter(f"body: cannot be read: {type(error).__name__}") from None
 
 
 async def read_ahead(request: web.Request, *, large: bool) -> bytes:
     """Return the body before the handler reads it, and keep it for the handler; BodyTooLarge, InvalidParameter."""
-    if RAW not in request:
+    if RAW_BODY not in request:
         max_bytes, timeout = (MAX_LARGE_BYTES, LARGE_READ_TIMEOUT) if large else (MAX_BYTES, READ_TIMEOUT)
-        request[RAW] = await _read_whole(request.clone(client_max_size=max_bytes), max_bytes, timeout)
-    return request[RAW]
+        request[RAW_BODY] = await _read_whole(request.clone(client_max_size=max_bytes), max_bytes, timeout)
+    return request[RAW_BODY]
 
 
 async def _read_object(request: web.BaseRequest, max_bytes: int, timeout: float) -> dict[str, Any]:
-    raw = request[RAW] if RAW in request else await _read_whole(request, max_bytes, timeout)
+    raw = request[RAW_BODY] if RAW_BODY in request else await _read_whole(request, max_bytes, timeout)
     try:
         value = decode(raw.decode())
     except (ValueError, RecursionError) as error:
@@ -87,7 +87,7 @@ async def _read_whole(request: web.BaseRequest, max_bytes: int, timeout: float) 
     return await read_body(request, timeout)
 
 
-async def _read_late(request: web.BaseRequest, timeout: float) -> bytes:
+async def _read_incomplete(request: web.BaseRequest, timeout: float) -> bytes:
     """Read a body that has not fully arrived, with a timeout: aiohttp waits forever on a broken chunk or a stalled
     client.
     """
@@ -103,34 +103,34 @@ def without_nulls(body: Mapping[str, Any], *may_be_null: str) -> dict[str, Any]:
 def rejected(name: str, value: object, allowed: str) -> InvalidParameter:
     """Return the error of a field with a wrong value, described by its type."""
     if isinstance(value, str):
-        found = f"a text of {len(value)} characters" if value.strip() else "empty"
-        found += " with control characters" if _FORBIDDEN.search(value.replace("\n", "")) else ""
-        found += " in several lines" if "\n" in value else ""
+        description = f"a text of {len(value)} characters" if value.strip() else "empty"
+        description += " with control characters" if _FORBIDDEN.search(value.replace("\n", "")) else ""
+        description += " in several lines" if "\n" in value else ""
     else:
-        found = _KINDS.get(type(value), type(value).__name__)
-    return InvalidParameter(f"{name}: {found}; allowed: {allowed}")
+        description = _TYPE_NAMES.get(type(value), type(value).__name__)
+    return InvalidParameter(f"{name}: {description}; allowed: {allowed}")
 
 
 def only(body: Mapping[str, Any], *names: str) -> None:
     """Raise InvalidParameter if the body has other fields."""
     unknown = [repr(name[:MAX_CHARACTERS]) for name in body if name not in names]
     if unknown:
-        raise InvalidParameter(f"unknown: {', '.join(unknown[:_MAX_NAMED])}; allowed: {', '.join(names)}")
+        raise InvalidParameter(f"unknown: {', '.join(unknown[:_MAX_LISTED_FIELDS])}; allowed: {', '.join(names)}")
 
 
 def exactly_one(body: Mapping[str, Any], *names: str) -> str:
     """Return which of these fields the body has; raise InvalidParameter unless it is exactly one."""
-    given = [name for name in names if name in body]
-    if len(given) != 1:
-        found = f"{', '.join(given)}: more than one" if given else "missing"
-        raise InvalidParameter(f"{found}; allowed: exactly one of {', '.join(names)}")
-    return given[0]
+    present = [name for name in names if name in body]
+    if len(present) != 1:
+        problem = f"{', '.join(present)}: more than one" if present else "missing"
+        raise InvalidParameter(f"{problem}; allowed: exactly one of {', '.join(names)}")
+    return present[0]
 
 
-def line(name: str, value: object, most: int = MAX_CHARACTERS) -> str:
+def line(name: str, value: object, max_length: int = MAX_CHARACTERS) -> str:
     """Check a single-line text (a name, a code, a token) that is not empty."""
-    if not isinstance(value, str) or len(value) > most or not value.strip() or _FORBIDDEN.search(value):
-        raise rejected(name, value, f"one line of 1 to {most} characters")
+    if not isinstance(value, str) or len(value) > max_length or not value.strip() or _FORBIDDEN.search(value):
+        raise rejected(name, value, f"one line of 1 to {max_length} characters")
     return value
 
 

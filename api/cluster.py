@@ -36,8 +36,8 @@ async def counts(request: web.Request) -> web.Response:
 async def staff(request: web.Request) -> web.Response:
     """GET /cluster/staff?account=&contact=: whether a person is in the staff room of an account."""
     container, account = request.app[CONTAINER], request.query.get("account", "")
-    known = account in container.accounts.names()
-    member = known and container.staff_rooms.has_member(account, request.query.get("contact", ""))
+    is_served = account in container.accounts.names()
+    member = is_served and container.staff_rooms.has_member(account, request.query.get("contact", ""))
     return reply({"staff": member})
 
 

@@ -23,8 +23,8 @@ class Document:
     def configure(self, settings: ApiSettings) -> None:
         """Set the settings to describe."""
         self._url, self._keyed = settings.public_url, bool(settings.keys)
-        for made in ("_made", "raw", "values"):
-            self.__dict__.pop(made, None)
+        for name in ("_made", "raw", "values"):
+            self.__dict__.pop(name, None)
 
     @cached_property
     def _made(self) -> dict[str, Any]:

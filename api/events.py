@@ -86,8 +86,8 @@ def described() -> dict[str, Any]:
 
 def schemas() -> dict[str, Any]:
     """Return the schemas of the events and their headers."""
-    made: dict[str, Any] = {HEADER: {"type": "string"}}
-    return made | {_model(name): _event(name, description) for name, description in EVENTS.items()}
+    headers: dict[str, Any] = {HEADER: {"type": "string"}}
+    return headers | {_model(name): _event(name, description) for name, description in EVENTS.items()}
 
 
 def _model(name: str) -> str:

@@ -15,7 +15,7 @@ from aiohttp.typedefs import Handler
 
 from api.account_of import FORWARDINGS, Forwarding
 from api.app_keys import CLIENT, KEY_NAME
-from api.body import RAW, read_ahead
+from api.body import RAW_BODY, read_ahead
 from app.container import Container
 from errors import AssistantOffline, OutsideNetwork
 from services.cluster.parts import ClusterParts
@@ -109,7 +109,9 @@ class MemberForwarding:
         return False
 
     async def _forward(self, request: web.Request, account: str, forwarding: Forwarding) -> web.StreamResponse | None:
-        body = await read_ahead(request, large=forwarding.large) if request.can_read_body or RAW in request else b""
+        body = (
+            await read_ahead(request, large=forwarding.large) if request.can_read_body or RAW_BODY in request else b""
+        )
         headers = _headers(request)
         until, fresh = time.monotonic() + forwarding.wait_seconds, False
         while True:

@@ -46,19 +46,19 @@ def document(public_url: str, keyed: bool) -> Json:
 
 def all_errors(base: type[BotError] = BotError) -> list[type[BotError]]:
     """Return all public errors, ordered by code, those of errors.py first."""
-    found = {base, *(error for subclass in base.__subclasses__() for error in all_errors(subclass))}
-    return sorted(found, key=lambda error: (error.code, error.status, error.__module__ != "errors", error.__name__))
+    errors = {base, *(error for subclass in base.__subclasses__() for error in all_errors(subclass))}
+    return sorted(errors, key=lambda error: (error.code, error.status, error.__module__ != "errors", error.__name__))
 
 
 def refusals_of(operation: Operation, keyed: bool) -> Refusals:
     """Return all errors of an operation by code."""
-    general = [
+    common = [
         BotError,
         DatabaseAway,
         *([OutsideNetwork] if operation.private else []),
         *([BadKey] if _needs_key(operation, keyed) else []),
     ]
-    return sorted({*operation.refusals, *general}, key=lambda error: (error.code, error.status))
+    return sorted({*operation.refusals, *common}, key=lambda error: (error.code, error.status))
 
 
 def _needs_key(operation: Operation, keyed: bool) -> bool:
@@ -66,11 +66,11 @@ def _needs_key(operation: Operation, keyed: bool) -> bool:
 
 
 def _operation(operation: Operation, keyed: bool) -> Json:
-    made: Json = {"operationId": operation.name, "summary": operation.title, "tags": [TAG], "responses": {}}
+    document: Json = {"operationId": operation.name, "summary": operation.title, "tags": [TAG], "responses": {}}
     if operation.about:
-        made["description"] = operation.about
+        document["description"] = operation.about
     if operation.parameters:
-        made["parameters"] = [
+        document["parameters"] = [
             {
                 "name": parameter.name,
                 "in": parameter.where,
@@ -81,15 +81,15 @@ def _operation(operation: Operation, keyed: bool) -> Json:
             for parameter in operation.parameters
         ]
     if operation.takes:
-        made["requestBody"] = {"required": True, "content": {JSON: {"schema": _one_of(operation.takes)}}}
+        document["requestBody"] = {"required": True, "content": {JSON: {"schema": _one_of(operation.takes)}}}
     if _needs_key(operation, keyed):
-        made["security"] = [{"key": []}]
+        document["security"] = [{"key": []}]
     for status, reply in operation.replies.items():
-        made["responses"][str(status)] = _reply(reply)
+        document["responses"][str(status)] = _reply(reply)
     for status, errors in _by_status(refusals_of(operation, keyed)):
         if status not in operation.replies:
-            made["responses"][str(status)] = _refusal(errors)
-    return made
+            document["responses"][str(status)] = _refusal(errors)
+    return document
 
 
 def _one_of(models: Sequence[type[BaseModel]]) -> Json:
@@ -98,17 +98,17 @@ def _one_of(models: Sequence[type[BaseModel]]) -> Json:
 
 
 def _reply(reply: Reply) -> Json:
-    made: Json = {"description": reply.about}
+    response: Json = {"description": reply.about}
     if reply.headers:
-        made["headers"] = {
+        response["headers"] = {
             name: {"description": about, "schema": {"type": "string"}} for name, about in reply.headers.items()
         }
     if reply.model is not None:
         shapes = [reply.model, reply.or_else] if reply.or_else else [reply.model]
-        made["content"] = {reply.media: {"schema": _one_of(shapes)}}
+        response["content"] = {reply.media: {"schema": _one_of(shapes)}}
     elif reply.media != JSON:
-        made["content"] = {reply.media: {"schema": {"type": "string"}}}
-    return made
+        response["content"] = {reply.media: {"schema": {"type": "string"}}}
+    return response
 
 
 def _by_status(errors: Refusals) -> Iterator[tuple[int, list[type[BotError]]]]:
@@ -138,8 +138,8 @@ def _schemas() -> Json:
     replies = [reply for operation in OPERATIONS for reply in operation.replies.values()]
     models |= {model for reply in replies for model in (reply.model, reply.or_else) if model}
     sorted_models = sorted(models | {schema.ErrorResponse}, key=lambda model: model.__name__)
-    _, made = models_json_schema([(model, "serialization") for model in sorted_models], ref_template=REF)
-    definitions: Json = made["$defs"]
+    _, schemas = models_json_schema([(model, "serialization") for model in sorted_models], ref_template=REF)
+    definitions: Json = schemas["$defs"]
     for definition in definitions.values():
         for field in definition.get("properties", {}).values():
             field.pop("default", None)  # openapi-typescript makes fields with a default required

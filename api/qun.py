@@ -28,10 +28,10 @@ async def create(request: web.Request) -> web.Response:
     code, owner, assistant = (field(body, name) for name in ("code", "owner", "assistant"))
     if wants_no_wait(request):
         return await _create_later(container, code, owner, assistant, caller(request))
-    qun, made = await container.group_lifecycle.create(code, owner, assistant, caller(request))
+    qun, created = await container.group_lifecycle.create(code, owner, assistant, caller(request))
     url = container.groups.url(qun)
     answer = {"qun_create_response": {"url": url}}
-    return reply(answer, 201, {"Location": url}) if made else reply(answer)
+    return reply(answer, 201, {"Location": url}) if created else reply(answer)
 
 
 async def _create_later(container: Container, code: str, owner: str, assistant: str, actor: str) -> web.Response:

@@ -45,8 +45,8 @@ def _example(model: type[BaseModel] | None) -> str:
     """Return a sample response for a schema."""
     if model is None:
         return ""
-    made = model.model_json_schema()
-    return json.dumps(_sample(made, made.get("$defs", {})), ensure_ascii=False, indent=2)
+    schema = model.model_json_schema()
+    return json.dumps(_sample(schema, schema.get("$defs", {})), ensure_ascii=False, indent=2)
 
 
 def _sample(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Any:

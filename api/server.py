@@ -101,13 +101,13 @@ class Runner(web.AppRunner):
         super().__init__(app, auto_decompress=False, keepalive_timeout=IDLE_SECONDS, **settings)
 
     async def _make_server(self) -> web.Server:
-        made = await super()._make_server()
+        server = await super()._make_server()
         return _Server(
-            _translated(made.request_handler),
+            _translated(server.request_handler),
             limits=self.app[CONNECTIONS],
-            request_factory=made.request_factory,
-            loop=made._loop,
-            **made._kwargs,
+            request_factory=server.request_factory,
+            loop=server._loop,
+            **server._kwargs,
         )
 
 

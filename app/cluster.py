@@ -137,9 +137,9 @@ class Cluster:
     async def _follow(self) -> None:
         while True:
             # Once the leases have run out, others may begin a second later: the gateways must be free by then.
-            left = self._member.seconds_left()
+            seconds_left = self._member.seconds_left()
             with suppress(TimeoutError):
-                async with asyncio.timeout(min(left, RETRY_SECONDS) if left else RETRY_SECONDS):
+                async with asyncio.timeout(min(seconds_left, RETRY_SECONDS) if seconds_left else RETRY_SECONDS):
                     await self._wake.wait()
             self._wake.clear()
             if self._member.fenced:

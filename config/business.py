@@ -46,12 +46,12 @@ ONLY_BY_NAME: Final = frozenset({"message.received", "message.sent"})  # sent on
 def named(webhooks: Sequence[WebhookSettings]) -> list[WebhookSettings]:
     """Return the webhooks with names: the host by default, or the URL if several webhooks share a host."""
     used_names = {webhook.name for webhook in webhooks}
-    made = []
+    result = []
     for webhook in webhooks:
         name = webhook.name or (webhook.host if webhook.host not in used_names else webhook.shown_url)
         used_names.add(name)
-        made.append(webhook if name == webhook.name else webhook.model_copy(update={"name": name}))
-    return made
+        result.append(webhook if name == webhook.name else webhook.model_copy(update={"name": name}))
+    return result
 
 
 def _decoded(text: str, *, strict: bool) -> bytes:

@@ -161,23 +161,23 @@ class FlowSettings(Section):
 
     def check(self, systems: Container[str]) -> None:
         """Raise InvalidFlow, naming the step, if a step cannot work."""
-        known: dict[str, bool] = dict.fromkeys(ALWAYS_KNOWN, False)  # name -> whether it has fields
+        has_fields: dict[str, bool] = dict.fromkeys(ALWAYS_KNOWN, False)  # by name
         for number, step in enumerate(self.steps, 1):
             location, place = f"flow {self.name}, step {number}", ("steps", number - 1)
             if step.call and step.call.system not in systems:
                 raise InvalidFlow(place, f"{location}: unknown system {step.call.system!r}")
-            taken = next((name for name in step.provides if name in ALWAYS_KNOWN | {"error"}), None)
-            if taken:
-                raise InvalidFlow(place, f"{location}: {taken!r} is a reserved name")
+            reserved_name = next((name for name in step.provides if name in ALWAYS_KNOWN | {"error"}), None)
+            if reserved_name:
+                raise InvalidFlow(place, f"{location}: {reserved_name!r} is a reserved name")
             for name, question in step.questions.items():
-                _check_names(question.texts, known, location, place)
+                _check_names(question.texts, has_fields, location, place)
                 if isinstance(question, Choice):
                     _check_options(question, location, place)
-                known[name] = False
+                has_fields[name] = False
             if not step.questions:
-                _check_names(step.model_dump(exclude_none=True), known, location, place)
-                known.update(dict.fromkeys(step.provides, True))
-        _check_names(self.failed, {**known, "error": False}, f"flow {self.name}, failed", ("failed",))
+                _check_names(step.model_dump(exclude_none=True), has_fields, location, place)
+                has_fields.update(dict.fromkeys(step.provides, True))
+        _check_names(self.failed, {**has_fields, "error": False}, f"flow {self.name}, failed", ("failed",))
         self._check_callbacks()
 
     def callback_sender(self, wait: int) -> int:
@@ -204,8 +204,8 @@ class FlowSettings(Section):
 
 def normalised(text: str) -> str:
     """Normalise words for comparison: 增加pos机, 增加 POS机, “增加POS机” and 增加POS机。 are equal."""
-    bare = "".join(unicodedata.normalize("NFKC", text).casefold().split())
-    return bare.rstrip('。.!?,~”"」').lstrip('“"「') or bare
+    compact = "".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return compact.rstrip('。.!?,~”"」').lstrip('“"「') or compact
 
 
 def check_flows(flows: Sequence[FlowSettings], systems: Collection[str]) -> None:
@@ -245,11 +245,11 @@ def placeholders(value: Any) -> Iterator[tuple[str, str]]:
             yield from placeholders(item)
 
 
-def _check_names(value: Any, known: dict[str, bool], location: str, place: Place) -> None:
+def _check_names(value: Any, has_fields: dict[str, bool], location: str, place: Place) -> None:
     for name, field in placeholders(value):
-        if name not in known:
+        if name not in has_fields:
             raise InvalidFlow(place, f"{location}: no earlier step sets {{{name}}}")
-        if field and not known[name]:
+        if field and not has_fields[name]:
             raise InvalidFlow(place, f"{location}: {{{name}}} is a text and has no field {field[1:]!r}")
 
 
@@ -257,6 +257,6 @@ def _check_options(choice: Choice, location: str, place: Place) -> None:
     """Reject options that are the same answer. Stored runs, which are not checked again, may have them."""
     labels: dict[str, str] = {}
     for label in choice.options:
-        same = labels.setdefault(normalised(label), label)
-        if same != label:
-            raise InvalidFlow(place, f"{location}: options {same!r} and {label!r} are the same answer")
+        earlier = labels.setdefault(normalised(label), label)
+        if earlier != label:
+            raise InvalidFlow(place, f"{location}: options {earlier!r} and {label!r} are the same answer")

@@ -170,8 +170,8 @@ def check_names(key: str, text: str, allowed: Collection[str]) -> None:
     """Raise an error if a text has {names} that are not filled in."""
     unknown = sorted(set(_NAME.findall(text)) - set(allowed))
     if unknown:
-        known = ", ".join(f"{{{name}}}" for name in sorted(allowed)) or "none"
-        raise key_error(key, f"unknown placeholder {{{unknown[0]}}}; allowed: {known}")
+        allowed_names = ", ".join(f"{{{name}}}" for name in sorted(allowed)) or "none"
+        raise key_error(key, f"unknown placeholder {{{unknown[0]}}}; allowed: {allowed_names}")
 
 
 def names_in(text: str) -> set[str]:

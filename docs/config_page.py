@@ -49,7 +49,7 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     if get_origin(annotation) in (list, dict, Union, types.UnionType, typing.Annotated):
-        return next((found for one in get_args(annotation) if (found := _model_in(one))), None)
+        return next((section for one in get_args(annotation) if (section := _model_in(one))), None)
     return None
 
 

@@ -14,35 +14,37 @@ def rest_page(say: Describer, language: str) -> str:
     """Return the page of all operations of the OpenAPI document."""
     api = document("http://127.0.0.1:8080", keyed=True)
     parts = [
-        _operation(path, method, one, api["components"]["schemas"], zh=language == "zh")
+        _operation(path, method, operation, api["components"]["schemas"], zh=language == "zh")
         for path, methods in api["paths"].items()
-        for method, one in methods.items()
+        for method, operation in methods.items()
     ]
     return f"# REST\n\n{say.intro('rest', language)}\n\n" + "\n".join(parts)
 
 
-def _operation(path: str, method: str, one: Json, schemas: Json, *, zh: bool) -> str:
+def _operation(path: str, method: str, operation: Json, schemas: Json, *, zh: bool) -> str:
     shown = path.replace("{", "&#123;").replace("}", "&#125;")
     lines = [f"## {method.upper()} {shown}\n"]
-    lines.append(f"**{one['summary']}** {one.get('description', '')}\n" if zh else f"`{one['operationId']}`\n")
-    for parameter in one.get("parameters", ()):
+    lines.append(
+        f"**{operation['summary']}** {operation.get('description', '')}\n" if zh else f"`{operation['operationId']}`\n"
+    )
+    for parameter in operation.get("parameters", ()):
         about = f": {parameter.get('description', '')}" if zh else ""
         lines.append(f"- `{parameter['name']}` ({parameter['in']}){about}")
-    body = one.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
     if body:
         lines.append(f"- {'请求体' if zh else 'body'}: {_fields(body, schemas)}")
     head = ("状态", "应答") if zh else ("Status", "Answer")
-    rows = ((status, cell(_answer(answer, schemas, zh=zh))) for status, answer in one["responses"].items())
+    rows = ((status, cell(_answer(answer, schemas, zh=zh))) for status, answer in operation["responses"].items())
     return "\n".join([*lines, "", table(head, rows)])
 
 
 def _fields(schema: Json, schemas: Json) -> str:
     """Return the field names of a body; optional ones are followed by `?`."""
     kinds = []
-    for one in schema.get("oneOf") or schema.get("anyOf") or [schema]:
-        known = schemas.get(one.get("$ref", "").rpartition("/")[2], one)
-        required = known.get("required", ())
-        names = [f"`{name}`{'' if name in required else '?'}" for name in known.get("properties", ())]
+    for variant in schema.get("oneOf") or schema.get("anyOf") or [schema]:
+        resolved = schemas.get(variant.get("$ref", "").rpartition("/")[2], variant)
+        required = resolved.get("required", ())
+        names = [f"`{name}`{'' if name in required else '?'}" for name in resolved.get("properties", ())]
         kinds.append(", ".join(names) or "JSON")
     return " · ".join(kinds)
 

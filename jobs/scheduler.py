@@ -39,10 +39,10 @@ def _times(jobs: Sequence[ScheduledJob], config: Config) -> dict[str, BaseTrigge
     for number, change in enumerate(config.jobs):
         place = ("jobs", number)
         if change.name not in names:
-            known = ", ".join(names)
+            allowed = ", ".join(names)
             raise config.error(
                 (*place, "name"),
-                f"jobs.{number + 1}.name: {change.name!r} is not valid: unknown job; allowed: {known}",
+                f"jobs.{number + 1}.name: {change.name!r} is not valid: unknown job; allowed: {allowed}",
             )
         if not change.enabled:
             times.pop(change.name, None)

@@ -248,7 +248,7 @@ class Store:
 
     def _deliver(self, outcomes: list[CommitOutcome]) -> None:
         if outcomes:
-            self._takes_writes = not any(o.error is not None and is_away(o.error) for o in outcomes)
+            self._takes_writes = not any(outcome.error is not None and is_away(outcome.error) for outcome in outcomes)
         if outcomes and self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(_settle, outcomes)
 

@@ -13,7 +13,7 @@ COMMIT: Final = "commit"
 
 def database_seconds() -> Histogram:
     """Create the histogram of one store; it is not registered yet."""
-    made = Histogram(
+    histogram = Histogram(
         "wxbot_database_seconds",
         "Duration of reads and commits in seconds, without queueing.",
         ("operation",),
@@ -21,5 +21,5 @@ def database_seconds() -> Histogram:
         buckets=BUCKETS,
     )
     for operation in (READ, COMMIT):
-        made.labels(operation)
-    return made
+        histogram.labels(operation)
+    return histogram

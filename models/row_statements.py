@@ -54,8 +54,8 @@ def update_rows(
 
     `types`: of the columns of the given rows; `build`: makes the statement from these columns.
     """
-    given = _table(types)
-    return RowStatement(build(bindparam), build(lambda name: given.c[name]), key)
+    given_rows = _table(types)
+    return RowStatement(build(bindparam), build(lambda name: given_rows.c[name]), key)
 
 
 def insert_rows(
@@ -66,10 +66,10 @@ def insert_rows(
 ) -> RowStatement:
     """Create an insert of these columns. `ignore_repeated`: rows that violate a unique constraint are left out."""
     described = SQLModel.metadata.tables[str(table.__tablename__)].c
-    given = _table({name: described[name].type for name in columns})
+    given_rows = _table({name: described[name].type for name in columns})
     one_row = sqlite.insert(table)
     all_rows = postgresql.insert(table).from_select(
-        columns, select(*(given.c[name] for name in columns)).order_by(given.c[_NUMBER])
+        columns, select(*(given_rows.c[name] for name in columns)).order_by(given_rows.c[_NUMBER])
     )
     if ignore_repeated:
         one_row, all_rows = one_row.on_conflict_do_nothing(), all_rows.on_conflict_do_nothing()

@@ -59,7 +59,7 @@ def clean_json(value: Any) -> Any:
 def _repaired(data: bytes, message: Any, depth: int) -> bytes:
     if depth > MAX_DEPTH:
         raise DecodeError("nested too deeply")
-    made = bytearray()
+    output = bytearray()
     for number, wire_type, head, body in _fields(data):
         field = message.fields_by_number.get(number)
         if wire_type == BYTES and field is not None:
@@ -67,11 +67,11 @@ def _repaired(data: bytes, message: Any, depth: int) -> bytes:
                 body = body.decode("utf-8", "replace").encode()  # noqa: PLW2901
             elif field.message_type is not None:
                 body = _repaired(body, field.message_type, depth + 1)  # noqa: PLW2901
-        made += head
+        output += head
         if wire_type == BYTES:
-            made += _varint(len(body))
-        made += body
-    return bytes(made)
+            output += _varint(len(body))
+        output += body
+    return bytes(output)
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, int, bytes, bytes]]:
@@ -112,9 +112,9 @@ def _read_varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _varint(value: int) -> bytes:
-    made = bytearray()
+    output = bytearray()
     while value > 0x7F:
-        made.append(value & 0x7F | 0x80)
+        output.append(value & 0x7F | 0x80)
         value >>= 7
-    made.append(value)
-    return bytes(made)
+    output.append(value)
+    return bytes(output)

@@ -17,9 +17,9 @@ class AuthorityHandler(Handler):
 
     def accept(self, stream: Any, headers: Headers, release_stream: Any) -> None:
         """Accept a call and add its authority to the metadata, replacing any value sent by the client."""
-        shown = [(key, value) for key, value in headers if key != AUTHORITY]
+        other_headers = [(key, value) for key, value in headers if key != AUTHORITY]
         authority = dict(headers).get(":authority", "")
-        super().accept(stream, [*shown, (AUTHORITY, authority)], release_stream)
+        super().accept(stream, [*other_headers, (AUTHORITY, authority)], release_stream)
 
 
 def shows_token(metadata: Any, token: str) -> bool:
@@ -27,5 +27,5 @@ def shows_token(metadata: Any, token: str) -> bool:
     credentials = metadata.get("authorization")
     if credentials is None:
         credentials = f"Wechaty {metadata.get(AUTHORITY, '')}"
-    kind, _, given = str(credentials).partition(" ")
-    return kind == "Wechaty" and hmac.compare_digest(given.encode(), token.encode())
+    scheme, _, presented_token = str(credentials).partition(" ")
+    return scheme == "Wechaty" and hmac.compare_digest(presented_token.encode(), token.encode())

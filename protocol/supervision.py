@@ -16,12 +16,12 @@ async def end(tasks: Collection[asyncio.Task[Any]]) -> None:
 
     Cancellation is repeated: grpclib turns one that coincides with the loss of the connection into that loss.
     """
-    left = [task for task in tasks if not task.done()]
-    while left:
-        for task in left:
+    running = [task for task in tasks if not task.done()]
+    while running:
+        for task in running:
             task.cancel()
-        await asyncio.wait(left, timeout=0.2)
-        left = [task for task in left if not task.done()]
+        await asyncio.wait(running, timeout=0.2)
+        running = [task for task in running if not task.done()]
     await asyncio.gather(*tasks, return_exceptions=True)  # their exceptions are not needed
 
 

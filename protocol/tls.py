@@ -75,24 +75,24 @@ def context(ca_file: str = "") -> ssl.SSLContext:
     usage extension which that flag requires.
     """
     pem = Path(ca_file).read_text(encoding="ascii", errors="ignore") if ca_file else WECHATY_CA
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    made.load_verify_locations(cadata=pem)
-    made.set_alpn_protocols(["h2"])
-    return made
+    ssl_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    ssl_context.load_verify_locations(cadata=pem)
+    ssl_context.set_alpn_protocols(["h2"])
+    return ssl_context
 
 
 def server_context(certificate: str = "", key: str = "") -> ssl.SSLContext:
     """Create a server context with the given PEM files, or with the certificate shipped with every gateway."""
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ssl_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     if certificate:
-        made.load_cert_chain(certificate, key or None)
+        ssl_context.load_cert_chain(certificate, key or None)
     else:
         with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:  # OpenSSL reads these from files only
             file.write(INSECURE_CERTIFICATE + INSECURE_KEY)
             file.flush()
-            made.load_cert_chain(file.name)
-    made.set_alpn_protocols(["h2"])
-    return made
+            ssl_context.load_cert_chain(file.name)
+    ssl_context.set_alpn_protocols(["h2"])
+    return ssl_context
 
 
 def make_channel(gateway: GatewayAddress, *, secure: bool, codec: CodecBase | None = None) -> Channel:

@@ -48,9 +48,9 @@ async def run(config: RelayConfig) -> None:
             await relay.start()
         gc.freeze()  # objects created so far live until the exit, so garbage collections can skip them
         print("relay: ready", flush=True)
-        waits = [asyncio.ensure_future(stopping.wait()), *(asyncio.ensure_future(relay.failed()) for relay in relays)]
-        done, left = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for wait in left:
+        tasks = [asyncio.ensure_future(stopping.wait()), *(asyncio.ensure_future(relay.failed()) for relay in relays)]
+        done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for wait in pending:
             wait.cancel()
         for wait in done:
             wait.result()

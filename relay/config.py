@@ -158,10 +158,10 @@ def _expanded(value: Any, place: Place) -> Any:
     if not isinstance(value, str):
         return value
 
-    def variable(found: re.Match[str]) -> str:
-        value = os.environ.get(found[1])
+    def variable(match: re.Match[str]) -> str:
+        value = os.environ.get(match[1])
         if value is None:
-            raise _BadValue(place, f"the environment variable {found[1]} is not set")
+            raise _BadValue(place, f"the environment variable {match[1]} is not set")
         return value
 
     expanded = _VARIABLE.sub(variable, value)

@@ -37,8 +37,8 @@ class DeliveryTracker:
 
     def sent(self, number: int, body: bytes) -> None:
         """Record an event sent to the client."""
-        found = PAYLOAD_ID.search(body)
-        id = found[1] if found else b""
+        match = PAYLOAD_ID.search(body)
+        id = match[1] if match else b""
         self._sent.append((number, time.monotonic(), id))
         if id:
             self._numbers[id] = number
@@ -64,8 +64,8 @@ class DeliveryTracker:
         """Mark events as received when the client requests a payload."""
         if not self._sent:
             return
-        if reached := self._numbers.get(_requested(request)):
-            self.confirm(reached)
+        if number := self._numbers.get(_requested(request)):
+            self.confirm(number)
 
     def reset(self) -> None:
         """Forget what was sent, after the loss of the connection."""

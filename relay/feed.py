@@ -155,16 +155,16 @@ class Feed:
 
     async def _next(self, after: int, stored: int) -> tuple[list[NumberedEvent], int]:
         """Return the next events, and the number up to which there are no others."""
-        kept = await self._read_stored(after) if after < stored else []
+        stored_events = await self._read_stored(after) if after < stored else []
         events: list[NumberedEvent] = []
-        for number, body in kept:
+        for number, body in stored_events:
             self._append_unstored(events, number)
             events.append((number, body))
         # Without any, those up to `stored` have been deleted.
-        reached = kept[-1][0] if kept else max(after, stored)
-        if reached >= stored:
-            self._append_unstored(events, reached + 1)
-        return events, reached
+        end = stored_events[-1][0] if stored_events else max(after, stored)
+        if end >= stored:
+            self._append_unstored(events, end + 1)
+        return events, end
 
     def _append_unstored(self, events: list[NumberedEvent], before: int) -> None:
         while self._unstored and self._unstored[0][0] < before:

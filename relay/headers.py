@@ -79,12 +79,12 @@ def _text(value: bytes) -> bytes:
     if size < 0x7F:
         return bytes((size,)) + value
     size -= 0x7F
-    out = bytearray(b"\x7f")
+    output = bytearray(b"\x7f")
     while size >= 0x80:
-        out.append(size & 0x7F | 0x80)
+        output.append(size & 0x7F | 0x80)
         size >>= 7
-    out.append(size)
-    return bytes(out) + value
+    output.append(size)
+    return bytes(output) + value
 
 
 class _Table(HeaderTable):
@@ -108,9 +108,9 @@ class HeaderDecoder:
 
     def decode(self, block: bytes) -> Headers:
         """Return the headers of a block; raise ProtocolFault."""
-        known = self._known.get(block)
-        if known is not None:
-            return known
+        cached = self._known.get(block)
+        if cached is not None:
+            return cached
         changes = self._table.changes
         try:
             headers = Headers((bytes(name), bytes(value)) for name, value in self._decoder.decode(block, raw=True))

@@ -55,14 +55,14 @@ def outcome(status: Status, message: str | None = None) -> list[Field]:
 
 def error_in(headers: Headers) -> GRPCError | None:
     """Return the error in trailers, or None if there is none."""
-    found = dict(headers.fields)
+    fields = dict(headers.fields)
     try:
-        status = Status(int(found.get(b"grpc-status", b"0")))
+        status = Status(int(fields.get(b"grpc-status", b"0")))
     except ValueError:
         status = Status.UNKNOWN
     if status is Status.OK:
         return None
-    return GRPCError(status, decode_grpc_message(found.get(b"grpc-message", b"").decode("utf-8", "replace")) or None)
+    return GRPCError(status, decode_grpc_message(fields.get(b"grpc-message", b"").decode("utf-8", "replace")) or None)
 
 
 class MessageDecoder:
@@ -162,11 +162,11 @@ class OwnCall:
 
 def begin(connection: Http2Connection, headers: Headers, request: bytes, limit: int = MAX_MESSAGE_BYTES) -> OwnCall:
     """Make a call. Raises GatewayLost and TooManyCalls."""
-    made: list[OwnCall] = []
+    calls: list[OwnCall] = []
 
     def make(stream: Stream) -> OwnCall:
-        made.append(OwnCall(stream, limit))
-        return made[0]
+        calls.append(OwnCall(stream, limit))
+        return calls[0]
 
     connection.open(headers, make).send_data(frame(request), end=True)
-    return made[0]
+    return calls[0]

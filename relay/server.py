@@ -51,8 +51,8 @@ class RelayServer:
 
     async def listen(self, host: str, port: int) -> None:
         """Start listening; raise OSError."""
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        family, address = found[0][0], found[0][4]
+        addresses = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        family, address = addresses[0][0], addresses[0][4]
         self._socket = await bound(lambda: socket.create_server(address[:2], family=family, backlog=128))
         self._socket.setblocking(False)
         self._track(self._accept_forever(self._socket))

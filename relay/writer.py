@@ -81,10 +81,10 @@ class FrameWriter:
 
     def flush(self) -> None:
         """Hand what is written to the transport."""
-        out, self._buffer = self._buffer, []
-        if not out or self._transport is None or self._transport.is_closing():
+        chunks, self._buffer = self._buffer, []
+        if not chunks or self._transport is None or self._transport.is_closing():
             return
-        self._transport.write(b"".join(out))
+        self._transport.write(b"".join(chunks))
         if self._transport.get_write_buffer_size() > MAX_UNSENT:
             self._transport.abort()
 

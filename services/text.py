@@ -82,7 +82,7 @@ def in_pieces(text: str, longest: int, first: int = 0) -> list[str]:
     while len(text) - at > limit:
         window = text[at : at + limit]
         ends = (
-            max(found.end() for found in end.finditer(window, limit // 2))
+            max(match.end() for match in end.finditer(window, limit // 2))
             for end in _ENDS
             if end.search(window, limit // 2)
         )

@@ -114,8 +114,8 @@ def backup_file(target: Path, database: str) -> Path:
 
 def keep_newest(folder: Path, number: int) -> None:
     """Delete all but the newest backups named by `backup_file`."""
-    made = sorted(path for path in folder.iterdir() if NAMED.fullmatch(path.name))
-    for old in made[: max(0, len(made) - number)]:
+    backups = sorted(path for path in folder.iterdir() if NAMED.fullmatch(path.name))
+    for old in backups[: max(0, len(backups) - number)]:
         old.unlink()
 
 

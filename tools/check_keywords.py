@@ -40,8 +40,8 @@ def read(path: str, language: Language = "zh") -> list[KeywordRule]:
         first = error.errors(include_url=False)[0]
         number, *rest = first["loc"] or ("",)
         key = ".".join(str(part) for part in rest)
-        which = ("rule_key" if key else "rule") if isinstance(number, int) else "file"
-        place = say(which, language, number=int(number) + 1 if which != "file" else 0, key=key)
+        place_text = ("rule_key" if key else "rule") if isinstance(number, int) else "file"
+        place = say(place_text, language, number=int(number) + 1 if place_text != "file" else 0, key=key)
         allowed = in_language(reason(first), language)
         raise InvalidRules(say("invalid", language, path=path, place=place, reason=allowed)) from None
 
@@ -55,27 +55,27 @@ def missing_files(rules: list[KeywordRule]) -> list[str]:
 
 def warnings(rules: list[KeywordRule], language: Language) -> list[str]:
     """Return warnings about rules that are valid but probably unintended."""
-    found = [say("no_file", language, path=path) for path in missing_files(rules)]
+    messages = [say("no_file", language, path=path) for path in missing_files(rules)]
     seen: dict[tuple[str, str, str], int] = {}
     for number, rule in enumerate(rules, 1):
         kind = "equals" if rule.equals else "contains" if rule.contains else "regex"
         word = rule.regex or normal(rule.equals or rule.contains)
         first = seen.setdefault((kind, word, rule.where), number)
         if first != number:
-            found.append(say("never", language, number=number, first=first, kind=kind, word=word))
-    return found
+            messages.append(say("never", language, number=number, first=first, kind=kind, word=word))
+    return messages
 
 
 def answer(rules: list[KeywordRule], sentence: str, place: str, language: Language) -> str:
     """Return the line that says which rule answers a sentence in private or in a group."""
-    where, match = say(place, language), RuleSet(rules, place).find(sentence)
+    place_name, match = say(place, language), RuleSet(rules, place).find(sentence)
     if match is None:
-        return say("no_match", language, where=where)
+        return say("no_match", language, where=place_name)
     parts = [part.text or part.image or part.file or (part.link.url if part.link else "") for part in match.parts()]
     number = next(n for n, rule in enumerate(rules, 1) if rule is match.rule)
     kind = "equals" if match.rule.equals else "contains" if match.rule.contains else "regex"
     word, reply = getattr(match.rule, kind), " | ".join(parts)
-    return say("match", language, where=where, number=number, kind=kind, word=word, reply=reply)
+    return say("match", language, where=place_name, number=number, kind=kind, word=word, reply=reply)
 
 
 def main(arguments: list[str]) -> int:

@@ -47,11 +47,11 @@ async def _by_meaning(client: EmbeddingClient, faq: FaqIndex, sentence: str, lan
         return [say("no_answer", language, model=client.model)]
     index = EmbeddingIndex(faq, vectors)
     lines = [say("model", language, model=client.model, threshold=index.threshold)]
-    asked = await client.of_question(sentence) if sentence else None
-    return lines + (_shown("meaning", index.nearest(sentence, asked), language) if asked is not None else [])
+    vector = await client.of_question(sentence) if sentence else None
+    return lines + (_shown("meaning", index.nearest(sentence, vector), language) if vector is not None else [])
 
 
 def _shown(measure: str, nearest: Sequence[SimilarEntry], language: Language) -> list[str]:
-    by = say(measure, language)
-    found = [say("near", language, by=by, score=match.score, question=match.question) for match in nearest]
-    return found or [say("nothing", language, by=by)]
+    measure_name = say(measure, language)
+    found = [say("near", language, by=measure_name, score=match.score, question=match.question) for match in nearest]
+    return found or [say("nothing", language, by=measure_name)]

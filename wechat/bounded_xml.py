@@ -65,5 +65,5 @@ def parse(text: str) -> Element | None:
 
 def text_at(element: Element | None, path: str) -> str:
     """Return the text of the first element at a path, or ""."""
-    found = None if element is None else element.find(path)
-    return (found.text or "").strip() if found is not None else ""
+    child = None if element is None else element.find(path)
+    return (child.text or "").strip() if child is not None else ""

@@ -111,9 +111,9 @@ class DirectoryUpdates:
 
     async def _report(self, since: datetime | None = None) -> None:
         """Report the differences found to the listener; repeat later if that fails."""
-        found = frozenset(self._assistant._sync.unreported)
-        if await self._assistant.report_synced(since, found):
-            self._assistant._sync.unreported -= found
+        changes = frozenset(self._assistant._sync.unreported)
+        if await self._assistant.report_synced(since, changes):
+            self._assistant._sync.unreported -= changes
         else:
             asyncio.get_running_loop().call_later(REPORT_RETRY_SECONDS, self.read_again, *UNREPORTED_CHANGES)
 

@@ -190,16 +190,14 @@ class EventResolver:
     async def _mentions(self, room_id: str, text: str) -> tuple[tuple[str, ...], bool]:
         """Find the mentioned people by name: the account by its name or alias, members by names that are unique."""
         owner_id, room = self._directory.owner_id, self._directory.rooms.get(room_id)
-        own = self._directory.contacts.get(owner_id)
-        names = [own.name] if own else []
+        owner = self._directory.contacts.get(owner_id)
+        names = [owner.name] if owner else []
         members = room.member_ids if room else set()
-        found = mentioned_ids(text, lambda name: [c.id for c in self._directory.find(name, among=members)])
-        mentioned = (
-            owner_id in found or mentions_name(text, names) or mentions_name(text, [await self._name_in(room_id)])
-        )
-        if mentioned and owner_id not in found:
-            found = (owner_id, *found)
-        return found, mentioned
+        ids = mentioned_ids(text, lambda name: [c.id for c in self._directory.find(name, among=members)])
+        mentioned = owner_id in ids or mentions_name(text, names) or mentions_name(text, [await self._name_in(room_id)])
+        if mentioned and owner_id not in ids:
+            ids = (owner_id, *ids)
+        return ids, mentioned
 
     async def _name_in(self, room_id: str) -> str:
         """Return the account's alias in a group, read once; "" if it has none."""
@@ -260,8 +258,8 @@ class EventResolver:
                 text_or_empty(data, "changerId"),
             )
         if raw.kind == "room-leave":
-            left = people_of(data, "removeeIdList")
-            return MemberLeft(raw.account, raw.id, raw.at, room_id, left, text_or_empty(data, "removerId"))
+            leavers = people_of(data, "removeeIdList")
+            return MemberLeft(raw.account, raw.id, raw.at, room_id, leavers, text_or_empty(data, "removerId"))
         joined = people_of(data, "inviteeIdList")
         if room_id not in self._directory.rooms:
             await self._new_room(room_id)

@@ -37,10 +37,10 @@ class PublicResolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         """Return the addresses of a host name; raise PrivateAddress if one of them is not public."""
-        found = await self._resolver.resolve(host, port, family)
-        if not all(is_public(address["host"]) for address in found):
+        addresses = await self._resolver.resolve(host, port, family)
+        if not all(is_public(address["host"]) for address in addresses):
             raise PrivateAddress(f"{host} has a private address")
-        return found
+        return addresses
 
     async def close(self) -> None:
         """Do nothing: nothing is open."""

@@ -36,19 +36,19 @@ def mentioned_ids(text: str, find: Callable[[str], list[str]]) -> tuple[str, ...
         end = text.find("@", start)
         tail = text[start : end if end >= 0 else len(text)]
         for name in dict.fromkeys((*possible_names(tail), *possible_names(tail.lstrip()))):
-            found = find(name)
-            if len(found) == 1:
-                ids[found[0]] = None
-            if found:
+            matches = find(name)
+            if len(matches) == 1:
+                ids[matches[0]] = None
+            if matches:
                 break
     return tuple(ids)
 
 
 def _at_signs(text: str) -> Iterator[int]:
-    at, left = text.find("@"), MAX_AT_SIGNS
-    while at >= 0 and left:
-        yield at + 1
-        at, left = text.find("@", at + 1), left - 1
+    position, remaining = text.find("@"), MAX_AT_SIGNS
+    while position >= 0 and remaining:
+        yield position + 1
+        position, remaining = text.find("@", position + 1), remaining - 1
 
 
 def possible_names(text: str) -> Iterator[str]:
@@ -56,8 +56,8 @@ def possible_names(text: str) -> Iterator[str]:
 
     A name ends at U+2005; without that, it is the line or shorter parts of it, since names may contain blanks.
     """
-    name, found, _ = text.partition(SEPARATOR)
-    if found:
+    name, separator, _ = text.partition(SEPARATOR)
+    if separator:
         yield from dict.fromkeys((name, name.strip()))
         return
     line = text.split("\n", 1)[0].rstrip()[: LONGEST_NAME + 1]

@@ -148,8 +148,8 @@ def _of_system(root: Element) -> Content:
 def _of_app(app: Element, depth: int) -> Content | None:
     number = text_at(app, "type")
     title, description, url = (text_at(app, tag) for tag in ("title", "des", "url"))
-    known = APP_KINDS.get(number)
-    kind = known or (MessageKind.LINK if url else MessageKind.OTHER)
+    known_kind = APP_KINDS.get(number)
+    kind = known_kind or (MessageKind.LINK if url else MessageKind.OTHER)
     if not number and not title:
         return None
     if number == QUOTE:

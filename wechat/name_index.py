@@ -51,15 +51,15 @@ class NameIndex:
             return []
         for tier in ("id", *TIERS):
             ids: Iterable[str] = (name,) if tier == "id" else self._ids[tier].get(name, ())
-            found = [
+            matches = [
                 contact
                 for id in ids
                 if (contact := self._contacts.get(id)) is not None
                 and (id in also or ((among is None or id in among) and (contact.friend or not friends)))
             ]
-            if found or (friends and tier in UNIQUE and any(id in self._contacts for id in ids)):
-                is_shared = friends and tier == "weixin" and found and found[0].friend
-                return [*found, *self._friends_called(name, found)] if is_shared else found
+            if matches or (friends and tier in UNIQUE and any(id in self._contacts for id in ids)):
+                is_shared = friends and tier == "weixin" and matches and matches[0].friend
+                return [*matches, *self._friends_called(name, matches)] if is_shared else matches
         return []
 
     def _friends_called(self, name: str, excluded: Collection[Contact]) -> list[Contact]:

@@ -222,9 +222,9 @@ class WecomAccount(CustomerGroupCalls, ReceivedContent, UnsupportedCalls):
         if contact is not None and not fresh:
             return contact
         answer = await self._api.call("kf/customer/batchget", {"external_userid_list": [contact_id]})
-        found: dict[str, Any] = next(iter(answer.get("customer_list") or ()), {})
-        customer = Contact(contact_id, str(found.get("nickname") or ""), friend=True)
-        customer.avatar = str(found.get("avatar") or "")
+        fields: dict[str, Any] = next(iter(answer.get("customer_list") or ()), {})
+        customer = Contact(contact_id, str(fields.get("nickname") or ""), friend=True)
+        customer.avatar = str(fields.get("avatar") or "")
         self._directory.put_contact(customer)
         return customer
 

@@ -37,8 +37,8 @@ async def keywords(request: CommandRequest) -> CommandReply:
     editor, texts = request.container.knowledge_editor, request.texts
 
     def act(session: Session) -> str:
-        known = editor.set_reply(session, request.account, request.number, word, reply[0], request.actor)
-        return fill(texts.keyword_changed if known else texts.keyword_added, scope=_scope(request), word=word)
+        existed = editor.set_reply(session, request.account, request.number, word, reply[0], request.actor)
+        return fill(texts.keyword_changed if existed else texts.keyword_added, scope=_scope(request), word=word)
 
     return CommandReply(act=act)
 
@@ -54,8 +54,8 @@ def _remove(request: CommandRequest, word: str) -> CommandReply:
     def act(session: Session) -> str:
         if container.knowledge_editor.drop_word(session, request.account, request.number, word, request.actor):
             return fill(texts.keyword_removed, scope=_scope(request), word=word)
-        general = container.keywords.listed(session, request.account, None) if request.qun else ()
-        if any(row.word == normal(word) for row in general):
+        general_rows = container.keywords.listed(session, request.account, None) if request.qun else ()
+        if any(row.word == normal(word) for row in general_rows):
             return fill(texts.keyword_everywhere, word=word)
         if any(normal(word) in _pattern_and_regex(rule) for rule in container.config.customer_service.keywords):
             return fill(texts.keyword_configured, word=word)
@@ -73,12 +73,12 @@ async def _listed(request: CommandRequest) -> CommandReply:
     texts, listed = request.texts, request.container.keywords.listed
 
     def read(session: Session) -> list[str]:
-        own = listed(session, request.account, request.number)
-        general = listed(session, request.account, None) if request.qun else ()
+        group_rows = listed(session, request.account, request.number)
+        general_rows = listed(session, request.account, None) if request.qun else ()
         configured = request.container.config.customer_service.keywords
         return [
-            *_lines(texts, [rule_of(row) for row in own], ""),
-            *_lines(texts, [rule_of(row) for row in general], texts.scope_everywhere),
+            *_lines(texts, [rule_of(row) for row in group_rows], ""),
+            *_lines(texts, [rule_of(row) for row in general_rows], texts.scope_everywhere),
             *_lines(texts, configured, texts.keyword_from_file),
         ]
 

@@ -87,9 +87,9 @@ async def put_fault(request: web.Request) -> web.Response:
     """
     world = request.app[WORLD]
     values = await body(request)
-    named, known = (values["call"], CALLS) if "call" in values else (values.get("event", "*"), EVENT_TYPES)
-    if named != "*" and named not in list(known):
-        raise Refused(f"没有这种调用或事件：{named}")
+    name, allowed = (values["call"], CALLS) if "call" in values else (values.get("event", "*"), EVENT_TYPES)
+    if name != "*" and name not in list(allowed):
+        raise Refused(f"没有这种调用或事件：{name}")
     try:
         if "call" in values:
             world.faults.call(values.pop("call"), values.pop("effect", ""), **values)

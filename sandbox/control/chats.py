@@ -48,8 +48,8 @@ async def list_messages(request: web.Request) -> web.Response:
     world, me = actor(request)
     limit = min(integer(request.query.get("limit"), 50), MAX_MESSAGES)
     before = integer(request.query.get("before"), 0) or None
-    found = world.chats.history(me.id, _chat(request, world, me), before=before, limit=limit)
-    return web.json_response({"messages": [views.message(world, msg, me.id) for msg in found]})
+    messages = world.chats.history(me.id, _chat(request, world, me), before=before, limit=limit)
+    return web.json_response({"messages": [views.message(world, msg, me.id) for msg in messages]})
 
 
 async def send(request: web.Request) -> web.Response:

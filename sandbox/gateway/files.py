@@ -48,12 +48,12 @@ class Uploads:
         """Store the bytes and return their uuid."""
         if len(data) > MAX_FILE:
             raise Refused(f"文件过大（{len(data)} 字节）")
-        made = str(uuid.uuid4())
-        self._files[made] = data
+        upload_id = str(uuid.uuid4())
+        self._files[upload_id] = data
         self._size += len(data)
         while self._size > MAX_UPLOADS:
             self._size -= len(self._files.popitem(last=False)[1])
-        return made
+        return upload_id
 
     def get(self, file_id: str) -> bytes:
         """Return the bytes of a uuid; raise ObjectNotFound."""

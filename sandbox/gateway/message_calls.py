@@ -144,8 +144,8 @@ class MessageCallHandlers(CallHandlers):
         return self._sent(self._world.chats.send_data(self._person.id, to, kind, data))
 
     def _sent(self, message: ChatMessage) -> pb.MessageSendResponse:
-        made = self._world.chats.wire_id(self._account, message)
-        return pb.MessageSendResponse(id_wrapped=StringValue(value=made), id=made)
+        message_id = self._world.chats.wire_id(self._account, message)
+        return pb.MessageSendResponse(id_wrapped=StringValue(value=message_id), id=message_id)
 
     def _message(self, wire_id: str, kind: Kind | None = None) -> ChatMessage:
         message = self._world.chats.by_wire_id(self._account, wire_id)

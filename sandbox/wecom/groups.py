@@ -160,8 +160,8 @@ class GroupService:
         return {**OK, "fail_list": [], "msgid": task.msgid}
 
     def _list_messages(self, body: dict[str, Any]) -> dict[str, Any]:
-        found = [t for t in self.tasks.values() if body["start_time"] <= t.at <= body["end_time"]]
-        return {**OK, "group_msg_list": [{"msgid": t.msgid, "creator": t.sender, **t.content} for t in found]}
+        tasks = [t for t in self.tasks.values() if body["start_time"] <= t.at <= body["end_time"]]
+        return {**OK, "group_msg_list": [{"msgid": t.msgid, "creator": t.sender, **t.content} for t in tasks]}
 
     def _send_result(self, body: dict[str, Any]) -> dict[str, Any]:
         task = self.tasks.get(str(body.get("msgid")))

@@ -120,8 +120,8 @@ class WecomServer:
         return web.json_response(answer)
 
     async def _qr_code(self, request: web.Request) -> web.Response:
-        found = request.match_info["config_id"] in self.groups.join_ways
-        return web.Response(body=PICTURE, content_type="image/png") if found else web.Response(status=404)
+        exists = request.match_info["config_id"] in self.groups.join_ways
+        return web.Response(body=PICTURE, content_type="image/png") if exists else web.Response(status=404)
 
     def _token(self, request: web.Request) -> dict[str, Any]:
         if request.query.get("corpid") != self.corp.corp_id:
@@ -152,10 +152,10 @@ class WecomServer:
         return calls[path](body) if path in calls else refused(40066, "invalid url")
 
     def _media(self, media_id: str) -> web.Response:
-        found = self.service.media.get(media_id)
-        if found is None:
+        file = self.service.media.get(media_id)
+        if file is None:
             return web.json_response(refused(40007, "invalid media_id"))
-        name, data = found
+        name, data = file
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
         return web.Response(body=data, content_type=kind, headers=headers)

@@ -163,9 +163,9 @@ class KfService:
         customer.state = SessionState.ENDED
         return self._code(customer, CODE_SECONDS, state=SessionState.ENDED)
 
-    def _code(self, customer: Customer, seconds: float, **more: Any) -> str:
+    def _code(self, customer: Customer, seconds: float, **fields: Any) -> str:
         code = secrets.token_hex(8)
-        self._codes[code] = EventCode(customer.id, self.clock() + seconds, **more)
+        self._codes[code] = EventCode(customer.id, self.clock() + seconds, **fields)
         return code
 
     def _show(self, customer: Customer, message: dict[str, Any]) -> None:
@@ -280,6 +280,8 @@ class KfService:
 
     def batchget(self, body: dict[str, Any]) -> dict[str, Any]:
         """kf/customer/batchget."""
-        found = [self.customers[id] for id in body.get("external_userid_list") or () if id in self.customers]
-        listed = [{"external_userid": c.id, "nickname": c.nickname, "avatar": "", "gender": 0} for c in found]
-        return {**OK, "customer_list": listed, "invalid_external_userid": []}
+        customers = [self.customers[id] for id in body.get("external_userid_list") or () if id in self.customers]
+        customer_list = [
+            {"external_userid": c.id, "nickname": c.nickname, "avatar": "", "gender": 0} for c in customers
+        ]
+        return {**OK, "customer_list": customer_list, "invalid_external_userid": []}

@@ -51,8 +51,8 @@ class PeopleRules:
 
     def by_weixin(self, weixin: str) -> Person | None:
         """Return the person with this 微信号."""
-        found = self._world.weixins.get(weixin)
-        return self._world.state.people[found] if found else None
+        person_id = self._world.weixins.get(weixin)
+        return self._world.state.people[person_id] if person_id else None
 
     def by_phone(self, phone: str) -> Person | None:
         """Return the person with this phone number."""
@@ -181,16 +181,16 @@ class PeopleRules:
         asker.friends.add(asked.id)
         asked.friends.add(asker.id)
         world.changed()
-        for me, you in ((asker, asked), (asked, asker)):
-            world.emit(me.id, {"type": "friend", "id": you.id, "name": you.name})
-            if account := world.accounts.named(me.id):
-                world.accounts.emit(account, "dirty", {"payloadType": DIRTY_CONTACT, "payloadId": you.id})
+        for person, other in ((asker, asked), (asked, asker)):
+            world.emit(person.id, {"type": "friend", "id": other.id, "name": other.name})
+            if account := world.accounts.named(person.id):
+                world.accounts.emit(account, "dirty", {"payloadType": DIRTY_CONTACT, "payloadId": other.id})
                 confirmation = Friendship(
-                    world.new_id("fs_", world.state.friendships), you.id, me.id, friendship.hello, world.clock()
+                    world.new_id("fs_", world.state.friendships), other.id, person.id, friendship.hello, world.clock()
                 )
                 confirmation.type, confirmation.state = CONFIRM, "accepted"
                 world.state.friendships[confirmation.id] = confirmation
-                self._notify_account(me.id, confirmation.id)
+                self._notify_account(person.id, confirmation.id)
         world.chats.post(Kind.NOTE, asked.id, asker.id, text=GREETING)
 
     def _notify_account(self, person_id: str, friendship_id: str) -> None:

@@ -117,15 +117,15 @@ class World:
 
     def new_id(self, prefix: str, taken: Container[str]) -> str:
         """Return a random id that is not in `taken`."""
-        while (made := prefix + "".join(self._random.choices(LETTERS, k=14))) in taken:
+        while (candidate := prefix + "".join(self._random.choices(LETTERS, k=14))) in taken:
             pass
-        return made
+        return candidate
 
     def new_room_id(self) -> str:
         """Return a random group id."""
-        while (made := f"{self._random.randrange(10**10, 10**11)}{ROOM_SUFFIX}") in self.state.rooms:
+        while (candidate := f"{self._random.randrange(10**10, 10**11)}{ROOM_SUFFIX}") in self.state.rooms:
             pass
-        return made
+        return candidate
 
     def emit(self, person_id: str, item: dict[str, Any]) -> None:
         """Notify a person's page."""
@@ -141,14 +141,14 @@ class World:
     def add_crowd(self, account: str, number: int, *, prefix: str = "crowd", friends: bool = True) -> list[Person]:
         """Create many people with ids `wxid_{prefix}_{n}`, by default as friends of an account, without events."""
         me = self.accounts.person(account)
-        made = []
+        ids = []
         for n in range(number):
             person = self.people.create(f"{prefix}{n}", f"wxid_{prefix}_{n}", weixin=f"{prefix}-{n}")
             if friends:
                 person.friends.add(me.id)
                 me.friends.add(person.id)
-            made.append(person)
-        return made
+            ids.append(person)
+        return ids
 
     def add_room(self, owner: str, members: Iterable[str], topic: str) -> WorldRoom:
         """Create a group with these members and the owner, without events or checks."""

@@ -142,15 +142,15 @@ class Admins:
 
     def friend(self, name: str) -> Contact:
         """Return an assistant's friend by WeChat id or 微信号, never by nickname; raise NotFound."""
-        found = {
+        friends = {
             person.id: person
             for wechat in self._accounts
             for person in wechat.directory.find(name, friends=True)
             if name in (person.id, person.weixin)
         }
-        if len(found) != 1:
+        if len(friends) != 1:
             raise NotFound(f"no friend {name}")
-        return next(iter(found.values()))
+        return next(iter(friends.values()))
 
     def add(self, session: Session, contact_id: str, name: str, by: str) -> bool:
         """Make a person an admin, with an audit entry; return False if they already are."""

@@ -81,8 +81,8 @@ class ConsoleSessions:
         """Return a person's role; None means no access."""
         if contact_id == TERMINAL or self._accounts.is_admin(account, contact_id):
             return Role.ADMIN
-        known = account in self._accounts.names()
-        return Role.AGENT if known and self._is_staff(account, contact_id) else None
+        is_served = account in self._accounts.names()
+        return Role.AGENT if is_served and self._is_staff(account, contact_id) else None
 
     # ---- links ----
 
@@ -158,13 +158,13 @@ class ConsoleSessions:
         self._audit.note(session, account, "console_logout", f"person:{contact_id}", contact_id, Outcome.DONE)
         return ended
 
-    def end(self, session: Session, begin: str, actor: str) -> None:
-        """End the session whose id begins with `begin`, inside a transaction; raise NotFound."""
-        found = [row for row in self.listed(session) if row.id.startswith(begin)]
-        if len(found) != 1:
+    def end(self, session: Session, id_prefix: str, actor: str) -> None:
+        """End the session whose id begins with `id_prefix`, inside a transaction; raise NotFound."""
+        sessions = [row for row in self.listed(session) if row.id.startswith(id_prefix)]
+        if len(sessions) != 1:
             raise NotFound("session")
-        session.delete(found[0])
-        self._audit.note(session, found[0].account, "console_logout", actor, found[0].contact_id, Outcome.DONE)
+        session.delete(sessions[0])
+        self._audit.note(session, sessions[0].account, "console_logout", actor, sessions[0].contact_id, Outcome.DONE)
 
     def listed(self, session: Session) -> Sequence[ConsoleSession]:
         """Return the open sessions, most recently used first."""

@@ -113,8 +113,8 @@ class ClusterNews:
                 log.warning("could not read the changes of other processes: %s", type(error).__name__)
 
     async def _poll(self) -> None:
-        found = await self._member.call(self._leases.versions)
-        for kind, version in found.items():
+        versions = await self._member.call(self._leases.versions)
+        for kind, version in versions.items():
             if self._versions.get(kind) != version:
                 await self._changed(kind)
                 self._versions[kind] = version

@@ -66,12 +66,12 @@ class Peers:
         stored = self._holders.get(account)
         if stored is not None and not fresh and time.monotonic() - stored[0] < CACHE_SECONDS:
             return stored[1]
-        found = await self._store.read(lambda s: _holder(s, account))
-        if found:
-            self._holders[account] = (time.monotonic(), found)
+        address = await self._store.read(lambda s: _holder(s, account))
+        if address:
+            self._holders[account] = (time.monotonic(), address)
         else:
             self._holders.pop(account, None)
-        return found
+        return address
 
     async def all_holders(self) -> dict[str, str]:
         """Return the address of the holder of every account, "" if it has none."""

@@ -42,9 +42,9 @@ class FlowExpiry:
 
     async def expire(self) -> int:
         """End the overdue runs; return their number."""
-        overdue = select(FlowRun).where(col(FlowRun.state).in_(OPEN_STATES), col(FlowRun.deadline) <= self._clock())
-        found = await self._store.read(lambda s: s.exec(overdue).all())
-        runs = [run for run in found if self._accounts.holds(run.account)]
+        query = select(FlowRun).where(col(FlowRun.state).in_(OPEN_STATES), col(FlowRun.deadline) <= self._clock())
+        overdue = await self._store.read(lambda s: s.exec(query).all())
+        runs = [run for run in overdue if self._accounts.holds(run.account)]
         for run in runs:
             no_answer = run.state == RunState.ASKING
             error = self._texts.flow_no_answer if no_answer else self._texts.flow_no_result
@@ -63,9 +63,9 @@ class FlowExpiry:
     def _run_changed(self, run: FlowRun) -> None:
         if run.state not in OPEN_STATES or run.deadline is None or self._stopped:
             return
-        left = run.deadline - self._clock()
-        if left < JOB_INTERVAL:
-            task = asyncio.create_task(self._expire_in(left), name=f"flow run {run.id}: wait expired")
+        seconds = run.deadline - self._clock()
+        if seconds < JOB_INTERVAL:
+            task = asyncio.create_task(self._expire_in(seconds), name=f"flow run {run.id}: wait expired")
             self._timers.add(task)
             task.add_done_callback(self._timers.discard)
 

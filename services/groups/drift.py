@@ -69,9 +69,9 @@ class DriftFinder:
         except WeChatError as error:
             log.warning("could not check room %s: %s", room_id, error)
             return []
-        found = []
+        deviations = []
         if not same_name(live.topic, room.topic):
-            found.append(Drift(qun, room, DriftKind.TOPIC, room.topic, live.topic))
+            deviations.append(Drift(qun, room, DriftKind.TOPIC, room.topic, live.topic))
         # An empty announcement may exist but be unreadable; setting it again would notify everyone again.
         if (
             announced is not None
@@ -79,9 +79,9 @@ class DriftFinder:
             and not same_name(announced, qun.announcement)
             and (announced or not await self._store.read(lambda s: self._was_unreadable(s, room_id)))
         ):
-            found.append(Drift(qun, room, DriftKind.ANNOUNCEMENT, qun.announcement, announced))
-        changing = await self._store.read(lambda s: self._running_changes(s, room_id)) if found else frozenset()
-        return [drift for drift in found if drift.kind not in changing]
+            deviations.append(Drift(qun, room, DriftKind.ANNOUNCEMENT, qun.announcement, announced))
+        changing = await self._store.read(lambda s: self._running_changes(s, room_id)) if deviations else frozenset()
+        return [drift for drift in deviations if drift.kind not in changing]
 
     def _current(self, qun: Qun, room: QunRoom) -> tuple[Qun, QunRoom]:
         """Return the current rows: a command may have changed them while WeChat was asked."""
@@ -90,12 +90,12 @@ class DriftFinder:
 
     def _running_changes(self, session: Session, room_id: str) -> frozenset[str]:
         """Return the kinds of running changes of a room, which WeChat may show before the database does."""
-        begun = (
+        is_running = (
             Action.target == room_id,
             Action.outcome == Outcome.TRIED,
             col(Action.at) > self._clock() - RUNNING_SECONDS,
         )
-        return frozenset(session.exec(select(Action.kind).where(*begun)).all())
+        return frozenset(session.exec(select(Action.kind).where(*is_running)).all())
 
     def _was_unreadable(self, session: Session, room_id: str) -> bool:
         """Whether the last announcement that was set could not be read back."""

@@ -58,9 +58,9 @@ class JoinRequests:
             await wechat.search_contacts(member)
             person = self._person(qun, member)
         namesakes = wechat.directory.find(member)
-        for known in [person] if person else namesakes:
-            if person or member in (known.id, known.weixin):  # a stranger's nickname may be anybody's
-                self._blacklist.raise_if_listed(qun, known.id)
+        for candidate in [person] if person else namesakes:
+            if person or member in (candidate.id, candidate.weixin):  # a stranger's nickname may be anybody's
+                self._blacklist.raise_if_listed(qun, candidate.id)
         if person is not None and await self._is_in(qun, person.id):
             return JoinResult(JoinOutcome.OK, qun.account, await self._states.id_of(qun, person.id))
         if Capability.JOIN_BY_CODE in wechat.capabilities:

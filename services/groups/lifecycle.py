@@ -200,9 +200,9 @@ class GroupLifecycle:
 
     async def _activate(self, qun: Qun, room: QunRoom) -> Qun:
         def patch(session: Session) -> Qun:
-            made = self._groups.patch_room(session, room, state=QunState.ACTIVE)
+            active_room = self._groups.patch_room(session, room, state=QunState.ACTIVE)
             active = self._groups.patch(session, qun.number, state=QunState.ACTIVE)
-            self._recorder.room_created(session, active, made)
+            self._recorder.room_created(session, active, active_room)
             return active
 
         return await self._store.write(patch)
@@ -214,16 +214,16 @@ class GroupLifecycle:
         return await self._opening.run(qun.number, lambda: self._open_next_room(qun, actor))
 
     async def _open_next_room(self, qun: Qun, actor: str) -> QunRoom:
-        line = self._groups.all_rooms(qun)
-        room = next((r for r in line if r.state == QunState.MAKING), None)
+        rooms = self._groups.all_rooms(qun)
+        room = next((r for r in rooms if r.state == QunState.MAKING), None)
         if room is None:
-            ordinal = line[-1].ordinal + 1
-            fresh = QunRoom(number=qun.number, ordinal=ordinal, account=qun.account, topic=f"{qun.topic}·{ordinal}")
-            room = await self._store.write(lambda s: self._groups.insert_room(s, fresh))
-        made = await self._creator.make(qun, room, actor)
+            ordinal = rooms[-1].ordinal + 1
+            row = QunRoom(number=qun.number, ordinal=ordinal, account=qun.account, topic=f"{qun.topic}·{ordinal}")
+            room = await self._store.write(lambda s: self._groups.insert_room(s, row))
+        created = await self._creator.make(qun, room, actor)
 
         def activate(session: Session) -> QunRoom:
-            active = self._groups.patch_room(session, made, state=QunState.ACTIVE)
+            active = self._groups.patch_room(session, created, state=QunState.ACTIVE)
             self._recorder.room_created(session, qun, active)
             return active
 

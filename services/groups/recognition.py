@@ -77,16 +77,16 @@ class GroupRecognition:
 
     def _pairs(self, account: str) -> list[tuple[Qun, QunRoom, Room]]:
         """Return the missing rooms of groups with the rooms of no group that have their topic."""
-        known = self._accounts.get(account).directory.rooms
-        free = [live for live in known.values() if live.topic and self._groups.by_room(account, live.id) is None]
+        rooms = self._accounts.get(account).directory.rooms
+        unassigned = [live for live in rooms.values() if live.topic and self._groups.by_room(account, live.id) is None]
         missing = [
             (qun, room)
             for qun in self._groups
             if qun.account == account
             for room in self._groups.all_rooms(qun)
-            if room.room_id and room.room_id not in known and room.state in (QunState.ACTIVE, QunState.LOST)
+            if room.room_id and room.room_id not in rooms and room.state in (QunState.ACTIVE, QunState.LOST)
         ]
-        return [(qun, room, live) for qun, room in missing for live in free if same_name(live.topic, room.topic)]
+        return [(qun, room, live) for qun, room in missing for live in unassigned if same_name(live.topic, room.topic)]
 
     async def _learn_names(self, wechat: WeChat, live: Room) -> None:
         for contact_id in sorted(live.member_ids - wechat.directory.contacts.keys())[:MAX_READ]:
@@ -96,16 +96,16 @@ class GroupRecognition:
                 log.info("could not read a member of room %s: %s", live.id, error)
 
     def _propose(self, session: Session, account: str, pairs: Sequence[tuple[Qun, QunRoom, Room]]) -> int:
-        found = [candidate for pair in pairs if (candidate := self._candidate(session, *pair)) is not None]
-        rooms = Counter(candidate.room.id for candidate in found)
-        lives = Counter(candidate.live.id for candidate in found)
-        known = set(session.exec(select(RoomProposal.room_id).where(RoomProposal.account == account)).all())
-        new = 0
-        for candidate in found:
-            if rooms[candidate.room.id] == lives[candidate.live.id] == 1 and candidate.live.id not in known:
+        candidates = [candidate for pair in pairs if (candidate := self._candidate(session, *pair)) is not None]
+        rooms = Counter(candidate.room.id for candidate in candidates)
+        lives = Counter(candidate.live.id for candidate in candidates)
+        proposed_ids = set(session.exec(select(RoomProposal.room_id).where(RoomProposal.account == account)).all())
+        count = 0
+        for candidate in candidates:
+            if rooms[candidate.room.id] == lives[candidate.live.id] == 1 and candidate.live.id not in proposed_ids:
                 self._ask(session, candidate)
-                new += 1
-        return new
+                count += 1
+        return count
 
     def _candidate(self, session: Session, qun: Qun, room: QunRoom, live: Room) -> Candidate | None:
         people = self._names(qun.account, live)
@@ -113,10 +113,10 @@ class GroupRecognition:
         owner = next((row.name for row in members if row.contact_id == qun.owner_id), "") or qun.owner
         owner_ids = people.get(comparable(owner), [])
         names = {comparable(row.name) for row in members if row.name}
-        same = len(names & people.keys())
-        if len(owner_ids) != 1 or not names or same < MIN_SHARED_NAMES * len(names):
+        same_names = len(names & people.keys())
+        if len(owner_ids) != 1 or not names or same_names < MIN_SHARED_NAMES * len(names):
             return None
-        return Candidate(qun, room, live, owner_ids[0], same)
+        return Candidate(qun, room, live, owner_ids[0], same_names)
 
     def _names(self, account: str, live: Room) -> dict[str, list[str]]:
         """Return the ids of the members of a room by their names in a form that can be compared."""
@@ -197,9 +197,9 @@ class GroupRecognition:
         times = Counter(comparable(row.name) for row in members)
         for row in members:
             name = comparable(row.name)
-            found = [owner_id] if row.contact_id == qun.owner_id else people.get(name, [])
-            if len(found) == 1 and times[name] == 1 and membership_of(session, qun.number, found[0]) is None:
-                row.who = row.contact_id = found[0]
+            ids = [owner_id] if row.contact_id == qun.owner_id else people.get(name, [])
+            if len(ids) == 1 and times[name] == 1 and membership_of(session, qun.number, ids[0]) is None:
+                row.who = row.contact_id = ids[0]
                 row.room_id = live.id
             else:
                 row.state = MemberState.LEFT

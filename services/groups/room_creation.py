@@ -65,9 +65,9 @@ class RoomCreator:
         if Capability.JOIN_BY_CODE in wechat.capabilities:  # not needed: staff have created the room
             return ""
         for name in self._settings.companions:
-            found = [c for c in wechat.directory.find(name, friends=True) if c.id not in (owner_id, wechat.self_id)]
-            if len(found) == 1:
-                return found[0].id
+            friends = [c for c in wechat.directory.find(name, friends=True) if c.id not in (owner_id, wechat.self_id)]
+            if len(friends) == 1:
+                return friends[0].id
         raise GroupNotMade(f"none of the companions {', '.join(self._settings.companions)} matches exactly one friend")
 
     async def _current_companion(self, wechat: WeChat, qun: Qun) -> str:
@@ -108,21 +108,21 @@ class RoomCreator:
         """Take an unused group of the owner's that staff have made, and create the code by which people join it."""
         if not room.room_id:
             await wechat.read_new_rooms()
-            free = [
+            unused = [
                 room
                 for room in wechat.directory.rooms.values()
                 if room.owner_id == qun.owner_id
                 and not room.join_state
                 and self._groups.by_room(qun.account, room.id) is None
             ]
-            if not free:
+            if not unused:
                 raise GroupNotMade(f"no unused group of {qun.owner_id} in the pool")
-            taken = min(free, key=lambda room: (len(room.member_ids), room.id))
-            topic = taken.topic or room.topic
-            room = await self._patch(room, room_id=taken.id, topic=topic)
+            chosen = min(unused, key=lambda room: (len(room.member_ids), room.id))
+            topic = chosen.topic or room.topic
+            room = await self._patch(room, room_id=chosen.id, topic=topic)
             await self._groups.change(qun.number, topic=topic)
             action = await self._audit.begin(qun.account, "group", actor, str(qun.number), topic=topic)
-            await self._audit.end(action, Outcome.DONE, taken.id)
+            await self._audit.end(action, Outcome.DONE, chosen.id)
         await wechat.create_join_code(room.room_id or "", str(qun.number), grows=self._settings.overflow)
         return room
 
@@ -143,11 +143,11 @@ class RoomCreator:
         try:
             room_id = await wechat.create_room(people, room.topic)
         except WeChatUnknown as error:
-            found = await self._find(wechat, room, people)
-            await self._audit.end(action, Outcome.DONE if found else Outcome.UNKNOWN, found or str(error))
-            if found is None:
+            found_id = await self._find(wechat, room, people)
+            await self._audit.end(action, Outcome.DONE if found_id else Outcome.UNKNOWN, found_id or str(error))
+            if found_id is None:
                 raise
-            return found
+            return found_id
         except WeChatError as error:
             await self._audit.end(action, Outcome.FAILED, str(error))
             if isinstance(error, WeChatTooFast | WeChatOffline):  # certainly nothing was created
@@ -159,32 +159,32 @@ class RoomCreator:
     async def _find(self, wechat: WeChat, room: QunRoom, people: Sequence[str]) -> str | None:
         """Return the id of the unfinished room, if WeChat shows it."""
         await wechat.read_new_rooms()
-        alike = self._candidates(wechat, room.topic, people)
-        found = next((candidate.id for candidate in alike if candidate.id not in room.seen_before), None)
-        if found is not None:
-            log.info("%s: adopting the partly created room %s", wechat.account, found)
-        return found
+        candidates = self._candidates(wechat, room.topic, people)
+        room_id = next((candidate.id for candidate in candidates if candidate.id not in room.seen_before), None)
+        if room_id is not None:
+            log.info("%s: adopting the partly created room %s", wechat.account, room_id)
+        return room_id
 
     def _candidates(self, wechat: WeChat, topic: str, people: Sequence[str]) -> list[Room]:
         """Return the rooms that may be the unfinished one, those with the topic first."""
-        trio = {wechat.self_id, *people}
-        free = [
+        member_ids = {wechat.self_id, *people}
+        matching = [
             room
             for room in wechat.directory.rooms.values()
             if self._groups.by_room(wechat.account, room.id) is None
             and room.owner_id in ("", wechat.self_id)  # some gateways do not return the owner
-            and room.member_ids | {wechat.self_id} == trio
+            and room.member_ids | {wechat.self_id} == member_ids
         ]
-        return [room for room in free if room.topic and same_name(room.topic, topic)] + [
-            room for room in free if not room.topic
+        return [room for room in matching if room.topic and same_name(room.topic, topic)] + [
+            room for room in matching if not room.topic
         ]
 
     async def _verify(self, wechat: WeChat, room: QunRoom, owner_id: str) -> None:
         room_id = room.room_id or ""
-        shown = await _wait_for_owner(wechat, room_id, owner_id)
-        if shown is None:
+        wechat_room = await _wait_for_owner(wechat, room_id, owner_id)
+        if wechat_room is None:
             raise GroupNotMade(f"room {room_id} does not show its owner")
-        if not shown.topic or not same_name(shown.topic, room.topic):
+        if not wechat_room.topic or not same_name(wechat_room.topic, room.topic):
             await wechat.set_topic(room_id, room.topic)
 
     async def _patch(self, room: QunRoom, **changes: object) -> QunRoom:

@@ -21,29 +21,31 @@ class RoomPresence:
         room = self._row(session, account, room_id)
         if room is None or room.state != QunState.ACTIVE:
             return
-        lost = self._groups.patch_room(session, room, state=QunState.LOST)
+        lost_room = self._groups.patch_room(session, room, state=QunState.LOST)
         qun = session.get_one(Qun, room.number)
-        others = select(QunRoom).where(QunRoom.number == room.number, QunRoom.state == QunState.ACTIVE)
-        if not session.exec(others).all():
+        active_rooms = select(QunRoom).where(QunRoom.number == room.number, QunRoom.state == QunState.ACTIVE)
+        if not session.exec(active_rooms).all():
             qun = self._groups.patch(session, room.number, state=QunState.LOST)
-        self._notices.report_lost(session, qun, lost)
+        self._notices.report_lost(session, qun, lost_room)
 
     def mark_found(self, session: Session, account: str, room_id: str) -> None:
         """Mark a lost room as active, because the assistant is in it again."""
         room = self._row(session, account, room_id)
         if room is None or room.state != QunState.LOST:
             return
-        found = self._groups.patch_room(session, room, state=QunState.ACTIVE)
-        self._notices.report_found(session, self._groups.patch(session, room.number, state=QunState.ACTIVE), found)
+        active_room = self._groups.patch_room(session, room, state=QunState.ACTIVE)
+        self._notices.report_found(
+            session, self._groups.patch(session, room.number, state=QunState.ACTIVE), active_room
+        )
 
     def move(self, session: Session, room: QunRoom, room_id: str, owner_id: str) -> tuple[Qun, QunRoom]:
         """Change the WeChat id of a room, and its owner's id."""
         was_lost = room.state == QunState.LOST
-        moved = self._groups.patch_room(session, room, room_id=room_id, state=QunState.ACTIVE)
+        moved_room = self._groups.patch_room(session, room, room_id=room_id, state=QunState.ACTIVE)
         qun = self._groups.patch(session, room.number, owner_id=owner_id, state=QunState.ACTIVE)
         if was_lost:
-            self._notices.report_found(session, qun, moved)
-        return qun, moved
+            self._notices.report_found(session, qun, moved_room)
+        return qun, moved_room
 
     def _row(self, session: Session, account: str, room_id: str) -> QunRoom | None:
         query = select(QunRoom).where(QunRoom.account == account, QunRoom.room_id == room_id)

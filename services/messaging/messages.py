@@ -49,15 +49,15 @@ def text(content: str, mentions: Sequence[str] = ()) -> Body:
 def _pieces(body: Body) -> list[Body]:
     """Split a text that is too long for WeChat, in order; the mentions are in the first part."""
     mentions = body.get("mentions", ())
-    first = max(LONGEST_TEXT // 2, LONGEST_TEXT - LONGEST_NAME * len(mentions))  # names may be put in front
-    if body["type"] != BodyType.TEXT or len(body["text"]) <= first:
+    first_length = max(LONGEST_TEXT // 2, LONGEST_TEXT - LONGEST_NAME * len(mentions))  # names may be put in front
+    if body["type"] != BodyType.TEXT or len(body["text"]) <= first_length:
         return [body]
-    pieces = in_pieces(body["text"], LONGEST_TEXT, first)
+    pieces = in_pieces(body["text"], LONGEST_TEXT, first_length)
     common = {name: value for name, value in body.items() if name not in ("mentions", "choices", "also", "text")}
-    made = [{**common, "text": piece.strip("\n") or piece} for piece in pieces]
-    made[0] |= {"mentions": mentions} if mentions else {}
-    made[-1] |= {name: body[name] for name in ("choices", "also") if name in body}
-    return made
+    bodies = [{**common, "text": piece.strip("\n") or piece} for piece in pieces]
+    bodies[0] |= {"mentions": mentions} if mentions else {}
+    bodies[-1] |= {name: body[name] for name in ("choices", "also") if name in body}
+    return bodies
 
 
 def choices(content: str, options: Sequence[str]) -> Body:

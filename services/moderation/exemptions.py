@@ -28,4 +28,4 @@ class Exemptions:
             return True
         directory = accounts.get(qun.account).directory
         companions = (directory.find(name, friends=True) for name in self._settings.companions)
-        return any([person.id for person in found] == [contact_id] for found in companions)
+        return any([person.id for person in friends] == [contact_id] for friends in companions)

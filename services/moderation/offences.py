@@ -75,9 +75,9 @@ class WordFilter:
         self._words: list[tuple[str, str]] = []  # (normalised, original)
         self._signs: list[tuple[str, str]] = []  # words without letters, such as emoji
         for word in dict.fromkeys(words):
-            shape = folded(plain(word))
-            bare = letters(shape)
-            (self._words if bare else self._signs).append((bare or shape.strip(), word))
+            folded_word = folded(plain(word))
+            word_letters = letters(folded_word)
+            (self._words if word_letters else self._signs).append((word_letters or folded_word.strip(), word))
         self._signs = [(sign, word) for sign, word in self._signs if sign]
 
     def __bool__(self) -> bool:
@@ -88,24 +88,24 @@ class WordFilter:
         """Return the first blocked word in the text, in its original form."""
         if not self:
             return None
-        shape = folded(plain(text))
-        bare = letters(shape)
+        folded_text = folded(plain(text))
+        text_letters = letters(folded_text)
         for word, original in self._words:
-            if word in bare and _is_match(word, bare, shape):
+            if word in text_letters and _is_match(word, text_letters, folded_text):
                 return original
-        return next((original for sign, original in self._signs if sign in shape), None)
+        return next((original for sign, original in self._signs if sign in folded_text), None)
 
 
-def _is_match(word: str, bare: str, shape: str) -> bool:
+def _is_match(word: str, text_letters: str, folded_text: str) -> bool:
     """Whether a match counts: Latin words with gaps must begin and end at word boundaries (`this exam` contains
     s-e-x).
     """
-    if word in shape or not word.isascii():
+    if word in folded_text or not word.isascii():
         return True
-    places = [place for place, c in enumerate(shape) if c.isalnum()]
+    places = [place for place, c in enumerate(folded_text) if c.isalnum()]
     return any(
-        not _is_latin(shape, places[at] - 1) and not _is_latin(shape, places[at + len(word) - 1] + 1)
-        for at in _occurrences(word, bare)
+        not _is_latin(folded_text, places[at] - 1) and not _is_latin(folded_text, places[at + len(word) - 1] + 1)
+        for at in _occurrences(word, text_letters)
     )
 
 
@@ -129,19 +129,19 @@ def host_of(url: str) -> str:
         return ""
 
 
-def is_own(host: str, own: Sequence[str]) -> bool:
-    """Whether a host is one of `own` or a subdomain of one."""
-    return any(host == own_host or host.endswith(f".{own_host}") for own_host in own)
+def is_own(host: str, own_hosts: Sequence[str]) -> bool:
+    """Whether a host is one of `own_hosts` or a subdomain of one."""
+    return any(host == own_host or host.endswith(f".{own_host}") for own_host in own_hosts)
 
 
-def foreign_link(text: str, own: Sequence[str]) -> str | None:
-    """Return the host of the first link in the text that is not in `own`."""
+def foreign_link(text: str, own_hosts: Sequence[str]) -> str | None:
+    """Return the host of the first link in the text that is not in `own_hosts`."""
     if "." not in (text := plain(text)) and "。" not in text and "://" not in text:
         return None
     text = _FULL_STOP.sub(".", text)
-    for found in (found for pattern in (_LINK, _BARE, _WITH_PATH, _CHINESE) for found in pattern.findall(text)):
-        host = host_of(found)
-        if host and not is_own(host, own):
+    for link in (link for pattern in (_LINK, _BARE, _WITH_PATH, _CHINESE) for link in pattern.findall(text)):
+        host = host_of(link)
+        if host and not is_own(host, own_hosts):
             return host
     return None
 

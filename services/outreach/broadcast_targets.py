@@ -68,8 +68,8 @@ class BroadcastTargets:
         if request.everywhere:
             return list(self._groups)
         if request.tags:
-            found = [self._groups.by_number(number) for number in _tagged(session, request)]
-            return [qun for qun in found if qun is not None]
+            groups = [self._groups.by_number(number) for number in _tagged(session, request)]
+            return [qun for qun in groups if qun is not None]
         return list({qun.number: qun for qun in map(self._named, request.quns)}.values())
 
     def _named(self, name: str | int) -> Qun:

@@ -99,8 +99,8 @@ class OutboundRequests:
         idempotency = {"idempotency_key": key, "fingerprint": request.fingerprint()} if key else {}
 
         def write(session: Session) -> Job:
-            def say(to: str, body: Body, **more: Any) -> Job:
-                return self._messages.say(session, request.account, to, body, priority=Priority.NOTICE, **more)
+            def say(to: str, body: Body, **options: Any) -> Job:
+                return self._messages.say(session, request.account, to, body, priority=Priority.NOTICE, **options)
 
             body = request.message(first[1])
             if rest:
@@ -134,17 +134,17 @@ class OutboundRequests:
         directory = self._accounts.get(request.account).directory
         members = {id: directory.rooms[id].member_ids for id in rooms if id in directory.rooms}
         everyone = set().union(*members.values())
-        found = (
+        ids = (
             self._single_person(request.account, directory.find(name, among=everyone)).id for name in request.mentions
         )
-        named = list(dict.fromkeys(found))  # two names may mean one person
-        return [(room, [id for id in named if id in members.get(room, ())]) for room in rooms]
+        mentioned_ids = list(dict.fromkeys(ids))  # two names may mean one person
+        return [(room, [id for id in mentioned_ids if id in members.get(room, ())]) for room in rooms]
 
-    def _single_person(self, account: str, found: Sequence[Contact]) -> Contact:
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise MemberAmbiguous(", ".join(contact.id for contact in found))
+    def _single_person(self, account: str, matches: Sequence[Contact]) -> Contact:
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            raise MemberAmbiguous(", ".join(contact.id for contact in matches))
         if not self._accounts.is_online(account):  # its contacts may not have been read yet
             raise AssistantOffline(account, retry_after=RETRY_AFTER)
         raise NotFound("person")

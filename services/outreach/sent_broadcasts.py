@@ -53,8 +53,8 @@ class SentBroadcasts:
         waiting = waiting.where(item.state == WorkState.QUEUED)
         since = self._clock() - DAY
         recent = (col(Broadcast.created_at) > since) | (col(Broadcast.run_at) > since)
-        found = select(Broadcast).where(Broadcast.state == BroadcastState.SENT, recent, exists(waiting))
-        return session.exec(found.order_by(col(Broadcast.id).desc()).limit(limit)).all()
+        query = select(Broadcast).where(Broadcast.state == BroadcastState.SENT, recent, exists(waiting))
+        return session.exec(query.order_by(col(Broadcast.id).desc()).limit(limit)).all()
 
     async def result(self, broadcast_id: int) -> BroadcastResult:
         """Return the broadcast with the result of each group; raise NotFound."""
@@ -75,7 +75,9 @@ class SentBroadcasts:
                 friends[target.account, target.room_id] = state
             else:
                 states[target.number].add(state)
-        return BroadcastResult(broadcast, {number: _combined(found) for number, found in states.items()}, friends)
+        return BroadcastResult(
+            broadcast, {number: _combined(group_states) for number, group_states in states.items()}, friends
+        )
 
     # ---- cancelling ----
 

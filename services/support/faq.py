@@ -82,8 +82,8 @@ def plain(text: str) -> str:
 
 def strip_polite_phrases(text: str) -> str:
     """Normalise a question and remove polite phrases."""
-    bare = plain(text)
-    return _POLITE.sub("", bare) or bare
+    normalised = plain(text)
+    return _POLITE.sub("", normalised) or normalised
 
 
 def topic(text: str) -> list[str]:
@@ -147,10 +147,10 @@ class FaqIndex:
     def ranked(self, text: str, number: int) -> list[SimilarEntry]:
         """Return a number of entries by similarity, best first, without those that share nothing with the text."""
         scores, best_row = self._scored(text)
-        found = sorted((at for at, score in scores.items() if score > 0), key=lambda at: (-scores[at], at))
+        indexes = sorted((at for at, score in scores.items() if score > 0), key=lambda at: (-scores[at], at))
         return [
             similar_entry(self._question(at, best_row.get(at, 0)), self.entries[at], scores[at])
-            for at in found[:number]
+            for at in indexes[:number]
         ]
 
     def scores(self, text: str) -> dict[int, float]:
@@ -181,12 +181,12 @@ class _PassageIndex:
 
     def shares(self, pieces: list[str]) -> dict[int, float]:
         """Return, by row, the weighted share of the question's pairs of characters that the passage contains."""
-        asked = _pairs(pieces)
-        total = sum(self._weight.get(gram, self._unknown) for gram in asked)
-        if len(asked) < 2 or not total:
+        pairs = _pairs(pieces)
+        total = sum(self._weight.get(gram, self._unknown) for gram in pairs)
+        if len(pairs) < 2 or not total:
             return {}
-        found = {row: sum(self._weight[gram] for gram in asked & grams) for row, grams in self._grams.items()}
-        return {row: weight / total for row, weight in found.items() if weight}
+        weights = {row: sum(self._weight[gram] for gram in pairs & grams) for row, grams in self._grams.items()}
+        return {row: weight / total for row, weight in weights.items() if weight}
 
 
 def _pairs(pieces: list[str]) -> set[str]:
@@ -222,11 +222,11 @@ class _QuestionIndex:
 
     def scores(self, text: str) -> tuple[defaultdict[int, float], dict[int, int]]:
         """Return, by entry, its similarity (0–1) and its most similar question."""
-        asked = self._weighted(_question_terms(text))
-        norm, total = self._norm(asked), sum(asked.values()) or 1.0
+        question_weights = self._weighted(_question_terms(text))
+        norm, total = self._norm(question_weights), sum(question_weights.values()) or 1.0
         products: defaultdict[int, float] = defaultdict(float)
         scores: defaultdict[int, float] = defaultdict(float)
-        for gram, weight in asked.items():
+        for gram, weight in question_weights.items():
             for row, value in self._by_question.get(gram, ()):
                 products[row] += COSINE_WEIGHT * weight / norm * value + (1 - COSINE_WEIGHT) * weight / total
         nearest: dict[int, int] = {}
@@ -234,7 +234,7 @@ class _QuestionIndex:
             at, number = self._rows[row]
             if at not in nearest:
                 nearest[at], scores[at] = number, products[row] / (1 + ANSWER_WEIGHT)
-        for gram, weight in asked.items():
+        for gram, weight in question_weights.items():
             for at in self._by_answer.get(gram, ()):
                 scores[at] += ANSWER_WEIGHT / (1 + ANSWER_WEIGHT) * weight / total
         return scores, nearest
@@ -252,9 +252,11 @@ def _question_terms(question: str) -> dict[str, float]:
 
     A question of common words only, such as 你们在哪里, is similar to such questions alone.
     """
-    bare = strip_polite_phrases(question)
-    pieces = topic(bare)
-    terms: dict[str, float] = dict(_grams(pieces)) if pieces else {f"={gram}": n for gram, n in _grams([bare]).items()}
+    stripped = strip_polite_phrases(question)
+    pieces = topic(stripped)
+    terms: dict[str, float] = (
+        dict(_grams(pieces)) if pieces else {f"={gram}": n for gram, n in _grams([stripped]).items()}
+    )
     return terms | dict.fromkeys(concepts(plain(question)), CONCEPT_WEIGHT)
 
 

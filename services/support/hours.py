@@ -50,12 +50,12 @@ class OfficeHours:
 
 def _days(text: str) -> frozenset[int]:
     """Parse `mon-fri,sun`; a range may include the weekend (fri-mon)."""
-    found: set[int] = set()
+    days: set[int] = set()
     for part in text.replace(" ", "").split(","):
         first, _, last = part.partition("-")
         begin, end = DAYS.index(first), DAYS.index(last or first)
-        found.update((begin + n) % 7 for n in range((end - begin) % 7 + 1))
-    return frozenset(found)
+        days.update((begin + n) % 7 for n in range((end - begin) % 7 + 1))
+    return frozenset(days)
 
 
 def _minutes(clock: str) -> int:

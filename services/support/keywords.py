@@ -59,10 +59,10 @@ class Keywords:
         return self._configured.find(text, kind)
 
     def _rules(self, place: Scope) -> RulesByPlace:
-        found = self._indexed.get(place)
-        if found is None:
-            found = self._indexed[place] = RulesByPlace(list(self._added[place].values()))
-        return found
+        rules = self._indexed.get(place)
+        if rules is None:
+            rules = self._indexed[place] = RulesByPlace(list(self._added[place].values()))
+        return rules
 
     # ---- added rules; inside a transaction ----
 
@@ -70,19 +70,19 @@ class Keywords:
         """Add a rule, replacing one of the same kind, word and place."""
         kind = "equals" if rule.equals else "contains" if rule.contains else "regex"
         word = rule.regex or normal(rule.equals or rule.contains)
-        plain = isinstance(rule.reply, str)
+        is_text = isinstance(rule.reply, str)
         values: dict[str, Any] = {
             "kind": kind,
             "word": word,
             "place": rule.where,
-            "parts": not plain,
-            "reply": rule.reply if plain else json.dumps(rule.model_dump(mode="json")["reply"], ensure_ascii=False),
+            "parts": not is_text,
+            "reply": rule.reply if is_text else json.dumps(rule.model_dump(mode="json")["reply"], ensure_ascii=False),
             "by": by,
         }
-        same = self._added_rules(account, number).where(
+        query = self._added_rules(account, number).where(
             Keyword.kind == kind, Keyword.word == word, Keyword.place == rule.where
         )
-        row = session.exec(same).first() or Keyword(account=account, number=number, **values)
+        row = session.exec(query).first() or Keyword(account=account, number=number, **values)
         row.sqlmodel_update(values)
         session.add(row)
         session.flush()

@@ -87,26 +87,26 @@ def split_markdown(text: str, name: str) -> Iterator[_Section]:
 
     text = _FRONT_MATTER.sub("", text)
     lines = text.splitlines()
-    above: list[tuple[int, str]] = []  # level and words of the headings that are open
+    open_headings: list[tuple[int, str]] = []  # level and text
     blocks: list[str] = []
     tokens = MarkdownIt("commonmark").enable("table").parse(text)
     for at, token in enumerate(tokens):
         if token.level or token.map is None or token.nesting < 0:
             continue
         if token.type == "heading_open":
-            yield _Section(_headings(above, name), tuple(blocks))
+            yield _Section(_headings(open_headings, name), tuple(blocks))
             level, blocks = int(token.tag[1:]), []
-            above = [heading for heading in above if heading[0] < level]
-            above.append((level, _plain(tokens[at + 1])))
+            open_headings = [heading for heading in open_headings if heading[0] < level]
+            open_headings.append((level, _plain(tokens[at + 1])))
         elif token.type != "hr" and not (token.type == "html_block" and _COMMENT.fullmatch(token.content)):
             first, last = token.map
             blocks.append("\n".join(lines[first:last]).strip("\n"))
-    yield _Section(_headings(above, name), tuple(blocks))
+    yield _Section(_headings(open_headings, name), tuple(blocks))
 
 
-def _headings(above: Sequence[tuple[int, str]], name: str) -> tuple[str, ...]:
-    headings = tuple(heading for _, heading in above if heading)
-    return headings if above and above[0][0] == 1 and headings else (name, *headings)
+def _headings(open_headings: Sequence[tuple[int, str]], name: str) -> tuple[str, ...]:
+    headings = tuple(heading for _, heading in open_headings if heading)
+    return headings if open_headings and open_headings[0][0] == 1 and headings else (name, *headings)
 
 
 def _plain(inline: Token) -> str:
@@ -120,7 +120,7 @@ def _passages(sections: Sequence[_Section]) -> list[Passage]:
     sections = [section for section in sections if any(block.strip() for block in section.blocks)]
     leaves = Counter(section.headings[-1] for section in sections)
     titles: Counter[str] = Counter()
-    made = []
+    passages = []
     for section in sections:
         for piece in _pieces(section.blocks):
             title = HEADING_SEPARATOR.join(section.headings)
@@ -131,8 +131,8 @@ def _passages(sections: Sequence[_Section]) -> list[Passage]:
                 questions = [title]
             else:  # a heading that several sections share identifies none of them
                 questions = list(dict.fromkeys([title, leaf] if leaves[leaf] == 1 else [title]))
-            made.append(Passage(questions=questions, answer=piece, title=title, source=section.source))
-    return made
+            passages.append(Passage(questions=questions, answer=piece, title=title, source=section.source))
+    return passages
 
 
 def _pieces(blocks: Sequence[str]) -> Iterator[str]:

@@ -55,20 +55,20 @@ class WordIndex(Generic[Value]):
 
     def find(self, text: str) -> Value | None:
         """Return the value of the longest word in a normalised text; among equal lengths, the one added first."""
-        best, earliest = 0, 0
-        found: Value | None = None
+        best_length, earliest = 0, 0
+        value: Value | None = None
         entries, lengths, end = self._words, self._lengths, len(text)
         for at in range(end):
             for length in lengths.get(text[at : at + 2], ()):
-                if length < best:
+                if length < best_length:
                     break
                 match = entries.get(text[at : at + length]) if at + length <= end else None
-                if match is not None and (length > best or match[0] < earliest):
-                    best, earliest, found = length, match[0], match[1]
-        if found is None and self._letters:
+                if match is not None and (length > best_length or match[0] < earliest):
+                    best_length, earliest, value = length, match[0], match[1]
+        if value is None and self._letters:
             hits = [entries[letter] for letter in self._letters.intersection(text)]
-            found = min(hits, key=lambda match: match[0])[1] if hits else None
-        return found
+            value = min(hits, key=lambda match: match[0])[1] if hits else None
+        return value
 
 
 class Patterns:
@@ -165,15 +165,19 @@ class RuleSet:
     def find(self, text: str) -> Match | None:
         """Return the rule that matches a text, as it is or in simplified characters."""
         text = text[:MAX_TEXT]
-        plain = normal(text)
-        simple = simplified(plain)
-        if simple == plain:
-            rule = self._equals.get(plain) or self._contains.find(plain)
+        normalised = normal(text)
+        simplified_text = simplified(normalised)
+        if simplified_text == normalised:
+            rule = self._equals.get(normalised) or self._contains.find(normalised)
         else:  # no word contains the NUL
-            rule = self._equals.get(plain) or self._equals.get(simple) or self._contains.find(f"{plain}\0{simple}")
+            rule = (
+                self._equals.get(normalised)
+                or self._equals.get(simplified_text)
+                or self._contains.find(f"{normalised}\0{simplified_text}")
+            )
         if rule is not None:
             return Match(rule)
-        found = self._patterns.find(text.strip())
-        if found is None and simple != plain:
-            found = self._patterns.find(simplified(text.strip()))
-        return Match(*found) if found else None
+        match = self._patterns.find(text.strip())
+        if match is None and simplified_text != normalised:
+            match = self._patterns.find(simplified(text.strip()))
+        return Match(*match) if match else None

@@ -53,8 +53,8 @@ class Staffing:
     def on_duty(self, account: str, room: Room) -> list[str]:
         """Return the ids of those of `handoff.on_duty` who are in the room; ambiguous names are ignored."""
         directory = self.accounts.get(account).directory
-        found = [directory.find(name, among=room.member_ids) for name in self.settings.on_duty]
-        return list(dict.fromkeys(people[0].id for people in found if len(people) == 1))
+        matches = [directory.find(name, among=room.member_ids) for name in self.settings.on_duty]
+        return list(dict.fromkeys(people[0].id for people in matches if len(people) == 1))
 
     def to_remind(self, account: str, room: Room) -> list[str]:
         """Return whom to mention in a reminder: people on duty, else everyone in the room except assistants."""

@@ -92,19 +92,19 @@ _GROUPS: Final = """
 
 def _concepts_of() -> dict[str, frozenset[str]]:
     """Return the concepts of each phrase."""
-    found: defaultdict[str, set[str]] = defaultdict(set)
+    numbers_by_phrase: defaultdict[str, set[str]] = defaultdict(set)
     for number, group in enumerate(_GROUPS.splitlines()):
         for phrase in () if group.startswith("#") else group.split():
-            found[phrase].add(f"~{number}")
-    return {phrase: frozenset(numbers) for phrase, numbers in found.items()}
+            numbers_by_phrase[phrase].add(f"~{number}")
+    return {phrase: frozenset(numbers) for phrase, numbers in numbers_by_phrase.items()}
 
 
 def _lengths_of() -> dict[str, list[int]]:
     """Return the lengths of the phrases by their first character, longest first."""
-    found: defaultdict[str, set[int]] = defaultdict(set)
+    lengths_by_first: defaultdict[str, set[int]] = defaultdict(set)
     for phrase in _CONCEPTS:
-        found[phrase[0]].add(len(phrase))
-    return {first: sorted(lengths, reverse=True) for first, lengths in found.items()}
+        lengths_by_first[phrase[0]].add(len(phrase))
+    return {first: sorted(lengths, reverse=True) for first, lengths in lengths_by_first.items()}
 
 
 _CONCEPTS: Final = _concepts_of()
@@ -116,10 +116,10 @@ def concepts(text: str) -> set[str]:
 
     At each character the longest phrase counts; a phrase that begins within a longer one counts as well.
     """
-    found: set[str] = set()
+    result: set[str] = set()
     for at, first in enumerate(text):
         for length in _LENGTHS.get(first, ()):
             if (phrase := text[at : at + length]) in _CONCEPTS:
-                found |= _CONCEPTS[phrase]
+                result |= _CONCEPTS[phrase]
                 break
-    return found
+    return result

@@ -42,12 +42,12 @@ def facts(ticket: Ticket, **more: str) -> dict[str, Any]:
 
 def join_lines(lines: Sequence[str]) -> list[str]:
     """Join lines to as few messages as possible, splitting long lines; returns at least one message."""
-    made = [""]
+    messages = [""]
     for line in lines:
         for at in range(0, len(line) or 1, MAX_MESSAGE):
             piece = line[at : at + MAX_MESSAGE]
-            if made[-1] and len(made[-1]) + 1 + len(piece) > MAX_MESSAGE:
-                made.append(piece)
+            if messages[-1] and len(messages[-1]) + 1 + len(piece) > MAX_MESSAGE:
+                messages.append(piece)
             else:
-                made[-1] += ("\n" if made[-1] else "") + piece
-    return made
+                messages[-1] += ("\n" if messages[-1] else "") + piece
+    return messages

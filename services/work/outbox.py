@@ -63,15 +63,15 @@ class Outbox:
         """
 
         def open_queue(name: str) -> DeliveryQueue:
-            rest = name.partition(":")[2]
+            suffix = name.partition(":")[2]
             return DeliveryQueue(
                 name,
                 deliver,
                 self.results.record,
-                pace=pace(rest),
+                pace=pace(suffix),
                 concurrency=concurrency,
                 clock=self._clock,
-                is_open=lambda: is_open(rest),
+                is_open=lambda: is_open(suffix),
             )
 
         self._openers[prefix] = open_queue
@@ -81,8 +81,8 @@ class Outbox:
     async def load(self, accounts: Collection[str] | None = None) -> None:
         """Load the open jobs of an earlier process, of some accounts or of all; before new ones, to keep the order."""
         self._loaded.update(accounts or ())  # before the read: a later refresh is written after it
-        known = {job.id for account in accounts or () for job in self._open.of(account)}
-        await self._store.write(lambda s: self._take_after_commit(s, self.results.settle(s, accounts, known)))
+        known_ids = {job.id for account in accounts or () for job in self._open.of(account)}
+        await self._store.write(lambda s: self._take_after_commit(s, self.results.settle(s, accounts, known_ids)))
 
     async def refresh(self, account: str) -> None:
         """Load the jobs that other processes added for an account of this process, and drop those they cancelled.
@@ -120,11 +120,11 @@ class Outbox:
         self._loaded.discard(account)
         for job in self._open.of(account):
             job.dropped = True
-        own = {f"{prefix}:{account}" for prefix in self._account_prefixes if account} & self._queues.keys()
-        shared = {job.queue for job in self._open.of(account)} & self._queues.keys() - own
-        stops = (self._queues[name].stop(grace) for name in own)
-        await asyncio.gather(*stops, *(self._queues[name].discard(account, grace) for name in shared))
-        for name in own:  # not before: deliveries that finish look at their queue
+        own_queues = {f"{prefix}:{account}" for prefix in self._account_prefixes if account} & self._queues.keys()
+        shared_queues = {job.queue for job in self._open.of(account)} & self._queues.keys() - own_queues
+        stops = (self._queues[name].stop(grace) for name in own_queues)
+        await asyncio.gather(*stops, *(self._queues[name].discard(account, grace) for name in shared_queues))
+        for name in own_queues:  # not before: deliveries that finish look at their queue
             self._queues.pop(name, None)
         await self.results.drain(max(grace, 0.1))
         self._open.drop(account)

@@ -48,11 +48,11 @@ class ReadBatcher(Generic[Key, Found]):
 
     async def _answer(self, futures: Mapping[Key, asyncio.Future[Found | None]]) -> None:
         try:
-            found = await self._run(lambda session: self._read(session, futures.keys()))
+            values = await self._run(lambda session: self._read(session, futures.keys()))
         except Exception as error:  # noqa: BLE001 - raised in the callers
             for future in futures.values():
                 future.set_exception(error)
                 future.exception()  # its caller may have been cancelled
             return
         for key, future in futures.items():
-            future.set_result(found.get(key))
+            future.set_result(values.get(key))
