@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from api.app_keys import ASSISTANTS, caller
 from api.body import line, read_object
-from api.responses import reply
+from api.responses import json_response
 from app.assistants import Assistants, AssistantStatus
 from config.error_messages import without_value
 from config.section import FILE
@@ -23,7 +23,7 @@ PATH = "/wxbot/assistant"
 
 async def find(request: web.Request) -> web.Response:
     """GET /wxbot/assistant."""
-    return reply({"assistants": [_to_json(status) for status in await _assistants(request).listed()]})
+    return json_response({"assistants": [_to_json(status) for status in await _assistants(request).statuses()]})
 
 
 async def put(request: web.Request) -> web.Response:
@@ -31,7 +31,7 @@ async def put(request: web.Request) -> web.Response:
     settings = read_settings(await read_object(request))
     status, new = await _assistants(request).put(settings, caller(request))
     headers = {"Location": f"{PATH}/{settings.account}"} if new else None
-    return reply({"assistant": _to_json(status)}, 201 if new else 200, headers)
+    return json_response({"assistant": _to_json(status)}, 201 if new else 200, headers)
 
 
 def read_settings(body: dict[str, Any]) -> AssistantSettings:

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from api.app_keys import CONTAINER
 from api.query import moment, page, text_parameter
-from api.responses import iso, listing
+from api.responses import iso, page_response
 from models.durable import Action
 from services.accounts.audit_list import AuditFilter, list_actions
 
@@ -20,7 +20,7 @@ async def find(request: web.Request) -> web.Response:
     )
     page_request = page(request)
     result = await request.app[CONTAINER].store.read(lambda s: list_actions(s, criteria, page_request))
-    return listing("audit", result.map(_to_json))
+    return page_response("audit", result.map(_to_json))
 
 
 def _to_json(action: Action) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from api.app_keys import CONTAINER, caller
 from api.body import exactly_one, field, line, number, only, read_large_object, rejected, without_nulls
 from api.content import KINDS, read_content
 from api.message import idempotency_key
-from api.responses import iso, reply
+from api.responses import iso, json_response
 from services.messaging.messages import Body
 from services.outreach.broadcast_types import BroadcastRequest, check_run_at
 
@@ -34,7 +34,7 @@ async def send(request: web.Request) -> web.Response:
     content: Body = await read_content(body, container.attachments)
     broadcast_id = await container.broadcasts.submit(BroadcastRequest(content, **targets), caller(request), key)
     answer = {"broadcast": {"id": broadcast_id, "state": "queued"}}
-    return reply(answer, 202, {"Location": f"{PATH}/{broadcast_id}"})
+    return json_response(answer, 202, {"Location": f"{PATH}/{broadcast_id}"})
 
 
 def _targets(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,4 +90,4 @@ async def _response(request: web.Request, broadcast_id: int) -> web.Response:
         "at": iso(broadcast.run_at or broadcast.created_at),
         "groups": [{"number": number, "state": state} for number, state in result.groups.items()],
     }
-    return reply({"broadcast": data})
+    return json_response({"broadcast": data})

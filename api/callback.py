@@ -8,7 +8,7 @@ from aiohttp import web
 
 from api.app_keys import CONTAINER
 from api.body import read_object
-from api.responses import reply
+from api.responses import json_response
 from errors import NotFound
 
 SECRET = re.compile(r"[A-Za-z0-9_-]{8,64}")
@@ -22,4 +22,4 @@ async def receive(request: web.Request) -> web.Response:
     runs = request.app[CONTAINER].flow_runs
     callback = await runs.callback(secret)  # before the body is read: an unknown secret is 404 whatever is sent
     await runs.receive_callback(callback, await read_object(request))
-    return reply({"callback_response": {"received": "ok"}})
+    return json_response({"callback_response": {"received": "ok"}})

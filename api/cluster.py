@@ -9,7 +9,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from api.app_keys import ASSISTANTS, CONTAINER
-from api.responses import reply
+from api.responses import json_response
 from app.cluster_assistants import PATH as ASSISTANTS_PATH
 from models.groups import Qun
 from services.cluster.peers import STAFF_PATH
@@ -20,7 +20,7 @@ COUNTS_PATH: Final = "/cluster/counts"
 
 async def assistants(request: web.Request) -> web.Response:
     """GET /cluster/assistants: the assistants of this process."""
-    return reply({"assistants": [asdict(status) for status in request.app[ASSISTANTS].local_statuses()]})
+    return json_response({"assistants": [asdict(status) for status in request.app[ASSISTANTS].local_statuses()]})
 
 
 async def counts(request: web.Request) -> web.Response:
@@ -28,7 +28,7 @@ async def counts(request: web.Request) -> web.Response:
     container = request.app[CONTAINER]
     numbers = [int(number) for number in request.query.get("numbers", "").split(",") if number.isdecimal()]
     quns = [qun for number in numbers if (qun := container.groups.by_number(number)) is not None]
-    return reply(
+    return json_response(
         {"counts": {str(qun.number): list(counts_of(container.groups, container.config, qun)) for qun in quns}}
     )
 
@@ -38,7 +38,7 @@ async def staff(request: web.Request) -> web.Response:
     container, account = request.app[CONTAINER], request.query.get("account", "")
     is_served = account in container.accounts.names()
     member = is_served and container.staff_rooms.has_member(account, request.query.get("contact", ""))
-    return reply({"staff": member})
+    return json_response({"staff": member})
 
 
 async def remote_counts(request: web.Request, quns: Sequence[Qun]) -> dict[int, GroupCounts]:

@@ -21,7 +21,7 @@ MAX_OUTSIDE: Final = 256  # of all external addresses together
 MAX_OF_ADDRESS: Final = 64  # per external address
 MAX_INSIDE: Final = 512  # per internal address; trusted proxies forward for many clients and are exempt
 
-refusals = RateLimitedLog(logging.getLogger(__name__))
+rejection_log = RateLimitedLog(logging.getLogger(__name__))
 
 
 class ClientConnection(Protocol):
@@ -64,7 +64,7 @@ class ConnectionLimits:
         address = self._access.classify(remote)
         key = subnet(address.text)
         if not self._has_room(address, key):
-            refusals.info("connections", "a connection from %s is refused: there are too many", address.text)
+            rejection_log.info("connections", "a connection from %s is refused: there are too many", address.text)
             return False
         self._open[connection] = key
         self._by_address[key] += 1
@@ -72,7 +72,7 @@ class ConnectionLimits:
             self._outside[connection] = None
         return True
 
-    def left(self, connection: ClientConnection) -> None:
+    def release(self, connection: ClientConnection) -> None:
         """Unregister a closed connection."""
         key = self._open.pop(connection, None)
         if key is None:
@@ -97,7 +97,7 @@ class ConnectionLimits:
         if idle is None:
             return False
         idle.drop()
-        self.left(idle)
+        self.release(idle)
         return True
 
 

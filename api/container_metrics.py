@@ -87,11 +87,11 @@ class ContainerMetrics(Collector):
             "Used share of the rate limit; at 1 the next action waits.",
             labels=("assistant", "kind"),
         )
-        most_accepted = self._container.config.customer_service.accept.max_per_day
+        max_accepted = self._container.config.customer_service.accept.max_per_day
         for account in assistant_states(self._container):
             used = self._container.accounts.rate_limiter(account).used()
             accepted = self.stored.accepted_today.get(account, 0)
-            used["accept"] = accepted / most_accepted if most_accepted else 1.0
+            used["accept"] = accepted / max_accepted if max_accepted else 1.0
             for kind, ratio in used.items():
                 family.add_metric((account, kind), ratio)
         return family

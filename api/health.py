@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.app_keys import CONTAINER, METRICS
 from api.container_metrics import assistant_states
-from api.responses import reply
+from api.responses import json_response
 from app.container import Container
 from config.advice import advice
 from config.language import Language
@@ -39,7 +39,7 @@ TIMEOUT = 1.5  # seconds for the database to answer
 
 async def healthz(_request: web.Request) -> web.Response:
     """GET /healthz: 200 while the process runs."""
-    return reply({"status": "ok"})
+    return json_response({"status": "ok"})
 
 
 async def readyz(request: web.Request) -> web.Response:
@@ -54,7 +54,7 @@ async def readyz(request: web.Request) -> web.Response:
     body: dict[str, Any] = {"ready": ready, "database": database, "assistants": assistants}
     if problems := _problems(container):
         body["problems"] = problems
-    return reply(body, 200 if ready else 503)
+    return json_response(body, 200 if ready else 503)
 
 
 def _problems(container: Container) -> dict[str, str]:

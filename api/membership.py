@@ -7,7 +7,7 @@ from aiohttp import web
 from api.app_keys import CONTAINER, caller
 from api.body import field, number, read_object
 from api.query import wants_no_wait
-from api.responses import iso, reply
+from api.responses import iso, json_response
 from services.groups.memberships import JoinOutcome
 
 PATH = "/wxbot/qun/membership"
@@ -26,7 +26,7 @@ async def join(request: web.Request) -> web.Response:
         approved["assistant"] = answer.account
     status = 200 if answer.outcome is JoinOutcome.OK else 202
     headers = {} if answer.id is None else {"Location": f"{PATH}/{answer.id}"}
-    return reply({"membership_join_response": approved}, status, headers)
+    return json_response({"membership_join_response": approved}, status, headers)
 
 
 async def read(request: web.Request) -> web.Response:
@@ -42,7 +42,7 @@ async def read(request: web.Request) -> web.Response:
         "updated_at": iso(row.updated_at),
         "expires_at": iso(row.expires_at),
     }
-    return reply({"membership": data})
+    return json_response({"membership": data})
 
 
 async def remove(request: web.Request) -> web.Response:

@@ -11,7 +11,7 @@ from aiohttp import web
 from api.app_keys import CONTAINER
 from api.body import exactly_one, field, line, lines, number, read_large_object, rejected, text, without_nulls
 from api.content import KINDS, read_content
-from api.responses import reply
+from api.responses import json_response
 from errors import InvalidParameter
 from models.durable import WorkState
 from models.row_id import MAX_ROW_ID
@@ -33,7 +33,7 @@ async def send(request: web.Request) -> web.Response:
         message_request = replace(message_request, body=content)
     message_id = await container.outbound_requests.submit(message_request, key)
     answer = {"message": {"id": message_id, "state": WorkState.QUEUED.value}}
-    return reply(answer, 202, {"Location": f"{PATH}/{message_id}"})
+    return json_response(answer, 202, {"Location": f"{PATH}/{message_id}"})
 
 
 def idempotency_key(request: web.Request, prefix: str) -> str | None:
@@ -66,6 +66,6 @@ def _qun(body: Mapping[str, Any]) -> str | int:
 async def read(request: web.Request) -> web.Response:
     """GET /wxbot/message/{id}."""
     message_id = number(request, maximum=MAX_ROW_ID)
-    return reply(
+    return json_response(
         {"message": {"id": message_id, "state": await request.app[CONTAINER].outbound_requests.state_of(message_id)}}
     )

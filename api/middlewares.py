@@ -15,14 +15,14 @@ from api.app_keys import CLIENT, KEY_NAME
 from api.forwarding import MemberForwarding
 from api.metrics import UNMATCHED, Metrics
 from api.network import AccessControl
-from api.responses import as_bot_error, refusal, refusal_of
+from api.responses import as_bot_error, convert_http_error, error_response
 from errors import AssistantOffline, BotError, DatabaseAway, OutsideNetwork, WeChatError
 from logs import RateLimitedLog
 from models.db import is_away
 from models.fence import WriteRefused
 
 log = logging.getLogger(__name__)
-refusals = RateLimitedLog(log)  # rejected requests, whose number is not limited
+rejection_log = RateLimitedLog(log)  # rejected requests, whose number is not limited
 OPEN_TO_ALL: Final = frozenset({"/weiqun/{id}", "/wecom/callback/{account}"})
 CALLBACK_PREFIX: Final = "/wxbot/callback/"  # the URL contains its own secret
 KEYED_PREFIX: Final = "/wxbot/"
@@ -68,18 +68,18 @@ async def _answer(
                 _check(request, access, keys, route)
             response = await forwarding.answer(request, route, handler, passed_on=passed_on)
     except BotError as error:
-        return _refuse(request, route, error)
+        return _reject(request, route, error)
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        refusals.info(str(error.status), "%s %s: %d", request.method, route, error.status)
-        return refusal_of(error)
+        rejection_log.info(str(error.status), "%s %s: %d", request.method, route, error.status)
+        return convert_http_error(error)
     except (WeChatError, WriteRefused, DBAPIError) as error:
-        return _refuse(request, route, _translate(error) or _fault(request, route))
+        return _reject(request, route, _translate(error) or _fault(request, route))
     except ConnectionError:
         raise  # the client has disconnected
     except Exception:  # noqa: BLE001 - every error becomes a JSON response
-        return _refuse(request, route, _fault(request, route))
+        return _reject(request, route, _fault(request, route))
     log.debug("%s %s: %d", request.method, route, response.status)
     return response
 
@@ -97,12 +97,12 @@ def _check(request: web.Request, access: AccessControl, keys: ApiKeys, route: st
         request[KEY_NAME] = keys.check(request, client.text, scopes_for(request.method, route))
 
 
-def _refuse(request: web.Request, route: str, error: BotError) -> web.Response:
+def _reject(request: web.Request, route: str, error: BotError) -> web.Response:
     if error.status in RATE_LIMITED_STATUSES:
-        refusals.info(str(error.code), "%s %s: %s", request.method, route, error)
+        rejection_log.info(str(error.code), "%s %s: %s", request.method, route, error)
     else:
         log.info("%s %s: %s", request.method, route, error)
-    return refusal(error)
+    return error_response(error)
 
 
 def _translate(error: WeChatError | WriteRefused | DBAPIError) -> BotError | None:

@@ -10,7 +10,7 @@ from api.app_keys import CONTAINER, caller
 from api.body import field, line, lines, number, only, read_object, text, without_nulls
 from api.cluster import remote_counts
 from api.query import choice, page, text_parameter, wants_no_wait
-from api.responses import iso, listing, reply
+from api.responses import iso, json_response, page_response
 from app.container import Container
 from errors import GroupNotMade, InvalidParameter, NotFound, WeChatError, WeChatOffline
 from models.groups import Membership, MemberState, Qun, QunState
@@ -31,7 +31,7 @@ async def create(request: web.Request) -> web.Response:
     qun, created = await container.group_lifecycle.create(code, owner, assistant, caller(request))
     url = container.groups.url(qun)
     answer = {"qun_create_response": {"url": url}}
-    return reply(answer, 201, {"Location": url}) if created else reply(answer)
+    return json_response(answer, 201, {"Location": url}) if created else json_response(answer)
 
 
 async def _create_later(container: Container, code: str, owner: str, assistant: str, actor: str) -> web.Response:
@@ -39,9 +39,9 @@ async def _create_later(container: Container, code: str, owner: str, assistant: 
     qun = await container.deferred_groups.create(code, owner, assistant, actor)
     url = container.groups.url(qun)
     if qun.state != QunState.MAKING:
-        return reply({"qun_create_response": {"url": url}})
+        return json_response({"qun_create_response": {"url": url}})
     answer = {"qun_create_response": {"url": url, "state": "queued"}}
-    return reply(answer, 202, {"Location": f"/wxbot/qun/{qun.number}"})
+    return json_response(answer, 202, {"Location": f"/wxbot/qun/{qun.number}"})
 
 
 async def change(request: web.Request) -> web.Response:
@@ -104,7 +104,7 @@ async def find(request: web.Request) -> web.Response:
     page_request = page(request)
     result = await container.store.read(lambda s: list_quns(s, criteria, page_request))
     remote = await remote_counts(request, result.rows)
-    return listing("quns", result.map(lambda qun: fields(container, qun, remote.get(qun.number))))
+    return page_response("quns", result.map(lambda qun: fields(container, qun, remote.get(qun.number))))
 
 
 async def members(request: web.Request) -> web.Response:
@@ -115,7 +115,7 @@ async def members(request: web.Request) -> web.Response:
     if qun is None:
         raise NotFound
     result = await container.store.read(lambda s: list_members(s, qun.number, state, page_request))
-    return listing("members", result.map(_member))
+    return page_response("members", result.map(_member))
 
 
 def _member(row: Membership) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def capacity_of(container: Container, qun: Qun) -> int:
 def _response(container: Container, qun: Qun | None) -> web.Response:
     if qun is None:
         raise NotFound
-    return reply({"qun": fields(container, qun)})
+    return json_response({"qun": fields(container, qun)})
 
 
 def fields(container: Container, qun: Qun, counts: GroupCounts | None = None) -> dict[str, Any]:

@@ -34,37 +34,37 @@ RETRY_AFTER: Final = 5.0  # seconds, for errors that resolve by themselves
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-def reply(data: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+def json_response(data: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """Create a JSON response."""
     return web.Response(
         body=_encode(data).encode(), status=status, headers=HEADERS if headers is None else {**HEADERS, **headers}
     )
 
 
-def listing(name: str, page: Page[dict[str, Any]]) -> web.Response:
+def page_response(name: str, page: Page[dict[str, Any]]) -> web.Response:
     """Create the response of a list page."""
-    return reply({name: page.rows, "next": page.next})
+    return json_response({name: page.rows, "next": page.next})
 
 
-def refusal(error: BotError, headers: Mapping[str, str] | None = None) -> web.Response:
+def error_response(error: BotError, headers: Mapping[str, str] | None = None) -> web.Response:
     """Create an error response. Retry-After is in whole seconds, at least 1."""
     more = dict(headers or {})
     if error.retry_after is not None:
         more["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     if error.status == 401:
         more["WWW-Authenticate"] = "Bearer"
-    return reply({"error": {"code": error.code, "message": error.message}}, error.status, more)
+    return json_response({"error": {"code": error.code, "message": error.message}}, error.status, more)
 
 
-def refusal_of(error: web.HTTPException) -> web.Response:
+def convert_http_error(error: web.HTTPException) -> web.Response:
     """Convert an error of aiohttp."""
     if error.status == 405:
-        return refusal(MethodNotAllowed(), {"Allow": error.headers.get("Allow", "")})
+        return error_response(MethodNotAllowed(), {"Allow": error.headers.get("Allow", "")})
     if error.status == 404:
-        return refusal(NotFound())
+        return error_response(NotFound())
     if error.status == 413:
-        return refusal(BodyTooLarge())
-    return refusal(InvalidParameter() if error.status < 500 else BotError())
+        return error_response(BodyTooLarge())
+    return error_response(InvalidParameter() if error.status < 500 else BotError())
 
 
 def as_bot_error(error: WeChatError) -> BotError | None:

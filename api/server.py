@@ -11,7 +11,7 @@ from aiohttp import web
 
 from api.app_keys import CONNECTIONS
 from api.connection_limits import ConnectionLimits
-from api.responses import refusal, refusal_of
+from api.responses import convert_http_error, error_response
 from errors import BotError, InvalidParameter
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class _Connection(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Stop the timeout."""
         self._head_timer.cancel()
-        self._limits.left(self)
+        self._limits.release(self)
         super().connection_lost(exc)
 
     def handle_error(
@@ -74,7 +74,7 @@ class _Connection(web.RequestHandler):
             log.debug("invalid HTTP request from %s: %s", request.remote, type(exc).__name__)
         if request.writer.output_size > 0:
             raise ConnectionError("part of the response was already sent")
-        response = refusal(InvalidParameter() if status < 500 else BotError())
+        response = error_response(InvalidParameter() if status < 500 else BotError())
         response.force_close()
         return response
 
@@ -120,6 +120,6 @@ def _translated(handler: Callable[[Any], Awaitable[web.StreamResponse]]) -> Call
         except web.HTTPException as error:
             if error.status < 400:
                 raise
-            return refusal_of(error)
+            return convert_http_error(error)
 
     return handle

@@ -9,7 +9,7 @@ from aiohttp import web
 from api.app_keys import CONTAINER
 from api.body import number
 from api.query import choice, page, text_parameter
-from api.responses import iso, listing, reply
+from api.responses import iso, json_response, page_response
 from errors import NotFound
 from models.conversations import StoredMessage
 from models.support import Ticket, TicketState
@@ -24,7 +24,7 @@ async def find(request: web.Request) -> web.Response:
         page(request),
     )
     result = await request.app[CONTAINER].store.read(lambda s: list_tickets(s, account, state, page_request))
-    return listing("tickets", result.map(_to_json))
+    return page_response("tickets", result.map(_to_json))
 
 
 async def read(request: web.Request) -> web.Response:
@@ -35,7 +35,7 @@ async def read(request: web.Request) -> web.Response:
         raise NotFound(f"ticket {ticket_id}")
     ticket, messages = result
     data = {**_to_json(ticket), "messages": [_message(ticket, row) for row in messages.rows]}
-    return reply({"ticket": data, "next": messages.next})
+    return json_response({"ticket": data, "next": messages.next})
 
 
 def _to_json(ticket: Ticket) -> dict[str, Any]:

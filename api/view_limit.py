@@ -13,11 +13,11 @@ MAX_ADDRESSES: Final = 10_000
 
 
 class ViewLimit:
-    """Sliding window per address. Above `most_addresses`, the least recently seen are forgotten."""
+    """Sliding window per address. Above `max_addresses`, the least recently seen are forgotten."""
 
-    def __init__(self, clock: Callable[[], float], most_addresses: int = MAX_ADDRESSES) -> None:
+    def __init__(self, clock: Callable[[], float], max_addresses: int = MAX_ADDRESSES) -> None:
         self._clock = clock
-        self._most_addresses = most_addresses
+        self._max_addresses = max_addresses
         self._views: OrderedDict[str, deque[float]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -29,7 +29,7 @@ class ViewLimit:
         key = subnet(address)
         views = self._views.setdefault(key, deque())
         self._views.move_to_end(key)
-        if len(self._views) > self._most_addresses:
+        if len(self._views) > self._max_addresses:
             self._views.popitem(last=False)
         while views and views[0] <= now - WINDOW:
             views.popleft()

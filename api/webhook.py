@@ -11,7 +11,7 @@ from aiohttp import web
 from api.app_keys import CONTAINER, caller
 from api.body import number, rejected
 from api.query import choice, page, text_parameter
-from api.responses import iso, listing, reply
+from api.responses import iso, json_response, page_response
 from app.container import Container
 from models.durable import OutboxItem, WorkState
 from models.row_id import MAX_ROW_ID
@@ -30,14 +30,14 @@ async def find(request: web.Request) -> web.Response:
         raise rejected("state", state, ", ".join(STATES))
     page_request = page(request) if {"limit", "after"} & request.query.keys() else PageRequest(MAX_LISTED)
     result = await container.store.read(lambda s: list_deliveries(s, name, state, page_request))
-    return listing("webhooks", result.map(partial(_to_json, container)))
+    return page_response("webhooks", result.map(partial(_to_json, container)))
 
 
 async def resend(request: web.Request) -> web.Response:
     """POST /wxbot/webhook/{id}/resend: 202; a delivery that has not failed is unchanged."""
     container, item_id, actor = request.app[CONTAINER], number(request, maximum=MAX_ROW_ID), caller(request)
     resent = await container.store.write(lambda s: container.webhooks.send_again(s, item_id, actor))
-    return reply({"webhook": _to_json(container, resent.item)}, 202)
+    return json_response({"webhook": _to_json(container, resent.item)}, 202)
 
 
 def _to_json(container: Container, item: OutboxItem) -> dict[str, Any]:

@@ -124,7 +124,7 @@ class Assistants:
 
     # ---- changes at run time ----
 
-    async def listed(self) -> list[AssistantStatus]:
+    async def statuses(self) -> list[AssistantStatus]:
         """Return the status of every account."""
         return self.local_statuses()
 

@@ -37,7 +37,7 @@ class ClusterAssistants(Assistants):
         self._parts = parts
         self._peers = peers
 
-    async def listed(self) -> list[AssistantStatus]:
+    async def statuses(self) -> list[AssistantStatus]:
         """Return the status of every account of the cluster, as reported by its holder."""
         accounts = self.configured() | {
             assistant.account for assistant in await self._container.stored_assistants.load()
@@ -63,7 +63,7 @@ class ClusterAssistants(Assistants):
             if await self._peers.holder(settings.account, fresh=True):
                 break
             await asyncio.sleep(POLL_INTERVAL)
-        status = next((listed for listed in await self.listed() if listed.account == settings.account), None)
+        status = next((listed for listed in await self.statuses() if listed.account == settings.account), None)
         return status or _status_of_other(settings.account, ""), new
 
     async def remove(self, account: str, actor: str) -> None:

@@ -142,7 +142,7 @@ class EventListener:
         container = self._container
         notice = fill(container.config.texts.event_parked, kind=raw.kind, id=raw.id)
         for admin in container.accounts.admins(self._account):
-            container.messages.say(session, self._account, admin, notice, priority=Priority.NOTICE)
+            container.messages.queue(session, self._account, admin, notice, priority=Priority.NOTICE)
 
     def _became_friend(self, session: Session, person: Contact, *, greet: bool) -> None:
         """Greet and report a friend for whom there was no event, because the bot was away or the gateway did not send

@@ -12,7 +12,7 @@ from api.app_keys import ASSISTANTS, CONTAINER
 from api.assistant import read_settings
 from api.body import field, read_object
 from api.query import text_parameter
-from api.responses import iso, reply
+from api.responses import iso, json_response
 from app.assistants import AssistantStatus
 from app.container import Container
 from console.access import VISITOR
@@ -104,7 +104,7 @@ async def put(request: web.Request) -> web.Response:
     _, new = await request.app[ASSISTANTS].put(settings, request[VISITOR].actor)
     accounts = (await all_served(request))["accounts"]
     account = next((candidate for candidate in accounts if candidate["account"] == settings.account), None)
-    return reply({"assistant": account or _unserved(settings.account, ())}, 201 if new else 200)
+    return json_response({"assistant": account or _unserved(settings.account, ())}, 201 if new else 200)
 
 
 async def remove(request: web.Request) -> web.Response:
@@ -138,7 +138,7 @@ async def rooms(request: web.Request) -> web.Response:
         {"id": room.id, "topic": room.topic, "members": len(room.member_ids), "bound": room.id == bound}
         for room in matching[:MAX_SHOWN]
     ]
-    return reply({"rooms": listed, "more": len(matching) > MAX_SHOWN})
+    return json_response({"rooms": listed, "more": len(matching) > MAX_SHOWN})
 
 
 async def bind_staff_room(request: web.Request) -> web.Response:
@@ -160,7 +160,7 @@ async def friends(request: web.Request) -> web.Response:
         raise AssistantUnknown(account)
     parts = await gather(request, "friends", local_friends, q=text_parameter(request, "q"), assistant=account)
     matching = sorted((friend for part in parts for friend in part["friends"]), key=_sort_key)
-    return reply({"friends": matching[:MAX_SHOWN], "count": sum(part["count"] for part in parts)})
+    return json_response({"friends": matching[:MAX_SHOWN], "count": sum(part["count"] for part in parts)})
 
 
 def local_friends(request: web.Request) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from aiohttp import web
 from api.app_keys import CONTAINER
 from api.body import number
 from api.query import choice, page, text_parameter
-from api.responses import iso, listing, reply
+from api.responses import iso, json_response, page_response
 from console.access import VISITOR
 from console.accounts import all_served
 from console.names import names_of
@@ -28,7 +28,7 @@ async def find(request: web.Request) -> web.Response:
         page(request),
     )
     result = await request.app[CONTAINER].store.read(lambda s: list_deliveries(s, name, state, page_request))
-    return listing("deliveries", result.map(_delivery))
+    return page_response("deliveries", result.map(_delivery))
 
 
 def _delivery(item: OutboxItem) -> dict[str, Any]:
@@ -50,7 +50,7 @@ async def resend(request: web.Request) -> web.Response:
     """POST /console/api/webhook/{id}/resend; `sent_again` is false if it had not failed."""
     container, actor, item_id = request.app[CONTAINER], request[VISITOR].actor, number(request, maximum=MAX_ROW_ID)
     resent = await container.store.write(lambda s: container.webhooks.send_again(s, item_id, actor))
-    return reply({"sent_again": resent.again, "state": resent.item.state}, 202)
+    return json_response({"sent_again": resent.again, "state": resent.item.state}, 202)
 
 
 async def overview(request: web.Request) -> web.Response:
@@ -86,7 +86,7 @@ async def overview(request: web.Request) -> web.Response:
         {"name": flow.name, "start": list(flow.start), "allow": flow.allow, "steps": len(flow.steps)}
         for flow in container.config.flows
     ]
-    return reply({"webhooks": webhooks, "systems": systems, "flows": flows, "configured_flows": configured})
+    return json_response({"webhooks": webhooks, "systems": systems, "flows": flows, "configured_flows": configured})
 
 
 async def end_flow(request: web.Request) -> web.Response:

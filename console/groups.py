@@ -12,7 +12,7 @@ from api.body import field, line, number, read_object, text
 from api.cluster import remote_counts
 from api.query import choice, page, text_parameter
 from api.qun import fields
-from api.responses import iso, listing, reply
+from api.responses import iso, json_response, page_response
 from app.container import Container
 from console.access import VISITOR
 from console.pictures import picture
@@ -39,7 +39,7 @@ async def find(request: web.Request) -> web.Response:
     container, page_request = request.app[CONTAINER], page(request)
     result = await container.store.read(lambda s: list_quns(s, criteria, page_request))
     remote = await remote_counts(request, result.rows)
-    return listing("quns", result.map(lambda qun: _fields(request, qun, remote.get(qun.number))))
+    return page_response("quns", result.map(lambda qun: _fields(request, qun, remote.get(qun.number))))
 
 
 def _fields(request: web.Request, qun: Qun, counts: GroupCounts | None = None) -> dict[str, Any]:
@@ -64,7 +64,7 @@ async def read(request: web.Request) -> web.Response:
         "timed": [timed_message(row) for row in timed],
         "days": [{"day": day.date, "joins": day.joins, "leaves": day.leaves, "messages": day.messages} for day in days],
     }
-    return reply({"qun": data})
+    return json_response({"qun": data})
 
 
 def timed_message(row: Any) -> dict[str, Any]:
@@ -82,7 +82,7 @@ async def members(request: web.Request) -> web.Response:
         return result, warnings_in(session, qun.number, [row.contact_id for row in result.rows if row.contact_id])
 
     result, warnings = await container.store.read(load)
-    return listing(
+    return page_response(
         "members",
         result.map(
             lambda row: {
@@ -173,7 +173,7 @@ async def add_member(request: web.Request) -> web.Response:
     container, actor, qun = request.app[CONTAINER], request[VISITOR].actor, _group(request)
     contact_id = field(await read_object(request), "contact_id")
     answer = await container.join_requests.join_group(qun, contact_id, actor)
-    return reply({"approved": answer.outcome})
+    return json_response({"approved": answer.outcome})
 
 
 async def _close(container: Container, qun: Qun, _body: dict[str, Any], actor: str) -> None:

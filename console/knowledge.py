@@ -14,7 +14,7 @@ from sqlmodel import Session
 from api.app_keys import CONTAINER
 from api.body import field, lines, number, read_large_object, read_object, text
 from api.query import text_parameter
-from api.responses import iso, reply
+from api.responses import iso, json_response
 from config.customer_service import KeywordRule
 from console.access import VISITOR
 from errors import InvalidParameter
@@ -35,15 +35,15 @@ async def read(request: web.Request) -> web.Response:
     since = (datetime.now(container.zone) - timedelta(days=MISS_DAYS)).date().isoformat()
 
     def load(session: Session) -> Any:
-        keywords = container.keywords.listed(session, account, None)
+        keywords = container.keywords.added_rows(session, account, None)
         return (
             keywords,
-            container.faq_entries.listed(session),
+            container.faq_entries.added_rows(session),
             most_missed(session, MAX_MISSED, account=account, since=since),
         )
 
     keywords, questions, misses = await container.store.read(load)
-    return reply(
+    return json_response(
         {
             "keywords": [_keyword(row) for row in keywords],
             "configured_keywords": [
@@ -69,8 +69,8 @@ def _account(request: web.Request) -> str:
 
 
 def _keyword(row: Keyword) -> dict[str, Any]:
-    reply_ = json.loads(row.reply) if row.parts else row.reply
-    return {"id": row.id, "kind": row.kind, "word": row.word, "where": row.place, "reply": reply_, "by": row.by}
+    reply = json.loads(row.reply) if row.parts else row.reply
+    return {"id": row.id, "kind": row.kind, "word": row.word, "where": row.place, "reply": reply, "by": row.by}
 
 
 def _question(row: Question) -> dict[str, Any]:
@@ -87,7 +87,7 @@ async def explain(request: web.Request) -> web.Response:
     """POST /console/api/knowledge/try {text, group?}: explain which rule answers."""
     body = await read_object(request)
     question, group = text(body, "text"), body.get("group") is True
-    return reply(
+    return json_response(
         {"explanation": asdict(request.app[CONTAINER].explainer.explain(_account(request), question, group=group))}
     )
 
@@ -104,7 +104,7 @@ async def put_keyword(request: web.Request) -> web.Response:
         raise InvalidParameter("keyword") from None
     old, editor = _id_to_change(body), container.knowledge_editor
     row = await container.store.write(lambda s: editor.put_keyword(s, account, None, rule, actor, old))
-    return reply({"keyword": {"id": row.id}}, 201)
+    return json_response({"keyword": {"id": row.id}}, 201)
 
 
 def _id_to_change(body: dict[str, Any]) -> int | None:
@@ -131,7 +131,7 @@ async def put_question(request: web.Request) -> web.Response:
         raise InvalidParameter("questions")
     entry, editor = Entry(questions=questions, answer=answer), container.knowledge_editor
     row, _ = await container.store.write(lambda s: editor.put_question(s, entry, actor, old))
-    return reply({"question": {"id": row.id}}, 201)
+    return json_response({"question": {"id": row.id}}, 201)
 
 
 async def remove_question(request: web.Request) -> web.Response:
@@ -167,4 +167,4 @@ async def import_(request: web.Request) -> web.Response:
             return editor.import_keywords(session, account, text, actor)
         return editor.import_questions(session, text, actor)
 
-    return reply({"imported": await container.store.write(write)})
+    return json_response({"imported": await container.store.write(write)})

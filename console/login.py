@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from api.app_keys import CLIENT, CONTAINER
-from api.responses import reply
+from api.responses import json_response
 from console.access import COOKIE, VISITOR, visitor_of
 from console.page_files import VIEWS, page
 from console.peers import all_accounts
@@ -48,13 +48,13 @@ async def session(request: web.Request) -> web.Response:
         "after": container.changes.id_of(container.changes.last),
         "assistants": await all_accounts(request),
     }
-    return reply({"session": data})
+    return json_response({"session": data})
 
 
 async def log_out(request: web.Request) -> web.Response:
     """POST /console/api/logout: end this session."""
     visitor, container = request[VISITOR], request.app[CONTAINER]
     await container.store.write(lambda s: container.console_sessions.end(s, visitor.session_id, visitor.actor))
-    response = reply({"session": None})
+    response = json_response({"session": None})
     response.del_cookie(COOKIE, path="/console/")
     return response

@@ -11,7 +11,7 @@ from api.app_keys import CONTAINER
 from api.body import field, number, read_large_object, read_object, text
 from api.content import read_content
 from api.query import page
-from api.responses import iso, listing, reply
+from api.responses import iso, json_response, page_response
 from console.access import VISITOR
 from console.groups import timed_message
 from console.names import Names, acting, names_of
@@ -25,9 +25,9 @@ MAX_NAMED: Final = 10_000
 async def find(request: web.Request) -> web.Response:
     """GET /console/api/broadcast: the queued broadcasts, newest first."""
     container, page_request = request.app[CONTAINER], page(request)
-    result = await container.store.read(lambda s: container.sent_broadcasts.listed(s, page_request))
+    result = await container.store.read(lambda s: container.sent_broadcasts.list_page(s, page_request))
     names = await names_of(request, [row.by for row in result.rows] + acting(row.by for row in result.rows))
-    return listing("broadcasts", result.map(lambda row: _to_json(row, names, container.clock())))
+    return page_response("broadcasts", result.map(lambda row: _to_json(row, names, container.clock())))
 
 
 def _to_json(row: Broadcast, names: Names, now: float) -> dict[str, Any]:
@@ -59,7 +59,7 @@ async def read(request: web.Request) -> web.Response:
     ]
     broadcast = _to_json(result.broadcast, names, container.clock())
     data = {**broadcast, "state": result.state, "groups": groups, "friends": friends}
-    return reply({"broadcast": data})
+    return json_response({"broadcast": data})
 
 
 async def send(request: web.Request) -> web.Response:
@@ -79,7 +79,7 @@ async def send(request: web.Request) -> web.Response:
         run_at=_moment(body, container.clock()),
     )
     broadcast_id = await container.broadcasts.submit(broadcast_request, actor, f"console:{key}")
-    return reply({"broadcast": {"id": broadcast_id}}, 202)
+    return json_response({"broadcast": {"id": broadcast_id}}, 202)
 
 
 def _friends(body: dict[str, Any]) -> list[Friend]:
@@ -104,7 +104,7 @@ async def cancel(request: web.Request) -> web.Response:
     """POST /console/api/broadcast/{id}/cancel: return the number of cancelled messages."""
     container, actor, broadcast_id = request.app[CONTAINER], request[VISITOR].actor, number(request)
     count = await container.store.write(lambda s: container.sent_broadcasts.cancel(s, broadcast_id, actor))
-    return reply({"cancelled": count})
+    return json_response({"cancelled": count})
 
 
 # ---- timed messages ----
@@ -113,9 +113,9 @@ async def cancel(request: web.Request) -> web.Response:
 async def find_timed(request: web.Request) -> web.Response:
     """GET /console/api/timed."""
     container, page_request = request.app[CONTAINER], page(request)
-    result = await container.store.read(lambda s: container.timed_messages.listed(s, page_request))
+    result = await container.store.read(lambda s: container.timed_messages.list_page(s, page_request))
     names = await names_of(request, numbers=[row.number for row in result.rows])
-    return listing("timed", result.map(lambda row: {**timed_message(row), "topic": names.topic(row.number)}))
+    return page_response("timed", result.map(lambda row: {**timed_message(row), "topic": names.topic(row.number)}))
 
 
 async def add_timed(request: web.Request) -> web.Response:
@@ -127,7 +127,7 @@ async def add_timed(request: web.Request) -> web.Response:
     if qun is None:
         raise NotFound("group")
     row = await container.store.write(lambda s: container.timed_messages.add(s, qun, cron, content, actor))
-    return reply({"timed": {"id": row.id}}, 201)
+    return json_response({"timed": {"id": row.id}}, 201)
 
 
 async def remove_timed(request: web.Request) -> web.Response:

@@ -8,7 +8,7 @@ from aiohttp import web
 from sqlmodel import Session
 
 from api.app_keys import CONTAINER
-from api.responses import iso, reply
+from api.responses import iso, json_response
 from console.accounts import all_served
 from console.peers import gather
 from models.durable import WorkState
@@ -25,9 +25,9 @@ async def read(request: web.Request) -> web.Response:
         return totals.read(session), totals.peaks(session), count_unfinished(session)
 
     days, peaks, tickets = await container.store.read(load)
-    failed = await container.webhooks.listed(WorkState.FAILED)
+    failed = await container.webhooks.newest_events(WorkState.FAILED)
     served = await all_served(request)
-    return reply(
+    return json_response(
         {
             "accounts": served["accounts"],
             "days": [_day(day) for day in days],
@@ -64,7 +64,7 @@ async def status(request: web.Request) -> web.Response:
     parts = await gather(request, "away", local_offline_accounts)
     offline = [account for part in parts for account in part["away"]]
     tickets = await request.app[CONTAINER].store.read(count_unfinished)
-    return reply({"status": {"waiting": tickets.waiting, "away": offline}})
+    return json_response({"status": {"waiting": tickets.waiting, "away": offline}})
 
 
 def local_offline_accounts(request: web.Request) -> dict[str, Any]:

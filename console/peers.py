@@ -9,7 +9,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from api.app_keys import CONTAINER
-from api.responses import reply
+from api.responses import json_response
 from services.cluster.peers import Peers
 
 PATH: Final = "/cluster/console/"
@@ -48,6 +48,6 @@ def add_to(app: web.Application, parts: Mapping[str, Provide]) -> None:
 
 def _handler(provide: Provide) -> Callable[[web.Request], Any]:
     async def answer(request: web.Request) -> web.Response:
-        return reply(provide(request))
+        return json_response(provide(request))
 
     return answer

@@ -14,7 +14,7 @@ from sqlmodel import Session
 from api.app_keys import CONTAINER
 from api.body import number
 from api.query import choice, moment, page, text_parameter
-from api.responses import iso, listing, reply
+from api.responses import iso, json_response, page_response
 from console.access import VISITOR
 from console.names import Names, acting, ids_called, names_of, targets
 from console.peers import all_accounts
@@ -42,7 +42,7 @@ async def audit(request: web.Request) -> web.Response:
     result = await request.app[CONTAINER].store.read(lambda s: list_actions(s, criteria, page_request))
     ids, numbers = targets(row.target for row in result.rows)
     names = await names_of(request, ids + acting(row.who for row in result.rows), numbers)
-    return listing("actions", result.map(lambda row: _with_names(row, names)))
+    return page_response("actions", result.map(lambda row: _with_names(row, names)))
 
 
 def _with_names(row: Action, names: Names) -> dict[str, Any]:
@@ -129,7 +129,7 @@ async def messages(request: web.Request) -> web.Response:
     load, page_request = await _messages(request), page(request)
     result = await request.app[CONTAINER].store.read(lambda s: load(s, page_request))
     names = await names_of(request, [row["to"] for row in result.rows if not row["name"]])
-    return listing("messages", result.map(lambda row: {**row, "name": row["name"] or names.target(row["to"])}))
+    return page_response("messages", result.map(lambda row: {**row, "name": row["name"] or names.target(row["to"])}))
 
 
 async def messages_csv(request: web.Request) -> web.StreamResponse:
@@ -185,4 +185,4 @@ async def resend(request: web.Request) -> web.Response:
         return queued, session.get_one(OutboxItem, item_id).state
 
     queued_again, state = await container.store.write(write)
-    return reply({"sent_again": queued_again, "state": state}, 202)
+    return json_response({"sent_again": queued_again, "state": state}, 202)

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from api.app_keys import CONTAINER
 from api.body import field, number, read_object
-from api.responses import iso, reply
+from api.responses import iso, json_response
 from app.container import Container
 from config import ConfigError
 from config.language import in_language
@@ -28,7 +28,7 @@ async def read(request: web.Request) -> web.Response:
     """GET /console/api/settings: admins, staff, sessions, and the config without secrets."""
     container, me = request.app[CONTAINER], request[VISITOR]
     admins, sessions = await container.store.read(
-        lambda s: (container.admins.listed(s), container.console_sessions.listed(s))
+        lambda s: (container.admins.added_admins(s), container.console_sessions.open_sessions(s))
     )
     config, served = masked(container.config), await all_served(request)
     names = await names_of(request, [*container.accounts.configured_admins(), *(row.contact_id for row in admins)])
@@ -40,7 +40,7 @@ async def read(request: web.Request) -> web.Response:
         }
         for account in served["accounts"]
     ]
-    return reply(
+    return json_response(
         {
             "assistants": served["accounts"],
             "admins": _admins(container, admins, names),
@@ -78,17 +78,17 @@ def _admins(container: Container, added: Sequence[Admin], names: Names) -> list[
 async def preview(request: web.Request) -> web.Response:
     """GET /console/api/settings/preview: what a reload would change, or the config's error."""
     try:
-        return reply({"preview": _result(await request.app[CONTAINER].reloader.preview())})
+        return json_response({"preview": _result(await request.app[CONTAINER].reloader.preview())})
     except ConfigError as error:
-        return reply({"preview": _failed(request, error)})
+        return json_response({"preview": _failed(request, error)})
 
 
 async def reload(request: web.Request) -> web.Response:
     """POST /console/api/settings/reload: reload the config."""
     try:
-        return reply({"reload": _result(await request.app[CONTAINER].reloader.reload(request[VISITOR].actor))})
+        return json_response({"reload": _result(await request.app[CONTAINER].reloader.reload(request[VISITOR].actor))})
     except ConfigError as error:
-        return reply({"reload": _failed(request, error)})
+        return json_response({"reload": _failed(request, error)})
 
 
 def _failed(request: web.Request, error: ConfigError) -> dict[str, Any]:
@@ -104,7 +104,7 @@ async def add_admin(request: web.Request) -> web.Response:
     container, actor = request.app[CONTAINER], request[VISITOR].actor
     contact_id, name = await _friend(request, field(await read_object(request), "contact"))
     await container.store.write(lambda s: container.admins.add(s, contact_id, name, actor))
-    return reply({"admin": {"contact_id": contact_id, "name": name}}, 201)
+    return json_response({"admin": {"contact_id": contact_id, "name": name}}, 201)
 
 
 async def _friend(request: web.Request, name: str) -> tuple[str, str]:

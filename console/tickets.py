@@ -14,7 +14,7 @@ from api.app_keys import CONTAINER
 from api.body import field, number, read_large_object, read_object, text
 from api.content import read_content
 from api.query import choice, page, text_parameter
-from api.responses import iso, listing, reply
+from api.responses import iso, json_response, page_response
 from app.container import Container
 from console.access import VISITOR, agent_of
 from errors import InvalidParameter, NotFound
@@ -39,7 +39,7 @@ async def find(request: web.Request) -> web.Response:
     me = request[VISITOR].contact_id
     container = request.app[CONTAINER]
     result = await container.store.read(lambda s: list_for_agent(s, view, me, q, page_request))
-    return listing("tickets", result.map(lambda ticket: ticket_json(container, ticket)))
+    return page_response("tickets", result.map(lambda ticket: ticket_json(container, ticket)))
 
 
 async def read(request: web.Request) -> web.Response:
@@ -50,7 +50,7 @@ async def read(request: web.Request) -> web.Response:
         raise NotFound(f"ticket {ticket_id}")
     ticket, messages, states, earlier = result
     messages_shown = [_message(container, ticket, row, states) for row in reversed(messages.rows)]
-    return reply(
+    return json_response(
         {
             "ticket": ticket_json(container, ticket),
             "messages": messages_shown,
@@ -155,15 +155,15 @@ async def answer(request: web.Request) -> web.Response:
     key = field(body, "key")
     content = await read_content({name: body[name] for name in body if name != "key"}, container.attachments)
     await container.store.write(lambda s: container.agent_desk.reply(s, ticket_id, agent, content, key))
-    return reply({"ticket": {"id": ticket_id}}, 202)
+    return json_response({"ticket": {"id": ticket_id}}, 202)
 
 
 async def note(request: web.Request) -> web.Response:
     """POST /console/api/ticket/{id}/note {text}: add a note."""
     container, ticket_id, agent = request.app[CONTAINER], number(request), agent_of(request)
     note = text(await read_object(request), "text")
-    await container.store.write(lambda s: container.agent_desk.note(s, ticket_id, agent, note))
-    return reply({"ticket": {"id": ticket_id}})
+    await container.store.write(lambda s: container.agent_desk.add_note(s, ticket_id, agent, note))
+    return json_response({"ticket": {"id": ticket_id}})
 
 
 async def assign(request: web.Request) -> web.Response:
@@ -178,21 +178,21 @@ async def assign(request: web.Request) -> web.Response:
     if assignee not in staff:
         raise InvalidParameter("staff")
     await container.store.write(lambda s: container.agent_desk.assign(s, ticket_id, agent, assignee, staff[assignee]))
-    return reply({"ticket": {"id": ticket_id}})
+    return json_response({"ticket": {"id": ticket_id}})
 
 
 async def close(request: web.Request) -> web.Response:
     """POST /console/api/ticket/{id}/close: close the ticket."""
     container, ticket_id, agent = request.app[CONTAINER], number(request), agent_of(request)
     await container.store.write(lambda s: container.agent_desk.close(s, ticket_id, agent))
-    return reply({"ticket": {"id": ticket_id}})
+    return json_response({"ticket": {"id": ticket_id}})
 
 
 async def reopen(request: web.Request) -> web.Response:
     """POST /console/api/ticket/{id}/reopen: reopen the ticket."""
     container, ticket_id, agent = request.app[CONTAINER], number(request), agent_of(request)
     await container.store.write(lambda s: container.agent_desk.reopen(s, ticket_id, agent))
-    return reply({"ticket": {"id": ticket_id}})
+    return json_response({"ticket": {"id": ticket_id}})
 
 
 async def remark(request: web.Request) -> web.Response:
@@ -203,7 +203,7 @@ async def remark(request: web.Request) -> web.Response:
     if ticket is None:
         raise NotFound(f"ticket {ticket_id}")
     await container.agent_desk.set_remark(ticket, agent_of(request), alias)
-    return reply({"ticket": {"id": ticket_id}})
+    return json_response({"ticket": {"id": ticket_id}})
 
 
 # ---- presence ----
@@ -217,8 +217,8 @@ async def report_presence(request: web.Request) -> web.Response:
     except ValueError:
         raise InvalidParameter("doing") from None
     name = visitor.name or ("" if visitor.contact_id == TERMINAL else visitor.contact_id)
-    request.app[CONTAINER].ticket_viewers.note(ticket_id, visitor.session_id, name, activity)
-    return reply({"present": _present(request, ticket_id)})
+    request.app[CONTAINER].ticket_viewers.record_activity(ticket_id, visitor.session_id, name, activity)
+    return json_response({"present": _present(request, ticket_id)})
 
 
 def _present(request: web.Request, ticket_id: int) -> list[dict[str, str]]:

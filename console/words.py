@@ -8,7 +8,7 @@ from sqlmodel import Session
 from api.app_keys import CONTAINER
 from api.body import field, read_object, text
 from api.query import text_parameter
-from api.responses import reply
+from api.responses import json_response
 from console.access import VISITOR
 from errors import InvalidParameter
 from services.moderation.blocked_words import WordOutcome
@@ -17,7 +17,7 @@ from services.moderation.blocked_words import WordOutcome
 async def blocked(request: web.Request) -> web.Response:
     """GET /console/api/blocked-word?assistant=: the added ones and those of the config."""
     blocked_words, account = request.app[CONTAINER].blocked_words, _account(request)
-    return reply({"words": blocked_words.of(account, None), "configured": blocked_words.configured})
+    return json_response({"words": blocked_words.of(account, None), "configured": blocked_words.configured})
 
 
 async def block(request: web.Request) -> web.Response:
@@ -57,7 +57,7 @@ async def canned(request: web.Request) -> web.Response:
         {"name": name, "text": text, "added": canned_replies.is_added(name)}
         for name, text in sorted(canned_replies.all.items())
     ]
-    return reply({"canned": replies})
+    return json_response({"canned": replies})
 
 
 async def put_canned(request: web.Request) -> web.Response:

@@ -248,7 +248,7 @@ def answer(context: EventContext, command_reply: CommandReply) -> None:
 
     def say(session: Session) -> None:
         if body := command_reply.act(session) if command_reply.act else command_reply.text:
-            context.container.messages.say(session, context.event.account, to, body)
+            context.container.messages.queue(session, context.event.account, to, body)
 
     context.write(say)
 

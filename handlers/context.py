@@ -44,12 +44,12 @@ class EventContext:
 
     def reply(self, body: Body | str, *, mentions: Sequence[str] = (), priority: str = Priority.REPLY) -> None:
         """Send a message to the event's conversation."""
-        self.say(self.event.conversation, body, mentions=mentions, priority=priority)
+        self.send(self.event.conversation, body, mentions=mentions, priority=priority)
 
-    def say(self, to: str, body: Body | str, *, mentions: Sequence[str] = (), priority: str = Priority.REPLY) -> None:
+    def send(self, to: str, body: Body | str, *, mentions: Sequence[str] = (), priority: str = Priority.REPLY) -> None:
         """Send a message from the event's account."""
         full = text(body, mentions) if isinstance(body, str) else body
-        self.write(lambda s: self.container.messages.say(s, self.event.account, to, full, priority=priority))
+        self.write(lambda s: self.container.messages.queue(s, self.event.account, to, full, priority=priority))
 
     def execute(self, decision: Decision) -> None:
         """Execute a decision of a service."""

@@ -19,7 +19,7 @@ MAX_REREAD: Final = 5  # newcomers read each time
 LIST_LAG_SECONDS: Final = 2.0  # seconds that WeChat's member list may be behind its join event
 
 
-async def joined(event: MemberJoined, context: EventContext) -> bool:
+async def record_joins(event: MemberJoined, context: EventContext) -> bool:
     """Record joins and welcome each person once. If the assistant itself joined, read the room again."""
     container = context.container
     qun = container.groups.by_room(event.account, event.room_id)
@@ -39,11 +39,11 @@ async def joined(event: MemberJoined, context: EventContext) -> bool:
     members = _members(event, context)
     joined = [contact_id for contact_id in event.contact_ids if contact_id in members]
     await _learn_names(joined, context)
-    context.write(lambda s: container.recorder.joined(s, qun, event.room_id, *joined))
+    context.write(lambda s: container.recorder.record_joins(s, qun, event.room_id, *joined))
     return True
 
 
-async def left(event: MemberLeft, context: EventContext) -> bool:
+async def record_leaves(event: MemberLeft, context: EventContext) -> bool:
     """Record leaves. If the assistant itself left, the room is lost."""
     qun = context.container.groups.by_room(event.account, event.room_id)
     if qun is None:
@@ -53,7 +53,9 @@ async def left(event: MemberLeft, context: EventContext) -> bool:
     if is_unclear or left_ids & _members(event, context):
         await _refresh_room(event, context)
         left_ids &= context.wechat.directory.contacts.keys() - _members(event, context) - {context.wechat.self_id}
-    leave = partial(context.container.recorder.left, qun=qun, room_id=event.room_id, reported_at=event.at.timestamp())
+    leave = partial(
+        context.container.recorder.record_leave, qun=qun, room_id=event.room_id, reported_at=event.at.timestamp()
+    )
     for contact_id in sorted(left_ids):
         removed = event.remover_id not in ("", contact_id)
         context.write(partial(leave, contact_id=contact_id, removed=removed))
@@ -74,7 +76,7 @@ async def topic_changed(event: TopicChanged, context: EventContext) -> bool:
     return True
 
 
-async def invited(event: RoomInvited, context: EventContext) -> bool:
+async def accept_invitation(event: RoomInvited, context: EventContext) -> bool:
     """Accept the invitation of an admin or group owner; invitations of others are ignored."""
     container, account = context.container, event.account
     inviter = event.inviter_id
@@ -88,7 +90,9 @@ async def invited(event: RoomInvited, context: EventContext) -> bool:
     except WeChatError as error:
         outcome, detail = Outcome.FAILED, str(error)
     actor = f"person:{inviter}"
-    context.write(lambda s: container.audit.note(s, account, "enter", actor, event.invitation_id, outcome, seen=detail))
+    context.write(
+        lambda s: container.audit.record(s, account, "enter", actor, event.invitation_id, outcome, seen=detail)
+    )
     return True
 
 

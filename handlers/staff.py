@@ -57,7 +57,7 @@ def _execute(line: StaffCommand, ticket: Ticket, event: GroupMessage, context: E
         notice = fill(texts.ticket_closed, number=ticket.id, name=ticket.name)
         context.write(lambda s: ticket_actions.close(s, ticket, author, notice, room))
     elif line.verb is StaffVerb.NOTE:
-        context.write(lambda s: ticket_actions.note(s, ticket, author, line.text))
+        context.write(lambda s: ticket_actions.add_note(s, ticket, author, line.text))
         context.reply(fill(texts.ticket_noted, number=ticket.id))
     elif line.verb is StaffVerb.HISTORY:
         context.write(lambda s: ticket_actions.show_history(s, ticket, room))

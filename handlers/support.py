@@ -62,7 +62,7 @@ def _may_relay(event: PrivateMessage, context: EventContext, ticket: Ticket) -> 
     verdict = container.budgets.spend(Budget.RELAYS, event.account, event.contact_id)
     if verdict is Verdict.EXCEEDED and ticket.room_id:
         notice = fill(container.config.texts.ticket_relays_paused, number=ticket.id, name=event.name or ticket.name)
-        context.say(ticket.room_id, notice, priority=Priority.NOTICE)
+        context.send(ticket.room_id, notice, priority=Priority.NOTICE)
     return verdict is Verdict.ALLOWED
 
 

@@ -179,7 +179,7 @@ class Jobs:
                 result, ok = type(error).__name__, False
             elapsed = (time.perf_counter() - started) * 1000
             outcome = "" if result is None else str(result)
-            await self._container.job_log.note(name, JobRun(at, ok, outcome, round(elapsed, 1)))
+            await self._container.job_log.record(name, JobRun(at, ok, outcome, round(elapsed, 1)))
         level = logging.INFO if result or not ok else logging.DEBUG
         log.log(level, "job %s: %s %s, %.0f ms", name, "done" if ok else "failed", outcome, elapsed)
 

@@ -46,14 +46,14 @@ class PatientProcessor(EventsProcessor):
                 self._close_if_unused()
 
         if self.is_leaving:
-            _refuse(stream)
+            _reject(stream)
         return removed
 
     def process_connection_terminated(self, event: ConnectionTerminated) -> None:
         """Handle a GOAWAY, which may come twice: the first time with the highest number."""
         for stream in list(self.streams.values()):
             if (stream.id or 0) > (event.last_stream_id or 0):
-                _refuse(stream)
+                _reject(stream)
         if not self.is_leaving:
             self.is_leaving = True
             asyncio.get_running_loop().call_later(LEAVE_SECONDS, self.close, REASON)
@@ -65,7 +65,7 @@ class PatientProcessor(EventsProcessor):
         """Handle a call that the gateway ended."""
         stream = self.streams.get(event.stream_id or 0)
         if stream is not None and event.error_code == ErrorCodes.REFUSED_STREAM:
-            _refuse(stream)
+            _reject(stream)
         super().process_stream_reset(event)
 
     def _close_if_unused(self) -> None:
@@ -73,6 +73,6 @@ class PatientProcessor(EventsProcessor):
             self.close(REASON)
 
 
-def _refuse(stream: Stream) -> None:
+def _reject(stream: Stream) -> None:
     if stream.wrapper is not None:
         stream.wrapper.cancel(NotBegun(REASON))

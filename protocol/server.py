@@ -22,7 +22,7 @@ class AuthorityHandler(Handler):
         super().accept(stream, [*other_headers, (AUTHORITY, authority)], release_stream)
 
 
-def shows_token(metadata: Any, token: str) -> bool:
+def has_token(metadata: Any, token: str) -> bool:
     """Tell whether a call has the token, in `authorization: Wechaty TOKEN` or, from old clients, in `:authority`."""
     credentials = metadata.get("authorization")
     if credentials is None:

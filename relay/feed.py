@@ -51,7 +51,7 @@ class AccountStatus:
         self._ready: bytes | None = None
         self._scan: bytes | None = None
 
-    def note(self, kind: int, body: bytes) -> None:
+    def update(self, kind: int, body: bytes) -> None:
         """Record an event."""
         if kind == pb.EVENT_LOGIN:
             self._login, self._scan = body, None
@@ -102,7 +102,7 @@ class Feed:
             except DecodeError:
                 log.warning("an event of the gateway cannot be decoded")
                 continue
-            self.account_status.note(kind, body)
+            self.account_status.update(kind, body)
             if kind in STORED_EVENTS:
                 numbered.append(body)
             else:

@@ -54,7 +54,7 @@ class Http2Connection(asyncio.Protocol):
         self._reader = FrameReader(frames.PREFACE if accept else b"")
         self._unread, self._unreported = 0, 0  # bytes, as of a stream
         self._first_room = WINDOW  # bytes that the peer takes on a new stream
-        self._most_streams = LARGEST_WINDOW
+        self._max_streams = LARGEST_WINDOW
         self._turn = turn or Turn()
         self.writer = FrameWriter(self._turn)
         self._pings = Pings(self.writer)
@@ -105,7 +105,7 @@ class Http2Connection(asyncio.Protocol):
         """Begin a call; `make` creates its receiver. Raises GatewayLost or TooManyCalls, and then nothing was sent."""
         if self.is_lost or self.is_leaving or self.writer.is_closed:
             raise GatewayLost
-        if len(self._streams) >= self._most_streams:
+        if len(self._streams) >= self._max_streams:
             raise TooManyCalls
         if self._last_id + 2 > frames.LAST_STREAM:
             self.close()
@@ -242,7 +242,7 @@ class Http2Connection(asyncio.Protocol):
                     raise ProtocolFault(ErrorCodes.PROTOCOL_ERROR)
                 self.writer.frame_size = value
             elif code == SettingCodes.MAX_CONCURRENT_STREAMS:
-                self._most_streams = value
+                self._max_streams = value
         self.writer.write(frame(frames.SETTINGS, frames.ACK, 0))
         self._pump_all()
 

@@ -142,7 +142,7 @@ class Journal:
         rows = [(number, now, body) for number, body in enumerate(bodies, first)]
         self._jobs.put((lambda c: c.executemany("insert into event values (?, ?, ?)", rows), partial(written, first)))
 
-    async def keep_answer(self, path: str, request: bytes, number: int, messages: bytes) -> None:
+    async def store_response(self, path: str, request: bytes, number: int, messages: bytes) -> None:
         """Store the response of a call, as long as event `number` is stored."""
         row = (path, request, number, messages)
         await self._write(lambda c: c.execute("insert or replace into reply values (?, ?, ?, ?)", row))

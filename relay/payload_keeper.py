@@ -67,7 +67,7 @@ class PayloadKeeper:
             if not due or self._upstream.connection is None:
                 await asyncio.sleep(WAITING_SECONDS / 2)
                 continue
-            done = await asyncio.gather(*(self._keep(number, body) for number, _, body in due))
+            done = await asyncio.gather(*(self._store_payload(number, body) for number, _, body in due))
             if not all(done):  # they are read again
                 await asyncio.sleep(WAITING_SECONDS / 2)
             elif self._at == at:  # the client was not lost meanwhile
@@ -77,7 +77,7 @@ class PayloadKeeper:
         """Whether an event was not taken at once."""
         return self._journal.clock.now - row[1] > WAITING_SECONDS
 
-    async def _keep(self, number: int, body: bytes) -> bool:
+    async def _store_payload(self, number: int, body: bytes) -> bool:
         """Read and store the payload of an event; return False if the gateway could not be asked."""
         try:
             async with self._slots:
@@ -129,5 +129,5 @@ class PayloadKeeper:
         else:
             limit = self._media_bytes * 2 if name in ("MessageFile", "MessageImage") else LARGEST_PAYLOAD  # base64
         answers = await self._upstream.ask(name, request, SECONDS, limit)
-        await self._journal.keep_answer(path, request, number, b"".join(map(frame, answers)))
+        await self._journal.store_response(path, request, number, b"".join(map(frame, answers)))
         return answers

@@ -13,7 +13,7 @@ from grpclib.exceptions import GRPCError
 
 from protocol import puppet_pb2 as pb
 from protocol.relaying import ACKNOWLEDGED, EPOCH, JOURNAL, NO_GATEWAY, RESUME, Position, parse_epoch
-from protocol.server import AUTHORITY, shows_token
+from protocol.server import AUTHORITY, has_token
 from relay.call import Call
 from relay.delivery_tracker import DeliveryTracker
 from relay.feed import Feed, NumberedEvent
@@ -89,7 +89,7 @@ class RelayService:
         """Return who makes a call; raise GRPCError."""
         metadata = headers.metadata
         shown_metadata = {"authorization": metadata.get("authorization"), AUTHORITY: metadata.get(":authority", "")}
-        if not shows_token(shown_metadata, self._token):
+        if not has_token(shown_metadata, self._token):
             raise GRPCError(Status.UNAUTHENTICATED, "Invalid Wechaty TOKEN")
         text = metadata.get(EPOCH)
         try:

@@ -169,7 +169,7 @@ class Upstream:
         call.never_ends()
         tasks = {
             asyncio.create_task(self._read(call, first, secure)),
-            asyncio.create_task(self._keep(connection, first)),
+            asyncio.create_task(self._monitor(connection, first)),
         }
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -200,7 +200,7 @@ class Upstream:
             self._journal.tls_seen = self._gateway.endpoint
             self._journal.remember(Fact.TLS_SEEN, self._gateway.endpoint)
 
-    async def _keep(self, connection: Http2Connection, first: asyncio.Event) -> None:
+    async def _monitor(self, connection: Http2Connection, first: asyncio.Event) -> None:
         """Start the account, so that events arrive while no client is connected; then watch the gateway."""
         timing = self._timing
         try:

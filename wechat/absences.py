@@ -34,7 +34,7 @@ class Absences:
         self._rooms: dict[str, dict[str, Absence]] = {}
         self._unnamed: set[str] = set()  # rooms that somebody unknown has left
 
-    def missed(
+    def record_missing(
         self, room_id: str, ids: Iterable[str], at: datetime, own_id: str, *, is_complete: bool = False
     ) -> set[str]:
         """Record that a reading does not have these people; return those whose absence is not confirmed yet.
@@ -59,14 +59,14 @@ class Absences:
             self.recheck_needed.set()
         return doubtful
 
-    def seen(self, room_id: str, ids: Iterable[str]) -> None:
+    def record_present(self, room_id: str, ids: Iterable[str]) -> None:
         """Record that these people are in the room."""
         people = self._rooms.get(room_id)
         if people:
             for id in ids:
                 people.pop(id, None)
 
-    def reported(self, room_id: str, ids: Iterable[str], *, certain: bool = True) -> None:
+    def record_reported(self, room_id: str, ids: Iterable[str], *, certain: bool = True) -> None:
         """Record that an event reports these people as gone.
 
         If not `certain`, because it came late, the next reading decides.
@@ -75,7 +75,7 @@ class Absences:
         for id in ids:
             people[id] = Absence(OWN_READINGS - 1, datetime.now(UTC) - self.confirm_interval, is_confirmed=certain)
 
-    def report_unnamed(self, room_id: str) -> None:
+    def record_unnamed(self, room_id: str) -> None:
         """Record an event about a leave of unknown people; the next reading decides."""
         self._unnamed.add(room_id)
 

@@ -82,24 +82,24 @@ class Sending(AccountCalls):
 
         `choices` and `key` are ignored by this channel.
         """
-        return self._sent_messages.note(await self._puppet_client.message_send_text(to, text, mentions))
+        return self._sent_messages.add(await self._puppet_client.message_send_text(to, text, mentions))
 
     async def send_media(self, to: str, media: Media, *, key: str = "") -> str:
         """Send an image or file."""
         box = await filebox.to_box(media, self._puppet_client.online_wire("MessageSendFile"))
-        return self._sent_messages.note(await self._puppet_client.message_send_box(to, box, timeout=60.0))
+        return self._sent_messages.add(await self._puppet_client.message_send_box(to, box, timeout=60.0))
 
     async def send_link(self, to: str, link: Link, *, key: str = "") -> str:
         """Send a link card."""
-        return self._sent_messages.note(await self._puppet_client.message_send_link(to, link))
+        return self._sent_messages.add(await self._puppet_client.message_send_link(to, link))
 
     async def send_contact(self, to: str, contact_id: str, *, key: str = "") -> str:
         """Send a contact card."""
-        return self._sent_messages.note(await self._puppet_client.message_send_contact(to, contact_id))
+        return self._sent_messages.add(await self._puppet_client.message_send_contact(to, contact_id))
 
     async def send_mini_program(self, to: str, program: MiniProgram, *, key: str = "") -> str:
         """Send a mini-program card."""
-        return self._sent_messages.note(await self._puppet_client.message_send_program(to, program))
+        return self._sent_messages.add(await self._puppet_client.message_send_program(to, program))
 
     async def media(self, message_id: str) -> Media:
         """Return the file of a message."""

@@ -48,7 +48,7 @@ class Timing:
     backoff_most: float = 30.0
     held_most: float = 2.0  # longest wait for another client's stream to end
     refused_first: float = 60.0
-    refused_most: float = 600.0
+    refused_max: float = 600.0
     read_back: float = 2.0
     look: float = 3.0  # for a member that no event reported, while a caller waits
     confirm_interval: float = (
@@ -133,7 +133,7 @@ class Connection:
     def _pause(self, state: State, reason: Reason) -> float:
         timing = self._timing
         if state is State.REFUSED:
-            first, longest, times = timing.refused_first, timing.refused_most, self._refusals
+            first, longest, times = timing.refused_first, timing.refused_max, self._refusals
         else:
             first, longest, times = timing.backoff_first, timing.backoff_most, self._failures
         if reason.problem is Problem.HELD:  # while it waits, no process serves the account
@@ -221,7 +221,7 @@ class Connection:
             first = asyncio.Event()
             tasks = {
                 asyncio.create_task(self._read(stream, first, wire, secure)),
-                asyncio.create_task(self._keep(wire, first)),
+                asyncio.create_task(self._monitor(wire, first)),
             }
             try:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -250,7 +250,7 @@ class Connection:
         self._refusals = 0
         self._owner.opened(wire)
 
-    async def _keep(self, wire: Wire, first: asyncio.Event) -> None:
+    async def _monitor(self, wire: Wire, first: asyncio.Event) -> None:
         """Start the account once the event stream is open, so that no event is missed, and then monitor the gateway.
 
         Stop is never called, because it may end the account's WeChat session.

@@ -129,11 +129,11 @@ class CachedDirectory:
         """Return the group as read, plus the members whose absence is not confirmed."""
         stored = self.rooms.get(room.id)
         before = stored.member_ids if stored is not None else {self.owner_id} - {""}
-        self.absences.seen(room.id, room.member_ids)
+        self.absences.record_present(room.id, room.member_ids)
         unconfirmed = self._unconfirmed_joins.pop(room.id, set()) - room.member_ids
         unsure = {id for id in unconfirmed if id not in self.contacts}  # gateways also send names instead of ids
         missing = before - room.member_ids - unsure
-        doubtful = self.absences.missed(room.id, missing, read, self.owner_id, is_complete=True)
+        doubtful = self.absences.record_missing(room.id, missing, read, self.owner_id, is_complete=True)
         self._unconfirmed_joins[room.id] = unconfirmed & doubtful
         return replace(room, member_ids=room.member_ids | doubtful) if doubtful else room
 
@@ -144,7 +144,7 @@ class CachedDirectory:
             return
         new = {id for id in ids if id not in room.member_ids and not self.absences.is_missing(room_id, id)}
         if new:
-            room.member_ids |= self.absences.missed(room_id, new, read, self.owner_id)
+            room.member_ids |= self.absences.record_missing(room_id, new, read, self.owner_id)
             self.version += 1
 
     def record_unlisted(self, room_id: str, at: datetime) -> bool:
@@ -152,7 +152,7 @@ class CachedDirectory:
 
         In that case the group is removed from the directory.
         """
-        if self.absences.missed(room_id, {self.owner_id}, at, self.owner_id):
+        if self.absences.record_missing(room_id, {self.owner_id}, at, self.owner_id):
             return False
         self.drop_room(room_id)
         return True
@@ -161,7 +161,7 @@ class CachedDirectory:
         """Forget a group that the account is not in."""
         self._take_out(id)
         self.absences.forget(id)
-        self.absences.reported(id, (self.owner_id,))
+        self.absences.record_reported(id, (self.owner_id,))
         self._unconfirmed_joins.pop(id, None)
 
     def _take_out(self, id: str) -> None:
@@ -172,12 +172,12 @@ class CachedDirectory:
         self._read.pop(id, None)
         self._last_moves.pop(id, None)
 
-    def joined(self, room_id: str, ids: Iterable[str], at: datetime) -> bool:
+    def add_members(self, room_id: str, ids: Iterable[str], at: datetime) -> bool:
         """Add members to a group; return False if the event is late or the group unknown, so that it must be read
         again.
         """
         room = self.rooms.get(room_id)
-        self.absences.seen(room_id, ids)
+        self.absences.record_present(room_id, ids)
         if room is None or self._is_late(room_id, ids, at):
             return False
         self._unconfirmed_joins.setdefault(room_id, set()).update(set(ids) - room.member_ids)
@@ -185,13 +185,13 @@ class CachedDirectory:
         self.version += 1
         return True
 
-    def left(self, room_id: str, ids: Iterable[str], at: datetime) -> bool:
-        """Remove members from a group, or the group if the account itself left. Return False as in `joined`."""
+    def remove_members(self, room_id: str, ids: Iterable[str], at: datetime) -> bool:
+        """Remove members from a group, or the group if the account itself left. Return False as in `add_members`."""
         room = self.rooms.get(room_id)
         if room is None or self._is_late(room_id, ids, at):
-            self.absences.reported(room_id, (id for id in ids if id != self.owner_id), certain=False)
+            self.absences.record_reported(room_id, (id for id in ids if id != self.owner_id), certain=False)
             return False
-        self.absences.reported(room_id, ids)
+        self.absences.record_reported(room_id, ids)
         if self.owner_id in ids:
             self.drop_room(room_id)
         else:

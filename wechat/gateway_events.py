@@ -94,12 +94,12 @@ class GatewayEvents:
             people = event_parser.people_of(raw.data, event_parser.PEOPLE_KEYS[raw.kind])
             ids = [id for id in people if id in self._directory.contacts or event_parser.may_be_id(id)]
             if raw.kind == "room-join":
-                in_time = self._directory.joined(room_id, ids, raw.at)
+                in_time = self._directory.add_members(room_id, ids, raw.at)
                 self._assistant.member_joined()
             else:
-                in_time = room_id not in self._directory.rooms or self._directory.left(room_id, ids, raw.at)
+                in_time = room_id not in self._directory.rooms or self._directory.remove_members(room_id, ids, raw.at)
                 if not ids or len(ids) < len(people):
-                    self._directory.absences.report_unnamed(room_id)
+                    self._directory.absences.record_unnamed(room_id)
             if not in_time or not ids or len(ids) < len(people):
                 self._updates.read_again("late-room", room_id)
         elif raw.kind == "room-topic":

@@ -89,7 +89,7 @@ class GroupCalls(AccountCalls):
             return contact_id not in (await self._reader.read_room(room_id, fresh=True)).member_ids
 
         await self._change("RoomDel", self._puppet_client.room_delete(room_id, contact_id), is_done)
-        self.directory.left(room_id, (contact_id,), datetime.now(UTC))
+        self.directory.remove_members(room_id, (contact_id,), datetime.now(UTC))
 
     async def leave_room(self, room_id: str) -> None:
         """Leave a group. Idempotent, except that the gateway may reject the call until it is certain that the account

@@ -111,7 +111,7 @@ class Directory(Protocol):
         A member missing from one reading stays until another reading agrees.
         """
 
-    def left(self, room_id: str, ids: Iterable[str], at: datetime) -> bool:
+    def remove_members(self, room_id: str, ids: Iterable[str], at: datetime) -> bool:
         """Record that these people have certainly left a group."""
 
     def was_read(self, room_id: str) -> bool:

@@ -116,12 +116,12 @@ class RateLimiter:
         if not self._settings.enabled:
             return {"message": 0.0, "group": 0.0, "add": 0.0}
         now, settings = self._now(), self._settings
-        most_messages = max(1, int(settings.messages_per_minute / self.slow_down_factor))
-        most_groups = max(1, int(settings.groups_per_day / self.slow_down_factor))
+        max_messages = max(1, int(settings.messages_per_minute / self.slow_down_factor))
+        max_groups = max(1, int(settings.groups_per_day / self.slow_down_factor))
         pause = settings.add_seconds * self.slow_down_factor
         return {
-            "message": sum(at > now - MINUTE for at in self._messages) / most_messages,
-            "group": sum(at > now - DAY for at in self._groups) / most_groups,
+            "message": sum(at > now - MINUTE for at in self._messages) / max_messages,
+            "group": sum(at > now - DAY for at in self._groups) / max_groups,
             "add": max(0.0, (self._add_at + pause - now) / pause) if pause else 0.0,
         }
 
@@ -144,15 +144,15 @@ class RateLimiter:
         """Count the creation of a group."""
         self._groups.append(self._now())
 
-    def reserve_add(self, most: float | None) -> float:
+    def reserve_add(self, max_delay: float | None) -> float:
         """Reserve the next time for adding or inviting a person; return the seconds until then.
 
-        If that is more than `most` seconds, nothing is reserved.
+        If that is more than `max_delay` seconds, nothing is reserved.
         """
         if not self._settings.enabled:
             return 0.0
         now = self._now()
         at = max(now, self._add_at + self._settings.add_seconds * self.slow_down_factor)
-        if most is None or at - now <= most:
+        if max_delay is None or at - now <= max_delay:
             self._add_at = at
         return at - now

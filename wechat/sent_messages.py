@@ -13,7 +13,7 @@ class SentMessages:
     def __init__(self) -> None:
         self._ids: dict[str, None] = {}
 
-    def note(self, id: str) -> str:
+    def add(self, id: str) -> str:
         """Store the id of a message just sent, and return it."""
         if id:
             self._ids[id] = None

@@ -60,7 +60,7 @@ async def admins(request: CommandRequest) -> CommandReply:
     """List the admins, add one by @ or WeChat id, or remove one by number."""
     action, argument = first_word(request.rest)
     if not action:
-        rows = await request.container.store.read(request.container.admins.listed)
+        rows = await request.container.store.read(request.container.admins.added_admins)
         return CommandReply(
             fill(request.texts.admins_shown, lines=_admin_lines(request, rows) or request.texts.nothing)
         )
@@ -137,7 +137,7 @@ async def questions(request: CommandRequest) -> CommandReply:
     """List the added questions, add one (问题|另一种问法=答案), or remove one by number."""
     action, argument = first_word(request.rest)
     if not action:
-        return await _listed(request)
+        return await _list_questions(request)
     if action == DROP and (number := parse_row_id(argument)) is not None:
         return _remove_question(request, number)
     asked, *answer = (part.strip() for part in _EQUALS.split(argument, maxsplit=1))
@@ -155,8 +155,8 @@ async def questions(request: CommandRequest) -> CommandReply:
     return CommandReply(act=act)
 
 
-async def _listed(request: CommandRequest) -> CommandReply:
-    rows = await request.container.store.read(request.container.faq_entries.listed)
+async def _list_questions(request: CommandRequest) -> CommandReply:
+    rows = await request.container.store.read(request.container.faq_entries.added_rows)
     lines = "\n".join(
         fill(request.texts.question_line, id=row.id, questions="|".join(row.questions), answer=row.answer)
         for row in rows[-MAX_SHOWN:]

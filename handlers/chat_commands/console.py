@@ -25,7 +25,7 @@ async def log_in(request: CommandRequest) -> CommandReply:
 
     def act(session: Session) -> str:
         secret = container.console_sessions.link(session, request.account, request.sender_id, person)
-        request.note(session, "console_link", request.sender_id)
+        request.record(session, "console_link", request.sender_id)
         url = f"{container.config.api.public_url}/console/login/{secret}"
         return fill(request.texts.console_link, minutes=int(LINK_SECONDS // MINUTE), url=url)
 

@@ -24,7 +24,7 @@ _EQUALS: Final = re.compile(r"[=＝]")
 async def keywords(request: CommandRequest) -> CommandReply:
     """List the keyword replies, add or change one, or delete one."""
     if not request.rest:
-        return await _listed(request)
+        return await _list_keywords(request)
     action, argument = first_word(request.rest)
     word, *reply = (part.strip() for part in _EQUALS.split(argument, maxsplit=1))
     if action == DROP and word:
@@ -54,7 +54,7 @@ def _remove(request: CommandRequest, word: str) -> CommandReply:
     def act(session: Session) -> str:
         if container.knowledge_editor.drop_word(session, request.account, request.number, word, request.actor):
             return fill(texts.keyword_removed, scope=_scope(request), word=word)
-        general_rows = container.keywords.listed(session, request.account, None) if request.qun else ()
+        general_rows = container.keywords.added_rows(session, request.account, None) if request.qun else ()
         if any(row.word == normal(word) for row in general_rows):
             return fill(texts.keyword_everywhere, word=word)
         if any(normal(word) in _pattern_and_regex(rule) for rule in container.config.customer_service.keywords):
@@ -68,13 +68,13 @@ def _pattern_and_regex(rule: KeywordRule) -> tuple[str, str]:
     return normal(rule.equals or rule.contains or rule.regex), rule.regex
 
 
-async def _listed(request: CommandRequest) -> CommandReply:
+async def _list_keywords(request: CommandRequest) -> CommandReply:
     """List the applicable rules in order of precedence: of the group, of all conversations, of the config."""
-    texts, listed = request.texts, request.container.keywords.listed
+    texts, added_rows = request.texts, request.container.keywords.added_rows
 
     def read(session: Session) -> list[str]:
-        group_rows = listed(session, request.account, request.number)
-        general_rows = listed(session, request.account, None) if request.qun else ()
+        group_rows = added_rows(session, request.account, request.number)
+        general_rows = added_rows(session, request.account, None) if request.qun else ()
         configured = request.container.config.customer_service.keywords
         return [
             *_lines(texts, [rule_of(row) for row in group_rows], ""),

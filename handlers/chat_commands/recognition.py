@@ -36,7 +36,7 @@ async def recognise(request: CommandRequest) -> CommandReply:
         qun = recognition.confirm(session, request.account, proposal_id)
         if qun is None:
             return unknown
-        request.note(session, "room_recognised", str(qun.number), number=str(qun.number))
+        request.record(session, "room_recognised", str(qun.number), number=str(qun.number))
         return fill(texts.room_confirmed, topic=qun.topic, number=qun.number)
 
     return CommandReply(act=act)

@@ -25,7 +25,7 @@ async def report(request: CommandRequest) -> CommandReply:
 
     def act(session: Session) -> str:
         request.container.groups.patch(session, request.group.number, wants_report=request.rest == ON)
-        request.note(session, "report", wanted=request.rest)
+        request.record(session, "report", wanted=request.rest)
         reply = request.texts.report_on if request.rest == ON else request.texts.report_off
         number = "" if request.room_id else f"{request.group.number} "
         return fill(reply, topic=request.group.topic, command=f"{NAME} {number}{OFF}")

@@ -66,10 +66,10 @@ class CommandRequest:
         """The group's number; None = all groups."""
         return self.qun.number if self.qun else None
 
-    def note(self, session: Session, kind: str, target: str = "", **detail: str) -> None:
+    def record(self, session: Session, kind: str, target: str = "", **detail: str) -> None:
         """Write an action of the command to the audit log."""
         group = {"number": str(self.qun.number)} if self.qun else {}
-        self.container.audit.note(session, self.account, kind, self.actor, target, Outcome.DONE, **group, **detail)
+        self.container.audit.record(session, self.account, kind, self.actor, target, Outcome.DONE, **group, **detail)
 
     @property
     def actor(self) -> str:

@@ -25,7 +25,7 @@ MAX_SHOWN: Final = 20  # characters of a broadcast in the list
 async def timed(request: CommandRequest) -> CommandReply:
     """List a group's timed messages, add one, or delete one."""
     if not request.rest:
-        return await _listed(request)
+        return await _list_timed(request)
     action, argument = first_word(request.rest)
     if action == DROP and (timed_id := parse_row_id(argument)) is not None:
         return _remove(request, timed_id)
@@ -80,7 +80,7 @@ def _remove(request: CommandRequest, timed_id: int) -> CommandReply:
     return CommandReply(act=act)
 
 
-async def _listed(request: CommandRequest) -> CommandReply:
+async def _list_timed(request: CommandRequest) -> CommandReply:
     rows = await request.container.timed_messages.of(request.group)
     lines = "\n".join(
         fill(

@@ -45,7 +45,7 @@ async def flows(request: CommandRequest) -> CommandReply:
 
 async def resend(request: CommandRequest) -> CommandReply:
     """List the deliveries that failed finally; 编号 or 全部 sends them again."""
-    failed = await request.container.webhooks.listed(WorkState.FAILED)
+    failed = await request.container.webhooks.newest_events(WorkState.FAILED)
     if not request.rest:
         lines = "\n".join(_event_line(request, item) for item in failed[:MAX_SHOWN])
         return CommandReply(fill(request.texts.resend_list, events=lines) if failed else request.texts.resend_none)

@@ -44,7 +44,7 @@ class Uploads:
         self._files: OrderedDict[str, bytes] = OrderedDict()
         self._size = 0
 
-    def keep(self, data: bytes) -> str:
+    def store(self, data: bytes) -> str:
         """Store the bytes and return their uuid."""
         if len(data) > MAX_FILE:
             raise Refused(f"文件过大（{len(data)} 字节）")
@@ -71,7 +71,7 @@ class Uploads:
         if len(data) <= MAX_INLINE:
             kind, content = BASE64, {"base64": base64.b64encode(data).decode()}
         else:
-            kind, content = UUID, {"uuid": self.keep(data)}
+            kind, content = UUID, {"uuid": self.store(data)}
         # Clients of file-box < 1.0 (such as python-wechaty) use `boxType`.
         facts = {"name": name, "size": len(data), "metadata": {}, "type": kind, "boxType": kind, **content}
         return json.dumps(facts, ensure_ascii=False)

@@ -14,7 +14,7 @@ from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 
 from protocol import ProtocolCall
-from protocol.server import shows_token
+from protocol.server import has_token
 from sandbox.gateway.event_stream import date_header
 from sandbox.world.faults import CallFault, Effect
 from sandbox.world.model import Refused
@@ -106,7 +106,7 @@ class CallInterceptor:
             self._world.limits.take(self._account, action)
 
     def _authorize(self, stream: Any) -> None:
-        if not shows_token(stream.metadata, self._token):
+        if not has_token(stream.metadata, self._token):
             raise GRPCError(Status.UNAUTHENTICATED, "Invalid Wechaty TOKEN")
 
     def _note(self, call: ProtocolCall, request: Message | None, outcome: str, seconds: float) -> None:

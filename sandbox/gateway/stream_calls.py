@@ -36,7 +36,7 @@ class StreamCallHandlers:
         async for piece in stream:
             data += piece.chunk
             _check_size(data)
-        return pb.Id(id=self._uploads.keep(bytes(data)))
+        return pb.Id(id=self._uploads.store(bytes(data)))
 
     async def download(self, stream: Any) -> None:
         """Send a file by uuid; an unknown uuid is an error."""

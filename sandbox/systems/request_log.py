@@ -62,7 +62,7 @@ class RequestLog:
             self.merchants = stored["merchants"]
             self.last = max((request.n for request in self.asked), default=0)
 
-    def note(self, system: str, method: str, path: str, key: str, body: Any) -> SystemRequest:
+    def record(self, system: str, method: str, path: str, key: str, body: Any) -> SystemRequest:
         """Record a request."""
         self.last += 1
         asked = SystemRequest(self.last, self.clock(), system, method, path, key, body)

@@ -47,7 +47,7 @@ async def _receive(request_log: RequestLog, system: str, rule: Rule, request: we
     if asked is not None and asked.body == body:
         asked.repeats += 1
     else:
-        asked = request_log.note(system, request.method, request.path, key, body)
+        asked = request_log.record(system, request.method, request.path, key, body)
     mode = request_log.modes.get(system, "ok")
     request_log.changed()
     await request_log.open.wait()

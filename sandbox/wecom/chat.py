@@ -90,7 +90,7 @@ class ServiceChat:
             service.tap(name, number)
         elif message.kind in KINDS:
             media = self._world.state.media[message.media]
-            media_id = service.media.keep(media.name, media.data)
+            media_id = service.media.store(media.name, media.data)
             service.send(name, KINDS[message.kind], {"media_id": media_id})
         elif message.kind in CARDS:
             kind, fields = CARDS[message.kind]

@@ -21,7 +21,7 @@ class MediaFiles:
         self._clock = clock
         self._files: dict[str, tuple[str, bytes, float]] = {}  # name, bytes, and when it was stored
 
-    def keep(self, name: str, data: bytes) -> str:
+    def store(self, name: str, data: bytes) -> str:
         """Store a file; return its media_id."""
         id = secrets.token_hex(16)
         self._files[id] = name, data, self._clock()
@@ -40,4 +40,4 @@ class MediaFiles:
             return refused(40006, "invalid media size")
         if len(data) > MAX_BYTES[kind]:
             return refused(45001, "media size out of limit")
-        return {**OK, "type": kind, "media_id": self.keep(name, data), "created_at": str(int(self._clock()))}
+        return {**OK, "type": kind, "media_id": self.store(name, data), "created_at": str(int(self._clock()))}

@@ -56,7 +56,7 @@ class ChatRules:
         if kind not in MEDIA_KINDS:
             raise Refused(f"不是文件类消息：{kind}")
         self._check(sender, to)
-        media = self.keep(name, data)
+        media = self.store_media(name, data)
         return self.post(kind, sender, to, media=media.id, filename=media.name)
 
     def send_card(self, sender: str, to: str, contact_id: str) -> ChatMessage:
@@ -95,7 +95,7 @@ class ChatRules:
         message.recalled = True
         return self.post(Kind.RECALLED, by, message.to, data={"seq": seq}, audience=message.audience)
 
-    def keep(self, name: str, data: bytes) -> MediaFile:
+    def store_media(self, name: str, data: bytes) -> MediaFile:
         """Store a file."""
         if not data:
             raise Refused("不能发送空文件")

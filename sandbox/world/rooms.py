@@ -87,7 +87,7 @@ class RoomRules:
             {"inviteeIdList": list(people), "inviterId": inviter, "roomId": room.id, "timestamp": int(now * 1000)},
         )
         names = "、".join(world.name_in(room.id, id) for id in people)
-        self.note(room, f"“{world.name_in(room.id, inviter)}”邀请“{names}”加入了群聊")
+        self.post_note(room, f"“{world.name_in(room.id, inviter)}”邀请“{names}”加入了群聊")
 
     def remove(self, by: str, room_id: str, person_id: str) -> None:
         """Remove a member. The owner may remove anyone, an admin anyone but the owner and admins."""
@@ -99,7 +99,7 @@ class RoomRules:
         if not room.manages(by) or person_id == room.owner or (person_id in room.admins and by != room.owner):
             raise Refused("只有群主或管理员可以移除群成员")
         self._remove_member(room, person_id, by)
-        self.note(room, f"“{self._world.people.get(person_id).name}”被移出群聊")
+        self.post_note(room, f"“{self._world.people.get(person_id).name}”被移出群聊")
 
     def leave(self, person_id: str, room_id: str) -> None:
         """Leave a group. If the owner leaves, the longest member becomes the owner."""
@@ -118,7 +118,7 @@ class RoomRules:
         payload = {"changerId": by, "newTopic": topic, "oldTopic": old, "roomId": room.id}
         self._dirty(room)
         world.accounts.emit_room(room, "room-topic", {**payload, "timestamp": int(world.clock() * 1000)})
-        self.note(room, f"“{world.name_in(room.id, by)}”修改群名为“{topic}”")
+        self.post_note(room, f"“{world.name_in(room.id, by)}”修改群名为“{topic}”")
 
     def announce(self, by: str, room_id: str, text: str) -> None:
         """Set the announcement as owner or admin; it is posted with @所有人."""
@@ -137,7 +137,7 @@ class RoomRules:
             raise Refused("只有群主或管理员可以修改进群确认")
         if room.confirm != on:
             room.confirm = on
-            self.note(room, "群主已启用群聊邀请确认" if on else "群主已关闭群聊邀请确认")
+            self.post_note(room, "群主已启用群聊邀请确认" if on else "群主已关闭群聊邀请确认")
 
     def set_alias(self, by: str, room_id: str, alias: str) -> None:
         """Set one's own alias in the group; an empty one clears it."""
@@ -165,7 +165,7 @@ class RoomRules:
         room.admins = chosen
         self._dirty(room)
 
-    def note(self, room: WorldRoom, text: str) -> None:
+    def post_note(self, room: WorldRoom, text: str) -> None:
         """Post a system line in the group."""
         if room.members:
             self._world.chats.post(Kind.NOTE, room.owner, room.id, text=text)
@@ -174,7 +174,7 @@ class RoomRules:
         room.owner = owner
         room.admins.discard(owner)
         self._dirty(room)
-        self.note(room, f"“{self._world.name_in(room.id, owner)}”已成为新群主")
+        self.post_note(room, f"“{self._world.name_in(room.id, owner)}”已成为新群主")
 
     def _remove_member(self, room: WorldRoom, person_id: str, by: str) -> None:
         world = self._world

@@ -46,7 +46,7 @@ def write(
     folder = media_folder(path)
     folder.mkdir(parents=True, exist_ok=True)
     for file in media:
-        _keep_media(folder, file)
+        _store_media(folder, file)
     content = json.dumps(data, ensure_ascii=False).encode()
     with _WRITE_LOCK:
         if is_newest():
@@ -58,7 +58,7 @@ def save(state: WorldState, path: Path) -> None:
     write(snapshot(state), list(state.media.values()), path)
 
 
-def _keep_media(folder: Path, media: MediaFile) -> None:
+def _store_media(folder: Path, media: MediaFile) -> None:
     target = folder / media.id
     if not target.exists():
         _replace(target, media.data)
@@ -130,17 +130,17 @@ class StateStore:
     def _on_change(self) -> None:
         self._changed.set()
         try:
-            self._keep_now()
+            self._append_to_journal()
         except OSError:
             log.exception("could not save the sandbox's state; the next change tries again")
 
-    def _keep_now(self) -> None:
+    def _append_to_journal(self) -> None:
         if not self._journal.is_open:
             save(self._state, self._path)
             self._journal.open(self._state)
             return
         folder = media_folder(self._path)
-        added = self._journal.add_new(self._state, lambda media: _keep_media(folder, media))
+        added = self._journal.add_new(self._state, lambda media: _store_media(folder, media))
         if not added and len(self._state.messages) + len(self._state.people) < MAX_SAVED_AT_ONCE:
             self._saves += 1
             save(self._state, self._path)

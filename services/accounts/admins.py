@@ -75,7 +75,7 @@ class Admins:
 
     async def reload(self) -> None:
         """Load the admins again after another process has changed them."""
-        self._accounts.bind_admins([admin.contact_id for admin in await self._store.read(self.listed)])
+        self._accounts.bind_admins([admin.contact_id for admin in await self._store.read(self.added_admins)])
         if await self._store.read(lambda s: s.get(Setting, ADMIN_SEEN)) is not None and self._accounts.has_admin:
             self.code = ""
 
@@ -86,7 +86,7 @@ class Admins:
             session.merge(Setting(key=ADMIN_SEEN, value=contact_id))
         if old is not None:
             session.delete(old)
-        return self.listed(session)
+        return self.added_admins(session)
 
     async def check_seen(self, account: str) -> None:
         """Invalidate the code once an admin is among an account's friends; called after its contacts were read."""
@@ -125,7 +125,7 @@ class Admins:
     def bind(self, session: Session, contact_id: str) -> None:
         """Make the person an admin, inside a transaction; the code is used up with it."""
         if self._bind(session, contact_id, "", BY_CODE):
-            self._audit.note(session, "", "admin", f"person:{contact_id}", contact_id, Outcome.DONE)
+            self._audit.record(session, "", "admin", f"person:{contact_id}", contact_id, Outcome.DONE)
         session.merge(Setting(key=ADMIN_SEEN, value=contact_id))
         if (shared := session.get(Setting, CODE)) is not None:
             session.delete(shared)
@@ -136,7 +136,7 @@ class Admins:
 
     # ---- changes by an admin; inside a transaction ----
 
-    def listed(self, session: Session) -> Sequence[Admin]:
+    def added_admins(self, session: Session) -> Sequence[Admin]:
         """Return the added admins, without those of the config."""
         return session.exec(select(Admin).order_by(col(Admin.id))).all()
 
@@ -156,7 +156,7 @@ class Admins:
         """Make a person an admin, with an audit entry; return False if they already are."""
         new = self._bind(session, contact_id, name, by)
         if new:
-            self._audit.note(session, "", "admin", by, contact_id, Outcome.DONE)
+            self._audit.record(session, "", "admin", by, contact_id, Outcome.DONE)
         return new
 
     def _bind(self, session: Session, contact_id: str, name: str, by: str) -> bool:
@@ -173,7 +173,7 @@ class Admins:
             raise LastAdmin(admin.contact_id)
         contact_id = admin.contact_id
         session.delete(admin)
-        self._audit.note(session, "", "admin_removed", actor, contact_id, Outcome.DONE)
+        self._audit.record(session, "", "admin_removed", actor, contact_id, Outcome.DONE)
         after_commit(session, lambda: self._accounts.unbind_admin(contact_id))
         return admin
 

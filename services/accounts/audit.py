@@ -17,7 +17,7 @@ class Audit:
         self._store = store
         self._clock = clock
 
-    def note(
+    def record(
         self,
         session: Session,
         account: str,
@@ -37,7 +37,7 @@ class Audit:
 
     async def begin(self, account: str, kind: str, actor: str, target: str, **detail: str) -> int:
         """Add an entry before an attempt and return its id."""
-        action = await self._store.write(lambda s: self.note(s, account, kind, actor, target, **detail))
+        action = await self._store.write(lambda s: self.record(s, account, kind, actor, target, **detail))
         return action.id or 0
 
     def record_end(self, session: Session, action_id: int, outcome: str, seen: str = "") -> None:

@@ -126,7 +126,7 @@ class ConsoleSessions:
                 csrf=secrets.token_urlsafe(24), address=address, created_at=now, seen_at=now,
             )
         )  # fmt: skip
-        self._audit.note(
+        self._audit.record(
             session, link.account, "console_login", f"console:{link.contact_id}", link.contact_id, Outcome.DONE,
             address=address,
         )  # fmt: skip
@@ -155,18 +155,18 @@ class ConsoleSessions:
         session.connection().execute(delete(LoginLink).where(col(LoginLink.contact_id) == contact_id))
         statement = delete(ConsoleSession).where(col(ConsoleSession.contact_id) == contact_id)
         ended = session.connection().execute(statement).rowcount
-        self._audit.note(session, account, "console_logout", f"person:{contact_id}", contact_id, Outcome.DONE)
+        self._audit.record(session, account, "console_logout", f"person:{contact_id}", contact_id, Outcome.DONE)
         return ended
 
     def end(self, session: Session, id_prefix: str, actor: str) -> None:
         """End the session whose id begins with `id_prefix`, inside a transaction; raise NotFound."""
-        sessions = [row for row in self.listed(session) if row.id.startswith(id_prefix)]
+        sessions = [row for row in self.open_sessions(session) if row.id.startswith(id_prefix)]
         if len(sessions) != 1:
             raise NotFound("session")
         session.delete(sessions[0])
-        self._audit.note(session, sessions[0].account, "console_logout", actor, sessions[0].contact_id, Outcome.DONE)
+        self._audit.record(session, sessions[0].account, "console_logout", actor, sessions[0].contact_id, Outcome.DONE)
 
-    def listed(self, session: Session) -> Sequence[ConsoleSession]:
+    def open_sessions(self, session: Session) -> Sequence[ConsoleSession]:
         """Return the open sessions, most recently used first."""
         alive = col(ConsoleSession.seen_at) >= self._clock() - IDLE_SECONDS
         return session.exec(select(ConsoleSession).where(alive).order_by(col(ConsoleSession.seen_at).desc())).all()

@@ -41,7 +41,7 @@ class StoredAssistants:
         row.sqlmodel_update({"settings": settings.model_dump(), "by": actor, "updated_at": now})
         session.add(row)
         detail = {"new": str(new).lower(), "before": before, "after": _served_at(settings)}
-        self._audit.note(session, settings.account, "assistant", actor, settings.account, Outcome.DONE, **detail)
+        self._audit.record(session, settings.account, "assistant", actor, settings.account, Outcome.DONE, **detail)
         return new
 
     async def remove(self, account: str, actor: str) -> bool:
@@ -53,7 +53,7 @@ class StoredAssistants:
         if row is None:
             return False
         session.delete(row)
-        self._audit.note(session, account, "assistant_removed", actor, account, Outcome.DONE)
+        self._audit.record(session, account, "assistant_removed", actor, account, Outcome.DONE)
         return True
 
 

@@ -66,7 +66,7 @@ class WecomStorage(WecomGroupStorage):
     async def store_page(self, raws: Sequence[RawEvent], incoming: Sequence[IncomingMessage], cursor: str) -> None:
         """Store events, the allowances they grant, and the cursor in one transaction."""
 
-        def keep(session: Session) -> None:
+        def write(session: Session) -> None:
             row = self._row(session)
             row.cursor = cursor
             session.add(row)
@@ -75,7 +75,7 @@ class WecomStorage(WecomGroupStorage):
             if any(message.spoke for message in incoming):
                 after_commit(session, self._on_message)
 
-        await self._store_events(raws, keep)
+        await self._store_events(raws, write)
 
     def _record(self, session: Session, incoming: IncomingMessage) -> None:
         row = self._customer(session, incoming.contact_id)
@@ -95,12 +95,12 @@ class WecomStorage(WecomGroupStorage):
     async def store_token(self, token: AccessToken) -> None:
         """Store an access token for all processes."""
 
-        def keep(session: Session) -> None:
+        def write(session: Session) -> None:
             row = self._row(session)
             row.token, row.token_until = token.value, token.expires_at
             session.add(row)
 
-        await self._store.write(keep)
+        await self._store.write(write)
 
     async def spend(self, contact_id: str, message_id: str) -> Allowance:
         """Count a message against the customer's allowance, once per message id."""
@@ -157,12 +157,12 @@ class WecomStorage(WecomGroupStorage):
     async def store_code(self, contact_id: str, code: str, until: float) -> None:
         """Store a code that was given with the response of a call."""
 
-        def keep(session: Session) -> None:
+        def write(session: Session) -> None:
             row = self._customer(session, contact_id)
             row.code, row.code_until, row.code_for = code, until, ""
             session.add(row)
 
-        await self._store.write(keep)
+        await self._store.write(write)
 
     async def payload(self, message_id: str) -> dict[str, Any]:
         """Return a message as received from the platform."""

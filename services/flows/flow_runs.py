@@ -121,7 +121,7 @@ class FlowRuns:
         if run is None or run.state not in OPEN_STATES:
             raise NotFound(f"flow run {run_id}")
         self._steps.cancel_by_admin(session, run)
-        self._audit.note(session, run.account, "flow_ended", actor, str(run_id), Outcome.DONE, flow=run.flow)
+        self._audit.record(session, run.account, "flow_ended", actor, str(run_id), Outcome.DONE, flow=run.flow)
         return run
 
     def open_counts(self) -> dict[str, int]:

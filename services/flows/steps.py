@@ -121,7 +121,7 @@ class FlowSteps:
         return False
 
     def _await_answer(self, session: Session, run: FlowRun, asked: Body) -> None:
-        self._messages.say(session, run.account, run.person, asked)
+        self._messages.queue(session, run.account, run.person, asked)
         run.state, run.deadline = RunState.ASKING, self._clock() + ANSWER_HOURS * HOUR
 
     def _wait(self, session: Session, run: FlowRun, wait: WaitStep) -> bool:
@@ -162,7 +162,7 @@ class FlowSteps:
         key = f"flow:{run.key}:{run.step}:slow"
         if session.exec(select(OutboxItem.id).where(col(OutboxItem.idempotency_key) == key)).first() is None:
             body = text_body(self._texts.flow_still_calling)
-            self._messages.say(session, run.account, run.person, body, idempotency_key=key)
+            self._messages.queue(session, run.account, run.person, body, idempotency_key=key)
 
     def take_response(self, session: Session, run: FlowRun, response: dict[str, Any]) -> None:
         """Continue with the response of a call."""
@@ -237,7 +237,7 @@ class FlowSteps:
     def send(self, session: Session, account: str, person: str, text: str) -> None:
         """Queue a message to the person, unless the text is empty after filling it in."""
         if text.strip():
-            self._messages.say(session, account, person, text)
+            self._messages.queue(session, account, person, text)
 
 
 def _about(run: FlowRun) -> dict[str, Any]:

@@ -103,7 +103,7 @@ class MemberAdder:
             raise
         timeout = self.confirm_seconds
         if by_invitation:
-            await self._states.invited(row_id)  # first: a crash must not lead to another invitation
+            await self._states.record_inviting(row_id)  # first: a crash must not lead to another invitation
             timeout = min(DIRECT_JOIN_SECONDS, timeout)
         if await wechat.wait_member(room.id, contact_id, timeout):
             return AddResult.JOINED

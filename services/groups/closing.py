@@ -52,16 +52,16 @@ class GroupClosing:
             return
         query = select(Membership).where(Membership.number == number, col(Membership.state).in_(OPEN_STATES))
         for row in session.exec(query).all():
-            self._recorder.refused(session, qun, row, "group closed")
+            self._recorder.record_refusal(session, qun, row, "group closed")
         for room in self._groups.all_rooms(qun):
             if room.state == QunState.ACTIVE and room.room_id:
                 notice = self._texts.group_closed
                 if notice and self._groups.can(qun, Capability.ROOM_MESSAGES):
-                    self._messages.say(session, qun.account, room.room_id, notice, priority=Priority.NOTICE)
+                    self._messages.queue(session, qun.account, room.room_id, notice, priority=Priority.NOTICE)
                 self._messages.leave(session, qun.account, room.room_id)
             self._groups.patch_room(session, room, state=QunState.CLOSED)
         self._groups.patch(session, number, state=QunState.CLOSED)
-        self._audit.note(session, qun.account, "close", actor, str(number), Outcome.DONE)
+        self._audit.record(session, qun.account, "close", actor, str(number), Outcome.DONE)
 
     # ---- tags ----
 

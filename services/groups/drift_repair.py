@@ -96,5 +96,5 @@ class DriftRepair:
         if self._count_today(session, drift, kind):
             return
         qun = drift.qun
-        self._audit.note(session, qun.account, kind, ACTOR, drift.room.room_id or "", outcome, number=str(qun.number))
-        self._messages.say(session, qun.account, self._groups.owner_to_notify(qun), notice, priority=Priority.NOTICE)
+        self._audit.record(session, qun.account, kind, ACTOR, drift.room.room_id or "", outcome, number=str(qun.number))
+        self._messages.queue(session, qun.account, self._groups.owner_to_notify(qun), notice, priority=Priority.NOTICE)

@@ -48,13 +48,13 @@ class GroupNotices:
     def report_lost(self, session: Session, qun: Qun, room: QunRoom) -> None:
         """Notify the owner and business systems that the assistant is no longer in a room."""
         notice = fill(self._texts.group_lost, topic=room.topic, number=qun.number)
-        self._messages.say(session, qun.account, self._groups.owner_to_notify(qun), notice, priority=Priority.NOTICE)
+        self._messages.queue(session, qun.account, self._groups.owner_to_notify(qun), notice, priority=Priority.NOTICE)
         self._webhook_events.publish(session, "qun.lost", str(qun.number), self._room_data(qun, room))
 
     def report_found(self, session: Session, qun: Qun, room: QunRoom) -> None:
         """Notify the owner and business systems that the assistant is in a lost room again."""
         notice = fill(self._texts.group_found, topic=room.topic, number=qun.number)
-        self._messages.say(session, qun.account, self._groups.owner_to_notify(qun), notice, priority=Priority.NOTICE)
+        self._messages.queue(session, qun.account, self._groups.owner_to_notify(qun), notice, priority=Priority.NOTICE)
         self._webhook_events.publish(session, "qun.found", str(qun.number), self._room_data(qun, room))
 
     def _room_data(self, qun: Qun, room: QunRoom) -> dict[str, object]:
@@ -78,7 +78,7 @@ class GroupNotices:
         member = "".join(named) or self._texts.newcomer
         greeting = fill(welcome, member=member, topic=self._topic(qun, room_id)).replace(f"{AT_SIGN_END} ", AT_SIGN_END)
         body = text(greeting, contact_ids)
-        self._messages.say(session, qun.account, room_id, body, priority=Priority.NOTICE)
+        self._messages.queue(session, qun.account, room_id, body, priority=Priority.NOTICE)
 
     def notify_outcome(self, session: Session, qun: Qun, contact_id: str, error: Exception | None) -> None:
         """Tell a person who asked to join the outcome of the attempt."""
@@ -93,7 +93,7 @@ class GroupNotices:
             notice = fill(self._texts.waiting_owner, topic=qun.topic)
         else:
             notice = fill(self._texts.invited, topic=qun.topic, days=round(self._settings.pending_days))
-        self._messages.say(session, qun.account, contact_id, notice)
+        self._messages.queue(session, qun.account, contact_id, notice)
 
     def _topic(self, qun: Qun, room_id: str) -> str:
         room = self._accounts.get(qun.account).directory.rooms.get(room_id)

@@ -40,9 +40,9 @@ class Groups:
         quns = await self._store.read(lambda s: s.exec(groups).all())
         rooms = await self._store.read(lambda s: s.exec(rows).all())
         for qun in quns:
-            self._keep(qun)
+            self._cache_group(qun)
         for room in rooms:
-            self._keep_room(room)
+            self._cache_room(room)
 
     def drop(self, account: str) -> list[int]:
         """Forget the groups of an account; return their numbers."""
@@ -165,7 +165,7 @@ class Groups:
         """Insert a group and its first room inside a transaction; the index is updated after the commit."""
         session.add(qun)
         session.flush()
-        after_commit(session, lambda: self._keep(qun))
+        after_commit(session, lambda: self._cache_group(qun))
         self.insert_room(session, room)
         return qun
 
@@ -173,7 +173,7 @@ class Groups:
         """Insert a further room of a group inside a transaction; the index is updated after the commit."""
         session.add(room)
         session.flush()
-        after_commit(session, lambda: self._keep_room(room))
+        after_commit(session, lambda: self._cache_room(room))
         return room
 
     def patch(self, session: Session, number: int, **changes: Any) -> Qun:
@@ -182,7 +182,7 @@ class Groups:
         qun.sqlmodel_update(changes)
         session.add(qun)
         session.flush()
-        after_commit(session, lambda: self._keep(qun))
+        after_commit(session, lambda: self._cache_group(qun))
         return qun
 
     def patch_room(self, session: Session, room: QunRoom, **changes: Any) -> QunRoom:
@@ -191,7 +191,7 @@ class Groups:
         row.sqlmodel_update(changes)
         session.add(row)
         session.flush()
-        after_commit(session, lambda: self._keep_room(row))
+        after_commit(session, lambda: self._cache_room(row))
         return row
 
     def delete(self, session: Session, number: int) -> None:
@@ -215,7 +215,7 @@ class Groups:
         self._by_token.pop(qun.token, None)
         self._by_public_id.pop(qun.public_id, None)
 
-    def _keep(self, qun: Qun) -> None:
+    def _cache_group(self, qun: Qun) -> None:
         if not self._accounts.holds(qun.account):
             return
         before = self._quns.get(qun.number)
@@ -224,7 +224,7 @@ class Groups:
         self._quns[qun.number] = qun
         self._by_code[qun.code] = self._by_token[qun.token] = self._by_public_id[qun.public_id] = qun.number
 
-    def _keep_room(self, room: QunRoom) -> None:
+    def _cache_room(self, room: QunRoom) -> None:
         if not self._accounts.holds(room.account):
             return
         before = self._rooms.get(room.number, [])

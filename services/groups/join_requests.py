@@ -94,5 +94,5 @@ class JoinRequests:
             return False
         if await self._roster.room_of(qun, contact_id):
             return True
-        await self._states.left(qun, room.id, contact_id)
+        await self._states.record_leave(qun, room.id, contact_id)
         return False

@@ -202,7 +202,7 @@ class GroupLifecycle:
         def patch(session: Session) -> Qun:
             active_room = self._groups.patch_room(session, room, state=QunState.ACTIVE)
             active = self._groups.patch(session, qun.number, state=QunState.ACTIVE)
-            self._recorder.room_created(session, active, active_room)
+            self._recorder.record_room(session, active, active_room)
             return active
 
         return await self._store.write(patch)
@@ -224,7 +224,7 @@ class GroupLifecycle:
 
         def activate(session: Session) -> QunRoom:
             active = self._groups.patch_room(session, created, state=QunState.ACTIVE)
-            self._recorder.room_created(session, qun, active)
+            self._recorder.record_room(session, qun, active)
             return active
 
         return await self._store.write(activate)
@@ -234,5 +234,5 @@ class GroupLifecycle:
     def renew_token(self, session: Session, audit: Audit, qun: Qun, actor: str) -> Qun:
         """Replace the join token, inside a transaction."""
         until = self._clock() + self._settings.token_days * DAY if self._settings.token_days else None
-        audit.note(session, qun.account, "token", actor, "", Outcome.DONE, number=str(qun.number))
+        audit.record(session, qun.account, "token", actor, "", Outcome.DONE, number=str(qun.number))
         return self._groups.patch(session, qun.number, token=new_token(), token_expires_at=until)

@@ -42,7 +42,7 @@ class MembershipRecorder:
         self._clock = clock
         self._being_removed: set[tuple[int, str]] = set()  # people whom the assistant is removing now
 
-    def joined(self, session: Session, qun: Qun, room_id: str, *contact_ids: str) -> list[str]:
+    def record_joins(self, session: Session, qun: Qun, room_id: str, *contact_ids: str) -> list[str]:
         """Record that people are in the room and welcome the new ones; return the new ones."""
         new = [contact_id for contact_id in contact_ids if self._record_join(session, qun, room_id, contact_id)]
         welcome = [contact_id for contact_id in new if not self._is_unwanted(session, qun, contact_id)]
@@ -79,7 +79,7 @@ class MembershipRecorder:
         self._removals.add_returned(session, qun, contact_id)
         return True
 
-    def room_created(self, session: Session, qun: Qun, room: QunRoom) -> None:
+    def record_room(self, session: Session, qun: Qun, room: QunRoom) -> None:
         """Record a new room with its initial members."""
         self.record_members(session, qun, room)
         if room.ordinal == 1:
@@ -96,7 +96,7 @@ class MembershipRecorder:
                     state=MemberState.JOINED, source=MembershipSource.EVENT,
                 )  # fmt: skip
 
-    def left(
+    def record_leave(
         self,
         session: Session,
         qun: Qun,
@@ -141,7 +141,7 @@ class MembershipRecorder:
         finally:
             self._being_removed.discard(key)
 
-    def refused(self, session: Session, qun: Qun, row: Membership, reason: str) -> None:
+    def record_refusal(self, session: Session, qun: Qun, row: Membership, reason: str) -> None:
         """End a request to join as refused."""
         row.sqlmodel_update(
             {"state": MemberState.REFUSED, "error": reason, "expires_at": None, "updated_at": self._clock()}

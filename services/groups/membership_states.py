@@ -204,7 +204,7 @@ class MembershipStates:
 
         return await self._store.write(write)
 
-    async def invited(self, membership_id: int) -> None:
+    async def record_inviting(self, membership_id: int) -> None:
         """Record that WeChat is about to invite the person."""
 
         def write(session: Session) -> None:
@@ -214,7 +214,7 @@ class MembershipStates:
 
         await self._store.write(write)
 
-    async def invitation_seen(self, qun: Qun, membership_id: int, *, by_owner: bool) -> None:
+    async def record_invitation(self, qun: Qun, membership_id: int, *, by_owner: bool) -> None:
         """Record that WeChat asks the person, or with `by_owner` the group's owner, to confirm."""
 
         def write(session: Session) -> None:
@@ -227,15 +227,15 @@ class MembershipStates:
 
         await self._store.write(write)
 
-    async def joined(self, qun: Qun, room_id: str, contact_id: str) -> None:
+    async def record_join(self, qun: Qun, room_id: str, contact_id: str) -> None:
         """Record that WeChat shows the person in the room."""
-        await self._store.write(lambda s: self._recorder.joined(s, qun, room_id, contact_id))
+        await self._store.write(lambda s: self._recorder.record_joins(s, qun, room_id, contact_id))
 
-    async def left(self, qun: Qun, room_id: str, contact_id: str) -> None:
+    async def record_leave(self, qun: Qun, room_id: str, contact_id: str) -> None:
         """Record that WeChat no longer shows the person in the room."""
-        await self._store.write(lambda s: self._recorder.left(s, qun, room_id, contact_id))
+        await self._store.write(lambda s: self._recorder.record_leave(s, qun, room_id, contact_id))
 
-    async def failed(self, qun: Qun, contact_id: str, error: Exception) -> None:
+    async def record_failure(self, qun: Qun, contact_id: str, error: Exception) -> None:
         """Record a failed attempt: a full group and the blacklist end the request, other failures are retried."""
 
         def write(session: Session) -> None:
@@ -243,7 +243,7 @@ class MembershipStates:
             if row is None or row.state not in OPEN_STATES:
                 return
             if (reason := REFUSALS.get(type(error))) is not None:
-                self._recorder.refused(session, qun, row, reason)
+                self._recorder.record_refusal(session, qun, row, reason)
                 return
             until = row.expires_at or self.waits_until()
             error_text = "" if isinstance(error, AssistantOffline | WeChatOffline) else str(error)
@@ -257,9 +257,9 @@ class MembershipStates:
         def write(session: Session) -> None:
             row = session.get_one(Membership, membership_id)
             if row.state in OPEN_STATES:
-                self._recorder.refused(session, qun, row, MembershipReason.WITHDRAWN)
+                self._recorder.record_refusal(session, qun, row, MembershipReason.WITHDRAWN)
             elif row.state == MemberState.JOINED and row.contact_id and not self._groups.room_of(qun, row.contact_id):
-                self._recorder.left(session, qun, row.room_id or "", row.contact_id)
+                self._recorder.record_leave(session, qun, row.room_id or "", row.contact_id)
 
         await self._store.write(write)
 

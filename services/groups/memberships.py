@@ -88,7 +88,7 @@ class Memberships:
                 return JoinResult(JoinOutcome.INVITED, qun.account, invited.id)
             self._blacklist.raise_if_listed(qun, person.id)
             if (current_room := self._groups.room_of(qun, person.id)) is not None:
-                await self._states.joined(qun, current_room.id, person.id)
+                await self._states.record_join(qun, current_room.id, person.id)
                 return JoinResult(JoinOutcome.OK, qun.account, await self._states.id_of(qun, person.id))
             if Capability.JOIN_BY_CODE in self._accounts.get(qun.account).capabilities:
                 invited = await self._states.invite_by_code(qun, person.name, person.id)
@@ -99,7 +99,7 @@ class Memberships:
             if isinstance(error, InviteFailed) and await self._is_stranger(qun, person.id, error):
                 row = await self._states.wait_for_friend(qun, person.name, person, ())
                 return JoinResult(JoinOutcome.PENDING, qun.account, row.id)
-            await self._states.failed(qun, person.id, error)
+            await self._states.record_failure(qun, person.id, error)
             raise
 
     async def _is_stranger(self, qun: Qun, contact_id: str, error: InviteFailed) -> bool:
@@ -134,9 +134,9 @@ class Memberships:
         row = await self._states.record_adding(qun, room, person, source, until)
         seen = await self._adder.add(qun, room, row, actor, may_wait=source != MembershipSource.REST)
         if seen is AddResult.JOINED:
-            await self._states.joined(qun, room.id, person.id)
+            await self._states.record_join(qun, room.id, person.id)
             return JoinResult(JoinOutcome.OK, qun.account, row.id)
-        await self._states.invitation_seen(qun, row.id or 0, by_owner=seen is AddResult.OWNER_ASKED)
+        await self._states.record_invitation(qun, row.id or 0, by_owner=seen is AddResult.OWNER_ASKED)
         return JoinResult(JoinOutcome.INVITED, qun.account, row.id)
 
     # ---- new friends and interrupted requests ----

@@ -113,7 +113,7 @@ class GroupPresentation:
         if same_name(topic, room.topic):
             return True
         detail = {"number": str(qun.number), "before": room.topic, "after": topic}
-        self._audit.note(session, qun.account, "topic", f"person:{by}", room_id, Outcome.DONE, **detail)
+        self._audit.record(session, qun.account, "topic", f"person:{by}", room_id, Outcome.DONE, **detail)
         if room.ordinal > 1:
             self._groups.patch_room(session, room, topic=topic)
             return True
@@ -144,7 +144,7 @@ class GroupPresentation:
 
         def store(session: Session) -> None:
             detail = {"number": str(qun.number), "before": qun.welcome or "", "after": text or ""}
-            self._audit.note(session, qun.account, "welcome", actor, "", Outcome.DONE, **detail)
+            self._audit.record(session, qun.account, "welcome", actor, "", Outcome.DONE, **detail)
             self._groups.patch(session, qun.number, welcome=text)
 
         return store

@@ -147,7 +147,7 @@ class GroupRecognition:
         )
         admins = [id for id in self._accounts.admins(account) if id in contacts]
         for admin in admins:
-            self._messages.say(session, account, admin, question, priority=Priority.NOTICE)
+            self._messages.queue(session, account, admin, question, priority=Priority.NOTICE)
         if not admins:  # their ids have changed, too
             log.warning(
                 "group %s has another WeChat id; an admin must send /认领 %s", candidate.qun.number, proposal.id

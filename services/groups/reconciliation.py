@@ -126,9 +126,9 @@ class Reconciler:
         self._presence.mark_found(session, qun.account, room_id)
         present = set(live.member_ids) - {wechat.self_id}
         expected = self._known(session, qun, room_id)
-        self._recorder.joined(session, qun, room_id, *sorted(present - expected))
+        self._recorder.record_joins(session, qun, room_id, *sorted(present - expected))
         for contact_id in sorted(expected - present):
-            self._recorder.left(session, qun, room_id, contact_id)
+            self._recorder.record_leave(session, qun, room_id, contact_id)
 
     def _known(self, session: Session, qun: Qun, room_id: str) -> set[str]:
         rows = select(Membership.contact_id).where(

@@ -85,7 +85,7 @@ class Removals:
                 await self._audit.end(action, Outcome.FAILED, str(error))
                 raise
         await self._audit.end(action, Outcome.DONE)
-        await self._states.left(qun, room_id, contact_id)
+        await self._states.record_leave(qun, room_id, contact_id)
 
 
 async def _is_gone(wechat: WeChat, room_id: str, contact_id: str) -> bool:

@@ -55,7 +55,7 @@ class RosterRefresh:
                 if contact_id not in shown.member_ids and self._groups.room_of(qun, contact_id) is not None:
                     await asyncio.sleep(REREAD_DELAY)
                     if contact_id not in (await _read(wechat, room.id)).member_ids:
-                        wechat.directory.left(room.id, (contact_id,), datetime.now(UTC))
+                        wechat.directory.remove_members(room.id, (contact_id,), datetime.now(UTC))
             return self._groups.room_of(qun, contact_id)
 
 

@@ -40,7 +40,7 @@ class TokenJoins:
         self._states = states
         self._memberships = memberships
         self._blacklist = blacklist
-        self._misses = misses
+        self._wrong_tokens = misses
         self._texts = texts
         self._tasks: dict[asyncio.Task[None], str] = {}  # with the account of each
 
@@ -66,7 +66,7 @@ class TokenJoins:
 
     async def _selected(self, account: str, contact_id: str, token: str) -> Qun | Decision:
         """Return the group of a token, or the reply to its sender."""
-        if await self._misses.is_blocked(account, contact_id):
+        if await self._wrong_tokens.is_blocked(account, contact_id):
             return Decision()
         try:
             return self._group(account, token)
@@ -75,7 +75,7 @@ class TokenJoins:
         except InviteFailed:
             return Decision(reply=self._texts.join_closed)
         except BotError:
-            return Decision(self._texts.bad_token, lambda s: self._misses.note(s, account, contact_id))
+            return Decision(self._texts.bad_token, lambda s: self._wrong_tokens.record(s, account, contact_id))
 
     async def _reply_if_settled(self, qun: Qun, contact_id: str) -> str:
         """Return the reply if there is nothing to do, else ""."""

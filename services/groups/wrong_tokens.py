@@ -21,7 +21,7 @@ class WrongTokens:
         self._store = store
         self._clock = clock
 
-    def note(self, session: Session, account: str, contact_id: str) -> None:
+    def record(self, session: Session, account: str, contact_id: str) -> None:
         """Count a wrong token of a person."""
         session.add(TokenMiss(account=account, contact_id=contact_id, at=self._clock()))
 

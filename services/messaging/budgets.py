@@ -66,7 +66,7 @@ class Budgets:
         """Count a message that is about to be answered; the same text is answered a few times a minute only."""
         return self._count(Budget.REPEATS, account, contact_id, 1, MINUTE, hash(normal(text)))
 
-    def has_left(self, budget: Budget, account: str, contact_id: str) -> bool:
+    def is_below_limit(self, budget: Budget, account: str, contact_id: str) -> bool:
         """Whether a person is below the limit, without counting."""
         usage = self._usage.get((budget, account, contact_id, 0))
         if usage is None:

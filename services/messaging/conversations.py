@@ -119,7 +119,7 @@ class Conversations:
         )
         after_commit(session, lambda: self._loop_detector.record_sent(account, to, text))
 
-    def note(self, session: Session, account: str, contact_id: str, ticket: int, staff: str, text: str) -> None:
+    def add_note(self, session: Session, account: str, contact_id: str, ticket: int, staff: str, text: str) -> None:
         """Store a staff note about a conversation; the customer never sees it."""
         self._add(
             session,

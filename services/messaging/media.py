@@ -80,7 +80,7 @@ class MediaStore:
         offline.
         """
         failed = away = 0
-        if not self._budgets.has_left(Budget.BYTES, wechat.account, contact_id):
+        if not self._budgets.is_below_limit(Budget.BYTES, wechat.account, contact_id):
             return None
         while failed < ATTEMPTS and away < OFFLINE:
             try:

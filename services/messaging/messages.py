@@ -101,7 +101,7 @@ class Messages:
         self._record = record
         outbox.serve(QUEUE, self._deliver, pace=accounts.find_rate_limiter, is_open=accounts.is_online)
 
-    def say(self, session: Session, account: str, to: str, body: Body | str, **how: Any) -> Job:
+    def queue(self, session: Session, account: str, to: str, body: Body | str, **how: Any) -> Job:
         """Queue a message inside a transaction. `how`: keyword arguments of Outbox.add."""
         full = text(body) if isinstance(body, str) else body
         self._record(session, account, to, full)

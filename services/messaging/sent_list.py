@@ -46,5 +46,5 @@ def send_again(session: Session, outbox: Outbox, audit: Audit, item_id: int, act
     if item.state not in (WorkState.FAILED, WorkState.UNKNOWN):
         return False
     outbox.requeue(session, item)
-    audit.note(session, item.queue.partition(":")[2], "message_resend", actor, str(item_id), Outcome.DONE)
+    audit.record(session, item.queue.partition(":")[2], "message_resend", actor, str(item_id), Outcome.DONE)
     return True

@@ -153,7 +153,7 @@ class WebhookDelivery:
 
     # ---- failed events ----
 
-    async def listed(self, state: str = WorkState.FAILED) -> Sequence[OutboxItem]:
+    async def newest_events(self, state: str = WorkState.FAILED) -> Sequence[OutboxItem]:
         """Return the newest hundred events in this state, newest first."""
         page = PageRequest(MAX_LISTED)
         return (await self._store.read(lambda s: list_deliveries(s, "", WorkState(state), page))).rows
@@ -169,7 +169,7 @@ class WebhookDelivery:
         failed = item.state == WorkState.FAILED
         if failed:
             self._outbox.requeue(session, item)
-            self._audit.note(session, "", "webhook_resend", actor, str(item_id), Outcome.DONE)
+            self._audit.record(session, "", "webhook_resend", actor, str(item_id), Outcome.DONE)
         return Resent(item, failed)
 
 

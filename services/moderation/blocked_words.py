@@ -116,7 +116,7 @@ class BlockedWords:
 
     def _note(self, session: Session, kind: str, account: str, number: int | None, word: str, actor: str) -> None:
         detail = {} if number is None else {"number": str(number)}
-        self._audit.note(session, account, kind, actor, word, Outcome.DONE, **detail)
+        self._audit.record(session, account, kind, actor, word, Outcome.DONE, **detail)
 
     def _changed(self, scope: Scope, normalised: str, word: str | None) -> None:
         if word is None:

@@ -61,7 +61,7 @@ class RemovalWorker:
         self._records.change(session, qun, contact_id, "", removal_told=False)
         notice = fill(self._texts.removed, member=self._name(qun, contact_id), reason=reason)
         for room_id in room_ids:
-            self._messages.say(session, qun.account, room_id, notice, priority=Priority.NOTICE)
+            self._messages.queue(session, qun.account, room_id, notice, priority=Priority.NOTICE)
 
     async def _failed(self, job: Job, qun: Qun, contact_id: str, error: Exception) -> Retry | GiveUp:
         if isinstance(error, WeChatOffline | BotError):
@@ -79,7 +79,7 @@ class RemovalWorker:
         name = self._name(qun, contact_id) or (record.name if record else "")
         self._records.change(session, qun, contact_id, name, removal_told=True)
         notice = fill(self._texts.removal_failed, member=name, topic=qun.topic, reason=reason)
-        self._messages.say(session, qun.account, self._groups.owner_to_notify(qun), notice, priority=Priority.NOTICE)
+        self._messages.queue(session, qun.account, self._groups.owner_to_notify(qun), notice, priority=Priority.NOTICE)
 
     def _name(self, qun: Qun, contact_id: str) -> str:
         contact = self._accounts.get(qun.account).directory.contacts.get(contact_id)

@@ -47,12 +47,12 @@ class Sanctions:
         count = self._records.change(session, qun, contact_id, name, warnings=1)
         limit = self._settings.warn_limit
         detail = {"number": str(qun.number), "reason": reason, "count": str(count), **more}
-        self._audit.note(session, qun.account, "warn", actor, contact_id, Outcome.DONE, **detail)
+        self._audit.record(session, qun.account, "warn", actor, contact_id, Outcome.DONE, **detail)
         if count >= limit:
             self.ban(session, qun, contact_id, name, reason, actor)
         else:
             warning = fill(self._texts.warned, member=name, reason=reason, count=count, limit=limit)
-            self._messages.say(session, qun.account, room_id, text(warning, [contact_id]))
+            self._messages.queue(session, qun.account, room_id, text(warning, [contact_id]))
         return count
 
     def ban(self, session: Session, qun: Qun, contact_id: str, name: str, reason: str, actor: str) -> None:
@@ -64,12 +64,12 @@ class Sanctions:
         """Add a person to the group's blacklist."""
         self._records.change(session, qun, contact_id, name, blacklisted=True)
         detail = {"number": str(qun.number), "reason": reason}
-        self._audit.note(session, qun.account, "blacklist", actor, contact_id, Outcome.DONE, **detail)
+        self._audit.record(session, qun.account, "blacklist", actor, contact_id, Outcome.DONE, **detail)
 
     def unblacklist(self, session: Session, qun: Qun, contact_id: str, actor: str) -> None:
         """Remove a person from the blacklist, and reset their warnings."""
         self._records.change(session, qun, contact_id, "", blacklisted=False)
-        self._audit.note(session, qun.account, "forgive", actor, contact_id, Outcome.DONE, number=str(qun.number))
+        self._audit.record(session, qun.account, "forgive", actor, contact_id, Outcome.DONE, number=str(qun.number))
 
     async def blacklisted(self, qun: Qun) -> list[MemberRecord]:
         """Return the group's blacklist."""

@@ -55,7 +55,7 @@ class BroadcastReports:
             failed=len(failed),
             topics=self._topics(session, failed),
         )
-        self._messages.say(session, broadcast.account, broadcast.by, report, priority=Priority.NOTICE)
+        self._messages.queue(session, broadcast.account, broadcast.by, report, priority=Priority.NOTICE)
 
     def _topics(self, session: Session, numbers: list[int]) -> str:
         query = select(Qun).where(col(Qun.number).in_(numbers[:MAX_TOPICS])).order_by(col(Qun.number))

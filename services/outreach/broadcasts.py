@@ -127,7 +127,7 @@ class Broadcasts:
         """Queue the message for every target; return the number of groups and friends."""
         options: dict[str, Any] = {"priority": Priority.BROADCAST, "run_at": broadcast.run_at}
         jobs = [
-            self._messages.say(session, target.account, target.conversation, dict(body), **options)
+            self._messages.queue(session, target.account, target.conversation, dict(body), **options)
             for target in targets
         ]
         write_bulk(session)  # assigns the ids of the messages
@@ -146,5 +146,5 @@ class Broadcasts:
         if targets:
             account = broadcast.account or targets[0].account
             detail = {"groups": str(groups), **({"friends": str(friends)} if friends else {})}
-            self._audit.note(session, account, "broadcast", actor, str(broadcast.id), Outcome.DONE, **detail)
+            self._audit.record(session, account, "broadcast", actor, str(broadcast.id), Outcome.DONE, **detail)
         return groups + friends

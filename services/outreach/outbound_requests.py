@@ -100,7 +100,7 @@ class OutboundRequests:
 
         def write(session: Session) -> Job:
             def say(to: str, body: Body, **options: Any) -> Job:
-                return self._messages.say(session, request.account, to, body, priority=Priority.NOTICE, **options)
+                return self._messages.queue(session, request.account, to, body, priority=Priority.NOTICE, **options)
 
             body = request.message(first[1])
             if rest:

@@ -65,8 +65,8 @@ class Reports:
         if last is not None and last.value >= day.isoformat():
             return False
         session.merge(Setting(key=key, value=day.isoformat()))
-        self._messages.say(session, account, person, report.text, priority=Priority.NOTICE)
+        self._messages.queue(session, account, person, report.text, priority=Priority.NOTICE)
         if report.chart is not None:
             body = file(report.chart.path, report.chart.name)
-            self._messages.say(session, account, person, body, priority=Priority.NOTICE)
+            self._messages.queue(session, account, person, body, priority=Priority.NOTICE)
         return True

@@ -37,7 +37,7 @@ class SentBroadcasts:
 
     # ---- reading ----
 
-    def listed(self, session: Session, page: PageRequest) -> Page[Broadcast]:
+    def list_page(self, session: Session, page: PageRequest) -> Page[Broadcast]:
         """Return a page of the broadcasts, newest first."""
         query = select(Broadcast).where(col(Broadcast.state).in_(QUEUED))
         if page.before is not None:
@@ -94,7 +94,7 @@ class SentBroadcasts:
         if count:
             broadcast.state = BroadcastState.WITHDRAWN
             account = broadcast.account or targets[0].account
-            self._audit.note(
+            self._audit.record(
                 session, account, "broadcast_cancelled", actor, str(broadcast_id), Outcome.DONE, count=str(count)
             )
         return count

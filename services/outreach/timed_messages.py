@@ -60,7 +60,7 @@ class TimedMessages:
         query = select(TimedMessage).where(TimedMessage.number == qun.number).order_by(col(TimedMessage.id))
         return list(await self._store.read(lambda s: s.exec(query).all()))
 
-    def listed(self, session: Session, page: PageRequest) -> Page[TimedMessage]:
+    def list_page(self, session: Session, page: PageRequest) -> Page[TimedMessage]:
         """Return a page of the timed messages of all groups, newest first."""
         query = select(TimedMessage)
         if page.before is not None:
@@ -86,7 +86,7 @@ class TimedMessages:
         session.add(row)
         session.flush()
         detail = {"number": str(qun.number), "after": f"{cron} {text}"[:200]}
-        self._audit.note(session, qun.account, "timed", actor, str(row.id), Outcome.DONE, **detail)
+        self._audit.record(session, qun.account, "timed", actor, str(row.id), Outcome.DONE, **detail)
         return row
 
     def remove(self, session: Session, timed_id: int, actor: str, number: int | None = None) -> None:
@@ -97,7 +97,7 @@ class TimedMessages:
             raise NotFound(f"timed message {timed_id}")
         session.delete(row)
         detail = {"number": str(qun.number), "before": f"{row.cron} {row.text}"[:200]}
-        self._audit.note(session, qun.account, "timed_removed", actor, str(timed_id), Outcome.DONE, **detail)
+        self._audit.record(session, qun.account, "timed_removed", actor, str(timed_id), Outcome.DONE, **detail)
 
     async def run(self) -> int:
         """Queue the due messages; return their number."""
@@ -119,7 +119,7 @@ class TimedMessages:
             if moved.rowcount != 1 or qun is None:  # another run has queued it
                 continue
             for room in self._groups.rooms(qun):
-                self._messages.say(session, qun.account, room.room_id or "", row.text, priority=Priority.NOTICE)
+                self._messages.queue(session, qun.account, room.room_id or "", row.text, priority=Priority.NOTICE)
                 promised += 1
         return promised
 

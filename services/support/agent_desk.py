@@ -62,12 +62,12 @@ class AgentDesk:
         if room_id:
             line = as_one_line(body["type"], body.get("text") or body.get("name") or "")
             announcement = fill(self._texts.ticket_answered_in_console, number=number, staff=agent.name, words=line)
-            self._messages.say(session, ticket.account, room_id, relay(ticket, announcement))
+            self._messages.queue(session, ticket.account, room_id, relay(ticket, announcement))
 
-    def note(self, session: Session, number: int, agent: Agent, note: str) -> None:
+    def add_note(self, session: Session, number: int, agent: Agent, note: str) -> None:
         """Add a note that the customer does not see; closed tickets are allowed."""
         ticket = self._ticket(session, number)
-        self._actions.note(session, ticket, agent.id, note)
+        self._actions.add_note(session, ticket, agent.id, note)
         self._note(session, ticket, agent, "ticket_note")
 
     def assign(self, session: Session, number: int, agent: Agent, staff_id: str, staff_name: str) -> None:
@@ -124,4 +124,4 @@ class AgentDesk:
         return ticket.room_id or (room.id if room else "")
 
     def _note(self, session: Session, ticket: Ticket, agent: Agent, kind: str, **detail: str) -> None:
-        self._audit.note(session, ticket.account, kind, agent.actor, str(ticket.id), Outcome.DONE, **detail)
+        self._audit.record(session, ticket.account, kind, agent.actor, str(ticket.id), Outcome.DONE, **detail)

@@ -48,7 +48,7 @@ class CannedReplies:
             raise InvalidParameter(f"name: allowed: {_NAME.pattern}")
         before = self.all.get(name, "")
         session.merge(CannedReply(name=name, text=text, by=actor, updated_at=self._clock()))
-        self._audit.note(session, "", "canned", actor, name, Outcome.DONE, before=before, after=text)
+        self._audit.record(session, "", "canned", actor, name, Outcome.DONE, before=before, after=text)
         after_commit(session, lambda: self._added.update({name: text}))
 
     def remove(self, session: Session, name: str, actor: str) -> None:
@@ -57,7 +57,7 @@ class CannedReplies:
         if row is None:
             raise NotFound(f"canned reply {name}")
         session.delete(row)
-        self._audit.note(session, "", "canned_removed", actor, name, Outcome.DONE, before=row.text)
+        self._audit.record(session, "", "canned_removed", actor, name, Outcome.DONE, before=row.text)
         after_commit(session, lambda: self._forget(name))
 
     def _forget(self, name: str) -> None:

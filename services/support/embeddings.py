@@ -85,7 +85,7 @@ class EmbeddingClient:
             if vectors is None:
                 return None
             new = {key: vector.tobytes() for (key, _), vector in zip(batch, vectors, strict=True)}
-            await self._store.write(partial(_keep, new=new, now=self._clock()))
+            await self._store.write(partial(_store, new=new, now=self._clock()))
             stored |= new
         rows = [np.frombuffer(stored[key], dtype="<f4") for key in keys]
         if len({len(row) for row in rows}) != 1:
@@ -134,6 +134,6 @@ def _stored(session: Session, keys: Sequence[str]) -> dict[str, bytes]:
     return vectors
 
 
-def _keep(session: Session, new: dict[str, bytes], now: float) -> None:
+def _store(session: Session, new: dict[str, bytes], now: float) -> None:
     for key, vector in new.items():
         session.merge(TextEmbedding(key=key, vector=vector, created_at=now))

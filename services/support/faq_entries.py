@@ -28,7 +28,7 @@ class FaqEntries:
 
     async def load(self) -> None:
         """Load the added entries; again when another process has changed them."""
-        rows = await self._store.read(self.listed)
+        rows = await self._store.read(self.added_rows)
         self._added = {row.id or 0: Entry(questions=row.questions, answer=row.answer) for row in rows}
         self._index = None
 
@@ -47,14 +47,14 @@ class FaqEntries:
 
     # ---- added entries; inside a transaction ----
 
-    def listed(self, session: Session) -> Sequence[Question]:
+    def added_rows(self, session: Session) -> Sequence[Question]:
         """Return the added entries, oldest first."""
         return session.exec(select(Question).order_by(col(Question.id))).all()
 
     def find_row(self, session: Session, entry: Entry) -> Question | None:
         """Return the row that lists the first question of an entry."""
         first = plain(entry.questions[0])
-        return next((row for row in self.listed(session) if first in map(plain, row.questions)), None)
+        return next((row for row in self.added_rows(session) if first in map(plain, row.questions)), None)
 
     def add(self, session: Session, entry: Entry, by: str) -> tuple[Question, bool]:
         """Add an entry, or extend the one that lists its first question. Return the row and whether it is new."""
@@ -68,7 +68,7 @@ class FaqEntries:
         session.add(row)
         session.flush()
         number = row.id or 0
-        after_commit(session, lambda: self._keep(number, entry))
+        after_commit(session, lambda: self._update_cache(number, entry))
         return row, True
 
     def change(self, session: Session, row: Question, entry: Entry, by: str) -> None:
@@ -77,7 +77,7 @@ class FaqEntries:
         session.add(row)
         session.flush()
         number = row.id or 0
-        after_commit(session, lambda: self._keep(number, entry))
+        after_commit(session, lambda: self._update_cache(number, entry))
 
     def remove(self, session: Session, number: int) -> Question | None:
         """Delete an entry; return None if there is none of this number."""
@@ -85,10 +85,10 @@ class FaqEntries:
         if row is None:
             return None
         session.delete(row)
-        after_commit(session, lambda: self._keep(number, None))
+        after_commit(session, lambda: self._update_cache(number, None))
         return row
 
-    def _keep(self, number: int, entry: Entry | None) -> None:
+    def _update_cache(self, number: int, entry: Entry | None) -> None:
         if entry is None:
             self._added.pop(number, None)
         else:

@@ -128,7 +128,7 @@ class FileRelay:
             relayed = relay(ticket, f"{head(ticket)}[{KIND_NAMES[MessageKind(body['kind'])]}]{UNAVAILABLE}")
         else:
             return
-        self._messages.say(session, account, ticket.room_id, relayed)
+        self._messages.queue(session, account, ticket.room_id, relayed)
 
     def _answer(self, session: Session, account: str, body: dict[str, Any], stored_file: StoredFile | None) -> None:
         ticket = self._ticket_actions.tickets.get(body["ticket"])
@@ -139,4 +139,4 @@ class FileRelay:
             sent = file(stored_file.path, stored_file.name)
             self._ticket_actions.answer(session, ticket, body["from"], body["name"], sent, body["room"])
         reply = self._ticket_actions.file_result(ticket, kind, is_sent=stored_file is not None)
-        self._messages.say(session, account, body["room"], reply)
+        self._messages.queue(session, account, body["room"], reply)

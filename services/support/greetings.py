@@ -38,7 +38,7 @@ class Greetings:
         if session.connection().execute(inserted).first() or again:
             own = directory.contacts.get(self._accounts.get(account).self_id)
             greeting = fill(self._settings.greeting, assistant=own.name if own else account)
-            self._messages.say(session, account, contact_id, greeting)
+            self._messages.queue(session, account, contact_id, greeting)
 
     async def welcome(self, account: str, contact_id: str, reply: str) -> None:
         """Greet a person whose friend request was accepted, and send them `reply`, if any."""
@@ -47,6 +47,6 @@ class Greetings:
             after_commit(session, lambda: self._accounts.get(account).directory.befriend(contact_id))
             self.greet(session, account, contact_id)
             if reply:
-                self._messages.say(session, account, contact_id, reply)
+                self._messages.queue(session, account, contact_id, reply)
 
         await self._store.write(write)

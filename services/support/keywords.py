@@ -87,7 +87,7 @@ class Keywords:
         session.add(row)
         session.flush()
         row_id, stored = row.id or 0, rule_of(row)
-        after_commit(session, lambda: self._keep((account, number), row_id, stored))
+        after_commit(session, lambda: self._update_cache((account, number), row_id, stored))
         return row
 
     def drop(self, session: Session, account: str, number: int | None, word: str) -> Sequence[Keyword]:
@@ -104,7 +104,7 @@ class Keywords:
             self._remove(session, row)
         return row
 
-    def listed(self, session: Session, account: str, number: int | None) -> Sequence[Keyword]:
+    def added_rows(self, session: Session, account: str, number: int | None) -> Sequence[Keyword]:
         """Return the rules of a group (or of all places), in the order of insertion."""
         return session.exec(self._added_rules(account, number).order_by(col(Keyword.id))).all()
 
@@ -116,9 +116,9 @@ class Keywords:
         place, row_id = (row.account, row.number), row.id or 0
         session.delete(row)
         session.flush()
-        after_commit(session, lambda: self._keep(place, row_id, None))
+        after_commit(session, lambda: self._update_cache(place, row_id, None))
 
-    def _keep(self, place: Scope, row_id: int, rule: KeywordRule | None) -> None:
+    def _update_cache(self, place: Scope, row_id: int, rule: KeywordRule | None) -> None:
         if rule is None:
             self._added[place].pop(row_id, None)
         else:

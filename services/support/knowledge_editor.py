@@ -78,7 +78,7 @@ class KnowledgeEditor:
             self._faq_entries.change(session, row, entry, actor)
         else:
             row, new = self._faq_entries.add(session, entry, actor)
-        self._audit.note(session, "", "question", actor, str(row.id), Outcome.DONE, before=before, after=_entry(row))
+        self._audit.record(session, "", "question", actor, str(row.id), Outcome.DONE, before=before, after=_entry(row))
         return row, new
 
     def remove_question(self, session: Session, number: int, actor: str) -> None:
@@ -86,27 +86,27 @@ class KnowledgeEditor:
         row = self._faq_entries.remove(session, number)
         if row is None:
             raise NotFound(f"question {number}")
-        self._audit.note(session, "", "question_removed", actor, str(number), Outcome.DONE, before=_entry(row))
+        self._audit.record(session, "", "question_removed", actor, str(number), Outcome.DONE, before=_entry(row))
 
     # ---- files ----
 
     def import_keywords(self, session: Session, account: str, text: str, actor: str) -> int:
         """Add the rules of a YAML list, all or none; return their number. Raises InvalidParameter with the reason."""
         count = import_keywords(session, self._keywords, account, None, text, actor)
-        self._audit.note(session, account, "keywords_imported", actor, "", Outcome.DONE, count=str(count))
+        self._audit.record(session, account, "keywords_imported", actor, "", Outcome.DONE, count=str(count))
         return count
 
     def import_questions(self, session: Session, text: str, actor: str) -> int:
         """Add the entries of a faq.yaml, all or none; return their number. Raises InvalidParameter with the reason."""
         count = import_questions(session, self._faq_entries, text, actor)
-        self._audit.note(session, "", "questions_imported", actor, "", Outcome.DONE, count=str(count))
+        self._audit.record(session, "", "questions_imported", actor, "", Outcome.DONE, count=str(count))
         return count
 
     def _note(
         self, session: Session, kind: str, account: str, number: int | None, word: str, actor: str, **detail: str
     ) -> None:
         place = {} if number is None else {"number": str(number)}
-        self._audit.note(session, account, kind, actor, word, Outcome.DONE, **place, **detail)
+        self._audit.record(session, account, kind, actor, word, Outcome.DONE, **place, **detail)
 
 
 def _rule(row: Keyword) -> str:

@@ -74,11 +74,11 @@ class TicketReminders:
         if room is not None and row.state == TicketState.OPEN and (row.reminders != 1 or not admins):
             reminder = fill(self._texts.ticket_remind, **values)
             mentions = self._staffing.to_remind(row.account, room)
-            self._messages.say(session, row.account, room.id, relay(row, text(reminder, mentions)))
+            self._messages.queue(session, row.account, room.id, relay(row, text(reminder, mentions)))
         else:
             reminder = fill(self._texts.ticket_remind_admin, **values)
             for admin in admins:
-                self._messages.say(session, row.account, admin, reminder, priority=Priority.NOTICE)
+                self._messages.queue(session, row.account, admin, reminder, priority=Priority.NOTICE)
         data = {**facts(row), "minutes": minutes}
         self._webhook_events.publish(session, "ticket.waiting", f"ticket {row.id}", data)
         return self._tickets.change(session, number, reminders=row.reminders + 1, reminded_at=now)

@@ -19,7 +19,7 @@ from yaml_file import YamlFile, reason
 
 def export_keywords(session: Session, keywords: Keywords, account: str, number: int | None) -> str:
     """Export the rules of a place in the format of customer_service.keywords."""
-    rules = [rule_of(row).model_dump(exclude_defaults=True) for row in keywords.listed(session, account, number)]
+    rules = [rule_of(row).model_dump(exclude_defaults=True) for row in keywords.added_rows(session, account, number)]
     return _dump(rules)
 
 
@@ -33,7 +33,7 @@ def import_keywords(session: Session, keywords: Keywords, account: str, number: 
 
 def export_questions(session: Session, faq_entries: FaqEntries) -> str:
     """Export the added questions in the format of faq.yaml."""
-    return _dump([{"questions": row.questions, "answer": row.answer} for row in faq_entries.listed(session)])
+    return _dump([{"questions": row.questions, "answer": row.answer} for row in faq_entries.added_rows(session)])
 
 
 def import_questions(session: Session, faq_entries: FaqEntries, text: str, by: str) -> int:

@@ -76,7 +76,7 @@ class StaffRooms:
         session.merge(Setting(key=PREFIX + account, value=room_id))
         before = self._bound.get(account, "")
         detail = {} if before in ("", room_id) else {"before": before}
-        self._audit.note(session, account, "staff_room", actor, room_id, Outcome.DONE, **detail)
+        self._audit.record(session, account, "staff_room", actor, room_id, Outcome.DONE, **detail)
 
         def bound() -> None:
             self._bound[account] = room_id

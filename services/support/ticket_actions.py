@@ -72,7 +72,7 @@ class TicketActions:
             values |= {"staff_id": staff_id, "staff_name": staff_name}
         if not self.tickets.change(session, ticket.id or 0, **values):
             if room_id:
-                self._messages.say(session, ticket.account, room_id, self.unknown(ticket.id or 0))
+                self._messages.queue(session, ticket.account, room_id, self.unknown(ticket.id or 0))
             return
         key = key or f"ticket:{ticket.id}:{uuid.uuid4().hex}"
         answer = {**body, "staff": staff_id, "ticket": ticket.id, "key": key}
@@ -134,9 +134,9 @@ class TicketActions:
             self._asked.popitem(last=False)
         return fill(self._texts.ticket_meant, number=ticket.id, name=ticket.name)
 
-    def note(self, session: Session, ticket: Ticket, staff_id: str, note: str) -> None:
+    def add_note(self, session: Session, ticket: Ticket, staff_id: str, note: str) -> None:
         """Add a staff note."""
-        self._conversations.note(session, ticket.account, ticket.contact_id, ticket.id or 0, staff_id, note)
+        self._conversations.add_note(session, ticket.account, ticket.contact_id, ticket.id or 0, staff_id, note)
 
     def address(self, session: Session, ticket: Ticket, staff_id: str, room_id: str) -> None:
         """Record that a staff member addressed a ticket: their next picture or file belongs to it."""
@@ -201,7 +201,7 @@ class TicketActions:
         """Store the customer's rating and show it to staff."""
         if not self.tickets.rate(session, asked, account, contact_id, rating):
             return
-        self._messages.say(session, account, contact_id, self._texts.handoff_marked)
+        self._messages.queue(session, account, contact_id, self._texts.handoff_marked)
         if asked.room_id:
             notice = fill(self._texts.ticket_marked, number=asked.ticket, name=asked.name, mark=rating)
-            self._messages.say(session, account, asked.room_id, {**text(notice), "relays": asked.ticket})
+            self._messages.queue(session, account, asked.room_id, {**text(notice), "relays": asked.ticket})

@@ -24,16 +24,16 @@ class TicketMessages:
 
     def to_customer(self, session: Session, ticket: Ticket, body: Body | str, **options: Any) -> None:
         """Send a message to the customer. `options`: keyword arguments of Outbox.add."""
-        self._messages.say(session, ticket.account, ticket.contact_id, body, **options)
+        self._messages.queue(session, ticket.account, ticket.contact_id, body, **options)
 
     def to_staff(self, session: Session, ticket: Ticket, room_id: str, body: Body | str, **extra: Any) -> None:
         """Post a message about the ticket in a staff room; `extra` is added to its body."""
-        self._messages.say(session, ticket.account, room_id, {**relay(ticket, body), **extra})
+        self._messages.queue(session, ticket.account, room_id, {**relay(ticket, body), **extra})
 
     def to_admins(self, session: Session, account: str, notice: str) -> None:
         """Send a notice to the admins of an account."""
         for admin in self._accounts.admins(account):
-            self._messages.say(session, account, admin, notice, priority=Priority.NOTICE)
+            self._messages.queue(session, account, admin, notice, priority=Priority.NOTICE)
 
     def hand_over(self, session: Session, ticket: Ticket) -> None:
         """Hand the customer to staff in their own client."""

@@ -37,7 +37,7 @@ class TicketViewers:
         self._changes = changes
         self._people: defaultdict[int, dict[str, Viewer]] = defaultdict(dict)
 
-    def note(self, ticket: int, session_id: str, name: str, doing: Activity) -> None:
+    def record_activity(self, ticket: int, session_id: str, name: str, doing: Activity) -> None:
         """Record a person's activity, and publish it if it changed."""
         people = self._people[ticket]
         before = people.pop(session_id, None)

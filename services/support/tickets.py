@@ -55,7 +55,7 @@ class Tickets:
             of_accounts = col(Ticket.account).in_(accounts)
             unfinished, closed = unfinished.where(of_accounts), closed.where(of_accounts)
         for ticket in await self._store.read(lambda s: s.exec(unfinished).all()):
-            self._keep(ticket)
+            self._update_cache(ticket)
         for ticket in await self._store.read(lambda s: s.exec(closed).all()):
             self._request_rating(ticket, ticket.closed_at or 0)
             if ticket.mark is not None:  # only a customer's newest ticket can be rated
@@ -99,7 +99,7 @@ class Tickets:
         session.add(row)
         session.flush()
         ticket = Ticket(**row.model_dump())  # the cached object must not belong to a session
-        after_commit(session, lambda: self._keep(ticket))
+        after_commit(session, lambda: self._update_cache(ticket))
         after_commit(session, lambda: self._publish(ticket.id or 0))
         return ticket
 
@@ -123,7 +123,7 @@ class Tickets:
         session.add(row)
         session.flush()
         ticket = Ticket(**row.model_dump())
-        after_commit(session, lambda: self._keep(ticket))
+        after_commit(session, lambda: self._update_cache(ticket))
         after_commit(session, lambda: self._forget_rating(ticket.account, ticket.contact_id))
         after_commit(session, lambda: self._publish(number))
         return True
@@ -144,7 +144,7 @@ class Tickets:
     def _publish(self, number: int) -> None:
         self._changes.publish(ChangeKind.TICKET, id=number)
 
-    def _keep(self, ticket: Ticket) -> None:
+    def _update_cache(self, ticket: Ticket) -> None:
         self._by_number[ticket.id or 0] = ticket
         self._by_person[ticket.account, ticket.contact_id] = ticket
 

@@ -47,7 +47,7 @@ class ClockTrust:
     async def load(self) -> None:
         """Start with the stored reading, or with the current one."""
         if await self._store.read(lambda s: s.get(Setting, KEY)) is None:
-            await self._store.write(lambda s: _keep(s, self._read(), None))
+            await self._store.write(lambda s: _store(s, self._read(), None))
 
     async def is_trusted(self) -> bool:
         """Whether the clock has moved as expected since the last trusted reading, which is then replaced."""
@@ -56,7 +56,7 @@ class ClockTrust:
     def _check(self, session: Session) -> bool:
         row, now = session.get(Setting, KEY), self._read()
         if row is None:
-            _keep(session, now, None)
+            _store(session, now, None)
             return True
         stored = json.loads(row.value)
         believed = ClockReading(**stored["believed"])
@@ -66,13 +66,13 @@ class ClockTrust:
             doubted and not _seconds_ahead(doubted, now) and _elapsed(doubted, now) > TRUSTED_AFTER
         ):
             self.jump_seconds = 0.0
-            _keep(session, now, None)
+            _store(session, now, None)
             return True
         log.error(
             "the clock has jumped ahead by %.1f days: pruning is suspended until it is corrected",
             self.jump_seconds / DAY,
         )
-        _keep(session, believed, doubted if doubted and not _seconds_ahead(doubted, now) else now)
+        _store(session, believed, doubted if doubted and not _seconds_ahead(doubted, now) else now)
         return False
 
     def _read(self) -> ClockReading:
@@ -98,6 +98,6 @@ def _seconds_ahead(earlier: ClockReading, now: ClockReading) -> float:
     return moved if moved > LONGEST_AWAY else 0.0
 
 
-def _keep(session: Session, believed: ClockReading, doubted: ClockReading | None) -> None:
+def _store(session: Session, believed: ClockReading, doubted: ClockReading | None) -> None:
     value = {"believed": asdict(believed), "doubted": asdict(doubted) if doubted else None}
     session.merge(Setting(key=KEY, value=json.dumps(value)))

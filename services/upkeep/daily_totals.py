@@ -47,7 +47,7 @@ class DailyTotals:
         missing = [day for day in dates if day.isoformat() not in stored or day in dates[-UNSETTLED:]]
         for day in missing:
             total = await self._store.read(partial(self._count, day=day))
-            await self._store.write(partial(_keep, total=total))
+            await self._store.write(partial(_store_total, total=total))
         return len(missing)
 
     async def note_pace(self) -> int:
@@ -61,7 +61,7 @@ class DailyTotals:
             if ratio > self._peaks.get((day, account, kind), 0.0)
         ]
         if higher:
-            await self._store.write(partial(self._keep_peaks, peaks=higher))
+            await self._store.write(partial(self._store_peaks, peaks=higher))
         return len(higher)
 
     def read(self, session: Session, days: int = DAYS) -> list[DayTotal]:
@@ -135,7 +135,7 @@ class DailyTotals:
         first, last = (moment.timestamp() for moment in begins)
         return first, last
 
-    def _keep_peaks(self, session: Session, peaks: Sequence[PacePeak]) -> None:
+    def _store_peaks(self, session: Session, peaks: Sequence[PacePeak]) -> None:
         for peak in peaks:
             key = (peak.day, peak.account, peak.kind)
             stored = session.get(PacePeak, key)
@@ -144,5 +144,5 @@ class DailyTotals:
             self._peaks[key] = max(peak.ratio, stored.ratio if stored else 0.0)
 
 
-def _keep(session: Session, total: DayTotal) -> None:
+def _store_total(session: Session, total: DayTotal) -> None:
     session.merge(total)

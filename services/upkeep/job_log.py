@@ -44,7 +44,7 @@ class JobLog:
         )
         self.last = {row.key.removeprefix(PREFIX): JobRun(**json.loads(row.value)) for row in rows}
 
-    async def note(self, name: str, run: JobRun) -> None:
+    async def record(self, name: str, run: JobRun) -> None:
         """Store a run."""
         self.last[name] = run
         self.counts[name, run.ok] = self.counts.get((name, run.ok), 0) + 1

@@ -90,4 +90,4 @@ class OfflineAlerts:
             for admin in self._accounts.admins(name):
                 if admin not in notified:
                     notified.add(admin)
-                    self._messages.say(session, name, admin, notice, priority=Priority.NOTICE)
+                    self._messages.queue(session, name, admin, notice, priority=Priority.NOTICE)

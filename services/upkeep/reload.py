@@ -94,7 +94,7 @@ class ConfigReloader:
         return _result(changes, prepared)
 
     def _note(self, session: Session, actor: str, detail: dict[str, str]) -> None:
-        self._audit.note(session, "", "reload", actor, "config", Outcome.DONE, **detail)
+        self._audit.record(session, "", "reload", actor, "config", Outcome.DONE, **detail)
         if self._announce is not None:
             self._announce(session)
 

@@ -28,7 +28,7 @@ from services.work.conversation_workers import ConversationWorkers, Handle
 from services.work.inbox_progress import LONGEST_WAIT, InboxProgress
 from services.work.inbox_table import InboxRows, end_event
 from services.work.payload_reader import PayloadReader, Resolve
-from services.work.repeated_ids import PENDING, RepeatedIds, keep_pending, received
+from services.work.repeated_ids import PENDING, RepeatedIds, received, store_pending
 from services.work.task_set import TaskSet
 from services.work.write_batcher import WriteBatcher
 from wechat.events import Event, RawEvent
@@ -156,10 +156,10 @@ class Inbox:
                 repeated.append(raw)
             else:
                 stored.append(Arrival(raw, row))
-        compared = keep_pending(session, self._table, repeated)
+        compared = store_pending(session, self._table, repeated)
         position = next((raw.position for raw in reversed(raws) if raw.position), "")
         if position:
-            relay_position.keep(session, self.account, position)
+            relay_position.store(session, self.account, position)
             after_commit(session, lambda: self._acknowledge(position))
         after_commit(session, lambda: self._stored(stored, compared))
 

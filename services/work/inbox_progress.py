@@ -26,7 +26,7 @@ class InboxProgress:
         self._account = account
         self._store = store
         self._table = table
-        self._bodies = WriteBatcher[dict[str, Any]](store, table.keep_bodies)
+        self._bodies = WriteBatcher[dict[str, Any]](store, table.store_bodies)
         self._end_batcher = WriteBatcher[dict[str, Any]](store, table.end)
 
     def store_payload(self, arrival: Arrival, event: Event) -> None:

@@ -17,7 +17,7 @@ from models.row_statements import ColumnOf, Row, insert_rows, update_rows
 from wechat.events import RawEvent
 
 
-def _keep_body(column: ColumnOf) -> Executable:
+def _replace_body(column: ColumnOf) -> Executable:
     return update(InboxEvent).where(col(InboxEvent.id) == column("row")).values(body=column("kept"))
 
 
@@ -33,7 +33,7 @@ def _count_try(column: ColumnOf) -> Executable:
 
 _COLUMNS: Final = ("account", "event_id", "kind", "data", "state", "handler", "tries", "received_at")
 _INSERT: Final = insert_rows(InboxEvent, _COLUMNS, col(InboxEvent.id), col(InboxEvent.event_id), ignore_repeated=True)
-_KEEP_BODY: Final = update_rows("row", {"row": WIDE, "kept": Text()}, _keep_body)
+_REPLACE_BODY: Final = update_rows("row", {"row": WIDE, "kept": Text()}, _replace_body)
 _END: Final = update_rows("row", {"row": WIDE, "to": String(), "by": String()}, _end)
 _TRY: Final = update_rows("row", {"row": WIDE}, _count_try)
 
@@ -77,9 +77,9 @@ class InboxRows:
         ]
         return {event_id: int(row) for row, event_id in _INSERT.execute(session.connection(), rows)}
 
-    def keep_bodies(self, session: Session, bodies: list[Row]) -> None:
+    def store_bodies(self, session: Session, bodies: list[Row]) -> None:
         """Store resolved events, so that they can be handled after a restart without the gateway."""
-        _KEEP_BODY.execute(session.connection(), bodies)
+        _REPLACE_BODY.execute(session.connection(), bodies)
 
     def remove(self, session: Session, row: int) -> None:
         """Delete an event."""

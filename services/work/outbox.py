@@ -22,7 +22,7 @@ from services.work.delivery_queue import DeliveryQueue
 from services.work.job import Deliver, Job
 from services.work.job_results import JobResults
 from services.work.open_jobs import OpenJobs
-from services.work.outbox_rows import INSERT, cancel_items, job_of, keep_body, mark_sending, open_items
+from services.work.outbox_rows import INSERT, cancel_items, job_of, mark_sending, open_items, replace_body
 from services.work.ownership import Ownership
 from services.work.pace import Pace
 
@@ -251,9 +251,9 @@ class Outbox:
         body = {**first.body, "text": text, "joined": [*first.body.get("joined", ()), *(job.id for job in rest)]}
 
         def write(session: Session) -> None:
-            keep_body(session, first.id, body)
+            replace_body(session, first.id, body)
             for job in rest:
-                keep_body(session, job.id, {**job.body, "into": first.id})
+                replace_body(session, job.id, {**job.body, "into": first.id})
 
         await self._store.write(write)
         first.body = body

@@ -56,7 +56,7 @@ def open_items(session: Session, accounts: Collection[str] | None) -> Sequence[O
     return session.exec(query.order_by(col(OutboxItem.id))).all()
 
 
-def keep_body(session: Session, number: int, body: dict[str, Any]) -> None:
+def replace_body(session: Session, number: int, body: dict[str, Any]) -> None:
     """Replace the body of a job."""
     values = {"body": json.dumps(body, ensure_ascii=False)}
     session.connection().execute(update(OutboxItem).where(col(OutboxItem.id) == number).values(**values))

@@ -35,7 +35,7 @@ def begin_all(session: Session, epochs: Mapping[str, int | None]) -> dict[str, t
     return begun
 
 
-def keep(session: Session, account: str, position: str) -> None:
+def store(session: Session, account: str, position: str) -> None:
     """Store the position up to which all events are stored."""
     session.merge(Setting(key=_key(account), value=position))
 

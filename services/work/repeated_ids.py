@@ -25,7 +25,7 @@ MARK: Final = "#compare:"  # in its id
 CONTENT: Final = ("contact_id", "text", "hello", "kind", "quoted", "target", "inviter_id", "topic")
 
 
-def keep_pending(session: Session, table: InboxRows, raws: Sequence[RawEvent]) -> list[tuple[RawEvent, int]]:
+def store_pending(session: Session, table: InboxRows, raws: Sequence[RawEvent]) -> list[tuple[RawEvent, int]]:
     """Store repeated events until they are compared; return them with their rows, 0 for those that are repeats."""
     pending = {f"{raw.id}{MARK}{token_hex(8)}": raw for raw in raws if _may_be_new(raw)}
     rows = [replace(raw, id=id, kind=f"{PENDING}{raw.kind}") for id, raw in pending.items()]
@@ -35,7 +35,7 @@ def keep_pending(session: Session, table: InboxRows, raws: Sequence[RawEvent]) -
 
 
 def received(raw: RawEvent) -> RawEvent:
-    """Return the event of a row of `keep_pending` as it was received."""
+    """Return the event of a row of `store_pending` as it was received."""
     return replace(raw, id=raw.id.partition(MARK)[0], kind=raw.kind.removeprefix(PENDING))
 
 

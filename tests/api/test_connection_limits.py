@@ -52,9 +52,9 @@ def test_limit_per_address_counts_an_ipv6_48_as_one_address() -> None:
     assert admit_all(some, ["2001:db8:1::1", "2001:db8:1:2::2", "2001:db8:1:ffff::3"])[1] == [True, True, False]
     assert admit_all(some, ["10.0.0.1"] * 4)[1] == [True, True, True, False]
     assert all(admit_all(some, ["10.9.0.1"] * 20)[1]), "a trusted proxy speaks for many"
-    some.left(lines[2])  # was never admitted
-    some.left(lines[0])
-    some.left(lines[0])
+    some.release(lines[2])  # was never admitted
+    some.release(lines[0])
+    some.release(lines[0])
     assert admit_all(some, ["203.0.113.1"] * 2)[1] == [True, False]
 
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from api.openapi import all_errors
-from api.responses import refusal
+from api.responses import error_response
 from errors import InvalidParameter, TooManyRequests, WeChatNotDone, WeChatOffline, WeChatUnknown
 from models.fence import AccountLost, Fenced
 from services.moderation.member_actions import MemberExempt
@@ -220,11 +220,11 @@ async def test_client_disconnect_within_body_is_not_logged_as_error(
     ("seconds", "told"), [(0.0, "1"), (-3.0, "1"), (0.2, "1"), (1.0, "1"), (1.1, "2"), (29.1, "30"), (60.0, "60")]
 )
 def test_retry_after_is_rounded_up_to_whole_seconds(seconds: float, told: str) -> None:
-    assert refusal(TooManyRequests(retry_after=seconds)).headers["Retry-After"] == told
+    assert error_response(TooManyRequests(retry_after=seconds)).headers["Retry-After"] == told
 
 
 def test_error_without_delay_has_no_retry_after() -> None:
-    assert "Retry-After" not in refusal(TooManyRequests()).headers
+    assert "Retry-After" not in error_response(TooManyRequests()).headers
 
 
 async def test_too_many_views_page_has_retry_after(server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:

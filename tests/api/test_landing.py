@@ -199,7 +199,7 @@ async def test_views_of_unknown_pages_count(server: ApiServer) -> None:
 
 def test_view_counters_are_bounded_and_slide() -> None:
     now = 0.0
-    limit = ViewLimit(lambda: now, most_addresses=100)
+    limit = ViewLimit(lambda: now, max_addresses=100)
     for number in range(1000):
         assert limit.wait(f"10.0.{number // 256}.{number % 256}") == 0
     assert len(limit) == 100

@@ -78,7 +78,7 @@ CONTENTS: list[tuple[dict[str, Any], str]] = [
 def _log_every_line(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """The number of lines per minute is limited, and earlier tests have used it up."""
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr("api.middlewares.refusals", RateLimitedLog(logging.getLogger("api.middlewares")))
+    monkeypatch.setattr("api.middlewares.rejection_log", RateLimitedLog(logging.getLogger("api.middlewares")))
 
 
 @pytest.mark.parametrize(("method", "path", "body", "detail"), REJECTED)

@@ -154,7 +154,7 @@ async def test_malicious_file_boxes_are_not_fetched(bot: Target) -> None:
         uploads, honest = bot.sandbox.servers[ACCOUNT].uploads, bot.sandbox.servers[ACCOUNT].uploads.box
         boxes: list[dict[str, Any]] = [
             *({"type": 1, "base64": large} for _ in range(4)),
-            *({"type": 7, "uuid": uploads.keep(bytes(size))} for size in (10_000_000, 10_000_000, 60_000_000)),
+            *({"type": 7, "uuid": uploads.store(bytes(size))} for size in (10_000_000, 10_000_000, 60_000_000)),
             {"type": 1, "base64": large * 4},
             {"type": 1, "base64": 5},
             {"type": 2, "url": f"{url}/direct", "headers": {"Authorization": "x"}},

@@ -40,5 +40,5 @@ async def test_index_is_read_when_the_journal_is_opened(tmp_path: Path) -> None:
         await journal.open()
         assert journal.answers.may_have(PATH, b"m1") == (turn == 1)
         assert not journal.answers.may_have(PATH, b"m2")
-        await journal.keep_answer(PATH, b"m1", 1, b"payload")
+        await journal.store_response(PATH, b"m1", 1, b"payload")
         await journal.close()

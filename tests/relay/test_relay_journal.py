@@ -22,7 +22,7 @@ async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
     journal = Journal(tmp_path / "journal.db")
     await journal.open()
     journal.append([EVENT], lambda _number, error: None)
-    await journal.keep_answer(PATH, b"m1", 1, RESPONSE)
+    await journal.store_response(PATH, b"m1", 1, RESPONSE)
     yield journal
     await journal.close()
 
@@ -58,7 +58,7 @@ async def test_file_shrinks_after_many_events(tmp_path: Path) -> None:
     await journal.open()
     for _ in range(4):
         journal.append([bytes(4000)] * 500, lambda _number, error: None)
-    await journal.keep_answer(PATH, b"m1", 2000, RESPONSE)
+    await journal.store_response(PATH, b"m1", 2000, RESPONSE)
     journal.acknowledge(2000)
     for _ in range(3):
         await journal.prune(0.0)
@@ -72,7 +72,7 @@ async def test_many_events_are_deleted_with_little_disk(tmp_path: Path) -> None:
     await journal.open()
     for _ in range(100):
         journal.append([bytes(700)] * 500, lambda _number, error: None)
-    await journal.keep_answer(PATH, b"m1", 50_000, RESPONSE)
+    await journal.store_response(PATH, b"m1", 50_000, RESPONSE)
     before = (tmp_path / "large.db-wal").stat().st_size
     journal.acknowledge(50_000)
     await journal.prune(0.0)

@@ -79,7 +79,7 @@ class Desk:
         self.recorded.append((account, to, body))
 
     async def say(self, to: str, body: Any, **how: Any) -> Job:
-        return await self.store.write(lambda s: self.messages.say(s, A, to, body, **how))
+        return await self.store.write(lambda s: self.messages.queue(s, A, to, body, **how))
 
     async def rows(self) -> list[OutboxItem]:
         from sqlmodel import select

@@ -44,7 +44,7 @@ async def test_entry_has_its_id_within_the_transaction(sqlite_store: Store, cloc
     audit = Audit(sqlite_store, clock)
 
     def write(session: Session) -> int | None:
-        action = audit.note(session, "a", "add", "guard", "x")
+        action = audit.record(session, "a", "add", "guard", "x")
         audit.record_end(session, action.id or 0, Outcome.DONE)
         return action.id
 

@@ -82,7 +82,7 @@ async def test_directory_is_saved_only_when_changed(sqlite_store: Store, clock: 
     wechat.directory.put_room(Room("r@chatroom", "聚义厅", LI.id, ("wxid_wu",), {LI.id, SELF}), datetime.now(UTC))
     await book.save()
     assert await _saved_at(sqlite_store) == first
-    wechat.directory.joined("r@chatroom", ["wxid_wu"], datetime.now(UTC))
+    wechat.directory.add_members("r@chatroom", ["wxid_wu"], datetime.now(UTC))
     await book.save()
     assert await _saved_at(sqlite_store) == clock.now
 
@@ -144,7 +144,7 @@ def test_every_change_is_noticed(change: str) -> None:
     {
         "contact": lambda: directory.put_contact(Contact(LI.id, "李二")),
         "gone": lambda: directory.drop_contact(LI.id),
-        "left": lambda: directory.left("r@chatroom", [LI.id], now),
+        "left": lambda: directory.remove_members("r@chatroom", [LI.id], now),
         "topic": lambda: directory.set_topic_of("r@chatroom", "忠义堂"),
         "room": lambda: directory.put_room(Room("r@chatroom", "聚义厅", LI.id, (), {LI.id})),
         "room gone": lambda: directory.drop_room("r@chatroom"),

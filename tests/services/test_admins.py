@@ -187,7 +187,7 @@ async def test_admin_adds_another(sqlite_store: Store, clock: Clock) -> None:
     assert await process.rows() == [("x", "宋公明", "person:wxid_config")]
     assert await process.noted() == [("admin", "person:wxid_config", "x", "done")]
     assert process.accounts.is_admin("a", "x")
-    (row,) = await process.store.read(process.admins.listed)
+    (row,) = await process.store.read(process.admins.added_admins)
     assert row.created_at == clock.now
 
 

@@ -77,7 +77,7 @@ async def test_actions_on_unknown_and_closed_tickets_are_refused(parts: Parts) -
         for number, error in ((1, InvalidParameter), (99, NotFound)):
             with pytest.raises(error):
                 await parts.write(partial(action, number=number))
-    for other in (partial(desk(parts).note, agent=AGENT, note="x"), partial(desk(parts).reopen, agent=AGENT)):
+    for other in (partial(desk(parts).add_note, agent=AGENT, note="x"), partial(desk(parts).reopen, agent=AGENT)):
         with pytest.raises(NotFound):
             await parts.write(partial(other, number=99))
     assert await parts.queued() == []
@@ -87,7 +87,7 @@ async def test_actions_on_unknown_and_closed_tickets_are_refused(parts: Parts) -
 async def test_closed_ticket_can_get_a_note(parts: Parts) -> None:
     ticket = await open_ticket(parts)
     await close(parts, ticket)
-    await parts.write(partial(desk(parts).note, number=1, agent=AGENT, note="老客户"))
+    await parts.write(partial(desk(parts).add_note, number=1, agent=AGENT, note="老客户"))
     notes = await parts.read(lambda s: parts.container.conversations.notes(s, ACCOUNT, XUAN, 5))
     assert notes == ["老客户"]
     assert [action.who for action in await audited(parts, "ticket_note")] == [AGENT.actor]

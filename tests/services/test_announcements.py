@@ -109,7 +109,7 @@ async def test_notes_are_shown_below_the_messages(parts: Parts) -> None:
     await open_staff_room(parts)
     await receive(parts, "在吗")
     ticket = await waiting_ticket(parts)
-    await parts.write(lambda s: parts.container.ticket_actions.note(s, ticket, STAFF, "老客户"))
+    await parts.write(lambda s: parts.container.ticket_actions.add_note(s, ticket, STAFF, "老客户"))
     await announce(parts, ticket)
     shown = (await parts.queued_texts(ROOM))[0]
     assert "在吗\n备注：老客户\n" in shown and "（更早的" not in shown
@@ -122,7 +122,7 @@ async def test_files_follow_the_announcement(parts: Parts) -> None:
     await receive_file(parts, StoredFile("/media/2.sil", "语音.sil"), MessageKind.TEXT, "m-2")
     await receive(parts, "人工")
     await parts.write(
-        lambda s: parts.container.messages.say(
+        lambda s: parts.container.messages.queue(
             s, ACCOUNT, XUAN, {"type": "file", "path": "/media/3.jpg", "name": "价目表.jpg"}
         )
     )

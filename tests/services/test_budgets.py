@@ -58,9 +58,9 @@ def test_window_and_megabyte_are_exact() -> None:
     assert budgets.repeat("a", "one", "x") is ALLOWED, "a minute after the first"
     clock.now += 3600 - 60.5
     assert budgets.spend(Budget.TICKETS, "a", "one") is EXCEEDED
-    assert not budgets.has_left(Budget.TICKETS, "a", "one")
+    assert not budgets.is_below_limit(Budget.TICKETS, "a", "one")
     clock.now += 0.5
-    assert budgets.has_left(Budget.TICKETS, "a", "one")
+    assert budgets.is_below_limit(Budget.TICKETS, "a", "one")
     assert budgets.spend(Budget.TICKETS, "a", "one") is ALLOWED
     clock.now -= 0.5
     assert budgets.spend(Budget.TICKETS, "a", "one") is ALLOWED, "what lies in the future does not count"
@@ -80,7 +80,7 @@ def test_those_who_were_counted_longest_ago_are_forgotten(monkeypatch: pytest.Mo
     budgets = Budgets(LimitSettings(tickets=1), Clock())
     for who in ("one", "two", "one", "three"):
         budgets.spend(Budget.TICKETS, "a", who)
-    assert [budgets.has_left(Budget.TICKETS, "a", who) for who in ("one", "two", "three")] == [False, True, False]
+    assert [budgets.is_below_limit(Budget.TICKETS, "a", who) for who in ("one", "two", "three")] == [False, True, False]
 
 
 def test_every_budget_has_its_own_limit() -> None:
@@ -99,10 +99,10 @@ def test_every_budget_has_its_own_limit() -> None:
 def test_bytes_count_by_size() -> None:
     clock = Clock()
     budgets = Budgets(LimitSettings(megabytes=2), clock)
-    assert budgets.has_left(Budget.BYTES, "a", "one")
+    assert budgets.is_below_limit(Budget.BYTES, "a", "one")
     assert budgets.spend(Budget.BYTES, "a", "one", MEGABYTE) is ALLOWED
     assert budgets.spend(Budget.BYTES, "a", "one", MEGABYTE + 1) is EXCEEDED
     assert budgets.spend(Budget.BYTES, "a", "one", MEGABYTE) is ALLOWED
-    assert not budgets.has_left(Budget.BYTES, "a", "one")
+    assert not budgets.is_below_limit(Budget.BYTES, "a", "one")
     clock.now += 3601
-    assert budgets.has_left(Budget.BYTES, "a", "one")
+    assert budgets.is_below_limit(Budget.BYTES, "a", "one")

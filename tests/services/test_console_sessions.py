@@ -145,7 +145,7 @@ async def test_session_ends_when_idle_for_twelve_hours(
 ) -> None:
     token = await console.log_in("admin")
     clock.now += later
-    assert len(await console.store.read(console.sessions.listed)) == valid
+    assert len(await console.store.read(console.sessions.open_sessions)) == valid
     assert (await console.role(token) is Role.ADMIN) == valid
 
 
@@ -205,7 +205,7 @@ async def test_one_session_is_ended(console: Console, clock: Clock) -> None:
     first = await console.log_in("admin")
     clock.now += 1
     second = await console.log_in("staff")
-    rows = await console.store.read(console.sessions.listed)
+    rows = await console.store.read(console.sessions.open_sessions)
     assert [row.id for row in rows] == [hash_secret(second), hash_secret(first)], "most recently used first"
     for begin in ("", "no such"):
         with pytest.raises(NotFound):

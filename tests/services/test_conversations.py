@@ -140,7 +140,7 @@ async def test_sent_message_is_stored(history: History, clock: Clock) -> None:
 
 async def test_long_sent_text_is_cut(history: History) -> None:
     await history.outgoing(text="y" * (MAX_TEXT + 1))
-    await history.write(lambda s: history.stored.note(s, "a", "x", 3, "s", "z" * (MAX_TEXT + 1)))
+    await history.write(lambda s: history.stored.add_note(s, "a", "x", 3, "s", "z" * (MAX_TEXT + 1)))
     assert [len(row.text) for row in await history.rows()] == [MAX_TEXT, MAX_TEXT]
 
 
@@ -149,7 +149,7 @@ async def test_changes_of_tickets_are_published(history: History) -> None:
     assert history.changes.after(0) == []
     await history.incoming(message(), ticket=0)
     await history.outgoing(text="hi", ticket=5)
-    await history.write(lambda s: history.stored.note(s, "a", "x", 6, "s", "note"))
+    await history.write(lambda s: history.stored.add_note(s, "a", "x", 6, "s", "note"))
     await history.write(lambda s: history.stored.announce_change(s, 7))
     found = [(change.kind, change.facts) for change in history.changes.after(0)]
     assert found == [(ChangeKind.TICKET, {"id": number}) for number in (0, 5, 6, 7)]
@@ -167,7 +167,7 @@ async def test_newest_messages_are_read_oldest_first(history: History) -> None:
     await _say(history, "other account", account="b")
     await _say(history, "other person", who="y")
     await _say(history, "one", "two", "three")
-    await history.write(lambda s: history.stored.note(s, "a", "x", 1, "s", "note"))
+    await history.write(lambda s: history.stored.add_note(s, "a", "x", 1, "s", "note"))
 
     def last(limit: int, after: int = 0) -> Callable[[Session], list[str]]:
         return lambda s: [row.text for row in history.stored.last(s, "a", "x", limit, after)]
@@ -191,7 +191,7 @@ async def test_messages_of_the_same_transaction_are_read(history: History) -> No
         found += [stored.recalled(session, "a", "x", "m3")]
         stored.record_incoming(session, message("four"), ticket=8)
         found += [stored.first_of(session, 8)]
-        stored.note(session, "a", "x", 4, "s", "note")
+        stored.add_note(session, "a", "x", 4, "s", "note")
         found += [stored.notes(session, "a", "x", 9)]
         stored.record_incoming(session, message("", MessageKind.IMAGE, id="m5"))
         stored.record_file(session, "a", "x", "m5", StoredFile("/media/1", "a.png"))
@@ -222,7 +222,7 @@ async def test_first_message_of_a_ticket(history: History) -> None:
 
 async def test_newest_notes_are_read_oldest_first(history: History) -> None:
     for who, text in (("x", "one"), ("y", "of another"), ("x", "two"), ("x", "three")):
-        await history.write(lambda s, w=who, t=text: history.stored.note(s, "a", w, 1, "s", t))  # type: ignore[misc]
+        await history.write(lambda s, w=who, t=text: history.stored.add_note(s, "a", w, 1, "s", t))  # type: ignore[misc]
     await _say(history, "no note")
     assert await history.write(lambda s: history.stored.notes(s, "a", "x", 2)) == ["two", "three"]
     row = (await history.rows())[0]

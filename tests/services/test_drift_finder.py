@@ -34,7 +34,7 @@ async def with_announcement(open_parts: OpenParts, wanted: str | None, shown: st
 
 async def note(parts: Parts, kind: str, target: str, outcome: str, age: float = 0.0) -> None:
     parts.clock.now -= age
-    await parts.write(lambda s: parts.container.audit.note(s, ACCOUNT, kind, "test", target, outcome))
+    await parts.write(lambda s: parts.container.audit.record(s, ACCOUNT, kind, "test", target, outcome))
     parts.clock.now += age
 
 
@@ -142,8 +142,8 @@ async def test_change_made_while_wechat_is_asked_is_no_difference(open_parts: Op
 
     def command() -> None:
         changed = {"topic": "新名字", "announcement": "新公告"}
-        groups._keep(Qun(**{**groups_row(parts, qun), **changed}))
-        groups._keep_room(type(room)(**{**room.model_dump(), "topic": "新名字"}))
+        groups._cache_group(Qun(**{**groups_row(parts, qun), **changed}))
+        groups._cache_room(type(room)(**{**room.model_dump(), "topic": "新名字"}))
 
     room = groups.all_rooms(qun)[0]
     wechat.during[call] = command
@@ -159,7 +159,7 @@ def groups_row(parts: Parts, qun: Qun) -> dict[str, Any]:
 async def test_announcement_withdrawn_during_the_check_is_no_difference(open_parts: OpenParts) -> None:
     parts, wechat, qun = await with_announcement(open_parts, "公告", "别的公告")
     groups = parts.container.groups
-    wechat.during["announcement"] = lambda: groups._keep(Qun(**{**groups_row(parts, qun), "announcement": None}))
+    wechat.during["announcement"] = lambda: groups._cache_group(Qun(**{**groups_row(parts, qun), "announcement": None}))
     assert await found(parts, qun) == []
 
 

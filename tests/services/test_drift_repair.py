@@ -37,7 +37,7 @@ async def note(parts: Parts, drift: Drift, age: float = 0.0, **other: Any) -> No
         **other,
     }
     parts.clock.now -= age
-    await parts.write(lambda s: parts.container.audit.note(s, **entry))
+    await parts.write(lambda s: parts.container.audit.record(s, **entry))
     parts.clock.now += age
 
 

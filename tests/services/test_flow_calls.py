@@ -80,7 +80,7 @@ async def call(caller: SystemCaller, step: CallStep = CALL, **values: Any) -> di
         return await caller.call(step, {"id": "a/b", "n": 2, **values}, "key-1")
 
 
-async def refusal(caller: SystemCaller, step: CallStep = CALL, **values: Any) -> tuple[str, bool]:
+async def error_response(caller: SystemCaller, step: CallStep = CALL, **values: Any) -> tuple[str, bool]:
     """Return the message of a call that fails, and whether it was refused."""
     with pytest.raises(CallFailed) as caught:
         await call(caller, step, **values)
@@ -100,17 +100,17 @@ async def test_request_without_a_body(caller: SystemCaller, shop: Shop) -> None:
 
 
 async def test_missing_value_prevents_the_call(caller: SystemCaller, shop: Shop) -> None:
-    assert await refusal(caller, id=None) == ("缺少id", False)
+    assert await error_response(caller, id=None) == ("缺少id", False)
     assert not shop.requests
 
 
 async def test_removed_system_is_named_by_its_key(caller: SystemCaller, shop: Shop) -> None:
     settings = SystemSettings.model_validate({"base_url": shop.url})
     caller.configure({})
-    assert await refusal(caller) == ("shop暂时没有应答，请稍后再试", False)
+    assert await error_response(caller) == ("shop暂时没有应答，请稍后再试", False)
     caller.configure({"shop": settings})
     shop.status = 400
-    assert await refusal(caller) == ("shop没有接受请求（400）", True)
+    assert await error_response(caller) == ("shop没有接受请求（400）", True)
 
 
 @pytest.mark.parametrize("failures", [1, 3])
@@ -122,7 +122,7 @@ async def test_call_is_retried_three_times(caller: SystemCaller, shop: Shop, fai
 
 async def test_call_is_given_up_after_the_retries(caller: SystemCaller, shop: Shop) -> None:
     shop.status = 500
-    assert await refusal(caller) == (AWAY, False)
+    assert await error_response(caller) == (AWAY, False)
     assert len(shop.requests) == 4
 
 
@@ -162,7 +162,7 @@ async def test_unusable_response(
     caller: SystemCaller, shop: Shop, status: int, body: bytes, failure: tuple[str, bool]
 ) -> None:
     shop.status, shop.body = status, body
-    assert await refusal(caller) == failure
+    assert await error_response(caller) == failure
     assert len(shop.requests) == 1, "neither redirected nor retried"
 
 
@@ -177,7 +177,7 @@ async def test_accepted_response(caller: SystemCaller, shop: Shop, status: int, 
 async def test_unreachable_system() -> None:
     http = HttpClient()
     settings = SystemSettings.model_validate({"title": "商店", "base_url": f"http://127.0.0.1:{free_port()}"})
-    assert await refusal(SystemCaller(http, {"shop": settings}, Texts())) == (AWAY, False)
+    assert await error_response(SystemCaller(http, {"shop": settings}, Texts())) == (AWAY, False)
     await http.close()
 
 
@@ -185,7 +185,7 @@ async def test_system_that_does_not_respond_in_time(caller: SystemCaller, shop: 
     shop.gate = asyncio.Event()
     settings = SystemSettings.model_validate({"title": "商店", "base_url": shop.url, "timeout": 0.01})
     caller.configure({"shop": settings})
-    assert await refusal(caller) == (AWAY, False)
+    assert await error_response(caller) == (AWAY, False)
     shop.gate.set()
 
 

@@ -55,10 +55,10 @@ async def many(container: Container, write: Any, times: int = 12) -> list[Any]:
 async def test_join_and_leave_are_reported_once(container: Container) -> None:
     qun = await group(container)
     room = container.groups.rooms(qun)[0].room_id or ""
-    told = await many(container, lambda s: container.recorder.joined(s, qun, room, XUAN))
+    told = await many(container, lambda s: container.recorder.record_joins(s, qun, room, XUAN))
     assert sorted(map(len, told)) == [0] * 11 + [1]
     assert await promised(container, "欢迎 @黑旋风") == 1
-    gone = await many(container, lambda s: container.recorder.left(s, qun, room, XUAN))
+    gone = await many(container, lambda s: container.recorder.record_leave(s, qun, room, XUAN))
     assert sorted(gone) == [False] * 11 + [True]
     rows = await container.store.read(lambda s: s.exec(select(Membership).where(Membership.contact_id == XUAN)).all())
     assert [row.state for row in rows] == ["left"]

@@ -36,7 +36,7 @@ async def test_row_has_the_values_of_its_event(sqlite_store: Store) -> None:
     }  # fmt: skip
     assert await sqlite_store.write(lambda s: table.insert(s, [event])) == {}
     await sqlite_store.write(lambda s: end_event(s, "a", found["m1"], "handler"))
-    await sqlite_store.write(lambda s: table.keep_bodies(s, [{"row": found["m2"], "kept": "body"}]))
+    await sqlite_store.write(lambda s: table.store_bodies(s, [{"row": found["m2"], "kept": "body"}]))
     rows = await sqlite_store.read(lambda s: s.exec(select(InboxEvent)).all())
     assert [(row.state, row.handler, row.body) for row in rows] == [("done", "handler", None), ("new", "", "body")]
 
@@ -96,4 +96,4 @@ def test_result_is_logged_with_its_duration(caplog: pytest.LogCaptureFixture, mo
 
 
 class _Table:
-    keep_bodies = end = None
+    store_bodies = end = None

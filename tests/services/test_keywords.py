@@ -84,7 +84,7 @@ async def test_rule_of_the_same_word_and_place_is_replaced(shop: Parts) -> None:
     others: list[dict[str, Any]] = [{"equals": "wifi"}, {"contains": "wifi", "where": "group"}, {"regex": "wifi"}]
     for more in others:
         assert (await put(shop, reply="x", **more)).id != first.id
-    rows = await shop.read(lambda s: shop.container.keywords.listed(s, ACCOUNT, None))
+    rows = await shop.read(lambda s: shop.container.keywords.added_rows(s, ACCOUNT, None))
     assert [(row.kind, row.word, row.place, row.reply) for row in rows] == [
         ("contains", "wifi", "both", "87654321"),
         ("equals", "wifi", "both", "x"),
@@ -129,7 +129,7 @@ async def test_rules_of_a_group_and_of_all_places_are_listed_separately(shop: Pa
     await put(shop, account="weimi1002", contains="别的", reply="x")
     keywords = shop.container.keywords
     listed = [
-        await shop.read(partial(keywords.listed, account=ACCOUNT, number=number))
+        await shop.read(partial(keywords.added_rows, account=ACCOUNT, number=number))
         for number in (None, group_number(shop), 99)
     ]
     assert [[row.word for row in rows] for rows in listed] == [["几点"], ["规则"], []]

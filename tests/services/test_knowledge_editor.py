@@ -169,7 +169,7 @@ async def test_newest_question_takes_precedence_over_older_ones_and_the_file(par
     assert again.index is again.index
     faq_entries.configure([], [passage])
     assert [entry.answer for entry in faq_entries.index.entries] == ["新", "旧", "免费"]
-    (row, *_) = await parts.read(faq_entries.listed)
+    (row, *_) = await parts.read(faq_entries.added_rows)
     parts.clock.now += 5
     await parts.write(
         lambda s: faq_entries.change(s, s.get_one(Question, row.id), Entry(questions=["a"], answer="改"), "b")
@@ -202,7 +202,7 @@ async def test_keywords_are_imported_and_exported(parts: Parts) -> None:
     exported = await parts.read(lambda s: export_keywords(s, keywords, ACCOUNT, None))
     assert exported.startswith("- contains: 几点\n  reply: 九点\n- regex: 订单(\\d+)\n  reply:\n")
     assert await parts.write(partial(editor(parts).import_keywords, account=ACCOUNT, text=exported, actor=ACTOR)) == 2
-    assert len(await parts.read(partial(keywords.listed, account=ACCOUNT, number=None))) == 2, "they are the same"
+    assert len(await parts.read(partial(keywords.added_rows, account=ACCOUNT, number=None))) == 2, "they are the same"
     assert await parts.read(lambda s: export_keywords(s, keywords, ACCOUNT, None)) == exported
 
 

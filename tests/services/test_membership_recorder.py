@@ -17,12 +17,12 @@ DAY = 86400.0
 
 
 async def record_join(parts: Parts, qun: Qun, *who: str) -> list[str]:
-    return await parts.write(lambda s: parts.container.recorder.joined(s, qun, parts.room_id(qun), *who))
+    return await parts.write(lambda s: parts.container.recorder.record_joins(s, qun, parts.room_id(qun), *who))
 
 
 async def record_leave(parts: Parts, qun: Qun, who: str = XUAN, **how: Any) -> bool:
     room = how.pop("room", parts.room_id(qun))
-    return await parts.write(lambda s: parts.container.recorder.left(s, qun, room, who, **how))
+    return await parts.write(lambda s: parts.container.recorder.record_leave(s, qun, room, who, **how))
 
 
 def add_people(parts: Parts, many: int) -> list[str]:
@@ -126,7 +126,7 @@ async def test_join_is_reported_and_counted_once(open_parts: OpenParts) -> None:
 async def test_join_in_another_room_moves_the_row(parts: Parts) -> None:
     qun = await parts.group()
     await record_join(parts, qun, XUAN)
-    again = await parts.write(lambda s: parts.container.recorder.joined(s, qun, "room-2@chatroom", XUAN))
+    again = await parts.write(lambda s: parts.container.recorder.record_joins(s, qun, "room-2@chatroom", XUAN))
     row = await parts.membership(qun, XUAN)
     assert again == [] and row is not None and row.room_id == "room-2@chatroom"
     assert len(await parts.queued_texts(parts.room_id(qun))) == 1
@@ -283,7 +283,7 @@ async def test_refusal_is_stored_and_reported_with_its_reason(open_parts: OpenPa
         )
     )
     parts.clock.now += 5
-    await parts.write(lambda s: parts.container.recorder.refused(s, qun, row, "too late"))
+    await parts.write(lambda s: parts.container.recorder.record_refusal(s, qun, row, "too late"))
     kept = await parts.membership(qun, XUAN)
     assert kept is not None
     assert (kept.state, kept.error, kept.expires_at, kept.updated_at) == ("refused", "too late", None, now + 5)

@@ -194,21 +194,21 @@ async def test_admission_passes_through_its_states(open_parts: OpenParts) -> Non
     assert row.expires_at == parts.clock.now + 2 * DAY
     number = row.id or 0
     assert (await states.record_adding(qun, room, PERSON, MembershipSource.REST, 7.0)).expires_at == 7.0
-    await states.invited(number)
+    await states.record_inviting(number)
     kept = await row_of(parts, number)
     assert (kept.state, kept.error, kept.expires_at) == (MemberState.INVITED, "", parts.clock.now + 2 * DAY)
     assert await events(parts) == [], "WeChat has not been asked yet"
-    await states.invitation_seen(qun, number, by_owner=True)
+    await states.record_invitation(qun, number, by_owner=True)
     assert (await row_of(parts, number)).error == MembershipReason.OWNER_MUST_CONFIRM
-    await states.invitation_seen(qun, number, by_owner=False)
+    await states.record_invitation(qun, number, by_owner=False)
     assert (await row_of(parts, number)).error == ""
     assert await events(parts) == ["member.invited"] * 2
-    await states.joined(qun, room.id, XUAN)
+    await states.record_join(qun, room.id, XUAN)
     assert (await row_of(parts, number)).state == MemberState.JOINED
-    for late in (states.invited(number), states.invitation_seen(qun, number, by_owner=False)):
+    for late in (states.record_inviting(number), states.record_invitation(qun, number, by_owner=False)):
         await late
         assert (await row_of(parts, number)).state == MemberState.JOINED
-    await states.left(qun, room.id, XUAN)
+    await states.record_leave(qun, room.id, XUAN)
     assert (await row_of(parts, number)).state == MemberState.LEFT
     assert await events(parts) == ["member.invited"] * 2 + ["member.joined", "member.left"]
 
@@ -229,7 +229,7 @@ async def test_failure_ends_a_request_or_is_retried(
 ) -> None:
     parts, states, qun = await opened(open_parts)
     number = await put(parts, qun, MemberState.ADDING, expires_at=until and parts.clock.now + until)
-    await states.failed(qun, XUAN, error)
+    await states.record_failure(qun, XUAN, error)
     row = await row_of(parts, number)
     assert (row.state, row.error) == (state, reason)
     is_refused = state == MemberState.REFUSED
@@ -241,7 +241,7 @@ async def test_failure_changes_no_ended_request(open_parts: OpenParts) -> None:
     parts, states, qun = await opened(open_parts)
     number = await put(parts, qun, MemberState.JOINED)
     for who in (XUAN, "wxid_unknown"):
-        await states.failed(qun, who, GroupFull("x"))
+        await states.record_failure(qun, who, GroupFull("x"))
     assert (await row_of(parts, number)).state == MemberState.JOINED
 
 

@@ -48,7 +48,7 @@ async def second_room(parts: Parts, number: int, members: set[str]) -> str:
 
     room = QunRoom(number=number, ordinal=2, account=ACCOUNT, room_id="r2", topic="t", state=QunState.ACTIVE)
     await put(parts.container.store, room)
-    parts.container.groups._keep_room(room)
+    parts.container.groups._cache_room(room)
     parts.wechat.directory.put_room(Room("r2", "t", "", (), members))
     return "r2"
 

@@ -33,8 +33,8 @@ async def test_counters_survive_restart(store: Store, clock: Clock) -> None:
             session.add_all([item, OutboxItem(queue="wx:b", key="k", body="{}", state="sent", done_at=clock.now)])
         for ago in (86401, 3600, 40):
             clock.now = now - ago
-            audit.note(session, "a", "group", "test", "g")
-            audit.note(session, "a", "add", "test", "p")
+            audit.record(session, "a", "group", "test", "g")
+            audit.record(session, "a", "add", "test", "p")
         clock.now = now
 
     await store.write(write)
@@ -61,7 +61,7 @@ async def test_counters_from_the_future_do_not_block(store: Store, clock: Clock)
             OutboxItem(queue="wx:a", key="k", body="{}", state="sent", done_at=clock.now) for _ in range(40)
         )
         for kind in ("add", "group"):
-            audit.note(session, "a", kind, "test", "x")
+            audit.record(session, "a", kind, "test", "x")
 
     await store.write(write)
     clock.now -= 8 * 3600

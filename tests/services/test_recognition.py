@@ -25,7 +25,7 @@ async def opened(open_parts: OpenParts, *members: str, **names: str) -> tuple[Pa
     parts = await open_parts(admins=[STAFF])
     qun = await parts.group()
     room_id = parts.room_id(qun)
-    await parts.write(lambda s: parts.container.recorder.joined(s, qun, room_id, XUAN))
+    await parts.write(lambda s: parts.container.recorder.record_joins(s, qun, room_id, XUAN))
     parts.wechat.directory.drop_room(room_id)
     for contact_id, name in {**NAMES, **names}.items():
         parts.wechat.knows(contact_id, name)
@@ -110,16 +110,16 @@ async def test_names_of_the_members_must_agree(
 async def test_half_of_the_names_are_enough(open_parts: OpenParts) -> None:
     parts, qun = await opened(open_parts, "new_song", "new_zhi")
     room_id = parts.container.groups.all_rooms(qun)[0].room_id or ""
-    await parts.write(lambda s: parts.container.recorder.joined(s, qun, room_id, STAFF))
+    await parts.write(lambda s: parts.container.recorder.record_joins(s, qun, room_id, STAFF))
     assert await propose(parts) == 1
 
 
 async def test_former_members_and_nameless_ones_do_not_count(open_parts: OpenParts) -> None:
     parts, qun = await opened(open_parts, "new_song")
     room_id = parts.container.groups.all_rooms(qun)[0].room_id or ""
-    await parts.write(lambda s: parts.container.recorder.joined(s, qun, room_id, "wxid_nameless"))
+    await parts.write(lambda s: parts.container.recorder.record_joins(s, qun, room_id, "wxid_nameless"))
     assert await propose(parts) == 0
-    await parts.write(lambda s: parts.container.recorder.left(s, qun, room_id, ZHI))
+    await parts.write(lambda s: parts.container.recorder.record_leave(s, qun, room_id, ZHI))
     assert await propose(parts) == 1, "one of two names"
 
 
@@ -127,7 +127,7 @@ async def test_group_without_known_members_is_not_recognised(open_parts: OpenPar
     parts, qun = await opened(open_parts)
     room_id = parts.container.groups.all_rooms(qun)[0].room_id or ""
     for who in (SONG, ZHI, XUAN):
-        await parts.write(lambda s, who=who: parts.container.recorder.left(s, qun, room_id, who))  # type: ignore[misc]
+        await parts.write(lambda s, who=who: parts.container.recorder.record_leave(s, qun, room_id, who))  # type: ignore[misc]
     assert await propose(parts) == 0
 
 
@@ -238,7 +238,7 @@ async def test_members_with_the_same_name_get_new_rows(open_parts: OpenParts) ->
     parts, qun = await opened(open_parts)
     room_id = parts.container.groups.all_rooms(qun)[0].room_id or ""
     parts.wechat.knows("wxid_twin", "黑旋风")
-    await parts.write(lambda s: parts.container.recorder.joined(s, qun, room_id, "wxid_twin"))
+    await parts.write(lambda s: parts.container.recorder.record_joins(s, qun, room_id, "wxid_twin"))
     await propose(parts)
     await confirm(parts)
     after = await memberships(parts)
@@ -248,7 +248,7 @@ async def test_members_with_the_same_name_get_new_rows(open_parts: OpenParts) ->
 async def test_row_that_exists_under_the_new_id_is_kept(open_parts: OpenParts) -> None:
     parts, qun = await opened(open_parts)
     await propose(parts)
-    await parts.write(lambda s: parts.container.recorder.joined(s, qun, NEW, "new_xuan"))
+    await parts.write(lambda s: parts.container.recorder.record_joins(s, qun, NEW, "new_xuan"))
     await confirm(parts)
     after = await memberships(parts)
     assert [after[who][0] for who in (XUAN, "new_xuan", "new_zhi")] == ["left", "joined", "joined"]

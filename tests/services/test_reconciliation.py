@@ -50,7 +50,7 @@ async def state(parts: Parts, qun: Qun, who: str) -> str:
 
 def confirm_absences(parts: Parts) -> None:
     """Absences count at the first reading that lacks a person."""
-    parts.wechat.directory.absences.missed = lambda *_args, **_more: set()
+    parts.wechat.directory.absences.record_missing = lambda *_args, **_more: set()
 
 
 def group_of(parts: Parts, qun: Qun) -> Qun:
@@ -117,7 +117,7 @@ async def test_unknown_members_are_read_for_their_names(open_parts: OpenParts, m
     parts, wechat, qun = await opened(open_parts)
     monkeypatch.setattr(reconciliation, "MAX_READ", 3)
     known = "new-4"
-    await parts.write(lambda s: parts.container.recorder.joined(s, qun, parts.room_id(qun), known))
+    await parts.write(lambda s: parts.container.recorder.record_joins(s, qun, parts.room_id(qun), known))
     asked: list[str] = []
 
     async def contact(contact_id: str, *, fresh: bool = False) -> object:

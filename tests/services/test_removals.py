@@ -30,7 +30,7 @@ from wechat.interface import PUPPET, Capability, State
 
 async def join(parts: Parts, qun: Qun, room_id: str) -> None:
     parts.wechat.directory.rooms[room_id].member_ids.add(XUAN)
-    await parts.write(lambda s: parts.container.recorder.joined(s, qun, room_id, XUAN))
+    await parts.write(lambda s: parts.container.recorder.record_joins(s, qun, room_id, XUAN))
 
 
 async def member(parts: Parts) -> Qun:
@@ -120,7 +120,7 @@ async def test_failed_removal_is_recorded_and_raised(
     ]
     assert await row_state(parts, qun) == (MemberState.JOINED, "")
     assert parts.container.accounts.rate_limiter(ACCOUNT).slow_down_factor == factor
-    await parts.write(lambda s: parts.container.recorder.left(s, qun, parts.room_id(qun), XUAN))
+    await parts.write(lambda s: parts.container.recorder.record_leave(s, qun, parts.room_id(qun), XUAN))
     assert (await row_state(parts, qun))[0] == MemberState.LEFT, "a later leave is no removal"
 
 

@@ -86,10 +86,10 @@ async def test_only_confirmed_broadcasts_are_listed(parts: Parts) -> None:
     for _ in range(3):
         await submit(parts, friends=[(ACCOUNT, SONG)])
     await parts.write(lambda s: sent_broadcasts.cancel(s, 3, "x"))
-    assert await numbers(parts.container.store, sent_broadcasts.listed) == [4, 3, 2]
+    assert await numbers(parts.container.store, sent_broadcasts.list_page) == [4, 3, 2]
     with pytest.raises(NotFound):
         await sent_broadcasts.result(1)
-    page = await parts.read(lambda s: sent_broadcasts.listed(s, PageRequest(50)))
+    page = await parts.read(lambda s: sent_broadcasts.list_page(s, PageRequest(50)))
     assert page.next is None
 
 

@@ -123,9 +123,9 @@ async def test_failed_events_are_sent_again(sent: Sent) -> None:
 async def test_newest_hundred_events_are_listed(sent: Sent) -> None:
     await put(sent.store, *(item(number, "hook:erp", state=WorkState.FAILED) for number in range(1, 103)))
     await put(sent.store, item(200, "hook:erp"))
-    found = [row.id for row in await sent.hooks.listed()]
+    found = [row.id for row in await sent.hooks.newest_events()]
     assert (len(found), found[0], found[-1]) == (100, 102, 3)
-    assert [row.id for row in await sent.hooks.listed("sent")] == [200]
+    assert [row.id for row in await sent.hooks.newest_events("sent")] == [200]
 
 
 async def test_queues_of_earlier_versions_are_renamed(sent: Sent) -> None:

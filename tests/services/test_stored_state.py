@@ -23,7 +23,7 @@ def prepare(session: Session) -> None:
     for name in NAMES[:10]:
         rows = InboxRows(name).insert(session, [raw(f"{name}-{n}", account=name) for n in range(3)])
         end_event(session, name, rows[f"{name}-1"], "test")
-        relay_position.keep(session, name, f"at-{name}")
+        relay_position.store(session, name, f"at-{name}")
         session.add(DirectoryRow(account=name, data=name.encode(), saved_at=1.0))
 
 

@@ -137,7 +137,7 @@ async def test_asked_senders_are_forgotten(parts: Parts) -> None:
 
 async def test_transferred_ticket_includes_its_notes(parts: Parts) -> None:
     ticket = await open_ticket(parts)
-    await parts.write(lambda s: actions(parts).note(s, ticket, STAFF, "老客户"))
+    await parts.write(lambda s: actions(parts).add_note(s, ticket, STAFF, "老客户"))
     await parts.write(lambda s: actions(parts).assign(s, ticket, SONG, "宋公明", ROOM))
     now = in_memory(parts, ticket)
     assert (now.staff_id, now.staff_name) == (SONG, "宋公明")
@@ -174,7 +174,7 @@ async def test_ticket_list(parts: Parts) -> None:
 
 async def test_earlier_messages_are_shown_in_the_room(parts: Parts) -> None:
     ticket = await open_ticket(parts)
-    await parts.write(lambda s: actions(parts).note(s, ticket, STAFF, "老客户"))
+    await parts.write(lambda s: actions(parts).add_note(s, ticket, STAFF, "老客户"))
     await parts.write(lambda s: actions(parts).show_history(s, ticket, ROOM))
     (shown,) = await parts.queued()
     assert shown.key == ROOM and shown.body["relays"] == ticket.id

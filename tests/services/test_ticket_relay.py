@@ -166,7 +166,7 @@ async def lines(parts: Parts, ticket: Ticket) -> list[str]:
 
 async def answer(parts: Parts, message: str, staff: str = "") -> None:
     body = {**text(message), **({"staff": staff} if staff else {})}
-    await parts.write(lambda s: parts.container.messages.say(s, ACCOUNT, XUAN, body))
+    await parts.write(lambda s: parts.container.messages.queue(s, ACCOUNT, XUAN, body))
 
 
 async def test_lines_name_author_and_time(parts: Parts) -> None:
@@ -205,7 +205,7 @@ async def test_history_lists_earlier_tickets_notes_and_messages(parts: Parts) ->
     parts.clock.now += 24 * 3600
     ticket = await open_ticket(parts)
     for number in range(6):
-        note = partial(parts.container.ticket_actions.note, ticket=ticket, staff_id=STAFF, note=f"备注{number}")
+        note = partial(parts.container.ticket_actions.add_note, ticket=ticket, staff_id=STAFF, note=f"备注{number}")
         await parts.write(note)
     await receive(parts, *[f"第{number}句" for number in range(31)])
     earlier_line, notes, *messages = await lines(parts, ticket)

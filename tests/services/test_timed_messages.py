@@ -121,7 +121,7 @@ async def test_number_per_group_is_limited(parts: Parts) -> None:
     qun = parts.container.groups.by_code("1")
     assert qun is not None
     assert [row.id for row in await parts.container.timed_messages.of(qun)] == list(range(1, MAX_PER_GROUP + 1))
-    assert (await numbers(parts.container.store, parts.container.timed_messages.listed, 9))[:2] == [21, 20]
+    assert (await numbers(parts.container.store, parts.container.timed_messages.list_page, 9))[:2] == [21, 20]
 
 
 async def test_message_of_the_group_is_removed(parts: Parts) -> None:

@@ -186,7 +186,7 @@ async def test_job_that_has_not_run_is_remembered(sqlite_store: Store, clock: Cl
     await again.load()
     await again.begin("prune")
     assert again.last == {"prune": JobRun(began, result=NEW)}
-    await again.note("other", JobRun(7.0))
+    await again.record("other", JobRun(7.0))
     assert again.last["other"] == JobRun(7.0)
 
 
@@ -198,7 +198,7 @@ async def test_runs_are_stored_across_restarts(sqlite_store: Store, clock: Clock
     assert (log.counts, log.next_at("prune"), log.names) == ({}, None, [])
     first, second = JobRun(5.0, result="3 行", ms=1.5), JobRun(6.0, ok=False, result="error")
     for run in (first, first, second):
-        await log.note("prune", run)
+        await log.record("prune", run)
     await log.begin("prune")
     assert log.counts == {("prune", True): 2, ("prune", False): 1}
     await put(sqlite_store, Setting(key="other", value="1"))

@@ -124,7 +124,7 @@ async def test_epoch_is_above_all_earlier_ones(sqlite_store: Store, monkeypatch:
     assert await begin() == (1001, ""), "the clock has not moved"
     now[0] = 2000.0
     assert await begin() == (2000, "")
-    await sqlite_store.write(lambda s: relay_position.keep(s, "a", "ab:7"))
+    await sqlite_store.write(lambda s: relay_position.store(s, "a", "ab:7"))
     now[0] = 5.0
     assert await begin() == (2001, "ab:7"), "nor if it was set back"
     assert await begin("b") == (5, "")

@@ -99,7 +99,7 @@ class Shop:
 
     def file(self, name: str, data: bytes) -> str:
         """Store a file at the platform; return its media_id."""
-        return self.service.media.keep(name, data)
+        return self.service.media.store(name, data)
 
     async def at_the_console(self) -> Person:
         """Log 店长 in to the console, as its admin."""

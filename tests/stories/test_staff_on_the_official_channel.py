@@ -143,7 +143,7 @@ async def test_console_answer_fails_during_a_staff_session(client_shop: Shop) ->
     container = shop.bot.container
     await container.store.write(lambda s: container.agent_desk.reply(s, 1, AGENT, text("从后台说。"), "k1"))
     await container.store.write(
-        lambda s: container.messages.say(s, "kefu1", shop.service.customer("黑旋风").id, "快递到了。").id
+        lambda s: container.messages.queue(s, "kefu1", shop.service.customer("黑旋风").id, "快递到了。").id
     )
     (answer,) = await shop.failed()
     assert "95018" in answer.error

@@ -75,7 +75,7 @@ async def test_messages_over_the_allowance_wait_for_the_customer(shop: Shop) -> 
     await shop.receives("黑旋风", *LONG_PARTS[:5])
     customer, container = shop.service.customer("黑旋风").id, shop.bot.container
     for n in range(1, 6):
-        await container.store.write(lambda s, n=n: container.messages.say(s, ACCOUNT, customer, f"通知{n}"))  # type: ignore[misc]
+        await container.store.write(lambda s, n=n: container.messages.queue(s, ACCOUNT, customer, f"通知{n}"))  # type: ignore[misc]
     await shop.bot.stop()
     await shop.start_bot()
     await shop.say("黑旋风", "营业时间")

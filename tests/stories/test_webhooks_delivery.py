@@ -206,12 +206,12 @@ async def test_failed_message_is_reported(
     monkeypatch.setattr("services.messaging.messages.FILE_WAITS", (0.01,))
     env = await open_env(make_env, {**receiver.config, "events": ["message.failed"]})
     container, nothing = env.bot.container, file("/nowhere/price.pdf")
-    work = await container.store.write(lambda s: container.messages.say(s, "weimi1001", env.id("黑旋风"), nothing))
+    work = await container.store.write(lambda s: container.messages.queue(s, "weimi1001", env.id("黑旋风"), nothing))
     told = (await until(lambda: receiver.of("message.failed"), "told"))[0]
     assert (told["message"], told["assistant"], told["to"]) == (work.id, "weimi1001", "wxid_heixuanfeng")
     _, answer, _ = await env.call("GET", f"/wxbot/message/{work.id}")
     assert answer["message"]["state"] == "failed"
     qun = await env.make_group()
-    await container.store.write(lambda s: container.messages.say(s, "weimi1001", qun["room"], nothing))
+    await container.store.write(lambda s: container.messages.queue(s, "weimi1001", qun["room"], nothing))
     await until(lambda: len(receiver.events) == 2, "told")
     assert (receiver.events[1]["data"]["to"], receiver.events[1]["data"]["number"]) == (qun["room"], qun["number"])

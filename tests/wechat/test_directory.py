@@ -100,27 +100,27 @@ def test_topics_are_found(directory: CachedDirectory) -> None:
 
 def test_repeated_joins_and_leaves_have_no_effect(directory: CachedDirectory) -> None:
     for _ in range(2):
-        assert directory.joined(ROOM, ["c"], at(1))
+        assert directory.add_members(ROOM, ["c"], at(1))
     for _ in range(2):
-        assert directory.left(ROOM, ["c", "nobody"], at(2))
+        assert directory.remove_members(ROOM, ["c", "nobody"], at(2))
     assert directory.rooms[ROOM].member_ids == {"me", "a", "b"}
 
 
 def test_late_event_marks_the_room_for_reading(directory: CachedDirectory) -> None:
-    assert directory.left(ROOM, ["b"], at(5))
-    assert not directory.joined(ROOM, ["b"], at(3))  # older than the leave
+    assert directory.remove_members(ROOM, ["b"], at(5))
+    assert not directory.add_members(ROOM, ["b"], at(3))  # older than the leave
     assert "b" not in directory.rooms[ROOM].member_ids
-    assert not directory.left(ROOM, ["a"], at(-2))  # older than the list
+    assert not directory.remove_members(ROOM, ["a"], at(-2))  # older than the list
     assert "a" in directory.rooms[ROOM].member_ids
-    assert directory.joined(ROOM, ["b"], at(6))
-    assert not directory.joined("9@chatroom", ["b"], at(6))  # unknown group
+    assert directory.add_members(ROOM, ["b"], at(6))
+    assert not directory.add_members("9@chatroom", ["b"], at(6))  # unknown group
     directory.put_room(Room(ROOM, "群", "a", (), {"me", "a", "b"}), at(6.5))
-    assert directory.left(ROOM, ["b"], at(6))  # possibly after the reading, within the same second
-    assert not directory.joined(ROOM, ["b"], at(5.9))
+    assert directory.remove_members(ROOM, ["b"], at(6))  # possibly after the reading, within the same second
+    assert not directory.add_members(ROOM, ["b"], at(5.9))
 
 
 def test_own_leave_forgets_the_room(directory: CachedDirectory) -> None:
-    assert directory.left(ROOM, ["me"], at(1))
+    assert directory.remove_members(ROOM, ["me"], at(1))
     assert ROOM not in directory.rooms
     assert directory.room_by_topic("群") == []
 

@@ -48,8 +48,8 @@ def test_version_changes_with_the_content_only(directory: CachedDirectory) -> No
     assert changes(lambda: put(directory, ME))
     assert changes(lambda: directory.set_topic_of(ROOM, "新"))
     assert not changes(lambda: directory.set_topic_of(ROOM, "新"))
-    assert changes(lambda: directory.joined(ROOM, ["b"], at(1)))
-    assert changes(lambda: directory.left(ROOM, ["b"], at(2)))
+    assert changes(lambda: directory.add_members(ROOM, ["b"], at(1)))
+    assert changes(lambda: directory.remove_members(ROOM, ["b"], at(2)))
     assert changes(lambda: directory.befriend("a"))
     assert not changes(lambda: directory.befriend("a"))
     assert changes(lambda: directory.unfriend("a"))
@@ -100,7 +100,7 @@ def test_names_reported_as_members_are_dropped_when_the_group_is_read(directory:
     """Some gateways send names instead of ids."""
     directory.put_contact(Contact("known"))
     put(directory, ME, read=0)
-    assert directory.joined(ROOM, ["李逵", "known"], at(1))
+    assert directory.add_members(ROOM, ["李逵", "known"], at(1))
     put(directory, ME, read=10)
     assert members(directory) == {ME, "known"}
     put(directory, ME, read=20)
@@ -131,7 +131,7 @@ def test_members_of_the_database_are_expected(directory: CachedDirectory) -> Non
 
 def test_last_movement_of_a_member_is_known(directory: CachedDirectory) -> None:
     put(directory, ME, read=0)
-    directory.joined(ROOM, ["a"], at(5))
+    directory.add_members(ROOM, ["a"], at(5))
     assert directory.last_reported(ROOM, "a") == (at(0), at(5))
     assert directory.last_reported("unknown", "a") == (None, None)
     put(directory, ME, "a", read=6)
@@ -142,16 +142,16 @@ def test_last_movement_of_a_member_is_known(directory: CachedDirectory) -> None:
 
 def test_event_of_the_same_time_is_not_late(directory: CachedDirectory) -> None:
     put(directory, ME, read=5)
-    assert directory.joined(ROOM, ["a"], at(4))
-    assert not directory.joined(ROOM, ["b"], at(3.9))
-    assert directory.left(ROOM, ["a"], at(4))
-    assert not directory.joined(ROOM, ["a", "c"], at(3.99))
+    assert directory.add_members(ROOM, ["a"], at(4))
+    assert not directory.add_members(ROOM, ["b"], at(3.9))
+    assert directory.remove_members(ROOM, ["a"], at(4))
+    assert not directory.add_members(ROOM, ["a", "c"], at(3.99))
     assert "c" not in members(directory)
 
 
 def test_late_leave_is_decided_by_the_next_reading(directory: CachedDirectory) -> None:
     put(directory, ME, "a", read=5)
-    assert not directory.left(ROOM, ["a", ME], at(1))
+    assert not directory.remove_members(ROOM, ["a", ME], at(1))
     assert members(directory) == {ME, "a"}
     assert directory.absences.is_missing(ROOM, "a")
     assert not directory.absences.is_missing(ROOM, ME)
@@ -161,7 +161,7 @@ def test_late_leave_is_decided_by_the_next_reading(directory: CachedDirectory) -
 
 def test_leave_that_was_reported_in_time_is_certain(directory: CachedDirectory) -> None:
     put(directory, ME, "a", read=0)
-    assert directory.left(ROOM, ["a"], at(1))
+    assert directory.remove_members(ROOM, ["a"], at(1))
     assert members(directory) == {ME}
     assert directory.absences.is_confirmed(ROOM, "a")
     put(directory, ME, "a", read=2)
@@ -172,7 +172,7 @@ def test_leave_that_was_reported_in_time_is_certain(directory: CachedDirectory) 
 def test_join_ends_the_doubt_about_an_absence(directory: CachedDirectory) -> None:
     put(directory, ME, "a", read=0)
     put(directory, ME, read=10)
-    assert directory.joined(ROOM, ["a"], at(11))
+    assert directory.add_members(ROOM, ["a"], at(11))
     assert not directory.absences.is_missing(ROOM, "a")
 
 
@@ -228,7 +228,7 @@ def test_snapshot_of_an_earlier_version_is_loaded(directory: CachedDirectory) ->
 def test_login_of_another_person_leaves_nothing(directory: CachedDirectory) -> None:
     put(directory, ME, "a", read=0)
     put(directory, ME, read=10)
-    directory.joined(ROOM, ["b"], at(11))
+    directory.add_members(ROOM, ["b"], at(11))
     directory.befriend("c")
     directory.unread = {"x"}
     directory.clear()

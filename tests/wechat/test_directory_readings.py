@@ -229,7 +229,7 @@ async def test_recheck_waits_until_an_absence_is_due(
         account.directory.absences.confirm_interval = timedelta(0)
 
     monkeypatch.setattr("wechat.directory_sync.asyncio.sleep", sleep)
-    account.directory.absences.missed(ROOM, [SONG], datetime.now(UTC), ME)
+    account.directory.absences.record_missing(ROOM, [SONG], datetime.now(UTC), ME)
     await asyncio.wait_for(rechecking, SECONDS)
     assert len(pauses) == 1
     assert 3000 < pauses[0] <= 3600
@@ -240,8 +240,8 @@ async def test_unchanged_room_is_looked_at_later(account: ScriptedAccount, sync:
     account.joins(SONG)
     account.answers["RoomPayload"] = room(ME)
     begun = datetime.now(UTC)
-    account.directory.absences.missed(ROOM, [SONG], begun - timedelta(hours=2), ME)
-    account.directory.absences.missed("2@chatroom", ["x"], begun - timedelta(hours=3), ME)
+    account.directory.absences.record_missing(ROOM, [SONG], begun - timedelta(hours=2), ME)
+    account.directory.absences.record_missing("2@chatroom", ["x"], begun - timedelta(hours=3), ME)
 
     def answer(request: Any) -> Any:
         return REFUSED if request.id == "2@chatroom" else room(ME)

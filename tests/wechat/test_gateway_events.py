@@ -79,7 +79,7 @@ async def test_event_of_a_relay_has_a_position_and_is_acknowledged_when_stored(r
 async def test_event_that_is_not_stored_is_acknowledged_at_once(
     relayed: ScriptedAccount, number: int, data: Any
 ) -> None:
-    relayed.assistant._sent_messages.note("own")
+    relayed.assistant._sent_messages.add("own")
     await receive(relayed, number, data, 5)
     assert queued(relayed) == []
     assert acknowledged(relayed) == "ab12:5"
@@ -176,7 +176,7 @@ async def test_leave_of_an_unknown_group_reads_nothing(account: ScriptedAccount)
 
 async def test_late_leave_has_the_group_read_again(account: ScriptedAccount) -> None:
     account.joins("bb")
-    account.directory.joined(ROOM, ["bb"], datetime.now(UTC) + timedelta(hours=1))
+    account.directory.add_members(ROOM, ["bb"], datetime.now(UTC) + timedelta(hours=1))
     await receive(account, pb.EVENT_ROOM_LEAVE, {"roomId": ROOM, "removeeIdList": ["bb"]})
     assert list(account.updates._stale) == [(LATE, ROOM)]
     assert "bb" in account.directory.rooms[ROOM].member_ids

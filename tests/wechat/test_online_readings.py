@@ -111,6 +111,6 @@ async def test_confirmed_absence_is_reported(friend: ScriptedAccount) -> None:
     friend.directory.absences.confirm_interval = timedelta(0)
     friend.answers["RoomPayload"] = [OFFLINE, room(ME), room(ME), room(ME)]
     async with running(friend):
-        friend.directory.absences.missed(ROOM, [SONG], datetime.now(UTC), ME)
+        friend.directory.absences.record_missing(ROOM, [SONG], datetime.now(UTC), ME)
         await friend.listener.until(lambda: friend.listener.syncs)
         assert friend.listener.syncs == [(None, {ROOM})]

@@ -69,8 +69,8 @@ async def test_disk_is_not_written_on_the_event_loop(monkeypatch: pytest.MonkeyP
 
 def test_sent_message_is_recognised() -> None:
     sent = SentMessages()
-    assert sent.note("m1") == "m1"
-    assert sent.note("") == ""
+    assert sent.add("m1") == "m1"
+    assert sent.add("") == ""
     assert "m1" in sent
     assert "" not in sent
 
@@ -80,5 +80,5 @@ def test_only_the_last_sent_messages_are_kept(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(sent_messages, "MAX_IDS", 2)
     sent = SentMessages()
     for id in ("m1", "m2", "m1", "m3"):
-        sent.note(id)
+        sent.add(id)
     assert [id in sent for id in ("m1", "m2", "m3")] == [False, True, True]

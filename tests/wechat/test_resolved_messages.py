@@ -64,7 +64,7 @@ async def test_message_without_a_sender_or_of_the_account_is_ignored(friend: Scr
 
 
 async def test_echo_of_a_sent_message_is_not_read(friend: ScriptedAccount) -> None:
-    friend.assistant._sent_messages.note("m1")
+    friend.assistant._sent_messages.add("m1")
     assert await friend.message() is None
     assert friend.wire.asked == []
 

@@ -110,7 +110,7 @@ async def test_watch_waits_between_two_checks(gateway: Gateway, monkeypatch: pyt
     first.set()
     monkeypatch.setattr("wechat.connection.asyncio.sleep", recorded)
     with pytest.raises(ConnectionLost):
-        await made._keep(wire, first)
+        await made._monitor(wire, first)
     assert waits == [4.0, 4.0]
 
 
@@ -190,4 +190,4 @@ def test_default_timing_is_as_documented() -> None:
     assert (timing.watch_every + timing.watch_limit) < 10, "a frozen gateway is noticed within ten seconds"
     assert timing.backoff_first < timing.backoff_most
     assert timing.held_most <= 2
-    assert (timing.refused_first, timing.refused_most) == (60, 600)
+    assert (timing.refused_first, timing.refused_max) == (60, 600)
