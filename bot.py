@@ -10,9 +10,9 @@ from file_modes import make_files_private
 
 if __name__ == "__main__":
     make_files_private()
-    # before `run` installs its handlers there is nothing to clean up
+    # until `run` installs its handlers, there is nothing to clean up and nothing to reload
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # and there is nothing to reload
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     gc.disable()  # collection during the start costs a tenth of it and frees nothing; `run` enables it again
 
 import argparse

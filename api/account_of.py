@@ -46,7 +46,7 @@ def _in_body(name: str = "assistant", *, large: bool = False) -> Find:
         try:
             value = (await read_object(request)).get(name)
         except InvalidParameter:
-            return None  # its handler refuses it
+            return None  # the handler rejects the body
         return value if isinstance(value, str) else None
 
     return find

@@ -46,10 +46,10 @@ class ApiKeys:
 
     def configure(self, keys: Sequence[str | ApiKey]) -> None:
         """Replace the keys; the call counts of unchanged keys are kept."""
-        used = {key.digest: key.calls for key in self._keys}
+        earlier_calls = {key.digest: key.calls for key in self._keys}
         new_keys = [_Key(key) for key in keys]
         for key in new_keys:
-            key.calls = used.get(key.digest, key.calls)
+            key.calls = earlier_calls.get(key.digest, key.calls)
         self._keys = new_keys
 
     def check(self, request: web.Request, client: str, required: Collection[Scope]) -> str:
@@ -66,7 +66,7 @@ class ApiKeys:
             raise OutsideNetwork(f"key {key.name}: from {client}")
         if not key.scopes.intersection(required):
             raise OutsideNetwork(f"key {key.name} lacks the scope")
-        wait = key.wait(self._clock())
+        wait = key.acquire(self._clock())
         if wait > 0:
             raise TooManyRequests(f"key {key.name}", retry_after=wait)
         return key.name
@@ -95,7 +95,7 @@ class _Key:
         """Whether the key may be used from this address."""
         return not self._networks or any(ip_address(client) in network for network in self._networks)
 
-    def wait(self, now: float) -> float:
+    def acquire(self, now: float) -> float:
         """Count a call and return 0, or return the seconds until the next one is allowed."""
         if not self._per_minute:
             return 0.0

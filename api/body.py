@@ -111,7 +111,7 @@ def rejected(name: str, value: object, allowed: str) -> InvalidParameter:
     return InvalidParameter(f"{name}: {description}; allowed: {allowed}")
 
 
-def only(body: Mapping[str, Any], *names: str) -> None:
+def reject_unknown_fields(body: Mapping[str, Any], *names: str) -> None:
     """Raise InvalidParameter if the body has other fields."""
     unknown = [repr(name[:MAX_CHARACTERS]) for name in body if name not in names]
     if unknown:
@@ -152,7 +152,7 @@ def lines(body: Mapping[str, Any], name: str) -> list[str]:
     value = body.get(name, [])
     if not isinstance(value, list) or len(value) > MAX_MENTIONS:
         raise rejected(name, value, f"an array of at most {MAX_MENTIONS} texts")
-    return list(dict.fromkeys(line(f"{name}[{at}]", item) for at, item in enumerate(value)))
+    return list(dict.fromkeys(line(f"{name}[{index}]", item) for index, item in enumerate(value)))
 
 
 def number(request: web.Request, name: str = "id", maximum: int = MAX_ID) -> int:

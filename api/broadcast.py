@@ -9,7 +9,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from api.app_keys import CONTAINER, caller
-from api.body import exactly_one, field, line, number, only, read_large_object, rejected, without_nulls
+from api.body import exactly_one, field, line, number, read_large_object, reject_unknown_fields, rejected, without_nulls
 from api.content import KINDS, read_content
 from api.message import idempotency_key
 from api.responses import iso, json_response
@@ -25,7 +25,7 @@ async def send(request: web.Request) -> web.Response:
     """POST /wxbot/broadcast: 202 once it is stored. A repeated Idempotency-Key gets the same response."""
     container = request.app[CONTAINER]
     body = without_nulls(await read_large_object(request), *KINDS, *AUDIENCES, "assistant", "at")
-    only(body, *AUDIENCES, *KINDS, "assistant", "at")
+    reject_unknown_fields(body, *AUDIENCES, *KINDS, "assistant", "at")
     exactly_one(body, *AUDIENCES)
     targets = _targets(body) | {"run_at": _moment(body, container.clock())}
     if targets["account"]:
@@ -48,7 +48,8 @@ def _targets(body: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(value, list) or not 1 <= len(value) <= MAX_NAMED:
         raise rejected(name, value, f"an array of 1 to {MAX_NAMED} entries")
     groups = [
-        item if name == "quns" and type(item) is int else line(f"{name}[{at}]", item) for at, item in enumerate(value)
+        item if name == "quns" and type(item) is int else line(f"{name}[{index}]", item)
+        for index, item in enumerate(value)
     ]
     return {name: tuple(dict.fromkeys(groups)), "account": account}
 

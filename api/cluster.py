@@ -57,7 +57,7 @@ async def remote_counts(request: web.Request, quns: Sequence[Qun]) -> dict[int, 
             numbers_by_holder.setdefault(holder, []).append(qun.number)
     counts: dict[int, GroupCounts] = {}
     for holder, numbers in numbers_by_holder.items():
-        answer: Any = await peers.ask(holder, COUNTS_PATH, {"numbers": ",".join(map(str, numbers))})
+        answer: Any = await peers.get_json(holder, COUNTS_PATH, {"numbers": ",".join(map(str, numbers))})
         for number, (members, capacity) in (answer or {}).get("counts", {}).items():
             counts[int(number)] = GroupCounts(members, capacity)
     return counts

@@ -40,5 +40,5 @@ def cluster_metrics(container: Container) -> Iterator[Metric]:
     yield CounterMetricFamily(
         "wxbot_cluster_notifications",
         "NOTIFYs that this process has sent to the others.",
-        value=parts.announcements.sent if parts else 0,
+        value=parts.pending_notifications.sent if parts else 0,
     )

@@ -17,9 +17,9 @@ from api.view_limit import subnet
 from logs import RateLimitedLog
 
 RESERVED: Final = 256  # descriptors for gateways, the database, files and calls to business systems
-MAX_OUTSIDE: Final = 256  # of all external addresses together
-MAX_OF_ADDRESS: Final = 64  # per external address
-MAX_INSIDE: Final = 512  # per internal address; trusted proxies forward for many clients and are exempt
+MAX_EXTERNAL: Final = 256  # of all external addresses together
+MAX_PER_EXTERNAL_ADDRESS: Final = 64  # per external address
+MAX_PER_INTERNAL_ADDRESS: Final = 512  # per internal address; trusted proxies forward for many clients and are exempt
 
 rejection_log = RateLimitedLog(logging.getLogger(__name__))
 
@@ -39,9 +39,9 @@ class ClientConnection(Protocol):
 class ConnectionCaps:
     """The limits."""
 
-    outside: int = MAX_OUTSIDE
-    of_address: int = MAX_OF_ADDRESS
-    inside: int = MAX_INSIDE
+    external: int = MAX_EXTERNAL
+    per_external_address: int = MAX_PER_EXTERNAL_ADDRESS
+    per_internal_address: int = MAX_PER_INTERNAL_ADDRESS
     total: int = 0  # 0 = the process's file descriptor limit minus the reserve
 
 
@@ -53,8 +53,8 @@ class ConnectionLimits:
         self._caps = caps or ConnectionCaps()
         self._total = self._caps.total or max(RESERVED, _descriptors() - RESERVED)
         self._by_address: Counter[str] = Counter()
-        self._outside: OrderedDict[ClientConnection, None] = OrderedDict()  # the oldest first
-        self._open: dict[ClientConnection, str] = {}  # and what it is counted under
+        self._external: OrderedDict[ClientConnection, None] = OrderedDict()  # the oldest first
+        self._open: dict[ClientConnection, str] = {}  # with the subnet it is counted for
 
     def __len__(self) -> int:
         return len(self._open)
@@ -69,7 +69,7 @@ class ConnectionLimits:
         self._open[connection] = key
         self._by_address[key] += 1
         if not (address.allowed or address.trusted):
-            self._outside[connection] = None
+            self._external[connection] = None
         return True
 
     def release(self, connection: ClientConnection) -> None:
@@ -77,23 +77,23 @@ class ConnectionLimits:
         key = self._open.pop(connection, None)
         if key is None:
             return
-        self._outside.pop(connection, None)
+        self._external.pop(connection, None)
         self._by_address[key] -= 1
         if not self._by_address[key]:
             del self._by_address[key]
 
     def _has_room(self, address: Address, key: str) -> bool:
-        caps, outside = self._caps, not (address.allowed or address.trusted)
-        limit = caps.of_address if outside else caps.inside
+        caps, is_external = self._caps, not (address.allowed or address.trusted)
+        limit = caps.per_external_address if is_external else caps.per_internal_address
         if not address.trusted and self._by_address[key] >= limit:
             return False
-        if outside and len(self._outside) >= caps.outside:
+        if is_external and len(self._external) >= caps.external:
             return self._drop_idle()
         return len(self._open) < self._total or self._drop_idle()
 
     def _drop_idle(self) -> bool:
         """Close the external connection idle longest; return whether there was one."""
-        idle = next((connection for connection in self._outside if connection.is_idle), None)
+        idle = next((connection for connection in self._external if connection.is_idle), None)
         if idle is None:
             return False
         idle.drop()

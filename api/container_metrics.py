@@ -89,10 +89,10 @@ class ContainerMetrics(Collector):
         )
         max_accepted = self._container.config.customer_service.accept.max_per_day
         for account in assistant_states(self._container):
-            used = self._container.accounts.rate_limiter(account).used()
+            ratios = self._container.accounts.rate_limiter(account).used()
             accepted = self.stored.accepted_today.get(account, 0)
-            used["accept"] = accepted / max_accepted if max_accepted else 1.0
-            for kind, ratio in used.items():
+            ratios["accept"] = accepted / max_accepted if max_accepted else 1.0
+            for kind, ratio in ratios.items():
                 family.add_metric((account, kind), ratio)
         return family
 

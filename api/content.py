@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from api.body import exactly_one, field, line, only, rejected, text, without_nulls
+from api.body import exactly_one, field, line, reject_unknown_fields, rejected, text, without_nulls
 from errors import InvalidParameter
 from services.messaging import messages
 from services.messaging.attachments import Attachment, Attachments
@@ -26,9 +26,9 @@ async def read_content(body: Mapping[str, Any], attachments: Attachments) -> Bod
         raise rejected(kind, part, "an object")
     part = without_nulls(part, "name", "url", "base64", "description", "thumbnail")
     if kind == "link":
-        only(part, "title", "url", "description", "thumbnail")
+        reject_unknown_fields(part, "title", "url", "description", "thumbnail")
         return messages.link(_link(part))
-    only(part, "url", "base64", "name")
+    reject_unknown_fields(part, "url", "base64", "name")
     stored = await attachments.store(_attachment(part, picture=kind == "image"))
     return messages.file(stored.path, stored.name)
 

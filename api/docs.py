@@ -22,27 +22,27 @@ class Document:
 
     def configure(self, settings: ApiSettings) -> None:
         """Set the settings to describe."""
-        self._url, self._keyed = settings.public_url, bool(settings.keys)
-        for name in ("_made", "raw", "values"):
+        self._url, self._has_keys = settings.public_url, bool(settings.keys)
+        for name in ("_document", "raw", "values"):
             self.__dict__.pop(name, None)
 
     @cached_property
-    def _made(self) -> dict[str, Any]:
+    def _document(self) -> dict[str, Any]:
         from api.openapi import document  # late: the modules that describe the API are not needed to serve it
 
-        return document(self._url, self._keyed)
+        return document(self._url, self._has_keys)
 
     @cached_property
     def raw(self) -> bytes:
         """The document as JSON."""
-        return json.dumps(self._made, ensure_ascii=False).encode()
+        return json.dumps(self._document, ensure_ascii=False).encode()
 
     @cached_property
     def values(self) -> Mapping[str, Any]:
         """The template values of the page."""
         from api.reference import reference
 
-        return reference(self._made["info"]["title"], self._url, self._keyed)
+        return reference(self._document["info"]["title"], self._url, self._has_keys)
 
 
 DOCUMENT = web.AppKey("document", Document)

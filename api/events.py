@@ -24,11 +24,11 @@ FLOW: Final[Fields] = {**PERSON, "run": "流程编号", "flow": "流程名", "st
 
 @dataclass(frozen=True, slots=True)
 class EventDescription:
-    """One event type. The fields of `may` are optional."""
+    """One event type. The fields of `optional` are optional."""
 
-    about: str
+    description: str
     data: Fields
-    may: Fields = field(default_factory=dict)
+    optional: Fields = field(default_factory=dict)
 
 
 EVENTS: Final[Mapping[str, EventDescription]] = {
@@ -94,28 +94,28 @@ def _model(name: str) -> str:
     return "".join(part.capitalize() for part in name.split(".")) + "Event"
 
 
-def _event(name: str, description: EventDescription) -> dict[str, Any]:
+def _event(name: str, event: EventDescription) -> dict[str, Any]:
     line, moment = {"type": "string"}, {"type": "string", "format": "date-time"}
-    fields = {**description.data, **description.may}
+    fields = {**event.data, **event.optional}
     data = {
         "type": "object",
-        "required": list(description.data),
+        "required": list(event.data),
         "properties": {field: {"type": _type(field, about), "description": about} for field, about in fields.items()},
     }
     return {
         "type": "object",
-        "description": description.about,
+        "description": event.description,
         "required": ["id", "type", "timestamp", "data"],
         "properties": {"id": line, "type": {"const": name}, "timestamp": moment, "data": data},
     }
 
 
-def _operation(name: str, description: EventDescription) -> dict[str, Any]:
-    event = {"$ref": REF.format(model=_model(name))}
+def _operation(name: str, event: EventDescription) -> dict[str, Any]:
+    schema = {"$ref": REF.format(model=_model(name))}
     return {
         "operationId": f"on{_model(name).removesuffix('Event')}",
         "tags": ["webhooks"],
-        "summary": description.about,
+        "summary": event.description,
         "parameters": [
             {
                 "name": header,
@@ -126,12 +126,12 @@ def _operation(name: str, description: EventDescription) -> dict[str, Any]:
             }
             for header, about in HEADERS.items()
         ],
-        "requestBody": {"required": True, "content": {"application/json": {"schema": event}}},
+        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
         "responses": {"2XX": {"description": "已收到；其他状态会重发，最多三天"}},
     }
 
 
-def _type(name: str, about: str) -> str | list[str]:
+def _type(name: str, description: str) -> str | list[str]:
     if name in INTEGERS:
         return "integer"
-    return ["string", "null"] if "null" in about else "string"
+    return ["string", "null"] if "null" in description else "string"

@@ -19,12 +19,12 @@ from api.body import RAW_BODY, read_ahead
 from app.container import Container
 from errors import AssistantOffline, OutsideNetwork
 from services.cluster.parts import ClusterParts
-from services.cluster.peers import SECRET_HEADER, PeerAnswer, Peers, Unreachable
+from services.cluster.peers import SECRET_HEADER, PeerResponse, Peers, Unreachable
 
 log = logging.getLogger(__name__)
 CLIENT_HEADER: Final = "X-Wxbot-Client"
 KEY_HEADER: Final = "X-Wxbot-Key"
-MOVED: Final = 421  # response of a process that does not hold the account (Misdirected Request)
+MISDIRECTED: Final = 421  # response of a process that does not hold the account (Misdirected Request)
 SECONDS: Final = 60.0  # seconds a request may take at the holder
 POLL_INTERVAL: Final = 1.0  # seconds between checks whether a holder that does not answer is still the holder
 PAUSE: Final = 0.1
@@ -44,7 +44,7 @@ class MemberForwarding:
         self._container = container
         self._parts = parts
         self._peers = peers
-        self.passed_on = 0
+        self.forwarded_count = 0
 
     def admit(self, request: web.Request) -> bool:
         """Whether the request was forwarded, and so already checked; raise OutsideNetwork if the secret is wrong."""
@@ -57,19 +57,19 @@ class MemberForwarding:
         request[KEY_NAME] = unquote(request.headers.get(KEY_HEADER, ""))
         return True
 
-    async def answer(
-        self, request: web.Request, route: str, handler: Handler, *, passed_on: bool
+    async def handle(
+        self, request: web.Request, route: str, handler: Handler, *, is_forwarded: bool
     ) -> web.StreamResponse:
         """Return the response of the local handler or of the account's holder."""
-        if route.startswith(INTERNAL) and not passed_on:
+        if route.startswith(INTERNAL) and not is_forwarded:
             raise OutsideNetwork("for the processes of the cluster")
         forwarding = FORWARDINGS.get((request.method, route))
         account = await forwarding.find(request) if forwarding is not None else None
         if forwarding is None or account is None:
             return await handler(request)
-        if passed_on and not self._is_local(account) and not await self._becomes_local(account):
-            return web.Response(status=MOVED)
-        if not passed_on and not self._is_local(account):
+        if is_forwarded and not self._is_local(account) and not await self._becomes_local(account):
+            return web.Response(status=MISDIRECTED)
+        if not is_forwarded and not self._is_local(account):
             return await self._forward(request, account, forwarding) or await handler(request)
         try:
             return await handler(request)
@@ -83,15 +83,17 @@ class MemberForwarding:
                 account,
                 type(error).__name__,
             )
-            return await self._retry_at_holder(request, account, forwarding, passed_on=passed_on)
+            return await self._retry_at_holder(request, account, forwarding, is_forwarded=is_forwarded)
 
     async def _retry_at_holder(
-        self, request: web.Request, account: str, forwarding: Forwarding, *, passed_on: bool
+        self, request: web.Request, account: str, forwarding: Forwarding, *, is_forwarded: bool
     ) -> web.StreamResponse:
         """Retry a request that failed because its account was released meanwhile."""
-        if passed_on and forwarding.repeatable:
-            return web.Response(status=MOVED)
-        answer = await self._forward(request, account, forwarding) if forwarding.repeatable and not passed_on else None
+        if is_forwarded and forwarding.repeatable:
+            return web.Response(status=MISDIRECTED)
+        answer = (
+            await self._forward(request, account, forwarding) if forwarding.repeatable and not is_forwarded else None
+        )
         if answer is None:
             raise AssistantOffline(f"{account} was released", retry_after=RETRY_AFTER)
         return answer
@@ -120,13 +122,13 @@ class MemberForwarding:
                 return None  # no process holds it, so answer here; or this process has taken it since
             if holder not in ("", self._parts.address):
                 try:
-                    answer = await self._ask(holder, account, request, headers, body)
+                    answer = await self._request_holder(holder, account, request, headers, body)
                 except Unreachable as error:
                     if error.sent and not forwarding.repeatable:
                         raise AssistantOffline(f"{account}: {error}", retry_after=RETRY_AFTER) from error
                 else:
-                    if answer.status != MOVED:
-                        self.passed_on += 1
+                    if answer.status != MISDIRECTED:
+                        self.forwarded_count += 1
                         return _response(answer)
             if time.monotonic() > until:
                 if forwarding.without_holder:
@@ -135,19 +137,19 @@ class MemberForwarding:
             fresh = True
             await asyncio.sleep(PAUSE)
 
-    async def _ask(
+    async def _request_holder(
         self, holder: str, account: str, request: web.Request, headers: Mapping[str, str], body: bytes
-    ) -> PeerAnswer:
+    ) -> PeerResponse:
         """Return the holder's response; raise Unreachable if it has not responded and is no longer the holder."""
         path = request.raw_path if request.raw_path.startswith("/") else request.path_qs
-        asking = asyncio.create_task(self._peers.send(holder, request.method, path, headers, body, SECONDS))
+        task = asyncio.create_task(self._peers.send(holder, request.method, path, headers, body, SECONDS))
         try:
-            while not (await asyncio.wait({asking}, timeout=POLL_INTERVAL))[0]:
+            while not (await asyncio.wait({task}, timeout=POLL_INTERVAL))[0]:
                 if await self._peers.holder(account, fresh=True) != holder:
                     raise Unreachable("its holder has changed", sent=True)
         finally:
-            asking.cancel()
-        return await asking
+            task.cancel()
+        return await task
 
 
 def _headers(request: web.Request) -> dict[str, str]:
@@ -160,7 +162,7 @@ def _headers(request: web.Request) -> dict[str, str]:
     return headers
 
 
-def _response(answer: PeerAnswer) -> web.Response:
+def _response(answer: PeerResponse) -> web.Response:
     headers = {name: value for name, value in answer.headers.items() if name.lower() not in NOT_COPIED}
     response = web.Response(status=answer.status, body=answer.body, headers=headers)
     for cookie in answer.cookies:

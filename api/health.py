@@ -60,7 +60,7 @@ async def readyz(request: web.Request) -> web.Response:
 def _problems(container: Container) -> dict[str, str]:
     """Return problems in the operators' language, by account or setting."""
     language = container.config.language
-    away = {
+    offline = {
         wechat.account: wechat.reason.text(language)
         for wechat in container.accounts
         if wechat.state is not State.ONLINE and wechat.reason is not None
@@ -69,7 +69,7 @@ def _problems(container: Container) -> dict[str, str]:
     jumped = container.clock_trust.jump_seconds
     jump = {"clock": CLOCK_JUMPED[language].format(days=jumped / DAY)} if jumped else {}
     full = {container.media.limit_reached: FILES_FULL[language]} if container.media.limit_reached else {}
-    return clocks | jump | full | away | advice(container.config)
+    return clocks | jump | full | offline | advice(container.config)
 
 
 def _clock(skew: float, language: Language) -> str:

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from api.app_keys import CONTAINER, caller
 from api.body import field, number, read_object
-from api.query import wants_no_wait
+from api.query import wants_async
 from api.responses import iso, json_response
 from services.groups.memberships import JoinOutcome
 
@@ -18,7 +18,7 @@ async def join(request: web.Request) -> web.Response:
     body = await read_object(request)
     token, member = field(body, "token"), field(body, "member")
     container = request.app[CONTAINER]
-    answer = await container.join_requests.join(token, member, caller(request), later=wants_no_wait(request))
+    answer = await container.join_requests.join(token, member, caller(request), later=wants_async(request))
     if answer.outcome is JoinOutcome.QUEUED and answer.id is not None:
         container.token_joins.resume_soon(answer.id)
     approved = {"approved": answer.outcome.value}

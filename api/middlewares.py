@@ -63,10 +63,10 @@ async def _answer(
             _check(request, access, keys, route)
             response = await handler(request)
         else:
-            passed_on = forwarding.admit(request)
-            if not passed_on:
+            is_forwarded = forwarding.admit(request)
+            if not is_forwarded:
                 _check(request, access, keys, route)
-            response = await forwarding.answer(request, route, handler, passed_on=passed_on)
+            response = await forwarding.handle(request, route, handler, is_forwarded=is_forwarded)
     except BotError as error:
         return _reject(request, route, error)
     except web.HTTPException as error:

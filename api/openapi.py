@@ -11,7 +11,7 @@ from pydantic.json_schema import models_json_schema
 
 from api import events, schema
 from api.events import REF
-from api.operation import JSON, Operation, Refusals, Reply
+from api.operation import JSON, ErrorTypes, Operation, Reply
 from api.operations import OPERATIONS
 from errors import BadKey, BotError, DatabaseAway, OutsideNetwork
 from version import VERSION
@@ -20,15 +20,15 @@ Json = dict[str, Any]
 TAG: Final = "wxbot"  # code generators create one class per tag, so webhooks have another
 
 
-def document(public_url: str, keyed: bool) -> Json:
-    """Return the document. `keyed`: whether callers need an API key."""
+def document(public_url: str, has_keys: bool) -> Json:
+    """Return the document. `has_keys`: whether API keys are configured."""
     paths: dict[str, Json] = defaultdict(dict)
     for operation in OPERATIONS:
-        paths[operation.path][operation.method] = _operation(operation, keyed)
+        paths[operation.path][operation.method] = _operation(operation, has_keys)
     # The webhooks are references to components: for path items inlined in `webhooks`, openapi-generator produces code
     # that does not compile; for referenced ones it produces none.
     components: Json = {"schemas": _schemas() | events.schemas(), "pathItems": events.described()}
-    if keyed:
+    if has_keys:
         components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     return {
         "openapi": "3.1.0",
@@ -50,45 +50,45 @@ def all_errors(base: type[BotError] = BotError) -> list[type[BotError]]:
     return sorted(errors, key=lambda error: (error.code, error.status, error.__module__ != "errors", error.__name__))
 
 
-def refusals_of(operation: Operation, keyed: bool) -> Refusals:
+def errors_of(operation: Operation, has_keys: bool) -> ErrorTypes:
     """Return all errors of an operation by code."""
     common = [
         BotError,
         DatabaseAway,
-        *([OutsideNetwork] if operation.private else []),
-        *([BadKey] if _needs_key(operation, keyed) else []),
+        *([OutsideNetwork] if operation.internal_only else []),
+        *([BadKey] if _needs_key(operation, has_keys) else []),
     ]
-    return sorted({*operation.refusals, *common}, key=lambda error: (error.code, error.status))
+    return sorted({*operation.errors, *common}, key=lambda error: (error.code, error.status))
 
 
-def _needs_key(operation: Operation, keyed: bool) -> bool:
-    return keyed and operation.keyed
+def _needs_key(operation: Operation, has_keys: bool) -> bool:
+    return has_keys and operation.requires_key
 
 
-def _operation(operation: Operation, keyed: bool) -> Json:
+def _operation(operation: Operation, has_keys: bool) -> Json:
     document: Json = {"operationId": operation.name, "summary": operation.title, "tags": [TAG], "responses": {}}
-    if operation.about:
-        document["description"] = operation.about
+    if operation.description:
+        document["description"] = operation.description
     if operation.parameters:
         document["parameters"] = [
             {
                 "name": parameter.name,
-                "in": parameter.where,
+                "in": parameter.location,
                 "required": parameter.required,
-                "description": parameter.about,
-                "schema": dict(parameter.shape),
+                "description": parameter.description,
+                "schema": dict(parameter.schema),
             }
             for parameter in operation.parameters
         ]
-    if operation.takes:
-        document["requestBody"] = {"required": True, "content": {JSON: {"schema": _one_of(operation.takes)}}}
-    if _needs_key(operation, keyed):
+    if operation.request_models:
+        document["requestBody"] = {"required": True, "content": {JSON: {"schema": _one_of(operation.request_models)}}}
+    if _needs_key(operation, has_keys):
         document["security"] = [{"key": []}]
     for status, reply in operation.replies.items():
         document["responses"][str(status)] = _reply(reply)
-    for status, errors in _by_status(refusals_of(operation, keyed)):
+    for status, errors in _by_status(errors_of(operation, has_keys)):
         if status not in operation.replies:
-            document["responses"][str(status)] = _refusal(errors)
+            document["responses"][str(status)] = _error_response(errors)
     return document
 
 
@@ -98,27 +98,27 @@ def _one_of(models: Sequence[type[BaseModel]]) -> Json:
 
 
 def _reply(reply: Reply) -> Json:
-    response: Json = {"description": reply.about}
+    response: Json = {"description": reply.description}
     if reply.headers:
         response["headers"] = {
             name: {"description": about, "schema": {"type": "string"}} for name, about in reply.headers.items()
         }
     if reply.model is not None:
-        shapes = [reply.model, reply.or_else] if reply.or_else else [reply.model]
-        response["content"] = {reply.media: {"schema": _one_of(shapes)}}
+        models = [reply.model, reply.alternative] if reply.alternative else [reply.model]
+        response["content"] = {reply.media: {"schema": _one_of(models)}}
     elif reply.media != JSON:
         response["content"] = {reply.media: {"schema": {"type": "string"}}}
     return response
 
 
-def _by_status(errors: Refusals) -> Iterator[tuple[int, list[type[BotError]]]]:
+def _by_status(errors: ErrorTypes) -> Iterator[tuple[int, list[type[BotError]]]]:
     grouped: dict[int, list[type[BotError]]] = defaultdict(list)
     for error in errors:
         grouped[error.status].append(error)
     yield from sorted(grouped.items())
 
 
-def _refusal(errors: Refusals) -> Json:
+def _error_response(errors: ErrorTypes) -> Json:
     return {
         "description": "；".join(f"{error.code} {error.message}" for error in errors),
         "content": {
@@ -134,9 +134,9 @@ def _refusal(errors: Refusals) -> Json:
 
 
 def _schemas() -> Json:
-    models = {model for operation in OPERATIONS for model in operation.takes}
+    models = {model for operation in OPERATIONS for model in operation.request_models}
     replies = [reply for operation in OPERATIONS for reply in operation.replies.values()]
-    models |= {model for reply in replies for model in (reply.model, reply.or_else) if model}
+    models |= {model for reply in replies for model in (reply.model, reply.alternative) if model}
     sorted_models = sorted(models | {schema.ErrorResponse}, key=lambda model: model.__name__)
     _, schemas = models_json_schema([(model, "serialization") for model in sorted_models], ref_template=REF)
     definitions: Json = schemas["$defs"]

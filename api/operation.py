@@ -11,18 +11,18 @@ from pydantic import BaseModel
 import errors
 
 JSON: Final = "application/json"
-Refusals = Sequence[type[errors.BotError]]
+ErrorTypes = Sequence[type[errors.BotError]]
 ID: Final = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter outside the body; `where` is path, query or header."""
+    """A parameter outside the body; `location` is path, query or header."""
 
     name: str
-    where: str
-    about: str
-    shape: Mapping[str, Any] = field(default_factory=lambda: ID)
+    location: str
+    description: str
+    schema: Mapping[str, Any] = field(default_factory=lambda: ID)
     required: bool = True
 
 
@@ -30,11 +30,11 @@ class Parameter:
 class Reply:
     """A successful response."""
 
-    about: str
+    description: str
     model: type[BaseModel] | None = None
     media: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
-    or_else: type[BaseModel] | None = None  # an alternative schema, depending on the request
+    alternative: type[BaseModel] | None = None  # an alternative schema, depending on the request
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,9 @@ class Operation:
     name: str
     title: str
     replies: Mapping[int, Reply]
-    about: str = ""
-    takes: Sequence[type[BaseModel]] = ()
+    description: str = ""
+    request_models: Sequence[type[BaseModel]] = ()
     parameters: Sequence[Parameter] = ()
-    refusals: Refusals = ()
-    private: bool = True  # restricted to the allowed networks
-    keyed: bool = True  # requires an API key if keys are configured
+    errors: ErrorTypes = ()
+    internal_only: bool = True  # restricted to the allowed networks
+    requires_key: bool = True  # requires an API key if keys are configured

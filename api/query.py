@@ -33,7 +33,7 @@ def choice(request: web.Request, name: str, among: type[Choice]) -> Choice | Non
         raise rejected(name, value, ", ".join(among)) from None
 
 
-def wants_no_wait(request: web.Request) -> bool:
+def wants_async(request: web.Request) -> bool:
     """Whether the request has `Prefer: respond-async` (RFC 7240)."""
     preferences = ",".join(request.headers.getall("Prefer", ()))
     return "respond-async" in (preference.partition(";")[0].strip().lower() for preference in preferences.split(","))

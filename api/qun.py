@@ -7,9 +7,9 @@ from typing import Any, Final
 from aiohttp import web
 
 from api.app_keys import CONTAINER, caller
-from api.body import field, line, lines, number, only, read_object, text, without_nulls
+from api.body import field, line, lines, number, read_object, reject_unknown_fields, text, without_nulls
 from api.cluster import remote_counts
-from api.query import choice, page, text_parameter, wants_no_wait
+from api.query import choice, page, text_parameter, wants_async
 from api.responses import iso, json_response, page_response
 from app.container import Container
 from errors import GroupNotMade, InvalidParameter, NotFound, WeChatError, WeChatOffline
@@ -26,7 +26,7 @@ async def create(request: web.Request) -> web.Response:
     container = request.app[CONTAINER]
     body = await read_object(request)
     code, owner, assistant = (field(body, name) for name in ("code", "owner", "assistant"))
-    if wants_no_wait(request):
+    if wants_async(request):
         return await _create_later(container, code, owner, assistant, caller(request))
     qun, created = await container.group_lifecycle.create(code, owner, assistant, caller(request))
     url = container.groups.url(qun)
@@ -48,7 +48,7 @@ async def change(request: web.Request) -> web.Response:
     """PATCH /wxbot/qun/{number}: change the group. Changes are read back from WeChat; 502 if they did not happen."""
     container, actor = request.app[CONTAINER], caller(request)
     body = without_nulls(await read_object(request), "topic", "announcement", "tags")
-    only(body, *CHANGEABLE)
+    reject_unknown_fields(body, *CHANGEABLE)
     if not body:
         raise InvalidParameter(f"body: no change; allowed: {', '.join(CHANGEABLE)}")
     topic = line("topic", body["topic"], MAX_TOPIC) if "topic" in body else None

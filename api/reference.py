@@ -9,30 +9,30 @@ from typing import Any
 from pydantic import BaseModel
 
 from api import events
-from api.openapi import all_errors, refusals_of
+from api.openapi import all_errors, errors_of
 from api.operation import Operation
 from api.operations import OPERATIONS
 
 
-def reference(title: str, url: str, keyed: bool) -> dict[str, Any]:
+def reference(title: str, url: str, has_keys: bool) -> dict[str, Any]:
     """Return the template values."""
     return {
         "title": title,
         "url": url,
-        "keyed": keyed,
-        "operations": [_describe(operation, url, keyed) for operation in OPERATIONS],
+        "has_keys": has_keys,
+        "operations": [_describe(operation, url, has_keys) for operation in OPERATIONS],
         "errors": all_errors(),
         "events": events.EVENTS,
         "event_headers": events.HEADERS,
     }
 
 
-def _describe(operation: Operation, url: str, keyed: bool) -> dict[str, Any]:
+def _describe(operation: Operation, url: str, has_keys: bool) -> dict[str, Any]:
     return {
         "it": operation,
-        "fields": [(model.__doc__, _fields(model)) for model in operation.takes],
-        "curl": _curl(operation, url, keyed),
-        "errors": refusals_of(operation, keyed),
+        "fields": [(model.__doc__, _fields(model)) for model in operation.request_models],
+        "curl": _curl(operation, url, has_keys),
+        "errors": errors_of(operation, has_keys),
         "replies": [(status, reply, _example(reply.model)) for status, reply in operation.replies.items()],
     }
 
@@ -67,15 +67,15 @@ def _sample(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Any:
     return {"string": "…", "integer": 1, "boolean": True, "array": [], "null": None}[schema["type"]]
 
 
-def _curl(operation: Operation, url: str, keyed: bool) -> str:
+def _curl(operation: Operation, url: str, has_keys: bool) -> str:
     path = operation.path.replace("{number}", "100001").replace("{id}", "1")
-    query = "&".join(f"{p.name}=shop-0001" for p in operation.parameters if p.where == "query")
+    query = "&".join(f"{p.name}=shop-0001" for p in operation.parameters if p.location == "query")
     lines = [f"curl -X {operation.method.upper()} '{url}{path}{'?' if query else ''}{query}'"]
-    if keyed and operation.keyed:
+    if has_keys and operation.requires_key:
         lines.append("-H 'Authorization: Bearer KEY'")
-    if any(p.where == "header" for p in operation.parameters):
+    if any(p.location == "header" for p in operation.parameters):
         lines.append("-H 'Idempotency-Key: order-42'")
-    if operation.takes:
-        examples = {n: f.examples[0] for n, f in operation.takes[-1].model_fields.items() if f.examples}
+    if operation.request_models:
+        examples = {n: f.examples[0] for n, f in operation.request_models[-1].model_fields.items() if f.examples}
         lines.append(f"-H 'Content-Type: application/json' -d '{json.dumps(examples, ensure_ascii=False)}'")
     return " \\\n  ".join(lines)

@@ -48,12 +48,12 @@ def page_response(name: str, page: Page[dict[str, Any]]) -> web.Response:
 
 def error_response(error: BotError, headers: Mapping[str, str] | None = None) -> web.Response:
     """Create an error response. Retry-After is in whole seconds, at least 1."""
-    more = dict(headers or {})
+    all_headers = dict(headers or {})
     if error.retry_after is not None:
-        more["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
+        all_headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     if error.status == 401:
-        more["WWW-Authenticate"] = "Bearer"
-    return json_response({"error": {"code": error.code, "message": error.message}}, error.status, more)
+        all_headers["WWW-Authenticate"] = "Bearer"
+    return json_response({"error": {"code": error.code, "message": error.message}}, error.status, all_headers)
 
 
 def convert_http_error(error: web.HTTPException) -> web.Response:

@@ -13,7 +13,7 @@ from api.responses import iso, json_response, page_response
 from errors import NotFound
 from models.conversations import StoredMessage
 from models.support import Ticket, TicketState
-from services.support.lists import list_tickets, read_ticket
+from services.support.lists import author_of, list_tickets, read_ticket
 
 
 async def find(request: web.Request) -> web.Response:
@@ -55,11 +55,10 @@ def _to_json(ticket: Ticket) -> dict[str, Any]:
 
 
 def _message(ticket: Ticket, row: StoredMessage) -> dict[str, Any]:
-    by = "customer" if row.by == ticket.contact_id else "staff" if row.staff else "assistant"
     return {
         "id": row.id,
         "at": iso(row.at),
-        "by": by,
+        "by": author_of(ticket, row),
         "staff": row.staff,
         "kind": row.kind,
         "text": row.text,

@@ -23,7 +23,7 @@ class ViewLimit:
     def __len__(self) -> int:
         return len(self._views)
 
-    def wait(self, address: str) -> float:
+    def acquire(self, address: str) -> float:
         """Count a view and return 0, or return the seconds until the next one is allowed."""
         now = self._clock()
         key = subnet(address)

@@ -35,7 +35,7 @@ class Landing:
 
 async def landing(request: web.Request) -> web.Response:
     """GET /weiqun/{id}."""
-    wait = request.app[VIEWS].wait(request[CLIENT])
+    wait = request.app[VIEWS].acquire(request[CLIENT])
     if wait > 0:
         return page(request, "too_many.html", {}, 429, retry_after=wait)
     container = request.app[CONTAINER]
@@ -67,7 +67,7 @@ async def _join_code(container: Container, qun: Qun) -> str:
 
 def _landing(container: Container, qun: Qun, qr_code: str, join_code: str) -> Landing:
     why_closed = "lost" if qun.state == QunState.LOST else "expired" if container.groups.token_expired(qun) else ""
-    rooms = container.groups.live_rooms(qun) if _is_ours(container, qun) else []
+    rooms = container.groups.wechat_rooms(qun) if _is_ours(container, qun) else []
     members = members_of(container, qun)
     until = qun.token_expires_at
     return Landing(

@@ -99,10 +99,10 @@ class Assistants:
         async def store_events(raws: Sequence[RawEvent], extra_write: Callable[[Session], None]) -> None:
             await listener.inbox.take_all(raws, extra_write)
 
-        def spoke() -> None:
+        def on_customer_message() -> None:
             container.outbox.retry_now(f"wx:{account}")
 
-        return WecomStorage(container.store, account, container.clock, store_events, spoke)
+        return WecomStorage(container.store, account, container.clock, store_events, on_customer_message)
 
     def disconnect(self, account: str) -> None:
         """Close an account's connection now: running calls fail."""

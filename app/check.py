@@ -16,6 +16,6 @@ def check(config: Config) -> None:
     """Build all parts without starting them; raise ConfigError. The configured database and gateways are not used."""
     check_files(config)
     with tempfile.TemporaryDirectory() as folder:
-        alone = {"database": f"sqlite:///{folder}/wxbot.db", "cluster": ClusterSettings()}
-        copy = config.model_copy(update=alone)
+        overrides = {"database": f"sqlite:///{folder}/wxbot.db", "cluster": ClusterSettings()}
+        copy = config.model_copy(update=overrides)
         Jobs(Container(copy), JOBS)

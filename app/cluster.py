@@ -18,13 +18,13 @@ from app.shared_data import SharedData
 from config.settings import AssistantSettings
 from jobs.scheduler import Jobs
 from models.db import is_away
-from services.cluster.news import ClusterNews
+from services.cluster.notifications import ClusterNotifications
 from services.cluster.parts import Cause, ClusterParts
 from services.work.key_batcher import KeyBatcher
 from services.work.ownership import GLOBAL
 
 log = logging.getLogger(__name__)
-TAKEN_AT_ONCE: Final = 100
+MAX_STARTED_AT_ONCE: Final = 100
 COMPARE_PAUSE: Final = 0.02  # seconds between two comparisons of the leases with the accounts served
 # A process that stops releases an account every DRAIN_INTERVAL, so that the others can start it at once, but all of
 # them within DRAIN_SECONDS.
@@ -58,12 +58,12 @@ class Cluster:
         self._grace = grace
         self._start_again = start_again
         shared = SharedData(container, self._refresh_accounts)
-        self.news = ClusterNews(container.config.database, parts, container.changes, shared.reload)
+        self.news = ClusterNotifications(container.config.database, parts, container.changes, shared.reload)
         self._known: dict[str, AssistantSettings] = {}
         self.serving: dict[str, int] = {}  # account -> epoch
         self._applied: dict[str, AssistantSettings] = {}  # of the accounts served
         self._busy: dict[str, asyncio.Task[None]] = {}
-        self._taking = asyncio.Semaphore(TAKEN_AT_ONCE)
+        self._taking = asyncio.Semaphore(MAX_STARTED_AT_ONCE)
         self._load, self._release = KeyBatcher(self._load_accounts), KeyBatcher(self._release_accounts)
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -194,7 +194,7 @@ class Cluster:
                 else:
                     self._applied[account] = settings = self._known[account]
                     await self._load(account)
-                    if self._member.held.get(account) != epoch:  # it ended meanwhile
+                    if self._member.held.get(account) != epoch:  # the lease ended meanwhile
                         await self._drop(account, LOSS_GRACE)
                         return
                     await self._assistants.start(settings, epoch)
@@ -245,9 +245,9 @@ class Cluster:
 
     async def _release_accounts(self, accounts: Sequence[str]) -> None:
         await self._container.store.write(_no_write)  # all that was queued before it is committed now
-        await self._container.outbox.results.write_now()  # or the next holder would deliver again
+        await self._container.outbox.results.write_now()  # otherwise the next holder would repeat deliveries
         await self._member.release(accounts)
-        self._parts.announcements.free()
+        self._parts.pending_notifications.account_released()
 
     def _log_change(self, account: str, cause: Cause, epoch: int, started: float) -> None:
         self._parts.moves[cause] += 1

@@ -44,7 +44,7 @@ class ClusterAssistants(Assistants):
         }
         holders = {a: holder for a, holder in (await self._peers.all_holders()).items() if holder or a in accounts}
         addresses = sorted(set(holders.values()) - {self._parts.address, ""})
-        answers = await asyncio.gather(*(self._peers.ask(address, PATH) for address in addresses))
+        answers = await asyncio.gather(*(self._peers.get_json(address, PATH) for address in addresses))
         by_account = {status.account: status for status in self.local_statuses()}
         for answer in answers:
             for row in answer["assistants"] if answer else ():

@@ -162,7 +162,7 @@ class Bot:
     def _grace(self) -> float:
         """Return the seconds that running work still has."""
         if self.starts_again or self.database_lost:
-            return 0.1  # its writes are rejected or lost
+            return 0.1  # whatever it still writes is rejected or lost
         return max(0.5, self._stop_by - time.monotonic())
 
     async def _settings(self, stack: AsyncExitStack) -> list[AssistantSettings]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from app.lifecycle import Bot
 
 # name: (Chinese, English)
-WORDS: Final[dict[str, tuple[str, str]]] = {
+TEXTS: Final[dict[str, tuple[str, str]]] = {
     "up": (
         "wxbot 已启动：{url}，文档 {url}/docs，状态 {url}/readyz",
         "wxbot is running: {url}, documentation: {url}/docs, status: {url}/readyz",
@@ -79,7 +79,7 @@ UNWRITABLE: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 def text(name: str, language: str, **values: object) -> str:
     """Return a text in a language, filled in."""
-    return WORDS[name][0 if language == "zh" else 1].format(**values)
+    return TEXTS[name][0 if language == "zh" else 1].format(**values)
 
 
 def accept_any_encoding() -> None:

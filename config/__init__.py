@@ -84,7 +84,7 @@ class Config(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _english_reports(cls, data: Any) -> Any:
+    def _apply_language(cls, data: Any) -> Any:
         """Use the English report texts with `language: en`; configured texts take precedence."""
         if not isinstance(data, dict) or data.get("language") != "en" or not isinstance(data.get("texts", {}), dict):
             return data
@@ -104,7 +104,7 @@ class Config(Section):
 
     @field_validator("database")
     @classmethod
-    def _known_kind(cls, value: str) -> str:
+    def _check_kinds(cls, value: str) -> str:
         try:
             usable = re.fullmatch(DATABASES, value) and make_url(value)
         except (ValueError, ArgumentError):  # e.g. an invalid port
@@ -119,7 +119,7 @@ class Config(Section):
         return named(value)
 
     @model_validator(mode="after")
-    def _wecom_accounts_differ(self) -> Config:
+    def _check_wecom_accounts(self) -> Config:
         check_accounts(self.assistants)
         return self
 
@@ -140,10 +140,11 @@ class Config(Section):
         place = ("cluster", "enabled")
         if not self.database.startswith("postgresql"):  # here, so that no password is shown
             raise error_at(place, "cluster.enabled: several processes need a database: postgresql://…")
-        alone = next((assistant.account for assistant in self.assistants if assistant.is_sandboxed), None)
-        if alone is not None:
+        sandboxed_account = next((assistant.account for assistant in self.assistants if assistant.is_sandboxed), None)
+        if sandboxed_account is not None:
             raise error_at(
-                place, f"cluster.enabled: assistant {alone} has no gateway, and the sandbox is of one process"
+                place,
+                f"cluster.enabled: assistant {sandboxed_account} has no gateway, and the sandbox is of one process",
             )
         return self
 

@@ -78,7 +78,7 @@ class WebhookSettings(Section):
 
     @field_validator("secret")
     @classmethod
-    def _base64(cls, value: str) -> str:
+    def _check_secret(cls, value: str) -> str:
         if not value.strip():
             raise ValueError("must not be empty")
         if value.startswith(BASE64) and not _decoded(value.removeprefix(BASE64), strict=True):

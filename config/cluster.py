@@ -25,7 +25,7 @@ class ClusterSettings(Section):
         return web_address(value).rstrip("/") if value else value
 
     @model_validator(mode="after")
-    def _reachable(self) -> ClusterSettings:
+    def _check_advertise(self) -> ClusterSettings:
         if self.enabled and not self.advertise:
             raise key_error("advertise", "expected a URL like http://10.0.0.5:8080, because cluster.enabled is true")
         return self

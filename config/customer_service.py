@@ -192,7 +192,7 @@ class CustomerService(Section):
 
     @field_validator("faq")
     @classmethod
-    def _is_file(cls, value: str) -> str:
+    def _check_faq(cls, value: str) -> str:
         """Reject a file that does not exist. The default, which is not validated, may be missing."""
         if value and not Path(value).is_file():
             raise ValueError("file not found")
@@ -200,22 +200,22 @@ class CustomerService(Section):
 
     @field_validator("knowledge")
     @classmethod
-    def _is_folder(cls, value: str) -> str:
+    def _check_knowledge(cls, value: str) -> str:
         if value and not Path(value).is_dir():
             raise ValueError("folder not found")
         return value
 
     @model_validator(mode="after")
-    def _reply_files(self) -> CustomerService:
+    def _check_reply_files(self) -> CustomerService:
         for number, rule in enumerate(self.keywords):
-            for at, part in enumerate(rule.reply if isinstance(rule.reply, list) else ()):
+            for index, part in enumerate(rule.reply if isinstance(rule.reply, list) else ()):
                 kind = "image" if isinstance(part, ReplyPart) and part.image else "file"
                 path = getattr(part, kind, "")
                 if path and not Path(path).is_file():
-                    raise key_error(("keywords", number, "reply", at, kind), "file not found")
+                    raise key_error(("keywords", number, "reply", index, kind), "file not found")
         return self
 
     @model_validator(mode="after")
-    def _known_names(self) -> CustomerService:
+    def _check_placeholders(self) -> CustomerService:
         check_names("greeting", self.greeting, {"assistant"})
         return self

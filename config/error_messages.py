@@ -42,7 +42,9 @@ class Origin:
 
     def variable(self, place: Place) -> str:
         """Return the variable that set a value, "" = none."""
-        names = (name for at, name in self.variables.items() if all(a == b for a, b in zip(at, place, strict=False)))
+        names = (
+            name for path, name in self.variables.items() if all(a == b for a, b in zip(path, place, strict=False))
+        )
         return next(names, "") if place else ""
 
     def line(self, place: Place) -> str:

@@ -14,7 +14,7 @@ from yaml_file import Place
 
 PLACEHOLDER: Final = re.compile(r"\{(\w+)((?:\.\w+)*)\}")
 CALLBACK_URL: Final = "callback_url"
-ALWAYS_KNOWN: Final = frozenset({CALLBACK_URL, "person", "assistant", "flow"})
+BUILTIN_NAMES: Final = frozenset({CALLBACK_URL, "person", "assistant", "flow"})
 CANCEL: Final = "取消"
 CONFIRM: Final = "确认"
 RETRY: Final = "重试"
@@ -161,12 +161,12 @@ class FlowSettings(Section):
 
     def check(self, systems: Container[str]) -> None:
         """Raise InvalidFlow, naming the step, if a step cannot work."""
-        has_fields: dict[str, bool] = dict.fromkeys(ALWAYS_KNOWN, False)  # by name
+        has_fields: dict[str, bool] = dict.fromkeys(BUILTIN_NAMES, False)  # by name
         for number, step in enumerate(self.steps, 1):
             location, place = f"flow {self.name}, step {number}", ("steps", number - 1)
             if step.call and step.call.system not in systems:
                 raise InvalidFlow(place, f"{location}: unknown system {step.call.system!r}")
-            reserved_name = next((name for name in step.provides if name in ALWAYS_KNOWN | {"error"}), None)
+            reserved_name = next((name for name in step.provides if name in BUILTIN_NAMES | {"error"}), None)
             if reserved_name:
                 raise InvalidFlow(place, f"{location}: {reserved_name!r} is a reserved name")
             for name, question in step.questions.items():

@@ -36,8 +36,8 @@ def _shown(value: Any, kind: Any, marks: list[Mask]) -> Any:
         return {key: _shown(item, _part(kind, 1), marks) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_shown(item, _part(kind, 0), marks) for item in value]
-    plain = to_jsonable_python(value)
-    return _hidden(plain, marks) if isinstance(plain, str) and plain else plain
+    value_ = to_jsonable_python(value)
+    return _hidden(value_, marks) if isinstance(value_, str) and value_ else value_
 
 
 def _marks(kind: Any) -> Iterator[Mask]:

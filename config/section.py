@@ -118,7 +118,7 @@ def _timezone(value: str) -> str:
 
 
 WebAddress = Annotated[str, AfterValidator(web_address)]
-SecretWebAddress = Annotated[WebAddress, Mask.PATH]  # whose path may be a secret
+SecretWebAddress = Annotated[WebAddress, Mask.PATH]  # a URL whose path may be a secret
 TimeZone = Annotated[str, AfterValidator(_timezone)]
 Seconds = Annotated[float, Field(ge=0)]
 
@@ -182,8 +182,8 @@ def names_in(text: str) -> set[str]:
 def _choice(key: str, fields: Collection[str]) -> str:
     if len(fields) <= MAX_NAMED:
         return ", ".join(fields)
-    near = difflib.get_close_matches(key, fields, n=3, cutoff=0.3)
-    return ", ".join([*near, "…"])
+    similar_keys = difflib.get_close_matches(key, fields, n=3, cutoff=0.3)
+    return ", ".join([*similar_keys, "…"])
 
 
 def _read(key: str, value: Any, expected: Any) -> Any:

@@ -72,7 +72,7 @@ class AssistantSettings(WecomKeys):
 
     @field_validator("endpoint")
     @classmethod
-    def _host_and_port(cls, value: str) -> str:
+    def _check_endpoint(cls, value: str) -> str:
         address = re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^\[\]:/\s]+):(\d{1,5})", value)
         if value and not (address and 0 < int(address[2]) < 2**16):
             raise ValueError("expected host:port, like 10.0.0.5:8788 or [::1]:8788; empty for the sandbox")
@@ -87,7 +87,7 @@ class AssistantSettings(WecomKeys):
 
     @field_validator("authority")
     @classmethod
-    def _address(cls, value: str) -> str:
+    def _normalise_authority(cls, value: str) -> str:
         """Accept a host without https://, as in Wechaty's WECHATY_PUPPET_SERVICE_AUTHORITY."""
         if not value:
             return value
@@ -108,13 +108,13 @@ class AssistantSettings(WecomKeys):
 
     @field_validator("tls", mode="before")
     @classmethod
-    def _word(cls, value: object) -> object:
+    def _parse_boolean(cls, value: object) -> object:
         """Accept "true" and "false" from variables."""
         return {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
 
     @field_validator("tls_ca")
     @classmethod
-    def _readable(cls, value: str) -> str:
+    def _check_ca_file(cls, value: str) -> str:
         try:
             if value:
                 ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(value)
@@ -159,7 +159,7 @@ class ApiSettings(Section):
 
     @field_validator("public_url")
     @classmethod
-    def _reachable(cls, value: str, info: ValidationInfo) -> str:
+    def _normalise_public_url(cls, value: str, info: ValidationInfo) -> str:
         """Remove the trailing slash. The default follows `port`, so that the URLs handed out work."""
         if re.search(r"[?#]", value):
             raise ValueError("expected a base URL, without ? and #")
@@ -204,7 +204,7 @@ class GroupSettings(Section):
     confirm_seconds: float = Field(8, gt=0)
 
     @model_validator(mode="after")
-    def _known_names(self) -> GroupSettings:
+    def _check_placeholders(self) -> GroupSettings:
         check_names("topic", self.topic, {"owner", "number"})
         check_names("welcome", self.welcome, {"member", "topic"})
         return self

@@ -44,7 +44,7 @@ class GroupPoolSettings(Section):
 
     @field_validator("pool")
     @classmethod
-    def _without_repeats(cls, value: list[str]) -> list[str]:
+    def _check_pool(cls, value: list[str]) -> list[str]:
         if len(set(value)) != len(value):
             raise ValueError("a group may be listed only once")
         return value
@@ -64,7 +64,7 @@ class WecomKeys(Section):
     groups: GroupPoolSettings = GroupPoolSettings()
 
     @model_validator(mode="after")
-    def _complete(self) -> WecomKeys:
+    def _check_required_keys(self) -> WecomKeys:
         if self.kind != "wecom":
             for name in REQUIRED_KEYS:
                 if getattr(self, name):

@@ -11,7 +11,7 @@ from aiohttp.typedefs import Handler
 from api.app_keys import CONTAINER
 from errors import BadKey, OutsideNetwork
 from services.accounts.console_sessions import TERMINAL, Role, Visitor
-from services.support.agent_desk import Agent
+from services.support.agent_actions import Agent
 
 COOKIE: Final = "wxbot_session"
 CSRF_HEADER: Final = "X-CSRF-Token"

@@ -16,7 +16,7 @@ from api.responses import iso, json_response
 from app.assistants import AssistantStatus
 from app.container import Container
 from console.access import VISITOR
-from console.peers import all_accounts, gather
+from console.peers import all_accounts, gather_parts
 from console.pictures import picture
 from errors import AssistantUnknown, GroupNotMade, NotFound, WeChatError, WeChatOffline, WeChatUnsupported
 from wechat.interface import Capability
@@ -35,7 +35,7 @@ def local_accounts(request: web.Request) -> dict[str, Any]:
 
 async def all_served(request: web.Request) -> dict[str, Any]:
     """Return the same of all processes; an account that none serves is in the state `unserved`."""
-    parts = await gather(request, "accounts", local_accounts)
+    parts = await gather_parts(request, "accounts", local_accounts)
     by_account = {account["account"]: account for part in parts for account in part["accounts"]}
     configured = {assistant.account for assistant in request.app[CONTAINER].config.assistants}
     accounts = [by_account.get(name) or _unserved(name, configured) for name in await all_accounts(request)]
@@ -158,7 +158,7 @@ async def friends(request: web.Request) -> web.Response:
     account = text_parameter(request, "assistant")
     if account and account not in await all_accounts(request):
         raise AssistantUnknown(account)
-    parts = await gather(request, "friends", local_friends, q=text_parameter(request, "q"), assistant=account)
+    parts = await gather_parts(request, "friends", local_friends, q=text_parameter(request, "q"), assistant=account)
     matching = sorted((friend for part in parts for friend in part["friends"]), key=_sort_key)
     return json_response({"friends": matching[:MAX_SHOWN], "count": sum(part["count"] for part in parts)})
 

@@ -15,9 +15,9 @@ from errors import BadKey, TooManyRequests
 from services.accounts.console_sessions import IDLE_SECONDS
 
 
-async def by_link(request: web.Request) -> web.StreamResponse:
+async def log_in(request: web.Request) -> web.StreamResponse:
     """GET /console/login/{secret}: open a session and redirect to the console; 410 if the link is invalid."""
-    wait = request.app[VIEWS].wait(request[CLIENT])
+    wait = request.app[VIEWS].acquire(request[CLIENT])
     if wait:
         raise TooManyRequests(retry_after=wait)
     token = await request.app[CONTAINER].console_sessions.open(request.match_info["secret"], request[CLIENT])

@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 
 from api.app_keys import CONTAINER
 from app.container import Container
-from console.peers import gather
+from console.peers import gather_parts
 from models.groups import Qun
 from models.schema import MAX_ID
 from services.accounts.console_sessions import TERMINAL
@@ -58,7 +58,7 @@ async def names_of(request: web.Request, ids: Iterable[str] = (), numbers: Itera
         return Names(container, {}, {})
     unknown = {id for id in ids if id and not _known(container, id)}
     remote = {number for number in numbers if container.groups.by_number(number) is None}
-    parts = await gather(request, PART, local_names, ids=",".join(sorted(unknown))) if unknown else []
+    parts = await gather_parts(request, PART, local_names, ids=",".join(sorted(unknown))) if unknown else []
     topics = await container.store.read(lambda s: _topics(s, remote)) if remote else {}
     return Names(container, {id: name for part in parts for id, name in part.items()}, topics)
 
@@ -81,7 +81,7 @@ def local_names(request: web.Request) -> dict[str, Any]:
     return {id: name for id in request.query.get("ids", "").split(",") if (name := _known(container, id))}
 
 
-def ids_called(container: Container, part: str) -> list[str]:
+def find_ids(container: Container, part: str) -> list[str]:
     """Return the ids of people, rooms and groups whose name contains a text; at most MAX_FOUND."""
     ids: list[str] = []
     for wechat in container.accounts:

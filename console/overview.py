@@ -10,7 +10,7 @@ from sqlmodel import Session
 from api.app_keys import CONTAINER
 from api.responses import iso, json_response
 from console.accounts import all_served
-from console.peers import gather
+from console.peers import gather_parts
 from models.durable import WorkState
 from models.statistics import DayTotal
 from services.support.lists import count_unfinished
@@ -61,7 +61,7 @@ def _day(day: DayTotal) -> dict[str, Any]:
 
 async def status(request: web.Request) -> web.Response:
     """GET /console/api/status: how many customers wait, and which accounts are not online."""
-    parts = await gather(request, "away", local_offline_accounts)
+    parts = await gather_parts(request, "away", local_offline_accounts)
     offline = [account for part in parts for account in part["away"]]
     tickets = await request.app[CONTAINER].store.read(count_unfinished)
     return json_response({"status": {"waiting": tickets.waiting, "away": offline}})

@@ -15,17 +15,19 @@ from services.cluster.peers import Peers
 PATH: Final = "/cluster/console/"
 
 Part = dict[str, Any]  # JSON that one process contributes
-Provide = Callable[[web.Request], Part]
+LocalPart = Callable[[web.Request], Part]
 
 
-async def gather(request: web.Request, name: str, provide: Provide, **params: str) -> list[Part]:
+async def gather_parts(request: web.Request, name: str, local_part: LocalPart, **params: str) -> list[Part]:
     """Return the part of this process and those of the others that respond in time. `params`: of their query."""
-    own, peers = provide(request), request.app[CONTAINER].peers
+    own_part, peers = local_part(request), request.app[CONTAINER].peers
     if peers is None:
-        return [own]
+        return [own_part]
     query = {key: value for key, value in params.items() if value}
-    answers = await asyncio.gather(*(peers.ask(address, PATH + name, query) for address in await _other_members(peers)))
-    return [own, *(part for part in answers if part is not None)]
+    answers = await asyncio.gather(
+        *(peers.get_json(address, PATH + name, query) for address in await _other_members(peers))
+    )
+    return [own_part, *(part for part in answers if part is not None)]
 
 
 async def _other_members(peers: Peers) -> list[str]:
@@ -40,14 +42,14 @@ async def all_accounts(request: web.Request) -> list[str]:
     return sorted(await container.peers.all_holders())
 
 
-def add_to(app: web.Application, parts: Mapping[str, Provide]) -> None:
+def add_to(app: web.Application, parts: Mapping[str, LocalPart]) -> None:
     """Add the routes that other processes call. The middleware admits only processes of the cluster."""
-    for name, provide in parts.items():
-        app.router.add_get(PATH + name, _handler(provide))
+    for name, local_part in parts.items():
+        app.router.add_get(PATH + name, _handler(local_part))
 
 
-def _handler(provide: Provide) -> Callable[[web.Request], Any]:
+def _handler(local_part: LocalPart) -> Callable[[web.Request], Any]:
     async def answer(request: web.Request) -> web.Response:
-        return json_response(provide(request))
+        return json_response(local_part(request))
 
     return answer

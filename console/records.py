@@ -16,7 +16,7 @@ from api.body import number
 from api.query import choice, moment, page, text_parameter
 from api.responses import iso, json_response, page_response
 from console.access import VISITOR
-from console.names import Names, acting, ids_called, names_of, targets
+from console.names import Names, acting, find_ids, names_of, targets
 from console.peers import all_accounts
 from models.durable import Action, OutboxItem, WorkState
 from models.row_id import MAX_ROW_ID
@@ -57,7 +57,7 @@ def _filter(request: web.Request) -> AuditFilter:
         kind=text_parameter(request, "kind"),
         who=text_parameter(request, "who"),
         q=q,
-        ids=ids_called(request.app[CONTAINER], q) if q else (),
+        ids=find_ids(request.app[CONTAINER], q) if q else (),
     )
 
 
@@ -139,7 +139,7 @@ async def messages_csv(request: web.Request) -> web.StreamResponse:
 
 async def _messages(request: web.Request) -> Load:
     container, state, q = request.app[CONTAINER], choice(request, "state", WorkState), text_parameter(request, "q")
-    accounts, ids = await all_accounts(request), ids_called(container, q) if q else []
+    accounts, ids = await all_accounts(request), find_ids(container, q) if q else []
 
     def load(session: Session, page_request: PageRequest) -> Page[dict[str, Any]]:
         return list_messages(session, accounts, state, q, page_request, ids).map(lambda item: _message(request, item))

@@ -49,7 +49,7 @@ ROUTES: Final = (
     Route("GET", "/console", page_files.to_index, None),
     Route("GET", "/console/", page_files.index, None),
     Route("GET", "/console/page/{name:.+}", page_files.file, None),
-    Route("GET", "/console/login/{secret}", login.by_link, None),
+    Route("GET", "/console/login/{secret}", login.log_in, None),
     Route("GET", f"{API}/session", login.session, AGENT),
     Route("POST", f"{API}/logout", login.log_out, AGENT),
     Route("GET", f"{API}/events", events.stream, AGENT),
@@ -117,7 +117,7 @@ ROUTES: Final = (
     Route("DELETE", f"{API}/session/{{id:[0-9a-f]{{16}}}}", settings.end_session, ADMIN),
 )
 
-PARTS: Final[dict[str, peers.Provide]] = {  # for the other processes of a cluster
+PARTS: Final[dict[str, peers.LocalPart]] = {  # for the other processes of a cluster
     "accounts": accounts.local_accounts,
     "away": overview.local_offline_accounts,
     "friends": accounts.local_friends,

@@ -18,7 +18,7 @@ from config.masked import masked
 from console.access import VISITOR
 from console.accounts import all_served, local_friends
 from console.names import Names, names_of
-from console.peers import gather
+from console.peers import gather_parts
 from errors import NotFound
 from models.accounts import Admin
 from services.upkeep.reload import ReloadResult
@@ -112,7 +112,7 @@ async def _friend(request: web.Request, name: str) -> tuple[str, str]:
     try:
         person = request.app[CONTAINER].admins.friend(name)
     except NotFound:
-        parts = await gather(request, "friends", local_friends, q=name)
+        parts = await gather_parts(request, "friends", local_friends, q=name)
         friends = (friend for part in parts[1:] for friend in part["friends"])
         exact = {
             friend["contact_id"]: friend["name"]

@@ -23,7 +23,7 @@ from models.durable import OutboxItem, WorkState
 from models.row_id import MAX_ROW_ID
 from models.support import Ticket
 from services.accounts.console_sessions import TERMINAL
-from services.support.lists import TicketView, list_for_agent, read_conversation
+from services.support.lists import TicketView, author_of, list_for_agent, read_conversation
 from services.support.ticket_viewers import Activity
 
 SHOWN_AS_PICTURE: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
@@ -100,13 +100,12 @@ def _name(container: Container, account: str, contact_id: str) -> str:
 
 
 def _message(container: Container, ticket: Ticket, row: StoredMessage, items: dict[str, OutboxItem]) -> dict[str, Any]:
-    by = "customer" if row.by == ticket.contact_id else "staff" if row.staff else "assistant"
     item = items.get(row.outbox_key) if row.outbox_key else None
     state = container.outbox.state_of(item) if item else ""
     return {
         "id": row.id,
         "at": iso(row.at),
-        "by": by,
+        "by": author_of(ticket, row),
         "staff": "" if row.staff in ("", TERMINAL) else _name(container, ticket.account, row.staff) or row.staff,
         "kind": row.kind,
         "text": row.text,
@@ -154,7 +153,7 @@ async def answer(request: web.Request) -> web.Response:
     body = await read_large_object(request)
     key = field(body, "key")
     content = await read_content({name: body[name] for name in body if name != "key"}, container.attachments)
-    await container.store.write(lambda s: container.agent_desk.reply(s, ticket_id, agent, content, key))
+    await container.store.write(lambda s: container.agent_actions.reply(s, ticket_id, agent, content, key))
     return json_response({"ticket": {"id": ticket_id}}, 202)
 
 
@@ -162,7 +161,7 @@ async def note(request: web.Request) -> web.Response:
     """POST /console/api/ticket/{id}/note {text}: add a note."""
     container, ticket_id, agent = request.app[CONTAINER], number(request), agent_of(request)
     note = text(await read_object(request), "text")
-    await container.store.write(lambda s: container.agent_desk.add_note(s, ticket_id, agent, note))
+    await container.store.write(lambda s: container.agent_actions.add_note(s, ticket_id, agent, note))
     return json_response({"ticket": {"id": ticket_id}})
 
 
@@ -177,21 +176,23 @@ async def assign(request: web.Request) -> web.Response:
     assignee = field(body, "staff") if body.get("staff") else agent.id
     if assignee not in staff:
         raise InvalidParameter("staff")
-    await container.store.write(lambda s: container.agent_desk.assign(s, ticket_id, agent, assignee, staff[assignee]))
+    await container.store.write(
+        lambda s: container.agent_actions.assign(s, ticket_id, agent, assignee, staff[assignee])
+    )
     return json_response({"ticket": {"id": ticket_id}})
 
 
 async def close(request: web.Request) -> web.Response:
     """POST /console/api/ticket/{id}/close: close the ticket."""
     container, ticket_id, agent = request.app[CONTAINER], number(request), agent_of(request)
-    await container.store.write(lambda s: container.agent_desk.close(s, ticket_id, agent))
+    await container.store.write(lambda s: container.agent_actions.close(s, ticket_id, agent))
     return json_response({"ticket": {"id": ticket_id}})
 
 
 async def reopen(request: web.Request) -> web.Response:
     """POST /console/api/ticket/{id}/reopen: reopen the ticket."""
     container, ticket_id, agent = request.app[CONTAINER], number(request), agent_of(request)
-    await container.store.write(lambda s: container.agent_desk.reopen(s, ticket_id, agent))
+    await container.store.write(lambda s: container.agent_actions.reopen(s, ticket_id, agent))
     return json_response({"ticket": {"id": ticket_id}})
 
 
@@ -202,7 +203,7 @@ async def remark(request: web.Request) -> web.Response:
     ticket = await container.store.read(lambda s: s.get(Ticket, ticket_id))
     if ticket is None:
         raise NotFound(f"ticket {ticket_id}")
-    await container.agent_desk.set_remark(ticket, agent_of(request), alias)
+    await container.agent_actions.set_remark(ticket, agent_of(request), alias)
     return json_response({"ticket": {"id": ticket_id}})
 
 

@@ -49,34 +49,36 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     if get_origin(annotation) in (list, dict, Union, types.UnionType, typing.Annotated):
-        return next((section for one in get_args(annotation) if (section := _model_in(one))), None)
+        return next((section for argument in get_args(annotation) if (section := _model_in(argument))), None)
     return None
 
 
 def kind(annotation: Any, language: str) -> str:
     """Return the name of a type in a language."""
-    at, origin, inner = LANGUAGES.index(language), get_origin(annotation), get_args(annotation)
+    column, origin, inner = LANGUAGES.index(language), get_origin(annotation), get_args(annotation)
     if annotation in KINDS:
-        return KINDS[annotation][at]
+        return KINDS[annotation][column]
     if origin is Literal:
-        return " \\| ".join(f"`{str(one).lower() if isinstance(one, bool) else one or '（空）'}`" for one in inner)
+        return " \\| ".join(
+            f"`{str(argument).lower() if isinstance(argument, bool) else argument or '（空）'}`" for argument in inner
+        )
     if origin is typing.Annotated:
         return kind(inner[0], language)
     if origin in (list, tuple):
-        return ("列表", "list")[at]
+        return ("列表", "list")[column]
     if origin is dict or (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-        return ("键值对", "mapping")[at]
+        return ("键值对", "mapping")[column]
     if origin in (Union, types.UnionType):
-        words = dict.fromkeys(kind(one, language) for one in inner if one is not type(None))
+        words = dict.fromkeys(kind(argument, language) for argument in inner if argument is not type(None))
         return " / ".join(words)
-    return ("文字", "text")[at]
+    return ("文字", "text")[column]
 
 
 def _plain(value: Any) -> Any:
     """Return a default with enums replaced by their values."""
     if isinstance(value, Enum):
         return value.value
-    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _default(field: FieldInfo, language: str) -> str:
@@ -99,11 +101,11 @@ def config_page(say: Describer, language: str) -> str:
     """Return the page: a table per section."""
     zh = language == "zh"
     title = "配置项" if zh else "Configuration"
-    head = ("键", "类型", "默认值", "说明") if zh else ("Key", "Type", "Default", "Meaning")
+    header = ("键", "类型", "默认值", "说明") if zh else ("Key", "Type", "Default", "Meaning")
     sections: dict[str, list[tuple[str, ...]]] = {}
     for key, field in settings():
         row = (f"`{key}`", kind(field.annotation, language), _default(field, language), say.config(key, language))
         sections.setdefault(key.partition(".")[0].removesuffix("[]"), []).append(row)
     parts = [f"# {title}\n", say.intro("config", language) + "\n"]
-    parts += [f"## {name}\n\n{table(head, iter(rows))}" for name, rows in sections.items()]
+    parts += [f"## {name}\n\n{table(header, iter(rows))}" for name, rows in sections.items()]
     return "\n".join(parts)

@@ -25,24 +25,27 @@ def texts_page(say: Describer, language: str) -> str:
     """Return the page of texts."""
     zh = language == "zh"
     rows = ((f"`{name}`", cell(str(field.default))) for name, field in Texts.model_fields.items())
-    shown = table(("名称", "默认文字") if zh else ("Name", "Default wording"), rows)
-    return f"# {'文字' if zh else 'Texts'}\n\n{say.intro('texts', language)}\n\n{shown}"
+    texts_table = table(("名称", "默认文字") if zh else ("Name", "Default wording"), rows)
+    return f"# {'文字' if zh else 'Texts'}\n\n{say.intro('texts', language)}\n\n{texts_table}"
 
 
 def commands_page(say: Describer, language: str) -> str:
     """Return the page of chat commands and subcommands."""
     zh = language == "zh"
-    head = ("命令", "作用") if zh else ("Command", "What it does")
-    chat = ((f"`{cell(one.usage)}`", say.command(one.name, one.description, language) or "—") for one in COMMANDS)
+    header = ("命令", "作用") if zh else ("Command", "What it does")
+    chat = (
+        (f"`{cell(chat_command.usage)}`", say.command(chat_command.name, chat_command.description, language) or "—")
+        for chat_command in COMMANDS
+    )
     program = ((f"`wxbot {name}`", cell(command.what)) for name, command in PROGRAMS.items())
     parts = [
         f"# {'命令' if zh else 'Commands'}",
         f"## {'微信里的命令' if zh else 'In WeChat'}",
         say.intro("chat", language),
-        table(head, chat),
+        table(header, chat),
         f"## {'终端里的命令' if zh else 'On the terminal'}",
         say.intro("program", language),
-        table(head, program),
+        table(header, program),
     ]
     return "\n\n".join(parts)
 
@@ -50,19 +53,19 @@ def commands_page(say: Describer, language: str) -> str:
 def errors_page(say: Describer, language: str) -> str:
     """Return the page of error codes."""
     zh = language == "zh"
-    kinds = [(f"`{one.code}`", str(one.status), one.message, _first_line(one)) for one in _general_errors()]
+    kinds = [(f"`{error.code}`", str(error.status), error.message, _first_line(error)) for error in _general_errors()]
     if zh:
-        shown = table(("编号", "HTTP", "message"), (row[:3] for row in kinds))
+        errors_table = table(("编号", "HTTP", "message"), (row[:3] for row in kinds))
     else:
-        shown = table(("Code", "HTTP", "message", "When"), kinds)
-    return f"# {'错误码' if zh else 'Error codes'}\n\n{say.intro('errors', language)}\n\n{shown}"
+        errors_table = table(("Code", "HTTP", "message", "When"), kinds)
+    return f"# {'错误码' if zh else 'Error codes'}\n\n{say.intro('errors', language)}\n\n{errors_table}"
 
 
 def _general_errors() -> list[type[BotError]]:
     """Return one error per code and status, the most general class."""
     chosen: dict[tuple[int, int], type[BotError]] = {}
-    for one in sorted(all_errors(), key=lambda kind: (kind.code, kind.status, len(kind.__mro__), kind.__name__)):
-        chosen.setdefault((one.code, one.status), one)
+    for error in sorted(all_errors(), key=lambda kind: (kind.code, kind.status, len(kind.__mro__), kind.__name__)):
+        chosen.setdefault((error.code, error.status), error)
     return list(chosen.values())
 
 
@@ -75,15 +78,15 @@ def metrics_page(say: Describer, language: str) -> str:
     zh = language == "zh"
     rows = (
         (
-            f"`{one.name}`",
-            one.kind,
-            ", ".join(f"`{label}`" for label in one.labels) or "—",
-            say.metric(one.name, one.help, language),
+            f"`{listed_metric.name}`",
+            listed_metric.kind,
+            ", ".join(f"`{label}`" for label in listed_metric.labels) or "—",
+            say.metric(listed_metric.name, listed_metric.help, language),
         )
-        for one in metric_list()
+        for listed_metric in metric_list()
     )
-    head = ("名称", "类型", "标签", "含义") if zh else ("Name", "Type", "Labels", "Meaning")
-    return f"# {'监控指标' if zh else 'Metrics'}\n\n{say.intro('metrics', language)}\n\n{table(head, rows)}"
+    header = ("名称", "类型", "标签", "含义") if zh else ("Name", "Type", "Labels", "Meaning")
+    return f"# {'监控指标' if zh else 'Metrics'}\n\n{say.intro('metrics', language)}\n\n{table(header, rows)}"
 
 
 def webhooks_page(say: Describer, language: str) -> str:
@@ -91,14 +94,14 @@ def webhooks_page(say: Describer, language: str) -> str:
     zh = language == "zh"
     headers = table(("请求头", "含义"), ((f"`{name}`", about) for name, about in HEADERS.items())) + "\n" if zh else ""
     rows = [
-        (f"`{name}`", event.about, ", ".join(f"`{one}`" for one in (*event.data, *event.may)))
+        (f"`{name}`", event.description, ", ".join(f"`{field}`" for field in (*event.data, *event.optional)))
         for name, event in EVENTS.items()
     ]
     if zh:
-        shown = table(("事件", "触发时机", "data"), rows)
+        events_table = table(("事件", "触发时机", "data"), rows)
     else:
-        shown = table(("Event", "data"), ((name, data) for name, _, data in rows))
-    return f"# {'事件通知' if zh else 'Webhooks'}\n\n{say.intro('webhooks', language)}\n\n{headers}{shown}"
+        events_table = table(("Event", "data"), ((name, data) for name, _, data in rows))
+    return f"# {'事件通知' if zh else 'Webhooks'}\n\n{say.intro('webhooks', language)}\n\n{headers}{events_table}"
 
 
 PAGES: Final = {

@@ -31,9 +31,9 @@ class Describer:
         """Return the description of a metric."""
         return str(self._said["metrics"].get(name, help_)) if language == "zh" else help_
 
-    def command(self, name: str, does: str, language: str) -> str:
+    def command(self, name: str, description: str, language: str) -> str:
         """Return the description of a command."""
-        return does if language == "zh" else str(self._said["commands"].get(name, does))
+        return description if language == "zh" else str(self._said["commands"].get(name, description))
 
 
 def cell(text: str) -> str:
@@ -41,7 +41,7 @@ def cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ⏎ ")
 
 
-def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     """Return a Markdown table."""
-    lines = [" | ".join(head), " | ".join("---" for _ in head), *(" | ".join(row) for row in rows)]
+    lines = [" | ".join(header), " | ".join("---" for _ in header), *(" | ".join(row) for row in rows)]
     return "\n".join(f"| {line} |" for line in lines) + "\n"

@@ -12,7 +12,7 @@ Json = dict[str, Any]
 
 def rest_page(say: Describer, language: str) -> str:
     """Return the page of all operations of the OpenAPI document."""
-    api = document("http://127.0.0.1:8080", keyed=True)
+    api = document("http://127.0.0.1:8080", has_keys=True)
     parts = [
         _operation(path, method, operation, api["components"]["schemas"], zh=language == "zh")
         for path, methods in api["paths"].items()
@@ -22,20 +22,20 @@ def rest_page(say: Describer, language: str) -> str:
 
 
 def _operation(path: str, method: str, operation: Json, schemas: Json, *, zh: bool) -> str:
-    shown = path.replace("{", "&#123;").replace("}", "&#125;")
-    lines = [f"## {method.upper()} {shown}\n"]
+    escaped_path = path.replace("{", "&#123;").replace("}", "&#125;")
+    lines = [f"## {method.upper()} {escaped_path}\n"]
     lines.append(
         f"**{operation['summary']}** {operation.get('description', '')}\n" if zh else f"`{operation['operationId']}`\n"
     )
     for parameter in operation.get("parameters", ()):
-        about = f": {parameter.get('description', '')}" if zh else ""
-        lines.append(f"- `{parameter['name']}` ({parameter['in']}){about}")
+        description = f": {parameter.get('description', '')}" if zh else ""
+        lines.append(f"- `{parameter['name']}` ({parameter['in']}){description}")
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
     if body:
         lines.append(f"- {'请求体' if zh else 'body'}: {_fields(body, schemas)}")
-    head = ("状态", "应答") if zh else ("Status", "Answer")
+    header = ("状态", "应答") if zh else ("Status", "Answer")
     rows = ((status, cell(_answer(answer, schemas, zh=zh))) for status, answer in operation["responses"].items())
-    return "\n".join([*lines, "", table(head, rows)])
+    return "\n".join([*lines, "", table(header, rows)])
 
 
 def _fields(schema: Json, schemas: Json) -> str:
@@ -54,5 +54,5 @@ def _answer(answer: Json, schemas: Json, *, zh: bool) -> str:
     if codes := content.get("examples"):
         return ", ".join(f"[{code}](errors.md)" for code in codes)
     names = _fields(content["schema"], schemas) if "$ref" in content.get("schema", {}) else ""
-    about = answer.get("description", "") if zh else ""
-    return "; ".join(part for part in (about, names) if part) or "—"
+    description = answer.get("description", "") if zh else ""
+    return "; ".join(part for part in (description, names) if part) or "—"

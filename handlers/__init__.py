@@ -66,7 +66,7 @@ async def handle(container: Container, event: Event, row: int) -> str:
 async def _handle_once(container: Container, event: Event, row: int) -> str:
     context = EventContext(container, event, row)
     context.event = await voice.read(event, context)
-    async with container.event_gate.event():
+    async with container.event_gate.handling():
         name = await dispatch(context.event, context)
         await context.end(name)
     return name

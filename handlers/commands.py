@@ -119,7 +119,7 @@ CONFIRM: Final = "确认"
 _COMMAND: Final = re.compile(r"(?:(\d{6,18})\s*)?[/／]([^\s@/／]+)[\s\u2005]*(.*)", re.DOTALL)
 _ATS_AHEAD: Final = re.compile(r"^(?:@[^@/／]*(?<=\s))+(?=[/／])")
 _NUMBER: Final = re.compile(r"(\d{6,18})(?:\s+(.*))?$", re.DOTALL)
-_SHORT_NUMBER: Final = re.compile(r"\d{1,5}(?=\s|$)")  # not a group's, but written like one
+_SHORT_NUMBER: Final = re.compile(r"\d{1,5}(?=\s|$)")  # too short for a group's number, but in its place
 
 
 def parse(text: str) -> tuple[Command, str] | None:

@@ -31,11 +31,11 @@ async def answer_by_keyword(event: PrivateMessage | GroupMessage, context: Event
     in_group = isinstance(event, GroupMessage)
     if not _may_answer(event, context):
         return False
-    asked, number = text_to_assistant(event, context), None
+    question, number = text_to_assistant(event, context), None
     if isinstance(event, GroupMessage):
         qun = context.container.groups.by_room(event.account, event.room_id)
         number = qun.number if qun else None
-    match = context.container.keywords.find(event.account, asked, number, group=in_group)
+    match = context.container.keywords.find(event.account, question, number, group=in_group)
     if match is None:
         return False
     if (not match.rule.equals and _is_loop(event, context)) or _exceeds(event, context):
@@ -59,27 +59,27 @@ async def answer_question(event: PrivateMessage | GroupMessage, context: EventCo
     """Reply with the FAQ's answer, a menu of similar questions, or (in private) the fallback."""
     if not _may_answer(event, context):
         return False
-    person, asked = (event.account, event.conversation, event.contact_id), text_to_assistant(event, context)
+    person, question = (event.account, event.conversation, event.contact_id), text_to_assistant(event, context)
     mentions = [event.contact_id] if isinstance(event, GroupMessage) else []
-    answer = context.container.questions.answer_listed(person, asked)
+    answer = context.container.questions.answer_listed(person, question)
     if answer is not None:
         if not _is_loop(event, context) and not _exceeds(event, context):
             context.reply(answer, mentions=mentions)
         return True
     if _is_loop(event, context) or _exceeds(event, context):
         return True
-    courtesy = courtesy_in(asked)
+    courtesy = courtesy_in(question)
     if courtesy is not None:
         context.reply(getattr(context.container.config.texts, f"courtesy_{courtesy}"), mentions=mentions)
         return True
-    decision = await context.container.questions.answer_unlisted(person, asked)
+    decision = await context.container.questions.answer_unlisted(person, question)
     if decision is not None:
         offered = decision.choices and not mentions
         context.reply(choices(decision.reply, decision.choices) if offered else decision.reply, mentions=mentions)
         if decision.write:
             context.write(decision.write)
         return True
-    if not mentions and await context.container.request_texts.matches(event.account, event.contact_id, asked):
+    if not mentions and await context.container.request_texts.matches(event.account, event.contact_id, question):
         return True
     return _not_understood(event, context)
 

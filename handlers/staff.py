@@ -23,14 +23,14 @@ log = logging.getLogger(__name__)
 _AT_AHEAD = re.compile(r"^@[^@#＃\n]{1,64}\s(?=\s*[#＃])")
 FILE_SECONDS = 120.0  # seconds after `#12 …` in which pictures, files and cards of the sender belong to #12
 COMMAND = ("/", "／", "@")
-CHAT = (MessageKind.EMOTICON,)  # not for the customer
+NOT_RELAYED = (MessageKind.EMOTICON,)  # emoticons in the staff room are not for the customer
 
 
 async def execute_command(event: GroupMessage, context: EventContext) -> bool:
     """Execute a command of the staff; other messages are ignored."""
     if not context.container.staff_rooms.is_staff_room(event.account, event.room_id):
         return False
-    if event.kind in (MessageKind.LINK, MessageKind.CARD) or (may_hold_file(event) and event.kind not in CHAT):
+    if event.kind in (MessageKind.LINK, MessageKind.CARD) or (may_hold_file(event) and event.kind not in NOT_RELAYED):
         return await _send_file(event, context)
     line = None
     if event.kind is MessageKind.TEXT:

@@ -21,8 +21,8 @@ from services.support.ticket_relay import CustomerMessage
 from wechat.events import GroupMessage, MessageKind, PrivateMessage
 
 COMMAND = ("/", "／")
-NOT_REPORTED = (MessageKind.SYSTEM, MessageKind.RECALLED, MessageKind.PAT)
-NOT_SHOWN = (MessageKind.SYSTEM, MessageKind.PAT)  # to the staff
+NOT_REPORTED = (MessageKind.SYSTEM, MessageKind.RECALLED, MessageKind.PAT)  # to webhooks
+NOT_SHOWN = (MessageKind.SYSTEM, MessageKind.PAT)  # to staff
 
 
 async def record(event: PrivateMessage, context: EventContext) -> bool:
@@ -113,12 +113,12 @@ async def _described(event: PrivateMessage, context: EventContext) -> str:
 
 async def record_in_group(event: GroupMessage, context: EventContext) -> bool:
     """Store a group message to the assistant; messages of assistants get no reply."""
-    own = context.container.accounts.is_own(event.contact_id)
+    is_own = context.container.accounts.is_own(event.contact_id)
     if event.mentioned:
         context.write(partial(context.container.conversations.record_incoming, message=event))
-        if not own:
+        if not is_own:
             emit_received(event, context)
-    return own
+    return is_own
 
 
 async def stop_if_served(event: PrivateMessage, context: EventContext) -> bool:
@@ -141,7 +141,7 @@ async def open_ticket(event: PrivateMessage, context: EventContext) -> bool:
             if verdict is Verdict.EXCEEDED:
                 context.reply(context.container.config.texts.too_many_tickets)
             return True
-    await container.waiting_tickets.find_room(event.account)
+    await container.waiting_tickets.refresh_missing_room(event.account)
     name = event.name or "客户"
     if context.container.tickets.of(event.account, event.contact_id) is None:
         context.write(lambda s: context.container.files.fetch_recent(s, event.account, event.contact_id))
@@ -151,8 +151,8 @@ async def open_ticket(event: PrivateMessage, context: EventContext) -> bool:
 
 async def suggest_private_chat(event: GroupMessage, context: EventContext) -> bool:
     """Reply to a request for a person in a group that it must be sent in private."""
-    asked = text_to_assistant(event, context)
-    if not event.mentioned or context.is_old or not context.container.person_requests.match(asked):
+    question = text_to_assistant(event, context)
+    if not event.mentioned or context.is_old or not context.container.person_requests.match(question):
         return False
     context.reply(context.container.config.texts.handoff_in_private, mentions=[event.contact_id])
     return True
@@ -166,15 +166,17 @@ async def rate(event: PrivateMessage, context: EventContext) -> bool:
     container = context.container
     message = text_to_assistant(event, context)
     rating = rating_in(message) if event.kind is MessageKind.TEXT else None
-    asked = container.tickets.rating_request(event.account, event.contact_id)
-    if rating is None or asked is None:
+    rating_request = container.tickets.rating_request(event.account, event.contact_id)
+    if rating is None or rating_request is None:
         return False
     person = (event.account, event.contact_id, event.contact_id)
     menu = container.question_menus.offered_at(person)
     newer_menu = menu if is_bare_digit(message) else 0.0
-    if max(newer_menu, await container.flows.asked_at(event.account, event.contact_id)) > asked.at:
+    if max(newer_menu, await container.flows.asked_at(event.account, event.contact_id)) > rating_request.at:
         return False
-    context.write(lambda s: container.ticket_actions.rate(s, event.account, event.contact_id, asked, rating))
-    if 0 < menu <= asked.at:  # a repeated rating is no choice from a menu that was offered before the ticket's end
+    context.write(lambda s: container.ticket_actions.rate(s, event.account, event.contact_id, rating_request, rating))
+    if (
+        0 < menu <= rating_request.at
+    ):  # a repeated rating is no choice from a menu that was offered before the ticket's end
         context.write(lambda s: container.question_menus.close(s, person))
     return True

@@ -15,8 +15,8 @@ async def read(event: Event, context: EventContext) -> Event:
     container = context.container
     if not isinstance(event, PrivateMessage) or event.kind is not MessageKind.AUDIO:
         return event
-    unheard = context.is_old or event.is_official or container.accounts.is_own(event.contact_id)
-    if unheard or not container.transcription.is_on:
+    is_ignored = context.is_old or event.is_official or container.accounts.is_own(event.contact_id)
+    if is_ignored or not container.transcription.is_on:
         return event
     context.voice = await container.media.fetch(context.wechat, event.id, event.kind, event.contact_id)
     transcript = await container.transcription.transcribe(context.voice.path) if context.voice else ""

@@ -26,7 +26,7 @@ JOBS: Final[tuple[ScheduledJob, ...]] = (
     ),
     ScheduledJob("remind_staff", "* * * * *", lambda container: container.reminders.run(), catch_up=False),
     ScheduledJob("offline_alerts", "* * * * *", lambda container: container.offline_alerts.run(), catch_up=False),
-    ScheduledJob("note_pace", "* * * * *", lambda container: container.daily_totals.note_pace(), catch_up=False),
+    ScheduledJob("note_pace", "* * * * *", lambda container: container.daily_totals.record_pace(), catch_up=False),
     ScheduledJob("daily_totals", "*/5 * * * *", lambda container: container.daily_totals.roll_up(), catch_up=False),
     ScheduledJob(
         "daily_report",

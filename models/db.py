@@ -277,7 +277,7 @@ def _log_failure(write: asyncio.Future[Any]) -> None:
 
 def _settle(outcomes: list[CommitOutcome]) -> None:
     for outcome in outcomes:
-        for callback in outcome.then:
+        for callback in outcome.callbacks:
             try:
                 callback()
             except Exception:  # the write is committed: its caller and the others must still get their results

@@ -41,7 +41,7 @@ class CommitOutcome(NamedTuple):
     job: WriteJob
     value: Any
     error: BaseException | None
-    then: Sequence[AfterCommit]
+    callbacks: Sequence[AfterCommit]
 
 
 class _LostCommit(NamedTuple):
@@ -94,10 +94,10 @@ class GroupCommit:
             return []
         try:
             return self._transact(connection, batch)
-        except Fenced as error:  # none of them may be written
+        except Fenced as error:  # this process may not write any of the jobs
             return failed(batch, error)
         except Exception as error:  # noqa: BLE001 - running each alone shows which job failed
-            if _is_locked(error):  # each job would wait as long again
+            if _is_locked(error):  # executed separately, each job would wait for the whole busy timeout again
                 return failed(batch, error)
             return self._execute_separately(connection, batch)
 
@@ -106,7 +106,7 @@ class GroupCommit:
         for number, job in enumerate(batch):
             try:
                 connection.connection  # noqa: B018 - opens a lost connection again
-            except DBAPIError as error:  # each job would wait as long again
+            except DBAPIError as error:  # each further job would wait for the same timeout again
                 return outcomes + failed(batch[number:], error)
             outcomes += self._commit_alone(connection, job)
             if self._lost_commit is not None:  # later jobs must not overtake it
@@ -181,11 +181,11 @@ def _run(
         if guard is not None:
             event.listen(session, "after_flush", lambda flushed, _context: guard.flushed(flushed))
         for job in jobs:
-            then = session.info["after_commit"] = []
+            callbacks = session.info["after_commit"] = []
             value = job.fn(session)
             session.flush()
             session.expunge_all()
-            outcomes.append(CommitOutcome(job, value, None, then))
+            outcomes.append(CommitOutcome(job, value, None, callbacks))
         bulk.write(connection)
         session.commit()  # the transaction belongs to the connection, which commits it
         return outcomes, accounts_of(session)

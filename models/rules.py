@@ -67,5 +67,5 @@ class BroadcastTarget(SQLModel, table=True):
     broadcast: int = Field(foreign_key="broadcast.id", index=True)
     account: str
     number: int  # of the group; 0 = a friend
-    room_id: str  # or the friend's WeChat id
+    room_id: str  # the WeChat id of the room or of the friend
     message: int = Field(sa_column=Column(WIDE, nullable=False))  # OutboxItem.id

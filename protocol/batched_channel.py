@@ -26,7 +26,7 @@ Frame.__repr__ = object.__repr__  # type: ignore[method-assign]
 # Writes per batch. If all waited for the end of the iteration, the gateway would be idle until then: 5300 reads took 20
 # % longer.
 MAX_WRITES: Final = 16
-LARGEST_MESSAGE: Final = 8 * 1024 * 1024  # bytes; only small files come in a message, others by uuid or URL
+MAX_MESSAGE_BYTES: Final = 8 * 1024 * 1024  # bytes; only small files come in a message, others by uuid or URL
 
 
 class BatchedTransport:
@@ -62,7 +62,7 @@ class BatchedTransport:
 
 
 class MessageTooLarge(ProtocolError):
-    """A server sends a message larger than LARGEST_MESSAGE, which is not read."""
+    """A server sends a message larger than MAX_MESSAGE_BYTES, which is not read."""
 
 
 class BoundedStream(Stream):
@@ -70,8 +70,8 @@ class BoundedStream(Stream):
 
     async def recv_data(self, size: int) -> bytes:
         """Read the bytes of a message; grpclib has read its size from the five bytes before it."""
-        if size > LARGEST_MESSAGE:
-            raise MessageTooLarge(f"a message of {size} bytes; the limit is {LARGEST_MESSAGE}")
+        if size > MAX_MESSAGE_BYTES:
+            raise MessageTooLarge(f"a message of {size} bytes; the limit is {MAX_MESSAGE_BYTES}")
         return await self.buffer.read(size)
 
 
@@ -111,5 +111,5 @@ class BatchedChannel(Channel):
         return await super().__connect__()
 
     def _protocol_factory(self) -> H2Protocol:
-        plain = super()._protocol_factory()
-        return BatchedProtocol(plain.handler, plain.config, plain.h2_config)
+        protocol = super()._protocol_factory()
+        return BatchedProtocol(protocol.handler, protocol.config, protocol.h2_config)

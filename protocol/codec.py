@@ -60,14 +60,14 @@ def _repaired(data: bytes, message: Any, depth: int) -> bytes:
     if depth > MAX_DEPTH:
         raise DecodeError("nested too deeply")
     output = bytearray()
-    for number, wire_type, head, body in _fields(data):
+    for number, wire_type, encoded_tag, body in _fields(data):
         field = message.fields_by_number.get(number)
         if wire_type == BYTES and field is not None:
             if field.type == FieldDescriptor.TYPE_STRING:
                 body = body.decode("utf-8", "replace").encode()  # noqa: PLW2901
             elif field.message_type is not None:
                 body = _repaired(body, field.message_type, depth + 1)  # noqa: PLW2901
-        output += head
+        output += encoded_tag
         if wire_type == BYTES:
             output += _varint(len(body))
         output += body
@@ -76,38 +76,38 @@ def _repaired(data: bytes, message: Any, depth: int) -> bytes:
 
 def _fields(data: bytes) -> Iterator[tuple[int, int, bytes, bytes]]:
     """Yield number, wire type, encoded tag and content of each field; the content of BYTES without its length."""
-    at = 0
-    while at < len(data):
-        start = at
-        tag, at = _read_varint(data, at)
-        head, wire_type = data[start:at], tag & 7
+    position = 0
+    while position < len(data):
+        start = position
+        tag, position = _read_varint(data, position)
+        encoded_tag, wire_type = data[start:position], tag & 7
         if wire_type == VARINT:
-            end = _read_varint(data, at)[1]
+            end = _read_varint(data, position)[1]
         elif wire_type == FIXED64:
-            end = at + 8
+            end = position + 8
         elif wire_type == FIXED32:
-            end = at + 4
+            end = position + 4
         elif wire_type == BYTES:
-            length, at = _read_varint(data, at)
-            end = at + length
+            length, position = _read_varint(data, position)
+            end = position + length
         else:
             raise DecodeError(f"wire type {wire_type}")
         if end > len(data):
             raise DecodeError("cut off")
-        yield tag >> 3, wire_type, head, data[at:end]
-        at = end
+        yield tag >> 3, wire_type, encoded_tag, data[position:end]
+        position = end
 
 
-def _read_varint(data: bytes, at: int) -> tuple[int, int]:
+def _read_varint(data: bytes, position: int) -> tuple[int, int]:
     value = shift = 0
     while True:
-        if at >= len(data) or shift > 63:
+        if position >= len(data) or shift > 63:
             raise DecodeError("bad varint")
-        byte = data[at]
-        at += 1
+        byte = data[position]
+        position += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
-            return value, at
+            return value, position
         shift += 7
 
 

@@ -48,27 +48,27 @@ class CallbackCrypto:
 
     def encrypt(self, message: bytes, timestamp: str, nonce: str) -> tuple[str, str]:
         """Encrypt a message and return the ciphertext and its signature."""
-        plain = os.urandom(RANDOM) + struct.pack(">I", len(message)) + message + self._receiver
-        padding = BLOCK - len(plain) % BLOCK
+        plaintext = os.urandom(RANDOM) + struct.pack(">I", len(message)) + message + self._receiver
+        padding = BLOCK - len(plaintext) % BLOCK
         encryptor = self._cipher().encryptor()
-        sealed = encryptor.update(plain + bytes([padding]) * padding) + encryptor.finalize()
+        sealed = encryptor.update(plaintext + bytes([padding]) * padding) + encryptor.finalize()
         ciphertext = base64.b64encode(sealed).decode()
         return ciphertext, self.signature(timestamp, nonce, ciphertext)
 
     def _decrypt(self, ciphertext: str) -> bytes:
         try:
-            sealed = base64.b64decode(ciphertext, validate=True)
+            encrypted = base64.b64decode(ciphertext, validate=True)
             decryptor = self._cipher().decryptor()
-            plain = decryptor.update(sealed) + decryptor.finalize()
+            plaintext = decryptor.update(encrypted) + decryptor.finalize()
         except (ValueError, binascii.Error):
             raise BadCallback("the ciphertext is damaged") from None
-        if not plain or not 1 <= plain[-1] <= BLOCK:
+        if not plaintext or not 1 <= plaintext[-1] <= BLOCK:
             raise BadCallback("the padding is wrong")
-        plain = plain[: -plain[-1]]
-        if len(plain) < HEAD:
+        plaintext = plaintext[: -plaintext[-1]]
+        if len(plaintext) < HEAD:
             raise BadCallback("the message is too short")
-        (length,) = struct.unpack(">I", plain[RANDOM:HEAD])
-        message, receiver = plain[HEAD : HEAD + length], plain[HEAD + length :]
+        (length,) = struct.unpack(">I", plaintext[RANDOM:HEAD])
+        message, receiver = plaintext[HEAD : HEAD + length], plaintext[HEAD + length :]
         if len(message) != length or not hmac.compare_digest(receiver, self._receiver):
             raise BadCallback("the message is for another receiver")
         return message

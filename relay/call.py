@@ -12,12 +12,12 @@ from h2.errors import ErrorCodes
 from protocol.relaying import NO_GATEWAY
 from relay.headers import Field, Headers
 from relay.http2 import Http2Connection
-from relay.rpc import ANSWER, PREFIX, frame, is_message, outcome
+from relay.rpc import PREFIX, RESPONSE_FIELDS, frame, is_message, outcome
 from relay.streams import Stream
 
-LARGEST_READ: Final = 16 * 1024  # bytes of a request that the relay reads; its own calls are far below
+MAX_READ_BYTES: Final = 16 * 1024  # bytes of a request that the relay reads; its own calls are far below
 GATEWAY_LOST: Final = "the connection to the gateway was lost"
-ANSWERS: Final = Headers(ANSWER)
+RESPONSE_HEADERS: Final = Headers(RESPONSE_FIELDS)
 SUCCESS: Final = Headers(outcome(Status.OK))
 
 
@@ -87,7 +87,7 @@ class Call:
 
     def _pass_complete_request(self) -> None:
         ended = bool(self._buffered) and self._buffered[-1][2]
-        if ended or sum(size for _, size, _ in self._buffered) > LARGEST_READ:
+        if ended or sum(size for _, size, _ in self._buffered) > MAX_READ_BYTES:
             self._reads = False
             self._owner.on_request(self, self._request() if ended else None)
 
@@ -104,10 +104,10 @@ class Call:
             self._gateway.send_data(data, end=end, source=self.stream, size=size)
         self._buffered.clear()
 
-    def answer(self, *metadata: Field) -> None:
+    def send_headers(self, *metadata: Field) -> None:
         """Send the headers of the relay's own response."""
         self._has_answered = True
-        self.stream.send_headers(Headers((*ANSWER, *metadata)) if metadata else ANSWERS)
+        self.stream.send_headers(Headers((*RESPONSE_FIELDS, *metadata)) if metadata else RESPONSE_HEADERS)
 
     async def send(self, message: bytes) -> None:
         """Send a message of the response, and wait until it has been written."""
@@ -119,9 +119,9 @@ class Call:
         if self.stream.is_waiting:
             await self.stream.drain()
 
-    def answer_framed(self, framed: bytes) -> None:
+    def respond(self, framed: bytes) -> None:
         """Send a complete response: framed messages, and success."""
-        self.answer()
+        self.send_headers()
         self.stream.send_data(framed)
         self.finish(Status.OK)
 
@@ -132,11 +132,11 @@ class Call:
         if self._has_answered:
             headers = Headers(outcome(status, message)) if status is not Status.OK else SUCCESS
         else:
-            headers = Headers((*ANSWER, *outcome(status, message)))
+            headers = Headers((*RESPONSE_FIELDS, *outcome(status, message)))
         self.stream.send_headers(headers, end=True)
         self.end()
 
-    def refuse(self, error: GRPCError) -> None:
+    def reject(self, error: GRPCError) -> None:
         """End the call with an error."""
         self.finish(error.status, error.message)
 

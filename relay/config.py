@@ -77,7 +77,7 @@ class RelaySettings(_Section):
 
     @field_validator("name")
     @classmethod
-    def _is_a_file_name(cls, value: str) -> str:
+    def _check_name(cls, value: str) -> str:
         if value and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", value):
             raise ValueError("expected letters, digits, . _ and -")
         return value
@@ -90,7 +90,7 @@ class RelaySettings(_Section):
         return value
 
     @model_validator(mode="after")
-    def _both_or_none(self) -> RelaySettings:
+    def _check_certificate_pair(self) -> RelaySettings:
         if bool(self.tls_certificate) != bool(self.tls_key):
             raise ValueError("tls_certificate and tls_key must be set together")
         return self
@@ -111,11 +111,11 @@ class RelayConfig(_Section):
 
     @field_validator("metrics")
     @classmethod
-    def _metrics_address(cls, value: str) -> str:
+    def _check_metrics(cls, value: str) -> str:
         return _address(value) if value else value
 
     @model_validator(mode="after")
-    def _each_once(self) -> RelayConfig:
+    def _check_unique(self) -> RelayConfig:
         for key in ("listen", "title"):
             values = [getattr(relay, key) for relay in self.relays]
             repeated = next((value for value in values if values.count(value) > 1), None)

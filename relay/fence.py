@@ -65,7 +65,7 @@ class Fence:
         if self._holder is not None:
             if self._calls.get(call) is None:
                 raise GRPCError(Status.ALREADY_EXISTS, "another client holds the event stream")
-            self._holder.refuse(self._refused())
+            self._holder.reject(self._refused())
         self._holder = call
 
     def end_stream(self) -> None:
@@ -82,7 +82,7 @@ class Fence:
     def _end_older(self, epoch: int) -> None:
         for call, of in list(self._calls.items()):
             if (of is not None and of < epoch) or call is self._holder:
-                call.refuse(self._refused())
+                call.reject(self._refused())
 
     def _refused(self) -> GRPCError:
         return GRPCError(Status.FAILED_PRECONDITION, f"{TAKEN_OVER}: {self.epoch}")

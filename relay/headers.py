@@ -17,9 +17,9 @@ from hpack.table import HeaderTable
 
 from relay.frames import ProtocolFault
 
-LARGEST_BLOCK: Final = 2**16  # bytes of the headers of a call
-KNOWN_BLOCKS: Final = 1024
-LONGEST_KNOWN: Final = 2048  # bytes; a peer that has not shown its token may send any
+MAX_HEADERS_BYTES: Final = 2**16  # bytes of the headers of a call
+MAX_CACHED_BLOCKS: Final = 1024
+MAX_CACHED_BLOCK_BYTES: Final = 2048  # bytes; a peer that has not shown its token may send any
 SECRET: Final = frozenset({b"authorization"})  # never to be put into a table, by RFC 7541 7.1.3
 _NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _VALUE: Final = re.compile(rb"[^\0\r\n]*")
@@ -102,7 +102,7 @@ class HeaderDecoder:
     """Decodes the header blocks of one peer."""
 
     def __init__(self) -> None:
-        self._decoder = Decoder(max_header_list_size=LARGEST_BLOCK)
+        self._decoder = Decoder(max_header_list_size=MAX_HEADERS_BYTES)
         self._decoder.header_table = self._table = _Table()
         self._known: dict[bytes, Headers] = {}
 
@@ -118,6 +118,6 @@ class HeaderDecoder:
             raise ProtocolFault(ErrorCodes.COMPRESSION_ERROR) from None
         if self._table.changes != changes or (block[:1] >= b"\x20" and block[0] & 0xE0 == 0x20):  # a change of its size
             self._known.clear()
-        elif len(block) <= LONGEST_KNOWN and len(self._known) < KNOWN_BLOCKS:
+        elif len(block) <= MAX_CACHED_BLOCK_BYTES and len(self._known) < MAX_CACHED_BLOCKS:
             self._known[block] = headers
         return headers

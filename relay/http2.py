@@ -15,16 +15,16 @@ from h2.settings import SettingCodes
 
 from relay import frames
 from relay.frames import WINDOW, ProtocolFault, frame, unpadded
-from relay.headers import LARGEST_BLOCK, Headers
+from relay.headers import MAX_HEADERS_BYTES, Headers
 from relay.pings import Pings
 from relay.reader import FrameReader
 from relay.streams import Receiver, Stream
-from relay.writer import FrameWriter, Turn
+from relay.writer import FrameWriter, WriteCoalescer
 
 # More than the windows of all streams together (100 of 64 KiB): a stream that is not read does not block others.
 CONNECTION_WINDOW: Final = 16 * 1024 * 1024
 MAX_STREAMS: Final = 100  # concurrent calls of a client
-LARGEST_WINDOW: Final = 2**31 - 1
+MAX_WINDOW: Final = 2**31 - 1
 LEAVE_SECONDS: Final = 10.0  # for calls under way when the peer has announced the end of the connection
 
 
@@ -43,20 +43,22 @@ class Http2Connection(asyncio.Protocol):
     """A connection.
 
     `accept` serves the peer's calls; None makes it a client. `keepalive`: seconds between pings, and the time a peer
-    has to respond; 0 = no pings. `turn`: of connections that forward to each other.
+    has to respond; 0 = no pings. `coalescer`: of connections that forward to each other.
     """
 
-    def __init__(self, accept: Accept | None = None, keepalive: float = 0, turn: Turn | None = None) -> None:
+    def __init__(
+        self, accept: Accept | None = None, keepalive: float = 0, coalescer: WriteCoalescer | None = None
+    ) -> None:
         self._accept = accept
         self._keepalive = keepalive
         self._streams: dict[int, tuple[Stream, Receiver]] = {}
         self._last_id = 0 if accept else -1  # of the streams so far
         self._reader = FrameReader(frames.PREFACE if accept else b"")
         self._unread, self._unreported = 0, 0  # bytes, as of a stream
-        self._first_room = WINDOW  # bytes that the peer takes on a new stream
-        self._max_streams = LARGEST_WINDOW
-        self._turn = turn or Turn()
-        self.writer = FrameWriter(self._turn)
+        self._initial_send_window = WINDOW  # bytes that the peer takes on a new stream
+        self._max_streams = MAX_WINDOW
+        self._coalescer = coalescer or WriteCoalescer()
+        self.writer = FrameWriter(self._coalescer)
         self._pings = Pings(self.writer)
         self.is_lost = False
         self.is_leaving = False  # the peer accepts no more calls
@@ -66,7 +68,7 @@ class Http2Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the settings."""
         self.writer.opened(cast("asyncio.Transport", transport))  # uvloop's is of no such class
-        limits = {SettingCodes.MAX_HEADER_LIST_SIZE: LARGEST_BLOCK}
+        limits = {SettingCodes.MAX_HEADER_LIST_SIZE: MAX_HEADERS_BYTES}
         if self._accept is None:
             self.writer.write(frames.PREFACE)
             limits[SettingCodes.ENABLE_PUSH] = 0
@@ -111,14 +113,14 @@ class Http2Connection(asyncio.Protocol):
             self.close()
             raise GatewayLost
         self._last_id += 2
-        stream = Stream(self, self._last_id, self._first_room)
+        stream = Stream(self, self._last_id, self._initial_send_window)
         self._streams[stream.id] = (stream, make(stream))
         self.writer.headers(stream.id, headers)
         return stream
 
-    async def echo(self) -> bool:
+    async def wait_until_read(self) -> bool:
         """Wait until the peer has read everything sent so far; return False if the connection is lost before."""
-        return not self.is_lost and await self._pings.echo()
+        return not self.is_lost and await self._pings.wait_until_read()
 
     def consumed(self, size: int) -> None:
         """Count data of a stream that is no longer held here."""
@@ -146,7 +148,7 @@ class Http2Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Handle received bytes."""
         self._pings.has_traffic = True
-        self._turn.begin()
+        self._coalescer.begin()
         try:
             for kind, flags, id, content in self._reader.feed(data):
                 handler = _HANDLERS.get(kind)  # other kinds are ignored, as extensions of the protocol
@@ -157,7 +159,7 @@ class Http2Connection(asyncio.Protocol):
             self.writer.write(frame(frames.GOAWAY, 0, 0, last.to_bytes(4, "big") + fault.code.to_bytes(4, "big")))
             self.close()
         finally:
-            self._turn.send()
+            self._coalescer.send()
 
     def _on_headers(self, flags: int, id: int, headers: Headers) -> None:
         end = flags & frames.END_STREAM == frames.END_STREAM
@@ -182,7 +184,7 @@ class Http2Connection(asyncio.Protocol):
         if not headers.are_valid:
             self.writer.reset(id, ErrorCodes.PROTOCOL_ERROR)
             return
-        stream = Stream(self, id, self._first_room, has_ended=end)
+        stream = Stream(self, id, self._initial_send_window, has_ended=end)
         receiver = self._accept(stream, headers)
         if not stream.is_closed:
             self._streams[id] = (stream, receiver)
@@ -214,16 +216,16 @@ class Http2Connection(asyncio.Protocol):
             receiver.on_reset(_number(payload))
 
     def _on_window(self, flags: int, id: int, payload: bytes) -> None:
-        more = _number(payload) & LARGEST_WINDOW
+        increment = _number(payload) & MAX_WINDOW
         if not id:
-            self.writer.room += more
-            if not more or self.writer.room > LARGEST_WINDOW:
+            self.writer.send_window += increment
+            if not increment or self.writer.send_window > MAX_WINDOW:
                 raise ProtocolFault(ErrorCodes.FLOW_CONTROL_ERROR)
             self._pump_all()
         elif id in self._streams:
             stream = self._streams[id][0]
-            stream.room += more
-            if stream.room > LARGEST_WINDOW:
+            stream.send_window += increment
+            if stream.send_window > MAX_WINDOW:
                 raise ProtocolFault(ErrorCodes.FLOW_CONTROL_ERROR)
             stream.pump()
 
@@ -234,9 +236,9 @@ class Http2Connection(asyncio.Protocol):
             raise ProtocolFault(ErrorCodes.FRAME_SIZE_ERROR)
         for code, value in frames.SETTING.iter_unpack(payload):
             if code == SettingCodes.INITIAL_WINDOW_SIZE:
-                more, self._first_room = value - self._first_room, value
+                increment, self._initial_send_window = value - self._initial_send_window, value
                 for stream, _ in self._streams.values():
-                    stream.room += more
+                    stream.send_window += increment
             elif code == SettingCodes.MAX_FRAME_SIZE:
                 if not frames.FRAME_SIZE <= value < 2**24:
                     raise ProtocolFault(ErrorCodes.PROTOCOL_ERROR)
@@ -261,8 +263,8 @@ class Http2Connection(asyncio.Protocol):
             asyncio.get_running_loop().call_later(LEAVE_SECONDS, self.writer.abort)
         self._close_if_unused(is_error)
 
-    def _close_if_unused(self, anyway: bool = False) -> None:
-        if anyway or all(stream.is_endless for stream, _ in self._streams.values()):
+    def _close_if_unused(self, force: bool = False) -> None:
+        if force or all(stream.is_long_lived for stream, _ in self._streams.values()):
             self.close()
 
     def _on_push(self, flags: int, id: int, payload: bytes) -> None:

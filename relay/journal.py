@@ -22,11 +22,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from relay.answer_index import AnswerIndex
 from relay.journal_clock import JournalClock
 from relay.journal_tables import TABLES, Fact, connect, set_fact, time_to_count_from
 from relay.pruning import Pruning
 from relay.reserve import Reserve, is_full
+from relay.response_index import ResponseIndex
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ ACKNOWLEDGE_DELAY: Final = 0.2  # seconds
 COMMIT_PAUSE: Final = 0.005
 # Seconds that responses are kept once the client has the event: it stores the event first and asks for its content
 # afterwards, when the gateway may have been restarted and know nothing of it.
-ANSWER_SECONDS: Final = 600.0
+RESPONSE_SECONDS: Final = 600.0
 Write = Callable[[sqlite3.Connection], object]
 Settle = Callable[["JournalError | None"], None]
 Row = tuple[int, float, bytes]  # number, time of arrival (by the journal's clock), EventResponse
@@ -68,7 +68,7 @@ class Journal:
         self.epoch = 0
         self.tls_seen = ""  # the endpoint at which the gateway has spoken TLS
         self.held = ""  # the endpoint whose event stream this relay has held, if the gateway has not ended it
-        self.answers = AnswerIndex()
+        self.responses = ResponseIndex()
         self.clock = JournalClock()
         self.is_failing = False  # the last write failed
         self.has_begun_to_fail = asyncio.Event()
@@ -113,7 +113,7 @@ class Journal:
         (newest,) = connection.execute("select coalesce(max(number), 0) from event").fetchone()
         self.last = self.stored = max(newest, self.acknowledged, int(facts.get(Fact.LAST, 0)))
         for path, request in connection.execute("select path, request from reply"):
-            self.answers.add(path, request)
+            self.responses.add(path, request)
         return connect(self._path)
 
     async def close(self) -> None:
@@ -146,7 +146,7 @@ class Journal:
         """Store the response of a call, as long as event `number` is stored."""
         row = (path, request, number, messages)
         await self._write(lambda c: c.execute("insert or replace into reply values (?, ?, ?, ?)", row))
-        self.answers.add(path, request)
+        self.responses.add(path, request)
 
     def acknowledge(self, number: int) -> None:
         """Record that the client has everything up to this number.
@@ -171,7 +171,7 @@ class Journal:
         return future
 
     async def prune(self, before: float) -> None:
-        """Delete the events that the client has, their responses ANSWER_SECONDS later, and what is older than `before`.
+        """Delete the events that the client has, RESPONSE_SECONDS later their responses, and all older than `before`.
 
         `before` is a time of the journal's clock.
         """
@@ -191,17 +191,17 @@ class Journal:
                     raise
                 log.warning("%s: the disk is full; events are deleted with the space set aside for this", self._path)
                 await self._write(run)
-            self.answers.remove(pruning.deleted)
+            self.responses.remove(pruning.deleted)
         await asyncio.get_running_loop().run_in_executor(self._readers, self._reserve.hold)
 
     def _settled(self) -> int:
-        """Return the number up to which the client has had the events for ANSWER_SECONDS."""
+        """Return the number up to which the client has had the events for RESPONSE_SECONDS."""
         now = time.monotonic()
         self._earlier_acknowledged.append((now, self.acknowledged))
-        while len(self._earlier_acknowledged) > 1 and self._earlier_acknowledged[1][0] <= now - ANSWER_SECONDS:
+        while len(self._earlier_acknowledged) > 1 and self._earlier_acknowledged[1][0] <= now - RESPONSE_SECONDS:
             self._earlier_acknowledged.popleft()
         since, acknowledged = self._earlier_acknowledged[0]
-        return acknowledged if since <= now - ANSWER_SECONDS else 0
+        return acknowledged if since <= now - RESPONSE_SECONDS else 0
 
     def _write(self, write: Write) -> asyncio.Future[None]:
         assert self._loop is not None
@@ -264,7 +264,7 @@ class Journal:
         query = "select number, at, body from event where number > ? order by number limit ?"
         return await self._read(query, (after, limit))
 
-    async def answer(self, path: str, request: bytes, since: int = 0) -> bytes | None:
+    async def response(self, path: str, request: bytes, since: int = 0) -> bytes | None:
         """Return a stored response, if it was stored for event `since` or a later one."""
         query = "select messages from reply where path = ? and request = ? and number >= ?"
         rows = await self._read(query, (path, request, since))

@@ -49,7 +49,8 @@ def time_to_count_from(connection: sqlite3.Connection, stored: str | None) -> fl
     if stored is not None:
         newest = connection.execute("select at from event order by number desc limit 1").fetchone() or (0.0,)
         return max(float(stored), *newest)
-    now = time.time()  # so were the times of the events that are there, but the machine's clock may have been set
+    # Earlier versions stored the machine's time with the events; that clock may have been set since then.
+    now = time.time()
     connection.execute("update event set at = ?", (now,))
     set_fact(connection, Fact.CLOCK, now)
     return now

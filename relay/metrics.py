@@ -30,7 +30,7 @@ class RelayMetrics(Collector):
             "relay_last_number": ("The number of the last event on disk", lambda r: r.journal.stored),
             "relay_gateway_up": ("Whether the gateway is connected", lambda r: int(r.upstream.connection is not None)),
             "relay_client_connected": ("Whether a client holds the event stream", lambda r: int(r.fence.is_held)),
-            "relay_kept_answers": ("Payloads stored for an offline client", lambda r: len(r.journal.answers)),
+            "relay_kept_answers": ("Payloads stored for an offline client", lambda r: len(r.journal.responses)),
             "relay_epoch": ("The highest epoch of a client", lambda r: r.fence.epoch),
             "relay_disk_failing": ("Whether the last write failed", lambda r: int(r.journal.is_failing)),
         }

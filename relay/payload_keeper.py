@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 WAITING_SECONDS: Final = 1.0  # seconds after which an event counts as waiting
 CONCURRENT: Final = 8
 BATCH: Final = 64
-LARGEST_PAYLOAD: Final = 4 * 1024 * 1024  # bytes
+MAX_PAYLOAD_BYTES: Final = 4 * 1024 * 1024  # bytes
 SECONDS: Final = 30.0
 UUID: Final = 7  # FileBox type whose content must be downloaded from the gateway
 
@@ -120,14 +120,14 @@ class PayloadKeeper:
 
     async def _ask(self, number: int, name: str, request: bytes) -> list[bytes]:
         path = path_of(name)
-        if self._journal.answers.may_have(path, request):
-            stored = await self._journal.answer(path, request, number)
+        if self._journal.responses.may_have(path, request):
+            stored = await self._journal.response(path, request, number)
             if stored is not None:
                 return MessageDecoder().feed(stored)
         if CALLS[name].streams_out:
             limit = self._media_bytes + self._media_bytes // 16  # including the overhead of each chunk
         else:
-            limit = self._media_bytes * 2 if name in ("MessageFile", "MessageImage") else LARGEST_PAYLOAD  # base64
+            limit = self._media_bytes * 2 if name in ("MessageFile", "MessageImage") else MAX_PAYLOAD_BYTES  # base64
         answers = await self._upstream.ask(name, request, SECONDS, limit)
         await self._journal.store_response(path, request, number, b"".join(map(frame, answers)))
         return answers

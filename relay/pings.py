@@ -9,8 +9,8 @@ from typing import Final
 from relay import frames
 from relay.writer import FrameWriter
 
-ECHO: Final = b"all read"
-ALIVE: Final = b"alive..."
+READ_MARK: Final = b"all read"
+KEEPALIVE: Final = b"alive..."
 
 
 class Pings:
@@ -19,7 +19,7 @@ class Pings:
     def __init__(self, writer: FrameWriter) -> None:
         self._writer = writer
         self._loop = asyncio.get_running_loop()
-        self._echoes: deque[asyncio.Future[bool]] = deque()
+        self._waiters: deque[asyncio.Future[bool]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self.has_traffic = True  # since the last ping
 
@@ -31,30 +31,30 @@ class Pings:
         """Stop after the connection was lost."""
         if self._timer is not None:
             self._timer.cancel()
-        for echo in self._echoes:
-            if not echo.done():
-                echo.set_result(False)
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(False)
 
-    async def echo(self) -> bool:
+    async def wait_until_read(self) -> bool:
         """Wait until the peer has read everything sent so far; return False if the connection is lost before."""
-        echo: asyncio.Future[bool] = self._loop.create_future()
-        self._echoes.append(echo)
-        self._writer.write(frames.frame(frames.PING, 0, 0, ECHO))
-        return await echo
+        waiter: asyncio.Future[bool] = self._loop.create_future()
+        self._waiters.append(waiter)
+        self._writer.write(frames.frame(frames.PING, 0, 0, READ_MARK))
+        return await waiter
 
     def received(self, flags: int, payload: bytes) -> None:
         """Answer the peer's ping, or note that ours was answered."""
         if not flags & frames.ACK:
             self._writer.write(frames.frame(frames.PING, frames.ACK, 0, payload))
-        elif payload == ECHO and self._echoes:
-            echo = self._echoes.popleft()
-            if not echo.done():
-                echo.set_result(True)
+        elif payload == READ_MARK and self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(True)
 
     def _check(self, interval: float) -> None:
         if not self.has_traffic:
             self._writer.abort()
             return
         self.has_traffic = False
-        self._writer.write(frames.frame(frames.PING, 0, 0, ALIVE))
+        self._writer.write(frames.frame(frames.PING, 0, 0, KEEPALIVE))
         self.start(interval)

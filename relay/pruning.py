@@ -34,8 +34,8 @@ class Pruning:
         self.settled = max(self.settled, expired)
         self.deleted = connection.execute(_REPLIES, (self.settled, EVENTS)).fetchall()
         connection.executemany("delete from reply where path = ? and request = ?", self.deleted)
-        (free,) = connection.execute("pragma freelist_count").fetchone()
-        for _ in range(min(free, PAGES)):  # sqlite3 stops after the first page, whatever the number
+        (free_pages,) = connection.execute("pragma freelist_count").fetchone()
+        for _ in range(min(free_pages, PAGES)):  # sqlite3 stops after the first page, whatever the number
             connection.execute("pragma incremental_vacuum(1)")
-        self.has_deleted = bool(events or self.deleted or free)
-        self.is_done = max(events, len(self.deleted)) < EVENTS and free <= PAGES
+        self.has_deleted = bool(events or self.deleted or free_pages)
+        self.is_done = max(events, len(self.deleted)) < EVENTS and free_pages <= PAGES

@@ -9,7 +9,7 @@ from h2.errors import ErrorCodes
 
 from relay import frames
 from relay.frames import ProtocolFault, unpadded
-from relay.headers import LARGEST_BLOCK, HeaderDecoder
+from relay.headers import MAX_HEADERS_BYTES, HeaderDecoder
 
 Frame = tuple[int, int, int, Any]  # kind, flags, stream, payload; Headers for HEADERS, whatever frames they came in
 HEAD_SIZE: Final = frames.HEAD.size
@@ -25,38 +25,38 @@ class FrameReader:
         self._decoder = HeaderDecoder()
         self._has_settings = False
         self._block: tuple[int, int, bytearray] | None = None  # stream, flags and start of an incomplete header block
-        self._any_may_follow = False  # the settings are here, and no header block is incomplete
+        self._expects_any_frame = False  # the settings are here, and no header block is incomplete
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Yield the frames that are complete now; raise ProtocolFault."""
         if self._unparsed:
             data = self._unparsed + data
-        at, length = 0, len(data)
+        position, length = 0, len(data)
         if self._preface:
             if not self._preface.startswith(data[: len(self._preface)]):
                 raise ProtocolFault(ErrorCodes.PROTOCOL_ERROR)
             if length < len(self._preface):
                 self._unparsed = data
                 return
-            at, self._preface = len(self._preface), b""
+            position, self._preface = len(self._preface), b""
         unpack, decode = frames.HEAD.unpack_from, self._decoder.decode
-        while length - at >= HEAD_SIZE:
-            high, low, kind, flags, id = unpack(data, at)
-            size, begin = high << 8 | low, at + HEAD_SIZE
+        while length - position >= HEAD_SIZE:
+            high, low, kind, flags, id = unpack(data, position)
+            size, begin = high << 8 | low, position + HEAD_SIZE
             if size > frames.FRAME_SIZE:
                 raise ProtocolFault(ErrorCodes.FRAME_SIZE_ERROR)
             if length < begin + size:
                 break
-            at = begin + size
+            position = begin + size
             id &= frames.LAST_STREAM
             # nearly all frames are of the first two forms
-            if kind == frames.DATA and self._any_may_follow:
-                yield kind, flags, id, data[begin:at]
-            elif kind == frames.HEADERS and self._any_may_follow and flags & _FORM == frames.END_HEADERS:
-                yield kind, flags, id, decode(data[begin:at])
-            elif (whole := self._complete_frame(kind, flags, id, data[begin:at])) is not None:
+            if kind == frames.DATA and self._expects_any_frame:
+                yield kind, flags, id, data[begin:position]
+            elif kind == frames.HEADERS and self._expects_any_frame and flags & _FORM == frames.END_HEADERS:
+                yield kind, flags, id, decode(data[begin:position])
+            elif (whole := self._complete_frame(kind, flags, id, data[begin:position])) is not None:
                 yield whole
-        self._unparsed = data[at:]
+        self._unparsed = data[position:]
 
     def _complete_frame(self, kind: int, flags: int, id: int, payload: bytes) -> Frame | None:
         self._has_settings |= kind == frames.SETTINGS
@@ -69,9 +69,9 @@ class FrameReader:
         elif kind == frames.CONTINUATION:
             self._continue(payload)
         if self._block is not None and not flags & frames.END_HEADERS:
-            self._any_may_follow = False
+            self._expects_any_frame = False
             return None
-        self._any_may_follow = True
+        self._expects_any_frame = True
         if self._block is None:
             return kind, flags, id, payload
         (_, first, block), self._block = self._block, None
@@ -82,5 +82,5 @@ class FrameReader:
             raise ProtocolFault(ErrorCodes.PROTOCOL_ERROR)
         block = self._block[2]
         block += payload
-        if len(block) > LARGEST_BLOCK:
+        if len(block) > MAX_HEADERS_BYTES:
             raise ProtocolFault(ErrorCodes.ENHANCE_YOUR_CALM)

@@ -18,7 +18,7 @@ from relay.payload_keeper import PayloadKeeper
 from relay.server import RelayServer
 from relay.service import RelayService
 from relay.upstream import RelayTiming, Upstream
-from relay.writer import Turn
+from relay.writer import WriteCoalescer
 
 log = logging.getLogger(__name__)
 DAY: Final = 86400.0
@@ -35,15 +35,15 @@ class Relay:
         self.journal = Journal(data / f"{settings.title}.db")
         self.feed = Feed(self.journal)
         gateway = GatewayAddress(settings.endpoint, settings.token, settings.tls_ca, settings.tls_server_name)
-        turn, choice = Turn(), TlsChoice(settings.tls)
+        coalescer, choice = WriteCoalescer(), TlsChoice(settings.tls)
         timing = timing or RelayTiming(release_after=settings.release_after)
         self.upstream = Upstream(
-            gateway, choice, self.journal, self.feed.put, self.feed.account_status.clear, timing, turn
+            gateway, choice, self.journal, self.feed.put, self.feed.account_status.clear, timing, coalescer
         )
         self._keeper = PayloadKeeper(self.journal, self.upstream, int(settings.media_mb * 1024 * 1024))
         self.service = RelayService(settings.token, self.journal, self.feed, self.upstream, self._keeper)
         context = server_context(settings.tls_certificate, settings.tls_key)
-        self._server = RelayServer(self.service.accept, context, settings.tls, turn)
+        self._server = RelayServer(self.service.accept, context, settings.tls, coalescer)
         self._tasks: list[asyncio.Task[None]] = []
 
     @property

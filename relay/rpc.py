@@ -17,7 +17,7 @@ from relay.http2 import GatewayLost, Http2Connection
 from relay.streams import Stream
 
 PREFIX: Final = 5  # bytes: whether the message is compressed, and its length
-ANSWER: Final[tuple[Field, ...]] = ((b":status", b"200"), (b"content-type", b"application/grpc+proto"))
+RESPONSE_FIELDS: Final[tuple[Field, ...]] = ((b":status", b"200"), (b"content-type", b"application/grpc+proto"))
 MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
 
 
@@ -97,13 +97,13 @@ class OwnCall:
         self._messages = MessageDecoder(limit)
         self._received: list[bytes] = []
         self._size = 0  # bytes to be consumed once they are handled
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         self._ended = False
         self._error: Exception | None = None
 
-    def never_ends(self) -> None:
-        """Let the end of the connection not wait for this call."""
-        self._stream.is_endless = True
+    def mark_long_lived(self) -> None:
+        """Let the connection close without waiting for this call."""
+        self._stream.is_long_lived = True
 
     def on_headers(self, headers: Headers, *, end: bool) -> None:
         """Handle headers or trailers of the response."""
@@ -125,7 +125,7 @@ class OwnCall:
         else:
             self._size += size
             self._received += whole
-            self._news.set()
+            self._changed.set()
         if end:
             self._end(None)
 
@@ -137,9 +137,9 @@ class OwnCall:
     def _end(self, error: Exception | None) -> None:
         if not self._ended:
             self._ended, self._error = True, error
-            self._news.set()
+            self._changed.set()
 
-    async def answers(self) -> AsyncGenerator[list[bytes], None]:
+    async def responses(self) -> AsyncGenerator[list[bytes], None]:
         """Yield the responses, those that arrived together at once. Stopping early cancels the call.
 
         Raises GRPCError, GatewayLost, CallEnded or UndecodableMessage.
@@ -152,8 +152,8 @@ class OwnCall:
                     self._stream.consumed(size)
                 if self._ended:
                     break
-                self._news.clear()
-                await self._news.wait()
+                self._changed.clear()
+                await self._changed.wait()
         finally:
             self._stream.reset()
         if self._error is not None:

@@ -12,9 +12,9 @@ from typing import Final, TypeVar
 
 from protocol.supervision import Tls, end
 from relay.http2 import Accept, Http2Connection
-from relay.writer import Turn
+from relay.writer import WriteCoalescer
 
-Made = TypeVar("Made")
+Result = TypeVar("Result")
 log = logging.getLogger(__name__)
 TLS_HANDSHAKE: Final = 0x16
 FIRST_BYTE: Final = 10.0  # seconds until a connection must have sent something
@@ -23,7 +23,7 @@ PORT_WAIT: Final = 0.01  # seconds
 KEEPALIVE: Final = 10.0  # seconds; a client whose machine is down blocks others for at most twice that
 
 
-async def bound(bind: Callable[[], Made]) -> Made:
+async def bound(bind: Callable[[], Result]) -> Result:
     """Return what `bind` returns, retrying for a while if the port is in use by a process that is ending; raise
     OSError.
     """
@@ -40,9 +40,9 @@ async def bound(bind: Callable[[], Made]) -> Made:
 class RelayServer:
     """Accepts connections and has their calls served."""
 
-    def __init__(self, accept: Accept, context: ssl.SSLContext, tls: Tls, turn: Turn) -> None:
+    def __init__(self, accept: Accept, context: ssl.SSLContext, tls: Tls, coalescer: WriteCoalescer) -> None:
         self._accept = accept
-        self._turn = turn
+        self._coalescer = coalescer
         self._context = context
         self._tls = tls
         self._socket: socket.socket | None = None
@@ -89,7 +89,7 @@ class RelayServer:
             secure = self._tls if self._tls != "auto" else await self._uses_tls(accepted)
             context = self._context if secure else None
             self._connections = {connection for connection in self._connections if not connection.is_lost}
-            connection = Http2Connection(self._accept, KEEPALIVE, self._turn)
+            connection = Http2Connection(self._accept, KEEPALIVE, self._coalescer)
             await loop.connect_accepted_socket(lambda: connection, accepted, ssl=context)  # uvloop returns another one
             self._connections.add(connection)
         except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError

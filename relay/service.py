@@ -72,7 +72,7 @@ class RelayService:
         try:
             self._admit(call)
         except GRPCError as error:
-            call.refuse(error)
+            call.reject(error)
         return call
 
     def _admit(self, call: Call) -> None:
@@ -110,13 +110,13 @@ class RelayService:
             elif call.path == STOP:
                 # A client disconnects. The account stays started, and its events arrive; the gateway is not notified.
                 self.fence.end_stream()
-                call.answer_framed(frame(b""))
+                call.respond(frame(b""))
             elif call.path in READ_CALLS and self._is_read(call.path):
                 call.read_request()
             else:
                 self._forward(call)
         except GRPCError as error:
-            call.refuse(error)
+            call.reject(error)
 
     def on_end(self, call: Call) -> None:
         """Handle the end of a call."""
@@ -144,12 +144,12 @@ class RelayService:
         if self._upstream.connection is None:
             raise GRPCError(Status.UNAVAILABLE, NO_GATEWAY)
         self.fence.take_stream(call)
-        call.stream.is_endless = True
+        call.stream.is_long_lived = True
         self._spawn(call, self._tell_events(call))
 
     async def _tell_events(self, call: Call) -> None:
         resume = call.metadata.get(RESUME)
-        call.answer((JOURNAL.encode(), self._journal.id.encode()))
+        call.send_headers((JOURNAL.encode(), self._journal.id.encode()))
         first, later = self._feed.account_status.first_events(), self._feed.account_status.later_events()
         with self._feed.subscribe(self._start(resume)) as following:
             for body in first:
@@ -185,14 +185,19 @@ class RelayService:
     async def confirm(self) -> None:
         """Determine what a client without acknowledgements has read."""
         holder, number = self.fence.holder, self._delivered.last_handled()
-        if holder is not None and number and await holder.stream.connection.echo() and self.fence.holder is holder:
+        if (
+            holder is not None
+            and number
+            and await holder.stream.connection.wait_until_read()
+            and self.fence.holder is holder
+        ):
             self._delivered.confirm(number)
 
     # ---- other calls ----
 
     def _is_read(self, path: str) -> bool:
         """Whether the request of such a call must be read, not only forwarded."""
-        return (len(self._journal.answers) > 0 and path in KEPT_CALLS) or (
+        return (len(self._journal.responses) > 0 and path in KEPT_CALLS) or (
             self._delivered.is_tracking and path in PAYLOAD_CALLS
         )
 
@@ -200,17 +205,17 @@ class RelayService:
         """Handle the request of one of READ_CALLS, or None if it cannot be decoded."""
         if request is not None and call.path in PAYLOAD_CALLS:
             self._delivered.payload_requested(request)
-        if request is not None and call.path in KEPT_CALLS and self._journal.answers.may_have(call.path, request):
+        if request is not None and call.path in KEPT_CALLS and self._journal.responses.may_have(call.path, request):
             self._spawn(call, self._answer_from_journal(call, request))
         else:
             self._forward(call)
 
     async def _answer_from_journal(self, call: Call, request: bytes) -> None:
-        stored = await self._journal.answer(call.path, request)
+        stored = await self._journal.response(call.path, request)
         if stored is None:
             self._forward(call)
         else:
-            call.answer_framed(stored)
+            call.respond(stored)
 
     def _forward(self, call: Call) -> None:
         connection = self._upstream.connection

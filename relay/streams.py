@@ -56,16 +56,16 @@ class Stream:
         "has_ended",
         "id",
         "is_closed",
-        "is_endless",
-        "room",
+        "is_long_lived",
+        "send_window",
     )
 
-    def __init__(self, connection: Http2Connection, id: int, room: int, *, has_ended: bool = False) -> None:
+    def __init__(self, connection: Http2Connection, id: int, send_window: int, *, has_ended: bool = False) -> None:
         self.id = id
         self.connection = connection
-        self.room = room  # bytes that the peer takes on this stream
+        self.send_window = send_window  # bytes that the peer takes on this stream
         self.is_closed = False
-        self.is_endless = False  # the end of the connection need not wait for it
+        self.is_long_lived = False  # the connection may close without waiting for it
         self.has_ended = has_ended  # the peer sends nothing more
         self._end_is_queued = False  # nothing more is to be sent
         self._is_unread = False  # data that the peer still sends is discarded
@@ -129,11 +129,11 @@ class Stream:
         writer = self.connection.writer
         if piece.headers is None:
             while not writer.data(self, piece.data, end=piece.end):
-                room = writer.room_of(self)
-                if room <= 0:
+                size = writer.sendable_bytes(self)
+                if size <= 0:
                     return False
-                writer.data(self, piece.data[:room])
-                piece.data = piece.data[room:]
+                writer.data(self, piece.data[:size])
+                piece.data = piece.data[size:]
             return True
         if not writer.is_paused:
             writer.headers(self.id, piece.headers, end=piece.end)

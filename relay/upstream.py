@@ -21,7 +21,7 @@ from relay.journal import Journal
 from relay.journal_tables import Fact
 from relay.rpc import MAX_MESSAGE_BYTES, OwnCall, UndecodableMessage, begin, path_of
 from relay.stale_stream import StaleStream
-from relay.writer import Turn
+from relay.writer import WriteCoalescer
 
 log = logging.getLogger(__name__)
 EMPTY: Final = b""
@@ -59,7 +59,7 @@ class Upstream:
         on_events: Callable[[Sequence[bytes]], Awaitable[None]],
         on_lost: Callable[[], None],
         timing: RelayTiming,
-        turn: Turn,
+        coalescer: WriteCoalescer,
     ) -> None:
         self._gateway = gateway
         self._tls = tls
@@ -67,7 +67,7 @@ class Upstream:
         self._on_events = on_events
         self._on_lost = on_lost
         self._timing = timing
-        self._turn = turn
+        self._coalescer = coalescer
         self._stale = StaleStream(journal, gateway.endpoint, timing.release_after)
         self._failures = 0
         self._reported_reason = ""
@@ -75,7 +75,7 @@ class Upstream:
         self._forwarded: dict[Headers, Headers] = {}
         self.connection: Http2Connection | None = None  # while connected
 
-    def headers(self, path: str, more: Iterable[Field] = OWN_HEADERS) -> Headers:
+    def headers(self, path: str, extra: Iterable[Field] = OWN_HEADERS) -> Headers:
         """Return the headers of a call to the gateway."""
         return Headers(
             (
@@ -84,7 +84,7 @@ class Upstream:
                 (b":path", path.encode("latin-1")),
                 (b":authority", authority(self._gateway, secure=self._scheme == b"https").encode()),
                 (b"authorization", f"Wechaty {self._gateway.token}".encode()),
-                *more,
+                *extra,
             )
         )
 
@@ -120,7 +120,7 @@ class Upstream:
                 seen = self._journal.tls_seen == self._gateway.endpoint
                 await self._tls.run(self._session, may_be_plain=may_be_plain(self._gateway, tls_seen=seen))
                 self._stale.ended()
-            except GRPCError as error:  # its text may hold the token
+            except GRPCError as error:  # the error's text may contain the token
                 reason = f"refused: {error.status.name}"
                 if error.status is Status.ALREADY_EXISTS:
                     reason, longest = "another client holds the event stream", self._timing.held_most
@@ -153,7 +153,7 @@ class Upstream:
         gateway = self._gateway
         self._scheme = b"https" if secure else b"http"
         self._forwarded.clear()
-        connection = Http2Connection(turn=self._turn)
+        connection = Http2Connection(coalescer=self._coalescer)
         await asyncio.get_running_loop().create_connection(
             lambda: connection,
             gateway.host,
@@ -166,7 +166,7 @@ class Upstream:
     async def _run_connection(self, connection: Http2Connection, secure: bool) -> None:
         first = asyncio.Event()
         call = begin(connection, self.headers(path_of("Event")), EMPTY)
-        call.never_ends()
+        call.mark_long_lived()
         tasks = {
             asyncio.create_task(self._read(call, first, secure)),
             asyncio.create_task(self._monitor(connection, first)),
@@ -188,7 +188,7 @@ class Upstream:
         await self._ask(connection, "Stop", EMPTY, self._timing.start)
 
     async def _read(self, call: OwnCall, first: asyncio.Event, secure: bool) -> None:
-        async for bodies in call.answers():
+        async for bodies in call.responses():
             if not first.is_set():
                 self._session_opened(secure)
                 first.set()
@@ -230,10 +230,10 @@ class Upstream:
     ) -> list[bytes]:
         answers: list[bytes] = []
         call = begin(connection, self.headers(path_of(name)), request, limit)
-        async with asyncio.timeout(timeout), aclosing(call.answers()) as received:
-            async for some in received:
-                answers += some
-                limit -= sum(map(len, some))
+        async with asyncio.timeout(timeout), aclosing(call.responses()) as received:
+            async for messages in received:
+                answers += messages
+                limit -= sum(map(len, messages))
                 if limit < 0:  # a file comes in many messages
                     raise UndecodableMessage
         return answers

@@ -16,7 +16,7 @@ WRITE_BUFFER: Final = 256 * 1024
 MAX_UNSENT: Final = 1024 * 1024  # bytes; only answers to pings and settings can become so many
 
 
-class Turn:
+class WriteCoalescer:
     """Sends together what the writers of a relay write in one turn of the event loop, or while bytes are handled."""
 
     def __init__(self) -> None:
@@ -44,12 +44,12 @@ class Turn:
 class FrameWriter:
     """Writes the frames of one connection."""
 
-    def __init__(self, turn: Turn) -> None:
-        self._turn = turn
+    def __init__(self, coalescer: WriteCoalescer) -> None:
+        self._coalescer = coalescer
         self._transport: asyncio.Transport | None = None
         self._buffer: list[bytes] = []
         self.is_paused = False  # the transport's buffer is full
-        self.room = WINDOW  # bytes that the peer takes on all streams
+        self.send_window = WINDOW  # bytes that the peer takes on all streams
         self.frame_size = frames.FRAME_SIZE  # bytes that the peer takes in one frame
 
     @property
@@ -76,7 +76,7 @@ class FrameWriter:
     def write(self, data: bytes) -> None:
         """Write bytes of a frame."""
         if not self._buffer:
-            self._turn.add(self)
+            self._coalescer.add(self)
         self._buffer.append(data)
 
     def flush(self) -> None:
@@ -97,17 +97,19 @@ class FrameWriter:
             kind, flags, block = frames.CONTINUATION, 0, block[size:]
         self.write(HEAD.pack(len(block) >> 8, len(block) & 0xFF, kind, flags | frames.END_HEADERS, id) + block)
 
-    def room_of(self, stream: Stream) -> int:
+    def sendable_bytes(self, stream: Stream) -> int:
         """Return how much data of a stream can be sent now in one frame."""
-        return 0 if self.is_paused else min(stream.room, self.room, self.frame_size)
+        return 0 if self.is_paused else min(stream.send_window, self.send_window, self.frame_size)
 
     def data(self, stream: Stream, data: bytes, *, end: bool = False) -> bool:
         """Write data in one frame, or nothing if it cannot be sent whole."""
         size = len(data)
-        if self.is_paused or (size and (size > stream.room or size > self.room or size > self.frame_size)):
+        if self.is_paused or (
+            size and (size > stream.send_window or size > self.send_window or size > self.frame_size)
+        ):
             return False
-        stream.room -= size
-        self.room -= size
+        stream.send_window -= size
+        self.send_window -= size
         self.write(HEAD.pack(size >> 8, size & 0xFF, frames.DATA, frames.END_STREAM if end else 0, stream.id) + data)
         return True
 

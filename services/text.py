@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from opencc import OpenCC
 
-_TRADITIONAL = re.compile("[後於乾徵夥菸]")  # in GB 2312 nevertheless; there is no other that people use
+_TRADITIONAL = re.compile("[後於乾徵夥菸]")  # the traditional characters in use that GB 2312 contains
 _HAN = re.compile("[\u4e00-\u9fff]+")
 _MENTION = re.compile("@[^@\u2005\n]{1,64}\u2005")  # U+2005 is the character that WeChat puts after an @name
 # WeChat clients put a quote into the text as 「name：text」, a line of dashes, the reply. Quotes can be nested:
@@ -32,8 +32,8 @@ def normal(text: str) -> str:
 def simplified(text: str) -> str:
     """Return a text in simplified characters.
 
-    The dictionaries, which take 7 MB, are loaded for the first text with characters beyond GB 2312, the set of the
-    simplified ones, or with one of the few traditional ones in it.
+    The dictionaries (7 MB) are loaded for the first text that contains a character outside GB 2312, the set of
+    simplified characters, or one of the few traditional characters in it.
     """
     if text.isascii() or _is_simplified(text):
         return text
@@ -43,7 +43,7 @@ def simplified(text: str) -> str:
 def _is_simplified(text: str) -> bool:
     if _TRADITIONAL.search(text) is not None:
         return False
-    return _is_gb2312(text) or _is_gb2312("".join(_HAN.findall(text)))  # the second one for a text with an emoji
+    return _is_gb2312(text) or _is_gb2312("".join(_HAN.findall(text)))  # without emoji, which are not in GB 2312
 
 
 def _is_gb2312(text: str) -> bool:
@@ -78,9 +78,9 @@ def in_pieces(text: str, longest: int, first: int = 0) -> list[str]:
 
     Together they are the whole text.
     """
-    pieces, at, limit = [], 0, first or longest
-    while len(text) - at > limit:
-        window = text[at : at + limit]
+    pieces, position, limit = [], 0, first or longest
+    while len(text) - position > limit:
+        window = text[position : position + limit]
         ends = (
             max(match.end() for match in end.finditer(window, limit // 2))
             for end in _ENDS
@@ -88,8 +88,8 @@ def in_pieces(text: str, longest: int, first: int = 0) -> list[str]:
         )
         cut = next(ends, limit)
         pieces.append(window[:cut])
-        at, limit = at + cut, longest
-    return [*pieces, text[at:]]
+        position, limit = position + cut, longest
+    return [*pieces, text[position:]]
 
 
 def with_quote(text: str, quoted: str) -> str:

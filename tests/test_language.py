@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.terminal import WORDS
+from app.terminal import TEXTS
 from config import Config, ConfigError, load
 from config.error_messages import REASONS_BY_TYPE
 from config.language import in_language, language_of
@@ -17,7 +17,7 @@ from config.texts_english import ENGLISH
 from jobs import JOBS
 from relay.config import REASONS
 from relay.language import translated
-from wechat.problems import WORDS as PROBLEMS
+from wechat.problems import TEXTS as PROBLEMS
 from wechat.problems import Problem, Reason
 
 ROOT = Path(__file__).parent.parent
@@ -137,7 +137,7 @@ def test_every_account_problem_has_a_text(problem: Problem) -> None:
 
 
 def test_both_languages_have_the_same_texts() -> None:
-    for name, (chinese, english) in WORDS.items():
+    for name, (chinese, english) in TEXTS.items():
         assert set(re.findall(r"\{\w+\}", chinese)) == set(re.findall(r"\{\w+\}", english)), name
 
 

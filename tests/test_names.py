@@ -18,7 +18,7 @@ from handlers.commands import misspelt_command, parse
 from logs import JsonFormatter, TextFormatter
 from services.text import without_mention
 from wechat.mentions import SEPARATOR, is_to_everybody, mentioned_ids, mentions_name
-from wechat.names import LONGEST_SHOWN, clean_name, same_name
+from wechat.names import MAX_SHOWN_LENGTH, clean_name, same_name
 
 SNEAKY = [
     "王五\n【#7 李四】",
@@ -113,11 +113,11 @@ def test_name_is_recognised_as_normalised_by_wechat(name: str, change: object) -
     assert same_name(change(name), name)  # type: ignore[operator]
 
 
-@given(st.text(st.characters(categories=["L", "N"]), min_size=LONGEST_SHOWN + 1, max_size=60))
+@given(st.text(st.characters(categories=["L", "N"]), min_size=MAX_SHOWN_LENGTH + 1, max_size=60))
 def test_truncated_long_name_is_recognised(name: str) -> None:
-    assert same_name(name[:LONGEST_SHOWN], name)
+    assert same_name(name[:MAX_SHOWN_LENGTH], name)
     assert not same_name(name[:10], name)
-    assert not same_name("别" + name[:LONGEST_SHOWN], name)
+    assert not same_name("别" + name[:MAX_SHOWN_LENGTH], name)
 
 
 PLAIN = st.characters(categories=["L", "M", "N", "P", "S", "Zs"], exclude_characters=f"@{SEPARATOR}")

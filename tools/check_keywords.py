@@ -18,7 +18,7 @@ from config.language import Language, in_language, language_of
 from services.support.matching import RuleSet
 from services.text import normal
 from tools.similar_questions import report
-from tools.words import say
+from tools.words import text
 
 
 class InvalidRules(Exception):
@@ -41,9 +41,9 @@ def read(path: str, language: Language = "zh") -> list[KeywordRule]:
         number, *rest = first["loc"] or ("",)
         key = ".".join(str(part) for part in rest)
         place_text = ("rule_key" if key else "rule") if isinstance(number, int) else "file"
-        place = say(place_text, language, number=int(number) + 1 if place_text != "file" else 0, key=key)
+        place = text(place_text, language, number=int(number) + 1 if place_text != "file" else 0, key=key)
         allowed = in_language(reason(first), language)
-        raise InvalidRules(say("invalid", language, path=path, place=place, reason=allowed)) from None
+        raise InvalidRules(text("invalid", language, path=path, place=place, reason=allowed)) from None
 
 
 def missing_files(rules: list[KeywordRule]) -> list[str]:
@@ -55,34 +55,34 @@ def missing_files(rules: list[KeywordRule]) -> list[str]:
 
 def warnings(rules: list[KeywordRule], language: Language) -> list[str]:
     """Return warnings about rules that are valid but probably unintended."""
-    messages = [say("no_file", language, path=path) for path in missing_files(rules)]
+    messages = [text("no_file", language, path=path) for path in missing_files(rules)]
     seen: dict[tuple[str, str, str], int] = {}
     for number, rule in enumerate(rules, 1):
         kind = "equals" if rule.equals else "contains" if rule.contains else "regex"
         word = rule.regex or normal(rule.equals or rule.contains)
         first = seen.setdefault((kind, word, rule.where), number)
         if first != number:
-            messages.append(say("never", language, number=number, first=first, kind=kind, word=word))
+            messages.append(text("never", language, number=number, first=first, kind=kind, word=word))
     return messages
 
 
 def answer(rules: list[KeywordRule], sentence: str, place: str, language: Language) -> str:
     """Return the line that says which rule answers a sentence in private or in a group."""
-    place_name, match = say(place, language), RuleSet(rules, place).find(sentence)
+    place_name, match = text(place, language), RuleSet(rules, place).find(sentence)
     if match is None:
-        return say("no_match", language, where=place_name)
+        return text("no_match", language, where=place_name)
     parts = [part.text or part.image or part.file or (part.link.url if part.link else "") for part in match.parts()]
     number = next(n for n, rule in enumerate(rules, 1) if rule is match.rule)
     kind = "equals" if match.rule.equals else "contains" if match.rule.contains else "regex"
     word, reply = getattr(match.rule, kind), " | ".join(parts)
-    return say("match", language, where=place_name, number=number, kind=kind, word=word, reply=reply)
+    return text("match", language, where=place_name, number=number, kind=kind, word=word, reply=reply)
 
 
 def main(arguments: list[str]) -> int:
     """Run the command line and return the exit code."""
     language = language_of(arguments[0] if arguments else "")
     if not 1 <= len(arguments) <= 2:
-        print(say("usage", language), file=sys.stderr)
+        print(text("usage", language), file=sys.stderr)
         return 2
     try:
         rules = read(arguments[0], language)
@@ -90,7 +90,7 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     problems = warnings(rules, language)
-    print(say("count", language, count=len(rules)), *problems, sep="\n")
+    print(text("count", language, count=len(rules)), *problems, sep="\n")
     for place in ("private", "group") if len(arguments) == 2 else ():
         print(answer(rules, arguments[1], place, language))
     return 1 if _print_similar(arguments, language) or problems else 0

@@ -40,8 +40,8 @@ def restore(database: str, copy: Path) -> None:
 
 def check(copy: Path) -> None:
     """Raise BackupError unless the file is an intact copy of a wxbot database."""
-    listed = _run("pg_restore", "--list", str(copy))
-    if "TABLE DATA public alembic_version" not in listed:
+    contents = _run("pg_restore", "--list", str(copy))
+    if "TABLE DATA public alembic_version" not in contents:
         raise BackupError(f"{copy}: not a backup of a wxbot database")
     _run("pg_restore", "--file=/dev/null", str(copy))  # reads the whole file
 
@@ -56,8 +56,8 @@ def _has_tables(url: URL) -> bool:
 
 def _name(url: URL) -> str:
     """Return the URL without its password, which other users could see in the process list."""
-    plain = url.set(drivername="postgresql")._replace(password=None)  # for `set`, None means unchanged
-    return f"--dbname={plain.render_as_string(hide_password=False)}"
+    public_url = url.set(drivername="postgresql")._replace(password=None)  # for `set`, None means unchanged
+    return f"--dbname={public_url.render_as_string(hide_password=False)}"
 
 
 def _run(program: str, *arguments: str, url: URL | None = None) -> str:

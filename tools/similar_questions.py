@@ -15,7 +15,7 @@ from services.support.embedding_index import EmbeddingIndex
 from services.support.embeddings import EmbeddingClient
 from services.support.faq import FaqIndex, SimilarEntry, load
 from services.support.knowledge import load as load_knowledge
-from tools.words import say
+from tools.words import text
 
 
 async def report(config: Config, sentence: str) -> list[str]:
@@ -24,7 +24,7 @@ async def report(config: Config, sentence: str) -> list[str]:
     entries, passages = load(service.faq), load_knowledge(service.knowledge)
     faq = FaqIndex([*entries, *passages])
     counts = {"questions": len(entries), "passages": len(passages), "threshold": faq.threshold}
-    lines = [say("questions", language, **counts)]
+    lines = [text("questions", language, **counts)]
     if sentence:
         lines += _shown("words", faq.nearest(sentence), language)
     if not service.embeddings.base_url or not faq.entries:
@@ -44,14 +44,14 @@ async def report(config: Config, sentence: str) -> list[str]:
 async def _by_meaning(client: EmbeddingClient, faq: FaqIndex, sentence: str, language: Language) -> list[str]:
     vectors = await client.of_listed(EmbeddingIndex.texts(faq))
     if vectors is None:
-        return [say("no_answer", language, model=client.model)]
+        return [text("no_answer", language, model=client.model)]
     index = EmbeddingIndex(faq, vectors)
-    lines = [say("model", language, model=client.model, threshold=index.threshold)]
+    lines = [text("model", language, model=client.model, threshold=index.threshold)]
     vector = await client.of_question(sentence) if sentence else None
     return lines + (_shown("meaning", index.nearest(sentence, vector), language) if vector is not None else [])
 
 
 def _shown(measure: str, nearest: Sequence[SimilarEntry], language: Language) -> list[str]:
-    measure_name = say(measure, language)
-    found = [say("near", language, by=measure_name, score=match.score, question=match.question) for match in nearest]
-    return found or [say("nothing", language, by=measure_name)]
+    measure_name = text(measure, language)
+    found = [text("near", language, by=measure_name, score=match.score, question=match.question) for match in nearest]
+    return found or [text("nothing", language, by=measure_name)]

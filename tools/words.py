@@ -7,7 +7,7 @@ from typing import Final
 from config.language import Language
 
 # name: (Chinese, English)
-WORDS: Final[dict[str, tuple[str, str]]] = {
+TEXTS: Final[dict[str, tuple[str, str]]] = {
     "usage": (
         "用法：python -m tools.check_keywords 文件 [一句话]；文件是 config.yaml，或关键词规则的 YAML 列表",
         "usage: python -m tools.check_keywords FILE [SENTENCE]; FILE is a config.yaml, or a YAML list of rules",
@@ -42,6 +42,6 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
 }
 
 
-def say(name: str, language: Language, **values: object) -> str:
+def text(name: str, language: Language, **values: object) -> str:
     """Return a text in a language, filled in."""
-    return WORDS[name][0 if language == "zh" else 1].format(**values)
+    return TEXTS[name][0 if language == "zh" else 1].format(**values)

@@ -188,9 +188,9 @@ class PeopleCalls(AccountCalls):
         directory = self.directory
         try:
             async with asyncio.timeout(self._timing.look):
-                listed = await self._puppet_client.contact_list()
-                old = frozenset(listed if directory.unread is None else directory.unread)
-                new = [id for id in listed if id not in directory.contacts]
+                listed_ids = await self._puppet_client.contact_list()
+                old = frozenset(listed_ids if directory.unread is None else directory.unread)
+                new = [id for id in listed_ids if id not in directory.contacts]
                 await self._reader.read_each(new, self._reader.read_contact)
                 strangers = [contact.id for contact in directory.find(name) if not contact.friend]
                 await self._reader.read_each(strangers, lambda id: self._reader.read_contact(id, fresh=True))

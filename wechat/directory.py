@@ -15,9 +15,7 @@ TIME_PRECISION: Final = timedelta(seconds=1)  # gateways may send times in whole
 
 
 class CachedDirectory:
-    """The contacts and groups of an account. Contact and Room objects are replaced by `put_…`, not modified by
-    callers.
-    """
+    """The contacts and groups of an account. Callers do not modify Contact and Room objects: `put_…` replaces them."""
 
     def __init__(self, confirm_interval: float = 6.0) -> None:
         self.absences = Absences(confirm_interval)
@@ -28,14 +26,14 @@ class CachedDirectory:
         # Unread entries of the first contact list, which are existing friends. None: no list was read yet.
         self.unread: set[str] | None = None
         self._names = NameIndex(self.contacts)
-        self.find = self._names.find  # see there
+        self.find = self._names.find  # documented at NameIndex.find
         self.resolve_id = self._names.resolve_id
         self._topics: Index = {}
         self._read: dict[str, datetime] = {}  # room -> when its member list was read
         self._last_moves: dict[str, dict[str, datetime]] = {}  # room -> person -> their last join or leave since then
         # room -> people reported by events but not yet by a member list
         self._unconfirmed_joins: dict[str, set[str]] = {}
-        self._befriended: set[str] = set()  # friends whom their payloads do not call so
+        self._befriended: set[str] = set()  # friends whose payloads do not have the friend flag
 
     def room_by_topic(self, topic: str) -> list[Room]:
         """Return the groups with exactly this topic."""
@@ -114,11 +112,13 @@ class CachedDirectory:
                 return
         changed = self.rooms.get(room.id) != room
         version = self.version
-        moved = self._last_moves.get(room.id, {})
+        last_moves = self._last_moves.get(room.id, {})
         self._take_out(room.id)
         self.version = version + changed
         if read is not None:  # later joins and leaves are kept, to recognise late events
-            self._last_moves[room.id] = {id: stamp for id, stamp in moved.items() if stamp >= read - TIME_PRECISION}
+            self._last_moves[room.id] = {
+                id: stamp for id, stamp in last_moves.items() if stamp >= read - TIME_PRECISION
+            }
         self.rooms[room.id] = room
         if room.topic:
             self._topics.setdefault(room.topic, {})[room.id] = None
@@ -246,9 +246,9 @@ class CachedDirectory:
 
     def _is_late(self, room_id: str, ids: Iterable[str], at: datetime) -> bool:
         """Whether newer data of the group or of one of these people is known; if not, store `at` for them."""
-        moved = self._last_moves.setdefault(room_id, {})
+        last_moves = self._last_moves.setdefault(room_id, {})
         read = self._read.get(room_id)
-        if (read is not None and at < read - TIME_PRECISION) or any(at < moved.get(id, at) for id in ids):
+        if (read is not None and at < read - TIME_PRECISION) or any(at < last_moves.get(id, at) for id in ids):
             return True
-        moved.update(dict.fromkeys(ids, at))
+        last_moves.update(dict.fromkeys(ids, at))
         return False

@@ -36,8 +36,8 @@ class DirectorySync:
     async def read_new(self) -> None:
         """Read the lists of contacts and groups, and all new entries."""
         directory = self._directory
-        listed = await with_retries(self._puppet.contact_list)
-        is_first, strangers = directory.unread is None, self._strangers(listed)
+        listed_ids = await with_retries(self._puppet.contact_list)
+        is_first, strangers = directory.unread is None, self._strangers(listed_ids)
         if directory.unread is None:
             directory.unread = set(strangers)
         old = frozenset(directory.unread)
@@ -50,26 +50,26 @@ class DirectorySync:
                 self.unreported.add(id)
 
         await self._reader.read_each(strangers, add_contact)
-        self.unreported.update(id for id in directory.trust_list(listed) if id not in old)
+        self.unreported.update(id for id in directory.trust_list(listed_ids) if id not in old)
         if directory.owner_id not in directory.contacts:
             await self._reader.read_each([directory.owner_id], self._reader.read_contact)
         new_rooms = await self.read_new_rooms()
-        self.unread += sum(id not in directory.contacts for id in listed)
+        self.unread += sum(id not in directory.contacts for id in listed_ids)
         if not is_first:
             self.unreported.update(new_rooms)
 
-    def _strangers(self, listed: Iterable[str]) -> list[str]:
+    def _strangers(self, listed_ids: Iterable[str]) -> list[str]:
         directory = self._directory
         return [
             id
-            for id in listed
+            for id in listed_ids
             if (c := directory.contacts.get(id)) is None or not (c.friend or id == directory.owner_id)
         ]
 
     async def read_new_rooms(self) -> list[str]:
         """Read the list of groups and the unknown groups on it; return those."""
-        listed = await with_retries(self._puppet.room_list)
-        missing = [id for id in listed if id not in self._directory.rooms]
+        listed_ids = await with_retries(self._puppet.room_list)
+        missing = [id for id in listed_ids if id not in self._directory.rooms]
         await self._reader.read_each(missing, self._reader.read_room)
         read = [id for id in missing if id in self._directory.rooms]
         self.unread = len(missing) - len(read)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REREAD_PAUSE = 5.0  # seconds until failed reads are retried; doubled each time
-LONGEST_REREAD_PAUSE = 600.0
+MAX_REREAD_PAUSE = 600.0
 REPORT_RETRY_SECONDS = 60.0  # seconds until a failed notification of the listener is repeated
 STALE_LISTS = ("lists", "")  # entry of `_stale`: the lists must be read again
 UNREPORTED_CHANGES = ("news", "")  # entry of `_stale`: `DirectorySync.unreported` must be reported
@@ -87,7 +87,7 @@ class DirectoryUpdates:
         pause = REREAD_PAUSE
         while self._assistant._sync.unread:
             await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_REREAD_PAUSE)
+            pause = min(pause * 2, MAX_REREAD_PAUSE)
             try:
                 await self._assistant._sync.read_new()
             except WeChatOffline:

@@ -35,7 +35,7 @@ CONTROL: Final[dict[int, str]] = {
 }
 ID_KEYS: Final = {"message": "messageId", "friendship": "friendshipId", "room-invite": "roomInvitationId"}
 PEOPLE_KEYS: Final = {"room-join": "inviteeIdList", "room-leave": "removeeIdList"}
-LONGEST_ID: Final = 400
+MAX_ID_LENGTH: Final = 400
 _ID: Final = re.compile(r"[A-Za-z0-9_@.:+=/-]{2,}")
 EARLIEST_TIME: Final = datetime(2010, 1, 1, tzinfo=UTC)  # before WeChat
 
@@ -71,7 +71,7 @@ def raw_event(account: str, kind: str, data: dict[str, Any], now: datetime) -> R
 def text_of(data: dict[str, Any], key: str, *, empty: bool = False) -> str:
     """Return the string under `key`; raise MalformedEvent."""
     value = data.get(key)
-    if not isinstance(value, str) or not (value or empty) or len(value) > LONGEST_ID:
+    if not isinstance(value, str) or not (value or empty) or len(value) > MAX_ID_LENGTH:
         raise MalformedEvent(f"no usable {key}")
     return value
 
@@ -87,7 +87,7 @@ def people_of(data: dict[str, Any], key: str) -> tuple[str, ...]:
     value = data.get(key)
     if not isinstance(value, list):
         return ()
-    return tuple(dict.fromkeys(id for id in value if isinstance(id, str) and 0 < len(id) <= LONGEST_ID))
+    return tuple(dict.fromkeys(id for id in value if isinstance(id, str) and 0 < len(id) <= MAX_ID_LENGTH))
 
 
 def may_be_id(text: str) -> bool:

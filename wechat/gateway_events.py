@@ -60,7 +60,7 @@ class GatewayEvents:
     async def received(self, number: int, payload: str, relay_number: int = 0) -> None:
         """Handle an event. Never raises, so that one invalid event does not stop the stream."""
         if not await self._process(number, payload, relay_number):
-            self._assistant.relay.passed(relay_number)
+            self._assistant.relay.record_unstored(relay_number)
 
     async def _process(self, number: int, payload: str, relay_number: int) -> bool:
         """Process an event; return whether it was passed on to be stored."""

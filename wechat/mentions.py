@@ -9,7 +9,7 @@ from typing import Final
 SEPARATOR: Final = "\u2005"  # the character that WeChat appends to an inserted mention
 NAME_ENDS: Final = (SEPARATOR, " ", "\n", "，", ",", "。", "：", ":", "！", "!", "？", "?", "、")
 _EVERYBODY: Final = re.compile("@(?:所有人|全体成员|all\\b|everyone\\b)", re.IGNORECASE)
-LONGEST_NAME: Final = 64
+MAX_NAME_LENGTH: Final = 64
 MAX_AT_SIGNS: Final = 100  # in a message; further ones are ignored
 _BLANKS: Final = re.compile(r"\s+")
 
@@ -60,7 +60,7 @@ def possible_names(text: str) -> Iterator[str]:
     if separator:
         yield from dict.fromkeys((name, name.strip()))
         return
-    line = text.split("\n", 1)[0].rstrip()[: LONGEST_NAME + 1]
+    line = text.split("\n", 1)[0].rstrip()[: MAX_NAME_LENGTH + 1]
     for end in (len(line), *(blank.start() for blank in reversed(list(_BLANKS.finditer(line))))):
-        if 0 < end <= LONGEST_NAME:
+        if 0 < end <= MAX_NAME_LENGTH:
             yield line[:end]

@@ -200,8 +200,8 @@ def _money(app: Element) -> str:
 
 def _of_place(place: Element) -> Content:
     names = dict.fromkeys(filter(None, (place.get("poiname", ""), place.get("label", ""))))
-    at = ",".join(filter(None, (place.get("x", ""), place.get("y", ""))))
-    return Content(MessageKind.LOCATION, " ".join(names)[:MAX_TEXT], at if names else "")
+    coordinates = ",".join(filter(None, (place.get("x", ""), place.get("y", ""))))
+    return Content(MessageKind.LOCATION, " ".join(names)[:MAX_TEXT], coordinates if names else "")
 
 
 def _of_card(root: Element) -> Content:

@@ -24,7 +24,7 @@ def clean_name(name: str) -> str:
     return _HIDDEN.sub("", _BREAKS.sub(" ", clean(name)))
 
 
-LONGEST_SHOWN: Final = 32  # characters that WeChat keeps of a topic or remark
+MAX_SHOWN_LENGTH: Final = 32  # characters that WeChat keeps of a topic or remark
 _EMOJI_WORD: Final = re.compile(r"\[[A-Za-z\u4e00-\u9fff ]{1,16}\]")  # how WeChat writes an emoji without a character
 _JOINERS: Final = re.compile("[\u200b-\u200d\u2060\ufe00-\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")
 _SYMBOLS: Final = frozenset({"So", "Cs", "Co", "Cn"})  # includes emoji
@@ -39,7 +39,7 @@ def same_name(displayed: str, expected: str) -> bool:
     if displayed == expected:
         return True
     first, second = comparable(displayed), comparable(expected)
-    return first == second or (len(displayed) >= LONGEST_SHOWN - 4 and first != "" and second.startswith(first))
+    return first == second or (len(displayed) >= MAX_SHOWN_LENGTH - 4 and first != "" and second.startswith(first))
 
 
 def comparable(text: str) -> str:

@@ -39,7 +39,7 @@ class Problem(StrEnum):
 
 
 # Chinese and English texts; {0} is the detail.
-WORDS: Final[dict[Problem, tuple[str, str]]] = {
+TEXTS: Final[dict[Problem, tuple[str, str]]] = {
     Problem.UNREACHABLE: ("连不上网关：{0}", "the gateway cannot be reached: {0}"),
     Problem.TOKEN_REFUSED: ("网关不接受这个 token", "the gateway rejects the token"),
     Problem.SERVER_NAME: (
@@ -97,7 +97,7 @@ class Reason:
 
     def text(self, language: str) -> str:
         """Return the text in `zh` or `en`."""
-        return WORDS[self.problem][0 if language == "zh" else 1].format(self.detail)
+        return TEXTS[self.problem][0 if language == "zh" else 1].format(self.detail)
 
 
 def loss_reason(error: Exception, endpoint: str) -> Reason:

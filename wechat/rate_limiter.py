@@ -40,7 +40,7 @@ class RateLimiter:
 
     # ---- restoring ----
 
-    def recall(self, kind: str, times: Iterable[float]) -> None:
+    def restore(self, kind: str, times: Iterable[float]) -> None:
         """Count actions from before a restart: kind is message, group or add; times are Unix seconds, ascending."""
         now = self._now()
         for at in (min(at, now) for at in times):
@@ -51,7 +51,7 @@ class RateLimiter:
             else:
                 self._add_at = max(self._add_at, at)
 
-    def recall_slow(self, until: float) -> None:
+    def restore_slow_down(self, until: float) -> None:
         """Restore the end of a slow-down from before a restart."""
         self.slow_until = min(until, self._now() + self._settings.backoff_minutes * MINUTE)
 

@@ -42,7 +42,7 @@ class RelayProgress:
         self._last_passed = max(self._last_passed, number)
         return str(Position(self._journal, number))
 
-    def passed(self, number: int) -> None:
+    def record_unstored(self, number: int) -> None:
         """Record an event that is not stored. It is acknowledged with the next stored one, or immediately if
         none is pending.
         """
@@ -60,11 +60,11 @@ class RelayProgress:
         if self._stored is None or self._stored.journal != parsed.journal or self._stored.number < parsed.number:
             self._stored = parsed
 
-    def constant(self) -> dict[str, str]:
+    def base_metadata(self) -> dict[str, str]:
         """Return the metadata of every call."""
         return {EPOCH: str(self._epoch)} if self._epoch else {}
 
-    def current(self, *, resuming: bool) -> dict[str, str]:
+    def position_metadata(self, *, resuming: bool) -> dict[str, str]:
         """Return the metadata that depends on the current position."""
         metadata = {RESUME: str(self._stored or "new")} if resuming and self._epoch else {}
         if self._stored and self._stored.journal == self._journal:

@@ -104,7 +104,7 @@ class Wire:
         self._clock = clock or GatewayClock()
         self._relay = relay or RelayProgress()
         self.metadata = {"authorization": f"Wechaty {token}"} if token else {}
-        self.metadata |= self._relay.constant()
+        self.metadata |= self._relay.base_metadata()
         self._token = token
         self._slots = asyncio.Semaphore(concurrency)
         self._closed = False
@@ -147,7 +147,7 @@ class Wire:
 
     async def upload(self, data: bytes, timeout: float = 120.0) -> str:
         """Upload data to the gateway and return its id."""
-        call, sent, asked = CALLS["Upload"], False, _cancels()
+        call, sent, cancellations = CALLS["Upload"], False, _cancels()
         async with self._slots:
             try:
                 async with self._open(call, Cardinality.STREAM_UNARY, timeout) as stream:
@@ -160,15 +160,15 @@ class Wire:
                     await stream.end()
                     answer = await stream.recv_message()
             except (GRPCError, *CONNECTION_ERRORS) as error:
-                raise self._translated(call, error, sent, asked) from None
+                raise self._translated(call, error, sent, cancellations) from None
         return str(_require_answer(call, answer).id)
 
-    async def download(self, id: str, take: Callable[[bytes], Awaitable[None]], timeout: float = 120.0) -> None:
+    async def download(self, id: str, write: Callable[[bytes], Awaitable[None]], timeout: float = 120.0) -> None:
         """Fetch bytes the gateway keeps.
 
         Never request an id of an earlier session: the gateway's process would crash.
         """
-        call, asked = CALLS["Download"], _cancels()
+        call, cancellations = CALLS["Download"], _cancels()
         async with self._slots:
             try:
                 async with self._open(call, Cardinality.UNARY_STREAM, timeout) as stream:
@@ -176,20 +176,20 @@ class Wire:
                     await stream.send_message(pb.Id(id=id), end=True)
                     async for answer in stream:
                         self._transferred_at = time.monotonic()
-                        await take(answer.chunk)
+                        await write(answer.chunk)
             except (GRPCError, *CONNECTION_ERRORS) as error:
-                raise self._translated(call, error, True, asked) from None
+                raise self._translated(call, error, True, cancellations) from None
 
     def _open(self, call: ProtocolCall, cardinality: Cardinality, timeout: float | None) -> Stream[Any, Any]:
         if self._closed or not self._may_call():
             raise WeChatOffline(call.name, "not connected")
-        metadata = self.metadata | self._relay.current(resuming=call.name == "Event")
+        metadata = self.metadata | self._relay.position_metadata(resuming=call.name == "Event")
         return self.channel.request(
             call.path, cardinality, call.request, call.response, timeout=timeout, metadata=metadata
         )
 
     async def _unary(self, call: ProtocolCall, request: Message, timeout: float) -> Any:
-        sent, asked = False, _cancels()
+        sent, cancellations = False, _cancels()
         try:
             async with self._open(call, Cardinality.UNARY_UNARY, timeout) as stream:
                 stream._wrapper.__class__ = CancelOnce
@@ -199,19 +199,19 @@ class Wire:
                 answer = await stream.recv_message()
                 self._clock.read(stream.initial_metadata)
         except (GRPCError, *CONNECTION_ERRORS) as error:
-            raise self._translated(call, error, sent, asked) from None
+            raise self._translated(call, error, sent, cancellations) from None
         return _require_answer(call, answer)
 
-    def _translated(self, call: ProtocolCall, error: Exception, sent: bool, asked: int) -> BaseException:
+    def _translated(self, call: ProtocolCall, error: Exception, sent: bool, cancellations: int) -> BaseException:
         """Translate an error.
 
-        If the task was also cancelled by its owner, return CancelledError instead. `asked`: cancellations before
+        If the task was also cancelled by its owner, return CancelledError instead. `cancellations`: those before
         the call.
         """
         task = asyncio.current_task()
-        if task is not None and task.cancelling() > asked:
+        if task is not None and task.cancelling() > cancellations:
             task.uncancel()
-            if task.cancelling() > asked:
+            if task.cancelling() > cancellations:
                 return asyncio.CancelledError()
         if isinstance(error, GRPCError):
             return translate(call.name, error, self._token)

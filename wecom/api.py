@@ -128,12 +128,12 @@ class WecomApi:
             response.raise_for_status()
             return await response.content.read(MAX_FILE)
 
-    async def _with_token(self, call: str, do: Callable[[str], Any]) -> dict[str, Any]:
+    async def _with_token(self, call: str, post: Callable[[str], Any]) -> dict[str, Any]:
         token = await self._current()
-        answer: dict[str, Any] = await self._answered(call, do(token))
+        answer: dict[str, Any] = await self._answered(call, post(token))
         if answer.get("errcode", 0) in codes.INVALID_TOKEN:
             token = await self._current(rejected=token)
-            answer = await self._answered(call, do(token))
+            answer = await self._answered(call, post(token))
         check(call, answer)
         return answer
 
@@ -183,20 +183,20 @@ class WecomApi:
         async with self._session(path).get(f"{self._base_url}/cgi-bin/{path}", params=params) as response:
             return await _json(response)
 
-    async def _post(self, path: str, token: str, *, params: dict[str, str] | None = None, **more: Any) -> Any:
+    async def _post(self, path: str, token: str, *, params: dict[str, str] | None = None, **options: Any) -> Any:
         url, query = f"{self._base_url}/cgi-bin/{path}", {"access_token": token, **(params or {})}
-        async with self._session(path).post(url, params=query, **more) as response:
+        async with self._session(path).post(url, params=query, **options) as response:
             self.platform_clock.read(response.headers)
             return await _json(response)
 
     async def _get_media(self, media_id: str, token: str) -> dict[str, Any]:
         url, query = f"{self._base_url}/cgi-bin/media/get", {"access_token": token, "media_id": media_id}
         async with self._session("media/get").get(url, params=query) as response:
-            named = response.content_disposition
-            if named is None and response.content_type in ("application/json", "text/plain"):  # an error
+            disposition = response.content_disposition
+            if disposition is None and response.content_type in ("application/json", "text/plain"):  # an error
                 answer: dict[str, Any] = await _json(response)
                 return answer
-            name = ((named and named.filename) or media_id).encode(errors="replace").decode()
+            name = ((disposition and disposition.filename) or media_id).encode(errors="replace").decode()
             return {"name": name, "data": await response.read()}
 
 

@@ -95,7 +95,7 @@ class CustomerGroups:
         """Read every group; return their ids. One that cannot be read is tried again the next time."""
         chats = {chat.id: chat for chat in await self._storage.chats()}
         for chat in list(chats.values()):
-            for id in await self._opened_by(chat):
+            for id in await self._groups_of_join_way(chat):
                 chats.setdefault(id, Chat(id, chat.state))
         ids = list(dict.fromkeys([*self._settings.pool, *chats]))
         for id in ids:
@@ -127,7 +127,7 @@ class CustomerGroups:
             else:
                 self._reported |= changed
 
-    async def _opened_by(self, chat: Chat) -> list[str]:
+    async def _groups_of_join_way(self, chat: Chat) -> list[str]:
         """Return the groups of a join way: WeCom opens another one when all are full."""
         if not chat.config_id:
             return []
@@ -151,7 +151,7 @@ class CustomerGroups:
 
     async def read(self, chat_id: str) -> Room:
         """Read a group; raise WeChatRefused if there is none."""
-        began = datetime.now(UTC)
+        started = datetime.now(UTC)
         try:
             answer = await self._api.call("externalcontact/groupchat/get", {"chat_id": chat_id, "need_name": 1})
         except ApiRefused as error:
@@ -172,7 +172,7 @@ class CustomerGroups:
             member_ids={str(member["userid"]) for member in members} | {self._directory.owner_id},
             join_state=await self._state_of(chat_id, members),
         )
-        self._directory.put_room(room, began)
+        self._directory.put_room(room, started)
         return room
 
     def _add_member(self, member: dict[str, Any]) -> None:

@@ -30,7 +30,7 @@ class SessionState(IntEnum):
     ASSISTANT = 1
     QUEUED = 2
     WITH_STAFF = 3  # in their own client; the API cannot send
-    ENDED = 4  # or not begun
+    ENDED = 4  # also if there was none yet
 
 
 def job_of(message_id: str) -> int | None:
@@ -114,7 +114,7 @@ class KfSender:
         if not to or to == self._open_kfid:
             raise WeChatUnsupported("kf/send_msg", "messages can only be sent to customers")
         id = await self._id(key or str(next(self._numbers)), part)
-        if message["msgtype"] in ON_EVENT and await self._sent_by_code(to, message, id):
+        if message["msgtype"] in ON_EVENT and await self._send_by_code(to, message, id):
             return id
         allowance = await self._storage.spend(to, id)
         if allowance is Allowance.SILENT:
@@ -133,7 +133,7 @@ class KfSender:
             raise
         return id
 
-    async def _sent_by_code(self, to: str, message: dict[str, Any], id: str) -> bool:
+    async def _send_by_code(self, to: str, message: dict[str, Any], id: str) -> bool:
         """Try to send the message with the code of a welcome or of a session's end, which is valid for 20 seconds.
         Such a message does not count against the allowance."""
         code = await self._storage.take_code(to, id)

@@ -203,9 +203,9 @@ def text_parts(text: str) -> list[str]:
 def menu(text: str, choices: list[str]) -> dict[str, Any]:
     """Create a menu. The lines of the text that list the choices are left out."""
     lines = text.splitlines()
-    listed = [number for number, line in enumerate(lines) if any(line.endswith(choice) for choice in choices)]
-    head = lines[: listed[0]] if listed else lines
-    tail = lines[listed[-1] + 1 :] if listed else []
+    choice_lines = [number for number, line in enumerate(lines) if any(line.endswith(choice) for choice in choices)]
+    head = lines[: choice_lines[0]] if choice_lines else lines
+    tail = lines[choice_lines[-1] + 1 :] if choice_lines else []
     items = [_choice(number, choice) for number, choice in enumerate(choices[:MAX_CHOICES], 1)]
     content: dict[str, Any] = {"head_content": _truncate("\n".join(head), MAX_HEAD), "list": items}
     if tail:

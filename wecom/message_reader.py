@@ -44,8 +44,8 @@ class MessageReader:
 
     async def read(self) -> None:
         """Read all new messages."""
-        cursor, more = await self._storage.cursor(), True
-        while more:
+        cursor, has_more = await self._storage.cursor(), True
+        while has_more:
             voice_format = SILK if self._transcribes() else AMR
             body: dict[str, Any] = {"open_kfid": self._open_kfid, "limit": PAGE, "voice_format": voice_format}
             token, until = self._token
@@ -64,7 +64,7 @@ class MessageReader:
             raws = [raw for m in messages if (raw := kf_messages.raw_event(self._account, m)) is not None]
             incoming = [message for raw in raws if (message := kf_messages.incoming_message(raw.data)) is not None]
             new_cursor = str(page.get("next_cursor") or cursor)
-            more = bool(page.get("has_more")) and new_cursor != cursor
+            has_more = bool(page.get("has_more")) and new_cursor != cursor
             if raws or new_cursor != cursor:
                 await self._storage.store_page(raws, incoming, new_cursor)
             cursor = new_cursor

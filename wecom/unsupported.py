@@ -43,7 +43,7 @@ class UnsupportedCalls:
         raise WeChatUnsupported("set_topic")
 
     async def set_announcement(self, room_id: str, text: str) -> bool:
-        """Announcements cannot be changed."""
+        """PendingNotifications cannot be changed."""
         raise WeChatUnsupported("set_announcement")
 
     async def accept_invitation(self, invitation_id: str) -> None:

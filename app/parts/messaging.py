@@ -50,7 +50,7 @@ class MessagingParts:
         self.local_time = LocalTime(self.zone, clock)
         self.peers = Peers(self.cluster, self.store) if self.cluster else None
         self.ownership = self.cluster.ownership if self.cluster else Ownership()
-        self.changes = ChangeFeed(self.cluster.announcements.publish if self.cluster else None)
+        self.changes = ChangeFeed(self.cluster.pending_notifications.publish if self.cluster else None)
         self.outbox = Outbox(self.store, clock, self.ownership)
         self.stored_states = StoredStates(self.store)
         self._create_accounts(sandboxed)

@@ -13,7 +13,7 @@ from models.durable import WorkState
 from services.changes import ChangeKind
 from services.clock import Clock
 from services.support.acceptance_policy import AcceptancePolicy
-from services.support.agent_desk import AgentDesk
+from services.support.agent_actions import AgentActions
 from services.support.announcements import TicketAnnouncements
 from services.support.canned_replies import CannedReplies
 from services.support.embeddings import EmbeddingClient
@@ -128,7 +128,7 @@ class SupportParts(GroupParts):
         self.ticket_viewers = TicketViewers(self.changes)
         handoff = self.config.customer_service.handoff
         self.canned_replies = CannedReplies(self.store, self.audit, handoff, self.clock)
-        self.agent_desk = AgentDesk(
+        self.agent_actions = AgentActions(
             self.accounts, self.ticket_actions, self.messages, self.staff_rooms, self.audit, self.config.texts
         )
 

@@ -140,8 +140,8 @@ async def questions(request: CommandRequest) -> CommandReply:
         return await _list_questions(request)
     if action == DROP and (number := parse_row_id(argument)) is not None:
         return _remove_question(request, number)
-    asked, *answer = (part.strip() for part in _EQUALS.split(argument, maxsplit=1))
-    questions = [part.strip() for part in _OR.split(asked) if part.strip()]
+    question, *answer = (part.strip() for part in _EQUALS.split(argument, maxsplit=1))
+    questions = [part.strip() for part in _OR.split(question) if part.strip()]
     if action != ADD or not questions or not answer or not answer[0]:
         return request.usage_error()
     if max(map(len, questions)) > MAX_QUESTION or len(answer[0]) > MAX_TEXT:

@@ -83,8 +83,8 @@ async def _list_keywords(request: CommandRequest) -> CommandReply:
         ]
 
     lines = await request.container.store.read(read)
-    more = [fill(texts.keywords_more, count=len(lines) - MAX_SHOWN)] if len(lines) > MAX_SHOWN else []
-    text = "\n".join([*lines[:MAX_SHOWN], *more]) or texts.nothing
+    omitted = [fill(texts.keywords_more, count=len(lines) - MAX_SHOWN)] if len(lines) > MAX_SHOWN else []
+    text = "\n".join([*lines[:MAX_SHOWN], *omitted]) or texts.nothing
     return CommandReply(fill(texts.keywords_shown, scope=_scope(request), lines=text))
 
 

@@ -23,14 +23,14 @@ async def recognise(request: CommandRequest) -> CommandReply:
         return CommandReply(
             fill(texts.rooms_recognised, lines="\n".join(lines)) if lines else texts.rooms_recognised_none
         )
-    word, more = first_word(request.rest)
+    word, argument = first_word(request.rest)
     proposal_id = parse_row_id(word)
-    if proposal_id is None or more not in ("", NO):
+    if proposal_id is None or argument not in ("", NO):
         return request.usage_error()
 
     def act(session: Session) -> str:
         unknown = fill(texts.room_recognised_unknown, id=proposal_id)
-        if more == NO:
+        if argument == NO:
             rejected = recognition.reject(session, request.account, proposal_id)
             return fill(texts.room_rejected, id=proposal_id) if rejected else unknown
         qun = recognition.confirm(session, request.account, proposal_id)

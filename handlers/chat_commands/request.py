@@ -53,7 +53,7 @@ class CommandRequest:
     @property
     def rooms(self) -> list[Room]:
         """The group's rooms as shown by WeChat."""
-        return self.container.groups.live_rooms(self.group)
+        return self.container.groups.wechat_rooms(self.group)
 
     @property
     def scope(self) -> str:

@@ -85,12 +85,12 @@ async def list_requests(request: web.Request) -> web.Response:
 async def answer_request(request: web.Request) -> web.Response:
     """POST /api/people/{person}/requests/{request} {"accept": true | false}."""
     world, me = actor(request)
-    asked = request.match_info["request"]
+    friendship_id = request.match_info["request"]
     if flag(await body(request), "accept", True):
-        world.people.accept(me.id, asked)
+        world.people.accept(me.id, friendship_id)
     else:
-        world.people.refuse(me.id, asked)
-    return web.json_response(views.request(world, asked))
+        world.people.refuse(me.id, friendship_id)
+    return web.json_response(views.request(world, friendship_id))
 
 
 async def scan(request: web.Request) -> web.Response:

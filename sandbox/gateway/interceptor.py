@@ -20,7 +20,7 @@ from sandbox.world.faults import CallFault, Effect
 from sandbox.world.model import Refused
 from sandbox.world.world import World
 
-LARGEST_MESSAGE: Final = 4 * 1024 * 1024  # also the default limit of grpc-js
+MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024  # also the default limit of grpc-js
 # Calls that work while the account is logged out.
 SESSION_CALLS: Final = frozenset(
     {"Start", "Stop", "Logout", "Ding", "Version", "Event", "DirtyPayload", "Upload", "Download"}
@@ -94,8 +94,8 @@ class CallInterceptor:
         return "ok"
 
     def _check(self, name: str, request: Message | None) -> None:
-        if request is not None and (size := request.ByteSize()) > LARGEST_MESSAGE:
-            text = f"Received message larger than max ({size} vs {LARGEST_MESSAGE})"
+        if request is not None and (size := request.ByteSize()) > MAX_MESSAGE_BYTES:
+            text = f"Received message larger than max ({size} vs {MAX_MESSAGE_BYTES})"
             raise GRPCError(Status.RESOURCE_EXHAUSTED, text)
         if name in SESSION_CALLS:
             return

@@ -41,8 +41,8 @@ class MessageCallHandlers(CallHandlers):
     def MessagePayload(self, request: pb.Id) -> pb.MessagePayloadResponse:
         """Return a message."""
         message = self._message(request.id)
-        at = Timestamp()
-        at.FromMilliseconds(int(message.at * 1000))
+        timestamp = Timestamp()
+        timestamp.FromMilliseconds(int(message.at * 1000))
         return pb.MessagePayloadResponse(
             id=request.id,
             filename=message.filename,
@@ -53,7 +53,7 @@ class MessageCallHandlers(CallHandlers):
             room_id=message.to if message.in_room else "",
             listener_id="" if message.in_room else message.to,
             mention_ids=message.mentions,
-            receive_time=at,
+            receive_time=timestamp,
         )
 
     def MessageFile(self, request: pb.Id) -> pb.FileBoxResponse:

@@ -46,7 +46,7 @@ class PeopleCallHandlers(CallHandlers):
             room = self._world.rooms.seen_or_left_by(self._person.id, request.id)
             return pb.ContactPayloadResponse(id=room.id, name=room.topic)
         me, person = self._person, self._world.people.get(request.id)
-        near = person.id in me.friends or person is me
+        is_visible = person.id in me.friends or person is me
         return pb.ContactPayloadResponse(
             id=person.id,
             type=OFFICIAL if person.official else INDIVIDUAL,
@@ -55,8 +55,8 @@ class PeopleCallHandlers(CallHandlers):
             alias=me.aliases.get(person.id, ""),
             friend=person.id in me.friends,
             signature=person.signature,
-            weixin=person.weixin if near else "",
-            phones=[person.phone] if near and person.phone else [],
+            weixin=person.weixin if is_visible else "",
+            phones=[person.phone] if is_visible and person.phone else [],
         )
 
     def ContactAlias(self, request: pb.ContactAliasRequest) -> pb.ContactAliasResponse:

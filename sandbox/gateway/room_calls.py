@@ -99,8 +99,8 @@ class RoomCallHandlers(CallHandlers):
         """Return an invitation to the account."""
         card = self._world.joins.invited(self._person.id, request.id)
         room = self._world.rooms.get(card.room_id)
-        at = Timestamp()
-        at.FromMilliseconds(int(card.at * 1000))
+        timestamp = Timestamp()
+        timestamp.FromMilliseconds(int(card.at * 1000))
         return pb.RoomInvitationPayloadResponse(
             id=card.id,
             inviter_id=card.inviter,
@@ -111,7 +111,7 @@ class RoomCallHandlers(CallHandlers):
             avatar=f"{self._world.avatar_base}{room.id}.svg",
             invitation=card.id,
             receiver_id=card.invitee,
-            receive_time=at,
+            receive_time=timestamp,
         )
 
     def RoomInvitationAccept(self, request: pb.Id) -> pb.Empty:

@@ -15,19 +15,19 @@ RESULTS: Final[dict[str, dict[str, Any]]] = {
 TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
 
 
-async def call_back(request_log: RequestLog, asked: SystemRequest, result: str) -> bool:
+async def call_back(request_log: RequestLog, request: SystemRequest, result: str) -> bool:
     """Send the result of an authorization to its callback URL and tell whether it was accepted. Can be repeated."""
-    asked.owed, asked.result, asked.note = "sending", result, ""
+    request.owed, request.result, request.note = "sending", result, ""
     request_log.changed()
     try:
         async with (
             aiohttp.ClientSession(timeout=TIMEOUT) as session,
-            session.post(asked.callback, json=RESULTS[result], allow_redirects=False) as response,
+            session.post(request.callback, json=RESULTS[result], allow_redirects=False) as response,
         ):
-            asked.note = f"HTTP {response.status}"
-            taken = response.status == 200
+            request.note = f"HTTP {response.status}"
+            accepted = response.status == 200
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        asked.note, taken = "没有应答" if isinstance(error, TimeoutError) else "连不上", False
-    asked.owed = "sent" if taken else "undelivered"
+        request.note, accepted = "没有应答" if isinstance(error, TimeoutError) else "连不上", False
+    request.owed = "sent" if accepted else "undelivered"
     request_log.changed()
-    return taken
+    return accepted

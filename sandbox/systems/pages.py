@@ -104,11 +104,11 @@ async def _end_streams(app: web.Application) -> None:
 
 async def _call_back(request_log: RequestLog, request: web.Request) -> web.Response:
     """POST /page/callback/{n} {"result": "success" | "failed"}: send the callback of a request."""
-    asked = request_log.find(int(request.match_info["n"]))
+    system_request = request_log.find(int(request.match_info["n"]))
     result = await _chosen(request, "result")
-    if asked is None or not asked.callback or result not in RESULTS:
+    if system_request is None or not system_request.callback or result not in RESULTS:
         raise web.HTTPNotFound
-    return web.json_response({"delivered": await call_back(request_log, asked, result)})
+    return web.json_response({"delivered": await call_back(request_log, system_request, result)})
 
 
 async def _chosen(request: web.Request, key: str) -> str:

@@ -45,7 +45,7 @@ class RequestLog:
 
     path: Path | None = None
     clock: Callable[[], float] = time.time
-    asked: deque[SystemRequest] = field(default_factory=lambda: deque(maxlen=MAX_KEPT))
+    requests: deque[SystemRequest] = field(default_factory=lambda: deque(maxlen=MAX_KEPT))
     merchants: dict[str, Any] = field(default_factory=dict)
     modes: dict[str, str] = field(default_factory=dict)
     channels: Channels = field(default_factory=Channels)
@@ -56,36 +56,38 @@ class RequestLog:
         self.open.set()
         if self.path is not None and self.path.exists():
             stored = read_json(self.path)
-            self.asked.extend(SystemRequest(**row) for row in stored["asked"])
-            for cut_off in (request for request in self.asked if request.owed == "sending"):
+            self.requests.extend(SystemRequest(**row) for row in stored["asked"])
+            for cut_off in (request for request in self.requests if request.owed == "sending"):
                 cut_off.owed, cut_off.note = "undelivered", "中途停了"
             self.merchants = stored["merchants"]
-            self.last = max((request.n for request in self.asked), default=0)
+            self.last = max((request.n for request in self.requests), default=0)
 
     def record(self, system: str, method: str, path: str, key: str, body: Any) -> SystemRequest:
         """Record a request."""
         self.last += 1
-        asked = SystemRequest(self.last, self.clock(), system, method, path, key, body)
-        self.asked.append(asked)
-        return asked
+        request = SystemRequest(self.last, self.clock(), system, method, path, key, body)
+        self.requests.append(request)
+        return request
 
     def known(self, system: str, key: str) -> SystemRequest | None:
         """Return the earlier request with this idempotency key."""
-        return next((request for request in self.asked if key and (request.system, request.key) == (system, key)), None)
+        return next(
+            (request for request in self.requests if key and (request.system, request.key) == (system, key)), None
+        )
 
     def find(self, n: int) -> SystemRequest | None:
         """Return the request with this number."""
-        return next((request for request in self.asked if request.n == n), None)
+        return next((request for request in self.requests if request.n == n), None)
 
     def to_json(self) -> dict[str, Any]:
         """Return the state as JSON for the page, newest request first."""
-        return {"asked": [asdict(request) for request in reversed(self.asked)], "modes": self.modes}
+        return {"asked": [asdict(request) for request in reversed(self.requests)], "modes": self.modes}
 
     def changed(self) -> None:
         """Save the state and notify the pages."""
         self.channels.emit(TOPIC, {})
         if self.path is not None:
-            content = {"asked": [asdict(request) for request in self.asked], "merchants": self.merchants}
+            content = {"asked": [asdict(request) for request in self.requests], "merchants": self.merchants}
             fresh = self.path.with_suffix(".new")
             fresh.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
             fresh.replace(self.path)

@@ -43,51 +43,51 @@ async def _receive(request_log: RequestLog, system: str, rule: Rule, request: we
         body = json.loads(await request.read() or b"null")
     except ValueError:
         body = None
-    asked = request_log.known(system, key)
-    if asked is not None and asked.body == body:
-        asked.repeats += 1
+    system_request = request_log.known(system, key)
+    if system_request is not None and system_request.body == body:
+        system_request.repeats += 1
     else:
-        asked = request_log.record(system, request.method, request.path, key, body)
+        system_request = request_log.record(system, request.method, request.path, key, body)
     mode = request_log.modes.get(system, "ok")
     request_log.changed()
     await request_log.open.wait()
     if mode != "ok":
-        return await _respond_by_mode(request_log, asked, mode)
+        return await _respond_by_mode(request_log, system_request, mode)
     # a repeated request gets the earlier response, unless that was an error
-    if not asked.status or asked.status >= 500:
-        asked.status, asked.answer = rule(request_log, asked)
+    if not system_request.status or system_request.status >= 500:
+        system_request.status, system_request.answer = rule(request_log, system_request)
     request_log.changed()
-    return web.json_response(asked.answer, status=asked.status)
+    return web.json_response(system_request.answer, status=system_request.status)
 
 
-async def _respond_by_mode(request_log: RequestLog, asked: SystemRequest, mode: str) -> web.StreamResponse:
+async def _respond_by_mode(request_log: RequestLog, request: SystemRequest, mode: str) -> web.StreamResponse:
     """Respond as the selected mode demands."""
     if mode == "hang":
         await asyncio.sleep(HANG_SECONDS)
     if mode == "garbage":
         return web.Response(text="<html>502 Bad Gateway", content_type="text/html")
-    asked.status = 422 if mode == "refuse" else 503
-    asked.answer = {"message": "资料未通过审核" if mode == "refuse" else "系统维护中"}
+    request.status = 422 if mode == "refuse" else 503
+    request.answer = {"message": "资料未通过审核" if mode == "refuse" else "系统维护中"}
     request_log.changed()
-    return web.json_response(asked.answer, status=asked.status)
+    return web.json_response(request.answer, status=request.status)
 
 
 # ---- operations ----
 
 
-def take_payment(request_log: RequestLog, asked: SystemRequest) -> tuple[int, Any]:
+def take_payment(request_log: RequestLog, request: SystemRequest) -> tuple[int, Any]:
     """POST /payments {merchant, payment}: store the payment settings in 云商城."""
-    missing = _missing(asked.body, "merchant", "payment")
-    return missing or (201, {"id": f"PAY{asked.n:05}", "merchant": asked.body["merchant"], "state": "accepted"})
+    missing = _missing(request.body, "merchant", "payment")
+    return missing or (201, {"id": f"PAY{request.n:05}", "merchant": request.body["merchant"], "state": "accepted"})
 
 
-def put_merchant(request_log: RequestLog, asked: SystemRequest) -> tuple[int, Any]:
+def put_merchant(request_log: RequestLog, request: SystemRequest) -> tuple[int, Any]:
     """PUT /merchants/{name} {name}: store a merchant in HiPOS 云."""
-    missing = _missing(asked.body, "name")
+    missing = _missing(request.body, "name")
     if missing:
         return missing
-    merchant = request_log.merchants.setdefault(asked.body["name"], {"id": f"M{asked.n:05}"})
-    return 200, {"id": merchant["id"], "name": asked.body["name"]}
+    merchant = request_log.merchants.setdefault(request.body["name"], {"id": f"M{request.n:05}"})
+    return 200, {"id": merchant["id"], "name": request.body["name"]}
 
 
 def put_payment(request_log: RequestLog, asked: SystemRequest) -> tuple[int, Any]:
@@ -102,15 +102,15 @@ def put_payment(request_log: RequestLog, asked: SystemRequest) -> tuple[int, Any
     return 200, {"id": merchant["id"], "state": "active"}
 
 
-def authorize(request_log: RequestLog, asked: SystemRequest) -> tuple[int, Any]:
+def authorize(request_log: RequestLog, request: SystemRequest) -> tuple[int, Any]:
     """POST /devices/authorizations {store, callback}: start an authorization; HiPOS 云 calls back minutes or hours
     later.
     """
-    missing = _missing(asked.body, "store", "callback")
+    missing = _missing(request.body, "store", "callback")
     if missing:
         return missing
-    asked.callback, asked.owed = asked.body["callback"], "waiting"
-    return 202, {"code": f"{secrets.randbelow(10**8):08}", "store": asked.body["store"]}
+    request.callback, request.owed = request.body["callback"], "waiting"
+    return 202, {"code": f"{secrets.randbelow(10**8):08}", "store": request.body["store"]}
 
 
 def _missing(body: Any, *names: str) -> tuple[int, Any] | None:

@@ -59,11 +59,11 @@ class AssistantLogins:
     def accounts_seeing(self, person_id: str) -> list[str]:
         """Return the assistants that can see this person: its friends, those in a common group, and itself."""
         state = self._world.state
-        near = {me for me in self._by_person if person_id in state.people[me].friends or person_id == me}
+        seeing = {me for me in self._by_person if person_id in state.people[me].friends or person_id == me}
         for room in state.rooms.values():
             if person_id in room.members:
-                near.update(me for me in self._by_person if me in room.members)
-        return self.assistants_among(near)
+                seeing.update(me for me in self._by_person if me in room.members)
+        return self.assistants_among(seeing)
 
     # ---- sessions ----
 

@@ -47,8 +47,8 @@ class ChatRules:
             raise Refused("不能发送空白消息")
         self._check(sender, to)
         mentioned = [id for id in dict.fromkeys(mentions) if self._is_member(to, id)]
-        ats = [f"@{self._world.name_in(to, id)}\u2005" for id in mentioned]
-        prefix = "".join(at for at in ats if at.rstrip("\u2005") not in text)
+        mentioned_names = [f"@{self._world.name_in(to, id)}\u2005" for id in mentioned]
+        prefix = "".join(mention for mention in mentioned_names if mention.rstrip("\u2005") not in text)
         return self.post(Kind.TEXT, sender, to, text=prefix + text, mentions=mentioned)
 
     def send_media(self, sender: str, to: str, kind: Kind, name: str, data: bytes) -> ChatMessage:

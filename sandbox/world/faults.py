@@ -80,9 +80,9 @@ class Faults:
         else:
             self.events.pop(kind, None)
 
-    def call(self, method: str, effect: str, **more: Any) -> CallFault:
+    def call(self, method: str, effect: str, **options: Any) -> CallFault:
         """Add a fault of a method. The first one that applies to a call is used."""
-        fault = CallFault(method, effect, **more)
+        fault = CallFault(method, effect, **options)
         self.calls.append(fault)
         return fault
 

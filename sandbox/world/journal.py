@@ -39,8 +39,8 @@ class MessageJournal:
             media = state.media.get(message.media) if message.media else None
             if media is not None:
                 keep_media(media)
-            named = {"id": media.id, "name": media.name} if media is not None else None
-            lines.append(json.dumps({"message": self._plain(message), "media": named}, ensure_ascii=False) + "\n")
+            media_ref = {"id": media.id, "name": media.name} if media is not None else None
+            lines.append(json.dumps({"message": self._plain(message), "media": media_ref}, ensure_ascii=False) + "\n")
         if lines:
             os.write(self._file, "".join(lines).encode())
             self._last = new[0].seq
@@ -63,9 +63,9 @@ class MessageJournal:
         if size is None:
             os.ftruncate(self._file, 0)
             return
-        rest = self._path.read_bytes()[size:]
+        remainder = self._path.read_bytes()[size:]
         half = self._path.with_name(self._path.name + ".tmp")
-        half.write_bytes(rest)
+        half.write_bytes(remainder)
         half.replace(self._path)
         os.close(self._file)
         self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND)

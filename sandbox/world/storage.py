@@ -168,13 +168,13 @@ class StateStore:
     async def _save(self) -> None:
         data, media, size = snapshot(self._state), list(self._state.media.values()), self._journal.size
         self._saves += 1
-        mine = self._saves
+        generation = self._saves
         try:
-            await asyncio.to_thread(write, data, media, self._path, lambda: mine == self._saves)
+            await asyncio.to_thread(write, data, media, self._path, lambda: generation == self._saves)
         except OSError:
             log.exception("could not save the sandbox's state; the next change tries again")
         else:
-            if mine == self._saves:
+            if generation == self._saves:
                 self._journal.drop(size)
 
 

@@ -62,8 +62,8 @@ class AccountClocks:
         readings = [self._limits.get(account, math.inf), own_time]
         if (gateway_time := self._gateway_time(account)) is not None:
             readings.append(gateway_time - passed)
-        if len(live := self._recent_delays[account]) >= MIN_MESSAGES:  # WeChat's own time may differ from both
-            readings.append(own_time - min(live))
+        if len(delays := self._recent_delays[account]) >= MIN_MESSAGES:  # WeChat's own time may differ from both
+            readings.append(own_time - min(delays))
         self._limits[account] = min(readings)
         return said_at < self._limits[account] - OLD_AFTER
 

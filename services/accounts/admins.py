@@ -30,7 +30,7 @@ ADMIN_SEEN = "admin_seen"
 CODE = "admin_code"  # with its expiry, as JSON; stored only in a cluster, where processes share it
 BY_CODE = "code"  # the actor for admins who bound themselves by the code
 CODE_SECONDS = 30 * MINUTE
-MAX_WRONG_TRIES = 10
+MAX_WRONG_ATTEMPTS = 10
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # without characters that are easily confused
 
 
@@ -50,7 +50,7 @@ class Admins:
         self._clock = clock
         self.code = ""
         self._code_until = 0.0
-        self._wrong_tries = 0
+        self._wrong_attempts = 0
         self._admin_seen = asyncio.Event()  # an admin was seen among the friends
         self._first = ""  # the first sender of the code; no one else can use it while the binding is being stored
 
@@ -114,9 +114,11 @@ class Admins:
             self.code = ""
             return False
         if not hmac.compare_digest(code.upper().encode(), self.code.encode()):
-            self._wrong_tries += 1
-            if self._wrong_tries >= MAX_WRONG_TRIES:
-                log.warning("the code for the first admin was invalidated after %d wrong attempts", self._wrong_tries)
+            self._wrong_attempts += 1
+            if self._wrong_attempts >= MAX_WRONG_ATTEMPTS:
+                log.warning(
+                    "the code for the first admin was invalidated after %d wrong attempts", self._wrong_attempts
+                )
                 self.code = ""
             return False
         self._first = self._first or contact_id

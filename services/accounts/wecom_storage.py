@@ -135,8 +135,8 @@ class WecomStorage(WecomGroupStorage):
 
         def count(session: Session) -> int:
             row = self._customer(session, contact_id)
-            within = row.heard_at > self._clock() - WINDOW
-            return ALLOWED - _counted(row) + (message_id in row.sent) if within else 0
+            is_open = row.heard_at > self._clock() - WINDOW
+            return ALLOWED - _counted(row) + (message_id in row.sent) if is_open else 0
 
         return await self._store.read(count)
 

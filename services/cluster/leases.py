@@ -120,11 +120,11 @@ class View:
 
     def fair_share(self, member: str) -> int:
         """Return a member's fair number of accounts by its share of the capacity, rounded up."""
-        active = {member.id: member.capacity for member in self.members if member.takes_accounts}
-        if member not in active:
+        capacities = {member.id: member.capacity for member in self.members if member.takes_accounts}
+        if member not in capacities:
             return 0
-        share = -(-self.accounts * active[member] // sum(active.values()))
-        return min(share, active[member])
+        share = -(-self.accounts * capacities[member] // sum(capacities.values()))
+        return min(share, capacities[member])
 
     @property
     def is_uneven(self) -> bool:
@@ -209,17 +209,17 @@ class Leases:
         """Delete the row of a removed account, unless a member still serves it."""
         self._run(_FORGET, account=account)
 
-    def view(self, known: Collection[str]) -> View:
-        """Return a snapshot of the cluster. `known`: the accounts that can be served here."""
+    def view(self, servable: Collection[str]) -> View:
+        """Return a snapshot of the cluster. `servable`: the accounts that can be served here."""
         members = [MemberView(**row._mapping) for row in self._run(_MEMBERS, id=self.member, late=self._late)]
-        ((accounts, orphans, jobs),) = self._run(_COUNT, known=list(known))
+        ((accounts, orphans, jobs),) = self._run(_COUNT, known=list(servable))
         return View(members, accounts, orphans, bool(jobs))
 
-    def claim(self, known: Collection[str], limit: int) -> dict[str, int]:
+    def claim(self, servable: Collection[str], limit: int) -> dict[str, int]:
         """Take up to this many free accounts; return their epochs. A member that was removed gets none."""
-        if limit <= 0 or not known:
+        if limit <= 0 or not servable:
             return {}
-        rows = self._run(_CLAIM, id=self.member, known=list(known), most=limit)
+        rows = self._run(_CLAIM, id=self.member, known=list(servable), most=limit)
         return {row.account: row.epoch for row in rows}
 
     def release(self, accounts: Collection[str]) -> None:

@@ -23,7 +23,7 @@ T = TypeVar("T")
 RENEWALS_PER_LEASE: Final = 10 / 3  # in the time of a lease: every 1.5 s with leases of 5 s
 CHECKS_PER_LEASE: Final = 10.0  # checks for silent members and free accounts per lease duration
 SAFETY: Final = 1.0  # seconds between the stop of this process and the start of others
-MOVED_AT_ONCE: Final = 5  # accounts given up per check, when another process has too few
+MAX_RELEASED_AT_ONCE: Final = 5  # accounts given up per check, when another process has too few
 SKEW: Final = 1.0  # seconds that this machine's clock may differ from PostgreSQL's without being corrected
 
 
@@ -113,10 +113,10 @@ class ClusterMember:
         self._starting = asyncio.create_task(self._stay_alive())
         return secret
 
-    async def run(self, known: Callable[[], Collection[str]], changed: Callable[[], Awaitable[None]]) -> None:
+    async def run(self, servable: Callable[[], Collection[str]], changed: Callable[[], Awaitable[None]]) -> None:
         """Send heartbeats and take accounts until cancelled or fenced.
 
-        `known`: the accounts that can be served here.
+        `servable`: the accounts that can be served here.
         """
         await self._end_start()
         pause = self._lease_seconds / CHECKS_PER_LEASE
@@ -124,7 +124,7 @@ class ClusterMember:
             before = dict(self.held) if self.valid() else {}
             try:
                 async with asyncio.timeout(self._lease_seconds - SAFETY):
-                    await self._run_once(known())
+                    await self._run_once(servable())
             except Fenced:
                 self._lost("this process was taken for dead; others serve its accounts")
                 self.fenced = True
@@ -200,7 +200,7 @@ class ClusterMember:
         self._clock.compare(self._leases.server_time)
         self._renewed(started)
 
-    async def _run_once(self, known: Collection[str]) -> None:
+    async def _run_once(self, servable: Collection[str]) -> None:
         if boot_time() >= self._next_renewal:
             await self._renew()
         if self._renewing_since is not None and boot_time() - self._renewing_since >= self._lease_seconds:
@@ -208,8 +208,8 @@ class ClusterMember:
         if not self._takes_part and not self.draining:
             await self.call(self._leases.begin)
             self._takes_part = True
-        self.view = await self.call(self._leases.view, known)
-        await self._take(known)
+        self.view = await self.call(self._leases.view, servable)
+        await self._take(servable)
 
     def _renewed(self, started: float) -> None:
         self._deadline = started + self._lease_seconds - SAFETY
@@ -230,7 +230,7 @@ class ClusterMember:
         if removed:
             await self.call(self._leases.notify, {"free": 1})  # the others take their share immediately
 
-    async def _take(self, known: Collection[str]) -> None:
+    async def _take(self, servable: Collection[str]) -> None:
         if self.draining:
             return
         if self.view.jobs_free:
@@ -238,7 +238,7 @@ class ClusterMember:
         held_count = len(self.held.keys() - {GLOBAL})
         count = min(self.view.orphans, self.view.fair_share(self.id) - held_count, self._capacity - held_count)
         if count > 0:
-            self.held |= await self.call(self._leases.claim, known, count)
+            self.held |= await self.call(self._leases.claim, servable, count)
 
     def surplus(self) -> list[str]:
         """Return the accounts to release now, because this process has more than its share and another one has far
@@ -249,7 +249,7 @@ class ClusterMember:
         too_many = len(own_accounts) - view.fair_share(self.id)
         if self.draining or too_many <= 0 or view.orphans or not view.is_uneven:
             return []
-        return own_accounts[-min(too_many, MOVED_AT_ONCE) :]
+        return own_accounts[-min(too_many, MAX_RELEASED_AT_ONCE) :]
 
     def _lost(self, reason: str) -> None:
         log.error("%s", reason)

@@ -9,9 +9,9 @@ from typing import Final
 from config import Config
 from models.db import Store
 from services.clock import Clock
-from services.cluster.announcements import Announcements
 from services.cluster.leases import Leases
 from services.cluster.member import ClusterClock, ClusterMember
+from services.cluster.pending_notifications import PendingNotifications
 from services.cluster.shared import SharedTables
 from services.work.ownership import LeasedAccounts
 from version import VERSION
@@ -40,8 +40,8 @@ class ClusterParts:
         self.leases = Leases(config.database, member, settings.advertise, settings.capacity, VERSION, late)
         self.clock = ClusterClock(clock)
         self.member = ClusterMember(self.leases, self.clock, settings.capacity, settings.lease_seconds)
-        self.announcements = Announcements()
-        self.tables = SharedTables(self.leases.member, store, self.announcements.announce)
+        self.pending_notifications = PendingNotifications()
+        self.tables = SharedTables(self.leases.member, store, self.pending_notifications.announce)
         self.ownership = LeasedAccounts(self.member.valid, self.tables.promised)
         self.moves: Counter[Cause] = Counter()  # accounts taken, released and lost, by cause
         self.secret = ""  # shared by the members; known once this process has joined

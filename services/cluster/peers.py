@@ -19,7 +19,7 @@ SECRET_HEADER: Final = "X-Wxbot-Cluster"
 CACHE_SECONDS: Final = 0.5  # seconds for which a holder that was looked up is cached
 STAFF_PATH: Final = "/cluster/staff"
 CONNECT_SECONDS: Final = 2.0
-ASK_SECONDS: Final = 2.0
+GET_SECONDS: Final = 2.0
 MAX_CONNECTIONS: Final = 100  # to one process
 
 
@@ -32,7 +32,7 @@ class Unreachable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class PeerAnswer:
+class PeerResponse:
     """The response of a process."""
 
     status: int
@@ -84,17 +84,17 @@ class Peers:
         holder = await self.holder(account)
         if holder in (None, "", self._parts.address):
             return False
-        answer = await self.ask(holder or "", STAFF_PATH, {"account": account, "contact": contact_id})
+        answer = await self.get_json(holder or "", STAFF_PATH, {"account": account, "contact": contact_id})
         return bool(answer and answer["staff"])
 
-    async def ask(self, address: str, path: str, params: Mapping[str, str] | None = None) -> Any:
+    async def get_json(self, address: str, path: str, params: Mapping[str, str] | None = None) -> Any:
         """Return the JSON of a process, or None if it does not respond in time."""
         try:
             async with self._open().get(
                 address + path,
                 params=params,
                 headers={SECRET_HEADER: self._parts.secret},
-                timeout=aiohttp.ClientTimeout(ASK_SECONDS),
+                timeout=aiohttp.ClientTimeout(GET_SECONDS),
             ) as response:
                 return await response.json() if response.status == 200 else None
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
@@ -102,7 +102,7 @@ class Peers:
 
     async def send(
         self, address: str, method: str, path: str, headers: Mapping[str, str], body: bytes, seconds: float
-    ) -> PeerAnswer:
+    ) -> PeerResponse:
         """Forward a request to a process; raise Unreachable."""
         timeout = aiohttp.ClientTimeout(seconds, sock_connect=CONNECT_SECONDS)
         try:
@@ -115,7 +115,7 @@ class Peers:
                 allow_redirects=False,
             ) as response:
                 cookies = response.headers.getall("Set-Cookie", ())
-                return PeerAnswer(response.status, response.headers, cookies, await response.read())
+                return PeerResponse(response.status, response.headers, cookies, await response.read())
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise Unreachable(type(error).__name__, sent=False) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -73,6 +73,6 @@ class SharedTables(MemberFence):
             return
         counted.add(kind)
         insert = self._store.insert(SharedVersion).values(kind=kind, version=1)
-        more = {"version": col(SharedVersion.version) + 1}
-        session.connection().execute(insert.on_conflict_do_update(index_elements=["kind"], set_=more))
+        increment = {"version": col(SharedVersion.version) + 1}
+        session.connection().execute(insert.on_conflict_do_update(index_elements=["kind"], set_=increment))
         after_commit(session, lambda: self._announce(kind))

@@ -47,7 +47,10 @@ class Flows:
         self._by_start_word = {normalised(word): flow for flow in flows for word in flow.start}
 
     async def handle(self, account: str, person: str, text: str | None) -> Decision | None:
-        """Return the reaction to a private message (None: not a text); None if it does not concern a flow."""
+        """Return the decision about a private message; None if it does not concern a flow.
+
+        `text`: None for a message that is not a text.
+        """
         text = text.strip() if text is not None else None
         word = normalised(text or "")
         flow = self._by_start_word.get(word)

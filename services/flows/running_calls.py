@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlmodel import Session
@@ -60,22 +61,12 @@ class RunningCalls:
 
     async def drop(self, account: str, grace: float) -> None:
         """Let the calls of an account finish for `grace` seconds; another process repeats those that do not."""
-        calls = [task for run_id, task in self._calls.items() if self._accounts.get(run_id) == account]
-        if calls:
-            await asyncio.wait(calls, timeout=grace)
-        for task in calls:
-            task.cancel()
-        await asyncio.gather(*calls, return_exceptions=True)
+        await _end([task for run_id, task in self._calls.items() if self._accounts.get(run_id) == account], grace)
 
     async def stop(self, grace: float) -> None:
         """Let calls finish for `grace` seconds; those that do not are repeated at the next start."""
         self._stopping = True
-        calls = list(self._calls.values())
-        if calls:
-            await asyncio.wait(calls, timeout=grace)
-        for task in calls:
-            task.cancel()
-        await asyncio.gather(*calls, return_exceptions=True)
+        await _end(list(self._calls.values()), grace)
 
     def _run_changed(self, run: FlowRun) -> None:
         if run.state == RunState.CALLING:
@@ -135,3 +126,12 @@ class RunningCalls:
     async def _report_slow(self, run: FlowRun) -> None:
         await asyncio.sleep(max(0.0, run.changed_at + SLOW_SECONDS - self._clock()))
         await self._store.write(write_if_open(run, self._steps.report_slow_call, same_step=True))
+
+
+async def _end(calls: Sequence[asyncio.Task[None]], grace: float) -> None:
+    """Let calls finish for `grace` seconds, and cancel the others."""
+    if calls:
+        await asyncio.wait(calls, timeout=grace)
+    for task in calls:
+        task.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)

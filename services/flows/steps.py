@@ -120,8 +120,8 @@ class FlowSteps:
         self._await_answer(session, run, confirmation_body(summary_text, self._texts))
         return False
 
-    def _await_answer(self, session: Session, run: FlowRun, asked: Body) -> None:
-        self._messages.queue(session, run.account, run.person, asked)
+    def _await_answer(self, session: Session, run: FlowRun, question: Body) -> None:
+        self._messages.queue(session, run.account, run.person, question)
         run.state, run.deadline = RunState.ASKING, self._clock() + ANSWER_HOURS * HOUR
 
     def _wait(self, session: Session, run: FlowRun, wait: WaitStep) -> bool:
@@ -204,13 +204,13 @@ class FlowSteps:
         if run.state != RunState.CANCELLED:
             since = self._local_time.at(run.started_at).strftime("%m-%d %H:%M")
             self._say(session, run, fill(self._texts.flow_late, since=since, flow=run.flow, result=described))
-        self._webhook_events.publish(session, "flow.late", run.person, {**_about(run), "result": described})
+        self._webhook_events.publish(session, "flow.late", run.person, {**_event_data(run), "result": described})
 
     def _end(self, session: Session, run: FlowRun, state: RunState, error: str = "", *, permanent: bool = True) -> None:
         now = self._clock()
         run.state, run.error, run.deadline, run.open_key, run.changed_at = state, error, None, None, now
         session.add(run)
-        self._webhook_events.publish(session, "flow.finished", run.person, {**_about(run), "error": error})
+        self._webhook_events.publish(session, "flow.finished", run.person, {**_event_data(run), "error": error})
         received = (col(FlowCallback.run_id) == run.id, col(FlowCallback.body).is_not(None))
         for unused in session.exec(select(FlowCallback.body).where(*received, FlowCallback.step > run.step)).all():
             self.report_late_result(session, run, json.loads(unused or DISCARDED))
@@ -240,7 +240,7 @@ class FlowSteps:
             self._messages.queue(session, account, person, text)
 
 
-def _about(run: FlowRun) -> dict[str, Any]:
+def _event_data(run: FlowRun) -> dict[str, Any]:
     """Return the event data of a run."""
     return {
         "run": run.id,

@@ -62,7 +62,7 @@ class MemberAdder:
 
     @property
     def confirm_seconds(self) -> float:
-        """Return how long an added person may take to appear in the group."""
+        """The seconds within which an added person must appear in the group."""
         return self._settings.confirm_seconds
 
     async def add(self, qun: Qun, room: Room, row: Membership, actor: str, *, may_wait: bool) -> AddResult:

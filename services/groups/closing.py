@@ -56,7 +56,7 @@ class GroupClosing:
         for room in self._groups.all_rooms(qun):
             if room.state == QunState.ACTIVE and room.room_id:
                 notice = self._texts.group_closed
-                if notice and self._groups.can(qun, Capability.ROOM_MESSAGES):
+                if notice and self._groups.supports(qun, Capability.ROOM_MESSAGES):
                     self._messages.queue(session, qun.account, room.room_id, notice, priority=Priority.NOTICE)
                 self._messages.leave(session, qun.account, room.room_id)
             self._groups.patch_room(session, room, state=QunState.CLOSED)

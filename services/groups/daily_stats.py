@@ -48,15 +48,15 @@ class DailyStats:
 
     def count(self, session: Session, number: int, *, joins: int = 0, leaves: int = 0, messages: int = 0) -> None:
         """Add to the group's numbers of today, inside a transaction."""
-        more = {"joins": joins, "leaves": leaves, "messages": messages}
-        insert = self._store.insert(DailyCount).values(number=number, day=self._today().isoformat(), **more)
-        update = {name: getattr(DailyCount, name) + added for name, added in more.items()}
+        counts = {"joins": joins, "leaves": leaves, "messages": messages}
+        insert = self._store.insert(DailyCount).values(number=number, day=self._today().isoformat(), **counts)
+        update = {name: getattr(DailyCount, name) + added for name, added in counts.items()}
         session.connection().execute(insert.on_conflict_do_update(index_elements=["number", "day"], set_=update))
 
     async def days(self, number: int, last: int, until: date | None = None) -> list[DayStats]:
         """Return the last `last` days of a group up to a day, by default today, including days without activity."""
         until = until or self._today()
-        dates = [(until - timedelta(days=back)).isoformat() for back in reversed(range(last))]
+        dates = [(until - timedelta(days=days_ago)).isoformat() for days_ago in reversed(range(last))]
         query = select(DailyCount).where(
             DailyCount.number == number, col(DailyCount.day) >= dates[0], col(DailyCount.day) <= dates[-1]
         )

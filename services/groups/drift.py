@@ -58,8 +58,8 @@ class DriftFinder:
         if room.state == QunState.LOST and room_id not in wechat.directory.rooms:
             return []
         try:
-            live = await self._reconcile.room(qun.account, room_id)
-            if live is None or Capability.SET_TOPIC not in wechat.capabilities:
+            wechat_room = await self._reconcile.room(qun.account, room_id)
+            if wechat_room is None or Capability.SET_TOPIC not in wechat.capabilities:
                 return []
             qun, room = self._current(qun, room)
             announced = await wechat.announcement(room_id) if qun.announcement is not None else None
@@ -70,8 +70,8 @@ class DriftFinder:
             log.warning("could not check room %s: %s", room_id, error)
             return []
         deviations = []
-        if not same_name(live.topic, room.topic):
-            deviations.append(Drift(qun, room, DriftKind.TOPIC, room.topic, live.topic))
+        if not same_name(wechat_room.topic, room.topic):
+            deviations.append(Drift(qun, room, DriftKind.TOPIC, room.topic, wechat_room.topic))
         # An empty announcement may exist but be unreadable; setting it again would notify everyone again.
         if (
             announced is not None

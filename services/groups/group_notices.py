@@ -62,9 +62,9 @@ class GroupNotices:
 
     # ---- its members ----
 
-    def publish_membership(self, session: Session, kind: str, qun: Qun, row: Membership, **more: str) -> None:
+    def publish_membership(self, session: Session, kind: str, qun: Qun, row: Membership, **extra: str) -> None:
         """Notify business systems of a membership; `kind` is the type of the event."""
-        data = {**_group_data(qun), "membership": row.id, "member": row.name, "contact_id": row.contact_id, **more}
+        data = {**_group_data(qun), "membership": row.id, "member": row.name, "contact_id": row.contact_id, **extra}
         self._webhook_events.publish(session, kind, str(qun.number), data)
 
     def welcome(self, session: Session, qun: Qun, room_id: str, contact_ids: Sequence[str]) -> None:

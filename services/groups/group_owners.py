@@ -42,7 +42,7 @@ class GroupOwners:
         for qun in self._groups:
             if qun.account != account or qun.state != QunState.ACTIVE:
                 continue
-            rooms = self._groups.live_rooms(qun)
+            rooms = self._groups.wechat_rooms(qun)
             if not rooms and contact_id == qun.owner_id:
                 return True
             for room in rooms:

@@ -112,12 +112,12 @@ class Groups:
         qun = self.by_room(account, room_id)
         return qun is not None and any(room.room_id == room_id for room in self.rooms(qun))
 
-    def live_rooms(self, qun: Qun) -> list[Room]:
+    def wechat_rooms(self, qun: Qun) -> list[Room]:
         """Return the group's rooms as shown by WeChat."""
         rooms = self._accounts.get(qun.account).directory.rooms
         return [rooms[room.room_id] for room in self.rooms(qun) if room.room_id in rooms]
 
-    def can(self, qun: Qun, capability: Capability) -> bool:
+    def supports(self, qun: Qun, capability: Capability) -> bool:
         """Whether the group's channel supports this."""
         return capability in self._accounts.get(qun.account).capabilities
 
@@ -125,12 +125,12 @@ class Groups:
         """Count the members of all its rooms."""
         wechat = self._accounts.get(qun.account)
         outsider = {wechat.self_id} if Capability.JOIN_BY_CODE in wechat.capabilities else set()
-        crowds = [room.member_ids - outsider for room in self.live_rooms(qun)]
-        return len(crowds[0]) if len(crowds) == 1 else len(set().union(*crowds))
+        member_sets = [room.member_ids - outsider for room in self.wechat_rooms(qun)]
+        return len(member_sets[0]) if len(member_sets) == 1 else len(set().union(*member_sets))
 
     def room_of(self, qun: Qun, contact_id: str) -> Room | None:
         """Return the room of the group that the person is in."""
-        return next((room for room in self.live_rooms(qun) if contact_id in room.member_ids), None)
+        return next((room for room in self.wechat_rooms(qun) if contact_id in room.member_ids), None)
 
     def owner_in(self, qun: Qun, room: Room) -> str:
         """Return the WeChat id of the owner of one of its rooms, who has the owner's rights there.
@@ -143,7 +143,7 @@ class Groups:
 
     def owners(self, qun: Qun) -> tuple[str, ...]:
         """Return the owners of its rooms, usually one."""
-        return tuple(dict.fromkeys(self.owner_in(qun, room) for room in self.live_rooms(qun))) or (qun.owner_id,)
+        return tuple(dict.fromkeys(self.owner_in(qun, room) for room in self.wechat_rooms(qun))) or (qun.owner_id,)
 
     def owner_to_notify(self, qun: Qun) -> str:
         """Return whom notices go to: an owner who is a friend, else the person the group was made for."""

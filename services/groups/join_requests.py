@@ -80,8 +80,10 @@ class JoinRequests:
 
     def _person(self, qun: Qun, name: str) -> Contact | None:
         """Return the friend or member of this name; raise MemberAmbiguous."""
-        crowds = [room.member_ids for room in self._groups.live_rooms(qun)]
-        members = crowds[0] if len(crowds) == 1 else set().union(*crowds)  # hundreds need not be copied for each call
+        member_sets = [room.member_ids for room in self._groups.wechat_rooms(qun)]
+        members = (
+            member_sets[0] if len(member_sets) == 1 else set().union(*member_sets)
+        )  # hundreds need not be copied for each call
         matching = self._accounts.get(qun.account).directory.find(name, friends=True, also=members)
         if len(matching) > 1:
             raise MemberAmbiguous(", ".join(contact.id for contact in matching))

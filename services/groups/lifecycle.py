@@ -152,7 +152,7 @@ class GroupLifecycle:
             self._provisional.discard(code)
 
     async def _finish(self, qun: Qun, actor: str) -> Qun:
-        return await self._activate(qun, await self._creator.make(qun, self._groups.all_rooms(qun)[0], actor))
+        return await self._activate(qun, await self._creator.create(qun, self._groups.all_rooms(qun)[0], actor))
 
     async def _withdraw(self, qun: Qun) -> None:
         """Delete the row of a group that certainly does not exist in WeChat: a rejected request leaves nothing."""
@@ -201,9 +201,9 @@ class GroupLifecycle:
     async def _activate(self, qun: Qun, room: QunRoom) -> Qun:
         def patch(session: Session) -> Qun:
             active_room = self._groups.patch_room(session, room, state=QunState.ACTIVE)
-            active = self._groups.patch(session, qun.number, state=QunState.ACTIVE)
-            self._recorder.record_room(session, active, active_room)
-            return active
+            active_qun = self._groups.patch(session, qun.number, state=QunState.ACTIVE)
+            self._recorder.record_room(session, active_qun, active_room)
+            return active_qun
 
         return await self._store.write(patch)
 
@@ -220,7 +220,7 @@ class GroupLifecycle:
             ordinal = rooms[-1].ordinal + 1
             row = QunRoom(number=qun.number, ordinal=ordinal, account=qun.account, topic=f"{qun.topic}·{ordinal}")
             room = await self._store.write(lambda s: self._groups.insert_room(s, row))
-        created = await self._creator.make(qun, room, actor)
+        created = await self._creator.create(qun, room, actor)
 
         def activate(session: Session) -> QunRoom:
             active = self._groups.patch_room(session, created, state=QunState.ACTIVE)

@@ -61,8 +61,8 @@ class MembershipRecorder:
         wechat = self._accounts.get(qun.account)
         contact = wechat.directory.contacts.get(contact_id)
         by_code = Capability.JOIN_BY_CODE in wechat.capabilities  # of people who were invited only the name is known
-        called = (contact.weixin, contact.name if by_code else "") if contact else ()
-        reassign_request(session, qun.number, contact_id, *called)
+        names = (contact.weixin, contact.name if by_code else "") if contact else ()
+        reassign_request(session, qun.number, contact_id, *names)
         name = contact.name if contact else ""
         row = put_membership(
             session, qun, self._clock(), name=name, contact_id=contact_id, room_id=room_id, state=MemberState.JOINED
@@ -73,8 +73,8 @@ class MembershipRecorder:
 
     def _is_unwanted(self, session: Session, qun: Qun, contact_id: str) -> bool:
         """Whether the person is blacklisted; if so, schedule their removal."""
-        standing = session.get(MemberRecord, (qun.number, contact_id))
-        if standing is None or not standing.blacklisted:
+        record = session.get(MemberRecord, (qun.number, contact_id))
+        if record is None or not record.blacklisted:
             return False
         self._removals.add_returned(session, qun, contact_id)
         return True
@@ -87,8 +87,10 @@ class MembershipRecorder:
 
     def record_members(self, session: Session, qun: Qun, room: QunRoom) -> None:
         """Record the members of a room, without welcoming them."""
-        live = self._accounts.get(qun.account).directory.rooms.get(room.room_id or "")
-        for contact_id in (live.member_ids if live else set()) - {self._accounts.get(qun.account).self_id}:
+        wechat_room = self._accounts.get(qun.account).directory.rooms.get(room.room_id or "")
+        for contact_id in (wechat_room.member_ids if wechat_room else set()) - {
+            self._accounts.get(qun.account).self_id
+        }:
             if membership_of(session, qun.number, contact_id) is None:
                 name = self._name(qun, contact_id)
                 put_membership(

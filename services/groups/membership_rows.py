@@ -80,7 +80,7 @@ def earlier_ids(session: Session, account: str, contact_id: str, weixin: str, na
     waiting = select(Membership.contact_id, Membership.name).where(
         Membership.account == account,
         _IS_PENDING,
-        Membership.source == MembershipSource.MESSAGE,  # they asked themselves
+        Membership.source == MembershipSource.MESSAGE,  # the person asked to join, in a message
         col(Membership.contact_id) != contact_id,
     )
     rows = session.exec(waiting).all()

@@ -150,7 +150,7 @@ class MembershipStates:
         def write(session: Session) -> Membership:
             row = membership_of(session, qun.number, person.id)
             if row is not None and self.is_pending(row):
-                if row.source == MembershipSource.REST:  # whose caller, refused for the rate limit, had to retry
+                if row.source == MembershipSource.REST:  # until now its caller had to retry because of the rate limit
                     row.source = MembershipSource.ASYNC
                 return row
             return put_membership(

@@ -115,15 +115,15 @@ class Memberships:
         self, qun: Qun, person: Contact, source: str, actor: str, until: float | None
     ) -> JoinResult:
         """Add the person where there is a seat; in the next room if WeChat has fewer seats than configured."""
-        before, full = len(self._groups.live_rooms(qun)), set[str]()
+        before, full = len(self._groups.wechat_rooms(qun)), set[str]()
         try:
             while True:
-                room = await self._seats.take(qun, person.id, actor, full)
+                room = await self._seats.reserve(qun, person.id, actor, full)
                 try:
                     return await self._add(qun, room, person, source, actor, until)
                 except GroupFull:
                     full.add(room.id)
-                    if not self._seats.overflow or len(full) > before:  # the new room is full, too
+                    if not self._seats.may_overflow or len(full) > before:  # the new room is full, too
                         raise
         finally:
             self._seats.release(qun, person.id)

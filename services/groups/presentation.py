@@ -107,8 +107,8 @@ class GroupPresentation:
         others.
         """
         room = next((candidate for candidate in self._groups.rooms(qun) if candidate.room_id == room_id), None)
-        may = by in self._groups.owners(qun) or self._accounts.is_admin(qun.account, by)
-        if room is None or not may or self._settings.topic_lock or not topic or self._is_reserved(topic):
+        is_allowed = by in self._groups.owners(qun) or self._accounts.is_admin(qun.account, by)
+        if room is None or not is_allowed or self._settings.topic_lock or not topic or self._is_reserved(topic):
             return False
         if same_name(topic, room.topic):
             return True

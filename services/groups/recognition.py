@@ -42,7 +42,7 @@ class Candidate:
 
     qun: Qun
     room: QunRoom
-    live: Room
+    wechat_room: Room
     owner_id: str
     same_names: int
 
@@ -71,14 +71,18 @@ class GroupRecognition:
     async def propose_rooms(self, account: str) -> int:
         """Propose rooms for the account's missing ones; return the number of new proposals."""
         pairs = self._pairs(account)
-        for live in {live.id: live for _, _, live in pairs}.values():
-            await self._learn_names(self._accounts.get(account), live)
+        for wechat_room in {wechat_room.id: wechat_room for _, _, wechat_room in pairs}.values():
+            await self._learn_names(self._accounts.get(account), wechat_room)
         return await self._store.write(lambda s: self._propose(s, account, pairs)) if pairs else 0
 
     def _pairs(self, account: str) -> list[tuple[Qun, QunRoom, Room]]:
         """Return the missing rooms of groups with the rooms of no group that have their topic."""
         rooms = self._accounts.get(account).directory.rooms
-        unassigned = [live for live in rooms.values() if live.topic and self._groups.by_room(account, live.id) is None]
+        unassigned = [
+            wechat_room
+            for wechat_room in rooms.values()
+            if wechat_room.topic and self._groups.by_room(account, wechat_room.id) is None
+        ]
         missing = [
             (qun, room)
             for qun in self._groups
@@ -86,29 +90,37 @@ class GroupRecognition:
             for room in self._groups.all_rooms(qun)
             if room.room_id and room.room_id not in rooms and room.state in (QunState.ACTIVE, QunState.LOST)
         ]
-        return [(qun, room, live) for qun, room in missing for live in unassigned if same_name(live.topic, room.topic)]
+        return [
+            (qun, room, wechat_room)
+            for qun, room in missing
+            for wechat_room in unassigned
+            if same_name(wechat_room.topic, room.topic)
+        ]
 
-    async def _learn_names(self, wechat: WeChat, live: Room) -> None:
-        for contact_id in sorted(live.member_ids - wechat.directory.contacts.keys())[:MAX_READ]:
+    async def _learn_names(self, wechat: WeChat, wechat_room: Room) -> None:
+        for contact_id in sorted(wechat_room.member_ids - wechat.directory.contacts.keys())[:MAX_READ]:
             try:
                 await wechat.contact(contact_id)
             except WeChatError as error:
-                log.info("could not read a member of room %s: %s", live.id, error)
+                log.info("could not read a member of room %s: %s", wechat_room.id, error)
 
     def _propose(self, session: Session, account: str, pairs: Sequence[tuple[Qun, QunRoom, Room]]) -> int:
         candidates = [candidate for pair in pairs if (candidate := self._candidate(session, *pair)) is not None]
         rooms = Counter(candidate.room.id for candidate in candidates)
-        lives = Counter(candidate.live.id for candidate in candidates)
+        wechat_rooms = Counter(candidate.wechat_room.id for candidate in candidates)
         proposed_ids = set(session.exec(select(RoomProposal.room_id).where(RoomProposal.account == account)).all())
         count = 0
         for candidate in candidates:
-            if rooms[candidate.room.id] == lives[candidate.live.id] == 1 and candidate.live.id not in proposed_ids:
+            if (
+                rooms[candidate.room.id] == wechat_rooms[candidate.wechat_room.id] == 1
+                and candidate.wechat_room.id not in proposed_ids
+            ):
                 self._ask(session, candidate)
                 count += 1
         return count
 
-    def _candidate(self, session: Session, qun: Qun, room: QunRoom, live: Room) -> Candidate | None:
-        people = self._names(qun.account, live)
+    def _candidate(self, session: Session, qun: Qun, room: QunRoom, wechat_room: Room) -> Candidate | None:
+        people = self._names(qun.account, wechat_room)
         members = _members(session, qun, room)
         owner = next((row.name for row in members if row.contact_id == qun.owner_id), "") or qun.owner
         owner_ids = people.get(comparable(owner), [])
@@ -116,13 +128,13 @@ class GroupRecognition:
         same_names = len(names & people.keys())
         if len(owner_ids) != 1 or not names or same_names < MIN_SHARED_NAMES * len(names):
             return None
-        return Candidate(qun, room, live, owner_ids[0], same_names)
+        return Candidate(qun, room, wechat_room, owner_ids[0], same_names)
 
-    def _names(self, account: str, live: Room) -> dict[str, list[str]]:
+    def _names(self, account: str, wechat_room: Room) -> dict[str, list[str]]:
         """Return the ids of the members of a room by their names in a form that can be compared."""
         wechat = self._accounts.get(account)
         people: dict[str, list[str]] = {}
-        for contact_id in sorted(live.member_ids - {wechat.self_id}):
+        for contact_id in sorted(wechat_room.member_ids - {wechat.self_id}):
             contact = wechat.directory.contacts.get(contact_id)
             if contact is not None and contact.name:
                 people.setdefault(comparable(contact.name), []).append(contact_id)
@@ -131,7 +143,7 @@ class GroupRecognition:
     def _ask(self, session: Session, candidate: Candidate) -> None:
         account = candidate.qun.account
         proposal = RoomProposal(
-            account=account, room=candidate.room.id or 0, room_id=candidate.live.id, owner_id=candidate.owner_id
+            account=account, room=candidate.room.id or 0, room_id=candidate.wechat_room.id, owner_id=candidate.owner_id
         )
         session.add(proposal)
         session.flush()
@@ -141,7 +153,7 @@ class GroupRecognition:
             topic=candidate.room.topic,
             number=candidate.qun.number,
             owner=contacts[candidate.owner_id].name,
-            members=len(candidate.live.member_ids),
+            members=len(candidate.wechat_room.member_ids),
             same=candidate.same_names,
             id=proposal.id,
         )
@@ -174,12 +186,12 @@ class GroupRecognition:
         if proposal is None:
             return None
         rooms = self._accounts.get(account).directory.rooms
-        room, live = session.get_one(QunRoom, proposal.room), rooms.get(proposal.room_id)
-        if live is None or room.room_id in rooms or self._groups.by_room(account, live.id) is not None:
+        room, wechat_room = session.get_one(QunRoom, proposal.room), rooms.get(proposal.room_id)
+        if wechat_room is None or room.room_id in rooms or self._groups.by_room(account, wechat_room.id) is not None:
             return None
         qun = session.get_one(Qun, room.number)
-        self._rename_members(session, qun, room, live, proposal.owner_id)
-        qun, room = self._presence.move(session, room, live.id, proposal.owner_id)
+        self._rename_members(session, qun, room, wechat_room, proposal.owner_id)
+        qun, room = self._presence.move(session, room, wechat_room.id, proposal.owner_id)
         self._recorder.record_members(session, qun, room)
         return qun
 
@@ -192,15 +204,15 @@ class GroupRecognition:
         session.flush()
         return row
 
-    def _rename_members(self, session: Session, qun: Qun, room: QunRoom, live: Room, owner_id: str) -> None:
-        people, members = self._names(qun.account, live), _members(session, qun, room)
+    def _rename_members(self, session: Session, qun: Qun, room: QunRoom, wechat_room: Room, owner_id: str) -> None:
+        people, members = self._names(qun.account, wechat_room), _members(session, qun, room)
         times = Counter(comparable(row.name) for row in members)
         for row in members:
             name = comparable(row.name)
             ids = [owner_id] if row.contact_id == qun.owner_id else people.get(name, [])
             if len(ids) == 1 and times[name] == 1 and membership_of(session, qun.number, ids[0]) is None:
                 row.who = row.contact_id = ids[0]
-                row.room_id = live.id
+                row.room_id = wechat_room.id
             else:
                 row.state = MemberState.LEFT
             session.add(row)

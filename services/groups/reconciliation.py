@@ -41,9 +41,9 @@ class Reconciler:
         """Reconcile all rooms of an account; return the new friends for whom memberships wait."""
         directory = self._accounts.get(account).directory
         rooms = directory.rooms
-        for live in list(rooms.values()):
-            if live.join_state.isdecimal() and self._groups.by_room(account, live.id) is None:
-                await self._adopt(account, live)
+        for wechat_room in list(rooms.values()):
+            if wechat_room.join_state.isdecimal() and self._groups.by_room(account, wechat_room.id) is None:
+                await self._adopt(account, wechat_room)
         for qun in self._groups:
             for room in self._groups.all_rooms(qun):
                 if qun.account != account or not room.room_id or room.state in (QunState.MAKING, QunState.CLOSED):
@@ -55,15 +55,15 @@ class Reconciler:
                     await self.try_room(account, room.room_id)
         return await self._store.read(lambda s: self._new_friends(s, account))
 
-    async def _adopt(self, account: str, live: Room) -> None:
+    async def _adopt(self, account: str, wechat_room: Room) -> None:
         """Add a room that WeCom created because the group's others were full."""
-        qun = self._groups.by_number(int(live.join_state))
+        qun = self._groups.by_number(int(wechat_room.join_state))
         if qun is None or qun.account != account or qun.state == QunState.CLOSED:
             return
         ordinal = max((room.ordinal for room in self._groups.all_rooms(qun)), default=0) + 1
         room = QunRoom(
-            number=qun.number, ordinal=ordinal, account=account, room_id=live.id, topic=live.topic or qun.topic,
-            state=QunState.ACTIVE,
+            number=qun.number, ordinal=ordinal, account=account, room_id=wechat_room.id,
+            topic=wechat_room.topic or qun.topic, state=QunState.ACTIVE,
         )  # fmt: skip
         await self._store.write(lambda s: self._groups.insert_room(s, room))
 
@@ -82,8 +82,10 @@ class Reconciler:
             if await wechat.is_in_room(room_id):
                 raise
             room = None
-        live = wechat.directory.rooms.get(room_id)  # the directory keeps people who are missing on one reading only
-        if room is None or live is None or wechat.self_id not in live.member_ids:
+        wechat_room = wechat.directory.rooms.get(
+            room_id
+        )  # the directory keeps people who are missing on one reading only
+        if room is None or wechat_room is None or wechat.self_id not in wechat_room.member_ids:
             log.warning("group %s: the assistant is no longer in room %s", qun.number, room_id)
             await self._store.write(lambda s: self._presence.mark_lost(s, account, room_id))
             return None
@@ -120,14 +122,16 @@ class Reconciler:
 
     def _correct_members(self, session: Session, qun: Qun, room_id: str) -> None:
         wechat = self._accounts.get(qun.account)
-        live = wechat.directory.rooms.get(room_id)  # read now, because it may have changed while this write was queued
-        if live is None or wechat.self_id not in live.member_ids:
+        wechat_room = wechat.directory.rooms.get(
+            room_id
+        )  # read now, because it may have changed while this write was queued
+        if wechat_room is None or wechat.self_id not in wechat_room.member_ids:
             return
         self._presence.mark_found(session, qun.account, room_id)
-        present = set(live.member_ids) - {wechat.self_id}
+        current_ids = set(wechat_room.member_ids) - {wechat.self_id}
         expected = self._known(session, qun, room_id)
-        self._recorder.record_joins(session, qun, room_id, *sorted(present - expected))
-        for contact_id in sorted(expected - present):
+        self._recorder.record_joins(session, qun, room_id, *sorted(current_ids - expected))
+        for contact_id in sorted(expected - current_ids):
             self._recorder.record_leave(session, qun, room_id, contact_id)
 
     def _known(self, session: Session, qun: Qun, room_id: str) -> set[str]:

@@ -52,7 +52,7 @@ class Removals:
             await self._roster.read_unread_rooms(qun)
             await self._roster.room_of(qun, row.contact_id, row.room_id if row.state == MemberState.JOINED else None)
             await self._states.withdraw(qun, row.id or 0)
-            await self._memberships.wait_for_running_add(qun, row.contact_id)  # who joined by it is removed, too
+            await self._memberships.wait_for_running_add(qun, row.contact_id)  # that call may still add them
             try:
                 await self.remove(qun, row.contact_id, actor)
             except WeChatOffline:
@@ -67,7 +67,7 @@ class Removals:
         Raises AssistantOffline, and WeChatError as WeChat answers.
         """
         wechat = self._accounts.online(qun.account)
-        rooms = [room.id for room in self._groups.live_rooms(qun) if contact_id in room.member_ids]
+        rooms = [room.id for room in self._groups.wechat_rooms(qun) if contact_id in room.member_ids]
         if rooms:
             self._accounts.require(qun.account, Capability.REMOVE_MEMBER)
         for room_id in rooms:

@@ -80,7 +80,7 @@ class RoomCreator:
             await self._groups.change(qun.number, companion_id=companion)
         return companion
 
-    async def make(self, qun: Qun, room: QunRoom, actor: str) -> QunRoom:
+    async def create(self, qun: Qun, room: QunRoom, actor: str) -> QunRoom:
         """Create the room with its owner and topic; raise GroupNotMade, TooManyRequests or AssistantOffline."""
         async with self._turns[qun.account]:
             wechat = self._accounts.online(qun.account)

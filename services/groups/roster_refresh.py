@@ -32,7 +32,7 @@ class RosterRefresh:
     async def read_unread_rooms(self, qun: Qun) -> None:
         """Read those rooms of the group that have not been read since the start; raise InviteFailed."""
         wechat = self._accounts.get(qun.account)
-        for room in self._groups.live_rooms(qun):
+        for room in self._groups.wechat_rooms(qun):
             if not wechat.directory.was_read(room.id):
                 async with self._locks[qun.number]:
                     if not wechat.directory.was_read(room.id):
@@ -45,14 +45,14 @@ class RosterRefresh:
         """
         wechat = self._accounts.get(qun.account)
         async with self._locks[qun.number]:
-            expected = [room for room in self._groups.live_rooms(qun) if room.id == expected_in]
+            expected = [room for room in self._groups.wechat_rooms(qun) if room.id == expected_in]
             room = self._groups.room_of(qun, contact_id) or next(iter(expected), None)
             if room is None:
                 return None
-            read, moved = wechat.directory.last_reported(room.id, contact_id)
-            if not _is_recent(read, LIST_MAX_AGE) and not _is_recent(moved, EVENT_MAX_AGE):
-                shown = await _read(wechat, room.id)
-                if contact_id not in shown.member_ids and self._groups.room_of(qun, contact_id) is not None:
+            read_at, moved_at = wechat.directory.last_reported(room.id, contact_id)
+            if not _is_recent(read_at, LIST_MAX_AGE) and not _is_recent(moved_at, EVENT_MAX_AGE):
+                wechat_room = await _read(wechat, room.id)
+                if contact_id not in wechat_room.member_ids and self._groups.room_of(qun, contact_id) is not None:
                     await asyncio.sleep(REREAD_DELAY)
                     if contact_id not in (await _read(wechat, room.id)).member_ids:
                         wechat.directory.remove_members(room.id, (contact_id,), datetime.now(UTC))

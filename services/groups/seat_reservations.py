@@ -25,18 +25,18 @@ class SeatReservations:
         self._held: dict[tuple[int, str], str] = {}  # (group, person) -> room
 
     @property
-    def overflow(self) -> bool:
+    def may_overflow(self) -> bool:
         """Whether a full group opens its next room."""
         return self._settings.overflow
 
-    async def take(self, qun: Qun, contact_id: str, actor: str, full: Collection[str]) -> Room:
+    async def reserve(self, qun: Qun, contact_id: str, actor: str, full: Collection[str]) -> Room:
         """Reserve a seat in a room that is not in `full`, until `release` is called.
 
         Raises GroupFull, InviteFailed, and the errors of creating a room.
         """
         self.release(qun, contact_id)
         while True:
-            rooms = self._groups.live_rooms(qun)
+            rooms = self._groups.wechat_rooms(qun)
             room = next((room for room in rooms if room.id not in full and self._has_seat(room)), None)
             if room is not None:
                 self._held[qun.number, contact_id] = room.id
@@ -46,7 +46,7 @@ class SeatReservations:
             if not self._settings.overflow or self._settings.capacity <= MIN_PEOPLE:
                 raise GroupFull(str(qun.number))
             opened = await self._lifecycle.open_next_room(qun, actor)
-            if opened.room_id not in {room.id for room in self._groups.live_rooms(qun)}:
+            if opened.room_id not in {room.id for room in self._groups.wechat_rooms(qun)}:
                 raise InviteFailed(f"WeChat does not show room {opened.room_id}")
 
     def release(self, qun: Qun, contact_id: str) -> None:
@@ -54,5 +54,5 @@ class SeatReservations:
         self._held.pop((qun.number, contact_id), None)
 
     def _has_seat(self, room: Room) -> bool:
-        coming = {person for (_, person), room_id in self._held.items() if room_id == room.id} - room.member_ids
-        return len(room.member_ids) + len(coming) < self._settings.capacity
+        reserved = {person for (_, person), room_id in self._held.items() if room_id == room.id} - room.member_ids
+        return len(room.member_ids) + len(reserved) < self._settings.capacity

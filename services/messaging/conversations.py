@@ -76,10 +76,10 @@ class Conversations:
         self, session: Session, message: Message, *, stored_file: StoredFile | None = None, ticket: int | None = None
     ) -> None:
         """Store a received message, with the path and name of its file if it was fetched."""
-        named = (
+        mentioned = (
             stored_file is not None and message.kind is not MessageKind.TEXT
         )  # a transcribed voice message is a text
-        text = stored_file.name if stored_file and named else with_quoted_text(message, message.text)
+        text = stored_file.name if stored_file and mentioned else with_quoted_text(message, message.text)
         if message.kind is MessageKind.LINK and message.target:
             text = f"{text}\n{message.target}"
         self._add(
@@ -178,12 +178,12 @@ class Conversations:
     def notes(self, session: Session, account: str, contact_id: str, limit: int) -> list[str]:
         """Return the newest staff notes about a person, oldest first."""
         write_bulk(session)
-        noted = select(StoredMessage.text).where(
+        query = select(StoredMessage.text).where(
             StoredMessage.account == account,
             StoredMessage.conversation == contact_id,
             col(StoredMessage.internal),
         )
-        return list(session.exec(noted.order_by(col(StoredMessage.id).desc()).limit(limit)).all())[::-1]
+        return list(session.exec(query.order_by(col(StoredMessage.id).desc()).limit(limit)).all())[::-1]
 
     def record_file(
         self, session: Session, account: str, contact_id: str, message_id: str, stored_file: StoredFile

@@ -79,13 +79,13 @@ class MediaStore:
         """Fetch and store a message's file; None if it is unavailable or exceeds a limit. Waits while the account is
         offline.
         """
-        failed = away = 0
+        failed_attempts = offline_attempts = 0
         if not self._budgets.is_below_limit(Budget.BYTES, wechat.account, contact_id):
             return None
-        while failed < ATTEMPTS and away < OFFLINE:
+        while failed_attempts < ATTEMPTS and offline_attempts < OFFLINE:
             try:
-                get = wechat.image if kind == MessageKind.IMAGE else wechat.file
-                media = await get(message_id)
+                read = wechat.image if kind == MessageKind.IMAGE else wechat.file
+                media = await read(message_id)
                 if self._budgets.spend(Budget.BYTES, wechat.account, contact_id, media.size) is not Verdict.ALLOWED:
                     log.warning("%s: %s has reached the storage limit per person", wechat.account, contact_id)
                     return None
@@ -94,9 +94,9 @@ class MediaStore:
                 log.warning("%s: the file of message %s is not stored: %s", wechat.account, message_id, error)
                 return None
             except WeChatOffline:
-                away += 1
+                offline_attempts += 1
             except WeChatError as error:
-                failed += 1
+                failed_attempts += 1
                 if kind not in FETCHED:
                     return None
                 log.warning("%s: could not store the file of message %s: %s", wechat.account, message_id, error)
@@ -108,10 +108,10 @@ class MediaStore:
         return await asyncio.to_thread(self._store, media, always)
 
     def _store(self, media: Media, always: bool) -> StoredFile:
-        sha = hashlib.sha256()
+        hasher = hashlib.sha256()
         for piece in media.pieces():
-            sha.update(piece)
-        digest = sha.hexdigest()
+            hasher.update(piece)
+        digest = hasher.hexdigest()
         suffix = _SUFFIX.search(media.name)
         path = self.folder / digest[:2] / f"{digest}{suffix[0].lower() if suffix else ''}"
         if path.exists():
@@ -135,16 +135,16 @@ class MediaStore:
             self._used_bytes = sum(path.stat().st_size for path in self.folder.glob("*/*") if path.is_file())
         existing = next(place for place in (self.folder.absolute(), *self.folder.absolute().parents) if place.exists())
         free = shutil.disk_usage(existing).free
-        reached = ""
+        limit_name = ""
         if self._used_bytes + size > self._limits.media_gigabytes * 1024 * MEGABYTE:
-            reached = "limits.media_gigabytes"
+            limit_name = "limits.media_gigabytes"
         elif free - size < self._limits.free_megabytes * MEGABYTE:
-            reached = "limits.free_megabytes"
-        if reached and reached != self.limit_reached:
-            log.error("no more files are stored: %s is reached", reached)
-        self.limit_reached = reached
-        if reached and size:
-            raise MediaFull(reached)
+            limit_name = "limits.free_megabytes"
+        if limit_name and limit_name != self.limit_reached:
+            log.error("no more files are stored: %s is reached", limit_name)
+        self.limit_reached = limit_name
+        if limit_name and size:
+            raise MediaFull(limit_name)
 
     def prune(self, before: float) -> int:
         """Delete files last stored before `before` (Unix seconds); return their number."""

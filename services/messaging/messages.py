@@ -30,8 +30,8 @@ WAITS = (2.0, 10.0, 60.0, 300.0)  # seconds between attempts if WeChat rejects t
 LOST_WAITS = (1.0, 2.0, 5.0, 30.0, 300.0, 900.0)
 SLOW_WAITS = (30.0, 60.0, 300.0, 900.0, 1800.0, 3600.0)  # after 操作过于频繁, which may last longer than an hour
 NOT_YET_WAIT = 60.0  # seconds between checks whether a customer has written again; checked when they write, too
-LONGEST_TEXT = 2000  # characters of one message
-LONGEST_NAME = 36  # characters of an @name
+MAX_TEXT_LENGTH = 2000  # characters of one message
+MAX_NAME_LENGTH = 36  # characters of an @name
 FILE_WAITS = (2.0, 10.0)  # for sending or receiving a file; limits how long it can block a conversation
 
 Body = dict[str, Any]
@@ -49,10 +49,12 @@ def text(content: str, mentions: Sequence[str] = ()) -> Body:
 def _pieces(body: Body) -> list[Body]:
     """Split a text that is too long for WeChat, in order; the mentions are in the first part."""
     mentions = body.get("mentions", ())
-    first_length = max(LONGEST_TEXT // 2, LONGEST_TEXT - LONGEST_NAME * len(mentions))  # names may be put in front
+    first_length = max(
+        MAX_TEXT_LENGTH // 2, MAX_TEXT_LENGTH - MAX_NAME_LENGTH * len(mentions)
+    )  # names may be put in front
     if body["type"] != BodyType.TEXT or len(body["text"]) <= first_length:
         return [body]
-    pieces = in_pieces(body["text"], LONGEST_TEXT, first_length)
+    pieces = in_pieces(body["text"], MAX_TEXT_LENGTH, first_length)
     common = {name: value for name, value in body.items() if name not in ("mentions", "choices", "also", "text")}
     bodies = [{**common, "text": piece.strip("\n") or piece} for piece in pieces]
     bodies[0] |= {"mentions": mentions} if mentions else {}
@@ -101,17 +103,17 @@ class Messages:
         self._record = record
         outbox.serve(QUEUE, self._deliver, pace=accounts.find_rate_limiter, is_open=accounts.is_online)
 
-    def queue(self, session: Session, account: str, to: str, body: Body | str, **how: Any) -> Job:
-        """Queue a message inside a transaction. `how`: keyword arguments of Outbox.add."""
+    def queue(self, session: Session, account: str, to: str, body: Body | str, **options: Any) -> Job:
+        """Queue a message inside a transaction. `options`: keyword arguments of Outbox.add."""
         full = text(body) if isinstance(body, str) else body
         self._record(session, account, to, full)
         *first, last = _pieces(full)
-        once = {name: how.pop(name) for name in ("idempotency_key", "fingerprint") if name in how}
-        before = [self._outbox.add(session, f"{QUEUE}:{account}", to, piece, **how) for piece in first]
+        once = {name: options.pop(name) for name in ("idempotency_key", "fingerprint") if name in options}
+        before = [self._outbox.add(session, f"{QUEUE}:{account}", to, piece, **options) for piece in first]
         if before:
             write_bulk(session)  # assigns their ids
             last["also"] = [*last.get("also", ()), *(piece.id for piece in before)]
-        return self._outbox.add(session, f"{QUEUE}:{account}", to, last, **how, **once)
+        return self._outbox.add(session, f"{QUEUE}:{account}", to, last, **options, **once)
 
     def leave(self, session: Session, account: str, room_id: str) -> Job:
         """Queue leaving a room after the messages queued before, inside a transaction."""
@@ -134,7 +136,7 @@ class Messages:
         wechat = self._accounts.get(account)
         if job.priority == Priority.BROADCAST and not await self._outbox.mark_sending(job):
             return Cancelled()
-        if Capability.WRITE_FIRST not in wechat.capabilities and self._outbox.behind(job):
+        if Capability.WRITE_FIRST not in wechat.capabilities and self._outbox.jobs_behind(job):
             await merge_waiting(self._outbox, job, await wechat.messages_left(job.key, str(job.id)))
         try:
             return await _send(wechat, job.key, job.body, str(job.id))

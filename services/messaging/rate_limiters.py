@@ -59,15 +59,15 @@ class RateLimiters(Mapping[str, RateLimiter]):
         rare = select(Action).where(Action.at > now - DAY, col(Action.kind).in_(("group", "add")))
         rare = rare.where(col(Action.account).in_(accounts))
         for action in session.exec(rare.order_by(col(Action.at))):
-            self._rate_limiters[action.account].recall(action.kind, [action.at])
+            self._rate_limiters[action.account].restore(action.kind, [action.at])
         sent = sent_since(session, [f"{QUEUE}:{account}" for account in accounts], now - MINUTE)
         slow_downs = select(Setting.key, Setting.value).where(col(Setting.key).in_(map(_key, accounts)))
         slow = dict(session.exec(slow_downs).all())
         for account in accounts:
             rate_limiter = self._rate_limiters[account]
-            rate_limiter.recall("message", sent[f"{QUEUE}:{account}"])
+            rate_limiter.restore("message", sent[f"{QUEUE}:{account}"])
             if _key(account) in slow:
-                rate_limiter.recall_slow(float(slow[_key(account)]))
+                rate_limiter.restore_slow_down(float(slow[_key(account)]))
 
     def _slowed(self, account: str, until: float) -> None:
         log.warning("%s: WeChat reports 操作过于频繁; the rate is halved until %d", account, until)

@@ -10,23 +10,23 @@ MAX_BYTES = 2048  # of a merged text, the limit of the official channel
 RESERVED = 1  # messages kept free for later replies, such as the answer to the person's last message
 
 
-async def merge_waiting(outbox: Outbox, job: Job, left: int | None) -> None:
+async def merge_waiting(outbox: Outbox, job: Job, messages_left: int | None) -> None:
     """Merge the texts queued behind `job` until as few remain as may still be sent, if possible.
 
-    `left`: how many messages may be sent; RESERVED of them are kept free. `job` itself is not changed, because it may
-    have been sent before a crash.
+    `messages_left`: how many messages may be sent; RESERVED of them are kept free. `job` itself is not changed, because
+    it may have been sent before a crash.
     """
-    if not left:
+    if not messages_left:
         return
-    behind = outbox.behind(job)
-    groups = [[job] for job in behind]
-    too_many = 1 + len(groups) - (left - RESERVED)
-    at = len(groups) - 1
-    while too_many > 0 and at > 0:
-        if _fit_together(groups[at - 1] + groups[at]):
-            groups[at - 1] += groups.pop(at)
+    waiting = outbox.jobs_behind(job)
+    groups = [[job] for job in waiting]
+    too_many = 1 + len(groups) - (messages_left - RESERVED)
+    index = len(groups) - 1
+    while too_many > 0 and index > 0:
+        if _fit_together(groups[index - 1] + groups[index]):
+            groups[index - 1] += groups.pop(index)
             too_many -= 1
-        at -= 1
+        index -= 1
     for first, *rest in groups:
         if rest:
             await outbox.merge(first, rest, _merged([first, *rest]))

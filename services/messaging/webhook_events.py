@@ -16,7 +16,7 @@ from services.clock import Clock
 from services.work.outbox import Outbox
 
 QUEUE = "hook"
-SAME_FRIEND = 3600.0  # seconds in which further signs of the same new friend are ignored
+REPEAT_WINDOW = 3600.0  # seconds in which further signs of the same new friend are ignored
 
 
 class WebhookEvents:
@@ -51,7 +51,7 @@ class WebhookEvents:
         """Report a new friend once, although both an event and the contact list show them."""
         now = self._clock()
         last = session.get(BecameFriend, (account, contact_id))
-        if last is None or last.at < now - SAME_FRIEND:
+        if last is None or last.at < now - REPEAT_WINDOW:
             session.merge(BecameFriend(account=account, contact_id=contact_id, at=now))
             data = {"assistant": account, "contact_id": contact_id, "name": name}
             self.publish(session, "friend.added", contact_id, data)

@@ -69,7 +69,7 @@ class MemberActions:
         self._sanctions.unblacklist(session, qun, contact_id, actor)
 
     def _require(self, qun: Qun, capability: Capability) -> None:
-        if not self._groups.can(qun, capability):
+        if not self._groups.supports(qun, capability):
             raise NotSupported(f"{qun.account}: {capability}")
 
     def _check(self, qun: Qun, contact_id: str) -> None:

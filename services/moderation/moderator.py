@@ -120,12 +120,12 @@ class Moderator:
             return Offence.QR_CODE if any(not self._is_ours(code) for code in codes) else None
         if kind == MessageKind.LINK:
             link = await wechat.link(message_id)
-            shown = f"{link.title}\n{link.description}"
+            content = f"{link.title}\n{link.description}"
             is_foreign = self._block.links and not self._is_ours(link.url)
         else:
-            shown = await (wechat.place if kind == MessageKind.LOCATION else wechat.program_title)(message_id)
+            content = await (wechat.place if kind == MessageKind.LOCATION else wechat.program_title)(message_id)
             is_foreign = False
-        if self._words.filter(qun).first_match(shown):
+        if self._words.filter(qun).first_match(content):
             return Offence.WORD
         return Offence.LINK if is_foreign else None
 
@@ -145,9 +145,9 @@ class Moderator:
         if event.kind is MessageKind.TEXT and (event.quoted or event.text.startswith("「")):
             text = self._quotes.own_text(event)[:MAX_CHECKED]
         typed = event.typed[:MAX_CHECKED]
-        if any(words.first_match(shown) is not None for shown in (text, typed, event.file_name)):
+        if any(words.first_match(part) is not None for part in (text, typed, event.file_name)):
             return Offence.WORD
-        if blocks_links and any(foreign_link(shown, self._own_hosts) is not None for shown in (text, typed)):
+        if blocks_links and any(foreign_link(part, self._own_hosts) is not None for part in (text, typed)):
             return Offence.LINK
         return None
 

@@ -104,16 +104,16 @@ def _is_match(word: str, text_letters: str, folded_text: str) -> bool:
         return True
     places = [place for place, c in enumerate(folded_text) if c.isalnum()]
     return any(
-        not _is_latin(folded_text, places[at] - 1) and not _is_latin(folded_text, places[at + len(word) - 1] + 1)
-        for at in _occurrences(word, text_letters)
+        not _is_latin(folded_text, places[start] - 1) and not _is_latin(folded_text, places[start + len(word) - 1] + 1)
+        for start in _occurrences(word, text_letters)
     )
 
 
 def _occurrences(word: str, text: str) -> Iterator[int]:
-    at = text.find(word)
-    while at >= 0:
-        yield at
-        at = text.find(word, at + 1)
+    position = text.find(word)
+    while position >= 0:
+        yield position
+        position = text.find(word, position + 1)
 
 
 def _is_latin(text: str, place: int) -> bool:
@@ -165,8 +165,11 @@ class FloodDetector:
             self._make_room(arrived)
             recent = self._sent_at[speaker] = deque(maxlen=self._max_messages + 1)
         recent.append((arrived, said_at))
-        first_arrived, first_said = recent[0]
-        if len(recent) <= self._max_messages or max(arrived - first_arrived, said_at - first_said) > self._seconds:
+        first_arrived_at, first_sent_at = recent[0]
+        if (
+            len(recent) <= self._max_messages
+            or max(arrived - first_arrived_at, said_at - first_sent_at) > self._seconds
+        ):
             return False
         recent.clear()
         return True

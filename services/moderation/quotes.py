@@ -30,15 +30,15 @@ class Quotes:
         """Return what the sender says, including what they quote of themselves."""
         reply, quote = without_quote(event.text)
         by, quoted = _split(quote)
-        own = reply if quote and self._is_of_another(event, by, quoted) else event.text
+        text = reply if quote and self._is_of_another(event, by, quoted) else event.text
         if not event.quoted or self._is_of_another(event, event.quoted_by, event.quoted):
-            return own
-        return f"{own}\n{event.quoted}"
+            return text
+        return f"{text}\n{event.quoted}"
 
     def remember(self, event: GroupMessage) -> None:
         """Remember an offending text."""
         texts = self._offending.setdefault(event.room_id, deque(maxlen=MAX_REMEMBERED))
-        texts.append((event.contact_id, _shape(without_quote(event.text)[0])))
+        texts.append((event.contact_id, _letters(without_quote(event.text)[0])))
         self._offending.move_to_end(event.room_id)
         if len(self._offending) > MAX_ROOMS:
             self._offending.popitem(last=False)
@@ -46,21 +46,23 @@ class Quotes:
     def _is_of_another(self, event: GroupMessage, by: str, quoted: str) -> bool:
         """Whether a quote of `by` (an id or name) is of a person other than the sender."""
         directory = self._accounts.get(event.account).directory
-        me = directory.contacts.get(event.contact_id)
-        if by and by in (event.contact_id, event.name, *([me.alias, me.weixin] if me else [])):
+        sender = directory.contacts.get(event.contact_id)
+        if by and by in (event.contact_id, event.name, *([sender.alias, sender.weixin] if sender else [])):
             return False
         if any(person.id != event.contact_id for person in directory.find(by)):
             return True
-        shape = _shape(quoted)
+        quoted_letters = _letters(quoted)
         remembered = self._offending.get(event.room_id, ())
-        return bool(shape) and any(author != event.contact_id and text.startswith(shape) for author, text in remembered)
+        return bool(quoted_letters) and any(
+            author != event.contact_id and text.startswith(quoted_letters) for author, text in remembered
+        )
 
 
 def _split(quote: str) -> tuple[str, str]:
     """Split “name：text”."""
-    at = min((place for colon in COLONS if (place := quote.find(colon)) >= 0), default=-1)
-    return (quote[:at].strip(), quote[at + 1 :]) if at >= 0 else ("", quote)
+    position = min((place for colon in COLONS if (place := quote.find(colon)) >= 0), default=-1)
+    return (quote[:position].strip(), quote[position + 1 :]) if position >= 0 else ("", quote)
 
 
-def _shape(text: str) -> str:
+def _letters(text: str) -> str:
     return letters(plain(text))

@@ -41,12 +41,20 @@ class Sanctions:
         return self._exemptions.apply_to(qun, contact_id)
 
     def warn(
-        self, session: Session, qun: Qun, room_id: str, contact_id: str, name: str, reason: str, actor: str, **more: str
+        self,
+        session: Session,
+        qun: Qun,
+        room_id: str,
+        contact_id: str,
+        name: str,
+        reason: str,
+        actor: str,
+        **details: str,
     ) -> int:
         """Warn a person in the group with an @; at the limit remove and blacklist them. Return their warnings."""
         count = self._records.change(session, qun, contact_id, name, warnings=1)
         limit = self._settings.warn_limit
-        detail = {"number": str(qun.number), "reason": reason, "count": str(count), **more}
+        detail = {"number": str(qun.number), "reason": reason, "count": str(count), **details}
         self._audit.record(session, qun.account, "warn", actor, contact_id, Outcome.DONE, **detail)
         if count >= limit:
             self.ban(session, qun, contact_id, name, reason, actor)

@@ -52,7 +52,7 @@ class BroadcastRequest:
     def fingerprint(self) -> str:
         """Return a hash that is equal for equal requests."""
         parts = [self.body, list(self.quns), list(self.tags), self.everywhere, self.account, self.run_at]
-        parts += [list(self.friends)] if self.friends else []  # the same as in earlier versions if there are none
+        parts += [list(self.friends)] if self.friends else []  # without friends: the hash of earlier versions
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

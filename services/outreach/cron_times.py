@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 
-LONGEST_SHIFT: Final = timedelta(hours=3)  # largest step by which clocks are set back
+MAX_CLOCK_SHIFT: Final = timedelta(hours=3)  # largest step by which clocks are set back
 NEXT: Final = timedelta(microseconds=1)
 
 
@@ -63,7 +63,7 @@ class CronTimes(BaseTrigger):  # type: ignore[misc] # APScheduler has no types
 
     def _clock_change_back(self, after: datetime) -> datetime | None:
         """Return when the clocks are put back, if that is within the hours that are repeated."""
-        end = after + LONGEST_SHIFT
+        end = after + MAX_CLOCK_SHIFT
         return self._change(after, end) if self._offset(end) < self._offset(after) else None
 
     def _change(self, start: datetime, end: datetime) -> datetime:

@@ -67,8 +67,8 @@ class ReportBuilder:
         )
         levels = described(opened_between(session, account, since, until), self._texts)
         misses = most_missed(session, MAX_MISSED, account=account, since=day.isoformat(), until=day.isoformat())
-        asked = [fill(self._texts.report_miss, question=question, times=times) for question, times in misses]
-        return "\n".join(filter(None, [levels, *([self._texts.report_misses, *asked] if asked else [])]))
+        missed_lines = [fill(self._texts.report_miss, question=question, times=times) for question, times in misses]
+        return "\n".join(filter(None, [levels, *([self._texts.report_misses, *missed_lines] if missed_lines else [])]))
 
     def _group_line(self, qun: Qun, day: DayStats) -> str:
         return fill(

@@ -46,8 +46,8 @@ class Reports:
             admins = self._accounts.admins(account)
             recipients = [(q, self._groups.owners(q)) for q in quns if q.wants_report]
             for owner in sorted({owner for _, owners in recipients for owner in owners} - set(admins)):
-                own = [q for q, owners in recipients if owner in owners]
-                sent += await self._send(account, owner, own, day)
+                owned = [q for q, owners in recipients if owner in owners]
+                sent += await self._send(account, owner, owned, day)
             for admin in admins:
                 section = await self._store.read(partial(self._builder.service_section, account=account, day=day))
                 sent += await self._send(account, admin, quns, day, section)

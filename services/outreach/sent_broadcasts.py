@@ -63,8 +63,8 @@ class SentBroadcasts:
     def _result(self, session: Session, broadcast_id: int) -> BroadcastResult:
         broadcast, targets = _queued(session, broadcast_id)
         messages: dict[int, str] = {}
-        for at in range(0, len(targets), BATCH):
-            ids = [target.message for target in targets[at : at + BATCH]]
+        for start in range(0, len(targets), BATCH):
+            ids = [target.message for target in targets[start : start + BATCH]]
             items = session.exec(select(OutboxItem).where(col(OutboxItem.id).in_(ids))).all()
             messages |= {item.id or 0: self._outbox.state_of(item) for item in items}
         states: defaultdict[int, set[str]] = defaultdict(set)

@@ -113,10 +113,10 @@ class TimedMessages:
         for row in rows:
             qun, following = self._groups.by_number(row.number), self.next(row.cron)
             condition = (col(TimedMessage.id) == row.id) & (col(TimedMessage.next_at) == row.next_at)
-            moved = session.connection().execute(
+            updated = session.connection().execute(
                 update(TimedMessage).where(condition).values(next_at=following if following is not None else 9e15)
             )
-            if moved.rowcount != 1 or qun is None:  # another run has queued it
+            if updated.rowcount != 1 or qun is None:  # another run has queued it
                 continue
             for room in self._groups.rooms(qun):
                 self._messages.queue(session, qun.account, room.room_id or "", row.text, priority=Priority.NOTICE)

@@ -33,5 +33,5 @@ _COMPILED = [(courtesy, LinearPattern(f"{pattern}[呀啊哦呢吧啦]*")) for co
 
 def courtesy_in(text: str) -> Courtesy | None:
     """Return the courtesy of a text; None if it says anything else."""
-    asked = plain(text)
-    return next((courtesy for courtesy, pattern in _COMPILED if pattern.fullmatch(asked)), None)
+    normalised = plain(text)
+    return next((courtesy for courtesy, pattern in _COMPILED if pattern.fullmatch(normalised)), None)

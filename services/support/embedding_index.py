@@ -34,7 +34,7 @@ class EmbeddingIndex:
 
         self._faq = faq
         entries = faq.entries
-        self._entry_of = np.array([at for at, entry in enumerate(entries) for _ in entry.questions])
+        self._entry_of = np.array([index for index, entry in enumerate(entries) for _ in entry.questions])
         self._listed = [question for entry in entries for question in entry.questions]
         count = len(self._listed)
         questions, answers = vectors[:count], vectors[count : count + len(entries)]
@@ -75,44 +75,44 @@ class EmbeddingIndex:
         """Return the most similar entries, best first; none if the best is below the threshold. `vector`: one row."""
         import numpy as np
 
-        asked = _centred(vector, self._centre)[0]
-        scores = self._scores(text, asked, float((self._chatter @ asked).max()))
-        order = [int(at) for at in np.argsort(-scores, kind="stable")[:number]]
-        if scores[order[0]] < self.threshold:
+        query = _centred(vector, self._centre)[0]
+        scores = self._scores(text, query, float((self._chatter @ query).max()))
+        ranking = [int(index) for index in np.argsort(-scores, kind="stable")[:number]]
+        if scores[ranking[0]] < self.threshold:
             return []
-        threshold, entries = scores[order[0]] - MAX_GAP_TO_BEST, self._faq.entries
-        offered = [at for at in order if scores[at] >= threshold]
-        return [similar_entry(self._question(at, asked), entries[at], float(scores[at])) for at in offered]
+        threshold, entries = scores[ranking[0]] - MAX_GAP_TO_BEST, self._faq.entries
+        offered = [index for index in ranking if scores[index] >= threshold]
+        return [similar_entry(self._question(index, query), entries[index], float(scores[index])) for index in offered]
 
-    def _scores(self, text: str, asked: Vectors, chatter: float) -> Vectors:
+    def _scores(self, text: str, query: Vectors, chatter: float) -> Vectors:
         """Return the score of each entry.
 
-        `asked`: a centred vector; `chatter`: its similarity to the nearest chatter.
+        `query`: a centred vector; `chatter`: its similarity to the nearest chatter.
         """
         import numpy as np
 
-        by_answer = self._answers @ asked
+        by_answer = self._answers @ query
         by_question = np.full(len(self._answers), -1.0, dtype=np.float32)
-        np.maximum.at(by_question, self._entry_of, self._questions @ asked)
+        np.maximum.at(by_question, self._entry_of, self._questions @ query)
         combined = (by_question + ANSWER_WEIGHT * by_answer) / (1 + ANSWER_WEIGHT)
         meaning = np.where(self._passages, np.maximum(combined, by_answer), combined)
         word_scores = self._faq.scores(text)
-        by_words = np.array([word_scores.get(at, 0.0) for at in range(len(meaning))], dtype=np.float32)
+        by_words = np.array([word_scores.get(index, 0.0) for index in range(len(meaning))], dtype=np.float32)
         scores: Vectors = meaning + WORDS_WEIGHT * by_words - CHATTER_SHARE * chatter
         return scores
 
-    def _question(self, at: int, asked: Vectors) -> str:
+    def _question(self, index: int, query: Vectors) -> str:
         """Return the nearest question of an entry."""
         import numpy as np
 
-        rows = np.flatnonzero(self._entry_of == at)
-        return self._listed[int(rows[(self._questions[rows] @ asked).argmax()])]
+        rows = np.flatnonzero(self._entry_of == index)
+        return self._listed[int(rows[(self._questions[rows] @ query).argmax()])]
 
 
 def _centred(vectors: Vectors, centre: Vectors) -> Vectors:
     """Return the vectors without the centre, of length 1."""
     import numpy as np
 
-    moved = vectors - centre
-    unit: Vectors = moved / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-9)
+    shifted = vectors - centre
+    unit: Vectors = shifted / np.maximum(np.linalg.norm(shifted, axis=1, keepdims=True), 1e-9)
     return unit

@@ -79,8 +79,8 @@ class EmbeddingClient:
         keys = [self._key(text) for text in texts]
         stored = await self._store.read(partial(_stored, keys=keys))
         missing = [(key, text) for key, text in dict(zip(keys, texts, strict=True)).items() if key not in stored]
-        for at in range(0, len(missing), BATCH):
-            batch = missing[at : at + BATCH]
+        for start in range(0, len(missing), BATCH):
+            batch = missing[start : start + BATCH]
             vectors = await self._ask([text for _, text in batch], TIMEOUT)
             if vectors is None:
                 return None
@@ -128,8 +128,8 @@ class EmbeddingClient:
 
 def _stored(session: Session, keys: Sequence[str]) -> dict[str, bytes]:
     vectors: dict[str, bytes] = {}
-    for at in range(0, len(keys), 500):
-        rows = session.exec(select(TextEmbedding).where(col(TextEmbedding.key).in_(keys[at : at + 500])))
+    for start in range(0, len(keys), 500):
+        rows = session.exec(select(TextEmbedding).where(col(TextEmbedding.key).in_(keys[start : start + 500])))
         vectors |= {row.key: row.vector for row in rows}
     return vectors
 

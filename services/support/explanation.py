@@ -60,14 +60,14 @@ class Explainer:
         if entry is not None:
             return Explanation(AnsweredBy.QUESTION, entry.questions[0], entry.answer)
         nearest = self._faq_entries.index.nearest(text)
-        near = [(match.question, round(match.score, 2)) for match in nearest]
+        similar = [(match.question, round(match.score, 2)) for match in nearest]
         if self._settings.llm.base_url:
-            return Explanation(AnsweredBy.MODEL, near=near)
+            return Explanation(AnsweredBy.MODEL, near=similar)
         first = nearest[0].entry if nearest else None
         if isinstance(first, Passage):
-            return Explanation(AnsweredBy.PASSAGE, first.title, first.answer, near=near)
-        if near:
-            return Explanation(AnsweredBy.MENU, near=near)
+            return Explanation(AnsweredBy.PASSAGE, first.title, first.answer, near=similar)
+        if similar:
+            return Explanation(AnsweredBy.MENU, near=similar)
         if group:
             return Explanation(AnsweredBy.NOBODY)
         return Explanation(AnsweredBy.FALLBACK, reply=self._settings.fallback)

@@ -102,9 +102,9 @@ def load(path: str) -> list[Entry]:
         raise ConfigError(one_line(error, file.value, Origin(file))) from None
     answers: dict[str, str] = {}
     for number, entry in enumerate(entries):
-        for at, question in enumerate(entry.questions):
+        for index, question in enumerate(entry.questions):
             if answers.setdefault(plain(question), entry.answer) != entry.answer:
-                position = file.describe((number, "questions", at))
+                position = file.describe((number, "questions", index))
                 raise ConfigError(f"{question!r} has two answers ({position})")
     return entries
 
@@ -120,7 +120,7 @@ class FaqIndex:
             for question, entry in self._listed:
                 self._exact.setdefault(form(question), entry)
         self._words = _QuestionIndex(entries)
-        self._bodies = _PassageIndex({at: entry for at, entry in enumerate(entries) if entry.is_passage})
+        self._bodies = _PassageIndex({index: entry for index, entry in enumerate(entries) if entry.is_passage})
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -147,10 +147,12 @@ class FaqIndex:
     def ranked(self, text: str, number: int) -> list[SimilarEntry]:
         """Return a number of entries by similarity, best first, without those that share nothing with the text."""
         scores, best_row = self._scored(text)
-        indexes = sorted((at for at, score in scores.items() if score > 0), key=lambda at: (-scores[at], at))
+        indexes = sorted(
+            (index for index, score in scores.items() if score > 0), key=lambda index: (-scores[index], index)
+        )
         return [
-            similar_entry(self._question(at, best_row.get(at, 0)), self.entries[at], scores[at])
-            for at in indexes[:number]
+            similar_entry(self._question(index, best_row.get(index, 0)), self.entries[index], scores[index])
+            for index in indexes[:number]
         ]
 
     def scores(self, text: str) -> dict[int, float]:
@@ -160,12 +162,12 @@ class FaqIndex:
     def _scored(self, text: str) -> tuple[dict[int, float], dict[int, int]]:
         """Return the similarities, and the number of each entry's most similar question."""
         scores, best_row = self._words.scores(text)
-        for at, share in self._bodies.shares(topic(text)).items():
-            scores[at] = max(scores[at], PASSAGE_WEIGHT * share)
+        for index, share in self._bodies.shares(topic(text)).items():
+            scores[index] = max(scores[index], PASSAGE_WEIGHT * share)
         return scores, best_row
 
-    def _question(self, at: int, number: int) -> str:
-        return self.entries[at].questions[number]
+    def _question(self, index: int, number: int) -> str:
+        return self.entries[index].questions[number]
 
 
 class _PassageIndex:
@@ -190,35 +192,37 @@ class _PassageIndex:
 
 
 def _pairs(pieces: list[str]) -> set[str]:
-    return {text[at : at + 2] for text in pieces for at in range(len(text) - 1)}
+    return {text[start : start + 2] for text in pieces for start in range(len(text) - 1)}
 
 
 class _QuestionIndex:
     """Questions and answers as weighted characters and pairs of them, by inverted lists."""
 
     def __init__(self, entries: list[Entry]) -> None:
-        rows = [(at, n, _question_terms(q)) for at, entry in enumerate(entries) for n, q in enumerate(entry.questions)]
-        answers = {at: _answer_terms(entry.answer) for at, entry in enumerate(entries) if not entry.is_passage}
+        rows = [
+            (index, n, _question_terms(q)) for index, entry in enumerate(entries) for n, q in enumerate(entry.questions)
+        ]
+        answers = {index: _answer_terms(entry.answer) for index, entry in enumerate(entries) if not entry.is_passage}
         containing: defaultdict[str, set[int]] = defaultdict(set)  # the entries that contain it
-        for at, _, grams in rows:
+        for index, _, grams in rows:
             for gram in grams:
-                containing[gram].add(at)
-        for at, terms in answers.items():
+                containing[gram].add(index)
+        for index, terms in answers.items():
             for gram in terms:
-                containing[gram].add(at)
+                containing[gram].add(index)
         self._weights = {gram: math.log(1 + len(entries) / len(has)) for gram, has in containing.items()}
         self._unknown = math.log(1 + 2 * len(entries))
-        self._rows = [(at, number) for at, number, _ in rows]
+        self._rows = [(index, number) for index, number, _ in rows]
         self._by_question: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
         for row, (_, _, grams) in enumerate(rows):
             norm = self._norm(self._weighted(grams))
             for gram, weight in self._weighted(grams).items():
                 self._by_question[gram].append((row, weight / norm))
         self._by_answer: defaultdict[str, list[int]] = defaultdict(list)
-        for at, terms in answers.items():
+        for index, terms in answers.items():
             for gram in terms:
                 if not gram.isascii() or len(gram) > 1:  # a single digit or letter says nothing about the topic
-                    self._by_answer[gram].append(at)
+                    self._by_answer[gram].append(index)
 
     def scores(self, text: str) -> tuple[defaultdict[int, float], dict[int, int]]:
         """Return, by entry, its similarity (0–1) and its most similar question."""
@@ -231,12 +235,12 @@ class _QuestionIndex:
                 products[row] += COSINE_WEIGHT * weight / norm * value + (1 - COSINE_WEIGHT) * weight / total
         nearest: dict[int, int] = {}
         for row in sorted(products, key=lambda row: (-products[row], row)):
-            at, number = self._rows[row]
-            if at not in nearest:
-                nearest[at], scores[at] = number, products[row] / (1 + ANSWER_WEIGHT)
+            index, number = self._rows[row]
+            if index not in nearest:
+                nearest[index], scores[index] = number, products[row] / (1 + ANSWER_WEIGHT)
         for gram, weight in question_weights.items():
-            for at in self._by_answer.get(gram, ()):
-                scores[at] += ANSWER_WEIGHT / (1 + ANSWER_WEIGHT) * weight / total
+            for index in self._by_answer.get(gram, ()):
+                scores[index] += ANSWER_WEIGHT / (1 + ANSWER_WEIGHT) * weight / total
         return scores, nearest
 
     def _weighted(self, grams: dict[str, float]) -> dict[str, float]:
@@ -265,4 +269,6 @@ def _answer_terms(answer: str) -> set[str]:
 
 
 def _grams(pieces: list[str]) -> Counter[str]:
-    return Counter(part for text in pieces for part in (*text, *(text[at : at + 2] for at in range(len(text) - 1))))
+    return Counter(
+        part for text in pieces for part in (*text, *(text[start : start + 2] for start in range(len(text) - 1)))
+    )

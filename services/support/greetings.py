@@ -36,8 +36,8 @@ class Greetings:
         # not rowcount: psycopg reports -1 for an insert that did nothing
         inserted = row.on_conflict_do_nothing().returning(col(Greeted.contact_id))
         if session.connection().execute(inserted).first() or again:
-            own = directory.contacts.get(self._accounts.get(account).self_id)
-            greeting = fill(self._settings.greeting, assistant=own.name if own else account)
+            assistant = directory.contacts.get(self._accounts.get(account).self_id)
+            greeting = fill(self._settings.greeting, assistant=assistant.name if assistant else account)
             self._messages.queue(session, account, contact_id, greeting)
 
     async def welcome(self, account: str, contact_id: str, reply: str) -> None:

@@ -90,14 +90,14 @@ def split_markdown(text: str, name: str) -> Iterator[_Section]:
     open_headings: list[tuple[int, str]] = []  # level and text
     blocks: list[str] = []
     tokens = MarkdownIt("commonmark").enable("table").parse(text)
-    for at, token in enumerate(tokens):
+    for index, token in enumerate(tokens):
         if token.level or token.map is None or token.nesting < 0:
             continue
         if token.type == "heading_open":
             yield _Section(_headings(open_headings, name), tuple(blocks))
             level, blocks = int(token.tag[1:]), []
             open_headings = [heading for heading in open_headings if heading[0] < level]
-            open_headings.append((level, _plain(tokens[at + 1])))
+            open_headings.append((level, _plain(tokens[index + 1])))
         elif token.type != "hr" and not (token.type == "html_block" and _COMMENT.fullmatch(token.content)):
             first, last = token.map
             blocks.append("\n".join(lines[first:last]).strip("\n"))
@@ -153,8 +153,8 @@ def _parts(block: str) -> Iterator[str]:
         return
     part = ""
     for line in block.split("\n"):
-        for at in range(0, len(line) or 1, MAX_PASSAGE):
-            slice_ = line[at : at + MAX_PASSAGE]
+        for start in range(0, len(line) or 1, MAX_PASSAGE):
+            slice_ = line[start : start + MAX_PASSAGE]
             if part and len(part) + len(slice_) + 1 > MAX_PASSAGE:
                 yield part
                 part = slice_

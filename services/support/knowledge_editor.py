@@ -33,11 +33,11 @@ class KnowledgeEditor:
         before = session.get(Keyword, old) if old is not None else None
         if old is not None and (before is None or before.account != account):
             raise NotFound(f"keyword {old}")
-        was = _rule(before) if before else ""
+        old_rule = _rule(before) if before else ""
         if before is not None:
             self._keywords.remove(session, before.id or 0)
         row = self._keywords.put(session, account, number, rule, actor)
-        self._note(session, "keyword", account, number, row.word, actor, before=was, after=_rule(row))
+        self._note(session, "keyword", account, number, row.word, actor, before=old_rule, after=_rule(row))
         return row
 
     def remove_keyword(self, session: Session, row_id: int, actor: str) -> None:

@@ -32,6 +32,11 @@ class UnfinishedTickets(NamedTuple):
     oldest: float | None
 
 
+def author_of(ticket: Ticket, row: StoredMessage) -> str:
+    """Return who wrote a message of a ticket: customer, staff or assistant."""
+    return "customer" if row.by == ticket.contact_id else "staff" if row.staff else "assistant"
+
+
 def count_unfinished(session: Session) -> UnfinishedTickets:
     """Count the unfinished tickets of all accounts."""
     unassigned = col(Ticket.staff_id) == ""
@@ -52,10 +57,10 @@ def list_for_agent(session: Session, view: TicketView, agent_id: str, q: str, pa
     elif view is TicketView.MINE:
         query = query.where(Ticket.staff_id == agent_id)
     if q:
-        named = col(Ticket.name).contains(q, autoescape=True)
+        by_name = col(Ticket.name).contains(q, autoescape=True)
         number = q.lstrip("#")
         is_number = number.isdecimal() and len(number) < 16
-        query = query.where(named | (col(Ticket.id) == int(number)) if is_number else named)
+        query = query.where(by_name | (col(Ticket.id) == int(number)) if is_number else by_name)
     if page.before is not None:
         query = query.where(col(Ticket.id) < page.bound)
     rows = session.exec(query.order_by(col(Ticket.id).desc()).limit(page.limit + 1)).all()

@@ -68,14 +68,14 @@ class LlmClient:
 
     async def _ask(self, question: str, entries: Sequence[Entry]) -> str:
         settings = self._settings
-        listed = "\n".join(
+        entry_list = "\n".join(
             f"{n}. 问：{e.questions[0]}\n   答：{e.answer[:MAX_ANSWER]}" for n, e in enumerate(entries, 1)
         )
         body = {
             "model": settings.model,
             "temperature": 0,
             "messages": [
-                {"role": "system", "content": PROMPT + listed},
+                {"role": "system", "content": PROMPT + entry_list},
                 {"role": "user", "content": question[:MAX_QUESTION]},
             ],
         }
@@ -102,15 +102,17 @@ def chosen(content: str, entries: Sequence[Entry]) -> Entry | None:
 
 
 def _numbered(number: str, entries: Sequence[Entry]) -> Entry | None:
-    at = int(number) if _NUMBER.fullmatch(number) else 0
-    return entries[at - 1] if 1 <= at <= len(entries) else None
+    index = int(number) if _NUMBER.fullmatch(number) else 0
+    return entries[index - 1] if 1 <= index <= len(entries) else None
 
 
 def _quoted(content: str, entries: Sequence[Entry]) -> Entry | None:
     chosen = plain(content)
     for entry in entries:
-        listed = plain(entry.answer)
-        shorter = min(chosen, listed, key=len)
-        if chosen and (chosen == listed or (len(shorter) >= MIN_QUOTED and (chosen in listed or listed in chosen))):
+        answer_text = plain(entry.answer)
+        shorter = min(chosen, answer_text, key=len)
+        if chosen and (
+            chosen == answer_text or (len(shorter) >= MIN_QUOTED and (chosen in answer_text or answer_text in chosen))
+        ):
             return entry
     return None

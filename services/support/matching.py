@@ -58,11 +58,11 @@ class WordIndex(Generic[Value]):
         best_length, earliest = 0, 0
         value: Value | None = None
         entries, lengths, end = self._words, self._lengths, len(text)
-        for at in range(end):
-            for length in lengths.get(text[at : at + 2], ()):
+        for start in range(end):
+            for length in lengths.get(text[start : start + 2], ()):
                 if length < best_length:
                     break
-                match = entries.get(text[at : at + length]) if at + length <= end else None
+                match = entries.get(text[start : start + length]) if start + length <= end else None
                 if match is not None and (length > best_length or match[0] < earliest):
                     best_length, earliest, value = length, match[0], match[1]
         if value is None and self._letters:

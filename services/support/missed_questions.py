@@ -29,9 +29,9 @@ class MissedQuestions:
             return
         day = self._local_time.today().isoformat()
         insert = self._store.insert(FaqMiss).values(account=account, day=day, question=question, count=1)
-        more = {"count": col(FaqMiss.count) + 1}
+        increment = {"count": col(FaqMiss.count) + 1}
         keys = ["account", "day", "question"]
-        session.connection().execute(insert.on_conflict_do_update(index_elements=keys, set_=more))
+        session.connection().execute(insert.on_conflict_do_update(index_elements=keys, set_=increment))
 
     def prune(self, session: Session, before: float) -> None:
         """Delete the counters before a time (Unix seconds), inside a transaction."""

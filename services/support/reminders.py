@@ -67,7 +67,7 @@ class TicketReminders:
             return False
         now, room = self._clock(), self._staffing.room(row.account)
         if row.state == TicketState.WAITING and room is not None and not row.refusals:
-            return False  # it is about to be announced
+            return False  # the ticket is about to be announced
         minutes = int((now - row.opened_at) // 60)
         values = {"number": row.id, "name": row.name or "客户", "minutes": minutes}
         admins = self._staffing.accounts.admins(row.account)

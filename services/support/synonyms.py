@@ -117,9 +117,9 @@ def concepts(text: str) -> set[str]:
     At each character the longest phrase counts; a phrase that begins within a longer one counts as well.
     """
     result: set[str] = set()
-    for at, first in enumerate(text):
+    for start, first in enumerate(text):
         for length in _LENGTHS.get(first, ()):
-            if (phrase := text[at : at + length]) in _CONCEPTS:
+            if (phrase := text[start : start + length]) in _CONCEPTS:
                 result |= _CONCEPTS[phrase]
                 break
     return result

@@ -78,8 +78,8 @@ class TicketActions:
         answer = {**body, "staff": staff_id, "ticket": ticket.id, "key": key}
         self._outgoing.to_customer(session, ticket, answer, idempotency_key=key)
         if first and room_id:
-            taken = fill(self._texts.ticket_taken, number=ticket.id, staff=staff_name)
-            self._outgoing.to_staff(session, ticket, room_id, taken)
+            taken_notice = fill(self._texts.ticket_taken, number=ticket.id, staff=staff_name)
+            self._outgoing.to_staff(session, ticket, room_id, taken_notice)
 
     def delivery_failed(self, session: Session, job: Job, failure: GiveUp) -> None:
         """Notify staff of an undelivered answer or file."""
@@ -114,8 +114,8 @@ class TicketActions:
     def show_history(self, session: Session, ticket: Ticket, room_id: str) -> None:
         """Post earlier tickets, notes and recent messages in the staff room."""
         history = "\n".join(self._history.lines(session, ticket))
-        full = fill(self._texts.ticket_history, number=ticket.id, name=ticket.name, history=history)
-        for part in join_lines(full.split("\n")):
+        history_text = fill(self._texts.ticket_history, number=ticket.id, name=ticket.name, history=history)
+        for part in join_lines(history_text.split("\n")):
             self._outgoing.to_staff(session, ticket, room_id, part)
 
     def malformed(self, number: int, command: str) -> str:
@@ -190,18 +190,22 @@ class TicketActions:
             return False
         if not is_session_over:
             self._messages.end_session(session, ticket.account, ticket.contact_id)
-        asked = choices(self._texts.handoff_closed, RATINGS)
-        self._outgoing.to_customer(session, ticket, asked)
+        rating_question = choices(self._texts.handoff_closed, RATINGS)
+        self._outgoing.to_customer(session, ticket, rating_question)
         if ticket.room_id or room_id:
             self._outgoing.to_staff(session, ticket, ticket.room_id or room_id, notice)
         self._outgoing.event(session, "ticket.closed", ticket, closed_by=by)
         return True
 
-    def rate(self, session: Session, account: str, contact_id: str, asked: RatingRequest, rating: int) -> None:
+    def rate(self, session: Session, account: str, contact_id: str, rating_request: RatingRequest, rating: int) -> None:
         """Store the customer's rating and show it to staff."""
-        if not self.tickets.rate(session, asked, account, contact_id, rating):
+        if not self.tickets.rate(session, rating_request, account, contact_id, rating):
             return
         self._messages.queue(session, account, contact_id, self._texts.handoff_marked)
-        if asked.room_id:
-            notice = fill(self._texts.ticket_marked, number=asked.ticket, name=asked.name, mark=rating)
-            self._messages.queue(session, account, asked.room_id, {**text(notice), "relays": asked.ticket})
+        if rating_request.room_id:
+            notice = fill(
+                self._texts.ticket_marked, number=rating_request.ticket, name=rating_request.name, mark=rating
+            )
+            self._messages.queue(
+                session, account, rating_request.room_id, {**text(notice), "relays": rating_request.ticket}
+            )

@@ -28,7 +28,7 @@ def relay(ticket: Ticket, body: Body | str) -> Body:
     return {**(text(body) if isinstance(body, str) else body), "relays": ticket.id}
 
 
-def facts(ticket: Ticket, **more: str) -> dict[str, Any]:
+def facts(ticket: Ticket, **extra: str) -> dict[str, Any]:
     """Return the event data of a ticket."""
     return {
         "ticket": ticket.id,
@@ -36,7 +36,7 @@ def facts(ticket: Ticket, **more: str) -> dict[str, Any]:
         "contact_id": ticket.contact_id,
         "name": ticket.name,
         "staff": ticket.staff_name,
-        **more,
+        **extra,
     }
 
 
@@ -44,8 +44,8 @@ def join_lines(lines: Sequence[str]) -> list[str]:
     """Join lines to as few messages as possible, splitting long lines; returns at least one message."""
     messages = [""]
     for line in lines:
-        for at in range(0, len(line) or 1, MAX_MESSAGE):
-            piece = line[at : at + MAX_MESSAGE]
+        for start in range(0, len(line) or 1, MAX_MESSAGE):
+            piece = line[start : start + MAX_MESSAGE]
             if messages[-1] and len(messages[-1]) + 1 + len(piece) > MAX_MESSAGE:
                 messages.append(piece)
             else:

@@ -10,7 +10,7 @@ from typing import Final
 
 from services.changes import ChangeFeed, ChangeKind
 
-PRESENT_SECONDS: Final = 20.0  # that a person counts as present after a request of their page
+PRESENT_SECONDS: Final = 20.0  # for which a person counts as present after the last request of their page
 
 
 class Activity(StrEnum):

@@ -87,8 +87,8 @@ class Tickets:
 
     def rating_request(self, account: str, contact_id: str) -> RatingRequest | None:
         """Return the open request for the person's rating."""
-        asked = self._rating_requests.get((account, contact_id))
-        return asked if asked and asked.at + RATING_SECONDS > self._clock() else None
+        request = self._rating_requests.get((account, contact_id))
+        return request if request and request.at + RATING_SECONDS > self._clock() else None
 
     # ---- changes; inside a transaction ----
 
@@ -128,11 +128,11 @@ class Tickets:
         after_commit(session, lambda: self._publish(number))
         return True
 
-    def rate(self, session: Session, asked: RatingRequest, account: str, contact_id: str, rating: int) -> bool:
+    def rate(self, session: Session, rating_request: RatingRequest, account: str, contact_id: str, rating: int) -> bool:
         """Store a rating; return False if there is one already."""
-        unrated = update(Ticket).where(col(Ticket.id) == asked.ticket, col(Ticket.mark).is_(None))
+        unrated = update(Ticket).where(col(Ticket.id) == rating_request.ticket, col(Ticket.mark).is_(None))
         after_commit(session, lambda: self._forget_rating(account, contact_id))
-        after_commit(session, lambda: self._publish(asked.ticket))
+        after_commit(session, lambda: self._publish(rating_request.ticket))
         return bool(session.connection().execute(unrated.values(mark=rating)).rowcount)
 
     # ---- cache ----
@@ -163,7 +163,7 @@ class Tickets:
         self._rating_requests.pop((account, contact_id), None)
 
     def _request_rating(self, ticket: Ticket, at: float) -> None:
-        asked = RatingRequest(ticket.id or 0, ticket.name, ticket.room_id, at)
-        self._rating_requests[ticket.account, ticket.contact_id] = asked
+        rating_request = RatingRequest(ticket.id or 0, ticket.name, ticket.room_id, at)
+        self._rating_requests[ticket.account, ticket.contact_id] = rating_request
         if len(self._rating_requests) > 10_000:
             self._rating_requests = {k: m for k, m in self._rating_requests.items() if m.at + RATING_SECONDS > at}

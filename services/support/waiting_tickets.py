@@ -42,7 +42,7 @@ class WaitingTickets:
             if ticket.state == TicketState.WAITING and ticket.account in accounts and ticket.not_before <= now
         ]
         for account in {ticket.account for ticket in waiting}:
-            await self.find_room(account)
+            await self.refresh_missing_room(account)
         for ticket in waiting:
             room = self._staffing.room(ticket.account)
             if room is not None or not self._staffing.needs_room(ticket.account):
@@ -50,7 +50,7 @@ class WaitingTickets:
                 announced += 1
         return announced
 
-    async def find_room(self, account: str) -> None:
+    async def refresh_missing_room(self, account: str) -> None:
         """Read the account's groups if its staff room is missing: some gateways do not report new groups."""
         staffing, accounts = self._staffing, self._staffing.accounts
         if not staffing.needs_room(account) or staffing.room(account) is not None or not accounts.is_online(account):

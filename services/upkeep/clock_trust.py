@@ -18,7 +18,7 @@ from services.clock import DAY, HOUR, Clock
 log = logging.getLogger(__name__)
 KEY: Final = "clock_trust"
 TOLERANCE: Final = HOUR  # seconds by which the clock may run ahead of the monotonic clock
-LONGEST_AWAY: Final = 7 * DAY  # seconds a machine may have been switched off
+MAX_OFF_SECONDS: Final = 7 * DAY  # seconds a machine may have been switched off
 TRUSTED_AFTER: Final = 7 * DAY  # seconds a clock must run steadily after a jump to be trusted
 UPTIME: Final = Path("/proc/uptime")
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
@@ -95,7 +95,7 @@ def _seconds_ahead(earlier: ClockReading, now: ClockReading) -> float:
     if now.boot == earlier.boot and now.uptime >= earlier.uptime:
         extra = moved - (now.uptime - earlier.uptime)
         return extra if extra > TOLERANCE else 0.0
-    return moved if moved > LONGEST_AWAY else 0.0
+    return moved if moved > MAX_OFF_SECONDS else 0.0
 
 
 def _store(session: Session, believed: ClockReading, doubted: ClockReading | None) -> None:

@@ -50,7 +50,7 @@ class DailyTotals:
             await self._store.write(partial(_store_total, total=total))
         return len(missing)
 
-    async def note_pace(self) -> int:
+    async def record_pace(self) -> int:
         """Store each account's current use of its rate limits if it is today's maximum."""
         day = self._dates(1)[0].isoformat()
         self._peaks = {key: ratio for key, ratio in self._peaks.items() if key[0] == day}
@@ -70,9 +70,9 @@ class DailyTotals:
         rows = {row.day: row for row in session.exec(select(DayTotal).where(col(DayTotal.day) >= dates[0])).all()}
         totals = [rows.get(day) or DayTotal(day=day) for day in dates]
         today = self._dates(1)[0]
-        live = self._total_of(session, today)
-        live.sent = totals[-1].sent
-        return [*totals[:-1], live]
+        today_total = self._total_of(session, today)
+        today_total.sent = totals[-1].sent
+        return [*totals[:-1], today_total]
 
     def peaks(self, session: Session, days: int = DAYS) -> Sequence[PacePeak]:
         """Return the highest use of the rate limits on each of these days; days without use are left out."""

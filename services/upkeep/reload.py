@@ -87,7 +87,7 @@ class ConfigReloader:
         """Reload the config after another process did. On ConfigError nothing has changed."""
         async with self._lock:
             changes, prepared = await asyncio.to_thread(self._prepare)
-            async with self._gate.closed():
+            async with self._gate.paused():
                 # without an await between them, so that requests do not see a partial change either
                 for part in prepared:
                     part.apply()

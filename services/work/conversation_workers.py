@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 Handle = Callable[[Event, int], Awaitable[str]]  # handles and ends the event, and returns the handler's name
 CONCURRENT: Final = 64
 FIRST_WAIT: Final = 0.2  # seconds until a handler is repeated while the database fails; doubled after each attempt
-LONGEST_WAIT: Final = 5.0
+MAX_RETRY_WAIT: Final = 5.0
 
 
 class ConversationWorkers:
@@ -100,4 +100,4 @@ class ConversationWorkers:
                     raise
                 log.error("event %s is waiting for the database: %s", event.id, type(error).__name__)  # noqa: TRY400
             await asyncio.sleep(wait)
-            wait = min(wait * 2, LONGEST_WAIT)
+            wait = min(wait * 2, MAX_RETRY_WAIT)

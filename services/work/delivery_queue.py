@@ -110,7 +110,7 @@ class DeliveryQueue:
             if key_queue.jobs:
                 self._offer(key_queue)
 
-    def behind(self, job: Job) -> list[Job]:
+    def jobs_behind(self, job: Job) -> list[Job]:
         """Return the jobs behind the first of a key, in order."""
         key_queue = self._key_queues.get((job.key, job.priority == Priority.BROADCAST))
         return list(key_queue.jobs)[1:] if key_queue and key_queue.jobs[0] is job else []

@@ -28,7 +28,7 @@ class EventGate:
         self._ended = asyncio.Event()
 
     @asynccontextmanager
-    async def event(self) -> AsyncIterator[None]:
+    async def handling(self) -> AsyncIterator[None]:
         """Handle an event inside."""
         while not self._open.is_set():
             await self._open.wait()
@@ -41,7 +41,7 @@ class EventGate:
             self._ended.set()
 
     @asynccontextmanager
-    async def closed(self) -> AsyncIterator[None]:
+    async def paused(self) -> AsyncIterator[None]:
         """Apply a config inside. It does not wait for the event that requested it, if any."""
         self._open.clear()
         try:

@@ -25,7 +25,7 @@ from models.fence import WriteRefused
 from services.work import event_codec, relay_position
 from services.work.arrival_sequencer import Arrival, ArrivalSequencer
 from services.work.conversation_workers import ConversationWorkers, Handle
-from services.work.inbox_progress import LONGEST_WAIT, InboxProgress
+from services.work.inbox_progress import MAX_RETRY_WAIT, InboxProgress
 from services.work.inbox_table import InboxRows, end_event
 from services.work.payload_reader import PayloadReader, Resolve
 from services.work.repeated_ids import PENDING, RepeatedIds, received, store_pending
@@ -173,7 +173,9 @@ class Inbox:
         """Handle an event whose id was received before if its content is new. `row`: where it is kept meanwhile."""
         started, renamed = time.perf_counter(), None
         try:
-            async for attempt in stamina.retry_context(on=is_away, attempts=None, timeout=None, wait_max=LONGEST_WAIT):
+            async for attempt in stamina.retry_context(
+                on=is_away, attempts=None, timeout=None, wait_max=MAX_RETRY_WAIT
+            ):
                 with attempt:
                     async with self._reader.slots:
                         renamed = await self._repeats.renamed_if_new(raw)
@@ -185,7 +187,9 @@ class Inbox:
 
     async def _end_comparison(self, row: int, renamed: RawEvent | None) -> None:
         with suppress(WriteRefused):  # it is left to the process that serves the account now
-            async for attempt in stamina.retry_context(on=is_away, attempts=None, timeout=None, wait_max=LONGEST_WAIT):
+            async for attempt in stamina.retry_context(
+                on=is_away, attempts=None, timeout=None, wait_max=MAX_RETRY_WAIT
+            ):
                 with attempt:
                     await self.take_all([renamed] if renamed else [], lambda session: self._table.remove(session, row))
 

@@ -16,7 +16,7 @@ from services.work.write_batcher import WriteBatcher
 from wechat.events import Event
 
 log = logging.getLogger(__name__)
-LONGEST_WAIT: Final = 5.0  # seconds between two attempts to write while the database fails
+MAX_RETRY_WAIT: Final = 5.0  # seconds between two attempts to write while the database fails
 
 
 class InboxProgress:
@@ -45,7 +45,7 @@ class InboxProgress:
         if not arrival.retried:
             return
         arrival.retried = False
-        async for attempt in stamina.retry_context(on=is_away, attempts=None, timeout=None, wait_max=LONGEST_WAIT):
+        async for attempt in stamina.retry_context(on=is_away, attempts=None, timeout=None, wait_max=MAX_RETRY_WAIT):
             with attempt:
                 await self._store.write(lambda s: self._table.count_tries(s, [{"row": arrival.row}]))
 

@@ -23,8 +23,8 @@ class Job:
     attempts: int = 0
     state: str = WorkState.QUEUED
     due_at: float = 0  # when it should have been done; set when the outbox takes it in
-    account: str = ""  # whose holder runs it
-    dropped: bool = False  # another process serves its account now
+    account: str = ""  # the account whose holder runs the job; "" = none
+    dropped: bool = False  # cancelled, or its account is served by another process now
 
     def has_id(self, row: tuple[int]) -> None:
         """Set the id from the inserted row."""

@@ -112,7 +112,7 @@ class Outbox:
         for item in items:
             try:
                 self._take(job_of(item))
-            except LookupError:  # its account or receiver is no longer configured
+            except LookupError:  # the job's account or receiver is no longer configured
                 log.warning("job %s is waiting: queue %s has no worker", item.id, item.queue)
 
     async def drop(self, account: str, grace: float) -> None:
@@ -188,10 +188,10 @@ class Outbox:
 
         `accounts`: whose jobs they are. A job that is running is not interrupted, but not retried either.
         """
-        batches = (ids[at : at + BATCH] for at in range(0, len(ids), BATCH))
+        batches = (ids[start : start + BATCH] for start in range(0, len(ids), BATCH))
         cancelled = [id for batch in batches for id in cancel_items(session, batch, self._clock())]
         for account in accounts:
-            self._ownership.notify_holder(session, account)  # which reloads its jobs
+            self._ownership.notify_holder(session, account)  # the holder reloads its jobs
         after_commit(session, lambda: self._forget(cancelled))
         return len(cancelled)
 
@@ -242,9 +242,9 @@ class Outbox:
         due = [max(job.created_at, job.run_at) for job in self._open if job.queue == queue]
         return max(0.0, now - min(due)) if due else 0.0
 
-    def behind(self, job: Job) -> list[Job]:
+    def jobs_behind(self, job: Job) -> list[Job]:
         """Return the jobs that wait behind a job that runs, in order."""
-        return self._queues[job.queue].behind(job)
+        return self._queues[job.queue].jobs_behind(job)
 
     async def merge(self, first: Job, rest: Sequence[Job], text: str) -> None:
         """Send the texts of waiting jobs as one, with the first: the others end when it ends."""

@@ -25,7 +25,7 @@ Resolve = Callable[[RawEvent, Callable[[str], None]], Awaitable[Event | None]]
 CONCURRENT: Final = 64
 MAX_TRIES: Final = 5  # attempts to read a payload that is rejected or gets no response
 FIRST_WAIT: Final = 0.2  # seconds until a read is retried; doubled after each attempt
-LONGEST_WAIT: Final = 5.0
+MAX_RETRY_WAIT: Final = 5.0
 
 
 class PayloadReader:
@@ -108,11 +108,11 @@ class PayloadReader:
                 failed += 1
                 if failed == MAX_TRIES:
                     raise
-            except DBAPIError as error:  # of what is stored for the account, such as an access token
+            except DBAPIError as error:  # the account itself reads the database, for example its access token
                 if not is_away(error):
                     raise
             await self._pause(wait)
-            wait = min(wait * 2, LONGEST_WAIT)
+            wait = min(wait * 2, MAX_RETRY_WAIT)
 
     async def _pause(self, seconds: float) -> None:
         try:

@@ -15,8 +15,8 @@ from models.fence import WriteRefused
 log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 MAX_AT_ONCE: Final = 500
-FIRST_WAIT: Final = 0.1  # seconds; doubled up to LONGEST_WAIT while the database fails
-LONGEST_WAIT: Final = 5.0
+FIRST_WAIT: Final = 0.1  # seconds; doubled up to MAX_RETRY_WAIT while the database fails
+MAX_RETRY_WAIT: Final = 5.0
 
 
 class WriteBatcher(Generic[Item]):
@@ -101,7 +101,7 @@ class WriteBatcher(Generic[Item]):
                 "the database is unavailable, %d writes are waiting: %s", len(self._waiting), type(error).__name__
             )
             self._again = asyncio.get_running_loop().call_later(self._wait, self._flush)
-            self._wait = min(self._wait * 2, LONGEST_WAIT)
+            self._wait = min(self._wait * 2, MAX_RETRY_WAIT)
             self._failure = error
             self._notify()
             return

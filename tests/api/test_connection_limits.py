@@ -31,7 +31,8 @@ class FakeConnection:
 def limits(**caps: int) -> ConnectionLimits:
     settings = ApiSettings(trusted_proxies=["10.9.0.0/16"])
     return ConnectionLimits(
-        AccessControl(settings), ConnectionCaps(**{"outside": 5, "of_address": 2, "inside": 3, **caps})
+        AccessControl(settings),
+        ConnectionCaps(**{"external": 5, "per_external_address": 2, "per_internal_address": 3, **caps}),
     )
 
 
@@ -70,7 +71,7 @@ def test_external_limit_closes_idle_connections_first() -> None:
 
 
 def test_total_limit_prefers_internal_connections() -> None:
-    some = limits(total=6, of_address=9)
+    some = limits(total=6, per_external_address=9)
     outside, _ = admit_all(some, [OUTSIDE.format(1)] * 4)
     assert admit_all(some, ["10.0.0.1", "10.0.0.2", "10.0.0.3"])[1] == [True] * 3
     assert outside[0].dropped
@@ -82,7 +83,7 @@ async def test_silent_external_connections_are_closed_and_internal_calls_answere
 ) -> None:
     """Silent external connections are closed one by one, while internal callers are still answered."""
     server = await start_server(api={"allowed_networks": ["127.0.0.2/32"]})
-    monkeypatch.setattr(server.app[CONNECTIONS], "_caps", ConnectionCaps(outside=5, of_address=50))
+    monkeypatch.setattr(server.app[CONNECTIONS], "_caps", ConnectionCaps(external=5, per_external_address=50))
     silent = [await asyncio.open_connection("127.0.0.1", server.port, local_addr=("127.0.0.1", 0)) for _ in range(20)]
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port, local_addr=("127.0.0.2", 0))
     writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")

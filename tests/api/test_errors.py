@@ -229,7 +229,7 @@ def test_error_without_delay_has_no_retry_after() -> None:
 
 async def test_too_many_views_page_has_retry_after(server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
     for wait, told in ((0.2, "1"), (1e-9, "1"), (12.3, "13")):
-        monkeypatch.setattr("api.view_limit.ViewLimit.wait", lambda _self, _address, wait=wait: wait)
+        monkeypatch.setattr("api.view_limit.ViewLimit.acquire", lambda _self, _address, wait=wait: wait)
         status, _, headers = await server.call("GET", "/weiqun/1")
         assert (status, headers["Retry-After"]) == (429, told)
 

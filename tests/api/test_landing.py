@@ -201,14 +201,14 @@ def test_view_counters_are_bounded_and_slide() -> None:
     now = 0.0
     limit = ViewLimit(lambda: now, max_addresses=100)
     for number in range(1000):
-        assert limit.wait(f"10.0.{number // 256}.{number % 256}") == 0
+        assert limit.acquire(f"10.0.{number // 256}.{number % 256}") == 0
     assert len(limit) == 100
     for number in range(MAX_VIEWS):
         now = number / 2
-        assert limit.wait("2001:db8::1") == 0
-    assert limit.wait("2001:db8::2:2") == pytest.approx(60 - now)  # the same /48
-    assert limit.wait("2001:db8:0:1::1") > 0  # likewise
-    assert limit.wait("2001:db8:1::1") == 0
+        assert limit.acquire("2001:db8::1") == 0
+    assert limit.acquire("2001:db8::2:2") == pytest.approx(60 - now)  # the same /48
+    assert limit.acquire("2001:db8:0:1::1") > 0  # likewise
+    assert limit.acquire("2001:db8:1::1") == 0
     now = 60.0
-    assert limit.wait("2001:db8::1") == 0  # the first view has left the window
-    assert limit.wait("2001:db8::1") > 0
+    assert limit.acquire("2001:db8::1") == 0  # the first view has left the window
+    assert limit.acquire("2001:db8::1") > 0

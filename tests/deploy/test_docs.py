@@ -11,7 +11,7 @@ import pytest
 
 from docs.generate import pages
 from tests.bot_process import ROOT
-from wechat.problems import WORDS, Problem
+from wechat.problems import TEXTS, Problem
 
 DOCS = ROOT / "docs"
 WRITTEN = sorted(path.relative_to(DOCS / "zh") for path in (DOCS / "zh").rglob("*.md"))
@@ -85,5 +85,5 @@ def test_offline_problems_are_explained(problem: Problem) -> None:
     general = {Problem.TLS, Problem.STREAM_ENDED, Problem.STREAM_FAILED, Problem.UNFORESEEN, Problem.CANNOT_START}
     if problem in general | {Problem.AUTHORITY_DOWN, Problem.LOGGED_OUT}:
         pytest.skip("passes by itself, or says all there is to do")
-    parts = re.split(r"[：；，（）？{}0]+|的$", WORDS[problem][0])
-    assert any(part.strip() and part.strip() in text for part in parts if len(part) > 4), WORDS[problem][0]
+    parts = re.split(r"[：；，（）？{}0]+|的$", TEXTS[problem][0])
+    assert any(part.strip() and part.strip() in text for part in parts if len(part) > 4), TEXTS[problem][0]

@@ -10,7 +10,7 @@ from h2.errors import ErrorCodes
 from relay import frames, http2
 from relay.frames import frame
 from relay.headers import Headers
-from relay.rpc import ANSWER, outcome
+from relay.rpc import RESPONSE_FIELDS, outcome
 from relay.streams import Stream
 from tests.ports import free_port
 
@@ -23,7 +23,7 @@ class Answer:
     def __init__(self, gateway: Gateway, stream: Stream, headers: Headers) -> None:
         self.stream, self.name = stream, headers.metadata[":path"].rpartition("/")[2]
         self.hangs = self.name in HANGING
-        stream.send_headers(Headers(ANSWER)) if not self.hangs else gateway.waiting.append(self)
+        stream.send_headers(Headers(RESPONSE_FIELDS)) if not self.hangs else gateway.waiting.append(self)
         if self.name == "Event":
             stream.send_data(b"\0\0\0\0\x02\x10\x17")  # a heartbeat
 
@@ -39,7 +39,7 @@ class Answer:
 
     def finish(self) -> None:
         if self.hangs:
-            self.stream.send_headers(Headers(ANSWER))
+            self.stream.send_headers(Headers(RESPONSE_FIELDS))
         self.stream.send_data(bytes(5))
         self.stream.send_headers(Headers(outcome(Status.OK)), end=True)
 

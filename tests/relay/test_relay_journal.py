@@ -33,24 +33,24 @@ async def test_payload_outlives_the_acknowledgement_of_its_event(journal: Journa
     await journal.prune(0.0)
     await journal.prune(0.0)
     assert await journal.read(0, 10) == []
-    assert (await journal.answer(PATH, b"m1"), len(journal.answers)) == (RESPONSE, 1)
+    assert (await journal.response(PATH, b"m1"), len(journal.responses)) == (RESPONSE, 1)
 
 
 async def test_payload_is_deleted_once_it_was_kept_long_enough(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "ANSWER_SECONDS", 0.0)
+    monkeypatch.setattr(module, "RESPONSE_SECONDS", 0.0)
     await journal.prune(0.0)
-    assert await journal.answer(PATH, b"m1") == RESPONSE, "nobody has the event"
+    assert await journal.response(PATH, b"m1") == RESPONSE, "nobody has the event"
     journal.acknowledge(1)
     await journal.prune(0.0)
-    assert (await journal.answer(PATH, b"m1"), journal.answers.may_have(PATH, b"m1")) == (None, False)
+    assert (await journal.response(PATH, b"m1"), journal.responses.may_have(PATH, b"m1")) == (None, False)
 
 
 async def test_payload_is_deleted_with_an_expired_event(journal: Journal) -> None:
     await journal.prune(journal.clock.now + 1)
     assert await journal.read(0, 10) == []
-    assert await journal.answer(PATH, b"m1") is None
+    assert await journal.response(PATH, b"m1") is None
 
 
 async def test_file_shrinks_after_many_events(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ class Kept:
         def are_kept() -> bool:
             if self.running.done():
                 self.running.result()
-            return all(self.journal.answers.may_have(PATH, request) for request in requests)
+            return all(self.journal.responses.may_have(PATH, request) for request in requests)
 
         await until(are_kept, f"{ids} are stored")
 

@@ -29,7 +29,7 @@ async def test_same_key_gets_same_response() -> None:
     first = await ask(url, {"store": "一店", "callback": "http://127.0.0.1:1/"})
     assert first[0] == 202
     assert await ask(url, {"store": "一店", "callback": "http://127.0.0.1:1/"}) == first
-    assert [request.repeats for request in systems.request_log.asked] == [1]
+    assert [request.repeats for request in systems.request_log.requests] == [1]
     other = await ask(url, {"store": "一店", "callback": "http://127.0.0.1:1/"}, "another")
     assert other != first
     await systems.stop()
@@ -57,7 +57,7 @@ async def test_pending_callbacks_survive_restart(tmp_path: Path) -> None:
     _, answer = await ask(url, {"store": "一店", "callback": "http://127.0.0.1:1/"})
     await systems.stop()
     again: Systems = await start_systems(ports=(0, 0), state=tmp_path / "systems")
-    (owed,) = again.request_log.asked
+    (owed,) = again.request_log.requests
     assert (owed.owed, owed.answer) == ("waiting", answer)
     assert not await call_back(again.request_log, owed, "success")
     assert owed.owed == "undelivered"
@@ -68,11 +68,11 @@ async def test_interrupted_callback_can_be_sent_again(tmp_path: Path) -> None:
     systems = await start_systems(ports=(0, 0), state=tmp_path / "systems")
     url = f"{systems.urls[HIPOS]}/devices/authorizations"
     await ask(url, {"store": "一店", "callback": "http://127.0.0.1:1/"})
-    systems.request_log.asked[0].owed = "sending"
+    systems.request_log.requests[0].owed = "sending"
     systems.request_log.changed()
     await systems.stop()
     again = await start_systems(ports=(0, 0), state=tmp_path / "systems")
-    assert [request.owed for request in again.request_log.asked] == ["undelivered"]
+    assert [request.owed for request in again.request_log.requests] == ["undelivered"]
     await again.stop()
 
 

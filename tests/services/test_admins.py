@@ -21,7 +21,7 @@ from tests.doubles import InMemoryWeChat
 from tests.services.clock import Clock
 
 CODE_SECONDS = 1800.0
-MAX_WRONG_TRIES = 10
+MAX_WRONG_ATTEMPTS = 10
 
 T = TypeVar("T")
 
@@ -106,7 +106,7 @@ async def test_admin_code_expires(sqlite_store: Store, clock: Clock, later: floa
 async def test_code_ends_after_ten_wrong_attempts(sqlite_store: Store, clock: Clock) -> None:
     process = await started(sqlite_store, clock)
     code = process.admins.code
-    for _ in range(MAX_WRONG_TRIES - 1):
+    for _ in range(MAX_WRONG_ATTEMPTS - 1):
         assert not process.admins.is_valid_code("WRONG234", "x")
     assert process.admins.is_valid_code(code, "x")
     process.admins.is_valid_code("错误的验证码", "y")

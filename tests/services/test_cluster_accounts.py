@@ -70,7 +70,7 @@ class Setup:
             member=member,
             leases=SimpleNamespace(register_accounts=None),
             ownership=LeasedAccounts(lambda: True, lambda _session, _account: None),
-            announcements=SimpleNamespace(free=lambda: None),
+            pending_notifications=SimpleNamespace(account_released=lambda: None),
             moves=Counter(),
         )
         container = SimpleNamespace(

@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, text
 from models.db import parse
 from services.changes import ChangeFeed, ChangeKind
 from services.cluster.leases import CHANNEL
-from services.cluster.news import ClusterNews
+from services.cluster.notifications import ClusterNotifications
 from services.cluster.parts import ClusterParts
 from tests.waiting import until
 
@@ -35,13 +35,14 @@ async def test_notification_is_received(database: str) -> None:
     feed = ChangeFeed()
     member = SimpleNamespace(id="me", wake=lambda: pytest.fail("the account of another installation was released"))
     parts = cast(
-        "ClusterParts", SimpleNamespace(leases=SimpleNamespace(installation="ours"), member=member, announcements=None)
+        "ClusterParts",
+        SimpleNamespace(leases=SimpleNamespace(installation="ours"), member=member, pending_notifications=None),
     )
 
     async def changed(_kind: str) -> None:
         """Do nothing."""
 
-    news = ClusterNews(database, parts, feed, changed)
+    news = ClusterNotifications(database, parts, feed, changed)
     listening = asyncio.create_task(news.listen_forever())
     await until(news._poll_now.is_set, "it listens, and looks at what it has missed")
     news._poll_now.clear()

@@ -19,11 +19,11 @@ from models.db import Store
 from models.durable import Setting
 from models.fence import AccountLost, belongs_to
 from services.changes import ChangeFeed, ChangeKind
-from services.cluster.announcements import Announcements
 from services.cluster.leases import Leases, View
 from services.cluster.member import ClusterClock, ClusterMember
-from services.cluster.news import ClusterNews
+from services.cluster.notifications import ClusterNotifications
 from services.cluster.parts import ClusterParts
+from services.cluster.pending_notifications import PendingNotifications
 from tests.cluster.proxy import Proxy, to_postgres
 from tests.services.clock import Clock
 from tests.services.fence import Guard
@@ -199,21 +199,21 @@ async def test_unknown_changes_of_a_later_version_are_skipped() -> None:
     received, woken = ChangeFeed(), asyncio.Event()
     member = cast("Any", type("", (), {"id": "me", "wake": woken.set})())
     leases = type("", (), {"installation": ""})()
-    parts = cast("ClusterParts", type("", (), {"leases": leases, "member": member, "announcements": None})())
-    news = ClusterNews("postgresql://x/y", parts, received, lambda _kind: nothing())
+    parts = cast("ClusterParts", type("", (), {"leases": leases, "member": member, "pending_notifications": None})())
+    news = ClusterNotifications("postgresql://x/y", parts, received, lambda _kind: nothing())
     news._received('{"from":"other","changes":[["of a later version",{}],["ticket",{"id":1}]],"free":1}')
     assert [change.kind for change in received._changes] == [ChangeKind.TICKET]
     assert woken.is_set()
 
 
 async def test_released_accounts_share_one_notification() -> None:
-    pending = Announcements()
-    pending.free()
-    pending.free()
+    pending = PendingNotifications()
+    pending.account_released()
+    pending.account_released()
     pending.publish(ChangeKind.TICKET, {"id": 1})
-    assert await pending.take(40) == {"changes": [(ChangeKind.TICKET, {"id": 1})], "free": 1}
+    assert await pending.next_payload(40) == {"changes": [(ChangeKind.TICKET, {"id": 1})], "free": 1}
     pending.announce("keywords")
-    assert await pending.take(40) == {}, "the versions in the database tell what"
+    assert await pending.next_payload(40) == {}, "the versions in the database tell what"
 
 
 @on_postgres

@@ -19,11 +19,11 @@ from models.db import Store
 from models.keywords import Keyword
 from models.rules import BlockedWord
 from services.changes import ChangeFeed, ChangeKind
-from services.cluster import announcements as announcements_module
-from services.cluster import news as news_module
-from services.cluster.announcements import Announcements
-from services.cluster.news import ClusterNews
+from services.cluster import notifications as news_module
+from services.cluster import pending_notifications as pending_module
+from services.cluster.notifications import ClusterNotifications
 from services.cluster.parts import ClusterParts
+from services.cluster.pending_notifications import PendingNotifications
 from services.cluster.shared import SharedTables
 from tests.waiting import until
 
@@ -35,21 +35,21 @@ AWAY = OperationalError("", {}, Exception("away"))
 
 
 async def test_notification_has_a_limited_number_of_changes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(announcements_module, "MAX_WAITING", 3)
-    pending = Announcements()
+    monkeypatch.setattr(pending_module, "MAX_WAITING", 3)
+    pending = PendingNotifications()
     pending.announce("keywords")
-    assert await pending.take(2) == {}, "no account was released"
+    assert await pending.next_payload(2) == {}, "no account was released"
     for number in range(5):
         pending.publish(ChangeKind.TICKET, {"id": number})
-    first, second = await pending.take(2), await pending.take(2)
+    first, second = await pending.next_payload(2), await pending.next_payload(2)
     assert [[facts["id"] for _, facts in item["changes"]] for item in (first, second)] == [[0, 1], [2]]
-    waiting = asyncio.create_task(pending.take(2))
+    waiting = asyncio.create_task(pending.next_payload(2))
     await asyncio.sleep(0)
     assert not waiting.done(), "nothing is pending"
-    pending.free()
+    pending.account_released()
     assert await waiting == {"free": 1}
     pending.announce("keywords")
-    assert await pending.take(2) == {}
+    assert await pending.next_payload(2) == {}
     assert pending.sent == 0
 
 
@@ -116,7 +116,7 @@ async def test_work_of_another_process_is_announced_by_account(sqlite_store: Sto
 
 
 class Process:
-    """ClusterNews with a member and leases that record their calls."""
+    """ClusterNotifications with a member and leases that record their calls."""
 
     def __init__(self) -> None:
         self.id = "me"
@@ -125,11 +125,11 @@ class Process:
         self.notified: list[Any] = []
         self.fails: dict[str, Exception] = {}
         self.changed: list[str] = []
-        self.announcements = Announcements()
+        self.pending_notifications = PendingNotifications()
         self.feed = ChangeFeed()
         leases = SimpleNamespace(versions=self._versions, notify=self._notify, installation="ours")
-        parts = SimpleNamespace(leases=leases, member=self, announcements=self.announcements)
-        self.news = ClusterNews("postgresql://x/y", cast("ClusterParts", parts), self.feed, self._changed)
+        parts = SimpleNamespace(leases=leases, member=self, pending_notifications=self.pending_notifications)
+        self.news = ClusterNotifications("postgresql://x/y", cast("ClusterParts", parts), self.feed, self._changed)
 
     def _versions(self) -> dict[str, int]:
         if "versions" in self.fails:
@@ -226,7 +226,7 @@ def recorded_waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 async def test_changes_of_one_notification_are_limited(process: Process) -> None:
     sending = asyncio.create_task(process.news.publish_forever())
     for number in range(41):
-        process.announcements.publish(ChangeKind.TICKET, {"id": number})
+        process.pending_notifications.publish(ChangeKind.TICKET, {"id": number})
     await until(lambda: len(process.notified) == 2)
     assert [len(payload["changes"]) for payload in process.notified] == [40, 1]
     sending.cancel()
@@ -237,16 +237,16 @@ async def test_pending_changes_are_sent(
 ) -> None:
     waits = recorded_waits(monkeypatch)
     sending = asyncio.create_task(process.news.publish_forever())
-    process.announcements.free()
+    process.pending_notifications.account_released()
     await until(lambda: process.notified == [{"free": 1}])
-    await until(lambda: process.announcements.sent == 1)
+    await until(lambda: process.pending_notifications.sent == 1)
     process.fails["notify"] = AWAY
-    process.announcements.announce("keywords")
+    process.pending_notifications.announce("keywords")
     await until(lambda: "could not notify the other processes: OperationalError" in caplog.text)
-    assert process.announcements.sent == 1, "the versions are polled anyway"
+    assert process.pending_notifications.sent == 1, "the versions are polled anyway"
     del process.fails["notify"]
-    process.announcements.announce("keywords")
-    await until(lambda: process.announcements.sent == 2)
+    process.pending_notifications.announce("keywords")
+    await until(lambda: process.pending_notifications.sent == 2)
     assert 0.05 in waits, "PostgreSQL serialises the commits that notify"
     sending.cancel()
 

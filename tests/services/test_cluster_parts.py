@@ -84,7 +84,7 @@ async def test_writes_after_joining_are_fenced_and_announced(make: Make) -> None
     await store.write(about_a)
     await store.write(lambda s: s.add(Keyword(account="a", word="w", reply="r", by="x")))
     async with asyncio.timeout(SECONDS):
-        assert await parts.announcements.take(10) == {}, "that something has changed"
+        assert await parts.pending_notifications.next_payload(10) == {}, "that something has changed"
     await store.write(lambda s: parts.ownership.notify_holder(s, "b"))
     versions = await store.read(lambda s: s.exec(select(SharedVersion.kind).order_by(SharedVersion.kind)).all())
     assert versions == ["keywords", "work:b"]

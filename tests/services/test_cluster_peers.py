@@ -78,7 +78,7 @@ def test_secret_of_the_cluster_is_checked(sqlite_store: Store) -> None:
 
 
 async def test_peer_is_asked(peers: Peers, sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(peers_module, "ASK_SECONDS", 0.3)
+    monkeypatch.setattr(peers_module, "GET_SECONDS", 0.3)
     seen: list[Any] = []
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -91,8 +91,8 @@ async def test_peer_is_asked(peers: Peers, sqlite_store: Store, monkeypatch: pyt
         return web.json_response({"staff": staff}, status=404 if request.path == "/missing" else 200)
 
     async with serving(answer) as url:
-        assert await peers.ask(url, "/any", {"contact": "x"}) == {"staff": True}
-        assert [await peers.ask(url, path) for path in ("/missing", "/broken", "/hangs")] == [None, None, None]
+        assert await peers.get_json(url, "/any", {"contact": "x"}) == {"staff": True}
+        assert [await peers.get_json(url, path) for path in ("/missing", "/broken", "/hangs")] == [None, None, None]
         await leases(sqlite_store, url)
         assert await peers.is_staff("a", "x")
         assert not await peers.is_staff("a", "y")

@@ -12,7 +12,7 @@ from tests.services.cluster_harness import AWAY, CAPACITY, LEASE, Boot, Rows, bo
 
 __all__ = ["boot", "member", "rows"]
 
-MOVED_AT_ONCE = 5
+MAX_RELEASED_AT_ONCE = 5
 
 
 def other(id: str, held: int, *, draining: bool = False) -> MemberView:
@@ -126,7 +126,7 @@ async def test_surplus_is_given_in_small_numbers(member: ClusterMember, rows: Ro
     assert await surplus(9) == [], "there is nobody else"
     assert await surplus(8, other("m2", 0), free=1) == [], "those are taken first"
     many = await surplus(10, other("m2", 0), other("m3", 0), other("m4", 0))
-    assert len(many) == MOVED_AT_ONCE and many[-1] == "a9"
+    assert len(many) == MAX_RELEASED_AT_ONCE and many[-1] == "a9"
     member.draining = True
     assert await surplus(8, other("m2", 0)) == []
 

@@ -36,8 +36,8 @@ class Gate(EventGate):
         self.seen: list[list[str]] = []
 
     @asynccontextmanager
-    async def closed(self) -> AsyncIterator[None]:
-        async with super().closed():
+    async def paused(self) -> AsyncIterator[None]:
+        async with super().paused():
             self.seen.append([*self._applied])
             yield
             self.seen.append([*self._applied])

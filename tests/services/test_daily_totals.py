@@ -126,21 +126,21 @@ async def test_daily_peak_of_pace_is_kept(store: Store) -> None:
     clock = Clock()
     totals = _totals(store, clock)
     rate_limiter = totals._accounts.rate_limiter("a")
-    assert await totals.note_pace() == 0
+    assert await totals.record_pace() == 0
     rate_limiter.spend("x")
     rate_limiter.spend("y")
-    assert await totals.note_pace() == 1
+    assert await totals.record_pace() == 1
     clock.now += timedelta(minutes=2)  # nothing is used any more
-    assert await totals.note_pace() == 0
+    assert await totals.record_pace() == 0
     assert [(peak.day, peak.kind, peak.ratio) for peak in await store.read(totals.peaks)] == [
         ("2026-11-20", "message", 0.5)
     ]
     fresh = _totals(store, clock)  # after a restart
     fresh._accounts.rate_limiter("a").spend("x")
-    await fresh.note_pace()
+    await fresh.record_pace()
     rows = await store.read(lambda s: s.exec(select(PacePeak)).all())
     assert [row.ratio for row in rows] == [0.5]
     clock.now += timedelta(days=1)
     fresh._accounts.rate_limiter("a").spend("x")
-    await fresh.note_pace()
+    await fresh.record_pace()
     assert [peak.ratio for peak in await store.read(totals.peaks)] == [0.5, 0.25]

@@ -97,12 +97,12 @@ async def test_jobs_behind_a_running_one(make: Make) -> None:
     broadcast = harness.push("broadcast", priority=Priority.BROADCAST)
     other = harness.push("other", key="o")
     await run_loop()
-    assert harness.queue.behind(one) == [two, three]
-    assert harness.queue.behind(two) == [], "it is not the first"
-    assert harness.queue.behind(broadcast) == []
-    assert harness.queue.behind(other) == []
+    assert harness.queue.jobs_behind(one) == [two, three]
+    assert harness.queue.jobs_behind(two) == [], "it is not the first"
+    assert harness.queue.jobs_behind(broadcast) == []
+    assert harness.queue.jobs_behind(other) == []
     harness.queue.remove([three, Job(99, "wx:a", "unknown", {})])
-    assert three.dropped and harness.queue.behind(one) == [two]
+    assert three.dropped and harness.queue.jobs_behind(one) == [two]
     harness.gates["one"].set()
     await until(lambda: len(harness.ended) == 4)
     assert "three" not in harness.began

@@ -19,14 +19,14 @@ class Settings:
         self.goes_on = asyncio.Event()
 
     async def event(self) -> tuple[int, int]:
-        async with self.gate.event():
+        async with self.gate.handling():
             first = self.first
             self.began.set()
             await self.goes_on.wait()
             return first, self.second
 
     async def reload(self) -> None:
-        async with self.gate.closed():
+        async with self.gate.paused():
             self.first = self.second = 2
 
 
@@ -58,7 +58,7 @@ async def test_hanging_event_does_not_block_a_reload() -> None:
 
 async def test_event_may_trigger_a_reload_itself() -> None:
     settings = Settings()
-    async with settings.gate.event():
+    async with settings.gate.handling():
         await settings.reload()
     assert settings.first == 2
     settings.goes_on.set()

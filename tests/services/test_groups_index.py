@@ -65,7 +65,7 @@ async def test_active_rooms_of_a_group(parts: Parts) -> None:
     assert len(groups.all_rooms(qun)) == 2
     assert [groups.is_active(ACCOUNT, room_id) for room_id in (first, second, "x")] == [False, True, False]
     parts.wechat.directory.drop_room(second)
-    assert groups.live_rooms(qun) == []
+    assert groups.wechat_rooms(qun) == []
 
 
 async def test_token_expires_at_its_time(parts: Parts) -> None:

@@ -28,7 +28,7 @@ async def test_no_handler_starts_while_events_wait_for_the_database(
 ) -> None:
     """What could not be stored within the grace is not stored later either: another inbox may serve the account."""
     monkeypatch.setattr(write_batcher, "FIRST_WAIT", 0.01)
-    monkeypatch.setattr(write_batcher, "LONGEST_WAIT", 0.01)
+    monkeypatch.setattr(write_batcher, "MAX_RETRY_WAIT", 0.01)
     gate = harness.slow_handler["x-1"] = asyncio.Event()
     await harness.say("x-1", "x-2")
     await until(lambda: harness.rows_seen, "one is being handled")

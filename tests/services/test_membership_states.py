@@ -139,7 +139,7 @@ async def test_failed_request_without_a_time_is_retried_at_once(open_parts: Open
 async def test_queued_request_is_retried_although_a_rest_caller_repeats_it(open_parts: OpenParts) -> None:
     """Each of two callers may have its call before the other; who does not wait was promised a retry."""
     parts, states, qun = await opened(open_parts)
-    room = parts.container.groups.live_rooms(qun)[0]
+    room = parts.container.groups.wechat_rooms(qun)[0]
     await states.record_adding(qun, room, PERSON, MembershipSource.REST, None)
     assert await states.interrupted(ACCOUNT) == []
     queued = await states.queue(qun, PERSON)

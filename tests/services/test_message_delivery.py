@@ -96,7 +96,7 @@ async def test_waiting_texts_are_joined_only_where_messages_are_limited(desk: De
         desk.wechat.did.clear()
         desk.outbox.serve("wx", desk.messages._deliver)
         jobs = [Job(number, f"wx:{A}", "x", outgoing.text(text)) for number, text in enumerate(("now", *waiting))]
-        desk.outbox.behind = lambda job: jobs[1:]  # type: ignore[method-assign]
+        desk.outbox.jobs_behind = lambda job: jobs[1:]  # type: ignore[method-assign]
         desk.outbox.merge = partial(_keep, desk.wechat.did)  # type: ignore[method-assign]
         await desk.messages._deliver(jobs[0])
         return [call for call in desk.wechat.did if call[0] != "text"]

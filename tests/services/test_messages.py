@@ -16,7 +16,7 @@ from wechat.interface import PUPPET, Capability
 __all__ = ["desk"]
 
 
-LONGEST_TEXT = 2000
+MAX_TEXT_LENGTH = 2000
 
 
 # ---- bodies ----
@@ -44,7 +44,7 @@ def test_bodies_contain_what_is_sent() -> None:
 def test_long_text_is_split_with_room_for_the_names(length: int, mentions: int, pieces: int) -> None:
     made = outgoing._pieces(outgoing.text("x" * length, [str(n) for n in range(mentions)]))
     assert len(made) == pieces
-    assert all(len(piece["text"]) <= LONGEST_TEXT for piece in made)
+    assert all(len(piece["text"]) <= MAX_TEXT_LENGTH for piece in made)
 
 
 def test_pieces_lose_line_ends_but_are_not_emptied() -> None:

@@ -126,7 +126,7 @@ async def test_delivery_that_joins_texts_while_its_account_moves_is_not_lost(sql
 
     async def deliver(job: Job) -> str:
         await process.deliver(job)
-        host, *guests = process.outbox.behind(job)
+        host, *guests = process.outbox.jobs_behind(job)
         await process.outbox.merge(host, guests, "two\nthree")
         return "sent"
 
@@ -225,11 +225,11 @@ async def test_waiting_jobs_are_joined_to_the_one_that_runs(sqlite_store: Store,
     await process.add("wx:a", "host", "one", "two", "three")
     await until(lambda: process.began == ["host"])
     host = seen[0]
-    waiting = process.outbox.behind(host)
+    waiting = process.outbox.jobs_behind(host)
     assert [job.body["n"] for job in waiting] == ["one", "two", "three"]
     await process.outbox.merge(host, waiting[:2], "host\none\ntwo")
     assert host.body["text"] == "host\none\ntwo"
-    assert [job.body["n"] for job in process.outbox.behind(host)] == ["three"]
+    assert [job.body["n"] for job in process.outbox.jobs_behind(host)] == ["three"]
     other = Process(sqlite_store, clock, "a")
     await other.outbox.load()
     assert other.outbox.waiting() == {"wx:a": 2}, "after a restart the host speaks for those joined to it"

@@ -86,11 +86,11 @@ async def test_slow_down_survives_restart(store: Store, clock: Clock) -> None:
 
 
 def test_usage_before_restart_counts(limiter: RateLimiter, clock: Clock) -> None:
-    limiter.recall("message", [clock.now - 1] * 40)
+    limiter.restore("message", [clock.now - 1] * 40)
     assert limiter.queue_delay() == 59
-    limiter.recall("group", [clock.now - 10])
+    limiter.restore("group", [clock.now - 10])
     assert limiter.group_delay() == 20
-    limiter.recall("add", [clock.now - 5, clock.now - 10])
+    limiter.restore("add", [clock.now - 5, clock.now - 10])
     assert limiter.reserve_add(100) == 10
-    limiter.recall("group", [clock.now + 1000])
+    limiter.restore("group", [clock.now + 1000])
     assert limiter.group_delay() == 30, "a time that is still to come is now"

@@ -19,7 +19,7 @@ async def opened(open_parts: OpenParts, **groups: Any) -> tuple[Parts, Qun]:
 
 
 async def take(parts: Parts, qun: Qun, who: str, *full: str) -> Room:
-    return await parts.container.memberships._seats.take(qun, who, "test", set(full))
+    return await parts.container.memberships._seats.reserve(qun, who, "test", set(full))
 
 
 async def test_last_seat_is_taken_once(open_parts: OpenParts) -> None:
@@ -57,7 +57,7 @@ async def test_room_that_wechat_calls_full_is_not_used(open_parts: OpenParts) ->
 @pytest.mark.parametrize(("capacity", "opens"), [(3, False), (4, True)])
 async def test_next_room_is_opened_if_it_has_a_seat(open_parts: OpenParts, capacity: int, opens: bool) -> None:
     parts, qun = await opened(open_parts, capacity=capacity, overflow=True)
-    assert parts.container.memberships._seats.overflow
+    assert parts.container.memberships._seats.may_overflow
     parts.members(qun).add("wxid_somebody")
     if opens:
         assert (await take(parts, qun, XUAN)).id == parts.container.groups.rooms(qun)[1].room_id
@@ -69,7 +69,7 @@ async def test_next_room_is_opened_if_it_has_a_seat(open_parts: OpenParts, capac
 
 async def test_without_overflow_no_room_is_opened(open_parts: OpenParts) -> None:
     parts, qun = await opened(open_parts, capacity=4, overflow=False)
-    assert not parts.container.memberships._seats.overflow
+    assert not parts.container.memberships._seats.may_overflow
     parts.members(qun).add("wxid_somebody")
     with pytest.raises(GroupFull):
         await take(parts, qun, XUAN)

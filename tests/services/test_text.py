@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.messaging.messages import LONGEST_TEXT, _pieces
+from services.messaging.messages import MAX_TEXT_LENGTH, _pieces
 from services.text import in_pieces
 
 
@@ -30,4 +30,4 @@ def test_mentions_are_in_the_first_piece_and_choices_in_the_last() -> None:
     assert [piece.get("mentions") for piece in (first, middle, last)] == [["a"], None, None]
     assert [piece.get("choices") for piece in (first, middle, last)] == [None, None, ["1"]]
     assert {piece["relays"] for piece in (first, middle, last)} == {7}
-    assert len(first["text"]) <= LONGEST_TEXT - 36
+    assert len(first["text"]) <= MAX_TEXT_LENGTH - 36

@@ -75,7 +75,7 @@ class Receiver:
         assert request.headers["webhook-id"] == event["id"]
         assert set(event) == {"id", "type", "timestamp", "data"}
         told = EVENTS[event["type"]]
-        assert set(told.data) <= set(event["data"]) <= {*told.data, *told.may}
+        assert set(told.data) <= set(event["data"]) <= {*told.data, *told.optional}
         self.tries.append(event)
         said = await self.answer(event) if self.answer else 204
         if not isinstance(said, int):

@@ -92,12 +92,12 @@ class FlowScenario:
     async def killed_in_call(self, number: int) -> None:
         """Kill and restart the bot while its `number`th call has arrived but is not answered."""
         request_log = self.systems.request_log
-        await until(lambda: len(request_log.asked) == number, f"call {number} arrives")
+        await until(lambda: len(request_log.requests) == number, f"call {number} arrives")
         await self.bot.kill()
         self.release()
-        await until(lambda: request_log.asked[-1].status, "the answer nobody hears")
+        await until(lambda: request_log.requests[-1].status, "the answer nobody hears")
         await self.bot.start()
-        await until(lambda: request_log.asked[-1].repeats == 1, f"call {number} comes again")
+        await until(lambda: request_log.requests[-1].repeats == 1, f"call {number} comes again")
         self.release()
 
     async def stored(self, messages: int) -> None:
@@ -156,7 +156,7 @@ async def test_merchant_flow_survives_kill_9_at_every_step(scenario: FlowScenari
     await scenario.receives("商户设置完成：梁山酒店")
     await scenario.bot.kill_and_restart()
     await until(lambda: scenario.receiver.events, "told")
-    paths = [(request.system, request.method, request.path) for request in scenario.systems.request_log.asked]
+    paths = [(request.system, request.method, request.path) for request in scenario.systems.request_log.requests]
     assert paths == [
         ("yunmall", "POST", "/payments"),
         ("hipos", "PUT", "/merchants/梁山酒店"),
@@ -179,7 +179,7 @@ async def test_device_flow_survives_kill_9_at_every_step(scenario: FlowScenario)
     await scenario.killed_in_call(1)
     await scenario.receives("正在等待授权结果")
     scenario.systems.request_log.open.set()
-    (asked,) = scenario.systems.request_log.asked
+    (asked,) = scenario.systems.request_log.requests
     await scenario.bot.kill()
     assert not await call_back(scenario.systems.request_log, asked, "success")  # the bot is down
     await scenario.bot.start()

@@ -43,7 +43,7 @@ async def test_device_flow_completes(official: Start, tmp_path: Path) -> None:  
             await bot.kill()
             await bot.start()
             await bot.ready()
-            (asked,) = systems.request_log.asked
+            (asked,) = systems.request_log.requests
             assert asked.callback.startswith(f"{bot.url}/wxbot/callback/")  # although only the port is configured
             assert await call_back(systems.request_log, asked, "success")
             texts = await received(gateway, "增加POS机成功")

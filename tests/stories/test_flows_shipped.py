@@ -45,7 +45,7 @@ async def start_device_flow(env: AnyEnvironment, systems: Systems, store: str) -
     await env.receives("店长", "请问哪家门店？")
     env.say("店长", store)
     message = await env.receives("店长", "设备授权码：")
-    asked = next(request for request in systems.request_log.asked if request.body["store"] == store)
+    asked = next(request for request in systems.request_log.requests if request.body["store"] == store)
     assert message.text == f"设备授权码：{asked.answer['code']}，正在等待授权结果。"
     return asked
 
@@ -64,17 +64,19 @@ async def test_merchant_and_payment_settings(any_env: AnyEnvironment, systems: S
     any_env.say("店长", "好")
     await any_env.receives("店长", "请回复“确认”继续")
     await any_env.wait_idle()
-    assert not systems.request_log.asked
+    assert not systems.request_log.requests
     any_env.say("店长", "确认")
     await any_env.receives("店长", "商户设置完成：梁山酒店/一号 100%")
     name, payment = "梁山酒店/一号 100%", "6222021234567890"
-    assert [(request.system, request.method, request.path, request.body) for request in systems.request_log.asked] == [
+    assert [
+        (request.system, request.method, request.path, request.body) for request in systems.request_log.requests
+    ] == [
         ("yunmall", "POST", "/payments", {"merchant": name, "payment": payment}),
         ("hipos", "PUT", f"/merchants/{name}", {"name": name}),
         ("hipos", "PUT", f"/merchants/{name}/payment", {"merchant": name, "payment": payment}),
     ]
-    assert len({request.key for request in systems.request_log.asked}) == 3
-    assert [request.repeats for request in systems.request_log.asked] == [0, 0, 0]
+    assert len({request.key for request in systems.request_log.requests}) == 3
+    assert [request.repeats for request in systems.request_log.requests] == [0, 0, 0]
     await any_env.wait_idle()
     assert len(told(any_env)) == 5
     finished = (await until(lambda: receiver.of("flow.finished"), "told"))[0]

@@ -11,7 +11,7 @@ import pytest
 from models.support import TicketState
 from sandbox.wecom.service import SessionState
 from services.messaging.messages import text
-from services.support.agent_desk import Agent
+from services.support.agent_actions import Agent
 from tests.stories.official_shop import Shop, rules, shop
 from tests.waiting import until
 
@@ -127,9 +127,9 @@ async def test_staff_serve_a_customer_in_the_console(shop: Shop) -> None:
     container = shop.bot.container
     await until_ticket(shop, state=TicketState.OPEN, room_id="")
     await shop.say("黑旋风", "发票")  # the assistant keeps silent
-    await container.store.write(lambda s: container.agent_desk.reply(s, 1, AGENT, text("您好，请讲。"), "k1"))
+    await container.store.write(lambda s: container.agent_actions.reply(s, 1, AGENT, text("您好，请讲。"), "k1"))
     await shop.receives("黑旋风", CONNECTING, "您好，请讲。")
-    await container.store.write(lambda s: container.agent_desk.close(s, 1, AGENT))
+    await container.store.write(lambda s: container.agent_actions.close(s, 1, AGENT))
     await shop.receives("黑旋风", CONNECTING, "您好，请讲。", MARK)
     assert shop.service.customer("黑旋风").state is SessionState.ENDED
     await shop.say("黑旋风", "4分")
@@ -141,7 +141,7 @@ async def test_console_answer_fails_during_a_staff_session(client_shop: Shop) ->
     shop = client_shop
     await queued(shop)
     container = shop.bot.container
-    await container.store.write(lambda s: container.agent_desk.reply(s, 1, AGENT, text("从后台说。"), "k1"))
+    await container.store.write(lambda s: container.agent_actions.reply(s, 1, AGENT, text("从后台说。"), "k1"))
     await container.store.write(
         lambda s: container.messages.queue(s, "kefu1", shop.service.customer("黑旋风").id, "快递到了。").id
     )
@@ -161,7 +161,7 @@ async def test_silent_ticket_is_closed_by_the_job(shop: Shop) -> None:
     await shop.say("黑旋风", "人工")
     await shop.receives("黑旋风", CONNECTING)
     container = shop.bot.container
-    await container.store.write(lambda s: container.agent_desk.reply(s, 1, AGENT, text("您好，请讲。"), "k1"))
+    await container.store.write(lambda s: container.agent_actions.reply(s, 1, AGENT, text("您好，请讲。"), "k1"))
     await shop.receives("黑旋风", CONNECTING, "您好，请讲。")
     for _ in range(8):
         await container.idle_tickets.close()

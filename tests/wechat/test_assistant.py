@@ -126,9 +126,9 @@ async def test_identity_and_clock(account: ScriptedAccount) -> None:
 async def test_position_is_passed_to_the_relay(account: ScriptedAccount) -> None:
     account.assistant.begin(7, "ab12:4")
     account.assistant.relay.opened("ab12")
-    assert account.assistant.relay.constant() == {"relay-epoch": "7"}
+    assert account.assistant.relay.base_metadata() == {"relay-epoch": "7"}
     account.assistant.acknowledge("ab12:5")
-    assert account.assistant.relay.current(resuming=True)["relay-resume"] == "ab12:5"
+    assert account.assistant.relay.position_metadata(resuming=True)["relay-resume"] == "ab12:5"
 
 
 # ---- reports ----

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from wechat.event_parser import (
-    LONGEST_ID,
+    MAX_ID_LENGTH,
     MalformedEvent,
     may_be_id,
     moment,
@@ -38,9 +38,9 @@ def test_anything_but_an_object_is_malformed(payload: str, error: str) -> None:
         parse(payload)
 
 
-@pytest.mark.parametrize("value", ["x", "x" * LONGEST_ID])
+@pytest.mark.parametrize("value", ["x", "x" * MAX_ID_LENGTH])
 def test_text_up_to_the_limit_is_usable(value: str) -> None:
-    assert LONGEST_ID == 400
+    assert MAX_ID_LENGTH == 400
     assert text_of({"id": value}, "id") == value
 
 
@@ -65,8 +65,8 @@ def test_optional_text_is_empty_when_missing_or_of_another_type() -> None:
 
 
 def test_people_are_listed_once_and_invalid_entries_are_skipped() -> None:
-    listed = ["b", "a", "b", "", 5, None, "x" * LONGEST_ID, "x" * (LONGEST_ID + 1)]
-    assert people_of({"ids": listed}, "ids") == ("b", "a", "x" * LONGEST_ID)
+    listed = ["b", "a", "b", "", 5, None, "x" * MAX_ID_LENGTH, "x" * (MAX_ID_LENGTH + 1)]
+    assert people_of({"ids": listed}, "ids") == ("b", "a", "x" * MAX_ID_LENGTH)
     assert people_of({"ids": "ab"}, "ids") == ()
     assert people_of({}, "ids") == ()
 

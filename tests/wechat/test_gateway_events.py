@@ -36,7 +36,7 @@ def queued(account: ScriptedAccount) -> list[RawEvent]:
 
 
 def acknowledged(account: ScriptedAccount) -> str:
-    return account.assistant.relay.current(resuming=True)["relay-resume"]
+    return account.assistant.relay.position_metadata(resuming=True)["relay-resume"]
 
 
 @pytest.fixture

@@ -224,11 +224,11 @@ async def test_unread_entries_are_read_again_while_online(
     await ready(friend)
     assert waits == [5.0, 10.0, 20.0, 40.0]
     assert friend.listener.syncs[-1] == (None, {ROOM})
-    assert directory_updates.LONGEST_REREAD_PAUSE == 600.0
+    assert directory_updates.MAX_REREAD_PAUSE == 600.0
 
 
 async def test_waits_for_unread_entries_have_a_limit(friend: ScriptedAccount, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(directory_updates, "LONGEST_REREAD_PAUSE", 12.0)
+    monkeypatch.setattr(directory_updates, "MAX_REREAD_PAUSE", 12.0)
     waits = no_waits(monkeypatch)
     friend.directory.clear()
     lists(friend, [ME], [ROOM])

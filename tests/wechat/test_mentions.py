@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from wechat.mentions import (
-    LONGEST_NAME,
     MAX_AT_SIGNS,
+    MAX_NAME_LENGTH,
     NAME_ENDS,
     is_to_everybody,
     mentioned_ids,
@@ -57,12 +57,12 @@ def test_possible_names_at_the_beginning_of_a_text() -> None:
     assert list(possible_names(" a\u2005c")) == [" a", "a"]
     assert list(possible_names("a b c \nd")) == ["a b c", "a b", "a"]
     assert list(possible_names("")) == []
-    assert list(possible_names("x" * LONGEST_NAME)) == ["x" * LONGEST_NAME]
-    assert list(possible_names("x" * (LONGEST_NAME + 1))) == []
-    assert list(possible_names("x" * LONGEST_NAME + " y")) == ["x" * LONGEST_NAME]
+    assert list(possible_names("x" * MAX_NAME_LENGTH)) == ["x" * MAX_NAME_LENGTH]
+    assert list(possible_names("x" * (MAX_NAME_LENGTH + 1))) == []
+    assert list(possible_names("x" * MAX_NAME_LENGTH + " y")) == ["x" * MAX_NAME_LENGTH]
 
 
 def test_shorter_name_within_a_mention_is_not_mentioned() -> None:
     people = {"Li": ["1"], "Li Lei": ["2"]}
     assert mentioned_ids("@Li Lei", lambda name: people.get(name, [])) == ("2",)
-    assert LONGEST_NAME == 64
+    assert MAX_NAME_LENGTH == 64

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wechat.names import LONGEST_SHOWN, clean_name, comparable, same_name
+from wechat.names import MAX_SHOWN_LENGTH, clean_name, comparable, same_name
 
 
 @pytest.mark.parametrize(
@@ -49,9 +49,9 @@ def test_other_name_is_not_recognised(shown: str, meant: str) -> None:
     assert not same_name(shown, meant)
 
 
-@pytest.mark.parametrize(("length", "same"), [(LONGEST_SHOWN, True), (28, True), (27, False)])
+@pytest.mark.parametrize(("length", "same"), [(MAX_SHOWN_LENGTH, True), (28, True), (27, False)])
 def test_cut_name_is_recognised_by_its_beginning(length: int, same: bool) -> None:
-    assert LONGEST_SHOWN == 32
+    assert MAX_SHOWN_LENGTH == 32
     assert same_name("x" * length, "x" * 40) is same
     assert not same_name("y" * length, "x" * 40)
 

@@ -7,7 +7,7 @@ import ssl
 
 import pytest
 
-from wechat.problems import WORDS, Problem, Reason, loss_reason, tls_reason
+from wechat.problems import TEXTS, Problem, Reason, loss_reason, tls_reason
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_tls_failure_names_what_to_change() -> None:
 
 
 def test_each_problem_has_a_text_in_both_languages() -> None:
-    assert set(WORDS) == set(Problem)
+    assert set(TEXTS) == set(Problem)
     reason = Reason(Problem.UNREACHABLE, "h:1")
     assert reason.text("zh") == "连不上网关：h:1"
     assert str(reason) == reason.text("en") == "the gateway cannot be reached: h:1"

@@ -221,7 +221,7 @@ async def test_large_file_is_written_to_disk_on_request(wire: Wire, on_disk: boo
 
 async def test_oversized_message_is_rejected_unread(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     id = await wire.upload(b"x" * 100_000)
-    monkeypatch.setattr("protocol.batched_channel.LARGEST_MESSAGE", 1000)
+    monkeypatch.setattr("protocol.batched_channel.MAX_MESSAGE_BYTES", 1000)
     with pytest.raises(WeChatRefused, match="the limit is 1000"):
         await wire.download(id, ReceivedFile(600_000, on_disk=False).write)
     assert await wire.is_alive(2), "the connection goes on"

@@ -10,7 +10,7 @@ from errors import AssistantOffline, InvalidParameter, NotFound, NotSupported, W
 from models.durable import Outcome
 from models.support import Ticket, TicketState
 from services.messaging.messages import Body, file, text
-from services.support.agent_desk import Agent, AgentDesk
+from services.support.agent_actions import Agent, AgentActions
 from tests.services.parts import ACCOUNT, SONG, XUAN, Parts
 from tests.services.staffed import ROOM, audited, close, in_memory, open_staff_room, open_ticket, stored
 from wechat.interface import PUPPET, Capability, State
@@ -18,8 +18,8 @@ from wechat.interface import PUPPET, Capability, State
 AGENT = Agent("wxid_song", "宋公明", "console:wxid_song")
 
 
-def desk(parts: Parts) -> AgentDesk:
-    return parts.container.agent_desk
+def desk(parts: Parts) -> AgentActions:
+    return parts.container.agent_actions
 
 
 async def reply(parts: Parts, ticket: Ticket, body: Body, key: str = "k1") -> None:

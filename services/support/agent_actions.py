@@ -28,7 +28,7 @@ class Agent(NamedTuple):
     actor: str
 
 
-class AgentDesk:
+class AgentActions:
     """The actions raise NotFound for an unknown ticket, InvalidParameter for a closed one.
 
     All but `set_remark` run inside a transaction.

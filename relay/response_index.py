@@ -8,7 +8,7 @@ from typing import Final
 MAX_KEYS: Final = 100_000  # about 7 MB
 
 
-class AnswerIndex:
+class ResponseIndex:
     """The keys of stored responses. Of those above MAX_KEYS it knows only how many there are."""
 
     def __init__(self) -> None:

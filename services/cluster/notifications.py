@@ -33,14 +33,14 @@ _KINDS: Final = frozenset(ChangeKind)
 Reload = Callable[[str], Awaitable[None]]  # reads a kind again
 
 
-class ClusterNews:
+class ClusterNotifications:
     """Sends and receives notifications. `changed` is awaited for each kind with a new version."""
 
     def __init__(self, url: str, parts: ClusterParts, feed: ChangeFeed, changed: Reload) -> None:
         self._url = parse(url)
         self._leases = parts.leases
         self._member = parts.member
-        self._announcements = parts.announcements
+        self._pending = parts.pending_notifications
         self._feed = feed
         self._changed = changed
         self._versions: dict[str, int] = {}
@@ -55,10 +55,10 @@ class ClusterNews:
     async def publish_forever(self) -> None:
         """Send pending notifications, at most one NOTIFY per PAUSE."""
         while True:
-            payload = await self._announcements.take(MAX_CHANGES)
+            payload = await self._pending.next_payload(MAX_CHANGES)
             try:
                 await self._member.call(self._leases.notify, payload)
-                self._announcements.sent += 1
+                self._pending.sent += 1
             except SQLAlchemyError as error:  # the version numbers are polled anyway
                 log.warning("could not notify the other processes: %s", type(error).__name__)
             await asyncio.sleep(PAUSE)
@@ -88,9 +88,9 @@ class ClusterNews:
             notification: Any = json.loads(payload)
         except (ValueError, RecursionError):
             return
-        own = self._leases.installation
+        installation = self._leases.installation
         if (
-            not isinstance(notification, dict) or notification.get("of", own) != own
+            not isinstance(notification, dict) or notification.get("of", installation) != installation
         ):  # anybody in the database may notify the channel
             return
         self._poll_now.set()

@@ -12,13 +12,13 @@ MAX_WAITING: Final = 1000  # changes; a page that misses some reads everything a
 Announced = tuple[str, dict[str, Any]]
 
 
-class Announcements:
+class PendingNotifications:
     """Collects notifications. To be used on the event loop only."""
 
     def __init__(self) -> None:
         self._changes: list[Announced] = []
         self._available = asyncio.Event()
-        self._has_freed = False
+        self._has_free_account = False
         self.sent = 0  # number of NOTIFYs
 
     def announce(self, _kind: str) -> None:
@@ -31,18 +31,18 @@ class Announcements:
             self._changes.append((kind, facts))
         self._available.set()
 
-    def free(self) -> None:
+    def account_released(self) -> None:
         """Tell the others that an account was released."""
-        self._has_freed = True
+        self._has_free_account = True
         self._available.set()
 
-    async def take(self, limit: int) -> dict[str, Any]:
+    async def next_payload(self, limit: int) -> dict[str, Any]:
         """Wait for something to notify, and return the payload, with at most `limit` changes."""
         await self._available.wait()
         taken, self._changes = self._changes[:limit], self._changes[limit:]
         if not self._changes:
             self._available.clear()
         payload: dict[str, Any] = {"changes": taken} if taken else {}
-        if self._has_freed:
-            payload["free"], self._has_freed = 1, False
+        if self._has_free_account:
+            payload["free"], self._has_free_account = 1, False
         return payload
