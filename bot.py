@@ -99,8 +99,10 @@ async def _report_until_stopping(bot: Bot, manager: ServiceManager) -> None:
 async def _print_first_steps(bot: Bot) -> None:
     """Print how to become an admin and to log in while there is none, and advice about the config."""
     if code := await bot.container.admins.code_to_show(REPORT_DELAY):  # not logged: others may be able to read the log
-        nobody = "sandbox_admin" if all(assistant.is_sandboxed for assistant in bot.config.assistants) else "no_admin"
-        line = "unseen_admin" if bot.container.accounts.has_admin else nobody
+        text_name = (
+            "sandbox_admin" if all(assistant.is_sandboxed for assistant in bot.config.assistants) else "no_admin"
+        )
+        line = "unseen_admin" if bot.container.accounts.has_admin else text_name
         print(terminal.text(line, bot.config.language, code=code), flush=True)
     if secret := await bot.container.console_sessions.terminal_link():
         url = bot.config.api.public_url

@@ -10,11 +10,11 @@ Key = TypeVar("Key")
 Result = TypeVar("Result")
 
 
-async def gather_or_cancel(*works: Coroutine[Any, Any, object]) -> None:
+async def gather_or_cancel(*coroutines: Coroutine[Any, Any, object]) -> None:
     """Run coroutines concurrently. If one fails, the others are cancelled and ended before its exception is raised."""
     try:
         async with asyncio.TaskGroup() as group:
-            for work in works:
+            for work in coroutines:
                 group.create_task(work)
     except ExceptionGroup as errors:
         raise errors.exceptions[0] from None
@@ -24,11 +24,11 @@ class SingleFlight(Generic[Key, Result]):
     """Run one task per key at a time; callers with an equal request share its result.
 
     A different request for the same key waits until the running task has ended. Cancelling a caller does not cancel the
-    task. `failed` is called with the exception of every failed task, even when no caller waits for it any more.
+    task. `on_failure` is called with the exception of every failed task, even when no caller waits for it any more.
     """
 
-    def __init__(self, failed: Callable[[Key, BaseException], object] = lambda _key, _error: None) -> None:
-        self._failed = failed
+    def __init__(self, on_failure: Callable[[Key, BaseException], object] = lambda _key, _error: None) -> None:
+        self._failed = on_failure
         self._tasks: dict[Key, tuple[object, asyncio.Task[Result]]] = {}
 
     async def run(self, key: Key, call: Callable[[], Coroutine[Any, Any, Result]], request: object = None) -> Result:

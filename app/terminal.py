@@ -139,11 +139,11 @@ def print_addresses(bot: Bot) -> str:
 
 async def report_accounts(bot: Bot, seconds: float) -> None:
     """Print which accounts are not online after `seconds`, and why."""
-    real = [assistant.account for assistant in bot.config.assistants if not assistant.is_sandboxed]
-    if not real:
+    gateway_accounts = [assistant.account for assistant in bot.config.assistants if not assistant.is_sandboxed]
+    if not gateway_accounts:
         return
-    await bot.container.accounts.all_online(seconds, *real)
-    for account in real:
+    await bot.container.accounts.all_online(seconds, *gateway_accounts)
+    for account in gateway_accounts:
         wechat = bot.container.accounts.get(account)
         if not bot.container.accounts.is_online(account):
             language = bot.config.language

@@ -266,8 +266,8 @@ async def confirm_broadcast(event: PrivateMessage, context: EventContext) -> boo
         return False  # a flow has asked a question since then
     if text == CANCEL or broadcasts.has_expired(waiting):
         context.write(lambda s: broadcasts.cancel(s, waiting))
-        late = fill(texts.broadcast_expired, minutes=CONFIRM_MINUTES)
-        context.reply(texts.broadcast_cancelled if text == CANCEL else late)
+        expired_text = fill(texts.broadcast_expired, minutes=CONFIRM_MINUTES)
+        context.reply(texts.broadcast_cancelled if text == CANCEL else expired_text)
         return True
     answer(context, CommandReply(act=lambda s: fill(texts.broadcast_sent, count=broadcasts.send(s, waiting))))
     return True

@@ -131,8 +131,8 @@ async def _send_file(event: GroupMessage, context: EventContext) -> bool:
     ticket = container.ticket_actions.last_addressed(event.account, event.contact_id, FILE_SECONDS)
     if ticket is None:
         return False
-    event, stored_file, follows = await container.files.fetch_quickly(context.wechat, event)
-    if follows:
+    event, stored_file, fetches_later = await container.files.fetch_quickly(context.wechat, event)
+    if fetches_later:
         context.write(partial(container.files.fetch_later, message=event, ticket=ticket.id or 0, name=event.name))
         return True
     if event.kind is MessageKind.OTHER:  # the file is not available

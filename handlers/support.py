@@ -41,17 +41,17 @@ async def record(event: PrivateMessage, context: EventContext) -> bool:
             partial(container.conversations.record_incoming, message=event, stored_file=context.voice, ticket=ticket.id)
         )
         return False
-    stored_file, follows = context.voice, False
+    stored_file, fetches_later = context.voice, False
     if stored_file is None:
-        event, stored_file, follows = await container.files.fetch_quickly(context.wechat, event)
-    if follows:
+        event, stored_file, fetches_later = await container.files.fetch_quickly(context.wechat, event)
+    if fetches_later:
         context.write(partial(container.files.fetch_later, message=event))
     spoken = event.kind is MessageKind.TEXT
     line = with_quoted_text(event, stored_file.name if stored_file and not spoken else await _described(event, context))
     context.write(
         partial(container.conversations.record_incoming, message=event, stored_file=stored_file, ticket=ticket.id)
     )
-    message = CustomerMessage(event.kind, line, event.name, None if spoken else stored_file, follows)
+    message = CustomerMessage(event.kind, line, event.name, None if spoken else stored_file, fetches_later)
     context.write(partial(container.ticket_relay.relay, ticket=ticket, message=message))
     return False
 

@@ -47,7 +47,7 @@ class InstanceLock(Protocol):
 
 
 async def acquire_instance_lock(
-    url: str, on_lost: Callable[[], object], patience: float = FORMER_HOLDER_SECONDS, *, shared: bool = False
+    url: str, on_lost: Callable[[], object], wait_seconds: float = FORMER_HOLDER_SECONDS, *, shared: bool = False
 ) -> InstanceLock:
     """Lock the database for this process, or (`shared`) for processes that share it; DatabaseInUse when another
     process holds it.
@@ -58,14 +58,14 @@ async def acquire_instance_lock(
     if parsed.get_backend_name() == "sqlite":
         return FileLock(Path(parsed.database or ""))
     lock = ServerLock(parsed, SHARED_LOCK if shared else LOCK)
-    deadline, is_logged = time.monotonic() + patience, False
+    deadline, is_logged = time.monotonic() + wait_seconds, False
     while not await asyncio.to_thread(lock.take):
         if time.monotonic() > deadline:
             lock.close()
             raise DatabaseInUse(f"another wxbot runs on this database ({parsed.host or 'local'}/{parsed.database})")
         if not is_logged:
             is_logged = True
-            log.warning("another wxbot uses the database; waiting %.0f s for it to exit", patience)
+            log.warning("another wxbot uses the database; waiting %.0f s for it to exit", wait_seconds)
         await asyncio.sleep(0.5)
     lock.watch(asyncio.get_running_loop(), on_lost)
     return lock

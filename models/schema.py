@@ -38,15 +38,15 @@ def bring_up_to_date(connection: Connection) -> None:
     if not tables:
         create(connection)
         return
-    foreign = UnusableDatabase(f"it contains tables of another program ({', '.join(sorted(tables)[:3])}, …)")
+    error = UnusableDatabase(f"it contains tables of another program ({', '.join(sorted(tables)[:3])}, …)")
     if "alembic_version" not in tables:
-        raise foreign
+        raise error
     version = _version(connection)
     if version == _newest():
         return
     if version is not None and version not in _versions():
         if "inboxevent" not in tables:
-            raise foreign
+            raise error
         if _oldest(connection, tables) in _versions():
             return
         raise UnusableDatabase(f"it was used by a newer wxbot (schema version {version}); install that version")

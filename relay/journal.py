@@ -236,9 +236,9 @@ class Journal:
         except sqlite3.Error as error:
             if connection.in_transaction:
                 connection.execute("rollback")
-            failed = JournalError(f"{self._path}: {error}")
-            failed.is_full = is_full(error)
-            return failed
+            error_ = JournalError(f"{self._path}: {error}")
+            error_.is_full = is_full(error)
+            return error_
         return None
 
     def _settle_soon(self, batch: list[tuple[Write, Settle]], error: JournalError | None) -> None:

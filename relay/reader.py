@@ -41,8 +41,8 @@ class FrameReader:
             position, self._preface = len(self._preface), b""
         unpack, decode = frames.HEAD.unpack_from, self._decoder.decode
         while length - position >= HEAD_SIZE:
-            high, low, kind, flags, id = unpack(data, position)
-            size, begin = high << 8 | low, position + HEAD_SIZE
+            size_high, size_low, kind, flags, id = unpack(data, position)
+            size, begin = size_high << 8 | size_low, position + HEAD_SIZE
             if size > frames.FRAME_SIZE:
                 raise ProtocolFault(ErrorCodes.FRAME_SIZE_ERROR)
             if length < begin + size:
@@ -54,8 +54,8 @@ class FrameReader:
                 yield kind, flags, id, data[begin:position]
             elif kind == frames.HEADERS and self._expects_any_frame and flags & _FORM == frames.END_HEADERS:
                 yield kind, flags, id, decode(data[begin:position])
-            elif (whole := self._complete_frame(kind, flags, id, data[begin:position])) is not None:
-                yield whole
+            elif (complete := self._complete_frame(kind, flags, id, data[begin:position])) is not None:
+                yield complete
         self._unparsed = data[position:]
 
     def _complete_frame(self, kind: int, flags: int, id: int, payload: bytes) -> Frame | None:

@@ -77,16 +77,16 @@ class MessageDecoder:
         if not self._data and is_message(data) and len(data) <= self._limit + PREFIX:
             return [data[PREFIX:]]  # by far the most frequent case
         self._data += data
-        whole = []
+        messages = []
         while len(self._data) >= PREFIX:
             end = PREFIX + int.from_bytes(self._data[1:PREFIX], "big")
             if self._data[0] or end > self._limit + PREFIX:
                 raise UndecodableMessage
             if len(self._data) < end:
                 break
-            whole.append(bytes(self._data[PREFIX:end]))
+            messages.append(bytes(self._data[PREFIX:end]))
             del self._data[:end]
-        return whole
+        return messages
 
 
 class OwnCall:
@@ -115,16 +115,16 @@ class OwnCall:
     def on_data(self, data: bytes, size: int, *, end: bool) -> None:
         """Handle data of the response."""
         try:
-            whole = self._messages.feed(data)
+            messages = self._messages.feed(data)
         except UndecodableMessage as error:
             self._stream.reset()
             self._end(error)
             return
-        if not (whole or self._received):
+        if not (messages or self._received):
             self._stream.consumed(size)
         else:
             self._size += size
-            self._received += whole
+            self._received += messages
             self._changed.set()
         if end:
             self._end(None)

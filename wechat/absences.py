@@ -46,7 +46,7 @@ class Absences:
             del people[id]
         is_reported = room_id in self._unnamed and len(ids) <= MAX_UNNAMED
         self._unnamed.discard(room_id)
-        doubtful = set()
+        unconfirmed = set()
         for id in ids:
             entry = people.setdefault(id, Absence(0, at))
             if entry.readings == 0 or at - entry.last >= self.confirm_interval * 0.9:
@@ -54,10 +54,10 @@ class Absences:
             needed = OWN_READINGS if id == own_id else MEMBER_READINGS
             entry.is_confirmed = entry.is_confirmed or is_reported or entry.readings >= needed
             if not entry.is_confirmed:
-                doubtful.add(id)
-        if doubtful:
+                unconfirmed.add(id)
+        if unconfirmed:
             self.recheck_needed.set()
-        return doubtful
+        return unconfirmed
 
     def record_present(self, room_id: str, ids: Iterable[str]) -> None:
         """Record that these people are in the room."""

@@ -49,16 +49,16 @@ class AccountCalls:
 
         Names are compared with wechat.names.same_name.
         """
-        lost: WeChatUnknown | None = None
+        unknown_error: WeChatUnknown | None = None
         try:
             await change
         except WeChatUnknown as error:
-            lost = error
+            unknown_error = error
         try:
             await self._wait_until_shown(call, is_done)
         except WeChatError:
-            if lost is not None:
-                raise lost from None
+            if unknown_error is not None:
+                raise unknown_error from None
             raise
 
     async def _wait_until_shown(self, call: str, is_done: Callable[[], Awaitable[bool]]) -> None:

@@ -242,7 +242,7 @@ class Assistant(Sending, PeopleCalls, GroupCalls, Wechaty):  # type: ignore[misc
         log.error("%s: a %s event is lost", self.account, raw.kind)
         return None
 
-    async def create_join_code(self, room_id: str, state: str, *, grows: bool) -> None:
+    async def create_join_code(self, room_id: str, state: str, *, opens_next: bool) -> None:
         """Raise WeChatUnsupported: people are added or invited."""
         raise WeChatUnsupported("create_join_code")
 

@@ -131,11 +131,11 @@ class CachedDirectory:
         before = stored.member_ids if stored is not None else {self.owner_id} - {""}
         self.absences.record_present(room.id, room.member_ids)
         unconfirmed = self._unconfirmed_joins.pop(room.id, set()) - room.member_ids
-        unsure = {id for id in unconfirmed if id not in self.contacts}  # gateways also send names instead of ids
-        missing = before - room.member_ids - unsure
-        doubtful = self.absences.record_missing(room.id, missing, read, self.owner_id, is_complete=True)
-        self._unconfirmed_joins[room.id] = unconfirmed & doubtful
-        return replace(room, member_ids=room.member_ids | doubtful) if doubtful else room
+        unknown_ids = {id for id in unconfirmed if id not in self.contacts}  # gateways also send names instead of ids
+        missing = before - room.member_ids - unknown_ids
+        unconfirmed_missing = self.absences.record_missing(room.id, missing, read, self.owner_id, is_complete=True)
+        self._unconfirmed_joins[room.id] = unconfirmed & unconfirmed_missing
+        return replace(room, member_ids=room.member_ids | unconfirmed_missing) if unconfirmed_missing else room
 
     def expect_members(self, room_id: str, ids: Collection[str]) -> None:
         """Record members from the database; a missing one remains a member until the absence is certain."""

@@ -63,15 +63,17 @@ def raw_event(account: str, kind: str, data: dict[str, Any], now: datetime) -> R
         id = text_of(data, key)
         return RawEvent(account, id if kind == "message" else f"{kind}:{id}", kind, data, now)
     room_id, at = text_of(data, "roomId"), moment(data.get("timestamp"), now)
-    changed = people_of(data, PEOPLE_KEYS[kind]) if kind in PEOPLE_KEYS else (text_of(data, "newTopic", empty=True),)
+    changed = (
+        people_of(data, PEOPLE_KEYS[kind]) if kind in PEOPLE_KEYS else (text_of(data, "newTopic", allow_empty=True),)
+    )
     mark = blake2b("\0".join(sorted(changed)).encode(), digest_size=8).hexdigest()
     return RawEvent(account, f"{kind}:{room_id}:{mark}:{int(at.timestamp() * 1000)}", kind, data, at)
 
 
-def text_of(data: dict[str, Any], key: str, *, empty: bool = False) -> str:
+def text_of(data: dict[str, Any], key: str, *, allow_empty: bool = False) -> str:
     """Return the string under `key`; raise MalformedEvent."""
     value = data.get(key)
-    if not isinstance(value, str) or not (value or empty) or len(value) > MAX_ID_LENGTH:
+    if not isinstance(value, str) or not (value or allow_empty) or len(value) > MAX_ID_LENGTH:
         raise MalformedEvent(f"no usable {key}")
     return value
 

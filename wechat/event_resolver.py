@@ -74,12 +74,12 @@ class EventResolver:
     """Resolves the events of one account."""
 
     def __init__(
-        self, puppet: PatchedPuppet, directory: CachedDirectory, reader: DirectoryReader, own: SentMessages
+        self, puppet: PatchedPuppet, directory: CachedDirectory, reader: DirectoryReader, sent_messages: SentMessages
     ) -> None:
         self._puppet = puppet
         self._directory = directory
         self._reader = reader
-        self._sent_messages = own
+        self._sent_messages = sent_messages
         self._room_names: dict[str, str] = {}  # the account's alias by group
         self._reread_at: dict[str, float] = {}  # when strangers who wrote were last read
 
@@ -253,7 +253,7 @@ class EventResolver:
                 raw.id,
                 raw.at,
                 room_id,
-                clean_name(text_of(data, "newTopic", empty=True)),
+                clean_name(text_of(data, "newTopic", allow_empty=True)),
                 clean_name(text_or_empty(data, "oldTopic")),
                 text_or_empty(data, "changerId"),
             )

@@ -119,7 +119,7 @@ class GroupCalls(AccountCalls):
 
     async def set_announcement(self, room_id: str, text: str) -> bool:
         """Set the group's announcement; return False if it was accepted but none can be read back."""
-        announcement, lost = "", None
+        announcement, unknown_error = "", None
 
         async def is_done() -> bool:
             nonlocal announcement
@@ -129,12 +129,12 @@ class GroupCalls(AccountCalls):
         try:
             await self._puppet_client.room_announce(room_id, text)
         except WeChatUnknown as error:
-            lost = error
+            unknown_error = error
         try:
             await self._wait_until_shown("RoomAnnounce", is_done)
         except (WeChatNotDone, WeChatRefused, WeChatUnknown) as error:
-            if lost is not None:
-                raise lost from None
+            if unknown_error is not None:
+                raise unknown_error from None
             if isinstance(error, WeChatNotDone) and announcement.strip():
                 raise
             return False

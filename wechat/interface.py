@@ -213,10 +213,10 @@ class WeChat(Protocol):
     async def wait_member(self, room_id: str, contact_id: str, timeout: float) -> bool:
         """Wait up to `timeout` seconds for a person to join; return whether they did."""
 
-    async def create_join_code(self, room_id: str, state: str, *, grows: bool) -> None:
+    async def create_join_code(self, room_id: str, state: str, *, opens_next: bool) -> None:
         """Create a QR code to join the group (JOIN_BY_CODE); members who join by it carry `state`.
 
-        `grows`: a full group is followed by another one.
+        `opens_next`: a full group is followed by another one.
         """
 
     async def join_code_picture(self, room_id: str) -> bytes:

@@ -29,14 +29,14 @@ def is_to_everybody(text: str) -> bool:
     return _EVERYBODY.search(text) is not None
 
 
-def mentioned_ids(text: str, find: Callable[[str], list[str]]) -> tuple[str, ...]:
-    """Return the ids of the people mentioned. `find` returns the ids with a name; ambiguous names are ignored."""
+def mentioned_ids(text: str, find_ids: Callable[[str], list[str]]) -> tuple[str, ...]:
+    """Return the ids of the people mentioned. `find_ids` returns the ids with a name; ambiguous names are ignored."""
     ids: dict[str, None] = {}
     for start in _at_signs(text):
         end = text.find("@", start)
         tail = text[start : end if end >= 0 else len(text)]
         for name in dict.fromkeys((*possible_names(tail), *possible_names(tail.lstrip()))):
-            matches = find(name)
+            matches = find_ids(name)
             if len(matches) == 1:
                 ids[matches[0]] = None
             if matches:

@@ -153,9 +153,9 @@ def _of_app(app: Element, depth: int) -> Content | None:
     if not number and not title:
         return None
     if number == QUOTE:
-        refer = app.find("refermsg")
-        quoted = _quoted(refer, depth)
-        return Content(kind, title, "", quoted.text[:MAX_QUOTED], quoted.kind, _quoted_by(refer))
+        reference = app.find("refermsg")
+        quoted = _quoted(reference, depth)
+        return Content(kind, title, "", quoted.text[:MAX_QUOTED], quoted.kind, _quoted_by(reference))
     if kind is MessageKind.TEXT:
         return Content(kind, title)
     if kind in (MessageKind.TRANSFER, MessageKind.RED_ENVELOPE):
@@ -193,8 +193,8 @@ def _quoted_by(quoted: Element | None) -> str:
 
 
 def _money(app: Element) -> str:
-    pay = app.find("wcpayinfo")
-    lines = (text_at(pay, "feedesc"), text_at(pay, "pay_memo") or text_at(pay, "receivertitle"))
+    payment = app.find("wcpayinfo")
+    lines = (text_at(payment, "feedesc"), text_at(payment, "pay_memo") or text_at(payment, "receivertitle"))
     return _lines(*lines).replace("\n", " ")
 
 

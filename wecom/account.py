@@ -133,43 +133,43 @@ class WecomAccount(CustomerGroupCalls, ReceivedContent, UnsupportedCalls):
     # ---- reading ----
 
     async def _run(self) -> None:
-        failed = 0
+        failures = 0
         first = iter(FIRST_POLLS)
         while True:
             self._callback_received.clear()
             try:
                 await self._reader.read()
                 await self._set_state(State.ONLINE)
-                failed = 0
+                failures = 0
             except WeChatTooFast as error:
-                await self._slow_down(error, failed)
-                failed += 1
+                await self._slow_down(error, failures)
+                failures += 1
                 continue
             except WeChatError as error:
-                await self._report(error, failed)
-                failed += 1
+                await self._report(error, failures)
+                failures += 1
             except Exception:
                 log.exception("%s: could not read messages", self.account)
-                failed += 1
-            wait = WAITS[min(failed, len(WAITS)) - 1] if failed else next(first, POLL)
+                failures += 1
+            wait = WAITS[min(failures, len(WAITS)) - 1] if failures else next(first, POLL)
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await self._callback_received.wait()
 
-    async def _slow_down(self, error: WeChatTooFast, failed: int) -> None:
+    async def _slow_down(self, error: WeChatTooFast, failures: int) -> None:
         """Wait after a rate limit error, even if callbacks arrive. An online account stays online."""
         log.warning("%s: reading is too fast: %s", self.account, error)
         if self._state is not State.ONLINE:
             await self._set_state(State.CONNECTING, Reason(Problem.API_DOWN, str(error)))
-        await asyncio.sleep(RATE_WAITS[min(failed, len(RATE_WAITS) - 1)])
+        await asyncio.sleep(RATE_WAITS[min(failures, len(RATE_WAITS) - 1)])
 
-    async def _report(self, error: WeChatError, failed: int) -> None:
+    async def _report(self, error: WeChatError, failures: int) -> None:
         """Set the state after reading has failed. A single lost response of an online account is not reported."""
         if isinstance(error, NotAdmitted):
             await self._set_state(State.REFUSED, error.reason)
         elif isinstance(error, ApiRefused) and error.code in codes.ACCOUNT_REFUSED:
             await self._set_state(State.REFUSED, Reason(Problem.ACCOUNT_REFUSED, error.text))
-        elif failed or self._state is not State.ONLINE or not isinstance(error, WeChatUnknown):
+        elif failures or self._state is not State.ONLINE or not isinstance(error, WeChatUnknown):
             await self._set_state(State.CONNECTING, Reason(Problem.API_DOWN, str(error)))
 
     async def resolve(self, raw: RawEvent, on_conversation: Callable[[str], None] = lambda _id: None) -> Event | None:

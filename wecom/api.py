@@ -109,8 +109,8 @@ class WecomApi:
             form = aiohttp.FormData(quote_fields=False)  # the platform shows a percent-encoded name as it is
             name = _CONTROL.sub(" ", media.name)
             form.add_field("media", media.data, filename=name, content_type="application/octet-stream")
-            answered: dict[str, Any] = await self._post("media/upload", token, params={"type": kind}, data=form)
-            return answered
+            response: dict[str, Any] = await self._post("media/upload", token, params={"type": kind}, data=form)
+            return response
 
         answer = await self._with_token("media/upload", post)
         return str(answer["media_id"])

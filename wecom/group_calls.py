@@ -46,9 +46,9 @@ class CustomerGroupCalls:
         """Raise WeChatUnsupported: announcements are made by staff."""
         raise WeChatUnsupported("announcement")
 
-    async def create_join_code(self, room_id: str, state: str, *, grows: bool) -> None:
+    async def create_join_code(self, room_id: str, state: str, *, opens_next: bool) -> None:
         """Create a QR code to join the group by."""
-        await self._groups.open(room_id, state, grows=grows)
+        await self._groups.open(room_id, state, opens_next=opens_next)
 
     async def join_code_picture(self, room_id: str) -> bytes:
         """Return the QR code to join the group by."""

@@ -222,17 +222,17 @@ class CustomerGroups:
 
     # ---- the code to join by ----
 
-    async def open(self, chat_id: str, state: str, *, grows: bool) -> None:
+    async def open(self, chat_id: str, state: str, *, opens_next: bool) -> None:
         """Create a QR code to join the group; members who join by it carry `state`.
 
-        `grows`: WeCom adds another group when it is full. A duplicate code after a lost response leads to the
+        `opens_next`: WeCom adds another group when it is full. A duplicate code after a lost response leads to the
         same group.
         """
         if any(chat.id == chat_id and chat.config_id for chat in await self._storage.chats()):
             return
         body: dict[str, Any] = {"scene": BY_CODE, "chat_id_list": [chat_id], "state": state}
-        body["auto_create_room"] = int(grows)
-        if grows and self._settings.room_base_name:
+        body["auto_create_room"] = int(opens_next)
+        if opens_next and self._settings.room_base_name:
             body |= {"room_base_name": self._settings.room_base_name, "room_base_id": self._settings.room_base_id}
         answer = await self._api.call("externalcontact/groupchat/add_join_way", body)
         config_id = str(answer["config_id"])

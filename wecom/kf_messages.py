@@ -235,8 +235,8 @@ def program_message(program: MiniProgram, thumb_media_id: str) -> dict[str, Any]
 
 def media_kind(media: Media) -> str:
     """Return the media type of a file, by its suffix and size."""
-    ending = media.name.rpartition(".")[2].lower()
-    kind = {"png": "image", "jpg": "image", "jpeg": "image", "amr": "voice", "mp4": "video"}.get(ending, "file")
+    suffix = media.name.rpartition(".")[2].lower()
+    kind = {"png": "image", "jpg": "image", "jpeg": "image", "amr": "voice", "mp4": "video"}.get(suffix, "file")
     return kind if len(media.data) <= MAX_BYTES.get(kind, len(media.data)) else "file"
 
 

@@ -67,7 +67,7 @@ async def get_state(request: web.Request) -> web.Response:
     return web.json_response(
         {
             "accounts": [views.account(world, name, endpoints.get(name, "")) for name in world.state.accounts],
-            "people": [views.person(world, someone) for someone in world.state.people.values()],
+            "people": [views.person(world, person) for person in world.state.people.values()],
             "faults": world.faults.to_json(),
             "limits": world.limits.to_json(),
             "rules": asdict(world.rules),

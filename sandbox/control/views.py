@@ -28,19 +28,19 @@ def avatar(thing_id: str) -> str:
     return f"/api/avatars/{thing_id}.svg"
 
 
-def person(world: World, someone: Person, viewer: str = "") -> Json:
+def person(world: World, subject: Person, viewer: str = "") -> Json:
     """A person; with a viewer, also the viewer's remark and whether they are friends."""
     view: Json = {
-        "id": someone.id,
-        "name": someone.name,
-        "weixin": someone.weixin,
-        "avatar": avatar(someone.id),
-        "official": someone.official,
-        "account": world.accounts.named(someone.id),
+        "id": subject.id,
+        "name": subject.name,
+        "weixin": subject.weixin,
+        "avatar": avatar(subject.id),
+        "official": subject.official,
+        "account": world.accounts.named(subject.id),
     }
     if viewer:
         me = world.people.get(viewer)
-        view |= {"alias": me.aliases.get(someone.id, ""), "friend": someone.id in me.friends}
+        view |= {"alias": me.aliases.get(subject.id, ""), "friend": subject.id in me.friends}
     return view
 
 

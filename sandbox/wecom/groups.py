@@ -36,7 +36,7 @@ class JoinWay:
 
     chat_ids: list[str]
     state: str
-    grows: bool
+    auto_create: bool
     base_name: str
 
 
@@ -89,7 +89,7 @@ class GroupService:
             if len(self.chats[id].members) < self._capacity:
                 self._enter(self.chats[id], external_id, name, state=join_way.state)
                 return id
-        if not join_way.grows:
+        if not join_way.auto_create:
             return ""
         first = self.chats[join_way.chat_ids[0]]
         id = self.make(join_way.base_name or first.name, first.owner, first.members[first.owner]["name"])
@@ -134,8 +134,10 @@ class GroupService:
         if len(str(body.get("state") or "")) > MAX_STATE or body.get("scene") not in (1, 2):
             return refused(40058, "invalid request parameter")
         config_id = secrets.token_hex(16)
-        grows = bool(body.get("auto_create_room", 1))
-        self.join_ways[config_id] = JoinWay(chat_ids, str(body["state"]), grows, str(body.get("room_base_name") or ""))
+        auto_create = bool(body.get("auto_create_room", 1))
+        self.join_ways[config_id] = JoinWay(
+            chat_ids, str(body["state"]), auto_create, str(body.get("room_base_name") or "")
+        )
         return {**OK, "config_id": config_id}
 
     def _get_join_way(self, body: dict[str, Any]) -> dict[str, Any]:

@@ -60,8 +60,8 @@ class CallFault:
     def __post_init__(self) -> None:
         if self.effect not in EFFECTS:
             raise Refused(f"调用的故障只有：{'、'.join(EFFECTS)}")
-        counted = self.count is None or (isinstance(self.count, int) and self.count >= 1)
-        if not 0 <= self.probability <= 1 or self.ms < 0 or not counted:
+        is_valid_count = self.count is None or (isinstance(self.count, int) and self.count >= 1)
+        if not 0 <= self.probability <= 1 or self.ms < 0 or not is_valid_count:
             raise Refused("概率在 0 到 1 之间，延迟不能为负，次数是从 1 起的整数")
 
 
@@ -73,10 +73,10 @@ class Faults:
         self.events: dict[str, EventFault] = {}
         self.calls: list[CallFault] = []
 
-    def event(self, kind: str = "*", **chances: float) -> None:
+    def event(self, kind: str = "*", **probabilities: float) -> None:
         """Set the fault of an event kind (message, room-join, … or `*`), or remove it if no values are given."""
-        if chances:
-            self.events[kind] = EventFault(**chances)
+        if probabilities:
+            self.events[kind] = EventFault(**probabilities)
         else:
             self.events.pop(kind, None)
 

@@ -64,9 +64,9 @@ class MessageJournal:
             os.ftruncate(self._file, 0)
             return
         remainder = self._path.read_bytes()[size:]
-        half = self._path.with_name(self._path.name + ".tmp")
-        half.write_bytes(remainder)
-        half.replace(self._path)
+        temporary = self._path.with_name(self._path.name + ".tmp")
+        temporary.write_bytes(remainder)
+        temporary.replace(self._path)
         os.close(self._file)
         self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND)
 

@@ -130,14 +130,14 @@ class RoomRules:
         if text:
             self._world.chats.post(Kind.TEXT, by, room.id, text=f"@所有人\n{text}")
 
-    def set_confirm(self, by: str, room_id: str, on: bool) -> None:
+    def set_confirm(self, by: str, room_id: str, enabled: bool) -> None:
         """Switch 群聊邀请确认 as owner or admin."""
         room = self.seen_by(by, room_id)
         if not room.manages(by):
             raise Refused("只有群主或管理员可以修改进群确认")
-        if room.confirm != on:
-            room.confirm = on
-            self.post_note(room, "群主已启用群聊邀请确认" if on else "群主已关闭群聊邀请确认")
+        if room.confirm != enabled:
+            room.confirm = enabled
+            self.post_note(room, "群主已启用群聊邀请确认" if enabled else "群主已关闭群聊邀请确认")
 
     def set_alias(self, by: str, room_id: str, alias: str) -> None:
         """Set one's own alias in the group; an empty one clears it."""

@@ -139,7 +139,7 @@ class Leases:
     """
 
     def __init__(
-        self, url: str, member: str, advertise: str, capacity: int, version: str, late: float = math.inf
+        self, url: str, member: str, advertise: str, capacity: int, version: str, late_seconds: float = math.inf
     ) -> None:
         parsed = parse(url)
         options = f"{parsed.query.get('options', '')} {OPTIONS}".strip()  # the URL may choose a schema by search_path
@@ -154,7 +154,7 @@ class Leases:
         self.installation = ""  # shared by the members; known once this process has joined
         self._values = {"advertise": advertise, "capacity": capacity, "version": version}
         self.member = member
-        self._late = late
+        self._late = late_seconds
 
     # ---- membership ----
 

@@ -132,10 +132,10 @@ class ClusterMember:
                 self._leases.abort()  # without waiting for a hanging connection
                 self._renewing_since = None
                 log.warning("the leases could not be renewed: %s", type(error).__name__)
-            ran_out = bool(self.held) and not self.valid() and not self.fenced
-            if ran_out:
+            is_expired = bool(self.held) and not self.valid() and not self.fenced
+            if is_expired:
                 self._lost("the leases have run out: the database was not reached in time")
-            if self.held != before or ran_out or self.fenced:
+            if self.held != before or is_expired or self.fenced:
                 await changed()
             if self.fenced:
                 return

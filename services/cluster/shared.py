@@ -68,10 +68,10 @@ class SharedTables(MemberFence):
 
     def changed(self, session: Session, kind: str) -> None:
         """Increment a version, once per transaction."""
-        counted: set[str] = session.info.setdefault("shared", set())
-        if kind in counted:
+        incremented: set[str] = session.info.setdefault("shared", set())
+        if kind in incremented:
             return
-        counted.add(kind)
+        incremented.add(kind)
         insert = self._store.insert(SharedVersion).values(kind=kind, version=1)
         increment = {"version": col(SharedVersion.version) + 1}
         session.connection().execute(insert.on_conflict_do_update(index_elements=["kind"], set_=increment))

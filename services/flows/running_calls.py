@@ -93,12 +93,12 @@ class RunningCalls:
         if run.state != RunState.CALLING or not self._ownership.holds(run.account):
             return
         self._accounts[run_id] = run.account
-        slow = asyncio.create_task(self._report_slow(run), name=f"flow run {run_id}: slow call")
+        slow_report = asyncio.create_task(self._report_slow(run), name=f"flow run {run_id}: slow call")
         try:
             response, error, key = await self._response(run)
         finally:
-            slow.cancel()
-            await asyncio.gather(slow, return_exceptions=True)
+            slow_report.cancel()
+            await asyncio.gather(slow_report, return_exceptions=True)
 
         def write(session: Session, run: FlowRun) -> None:
             if response is not None:

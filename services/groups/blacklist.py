@@ -40,7 +40,7 @@ class Blacklist:
         if self.holds(qun.number, contact_id):
             raise MemberBlacklisted(contact_id)
 
-    def update_after_commit(self, session: Session, number: int, contact_id: str, *, on: bool) -> None:
+    def update_after_commit(self, session: Session, number: int, contact_id: str, *, is_listed: bool) -> None:
         """Update the cache after the transaction's commit."""
-        change = self._people.add if on else self._people.discard
+        change = self._people.add if is_listed else self._people.discard
         after_commit(session, lambda: change((number, contact_id)))

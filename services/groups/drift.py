@@ -62,7 +62,7 @@ class DriftFinder:
             if wechat_room is None or Capability.SET_TOPIC not in wechat.capabilities:
                 return []
             qun, room = self._current(qun, room)
-            announced = await wechat.announcement(room_id) if qun.announcement is not None else None
+            announcement = await wechat.announcement(room_id) if qun.announcement is not None else None
             qun, room = self._current(qun, room)
         except WeChatOffline:
             return []
@@ -74,19 +74,21 @@ class DriftFinder:
             deviations.append(Drift(qun, room, DriftKind.TOPIC, room.topic, wechat_room.topic))
         # An empty announcement may exist but be unreadable; setting it again would notify everyone again.
         if (
-            announced is not None
+            announcement is not None
             and qun.announcement is not None
-            and not same_name(announced, qun.announcement)
-            and (announced or not await self._store.read(lambda s: self._was_unreadable(s, room_id)))
+            and not same_name(announcement, qun.announcement)
+            and (announcement or not await self._store.read(lambda s: self._was_unreadable(s, room_id)))
         ):
-            deviations.append(Drift(qun, room, DriftKind.ANNOUNCEMENT, qun.announcement, announced))
+            deviations.append(Drift(qun, room, DriftKind.ANNOUNCEMENT, qun.announcement, announcement))
         changing = await self._store.read(lambda s: self._running_changes(s, room_id)) if deviations else frozenset()
         return [drift for drift in deviations if drift.kind not in changing]
 
     def _current(self, qun: Qun, room: QunRoom) -> tuple[Qun, QunRoom]:
         """Return the current rows: a command may have changed them while WeChat was asked."""
-        latest = next((known_room for known_room in self._groups.all_rooms(qun) if known_room.id == room.id), room)
-        return self._groups.by_number(qun.number) or qun, latest
+        current_room = next(
+            (known_room for known_room in self._groups.all_rooms(qun) if known_room.id == room.id), room
+        )
+        return self._groups.by_number(qun.number) or qun, current_room
 
     def _running_changes(self, session: Session, room_id: str) -> frozenset[str]:
         """Return the kinds of running changes of a room, which WeChat may show before the database does."""

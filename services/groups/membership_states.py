@@ -271,10 +271,10 @@ class MembershipStates:
         """End expired requests and invitations; return their number."""
 
         def end(session: Session) -> int:
-            late = select(Membership).where(
+            query = select(Membership).where(
                 col(Membership.state).in_(OPEN_STATES), col(Membership.expires_at) <= self._clock()
             )
-            rows = session.exec(late).all()
+            rows = session.exec(query).all()
             for row in rows:
                 row.state, row.updated_at = MemberState.EXPIRED, self._clock()
                 session.add(row)

@@ -123,7 +123,7 @@ class RoomCreator:
             await self._groups.change(qun.number, topic=topic)
             action = await self._audit.begin(qun.account, "group", actor, str(qun.number), topic=topic)
             await self._audit.end(action, Outcome.DONE, chosen.id)
-        await wechat.create_join_code(room.room_id or "", str(qun.number), grows=self._settings.overflow)
+        await wechat.create_join_code(room.room_id or "", str(qun.number), opens_next=self._settings.overflow)
         return room
 
     async def _ask(self, wechat: WeChat, qun: Qun, room: QunRoom, people: Sequence[str], actor: str) -> str:
@@ -136,8 +136,8 @@ class RoomCreator:
         before = room.asked_at
         if not before:
             await wechat.read_new_rooms()
-            alike = [candidate.id for candidate in self._candidates(wechat, room.topic, people)]
-            room = await self._patch(room, seen_before=alike)
+            candidate_ids = [candidate.id for candidate in self._candidates(wechat, room.topic, people)]
+            room = await self._patch(room, seen_before=candidate_ids)
         room = await self._patch(room, asked_at=self._clock())
         action = await self._audit.begin(qun.account, "group", actor, str(qun.number), topic=room.topic)
         try:

@@ -32,7 +32,7 @@ class TokenJoins:
         states: MembershipStates,
         memberships: Memberships,
         blacklist: Blacklist,
-        misses: WrongTokens,
+        wrong_tokens: WrongTokens,
         texts: Texts,
     ) -> None:
         self._accounts = accounts
@@ -40,7 +40,7 @@ class TokenJoins:
         self._states = states
         self._memberships = memberships
         self._blacklist = blacklist
-        self._wrong_tokens = misses
+        self._wrong_tokens = wrong_tokens
         self._texts = texts
         self._tasks: dict[asyncio.Task[None], str] = {}  # with the account of each
 

@@ -108,12 +108,12 @@ class Messages:
         full = text(body) if isinstance(body, str) else body
         self._record(session, account, to, full)
         *first, last = _pieces(full)
-        once = {name: options.pop(name) for name in ("idempotency_key", "fingerprint") if name in options}
+        idempotency = {name: options.pop(name) for name in ("idempotency_key", "fingerprint") if name in options}
         before = [self._outbox.add(session, f"{QUEUE}:{account}", to, piece, **options) for piece in first]
         if before:
             write_bulk(session)  # assigns their ids
             last["also"] = [*last.get("also", ()), *(piece.id for piece in before)]
-        return self._outbox.add(session, f"{QUEUE}:{account}", to, last, **options, **once)
+        return self._outbox.add(session, f"{QUEUE}:{account}", to, last, **options, **idempotency)
 
     def leave(self, session: Session, account: str, room_id: str) -> Job:
         """Queue leaving a room after the messages queued before, inside a transaction."""

@@ -56,18 +56,18 @@ class RateLimiters(Mapping[str, RateLimiter]):
 
     def _restore(self, session: Session, accounts: set[str]) -> None:
         now = self._clock()
-        rare = select(Action).where(Action.at > now - DAY, col(Action.kind).in_(("group", "add")))
-        rare = rare.where(col(Action.account).in_(accounts))
-        for action in session.exec(rare.order_by(col(Action.at))):
+        query = select(Action).where(Action.at > now - DAY, col(Action.kind).in_(("group", "add")))
+        query = query.where(col(Action.account).in_(accounts))
+        for action in session.exec(query.order_by(col(Action.at))):
             self._rate_limiters[action.account].restore(action.kind, [action.at])
         sent = sent_since(session, [f"{QUEUE}:{account}" for account in accounts], now - MINUTE)
         slow_downs = select(Setting.key, Setting.value).where(col(Setting.key).in_(map(_key, accounts)))
-        slow = dict(session.exec(slow_downs).all())
+        slow_until = dict(session.exec(slow_downs).all())
         for account in accounts:
             rate_limiter = self._rate_limiters[account]
             rate_limiter.restore("message", sent[f"{QUEUE}:{account}"])
-            if _key(account) in slow:
-                rate_limiter.restore_slow_down(float(slow[_key(account)]))
+            if _key(account) in slow_until:
+                rate_limiter.restore_slow_down(float(slow_until[_key(account)]))
 
     def _slowed(self, account: str, until: float) -> None:
         log.warning("%s: WeChat reports 操作过于频繁; the rate is halved until %d", account, until)

@@ -60,7 +60,7 @@ class WebhookDelivery:
         outbox: Outbox,
         store: Store,
         audit: Audit,
-        outside: HttpClient,
+        http_client: HttpClient,
         webhooks: Sequence[WebhookSettings],
         clock: Clock,
     ) -> None:
@@ -70,7 +70,7 @@ class WebhookDelivery:
         self._outbox = outbox
         self._store = store
         self._audit = audit
-        self._outside = outside
+        self._http_client = http_client
         self._clock = clock
         self.configure(webhooks)
         outbox.serve(QUEUE, self._deliver, shared=True)
@@ -81,10 +81,10 @@ class WebhookDelivery:
 
     async def adopt(self) -> None:
         """Rename queues of earlier versions, which were named by URL. Must run before Outbox.load."""
-        moves = {f"{QUEUE}:{webhook.plain_url}": f"{QUEUE}:{name}" for name, webhook in self._receivers.items()}
+        new_names = {f"{QUEUE}:{webhook.plain_url}": f"{QUEUE}:{name}" for name, webhook in self._receivers.items()}
 
         def write(session: Session) -> None:
-            for old, new in moves.items():
+            for old, new in new_names.items():
                 if old != new:
                     move = update(OutboxItem).where(col(OutboxItem.queue) == old).values(queue=new)
                     session.connection().execute(move)
@@ -121,7 +121,7 @@ class WebhookDelivery:
         url = URL(receiver.url)
         for _ in range(MAX_HOPS):
             async with asyncio.timeout(self.timeout):
-                response = await self._outside.session.post(
+                response = await self._http_client.session.post(
                     url, data=body.encode(), headers=headers, allow_redirects=False
                 )
             async with response:  # the status line decides; errors after it do not matter
@@ -166,11 +166,11 @@ class WebhookDelivery:
         item = session.exec(_hooks().where(OutboxItem.id == item_id)).first()
         if item is None:
             raise NotFound(f"webhook {item_id}")
-        failed = item.state == WorkState.FAILED
-        if failed:
+        has_failed = item.state == WorkState.FAILED
+        if has_failed:
             self._outbox.requeue(session, item)
             self._audit.record(session, "", "webhook_resend", actor, str(item_id), Outcome.DONE)
-        return Resent(item, failed)
+        return Resent(item, has_failed)
 
 
 def list_deliveries(session: Session, name: str, state: WorkState, page: PageRequest) -> Page[OutboxItem]:

@@ -61,6 +61,6 @@ def _on_white(picture: Image.Image) -> Image.Image:
     if "A" not in picture.getbands() and "transparency" not in picture.info:
         return picture.convert("L")
     layer = picture.convert("RGBA")
-    ground = Image.new("RGBA", layer.size, "white")
-    ground.alpha_composite(layer)
-    return ground.convert("L")
+    background = Image.new("RGBA", layer.size, "white")
+    background.alpha_composite(layer)
+    return background.convert("L")

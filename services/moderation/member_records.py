@@ -41,7 +41,7 @@ class MemberRecords:
     def change(self, session: Session, qun: Qun, contact_id: str, name: str, **change: Any) -> int:
         """Change a person's record; `warnings` are added to those they have. Returns their warnings."""
         if "blacklisted" in change:
-            self._blacklist.update_after_commit(session, qun.number, contact_id, on=change["blacklisted"])
+            self._blacklist.update_after_commit(session, qun.number, contact_id, is_listed=change["blacklisted"])
         now = self._clock()
         first = {"warnings": 0, "blacklisted": False, "removal_told": False, **change}
         after: dict[str, Any] = {**change, "updated_at": now}

@@ -154,16 +154,16 @@ class FloodDetector:
         self._seconds = settings.seconds
         self._sent_at: dict[tuple[str, str, str], deque[tuple[float, float]]] = {}
 
-    def detect(self, speaker: tuple[str, str, str], arrived: float, said_at: float) -> bool:
+    def detect(self, sender: tuple[str, str, str], arrived: float, said_at: float) -> bool:
         """Count a message of (account, room, person); return whether it is one too many, and restart the count.
 
         Both sending and arrival times must be within the window: a gateway's clock may stand still, and a backlog
         arrives all at once after a lost connection.
         """
-        recent = self._sent_at.get(speaker)
+        recent = self._sent_at.get(sender)
         if recent is None:
             self._make_room(arrived)
-            recent = self._sent_at[speaker] = deque(maxlen=self._max_messages + 1)
+            recent = self._sent_at[sender] = deque(maxlen=self._max_messages + 1)
         recent.append((arrived, said_at))
         first_arrived_at, first_sent_at = recent[0]
         if (
@@ -177,6 +177,6 @@ class FloodDetector:
     def _make_room(self, now: float) -> None:
         if len(self._sent_at) < MAX_SPEAKERS:
             return
-        silent = [key for key, times in self._sent_at.items() if not times or now - times[-1][0] > self._seconds]
-        for key in silent or list(self._sent_at)[: MAX_SPEAKERS // 2]:
+        idle = [key for key, times in self._sent_at.items() if not times or now - times[-1][0] > self._seconds]
+        for key in idle or list(self._sent_at)[: MAX_SPEAKERS // 2]:
             del self._sent_at[key]

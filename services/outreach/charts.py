@@ -57,11 +57,11 @@ def _bars(
     canvas.line((MARGIN, base, WIDTH - MARGIN, base), "#999")
     step = _step(values)
     for place, value in enumerate(values):
-        middle = MARGIN + (place + 0.5) * step
-        tip = base - room * value / max(1, *values)
-        canvas.rectangle((middle - step * 0.3, tip, middle + step * 0.3, base), colour)
+        bar_centre = MARGIN + (place + 0.5) * step
+        bar_top = base - room * value / max(1, *values)
+        canvas.rectangle((bar_centre - step * 0.3, bar_top, bar_centre + step * 0.3, base), colour)
         if value:
-            canvas.text((middle, tip - 4), str(value), "#333", font, "ms")
+            canvas.text((bar_centre, bar_top - 4), str(value), "#333", font, "ms")
 
 
 def _step(values: Sequence[object]) -> float:

@@ -35,8 +35,8 @@ class CronTimes(BaseTrigger):  # type: ignore[misc] # APScheduler has no types
         if previous_fire_time is not None and previous_fire_time.astimezone(UTC) == after:
             after += NEXT
         due = self._due(after)
-        if self._is_every_hour and (turned := self._clock_change_back(after)) is not None:
-            repeated = self._shown_next(self._wall_clock(turned))
+        if self._is_every_hour and (change := self._clock_change_back(after)) is not None:
+            repeated = self._shown_next(self._wall_clock(change))
             due = min(filter(None, (due, repeated and repeated.replace(tzinfo=self._zone, fold=1).astimezone(UTC))))
         return None if due is None else due.astimezone(self._zone)
 

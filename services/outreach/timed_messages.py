@@ -140,15 +140,15 @@ def trigger(cron: str, zone: ZoneInfo) -> BaseTrigger:
 
 def invalid_fields(cron: str, zone: ZoneInfo) -> list[int]:
     """Return the indexes of the invalid fields of a crontab line."""
-    wrong, fields = [], cron.split()
+    invalid, fields = [], cron.split()
     for place, field in enumerate(fields):
         alone = ["*"] * len(fields)
         alone[place] = field
         try:
             trigger(" ".join(alone), zone)
         except ValueError:
-            wrong.append(place)
-    return wrong
+            invalid.append(place)
+    return invalid
 
 
 def weekdays(field: str) -> str:

@@ -64,17 +64,17 @@ class Fallbacks:
             latest, reply = _Fallback(now, 1), self._settings.fallback
         else:
             latest, reply = _Fallback(last.at, last.times + 1), self._texts.fallback_again
-        silent = not self._settings.fallback or not reply or latest.times > MAX_FALLBACKS
+        gives_no_reply = not self._settings.fallback or not reply or latest.times > MAX_FALLBACKS
 
         def write(session: Session) -> None:
             self._missed.count(session, account, text)
-            if not silent:
+            if not gives_no_reply:
                 keys, values = {"account": account, "contact_id": contact_id}, {"at": latest.at, "times": latest.times}
                 insert = self._store.insert(FallbackSent).values({**keys, **values})
                 session.connection().execute(insert.on_conflict_do_update(index_elements=list(keys), set_=values))
                 after_commit(session, lambda: self._remember(person, latest))
 
-        return Decision("" if silent else f"{reply}\n{hint}".strip(), write)
+        return Decision("" if gives_no_reply else f"{reply}\n{hint}".strip(), write)
 
     def _remember(self, person: tuple[str, str], latest: _Fallback) -> None:
         self._recent[person] = latest

@@ -60,10 +60,10 @@ class IdleTickets:
         row = session.get(Ticket, number)
         if row is None or row.state != TicketState.OPEN or row.last_at != last_at:
             return False  # a message arrived while this write was queued
-        quiet = row.quiet_seconds + max(0.0, self._clock() - max(since, row.last_at))
+        quiet_seconds = row.quiet_seconds + max(0.0, self._clock() - max(since, row.last_at))
         minutes = self._staffing.settings.idle_minutes
-        if quiet < minutes * 60:
-            self._tickets.change(session, number, quiet_seconds=quiet)
+        if quiet_seconds < minutes * 60:
+            self._tickets.change(session, number, quiet_seconds=quiet_seconds)
             return False
         notice = fill(self._texts.ticket_idle, number=row.id, name=row.name, minutes=f"{minutes:g}")
         return self._actions.close(session, row, "idle", notice)

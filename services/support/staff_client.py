@@ -43,8 +43,8 @@ class StaffClient:
 
     def record(self, session: Session, event: StaffMessage) -> None:
         """Store a staff member's message to a customer."""
-        answered = {"answered_at": self._clock()}
-        ticket = self._serve(session, event.account, event.contact_id, event.staff_id, answered)
+        changes = {"answered_at": self._clock()}
+        ticket = self._serve(session, event.account, event.contact_id, event.staff_id, changes)
         body = {"type": event.kind.value, "text": event.text, "staff": event.staff_id, "ticket": ticket.id}
         body["message"] = event.id  # by which its file is fetched
         self._conversations.record_outgoing(session, event.account, event.contact_id, body)
@@ -56,7 +56,7 @@ class StaffClient:
             self._actions.close(session, ticket, event.staff_id or SESSION, "", is_session_over=True)
 
     def _serve(
-        self, session: Session, account: str, contact_id: str, staff_id: str, answered: dict[str, Any] | None = None
+        self, session: Session, account: str, contact_id: str, staff_id: str, changes: dict[str, Any] | None = None
     ) -> Ticket:
         ticket = self._tickets.of(account, contact_id)
         if ticket is None:
@@ -65,8 +65,8 @@ class StaffClient:
         values: dict[str, Any] = {"state": TicketState.OPEN, "last_at": self._clock(), "quiet_seconds": 0.0}
         if staff_id and staff_id != ticket.staff_id:
             values |= {"staff_id": staff_id, "staff_name": self._name_of(account, staff_id)}
-        if answered and ticket.answered_at is None:
-            values |= answered
+        if changes and ticket.answered_at is None:
+            values |= changes
         self._tickets.change(session, ticket.id or 0, **values)
         return ticket
 

@@ -48,8 +48,8 @@ class TicketHistory:
         """Format a message; a recall shows the recalled text."""
         line = quoted(as_one_line(kind, text))
         if kind == MessageKind.RECALLED:
-            taken_back = self._conversations.recalled(session, ticket.account, ticket.contact_id, text)
-            return f"{line}：{quoted(taken_back[:MAX_QUOTED])}" if taken_back else line
+            recalled_text = self._conversations.recalled(session, ticket.account, ticket.contact_id, text)
+            return f"{line}：{quoted(recalled_text[:MAX_QUOTED])}" if recalled_text else line
         return line
 
     def notes(self, session: Session, ticket: Ticket) -> str:

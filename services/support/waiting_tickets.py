@@ -35,7 +35,7 @@ class WaitingTickets:
         if not self._staffing.in_hours():
             return 0
         accounts = self._staffing.accounts.names()  # accounts that are no longer configured keep their tickets
-        now, announced = self._clock(), 0
+        now, count = self._clock(), 0
         waiting = [
             ticket
             for ticket in self._tickets
@@ -47,8 +47,8 @@ class WaitingTickets:
             room = self._staffing.room(ticket.account)
             if room is not None or not self._staffing.needs_room(ticket.account):
                 await self._store.write(partial(self._announce, ticket=ticket, room_id=room.id if room else ""))
-                announced += 1
-        return announced
+                count += 1
+        return count
 
     async def refresh_missing_room(self, account: str) -> None:
         """Read the account's groups if its staff room is missing: some gateways do not report new groups."""

@@ -59,11 +59,11 @@ class ClockTrust:
             _store(session, now, None)
             return True
         stored = json.loads(row.value)
-        believed = ClockReading(**stored["believed"])
-        doubted = ClockReading(**stored["doubted"]) if stored["doubted"] else None
-        self.jump_seconds = _seconds_ahead(believed, now)
+        trusted = ClockReading(**stored["believed"])
+        untrusted = ClockReading(**stored["doubted"]) if stored["doubted"] else None
+        self.jump_seconds = _seconds_ahead(trusted, now)
         if self.jump_seconds == 0.0 or (
-            doubted and not _seconds_ahead(doubted, now) and _elapsed(doubted, now) > TRUSTED_AFTER
+            untrusted and not _seconds_ahead(untrusted, now) and _elapsed(untrusted, now) > TRUSTED_AFTER
         ):
             self.jump_seconds = 0.0
             _store(session, now, None)
@@ -72,7 +72,7 @@ class ClockTrust:
             "the clock has jumped ahead by %.1f days: pruning is suspended until it is corrected",
             self.jump_seconds / DAY,
         )
-        _store(session, believed, doubted if doubted and not _seconds_ahead(doubted, now) else now)
+        _store(session, trusted, untrusted if untrusted and not _seconds_ahead(untrusted, now) else now)
         return False
 
     def _read(self) -> ClockReading:
@@ -98,6 +98,6 @@ def _seconds_ahead(earlier: ClockReading, now: ClockReading) -> float:
     return moved if moved > MAX_OFF_SECONDS else 0.0
 
 
-def _store(session: Session, believed: ClockReading, doubted: ClockReading | None) -> None:
-    value = {"believed": asdict(believed), "doubted": asdict(doubted) if doubted else None}
+def _store(session: Session, trusted: ClockReading, untrusted: ClockReading | None) -> None:
+    value = {"believed": asdict(trusted), "doubted": asdict(untrusted) if untrusted else None}
     session.merge(Setting(key=KEY, value=json.dumps(value)))

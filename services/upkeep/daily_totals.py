@@ -54,15 +54,15 @@ class DailyTotals:
         """Store each account's current use of its rate limits if it is today's maximum."""
         day = self._dates(1)[0].isoformat()
         self._peaks = {key: ratio for key, ratio in self._peaks.items() if key[0] == day}
-        higher = [
+        new_peaks = [
             PacePeak(day=day, account=account, kind=kind, ratio=ratio)
             for account in self._accounts.names()
             for kind, ratio in self._accounts.rate_limiter(account).used().items()
             if ratio > self._peaks.get((day, account, kind), 0.0)
         ]
-        if higher:
-            await self._store.write(partial(self._store_peaks, peaks=higher))
-        return len(higher)
+        if new_peaks:
+            await self._store.write(partial(self._store_peaks, peaks=new_peaks))
+        return len(new_peaks)
 
     def read(self, session: Session, days: int = DAYS) -> list[DayTotal]:
         """Return the last days up to today, including days without data."""
@@ -120,19 +120,19 @@ class DailyTotals:
             mark_sum=mark_sum or 0,
         )
 
-    def _median_wait(self, session: Session, answered: int, opened: tuple[ColumnElement[bool], ...]) -> float | None:
+    def _median_wait(self, session: Session, count: int, opened: tuple[ColumnElement[bool], ...]) -> float | None:
         """Return the median of the seconds until the first answer; the database sorts, so that few rows are read."""
-        if not answered:
+        if not count:
             return None
         wait = (col(Ticket.answered_at) - col(Ticket.opened_at)).label("wait")
         middle = select(wait).where(*opened, col(Ticket.answered_at).is_not(None)).order_by(wait)
-        waits = session.exec(middle.offset((answered - 1) // 2).limit(2 - answered % 2)).all()
+        waits = session.exec(middle.offset((count - 1) // 2).limit(2 - count % 2)).all()
         return median(float(seconds) for seconds in waits if seconds is not None)
 
     def _day_bounds(self, day: date) -> tuple[float, float]:
         """Return the begin and end of a day, in Unix seconds."""
-        begins = (datetime.combine(date, datetime.min.time(), self._zone) for date in (day, day + timedelta(days=1)))
-        first, last = (moment.timestamp() for moment in begins)
+        midnights = (datetime.combine(date, datetime.min.time(), self._zone) for date in (day, day + timedelta(days=1)))
+        first, last = (moment.timestamp() for moment in midnights)
         return first, last
 
     def _store_peaks(self, session: Session, peaks: Sequence[PacePeak]) -> None:

@@ -45,11 +45,17 @@ class Inbox:
     """The inbox of an account."""
 
     def __init__(
-        self, account: str, store: Store, resolve: Resolve, handle: Handle, parked: OnParked, acknowledge: Acknowledge
+        self,
+        account: str,
+        store: Store,
+        resolve: Resolve,
+        handle: Handle,
+        on_parked: OnParked,
+        acknowledge: Acknowledge,
     ) -> None:
         self.account = account
         self._store = store
-        self._parked = parked
+        self._parked = on_parked
         self._acknowledge = acknowledge
         self._in_memory = 0
         self._has_space = asyncio.Event()

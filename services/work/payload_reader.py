@@ -98,15 +98,15 @@ class PayloadReader:
 
     async def resolve(self, raw: RawEvent, on_conversation: Callable[[str], None]) -> Event | None:
         """Read an event's payload, again while the gateway is away or rejects it; raise WeChatError."""
-        wait, failed = FIRST_WAIT, 0
+        wait, attempts = FIRST_WAIT, 0
         while True:
             try:
                 return await self._resolve(raw, on_conversation)
             except WeChatOffline:  # wait for the gateway
-                failed = 0
+                attempts = 0
             except WeChatError:  # may be temporary: some gateways announce a message before they can return it
-                failed += 1
-                if failed == MAX_TRIES:
+                attempts += 1
+                if attempts == MAX_TRIES:
                     raise
             except DBAPIError as error:  # the account itself reads the database, for example its access token
                 if not is_away(error):

@@ -23,18 +23,18 @@ class WriteBatcher(Generic[Item]):
     """Collects items and passes them, in order, to `write(session, items)`; one write runs at a time.
 
     While the database fails, it waits. An item that cannot be written does not affect the others: it is logged and
-    passed to `lost`.
+    passed to `on_lost`.
     """
 
     def __init__(
         self,
         store: Store,
         write: Callable[[Session, list[Item]], object],
-        lost: Callable[[Item], None] = lambda _item: None,
+        on_lost: Callable[[Item], None] = lambda _item: None,
     ) -> None:
         self._store = store
         self._write = write
-        self._lost = lost
+        self._lost = on_lost
         self._waiting: list[Item] = []
         self._alone = 0  # number of items at the front to write one by one, to find the one that fails
         self._wait = FIRST_WAIT

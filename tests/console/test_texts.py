@@ -25,8 +25,8 @@ def test_every_audit_kind_has_a_label() -> None:
     words = set(re.findall(r"(\w+): \"", (FOLDER / "audit-words.js").read_text(encoding="utf-8")))
     folders = [FOLDER.parents[1] / name for name in ROOMS]
     source = "\n".join(path.read_text(encoding="utf-8") for folder in folders for path in folder.rglob("*.py"))
-    noted = re.findall(r"audit\.(?:note|begin)\(\s*(?:s|session)?,?\s*[\w.()\[\]{}:\"]*,\s*\"(\w+)\"", source)
-    noted += re.findall(r"(?:request|self)\._?note\(session(?:, ticket, agent)?, \"(\w+)\"", source)
+    noted = re.findall(r"audit\.(?:record|begin)\(\s*(?:s|session)?,?\s*[\w.()\[\]{}:\"]*,\s*\"(\w+)\"", source)
+    noted += re.findall(r"(?:request|self)\.(?:_note|record)\(session(?:, ticket, agent)?, \"(\w+)\"", source)
     assert len(set(noted)) > 30 and set(noted) - words == set()
 
 

@@ -36,8 +36,8 @@ class MakingWeChat(RoomWeChat):
             await super().create_room(contact_ids, topic)
         raise WeChatUnknown("RoomCreate", "no answer")
 
-    async def create_join_code(self, room_id: str, state: str, *, grows: bool) -> None:
-        self.codes.append((room_id, state, grows))
+    async def create_join_code(self, room_id: str, state: str, *, opens_next: bool) -> None:
+        self.codes.append((room_id, state, opens_next))
         await self._call("create_join_code")
 
 

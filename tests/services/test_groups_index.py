@@ -274,7 +274,7 @@ async def test_blacklist_is_loaded_by_account(parts: Parts) -> None:
     assert blacklist.holds(other.number, XUAN)
 
     def fails(session: object) -> None:
-        blacklist.update_after_commit(session, qun.number, XUAN, on=False)  # type: ignore[arg-type]
+        blacklist.update_after_commit(session, qun.number, XUAN, is_listed=False)  # type: ignore[arg-type]
         raise ValueError
 
     with pytest.raises(ValueError):

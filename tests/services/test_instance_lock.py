@@ -34,9 +34,9 @@ def never() -> None:
 async def test_second_holder_is_refused_until_release(database: str) -> None:
     first = await acquire_instance_lock(database, never)
     with pytest.raises(DatabaseInUse, match="another wxbot"):
-        await acquire_instance_lock(database, never, patience=0.1)
+        await acquire_instance_lock(database, never, wait_seconds=0.1)
     first.close()
-    (await acquire_instance_lock(database, never, patience=0.1)).close()
+    (await acquire_instance_lock(database, never, wait_seconds=0.1)).close()
 
 
 async def test_lock_is_released_with_its_process(database: str) -> None:
@@ -47,11 +47,11 @@ async def test_lock_is_released_with_its_process(database: str) -> None:
     try:
         assert await asyncio.wait_for(other.stdout.readline(), SECONDS) == b"held\n"
         with pytest.raises(DatabaseInUse):
-            await acquire_instance_lock(database, never, patience=0.1)
+            await acquire_instance_lock(database, never, wait_seconds=0.1)
     finally:
         other.kill()
         await other.wait()
-    (await acquire_instance_lock(database, never, patience=10)).close()
+    (await acquire_instance_lock(database, never, wait_seconds=10)).close()
 
 
 async def test_another_path_to_the_database_is_the_same_lock(tmp_path: Path) -> None:

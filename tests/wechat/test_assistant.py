@@ -253,7 +253,7 @@ async def test_stop_gives_up_storing_after_a_while(
 async def test_calls_of_other_channels_are_not_supported(account: ScriptedAccount) -> None:
     assistant: Any = account.assistant
     for call in (
-        assistant.create_join_code(ROOM, "state", grows=True),
+        assistant.create_join_code(ROOM, "state", opens_next=True),
         assistant.join_code_picture(ROOM),
         assistant.hand_over(SONG),
         assistant.end_session(SONG),

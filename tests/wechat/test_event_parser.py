@@ -51,11 +51,11 @@ def test_missing_or_oversized_text_is_malformed(data: dict[str, Any]) -> None:
 
 
 def test_empty_text_is_usable_only_where_allowed() -> None:
-    assert text_of({"newTopic": ""}, "newTopic", empty=True) == ""
+    assert text_of({"newTopic": ""}, "newTopic", allow_empty=True) == ""
     with pytest.raises(MalformedEvent):
-        text_of({"newTopic": "x" * 401}, "newTopic", empty=True)
+        text_of({"newTopic": "x" * 401}, "newTopic", allow_empty=True)
     with pytest.raises(MalformedEvent):
-        text_of({}, "newTopic", empty=True)
+        text_of({}, "newTopic", allow_empty=True)
 
 
 def test_optional_text_is_empty_when_missing_or_of_another_type() -> None:
