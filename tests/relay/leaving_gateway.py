@@ -15,7 +15,6 @@ from relay.streams import Stream
 from tests.ports import free_port
 
 
-
 class Answer:
     """A gateway's side of a call. Those of `hanging` are answered by the test, all others at once."""
 
