@@ -45,17 +45,18 @@ class RosterRefresh:
         """
         wechat = self._accounts.get(qun.account)
         async with self._locks[qun.number]:
-            expected = [room for room in self._groups.live_rooms(qun) if room.id == expected_in]
-            room = self._groups.room_of(qun, contact_id) or next(iter(expected), None)
+            known = self._groups.room_of(qun, contact_id)
+            room = known or next((room for room in self._groups.live_rooms(qun) if room.id == expected_in), None)
             if room is None:
                 return None
             read, moved = wechat.directory.last_reported(room.id, contact_id)
-            if not _is_recent(read, LIST_MAX_AGE) and not _is_recent(moved, EVENT_MAX_AGE):
-                shown = await _read(wechat, room.id)
-                if contact_id not in shown.member_ids and self._groups.room_of(qun, contact_id) is not None:
-                    await asyncio.sleep(REREAD_DELAY)
-                    if contact_id not in (await _read(wechat, room.id)).member_ids:
-                        wechat.directory.left(room.id, (contact_id,), datetime.now(UTC))
+            if _is_recent(read, LIST_MAX_AGE) or _is_recent(moved, EVENT_MAX_AGE):
+                return known
+            shown = await _read(wechat, room.id)
+            if contact_id not in shown.member_ids and self._groups.room_of(qun, contact_id) is not None:
+                await asyncio.sleep(REREAD_DELAY)
+                if contact_id not in (await _read(wechat, room.id)).member_ids:
+                    wechat.directory.left(room.id, (contact_id,), datetime.now(UTC))
             return self._groups.room_of(qun, contact_id)
 
 
