@@ -1,6 +1,6 @@
 // Actions of the current person.
 import { api, of } from "./api.js";
-import { loadChats, loadDetail, loadFriends, loadMessages, loadTrace, loadWorld, put } from "./load.js";
+import { loadChats, loadDetail, loadFriends, loadMessages, loadTrace, loadWorld, put, receive, setLine } from "./load.js";
 import { state, toast, update } from "./store.js";
 
 /** Run an action and show its error, if any. Returns whether it succeeded. */
@@ -12,6 +12,15 @@ export async function tryTo(action) {
     toast(error.message, true);
     return false;
   }
+}
+
+const queues = new Map(); // by name: the last action
+
+/** Run an action after the earlier ones with the same name, because parallel requests may arrive in any order. */
+function inTurn(name, action) {
+  const result = (queues.get(name) ?? Promise.resolve()).then(action);
+  queues.set(name, result.catch(() => undefined));
+  return result;
 }
 
 const mine = (...parts) => of(state.me.id, ...parts);
@@ -34,7 +43,7 @@ export async function openChat(chat, push = true) {
   if (!chat) return;
   await tryTo(async () => {
     await Promise.all([loadDetail(), state.messages.has(chat) ? undefined : loadMessages(chat)]);
-    await markRead(chat);
+    if (state.chat === chat) await markRead(chat);
   });
 }
 
@@ -43,30 +52,40 @@ export async function markRead(chat) {
   state.mentioned.delete(chat);
   const line = state.chats.find((one) => one.id === chat);
   if (!line?.unread) return;
-  update({ chats: state.chats.map((one) => (one === line ? { ...line, unread: 0 } : one)) });
+  setLine(chat, { ...line, unread: 0 });
   await api("POST", mine("chats", chat, "read"));
 }
 
-/** Send a body of the control API; a refusal is shown in the chat like a system message of WeChat. Returns whether it was sent. */
-export async function send(chat, body) {
+/** Send bodies of the control API one after another, after those of earlier calls. Returns those that were not sent. */
+export const sendAll = (chat, bodies) => inTurn(`messages of ${chat}`, async () => {
+  for (const [index, body] of bodies.entries()) {
+    if (!(await post(chat, body))) return bodies.slice(index);
+  }
+  return [];
+});
+
+/** Send one body. Returns whether it was sent. */
+export const send = async (chat, body) => !(await sendAll(chat, [body])).length;
+
+/** Post a message; a refusal is shown in the chat like a system message of WeChat. */
+async function post(chat, body) {
   try {
-    const message = await api("POST", mine("chats", chat, "messages"), body);
-    put(chat, [...(state.messages.get(chat) ?? []), message]);
+    receive(chat, await api("POST", mine("chats", chat, "messages"), body));
     return true;
   } catch (error) {
-    const messages = state.messages.get(chat) ?? [];
-    const note = { seq: (messages.at(-1)?.seq ?? 0) + 0.001, kind: "note", text: error.message, local: true, at: Date.now() / 1000 };
-    put(chat, [...messages, note]);
+    const messages = state.messages.get(chat);
+    const note = { seq: (messages?.at(-1)?.seq ?? 0) + 0.001, kind: "note", text: error.message, local: true, at: Date.now() / 1000 };
+    if (messages) put(chat, [...messages, note]);
     toast(error.message, true);
     return false;
   }
 }
 
-/** Send a file; WeChat sends it as a picture if its name says so. */
-export function sendFile(chat, file) {
+/** The body that sends a file; WeChat sends it as a picture if its name says so. */
+export function fileBody(file) {
   const form = new FormData();
   form.append("file", file, file.name);
-  return send(chat, form);
+  return form;
 }
 
 /** Recall a message. */
@@ -128,7 +147,7 @@ export const removeMember = (room, who) => tryTo(() => api("DELETE", mine("rooms
 /** Leave a group. */
 export const leaveRoom = (room) => tryTo(async () => {
   await api("POST", mine("rooms", room, "leave"), {});
-  await openChat(null);
+  if (state.chat === room) await openChat(null);
 });
 
 /** Create a new QR code of a group. */
@@ -161,11 +180,11 @@ export const makePerson = (name, weixin) => tryTo(async () => {
   become(person.id);
 });
 
-/** Change a setting of the world and load the settings again. */
-export const turn = (method, path, body) => tryTo(async () => {
-  await api(method, path, body);
+/** Change a setting of the world and load the settings again. `body` may be a function, called after earlier changes. */
+export const turn = (method, path, body) => inTurn("settings", () => tryTo(async () => {
+  await api(method, path, typeof body === "function" ? body() : body);
   await loadWorld();
-});
+}));
 
 /** Show the trace of another assistant. */
 export const watch = (account) => {

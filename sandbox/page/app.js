@@ -16,6 +16,7 @@ import { Toast } from "./views/toast.js";
 import { Tools } from "./views/tools.js";
 import { Who } from "./views/who.js";
 
+const RETRY_MS = 1000;
 const VIEWS = { chats: ChatList, contacts: Contacts, tools: Tools };
 
 function App() {
@@ -62,11 +63,16 @@ function start() {
   if (as) update({ me: { id: as, name: "" } });
   render(html`<${App} />`, document.getElementById("app"));
   if (as) begin(as);
-  else tryTo(loadWorld);
+  else loadFirst();
+}
+
+/** Load the world, which everything else needs, until it succeeds. */
+async function loadFirst() {
+  while (!(await tryTo(loadWorld))) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
 }
 
 async function begin(as) {
-  await tryTo(loadWorld);
+  await loadFirst();
   if (!state.people.has(as)) return update({ me: null, chat: null });
   stream = listen(streamUrl, {
     onOpen: async () => {

@@ -38,7 +38,10 @@ export function listen(url, { onOpen, onItem, onLost }) {
     else if (!source) start();
   };
 
-  takeSlot(() => { mayHide = true; });
+  takeSlot(() => {
+    mayHide = true;
+    seen(); // the tab may have been opened in the background
+  });
   document.addEventListener("visibilitychange", seen);
   addEventListener("online", seen);
   start();

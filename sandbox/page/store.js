@@ -16,7 +16,7 @@ export const state = {
   messages: new Map(), // by chat: oldest first
   hasOlder: new Map(), // by chat: whether there may be older messages
   mentioned: new Set(),// chats in which somebody said @me and it is unread
-  drafts: new Map(),   // by chat: text in the composer
+  drafts: new Map(),   // by chat: content of the composer
   view: "chats",       // chats | contacts | tools: content of the narrow column (or of a phone)
   panel: null,         // "trace" or "faults": the panel next to the chat
   trace: [],
@@ -51,6 +51,16 @@ export function useStore() {
     return () => listeners.delete(redraw);
   }, []);
   return state;
+}
+
+const NO_DRAFT = { text: "", files: [], mentions: new Map() };
+
+/** What was entered in the composer of a chat: { text, files, mentions }; mentions are ids by the text that mentions them. */
+export const draftOf = (chat) => state.drafts.get(chat) ?? NO_DRAFT;
+
+/** Change the draft of a chat, without rendering; without changes, clear it. */
+export function setDraft(chat, changes = NO_DRAFT) {
+  state.drafts.set(chat, { ...draftOf(chat), ...changes });
 }
 
 let toastTimer = 0;

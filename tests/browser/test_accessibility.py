@@ -219,3 +219,32 @@ async def test_open_tab_as_another_person(chat: Chat) -> None:
     other = await opened.value
     await expect(other).to_have_title("智多星 · 微信沙箱")
     await expect(page).to_have_title("宋公明 · 微信沙箱")
+
+
+async def test_focus_returns_from_details_trace_and_menus(chat: Chat) -> None:
+    chat.world.chats.say(XUANFENG, SONG, "哥哥")
+    context = await chat.windows.context(permissions=["clipboard-read", "clipboard-write"])
+    page = await chat.open(SONG, XUANFENG, context)
+    for opener, region in (("聊天详情", "聊天详情"), ("机器人", "机器人听到和调用的")):
+        button = page.get_by_role("button", name=opener)
+        await button.press("Enter")
+        inside = page.get_by_role("complementary", name=region)
+        await inside.get_by_role("button").first.focus()
+        await page.keyboard.press("Escape")
+        await expect(inside).to_have_count(0)
+        await expect(button).to_be_focused()
+    menu = page.get_by_role("button", name="更多操作")
+    await menu.press("Enter")
+    await expect(page.get_by_role("button", name="复制")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("button", name="复制")).to_have_count(0)
+    await expect(menu).to_be_focused()
+
+
+async def test_tab_that_is_opened_in_the_background_is_live(chat: Chat) -> None:
+    """Opened with Ctrl and a click, it shows its unread messages in its title."""
+    context = await chat.windows.context()
+    await context.add_init_script("Object.defineProperty(document, 'hidden', { get: () => true })")
+    page = await chat.open(SONG, context=context)
+    chat.world.chats.say(XUANFENG, SONG, "哥哥")
+    await expect(page).to_have_title("(1) 宋公明 · 微信沙箱")

@@ -8,14 +8,10 @@ from playwright.async_api import Page, expect
 from sandbox.world.model import WorldRoom
 from sandbox.world.world import ADMIN, SONG, WENLONG, XUANFENG, ZHIDUO
 from tests.browser.conftest import ACCOUNT, BOT, Chat
+from tests.browser.held import FRAMES_AFTER_ONE_SECOND
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 TOKEN = "NTkxNjkwNzE4RDY2"
-FRAMES_AFTER_ONE_SECOND = """
-const wait = setTimeout;
-window.requestAnimationFrame = (run) => wait(run, 1000);
-window.setTimeout = (run, ms, ...more) => wait(run, ms < 100 ? 1000 : ms, ...more); // Preact's substitute for a frame
-"""
 
 
 def room(chat: Chat, owner: str = SONG) -> WorldRoom:

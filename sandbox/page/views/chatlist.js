@@ -1,7 +1,7 @@
 // The list of chats and groups.
 import { openChat } from "../actions.js";
 import { IconButton } from "../icons.js";
-import { nameOf, update } from "../store.js";
+import { draftOf, nameOf, update } from "../store.js";
 import { html, useState } from "../shared/preact.js";
 import { shortTime } from "../words.js";
 import { Badge } from "./rail.js";
@@ -34,7 +34,8 @@ export function ListHead({ title, sought, onSeek }) {
 }
 
 function Line({ store, line }) {
-  const draft = store.chat !== line.id && store.drafts.get(line.id);
+  const { text, files } = draftOf(line.id);
+  const draft = store.chat !== line.id && (text || (files.length > 0 && "[文件]"));
   return html`
     <li><button type="button" class="line" aria-current=${store.chat === line.id ? "true" : undefined}
       onClick=${() => openChat(line.id)}>

@@ -1,5 +1,6 @@
 // Dialogs to select friends.
 import { addMembers, makeRoom, send } from "../actions.js";
+import { useSubmit } from "../exclusive.js";
 import { html, useState } from "../shared/preact.js";
 
 const MOST = 200;
@@ -33,10 +34,7 @@ function Footer({ close, ready, yes }) {
 export function NewRoom({ store, dialog, close }) {
   const [chosen, choose] = useChosen(dialog.with ? [dialog.with] : []);
   const [topic, setTopic] = useState("");
-  const submit = async (event) => {
-    event.preventDefault();
-    if (await makeRoom(chosen, topic.trim())) close();
-  };
+  const submit = useSubmit(async () => (await makeRoom(chosen, topic.trim())) && close());
   return html`
     <form onSubmit=${submit}>
       <label class="field"><span>群聊名称（可不填）</span><input value=${topic} maxlength="64" onInput=${(event) => setTopic(event.target.value)} /></label>
@@ -49,11 +47,10 @@ export function NewRoom({ store, dialog, close }) {
 export function InviteMembers({ store, dialog, close }) {
   const [chosen, choose] = useChosen([]);
   const inside = store.detail?.group?.members.map((one) => one.id) ?? [];
-  const submit = async (event) => {
-    event.preventDefault();
+  const submit = useSubmit(async () => {
     await addMembers(dialog.room, chosen);
     close();
-  };
+  });
   return html`
     <form onSubmit=${submit}>
       <${Friends} store=${store} without=${inside} chosen=${chosen} onChoose=${choose} many=${true} />
@@ -64,10 +61,7 @@ export function InviteMembers({ store, dialog, close }) {
 /** Send a contact card to the open chat. */
 export function ChooseCard({ store, dialog, close }) {
   const [chosen, setChosen] = useState([]);
-  const submit = async (event) => {
-    event.preventDefault();
-    if (await send(dialog.chat, { card: chosen[0] })) close();
-  };
+  const submit = useSubmit(async () => (await send(dialog.chat, { card: chosen[0] })) && close());
   return html`
     <form onSubmit=${submit}>
       <${Friends} store=${store} chosen=${chosen} onChoose=${(id) => setChosen([id])} />

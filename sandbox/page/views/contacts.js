@@ -1,5 +1,6 @@
 // The contact list and the pending friend requests.
 import { answerFriend } from "../actions.js";
+import { useExclusive } from "../exclusive.js";
 import { update } from "../store.js";
 import { html, useState } from "../shared/preact.js";
 import { ListHead } from "./chatlist.js";
@@ -36,14 +37,15 @@ export function Contacts({ store }) {
 
 function Request({ request }) {
   const who = request.from;
+  const answer = useExclusive((accept) => answerFriend(request.id, accept));
   return html`
     <li class="line request">
       <span class="avatar-box"><img class="avatar" src=${who.avatar} alt="" /></span>
       <span class="line-name">${who.name}</span>
       <span class="line-last faint">${request.hello || "请求添加你为朋友"}</span>
       <span class="request-answers">
-        <button type="button" class="primary small" onClick=${() => answerFriend(request.id, true)}>接受</button>
-        <button type="button" class="small" onClick=${() => answerFriend(request.id, false)}>拒绝</button>
+        <button type="button" class="primary small" onClick=${() => answer(true)}>接受</button>
+        <button type="button" class="small" onClick=${() => answer(false)}>拒绝</button>
       </span>
     </li>`;
 }

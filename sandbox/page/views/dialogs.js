@@ -1,6 +1,7 @@
 // Dialogs. Escape and a click outside close them.
 import { IconButton } from "../icons.js";
-import { update } from "../store.js";
+import { useReturnFocus } from "../focus.js";
+import { state, update } from "../store.js";
 import { html, useLayoutEffect, useRef } from "../shared/preact.js";
 import { AddFriend, Begin, Identity, Profile } from "./people.js";
 import { Toast } from "./toast.js";
@@ -23,22 +24,20 @@ const KINDS = {
 
 /** The open dialog, if any. */
 export function Dialogs({ store }) {
-  if (!store.dialog) return null;
-  const [title, Inner] = KINDS[store.dialog.kind];
+  const { dialog } = store;
+  if (!dialog) return null;
+  const [title, Inner] = KINDS[dialog.kind];
+  const closeThis = () => state.dialog === dialog && close(); // another one may be open when an answer arrives
   return html`
-    <${Frame} title=${title} dialog=${store.dialog}>
-      <${Inner} key=${store.dialog.kind} store=${store} dialog=${store.dialog} close=${close} />
+    <${Frame} title=${title} dialog=${dialog}>
+      <${Inner} key=${dialog.kind} store=${store} dialog=${dialog} close=${closeThis} />
       <${Toast} store=${store} />
     <//>`;
 }
 
 function Frame({ title, dialog, children }) {
   const box = useRef(null);
-  useLayoutEffect(() => {
-    const before = document.activeElement;
-    // after the dialog was removed: before that, nothing outside it can have the focus
-    return () => queueMicrotask(() => before?.isConnected && before.focus());
-  }, []);
+  useReturnFocus();
   useLayoutEffect(() => { // one dialog may open another
     if (!box.current.open) box.current.showModal();
     const first = box.current.querySelector("[data-focus]") ?? box.current.querySelector("button");

@@ -1,5 +1,6 @@
 // The details of the open chat: members and settings of a group, or the other person.
 import { changeRoom, leaveRoom, removeMember, roomCode, tryTo } from "../actions.js";
+import { useReturnFocus } from "../focus.js";
 import { Icon } from "../icons.js";
 import { update } from "../store.js";
 import { html, useState } from "../shared/preact.js";
@@ -11,6 +12,7 @@ const SHOWN = 60;
 /** The details next to the chat (on a phone, over it). */
 export function Drawer({ store }) {
   const { group, person } = store.detail;
+  useReturnFocus();
   const keys = (event) => event.key === "Escape" && update({ drawer: false });
   return html`
     <aside class="drawer" aria-label="聊天详情" onKeyDown=${keys}>

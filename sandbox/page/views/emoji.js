@@ -1,5 +1,5 @@
 // A small emoji picker.
-import { html, useEffect, useRef } from "../shared/preact.js";
+import { html, useLayoutEffect, useRef } from "../shared/preact.js";
 
 const COLUMNS = 8;
 const EMOJI = [..."😀😄😁😂🤣😊😇🙂😉😍😘😋😜🤔🤗🤫😐😏🙄😴😪😷🤒😎🤓😕😟😮😳🥺😢😭😤😡🤯😱🥳🙏👍👎👌✌🤝👏💪👋🙌💯🌹❤💔🎉🎁🎂🍻☕🍉🌞🌙⭐🔥⚡💰🧧🀄"];
@@ -7,7 +7,7 @@ const EMOJI = [..."😀😄😁😂🤣😊😇🙂😉😍😘😋😜🤔🤗�
 /** The grid; arrows move, Enter selects, Escape closes. */
 export function EmojiPicker({ onChoose, onClose }) {
   const box = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     box.current.querySelector("button").focus();
     const away = (event) => {
       if (!box.current?.contains(event.target) && !event.target.closest?.("[aria-label=表情]")) onClose();

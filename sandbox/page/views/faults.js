@@ -1,5 +1,6 @@
 // Simulated faults: duplicated, late and lost events; calls that fail, hang, or lose their answer.
 import { turn } from "../actions.js";
+import { state } from "../store.js";
 import { html, useState } from "../shared/preact.js";
 import { Switch } from "./switch.js";
 
@@ -8,17 +9,16 @@ const FLAWS = [
   ["twice", "重复", "消息和事件说两次"],
   ["lost", "丢失", "消息和事件有一半听不到"],
 ];
+const NONE = { late: 0, twice: 0, lost: 0 };
 const CHANCES = { late: 1, twice: 1, lost: 0.5 };
 
 /** Faults of events: duplicated, late, lost. */
 export function Events({ faults }) {
-  const now = faults.events["*"] ?? { late: 0, twice: 0, lost: 0 };
-  const set = (flaw, on) => {
-    const next = { ...now, [flaw]: on ? CHANCES[flaw] : 0 };
-    const { late, twice, lost } = next;
-    const chances = late || twice || lost ? { late, twice, lost, late_ms: 3000 } : {};
-    return turn("PUT", "/api/faults", { event: "*", ...chances });
-  };
+  const now = faults.events["*"] ?? NONE;
+  const set = (flaw, on) => turn("PUT", "/api/faults", () => {
+    const { late, twice, lost } = { ...(state.faults.events["*"] ?? NONE), [flaw]: on ? CHANCES[flaw] : 0 };
+    return { event: "*", ...(late || twice || lost ? { late, twice, lost, late_ms: 3000 } : {}) };
+  });
   return html`
     <h2 class="list-title">机器人听到的</h2>
     ${FLAWS.map(([flaw, label, hint]) => html`

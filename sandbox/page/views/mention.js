@@ -15,7 +15,6 @@ export function MentionPicker({ members, word, area, onChoose }) {
   const [index, setIndex] = useState(0);
   const fitting = members.filter((one) => one.name.toLowerCase().includes(word.toLowerCase())).slice(0, MOST);
   const at = Math.min(index, fitting.length - 1);
-  useEffect(() => setIndex(0), [word]);
   useLayoutEffect(() => {
     const node = area.current;
     const keys = (event) => {

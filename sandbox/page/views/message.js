@@ -1,8 +1,9 @@
 // One message: a bubble or a system message.
+import { useExclusive } from "../exclusive.js";
 import { decide, recall, tap } from "../actions.js";
 import { IconButton } from "../icons.js";
 import { remarkOf, toast, update } from "../store.js";
-import { html, useEffect, useRef, useState } from "../shared/preact.js";
+import { html, useLayoutEffect, useRef, useState } from "../shared/preact.js";
 import { copy } from "../words.js";
 import { CONTENT } from "./content.js";
 
@@ -15,8 +16,13 @@ export function Message({ store, message }) {
   if (message.kind === "recalled" || message.recalled) {
     return html`<p class="note">${message.mine ? "你" : `“${message.name}”`}撤回了一条消息</p>`;
   }
+  return html`<${Bubble} store=${store} message=${message} />`;
+}
+
+function Bubble({ store, message }) {
   const Content = CONTENT[message.kind] ?? CONTENT.text;
   const inGroup = store.detail?.room && !message.mine;
+  const accept = useExclusive(() => tap(message));
   const profile = () => update({ dialog: { kind: "profile", id: message.sender } });
   return html`
     <article class="message ${message.mine ? "mine" : ""}" aria-label="${message.mine ? "我" : message.name}说">
@@ -26,7 +32,7 @@ export function Message({ store, message }) {
       <div class="said">
         ${inGroup && html`<span class="speaker">${remarkOf(message.sender) || message.name}</span>`}
         <div class="bubble-line">
-          <${Content} store=${store} message=${message} onTap=${() => tap(message)} />
+          <${Content} store=${store} message=${message} onTap=${accept} />
           <${More} message=${message} />
         </div>
       </div>
@@ -35,13 +41,14 @@ export function Message({ store, message }) {
 
 function Confirmation({ message }) {
   const { state } = message.data;
+  const answer = useExclusive((approve) => decide(message, approve));
   return html`
     <div class="note">
       <p>${message.text}</p>
       ${state === "open"
         ? html`<span class="note-buttons">
-            <button type="button" class="primary small" onClick=${() => decide(message, true)}>同意</button>
-            <button type="button" class="small" onClick=${() => decide(message, false)}>拒绝</button></span>`
+            <button type="button" class="primary small" onClick=${() => answer(true)}>同意</button>
+            <button type="button" class="small" onClick=${() => answer(false)}>拒绝</button></span>`
         : html`<p>（${state === "approved" ? "已同意" : "已拒绝"}）</p>`}
     </div>`;
 }
@@ -50,7 +57,7 @@ function Confirmation({ message }) {
 function More({ message }) {
   const [open, setOpen] = useState(false);
   const box = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!open) return undefined;
     box.current.querySelector(".menu button")?.focus();
     const away = (event) => !box.current?.contains(event.target) && setOpen(false);
@@ -59,15 +66,18 @@ function More({ message }) {
   }, [open]);
   const isFresh = message.mine && Date.now() / 1000 - message.at < RECALL_SECONDS;
   if (!message.text && !isFresh) return null;
-  const act = (action) => () => {
+  const close = () => {
     setOpen(false);
+    box.current.querySelector("button").focus(); // the one that opens the menu
+  };
+  const act = (action) => () => {
+    close();
     action();
   };
   const keys = (event) => {
     if (event.key !== "Escape" || !open) return;
     event.stopPropagation();
-    setOpen(false);
-    box.current.querySelector("button").focus();
+    close();
   };
   return html`
     <span class="more" ref=${box} onKeyDown=${keys}>

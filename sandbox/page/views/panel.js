@@ -1,5 +1,6 @@
 // The live trace of the events and calls of an assistant.
 import { watch } from "../actions.js";
+import { useReturnFocus } from "../focus.js";
 import { IconButton, Icon } from "../icons.js";
 import { update } from "../store.js";
 import { html, useLayoutEffect, useRef, useState } from "../shared/preact.js";
@@ -14,6 +15,7 @@ export function Panel({ store }) {
   const account = store.accounts.find((one) => one.name === store.watched);
   const shown = store.trace.filter((entry) => all || !isNoise(entry));
   const box = useRef(null);
+  useReturnFocus();
   const end = useRef(true);
   useLayoutEffect(() => { if (end.current) box.current.scrollTop = box.current.scrollHeight; }, [shown.length]);
   const scrolled = ({ target }) => { end.current = target.scrollHeight - target.scrollTop - target.clientHeight < 60; };

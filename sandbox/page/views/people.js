@@ -1,5 +1,6 @@
 // Dialogs about people: search, friend request, profile, switching to another person.
 import { askFriend, forgetFriend, openChat, scan, setAlias } from "../actions.js";
+import { useExclusive, useSubmit } from "../exclusive.js";
 import { Icon } from "../icons.js";
 import { update } from "../store.js";
 import { html, useState } from "../shared/preact.js";
@@ -8,17 +9,16 @@ import { useTyped } from "../shared/typed.js";
 const show = (dialog) => update({ dialog });
 
 /** Find a person by 微信号 or id (or the text of a QR code), or create a group. */
-export function Begin({ store }) {
+export function Begin({ store, close }) {
   const [sought, setSought] = useState("");
   const [missing, setMissing] = useState("");
-  const find = (event) => {
-    event.preventDefault();
+  const find = useSubmit(async () => {
     const wanted = sought.trim();
     const found = [...store.people.values()].find((one) => one.weixin === wanted || one.id === wanted);
     if (found) show({ kind: "profile", id: found.id });
-    else if (/^https:\/\//.test(wanted)) scan(wanted, store.token).then((fine) => fine && show(null));
-    else setMissing(wanted);
-  };
+    else if (!/^https:\/\//.test(wanted)) setMissing(wanted);
+    else if (await scan(wanted, store.token)) close();
+  });
   const others = store.accounts.filter((one) => one.id !== store.me.id);
   return html`
     <form class="seek" onSubmit=${find}>
@@ -41,10 +41,7 @@ export function Begin({ store }) {
 export function AddFriend({ store, dialog, close }) {
   const person = store.people.get(dialog.to);
   const [hello, setHello] = useState(dialog.hello || store.token || `我是${store.me.name}`);
-  const submit = async (event) => {
-    event.preventDefault();
-    if (await askFriend(person.id, hello)) close();
-  };
+  const submit = useSubmit(async () => (await askFriend(person.id, hello)) && close());
   return html`
     <form onSubmit=${submit}>
       <${Face} person=${person} />
@@ -66,6 +63,7 @@ function Face({ person, alias }) {
 export function Profile({ store, dialog, close }) {
   const person = store.people.get(dialog.id);
   const friend = store.friends.find((one) => one.id === dialog.id);
+  const forget = useExclusive(() => forgetFriend(dialog.id).then(close));
   if (!person) return html`<p class="empty">没有这个人</p>`;
   const isMe = person.id === store.me.id;
   return html`
@@ -73,7 +71,7 @@ export function Profile({ store, dialog, close }) {
     ${friend && html`<${Remark} key=${friend.id} friend=${friend} />`}
     ${!isMe && html`<footer>
       ${friend
-        ? html`<button type="button" class="danger" onClick=${() => forgetFriend(person.id).then(close)}>删除联系人</button>
+        ? html`<button type="button" class="danger" onClick=${forget}>删除联系人</button>
             <button type="button" class="primary" data-focus onClick=${() => openChat(person.id)}>发消息</button>`
         : html`<button type="button" class="primary" data-focus onClick=${() => show({ kind: "add", to: person.id })}>添加到通讯录</button>`}
     </footer>`}`;

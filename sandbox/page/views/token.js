@@ -1,5 +1,6 @@
 // A join token in a text or the URL, and its actions. The sandbox knows only its format.
 import { openChat, send } from "../actions.js";
+import { useExclusive } from "../exclusive.js";
 import { Icon } from "../icons.js";
 import { toast, update } from "../store.js";
 import { html } from "../shared/preact.js";
@@ -21,11 +22,12 @@ export async function copyToken(token) {
 
 /** The buttons of a token. */
 export function TokenActions({ store, token }) {
+  const use = useExclusive((account) => useToken(store, token, account));
   return html`
     <span class="token-actions">
       <button type="button" onClick=${() => copyToken(token)}>复制</button>
       ${store.accounts.filter((account) => account.id !== store.me.id).map((account) => html`
-        <button key=${account.id} type="button" onClick=${() => useToken(store, token, account)}>
+        <button key=${account.id} type="button" onClick=${() => use(account)}>
           ${store.friends.some((one) => one.id === account.id) ? "发给" : "添加"}${account.nickname}
         </button>`)}
     </span>`;

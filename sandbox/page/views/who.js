@@ -1,5 +1,6 @@
 // The start page: choose a person.
 import { become, makePerson } from "../actions.js";
+import { useSubmit } from "../exclusive.js";
 import { html, useState } from "../shared/preact.js";
 
 /** All people except the assistants, and a form to create one. */
@@ -7,10 +8,10 @@ export function Who({ store }) {
   const [name, setName] = useState("");
   const [weixin, setWeixin] = useState("");
   const people = [...store.people.values()].filter((one) => !one.account && !one.official).slice(0, 60);
-  const submit = (event) => {
-    event.preventDefault();
-    if (name.trim()) makePerson(name.trim(), weixin.trim());
-  };
+  const submit = useSubmit(async () => {
+    if (!name.trim() || !(await makePerson(name.trim(), weixin.trim()))) return;
+    await new Promise((resolve) => addEventListener("pagehide", resolve, { once: true })); // the next page is being loaded
+  });
   return html`
     <main class="who">
       <header>
