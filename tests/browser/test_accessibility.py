@@ -53,10 +53,12 @@ async def test_keyboard_reaches_everything(chat: Chat) -> None:
     await expect(opener).to_be_focused()
     beginner = page.get_by_role("button", name="添加朋友或发起群聊")
     await beginner.press("Enter")
+    await expect(page.get_by_label("微信号、微信 id 或二维码内容")).to_be_focused()
     await page.keyboard.type("likui01")
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("button", name="发消息")).to_be_focused()
     await page.keyboard.press("Escape")  # the second of two dialogs
+    await expect(page.get_by_role("dialog")).to_have_count(0)
     await expect(beginner).to_be_focused()
     await beginner.press("Enter")
     await page.get_by_role("button", name="关闭").press("Enter")
@@ -105,6 +107,7 @@ async def test_phone_layout_shows_one_pane(chat: Chat) -> None:
     page = await chat.windows.page(chat.running.url, size=PHONE, has_touch=True, is_mobile=True)
     await check_width(page, "who")
     await page.get_by_role("button", name="宋公明").tap()
+    await page.locator(".frame[data-live=open]").wait_for()
     line = page.get_by_role("button", name="很长很长的一个群名").first
     await expect(line).to_be_visible()
     await check_width(page, "list")
@@ -144,6 +147,7 @@ async def test_contrast_in_light_and_dark_mode(chat: Chat, scheme: str) -> None:
     chat.world.chats.say(XUANFENG, SONG, "看 https://example.com")
     chat.world.chats.say(SONG, XUANFENG, "好")
     page = await chat.open(SONG, XUANFENG, color_scheme=scheme)
+    await expect(page.get_by_role("article")).to_have_count(2)
     picture = Image.open(io.BytesIO(await page.screenshot())).convert("RGB")
     ground = picture.getpixel((800, 300))
     assert isinstance(ground, tuple)
