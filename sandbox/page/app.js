@@ -14,7 +14,7 @@ import { Panel } from "./views/panel.js";
 import { Rail } from "./views/rail.js";
 import { Toast } from "./views/toast.js";
 import { Tools } from "./views/tools.js";
-import { Who } from "./views/who.js";
+import { StartPage } from "./views/start_page.js";
 
 const RETRY_MS = 1000;
 const VIEWS = { chats: ChatList, contacts: Contacts, tools: Tools };
@@ -27,7 +27,7 @@ function App() {
   }, [unread, store.me?.name]);
   const url = store.me ? streamUrl() : "";
   useEffect(() => stream?.restart(), [url]);
-  if (!store.me) return html`<${Who} store=${store} /><${Toast} store=${store} />`;
+  if (!store.me) return html`<${StartPage} store=${store} /><${Toast} store=${store} />`;
   const View = VIEWS[store.view];
   const open = store.chat && store.view === "chats";
   return html`
@@ -62,7 +62,7 @@ function start() {
   const as = query.get("as");
   if (as) update({ me: { id: as, name: "" } });
   render(html`<${App} />`, document.getElementById("app"));
-  if (as) begin(as);
+  if (as) startAs(as);
   else loadFirst();
 }
 
@@ -71,7 +71,7 @@ async function loadFirst() {
   while (!(await tryTo(loadWorld))) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
 }
 
-async function begin(as) {
+async function startAs(as) {
   await loadFirst();
   if (!state.people.has(as)) return update({ me: null, chat: null });
   stream = listen(streamUrl, {

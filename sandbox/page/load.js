@@ -1,5 +1,5 @@
 // Loading of the data that the page shows. After a lost connection everything is loaded again and merged.
-import { api, of } from "./api.js";
+import { api, personPath } from "./api.js";
 import { state, update } from "./store.js";
 
 const PAGE = 50;
@@ -22,7 +22,7 @@ export async function loadWorld() {
   if (!world) return;
   const people = new Map(world.people.map((person) => [person.id, person]));
   const { accounts, faults, limits, rules } = world;
-  const watched = accounts.some((one) => one.name === state.watched) ? state.watched : accounts[0]?.name ?? "";
+  const watched = accounts.some((account) => account.name === state.watched) ? state.watched : accounts[0]?.name ?? "";
   update({ people, accounts, faults, limits, rules, watched, me: people.get(state.me?.id) ?? state.me });
 }
 
@@ -38,7 +38,7 @@ export function setLine(chat, line) {
 /** Load the list of chats; lines that were changed meanwhile are kept. */
 export async function loadChats() {
   const number = ++count;
-  const answer = await getNewest(of(state.me.id, "chats"));
+  const answer = await getNewest(personPath(state.me.id, "chats"));
   if (!answer) return;
   const changed = (line) => (lineChanges.get(line.id) ?? 0) > number;
   const loaded = new Map(answer.chats.map((line) => [line.id, line]));
@@ -48,14 +48,14 @@ export async function loadChats() {
 
 /** Sort by last activity, newest first. */
 function sorted(lines) {
-  return [...lines].sort((one, other) => (other.last?.seq ?? 0) - (one.last?.seq ?? 0));
+  return [...lines].sort((line, other) => (other.last?.seq ?? 0) - (line.last?.seq ?? 0));
 }
 
 /** Load the contact list and the pending friend requests. */
 export async function loadFriends() {
   const [friends, requests] = await Promise.all([
-    getNewest(of(state.me.id, "friends")),
-    getNewest(of(state.me.id, "requests")),
+    getNewest(personPath(state.me.id, "friends")),
+    getNewest(personPath(state.me.id, "requests")),
   ]);
   update({ ...friends, ...requests });
 }
@@ -65,7 +65,7 @@ export async function loadDetail() {
   const chat = state.chat;
   if (!chat) return;
   try {
-    const detail = await getNewest(of(state.me.id, "chats", chat));
+    const detail = await getNewest(personPath(state.me.id, "chats", chat));
     if (detail && state.chat === chat) update({ detail });
   } catch (error) {
     if (error.status === 404 && state.chat === chat) update({ chat: null, detail: null });
@@ -86,7 +86,7 @@ export async function loadMessages(chat) {
   const load = { chat, received: [] };
   pendingLoads.add(load);
   try {
-    const answer = await getNewest(`${of(state.me.id, "chats", chat, "messages")}?limit=${PAGE}`);
+    const answer = await getNewest(`${personPath(state.me.id, "chats", chat, "messages")}?limit=${PAGE}`);
     if (answer) merge(chat, answer.messages, load.received);
   } finally {
     pendingLoads.delete(load);
@@ -96,19 +96,19 @@ export async function loadMessages(chat) {
 function merge(chat, messages, received) {
   const old = [...(state.messages.get(chat) ?? []), ...received];
   const oldest = messages[0]?.seq ?? 0;
-  const overlaps = old.some((one) => one.seq === oldest);
-  const kept = old.filter((one) => !one.local && (overlaps ? true : one.seq > (messages.at(-1)?.seq ?? 0)));
+  const overlaps = old.some((message) => message.seq === oldest);
+  const kept = old.filter((message) => !message.local && (overlaps ? true : message.seq > (messages.at(-1)?.seq ?? 0)));
   if (!overlaps) state.hasOlder.set(chat, messages.length === PAGE);
   put(chat, [...kept, ...messages]);
 }
 
 /** Load the page before the oldest loaded message. */
 export async function loadOlder(chat) {
-  const oldestOf = () => state.messages.get(chat)?.find((one) => !one.local)?.seq;
+  const oldestOf = () => state.messages.get(chat)?.find((message) => !message.local)?.seq;
   const oldest = oldestOf();
   if (!oldest || !state.hasOlder.get(chat)) return;
   const query = `before=${oldest}&limit=${PAGE}`;
-  const { messages } = await api("GET", `${of(state.me.id, "chats", chat, "messages")}?${query}`);
+  const { messages } = await api("GET", `${personPath(state.me.id, "chats", chat, "messages")}?${query}`);
   if (oldestOf() !== oldest) return; // loaded anew meanwhile
   state.hasOlder.set(chat, messages.length === PAGE);
   put(chat, [...messages, ...state.messages.get(chat)]);
@@ -116,9 +116,9 @@ export async function loadOlder(chat) {
 
 /** Store messages of a chat: each once, in order, the newest version wins. */
 export function put(chat, messages) {
-  const bySeq = new Map(messages.map((one) => [one.seq, one]));
-  const gone = new Set(messages.filter((one) => one.kind === "recalled").map((one) => one.data?.seq));
-  const list = [...bySeq.values()].filter((one) => !gone.has(one.seq)).sort((one, other) => one.seq - other.seq);
+  const bySeq = new Map(messages.map((message) => [message.seq, message]));
+  const gone = new Set(messages.filter((message) => message.kind === "recalled").map((message) => message.data?.seq));
+  const list = [...bySeq.values()].filter((message) => !gone.has(message.seq)).sort((message, other) => message.seq - other.seq);
   state.messages = new Map(state.messages).set(chat, list);
   update({});
 }
@@ -129,7 +129,7 @@ export async function loadTrace() {
   const account = state.watched;
   const { trace } = await api("GET", `/api/trace?account=${encodeURIComponent(account)}`);
   if (state.watched === account) {
-    const newer = state.trace.filter((one) => one.account === account && one.n > (trace.at(-1)?.n ?? 0));
+    const newer = state.trace.filter((entry) => entry.account === account && entry.n > (trace.at(-1)?.n ?? 0));
     update({ trace: [...trace, ...newer] });
   }
 }

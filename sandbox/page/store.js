@@ -74,7 +74,7 @@ export function toast(text, alert = false) {
 
 /** The remark of a person, if any. */
 export function remarkOf(id) {
-  return state.friends.find((one) => one.id === id)?.alias ?? "";
+  return state.friends.find((friend) => friend.id === id)?.alias ?? "";
 }
 
 /** The displayed name of a person: the remark, else the nickname. */

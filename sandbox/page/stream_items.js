@@ -39,7 +39,7 @@ const HANDLERS = {
   switches: () => soon(loadWorld),
   trace: (item) => {
     if (item.account !== state.watched) return;
-    if (state.trace.some((one) => one.n === item.n)) return;
+    if (state.trace.some((entry) => entry.n === item.n)) return;
     update({ trace: [...state.trace, item].slice(-TRACE_KEPT) });
   },
 };

@@ -31,14 +31,14 @@ async def test_keyboard_reaches_everything(chat: Chat) -> None:
     """
     chat.world.chats.say(XUANFENG, SONG, "哥哥")
     page = await chat.open(SONG)
-    seen = []
+    focused = []
     for _ in range(8):
         await page.keyboard.press("Tab")
         name, outline = await page.evaluate(FOCUS)
         assert outline != "none", name
-        seen.append(name)
-    assert seen[0] == "我是宋公明，换一个身份"
-    assert [name[:2] for name in seen[1:6]] == ["微信", "通讯", "沙箱", "机器", "搜索"]
+        focused.append(name)
+    assert focused[0] == "我是宋公明，换一个身份"
+    assert [name[:2] for name in focused[1:6]] == ["微信", "通讯", "沙箱", "机器", "搜索"]
     await page.get_by_role("button", name="黑旋风").press("Enter")
     await expect(page.get_by_label("输入消息")).to_be_focused()
     opener = page.get_by_role("button", name="名片")
@@ -51,18 +51,18 @@ async def test_keyboard_reaches_everything(chat: Chat) -> None:
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("dialog")).to_have_count(0)
     await expect(opener).to_be_focused()
-    beginner = page.get_by_role("button", name="添加朋友或发起群聊")
-    await beginner.press("Enter")
+    add_button = page.get_by_role("button", name="添加朋友或发起群聊")
+    await add_button.press("Enter")
     await expect(page.get_by_label("微信号、微信 id 或二维码内容")).to_be_focused()
     await page.keyboard.type("likui01")
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("button", name="发消息")).to_be_focused()
     await page.keyboard.press("Escape")  # the second of two dialogs
     await expect(page.get_by_role("dialog")).to_have_count(0)
-    await expect(beginner).to_be_focused()
-    await beginner.press("Enter")
+    await expect(add_button).to_be_focused()
+    await add_button.press("Enter")
     await page.get_by_role("button", name="关闭").press("Enter")
-    await expect(beginner).to_be_focused()
+    await expect(add_button).to_be_focused()
     await page.get_by_role("button", name="聊天详情").press("Enter")
     drawer = page.get_by_role("complementary", name="聊天详情")
     await drawer.get_by_role("button").first.focus()
@@ -73,14 +73,14 @@ async def test_keyboard_reaches_everything(chat: Chat) -> None:
 async def test_dialog_opened_before_the_close_event_of_another(chat: Chat) -> None:
     """Escape closes a dialog at once, but its event comes later."""
     page = await chat.open(SONG)
-    beginner = page.get_by_role("button", name="添加朋友或发起群聊")
-    await beginner.click()
+    add_button = page.get_by_role("button", name="添加朋友或发起群聊")
+    await add_button.click()
     await expect(page.get_by_role("dialog", name="添加")).to_be_visible()
-    await beginner.evaluate(CLOSE_AND_CLICK)
+    await add_button.evaluate(CLOSE_AND_CLICK)
     await expect(page.get_by_role("dialog", name="添加")).to_be_visible()
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("dialog")).to_have_count(0)
-    await expect(beginner).to_be_focused()
+    await expect(add_button).to_be_focused()
 
 
 async def test_new_messages_are_announced_to_screen_readers(chat: Chat) -> None:
@@ -96,8 +96,8 @@ async def test_new_messages_are_announced_to_screen_readers(chat: Chat) -> None:
 
 
 async def check_width(page: Page, name: str) -> None:
-    wide = await page.evaluate("() => document.documentElement.scrollWidth")
-    assert wide <= PHONE["width"], name
+    width = await page.evaluate("() => document.documentElement.scrollWidth")
+    assert width <= PHONE["width"], name
 
 
 async def test_phone_layout_shows_one_pane(chat: Chat) -> None:
@@ -105,7 +105,7 @@ async def test_phone_layout_shows_one_pane(chat: Chat) -> None:
     group = chat.world.rooms.create(SONG, [XUANFENG, ZHIDUO, BOT], "很长很长的一个群名" * 5).id
     chat.world.chats.say(XUANFENG, group, "https://example.com/" + "x" * 300)
     page = await chat.windows.page(chat.running.url, size=PHONE, has_touch=True, is_mobile=True)
-    await check_width(page, "who")
+    await check_width(page, "start page")
     await page.get_by_role("button", name="宋公明").tap()
     await page.locator(".frame[data-live=open]").wait_for()
     line = page.get_by_role("button", name="很长很长的一个群名").first

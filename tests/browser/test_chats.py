@@ -167,8 +167,8 @@ async def test_mention_is_picked_by_keyboard(chat: Chat) -> None:
     await box.press_sequentially("看一下")
     await box.press("Enter")
     await expect(other.get_by_role("button", name="梁山")).to_contain_text("[有人@我]")
-    said = chat.world.chats.history(ZHIDUO, group)[-1]
-    assert (said.text, said.mentions) == ("请 @智多星\u2005看一下", [ZHIDUO])
+    message = chat.world.chats.history(ZHIDUO, group)[-1]
+    assert (message.text, message.mentions) == ("请 @智多星\u2005看一下", [ZHIDUO])
 
 
 async def test_dismissed_mention_is_not_sent(chat: Chat) -> None:
@@ -186,8 +186,8 @@ async def test_dismissed_mention_is_not_sent(chat: Chat) -> None:
     await box.fill("邮箱 a@b.cn")
     await box.press("Enter")
     await expect(page.get_by_role("article")).to_have_count(1)
-    said = chat.world.chats.history(ZHIDUO, group)[-1]
-    assert (said.text, said.mentions) == ("邮箱 a@b.cn", [])
+    message = chat.world.chats.history(ZHIDUO, group)[-1]
+    assert (message.text, message.mentions) == ("邮箱 a@b.cn", [])
 
 
 async def test_emoji_is_picked_by_keyboard(chat: Chat) -> None:

@@ -1,6 +1,6 @@
 // One message: a bubble or a system message.
 import { useExclusive } from "../exclusive.js";
-import { decide, recall, tap } from "../actions.js";
+import { answerConfirmation, recall, acceptInvitation } from "../actions.js";
 import { IconButton } from "../icons.js";
 import { remarkOf, toast, update } from "../store.js";
 import { html, useLayoutEffect, useRef, useState } from "../shared/preact.js";
@@ -22,18 +22,18 @@ export function Message({ store, message }) {
 function Bubble({ store, message }) {
   const Content = CONTENT[message.kind] ?? CONTENT.text;
   const inGroup = store.detail?.room && !message.mine;
-  const accept = useExclusive(() => tap(message));
+  const accept = useExclusive(() => acceptInvitation(message));
   const profile = () => update({ dialog: { kind: "profile", id: message.sender } });
   return html`
     <article class="message ${message.mine ? "mine" : ""}" aria-label="${message.mine ? "我" : message.name}说">
       <button type="button" class="avatar-button" aria-label="${message.name}的资料" onClick=${profile}>
         <img class="avatar" src=${message.avatar} alt="" />
       </button>
-      <div class="said">
+      <div class="message-body">
         ${inGroup && html`<span class="speaker">${remarkOf(message.sender) || message.name}</span>`}
         <div class="bubble-line">
           <${Content} store=${store} message=${message} onTap=${accept} />
-          <${More} message=${message} />
+          <${Menu} message=${message} />
         </div>
       </div>
     </article>`;
@@ -41,7 +41,7 @@ function Bubble({ store, message }) {
 
 function Confirmation({ message }) {
   const { state } = message.data;
-  const answer = useExclusive((approve) => decide(message, approve));
+  const answer = useExclusive((approve) => answerConfirmation(message, approve));
   return html`
     <div class="note">
       <p>${message.text}</p>
@@ -54,37 +54,37 @@ function Confirmation({ message }) {
 }
 
 /** The menu of a message: copy, recall. */
-function More({ message }) {
+function Menu({ message }) {
   const [open, setOpen] = useState(false);
-  const box = useRef(null);
+  const root = useRef(null);
   useLayoutEffect(() => {
     if (!open) return undefined;
-    box.current.querySelector(".menu button")?.focus();
-    const away = (event) => !box.current?.contains(event.target) && setOpen(false);
-    document.addEventListener("pointerdown", away);
-    return () => document.removeEventListener("pointerdown", away);
+    root.current.querySelector(".menu button")?.focus();
+    const closeOutside = (event) => !root.current?.contains(event.target) && setOpen(false);
+    document.addEventListener("pointerdown", closeOutside);
+    return () => document.removeEventListener("pointerdown", closeOutside);
   }, [open]);
   const isFresh = message.mine && Date.now() / 1000 - message.at < RECALL_SECONDS;
   if (!message.text && !isFresh) return null;
   const close = () => {
     setOpen(false);
-    box.current.querySelector("button").focus(); // the one that opens the menu
+    root.current.querySelector("button").focus(); // the one that opens the menu
   };
-  const act = (action) => () => {
+  const choose = (action) => () => {
     close();
     action();
   };
-  const keys = (event) => {
+  const onKeyDown = (event) => {
     if (event.key !== "Escape" || !open) return;
     event.stopPropagation();
     close();
   };
   return html`
-    <span class="more" ref=${box} onKeyDown=${keys}>
+    <span class="more" ref=${root} onKeyDown=${onKeyDown}>
       <${IconButton} name="more" label="更多操作" expanded=${open} onClick=${() => setOpen(!open)} />
       ${open && html`<span class="menu" role="group" aria-label="消息操作">
-        ${message.text && html`<button type="button" onClick=${act(() => copy(message.text).then(() => toast("已复制")))}>复制</button>`}
-        ${isFresh && html`<button type="button" onClick=${act(() => recall(message))}>撤回</button>`}
+        ${message.text && html`<button type="button" onClick=${choose(() => copy(message.text).then(() => toast("已复制")))}>复制</button>`}
+        ${isFresh && html`<button type="button" onClick=${choose(() => recall(message))}>撤回</button>`}
       </span>`}
     </span>`;
 }
