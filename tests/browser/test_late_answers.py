@@ -10,6 +10,7 @@ from playwright.async_api import expect
 from sandbox.world.world import SONG, XUANFENG, ZHIDUO
 from tests.browser.conftest import ACCOUNT, BOT, Chat
 from tests.browser.held import earlier_answers, hold_answer, hold_request
+from tests.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 CHATS = f"**/api/people/{SONG}/chats"
@@ -89,8 +90,8 @@ async def test_settings_that_are_answered_in_another_order(chat: Chat) -> None:
     await held.arrived()
     slow = page.get_by_role("switch", name="慢")
     await slow.check()
-    async with page.expect_response("**/api/state"):  # a later request is answered first
-        chat.world.feed.emit_all({"type": "switches"})
+    await until(lambda: len(held.bodies) == 3, "the settings are loaded after the change and after its event")
+    await earlier_answers(page)
     await expect(page.get_by_role("button", name="一切恢复正常")).to_be_visible()
     await held.release()
     await earlier_answers(page)
