@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import FilePayload, Page, expect
 
 from sandbox.world.world import SONG, XUANFENG, ZHIDUO
 from tests.browser.conftest import Chat
@@ -143,7 +143,7 @@ async def test_draft_keeps_its_mentions_and_files(chat: Chat) -> None:
     box = page.get_by_label("输入消息")
     await box.press_sequentially("@黑")
     await page.get_by_role("option", name="黑旋风").click()
-    file = {"name": "价目表.txt", "mimeType": "text/plain", "buffer": b"x"}
+    file = FilePayload(name="价目表.txt", mimeType="text/plain", buffer=b"x")
     await page.locator("input[type=file]").last.set_input_files(file)
     await expect(page.get_by_role("button", name="不发送价目表.txt")).to_be_visible()
     await page.locator(".line").filter(has_text="在吗").click()
