@@ -42,11 +42,11 @@ async def test_callback_is_sent_from_the_page(systems: Systems, windows: Windows
     async with serving(bot) as url:
         page = await windows.page(systems.urls[YUNMALL], size=PHONE, color_scheme=scheme)
         await expect(page.get_by_text("还没有请求")).to_be_visible()
-        asked = {"store": "<b>忠义堂</b>", "callback": f"{url}/callback"}
-        assert await put(f"{systems.urls[HIPOS]}/devices/authorizations", asked, "k") == 202
+        body = {"store": "<b>忠义堂</b>", "callback": f"{url}/callback"}
+        assert await put(f"{systems.urls[HIPOS]}/devices/authorizations", body, "k") == 202
         await expect(page.get_by_role("heading", name="<b>忠义堂</b>")).to_be_visible()
-        wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
-        assert not await page.evaluate(wide)
+        is_too_wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+        assert not await page.evaluate(is_too_wide)
         await page.get_by_role("button", name="授权失败").click()
         await expect(page.get_by_text("已回调失败")).to_be_visible()
         await expect(page.get_by_text("没有待回调的授权")).to_be_visible()
