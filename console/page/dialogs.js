@@ -84,9 +84,15 @@ export function Dialog({ title, onClose, changed, children }) {
     if (isAsking.current) return;
     isAsking.current = true;
     if (await confirmAction(t("放弃没有保存的内容？"), t("放弃"))) onClose();
-    setTimeout(() => { isAsking.current = false; }); // the Escape that has answered may close this dialog, too
+    isAsking.current = false;
   };
-  const onCancel = (event) => {
+  const onKeyDown = (event) => { // a browser would let a second Escape in succession close every dialog
+    if (event.key !== "Escape" || event.isComposing) return;
+    event.preventDefault();
+    if (changed) discard();
+    else onClose();
+  };
+  const onCancel = (event) => { // by the back button of a phone
     if (event.target !== dialog.current || !changed) return; // a file input has such an event, too
     event.preventDefault();
     discard();
@@ -94,13 +100,14 @@ export function Dialog({ title, onClose, changed, children }) {
   const onClosed = () => {
     if (!dialog.current || dialog.current.open) return; // removed, or open again: the event comes later
     if (changed) {
-      dialog.current.showModal(); // a page cannot prevent that a second Escape in succession closes a dialog
+      dialog.current.showModal(); // not every `cancel` can be prevented
       discard();
     } else {
       onClose();
     }
   };
-  return html`<dialog ref=${dialog} aria-label=${title} onClose=${onClosed} onCancel=${onCancel}>
+  return html`<dialog ref=${dialog} aria-label=${title} onClose=${onClosed} onCancel=${onCancel}
+    onKeyDown=${onKeyDown}>
     <div class="stack"><h2>${title}</h2>${children}</div><${Toast} /></dialog>`;
 }
 
