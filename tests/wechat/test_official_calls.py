@@ -43,7 +43,8 @@ async def test_group_is_created_or_the_failure_reported(bot: Assistant, gateway:
 
 async def test_group_created_with_lost_response_is_found(bot: Assistant, gateway: OfficialGateway) -> None:
     await gateway.fault("RoomCreate", "lose", times=1)
-    call = asyncio.create_task(bot._puppet_client.room_create(["wxid_song", "wxid_zhi"], "失而复得", timeout=0.5))
+    call = asyncio.create_task(bot._puppet_client.room_create(["wxid_song", "wxid_zhi"], "失而复得", timeout=2.0))
+    await gateway.wait_calls("roomCreate")
     with pytest.raises(WeChatUnknown):
         await call
     await bot.read_new_rooms()
