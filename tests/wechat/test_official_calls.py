@@ -166,7 +166,7 @@ async def test_lost_connection_after_sending_is_unknown(bot: Assistant, gateway:
 async def test_timeout_is_unknown(bot: Assistant, gateway: OfficialGateway) -> None:
     await gateway.fault("MessageSendText", "lose", times=1)
     with pytest.raises(WeChatUnknown):
-        await bot._puppet_client.wire.call("MessageSendText", _text("wxid_song", "到了没有"), 0.3)  # type: ignore[union-attr]
+        await bot._puppet_client.wire.call("MessageSendText", _text("wxid_song", "到了没有"), 2.0)  # type: ignore[union-attr]
     assert len(await gateway.wait_sent(1)) == 1
 
 
