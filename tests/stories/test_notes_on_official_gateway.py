@@ -35,7 +35,7 @@ async def is_in_state(env: GatewayEnvironment, id: int, state: str) -> None:
 
     async def look() -> bool:
         nonlocal now
-        now = (await env.call("GET", f"/wxbot/message/{id}"))[1]["message"]["state"]
+        now = str((await env.call("GET", f"/wxbot/message/{id}"))[1]["message"]["state"])
         return now == state
 
     await until(look, lambda: f"the message is {now}, not {state}")
