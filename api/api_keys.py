@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from ipaddress import ip_address, ip_network
 from typing import Final
@@ -28,6 +29,7 @@ AREAS: Final = (  # the area of a route, by the first matching prefix
 ADMINISTRATION: Final = ("/wxbot/config", "/wxbot/assistant", "/wxbot/webhook/{id}/resend")
 
 
+@lru_cache
 def scopes_for(method: str, route: str) -> frozenset[Scope]:
     """Return the scopes of which a key needs one to call a route (given as its pattern)."""
     if route.startswith(ADMINISTRATION):

@@ -38,7 +38,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
                 data = json.dumps({"kind": change.kind, **change.facts}, ensure_ascii=False)
                 await response.write(f"id: {feed.id_of(number)}\ndata: {data}\n\n".encode())
             if not changes:
-                await response.write(b": still here\n\n")
+                await response.write(b"event: alive\ndata: {}\n\n")  # pages notice silence, but not comments
     except ConnectionResetError:
         pass  # the client has disconnected
     except asyncio.CancelledError:

@@ -221,6 +221,9 @@ class Upstream:
                 await self._ask(connection, "Version", EMPTY, timing.watch_limit)
             except TooManyCalls:  # of clients, which have deadlines of their own
                 continue
+            except GatewayLost:
+                if connection.is_lost or not connection.is_leaving:
+                    raise  # otherwise only this call was refused, and others are under way
             except GRPCError as error:
                 if error.status in (Status.DEADLINE_EXCEEDED, Status.UNAVAILABLE):
                     raise

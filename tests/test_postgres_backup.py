@@ -51,6 +51,16 @@ async def _write(store: Store, first: int, last: int) -> None:
         await store.write(lambda s, r=row: s.add(r))  # type: ignore[misc]
 
 
+async def _write_until(store: Store, stop: asyncio.Event, first: int) -> int:
+    """Write rows until `stop` is set, and one afterwards; return the number of the next."""
+    while True:
+        is_last = stop.is_set()
+        await _write(store, first, first + 1)
+        first += 1
+        if is_last:
+            return first
+
+
 async def _count(store: Store) -> int:
     return await store.read(lambda s: s.exec(select(func.count()).select_from(InboxEvent)).one())
 
@@ -60,17 +70,19 @@ async def test_online_backup_is_restored_into_an_empty_server(new: New, tmp_path
     store = Store(first)
     await store.open()
     await _write(store, 0, 50)
-    writing = asyncio.create_task(_write(store, 50, 200))
+    is_made = asyncio.Event()
+    writing = asyncio.create_task(_write_until(store, is_made, 50))
     await asyncio.to_thread(postgres_backup.make, first, copy)
-    await writing
+    is_made.set()
+    written = await writing
     await store.close()
     second = new()
     await asyncio.to_thread(postgres_backup.restore, second, copy)
     store = Store(second)
     await store.open()
     kept = await _count(store)
-    assert 50 <= kept < 200
-    await _write(store, 1000, 1010)  # the sequences continue
+    assert 50 <= kept < written
+    await _write(store, written, written + 10)  # the sequences continue
     assert await _count(store) == kept + 10
     await store.close()
     with pytest.raises(BackupError, match="not empty"):

@@ -35,5 +35,6 @@ const PATHS = {
 
 /** An icon by name. */
 export function Icon({ name }) {
-  return html`<svg class="icon ${name === "more" ? "heavy" : ""}" viewBox="0 0 24 24" aria-hidden="true" focusable="false"><path d=${PATHS[name]} /></svg>`;
+  return html`<svg class="icon ${name === "more" ? "heavy" : ""}" viewBox="0 0 24 24" aria-hidden="true" focusable="false">
+    <path d=${PATHS[name]} /></svg>`;
 }

@@ -1,4 +1,4 @@
-// English for the records, the settings and the forms, by the Chinese words.
+// English translations of the texts of the records, the settings and the forms, one pair a line.
 export const MORE = `
 ，|, 
 ：|: 

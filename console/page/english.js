@@ -1,4 +1,4 @@
-// English, by the Chinese words.
+// The English translations of the page's texts, one pair a line; the rest is in english-more.js.
 import { MORE } from "./english-more.js";
 
 const PAIRS = `
@@ -12,6 +12,7 @@ const PAIRS = `
 微信没有接受这个操作，请稍后再试。|WeChat did not accept this. Please try again later.
 数据库暂不可用，请稍后再试。|The database is unavailable. Please try again later.
 连接断开了，正在重试…|The connection is lost. Trying again…
+连接断开了，请稍后再试。|The connection is lost. Please try again later.
 出错了（{n}）|Something went wrong ({n})
 无法读取文件。|The file cannot be read.
 日期|Day

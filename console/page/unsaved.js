@@ -1,34 +1,34 @@
-// What was typed and is not saved yet: shown at the edge of every page, and asked about before it is left.
-import { useEffect, useLayoutEffect, useState } from "./shared/preact.js";
+// The forms with changes that are not saved: every page shows that there are some, and asks before it is left.
+import { useLayoutEffect, useState } from "./shared/preact.js";
 
-const unsaved = new Map();
+const forms = new Set(); // ids of those with changes
 const listeners = new Set();
-let last = 0;
+let lastId = 0;
 
-const tell = () => listeners.forEach((listener) => listener(unsaved.size));
+const notify = () => listeners.forEach((listener) => listener(forms.size));
 
-/** Say that a form has changes, as long as it has and is there. */
+/** Hook: a form has changes, until it has none or is removed. */
 export function useUnsaved(changed) {
-  const [id] = useState(() => ++last);
-  useEffect(() => {
-    if (changed) unsaved.set(id, true);
-    else unsaved.delete(id);
-    tell();
-    return () => { unsaved.delete(id); tell(); };
+  const [id] = useState(() => ++lastId);
+  useLayoutEffect(() => {
+    if (!changed) return undefined;
+    forms.add(id);
+    notify();
+    return () => { forms.delete(id); notify(); };
   }, [changed]);
 }
 
-/** How many forms have changes. */
+/** Hook: the number of forms with changes. */
 export function useUnsavedCount() {
-  const [count, setCount] = useState(unsaved.size);
+  const [count, setCount] = useState(forms.size);
   useLayoutEffect(() => { // an effect would run a frame later and miss the changes until then
     listeners.add(setCount);
-    setCount(unsaved.size);
+    setCount(forms.size);
     return () => listeners.delete(setCount);
   }, []);
   return count;
 }
 
-export const hasUnsaved = () => unsaved.size > 0;
+export const hasUnsaved = () => forms.size > 0;
 
 addEventListener("beforeunload", (event) => { if (hasUnsaved()) event.preventDefault(); });

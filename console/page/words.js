@@ -1,38 +1,48 @@
-// Texts of the page: written in Chinese in the code and translated to English here.
+// Texts of the page, written in Chinese in the code and translated to English here, and times as texts.
 import { EN } from "./english.js";
 
 export const language = document.documentElement.lang === "en" ? "en" : "zh";
 
-/** Translate a text into the language of the page; {name} is replaced. */
+/** Translate a text into the language of the page; {name} is replaced by the value of that name. */
 export function t(chinese, values = {}) {
   const text = language === "en" ? EN[chinese] ?? chinese : chinese;
-  return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+  return text.replace(/\{(\w+)\}/g, (placeholder, name) => values[name] ?? placeholder);
 }
 
-const ACTORS = { automatic: "自动", guard: "群管理", job: "定时任务", rest: "接口", signal: "系统信号", code: "绑定码", terminal: "终端" };
+const ACTORS = {
+  automatic: "自动",
+  guard: "群管理",
+  job: "定时任务",
+  rest: "接口",
+  signal: "系统信号",
+  code: "绑定码",
+  terminal: "终端",
+};
 
-/** Who did something, as the audit log names them (person:ID, console:ID, rest:NAME, …), in words. */
-export function actor(who, name) {
-  const [prefix, ...rest] = who.split(":");
+/** The text for who did something, from how the audit log names them: person:ID, console:ID, rest:NAME, … */
+export function formatActor(actor, name) {
+  const [prefix, ...rest] = actor.split(":");
   const id = rest.join(":");
   if (prefix === "console") return t("{name}（后台）", { name: id === "terminal" ? t("管理员") : name || id });
   if (prefix === "person") return name || id;
-  return ACTORS[prefix] ? [t(ACTORS[prefix]), id].filter(Boolean).join(" ") : name || who;
+  return ACTORS[prefix] ? [t(ACTORS[prefix]), id].filter(Boolean).join(" ") : name || actor;
 }
 
 const LOCALE = language === "en" ? "en-GB" : "zh-CN";
-const DAY = new Intl.DateTimeFormat(LOCALE, { month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hour12: false });
-const TIME = new Intl.DateTimeFormat(LOCALE, { hour: "2-digit", minute: "2-digit", hour12: false });
+const CLOCK = { hour: "2-digit", minute: "2-digit", hour12: false };
+const TIME = new Intl.DateTimeFormat(LOCALE, CLOCK);
+const DATE_AND_TIME = new Intl.DateTimeFormat(LOCALE, { month: "2-digit", day: "2-digit", ...CLOCK });
 
 /** Format a time; today's times without the date. */
-export function moment(iso) {
+export function formatTime(iso) {
   if (!iso) return "—";
   const date = new Date(iso);
-  return (date.toDateString() === new Date().toDateString() ? TIME : DAY).format(date);
+  const isToday = date.toDateString() === new Date().toDateString();
+  return (isToday ? TIME : DATE_AND_TIME).format(date);
 }
 
 /** Format the time elapsed since then. */
-export function ago(iso) {
+export function formatAge(iso) {
   if (!iso) return "—";
   const minutes = Math.max(0, Math.floor((Date.now() - new Date(iso)) / 60000));
   if (minutes < 1) return t("刚刚");

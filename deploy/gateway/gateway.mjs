@@ -5,7 +5,7 @@
  *   WECHATY_PUPPET   npm package or path of the puppet's module, e.g. wechaty-puppet-padlocal
  *   WECHATY_TOKEN    the token of the clients, e.g. insecure_2f6c…; without own certificates it must begin with "insecure_"
  *   PORT             default 8788; HOST: default 0.0.0.0
- *   KEEPALIVE        seconds between pings of clients, default 10; who does not answer one until the next is disconnected
+ *   KEEPALIVE        seconds between pings of clients, default 3; who does not answer one until the next is disconnected
  *   WECHATY_PUPPET_SERVICE_NO_TLS_INSECURE_SERVER   true = plaintext, for trusted networks only
  *   WECHATY_PUPPET_SERVICE_TLS_SERVER_CERT and _KEY: PEM texts of your own certificate, as of any Wechaty gateway
  *   variables of the puppet, e.g. WECHATY_PUPPET_PADLOCAL_TOKEN
@@ -51,7 +51,7 @@ function settings (env) {
   if (!env.WECHATY_TOKEN) throw new Error('WECHATY_TOKEN is not set: choose one, e.g. insecure_$(uuidgen)')
   if (env.WECHATY_TOKEN.length < GOOD_TOKEN) console.warn(`gateway: WECHATY_TOKEN is shorter than ${GOOD_TOKEN} characters and may be guessed`)
   if (!Number.isInteger(port) || port < 1 || port > 65535) throw new Error('PORT is not a port number')
-  const keepalive = Number(env.KEEPALIVE || 10)
+  const keepalive = Number(env.KEEPALIVE || 3)
   if (!(keepalive >= 1 && keepalive <= 3600)) throw new Error('KEEPALIVE is not a number of seconds from 1 to 3600')
   return { host: env.HOST || '0.0.0.0', port, keepalive, puppet: env.WECHATY_PUPPET, token: env.WECHATY_TOKEN }
 }

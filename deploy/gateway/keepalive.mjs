@@ -24,7 +24,7 @@ function watch (session, socket, interval) {
 }
 
 /** Watches the connections of all servers that are created from now on; interval in milliseconds. */
-export function closeDeadConnections (interval = 10_000) {
+export function closeDeadConnections (interval = 3_000) {
   for (const [name, accepted] of [['createServer', 'connection'], ['createSecureServer', 'secureConnection']]) {
     const create = http2[name]
     http2[name] = (...options) => {

@@ -21,7 +21,7 @@ export async function api(method, path, body) {
 
 const quoted = encodeURIComponent;
 
-/** A path of a person: of("wxid_a", "chats", "1@chatroom"). */
-export function of(person, ...parts) {
+/** A path of a person: personPath("wxid_a", "chats", "1@chatroom"). */
+export function personPath(person, ...parts) {
   return `/api/people/${quoted(person)}${parts.map((part) => `/${quoted(part)}`).join("")}`;
 }

@@ -14,8 +14,9 @@ import { Panel } from "./views/panel.js";
 import { Rail } from "./views/rail.js";
 import { Toast } from "./views/toast.js";
 import { Tools } from "./views/tools.js";
-import { Who } from "./views/who.js";
+import { StartPage } from "./views/start_page.js";
 
+const RETRY_MS = 1000;
 const VIEWS = { chats: ChatList, contacts: Contacts, tools: Tools };
 
 function App() {
@@ -26,7 +27,7 @@ function App() {
   }, [unread, store.me?.name]);
   const url = store.me ? streamUrl() : "";
   useEffect(() => stream?.restart(), [url]);
-  if (!store.me) return html`<${Who} store=${store} /><${Toast} store=${store} />`;
+  if (!store.me) return html`<${StartPage} store=${store} /><${Toast} store=${store} />`;
   const View = VIEWS[store.view];
   const open = store.chat && store.view === "chats";
   return html`
@@ -61,12 +62,17 @@ function start() {
   const as = query.get("as");
   if (as) update({ me: { id: as, name: "" } });
   render(html`<${App} />`, document.getElementById("app"));
-  if (as) begin(as);
-  else tryTo(loadWorld);
+  if (as) startAs(as);
+  else loadFirst();
 }
 
-async function begin(as) {
-  await tryTo(loadWorld);
+/** Load the world, which everything else needs, until it succeeds. */
+async function loadFirst() {
+  while (!(await tryTo(loadWorld))) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+}
+
+async function startAs(as) {
+  await loadFirst();
   if (!state.people.has(as)) return update({ me: null, chat: null });
   stream = listen(streamUrl, {
     onOpen: async () => {

@@ -9,7 +9,7 @@ export function listen(url, { onOpen, onItem, onLost }) {
   let source = null;
   let timer = 0;
   let wait = FIRST_WAIT;
-  let mayHide = false;
+  let hasSlot = false;
   let closed = false;
 
   const stop = () => {
@@ -19,7 +19,7 @@ export function listen(url, { onOpen, onItem, onLost }) {
   };
   const start = () => {
     stop();
-    if (closed || (document.hidden && !mayHide)) return;
+    if (closed || (document.hidden && !hasSlot)) return;
     source = new EventSource(url());
     source.onopen = () => {
       wait = FIRST_WAIT;
@@ -33,36 +33,39 @@ export function listen(url, { onOpen, onItem, onLost }) {
       wait = Math.min(wait * 2, LONGEST_WAIT);
     };
   };
-  const seen = () => {
-    if (document.hidden && !mayHide) stop();
+  const resume = () => {
+    if (document.hidden && !hasSlot) stop();
     else if (!source) start();
   };
 
-  takeSlot(() => { mayHide = true; });
-  document.addEventListener("visibilitychange", seen);
-  addEventListener("online", seen);
+  takeSlot(() => {
+    hasSlot = true;
+    resume(); // the tab may have been opened in the background
+  });
+  document.addEventListener("visibilitychange", resume);
+  addEventListener("online", resume);
   start();
   return {
     restart: start,
     close() {
       closed = true;
       stop();
-      document.removeEventListener("visibilitychange", seen);
-      removeEventListener("online", seen);
+      document.removeEventListener("visibilitychange", resume);
+      removeEventListener("online", resume);
     },
   };
 }
 
 /** Hold one of the slots while the tab is open, if one is free. */
-async function takeSlot(taken) {
+async function takeSlot(onAcquired) {
   for (const name of navigator.locks ? SLOTS : []) {
-    const got = await new Promise((resolve) => {
+    const acquired = await new Promise((resolve) => {
       navigator.locks.request(name, { ifAvailable: true }, (lock) => {
         resolve(lock !== null);
         return lock && new Promise(() => {});
       });
     });
-    if (got) return taken();
+    if (acquired) return onAcquired();
   }
   return undefined;
 }

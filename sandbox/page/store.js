@@ -16,7 +16,7 @@ export const state = {
   messages: new Map(), // by chat: oldest first
   hasOlder: new Map(), // by chat: whether there may be older messages
   mentioned: new Set(),// chats in which somebody said @me and it is unread
-  drafts: new Map(),   // by chat: text in the composer
+  drafts: new Map(),   // by chat: content of the composer
   view: "chats",       // chats | contacts | tools: content of the narrow column (or of a phone)
   panel: null,         // "trace" or "faults": the panel next to the chat
   trace: [],
@@ -53,6 +53,16 @@ export function useStore() {
   return state;
 }
 
+const NO_DRAFT = { text: "", files: [], mentions: new Map() };
+
+/** What was entered in the composer of a chat: { text, files, mentions }; mentions are ids by the text that mentions them. */
+export const draftOf = (chat) => state.drafts.get(chat) ?? NO_DRAFT;
+
+/** Change the draft of a chat, without rendering; without changes, clear it. */
+export function setDraft(chat, changes = NO_DRAFT) {
+  state.drafts.set(chat, { ...draftOf(chat), ...changes });
+}
+
 let toastTimer = 0;
 
 /** Show a toast; `alert` for errors. */
@@ -64,7 +74,7 @@ export function toast(text, alert = false) {
 
 /** The remark of a person, if any. */
 export function remarkOf(id) {
-  return state.friends.find((one) => one.id === id)?.alias ?? "";
+  return state.friends.find((friend) => friend.id === id)?.alias ?? "";
 }
 
 /** The displayed name of a person: the remark, else the nickname. */

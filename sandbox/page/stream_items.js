@@ -1,5 +1,5 @@
 // Handlers of the items of the event stream.
-import { loadChats, loadDetail, loadFriends, loadWorld, put, sorted } from "./load.js";
+import { loadChats, loadDetail, loadFriends, loadWorld, receive, setLine } from "./load.js";
 import { markRead, tryTo } from "./actions.js";
 import { nameOf, state, toast, update } from "./store.js";
 
@@ -12,9 +12,8 @@ export function handleItem(item) {
 
 const HANDLERS = {
   message: ({ chat, message, line }) => {
-    const messages = state.messages.get(chat);
-    if (messages) put(chat, [...messages, message]);
-    update({ chats: sorted([line, ...state.chats.filter((one) => one.id !== line.id)]) });
+    receive(chat, message);
+    setLine(chat, line);
     if (isRead(chat)) tryTo(() => markRead(chat));
     else if (!message.mine && message.mentions?.includes(state.me.id)) state.mentioned.add(chat);
     if (message.kind === "note" || message.kind === "confirmation") soon(loadDetail);
@@ -24,8 +23,9 @@ const HANDLERS = {
     soon(loadChats);
   },
   left: ({ room, by }) => {
-    update({ chats: state.chats.filter((line) => line.id !== room) });
+    setLine(room, null);
     if (room === state.chat) update({ detail: state.detail && { ...state.detail, gone: true }, drawer: false });
+    soon(loadDetail); // an answer on its way may be older
     if (by !== state.me.id) toast("你被移出了群聊");
   },
   friend_request: ({ from, hello }) => {
@@ -39,7 +39,7 @@ const HANDLERS = {
   switches: () => soon(loadWorld),
   trace: (item) => {
     if (item.account !== state.watched) return;
-    if (state.trace.some((one) => one.n === item.n)) return;
+    if (state.trace.some((entry) => entry.n === item.n)) return;
     update({ trace: [...state.trace, item].slice(-TRACE_KEPT) });
   },
 };

@@ -57,7 +57,7 @@ class JoinRequests:
         if person is None:
             await wechat.search_contacts(member)
             person = self._person(qun, member)
-        namesakes = wechat.directory.find(member)
+        namesakes = [] if person else wechat.directory.find(member)
         for candidate in [person] if person else namesakes:
             if person or member in (candidate.id, candidate.weixin):  # a stranger's nickname may be anybody's
                 self._blacklist.raise_if_listed(qun, candidate.id)

@@ -45,17 +45,18 @@ class RosterRefresh:
         """
         wechat = self._accounts.get(qun.account)
         async with self._locks[qun.number]:
-            expected = [room for room in self._groups.wechat_rooms(qun) if room.id == expected_in]
-            room = self._groups.room_of(qun, contact_id) or next(iter(expected), None)
+            known_room = self._groups.room_of(qun, contact_id)
+            room = known_room or next((room for room in self._groups.wechat_rooms(qun) if room.id == expected_in), None)
             if room is None:
                 return None
             read_at, moved_at = wechat.directory.last_reported(room.id, contact_id)
-            if not _is_recent(read_at, LIST_MAX_AGE) and not _is_recent(moved_at, EVENT_MAX_AGE):
-                wechat_room = await _read(wechat, room.id)
-                if contact_id not in wechat_room.member_ids and self._groups.room_of(qun, contact_id) is not None:
-                    await asyncio.sleep(REREAD_DELAY)
-                    if contact_id not in (await _read(wechat, room.id)).member_ids:
-                        wechat.directory.remove_members(room.id, (contact_id,), datetime.now(UTC))
+            if _is_recent(read_at, LIST_MAX_AGE) or _is_recent(moved_at, EVENT_MAX_AGE):
+                return known_room
+            wechat_room = await _read(wechat, room.id)
+            if contact_id not in wechat_room.member_ids and self._groups.room_of(qun, contact_id) is not None:
+                await asyncio.sleep(REREAD_DELAY)
+                if contact_id not in (await _read(wechat, room.id)).member_ids:
+                    wechat.directory.remove_members(room.id, (contact_id,), datetime.now(UTC))
             return self._groups.room_of(qun, contact_id)
 
 

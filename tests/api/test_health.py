@@ -10,10 +10,18 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
+from api import health
 from models.durable import Setting
 from tests.api.conftest import QUN, ApiServer, StartServer
+from tests.waiting import SECONDS
 from wechat.interface import State
 from wechat.problems import Problem, Reason
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the database its time on a busy machine."""
+    monkeypatch.setattr(health, "TIMEOUT", SECONDS)
 
 
 async def test_healthz_returns_200(server: ApiServer) -> None:

@@ -15,7 +15,7 @@ WHOLE = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 @pytest.fixture(autouse=True)
 def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.server.HEAD_SECONDS", 0.3)
-    monkeypatch.setattr("api.server.IDLE_SECONDS", 0.6)
+    monkeypatch.setattr("api.server.IDLE_SECONDS", 2.0)
 
 
 @pytest.mark.parametrize("begun", [b"", b"GET /healthz HT", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: "])

@@ -30,9 +30,9 @@ class Chat:
         self.running = await sandbox.start([ACCOUNT], port=self.port, world=self.world)
         self.port = int(self.running.url.rpartition(":")[2])
 
-    async def open(self, who: str, chat: str = "", context: BrowserContext | None = None, **options: Any) -> Page:
+    async def open(self, person: str, chat: str = "", context: BrowserContext | None = None, **options: Any) -> Page:
         """Open the page as a person, with one of their chats."""
-        query = f"/?as={who}" + (f"&chat={chat}" if chat else "")
+        query = f"/?as={person}" + (f"&chat={chat}" if chat else "")
         page = await self.windows.page(self.running.url + query, context, **options)
         await expect(page.get_by_role("navigation")).to_be_attached()
         await page.locator(".frame[data-live=open]").wait_for()

@@ -31,14 +31,14 @@ async def test_keyboard_reaches_everything(chat: Chat) -> None:
     """
     chat.world.chats.say(XUANFENG, SONG, "哥哥")
     page = await chat.open(SONG)
-    seen = []
+    focused = []
     for _ in range(8):
         await page.keyboard.press("Tab")
         name, outline = await page.evaluate(FOCUS)
         assert outline != "none", name
-        seen.append(name)
-    assert seen[0] == "我是宋公明，换一个身份"
-    assert [name[:2] for name in seen[1:6]] == ["微信", "通讯", "沙箱", "机器", "搜索"]
+        focused.append(name)
+    assert focused[0] == "我是宋公明，换一个身份"
+    assert [name[:2] for name in focused[1:6]] == ["微信", "通讯", "沙箱", "机器", "搜索"]
     await page.get_by_role("button", name="黑旋风").press("Enter")
     await expect(page.get_by_label("输入消息")).to_be_focused()
     opener = page.get_by_role("button", name="名片")
@@ -51,16 +51,18 @@ async def test_keyboard_reaches_everything(chat: Chat) -> None:
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("dialog")).to_have_count(0)
     await expect(opener).to_be_focused()
-    beginner = page.get_by_role("button", name="添加朋友或发起群聊")
-    await beginner.press("Enter")
+    add_button = page.get_by_role("button", name="添加朋友或发起群聊")
+    await add_button.press("Enter")
+    await expect(page.get_by_label("微信号、微信 id 或二维码内容")).to_be_focused()
     await page.keyboard.type("likui01")
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("button", name="发消息")).to_be_focused()
     await page.keyboard.press("Escape")  # the second of two dialogs
-    await expect(beginner).to_be_focused()
-    await beginner.press("Enter")
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    await expect(add_button).to_be_focused()
+    await add_button.press("Enter")
     await page.get_by_role("button", name="关闭").press("Enter")
-    await expect(beginner).to_be_focused()
+    await expect(add_button).to_be_focused()
     await page.get_by_role("button", name="聊天详情").press("Enter")
     drawer = page.get_by_role("complementary", name="聊天详情")
     await drawer.get_by_role("button").first.focus()
@@ -71,14 +73,14 @@ async def test_keyboard_reaches_everything(chat: Chat) -> None:
 async def test_dialog_opened_before_the_close_event_of_another(chat: Chat) -> None:
     """Escape closes a dialog at once, but its event comes later."""
     page = await chat.open(SONG)
-    beginner = page.get_by_role("button", name="添加朋友或发起群聊")
-    await beginner.click()
+    add_button = page.get_by_role("button", name="添加朋友或发起群聊")
+    await add_button.click()
     await expect(page.get_by_role("dialog", name="添加")).to_be_visible()
-    await beginner.evaluate(CLOSE_AND_CLICK)
+    await add_button.evaluate(CLOSE_AND_CLICK)
     await expect(page.get_by_role("dialog", name="添加")).to_be_visible()
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("dialog")).to_have_count(0)
-    await expect(beginner).to_be_focused()
+    await expect(add_button).to_be_focused()
 
 
 async def test_new_messages_are_announced_to_screen_readers(chat: Chat) -> None:
@@ -94,8 +96,8 @@ async def test_new_messages_are_announced_to_screen_readers(chat: Chat) -> None:
 
 
 async def check_width(page: Page, name: str) -> None:
-    wide = await page.evaluate("() => document.documentElement.scrollWidth")
-    assert wide <= PHONE["width"], name
+    width = await page.evaluate("() => document.documentElement.scrollWidth")
+    assert width <= PHONE["width"], name
 
 
 async def test_phone_layout_shows_one_pane(chat: Chat) -> None:
@@ -103,8 +105,9 @@ async def test_phone_layout_shows_one_pane(chat: Chat) -> None:
     group = chat.world.rooms.create(SONG, [XUANFENG, ZHIDUO, BOT], "很长很长的一个群名" * 5).id
     chat.world.chats.say(XUANFENG, group, "https://example.com/" + "x" * 300)
     page = await chat.windows.page(chat.running.url, size=PHONE, has_touch=True, is_mobile=True)
-    await check_width(page, "who")
+    await check_width(page, "start page")
     await page.get_by_role("button", name="宋公明").tap()
+    await page.locator(".frame[data-live=open]").wait_for()
     line = page.get_by_role("button", name="很长很长的一个群名").first
     await expect(line).to_be_visible()
     await check_width(page, "list")
@@ -144,6 +147,7 @@ async def test_contrast_in_light_and_dark_mode(chat: Chat, scheme: str) -> None:
     chat.world.chats.say(XUANFENG, SONG, "看 https://example.com")
     chat.world.chats.say(SONG, XUANFENG, "好")
     page = await chat.open(SONG, XUANFENG, color_scheme=scheme)
+    await expect(page.get_by_role("article")).to_have_count(2)
     picture = Image.open(io.BytesIO(await page.screenshot())).convert("RGB")
     ground = picture.getpixel((800, 300))
     assert isinstance(ground, tuple)
@@ -219,3 +223,32 @@ async def test_open_tab_as_another_person(chat: Chat) -> None:
     other = await opened.value
     await expect(other).to_have_title("智多星 · 微信沙箱")
     await expect(page).to_have_title("宋公明 · 微信沙箱")
+
+
+async def test_focus_returns_from_details_trace_and_menus(chat: Chat) -> None:
+    chat.world.chats.say(XUANFENG, SONG, "哥哥")
+    context = await chat.windows.context(permissions=["clipboard-read", "clipboard-write"])
+    page = await chat.open(SONG, XUANFENG, context)
+    for opener, region in (("聊天详情", "聊天详情"), ("机器人", "机器人听到和调用的")):
+        button = page.get_by_role("button", name=opener)
+        await button.press("Enter")
+        inside = page.get_by_role("complementary", name=region)
+        await inside.get_by_role("button").first.focus()
+        await page.keyboard.press("Escape")
+        await expect(inside).to_have_count(0)
+        await expect(button).to_be_focused()
+    menu = page.get_by_role("button", name="更多操作")
+    await menu.press("Enter")
+    await expect(page.get_by_role("button", name="复制")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("button", name="复制")).to_have_count(0)
+    await expect(menu).to_be_focused()
+
+
+async def test_tab_that_is_opened_in_the_background_is_live(chat: Chat) -> None:
+    """Opened with Ctrl and a click, it shows its unread messages in its title."""
+    context = await chat.windows.context()
+    await context.add_init_script("Object.defineProperty(document, 'hidden', { get: () => true })")
+    page = await chat.open(SONG, context=context)
+    chat.world.chats.say(XUANFENG, SONG, "哥哥")
+    await expect(page).to_have_title("(1) 宋公明 · 微信沙箱")

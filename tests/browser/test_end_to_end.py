@@ -40,10 +40,10 @@ class Shop:
             assert answer.status == 201
             return await answer.json()
 
-    async def someone(self, who: str, **options: Any) -> Page:
+    async def open_as(self, person: str, **options: Any) -> Page:
         """Open the sandbox's page as a person."""
         assert self.bot.sandbox is not None
-        page = await self.windows.page(f"{self.bot.sandbox.url}/?as={who}", **options)
+        page = await self.windows.page(f"{self.bot.sandbox.url}/?as={person}", **options)
         await page.locator(".frame[data-live=open]").wait_for()
         return page
 
@@ -74,11 +74,11 @@ async def shop(windows: Windows, tmp_path: Path) -> AsyncIterator[Shop]:
 async def test_create_join_and_support_in_the_browser(shop: Shop) -> None:
     url = await create_group_by_rest(shop)
     token = await open_landing_page(shop, url)
-    guest = await shop.someone(WENLONG, size=PHONE, device_scale_factor=2)
+    guest = await shop.open_as(WENLONG, size=PHONE, device_scale_factor=2)
     await add_assistant(guest, token)
     await check_group_joined(shop, guest)
     await check_question_answered(guest)
-    keeper = await shop.someone(ADMIN)
+    keeper = await shop.open_as(ADMIN)
     await check_staff_room(keeper)
     await request_person(guest, keeper)
     await answer_as_staff(guest, keeper)
@@ -89,7 +89,7 @@ async def create_group_by_rest(shop: Shop) -> str:
     """Create a group by REST; its owner sees it."""
     answer = await shop.post("/wxbot/qun", {"code": "1001", "owner": "宋公明", "assistant": ACCOUNT})
     url = str(answer["qun_create_response"]["url"])
-    owner = await shop.someone(SONG)
+    owner = await shop.open_as(SONG)
     await expect(owner.get_by_role("button", name=GROUP)).to_be_visible()
     await owner.close()
     return url

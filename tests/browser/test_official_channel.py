@@ -103,8 +103,7 @@ async def test_a_customer_is_served_on_a_phone(service: Service) -> None:
     await expect(log).to_contain_text("感谢您的评价！")
     width = await page.evaluate("document.documentElement.scrollWidth")
     assert width <= PHONE["width"]
-    kinds = [row.kind for row in await stored(service)]
-    assert kinds.count("image") == 1
+    await until(lambda: is_picture_stored_once(service), "the picture is stored")
 
 
 async def add_service(page: Page) -> None:
@@ -133,6 +132,7 @@ async def send_picture(page: Page) -> None:
     await expect(page.get_by_role("button", name="看大图：会员卡.png")).to_be_visible()
 
 
-async def stored(service: Service) -> list[Any]:
-    container, who = service.bot.container, service.stand_in.server.service.customer("九纹龙").id
-    return list(await container.store.read(lambda s: container.conversations.last(s, ACCOUNT, who, 50)))
+async def is_picture_stored_once(service: Service) -> bool:
+    container, customer = service.bot.container, service.stand_in.server.service.customer("九纹龙").id
+    rows = await container.store.read(lambda s: container.conversations.last(s, ACCOUNT, customer, 50))
+    return [row.kind for row in rows].count("image") == 1

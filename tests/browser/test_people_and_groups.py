@@ -8,18 +8,14 @@ from playwright.async_api import Page, expect
 from sandbox.world.model import WorldRoom
 from sandbox.world.world import ADMIN, SONG, WENLONG, XUANFENG, ZHIDUO
 from tests.browser.conftest import ACCOUNT, BOT, Chat
+from tests.browser.held import FRAMES_AFTER_ONE_SECOND
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 TOKEN = "NTkxNjkwNzE4RDY2"
-FRAMES_AFTER_ONE_SECOND = """
-const wait = setTimeout;
-window.requestAnimationFrame = (run) => wait(run, 1000);
-window.setTimeout = (run, ms, ...more) => wait(run, ms < 100 ? 1000 : ms, ...more); // Preact's substitute for a frame
-"""
 
 
 def room(chat: Chat, owner: str = SONG) -> WorldRoom:
-    return chat.world.rooms.create(owner, [who for who in (SONG, XUANFENG, ZHIDUO) if who != owner], "梁山")
+    return chat.world.rooms.create(owner, [person for person in (SONG, XUANFENG, ZHIDUO) if person != owner], "梁山")
 
 
 async def details(page: Page) -> None:
@@ -39,13 +35,13 @@ async def test_create_person(chat: Chat) -> None:
     await page.get_by_label("微信号（可不填）").fill("zhangshun")
     await page.keyboard.press("Enter")
     await expect(page).to_have_title("浪里白条 · 微信沙箱")
-    made = chat.world.people.by_weixin("zhangshun")
-    assert made is not None
-    assert f"as={made.id}" in page.url
+    created = chat.world.people.by_weixin("zhangshun")
+    assert created is not None
+    assert f"as={created.id}" in page.url
     await expect(page.get_by_text("还没有聊天")).to_be_visible()
 
 
-async def test_taken_name_is_reported(chat: Chat) -> None:
+async def test_used_name_is_reported(chat: Chat) -> None:
     chat.windows.refused = "status of 400"
     page = await chat.windows.page(chat.running.url)
     await page.get_by_label("昵称").fill("又一个")
@@ -91,11 +87,11 @@ async def test_friend_request_is_accepted(chat: Chat) -> None:
 async def test_friend_request_is_refused(chat: Chat) -> None:
     stranger = chat.world.people.create("路人")
     owner = await chat.open(SONG)
-    asked = chat.world.people.ask(stranger.id, SONG, "你好")
+    request = chat.world.people.ask(stranger.id, SONG, "你好")
     await owner.get_by_role("button", name="通讯录").click()
     await owner.get_by_role("button", name="拒绝").click()
     await expect(owner.get_by_role("list", name="新的朋友")).to_have_count(0)
-    assert (asked.state, chat.world.people.are_friends(stranger.id, SONG)) == ("refused", False)
+    assert (request.state, chat.world.people.are_friends(stranger.id, SONG)) == ("refused", False)
 
 
 async def test_repeated_friend_request_is_rejected(chat: Chat) -> None:
@@ -126,10 +122,10 @@ async def test_token_in_the_address_is_sent_to_the_assistant(chat: Chat) -> None
     await expect(page.get_by_label("发送添加朋友申请")).to_have_value(TOKEN)
     await page.get_by_role("button", name="发送").click()
     await expect(page.get_by_role("dialog")).to_have_count(0)
-    asked = chat.world.people.pending_request(WENLONG, BOT)
-    assert asked is not None
-    assert asked.hello == TOKEN
-    chat.world.people.accept(BOT, asked.id)
+    request = chat.world.people.pending_request(WENLONG, BOT)
+    assert request is not None
+    assert request.hello == TOKEN
+    chat.world.people.accept(BOT, request.id)
     await page.get_by_role("group", name="入群令牌").get_by_role("button", name=f"发给{ACCOUNT}").click()
     await expect(page.get_by_role("article")).to_contain_text(TOKEN)
     assert chat.world.chats.history(BOT, WENLONG)[-1].text == TOKEN
@@ -155,7 +151,7 @@ async def test_group_is_created_and_changed(chat: Chat) -> None:
     await page.get_by_role("dialog").get_by_text("智多星").click()
     await page.get_by_role("button", name="完成（2）").click()
     await expect(page.get_by_role("heading", name="聚义厅（3）")).to_be_visible()
-    made = next(iter(chat.world.state.rooms.values()))
+    created = next(iter(chat.world.state.rooms.values()))
     await details(page)
     await page.get_by_label("群聊名称").fill("忠义堂")
     await page.get_by_label("群聊名称").press("Enter")
@@ -175,7 +171,7 @@ async def test_group_is_created_and_changed(chat: Chat) -> None:
     await page.get_by_role("button", name="移出", exact=True).click()
     await page.get_by_role("button", name="移出店长").click()
     await expect(page.get_by_role("heading", name="忠义堂（3）")).to_be_visible()
-    assert (made.topic, made.confirm, set(made.members)) == ("忠义堂", True, {SONG, XUANFENG, ZHIDUO})
+    assert (created.topic, created.confirm, set(created.members)) == ("忠义堂", True, {SONG, XUANFENG, ZHIDUO})
     await page.get_by_role("switch", name="群聊邀请确认").uncheck()
     await expect(page.get_by_role("log")).to_contain_text("群主已关闭群聊邀请确认")
 
@@ -227,7 +223,7 @@ async def test_owner_confirms_or_rejects_a_join(chat: Chat, answer: str, inside:
 async def test_member_leaves_or_is_removed(chat: Chat) -> None:
     group = room(chat)
     leaver = await chat.open(XUANFENG, group.id)
-    taken = await chat.open(ZHIDUO, group.id)
+    removed = await chat.open(ZHIDUO, group.id)
     await details(leaver)
     await leaver.get_by_role("button", name="退出群聊").click()
     await leaver.get_by_role("button", name="取消").click()
@@ -238,10 +234,10 @@ async def test_member_leaves_or_is_removed(chat: Chat) -> None:
     assert XUANFENG not in group.members
     chat.world.rooms.remove(SONG, group.id, ZHIDUO)
     for _ in range(2):  # also after reloading the page
-        await expect(taken.get_by_text("你已不在这个群聊里")).to_be_visible()
-        await expect(taken.get_by_role("heading", name="梁山")).to_be_visible()
-        await expect(taken.get_by_label("输入消息")).to_have_count(0)
-        await taken.reload()
+        await expect(removed.get_by_text("你已不在这个群聊里")).to_be_visible()
+        await expect(removed.get_by_role("heading", name="梁山")).to_be_visible()
+        await expect(removed.get_by_label("输入消息")).to_have_count(0)
+        await removed.reload()
 
 
 async def test_unknown_chat_is_closed(chat: Chat) -> None:

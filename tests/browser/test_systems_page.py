@@ -42,11 +42,11 @@ async def test_callback_is_sent_from_the_page(systems: Systems, windows: Windows
     async with serving(bot) as url:
         page = await windows.page(systems.urls[YUNMALL], size=PHONE, color_scheme=scheme)
         await expect(page.get_by_text("还没有请求")).to_be_visible()
-        asked = {"store": "<b>忠义堂</b>", "callback": f"{url}/callback"}
-        assert await put(f"{systems.urls[HIPOS]}/devices/authorizations", asked, "k") == 202
+        body = {"store": "<b>忠义堂</b>", "callback": f"{url}/callback"}
+        assert await put(f"{systems.urls[HIPOS]}/devices/authorizations", body, "k") == 202
         await expect(page.get_by_role("heading", name="<b>忠义堂</b>")).to_be_visible()
-        wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
-        assert not await page.evaluate(wide)
+        is_too_wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+        assert not await page.evaluate(is_too_wide)
         await page.get_by_role("button", name="授权失败").click()
         await expect(page.get_by_text("已回调失败")).to_be_visible()
         await expect(page.get_by_text("没有待回调的授权")).to_be_visible()
@@ -68,6 +68,29 @@ async def test_response_mode_is_changed_on_the_page(systems: Systems, windows: W
     assert await put(merchant, {"name": "梁山"}, "b", "PUT") == 503
     await expect(page.locator("#asked .tag").first).to_have_text("503")
     assert await put(f"{systems.urls[YUNMALL]}/payments", {"merchant": "梁山", "payment": "x"}, "c") == 201
+
+
+async def test_failed_action_is_shown(systems: Systems, windows: Windows) -> None:
+    page = await windows.page(systems.urls[HIPOS])
+    windows.refused = "status of 503"
+    await page.route("**/page/mode/hipos", lambda route: route.fulfill(status=503))
+    await page.get_by_label("HiPOS 云").select_option("故障（503）")
+    await expect(page.get_by_text("操作没有成功，请再试一次")).to_be_visible()
+    assert await put(f"{systems.urls[HIPOS]}/merchants/%E6%A2%81%E5%B1%B1", {"name": "梁山"}, "a", "PUT") == 200
+    await expect(page.get_by_text("已连接")).to_be_visible()
+
+
+async def test_entry_stays_open_if_another_comes_before_its_event(systems: Systems, windows: Windows) -> None:
+    """Browsers report that an entry was opened a moment later."""
+    page = await windows.page(systems.urls[HIPOS])
+    assert await put(f"{systems.urls[HIPOS]}/merchants/%E6%A2%81%E5%B1%B1", {"name": "梁山"}, "a", "PUT") == 200
+    await page.locator("summary").evaluate("""(summary) => {
+        const owed = document.getElementById("owed"), render = owed.replaceChildren;
+        owed.replaceChildren = (...nodes) => { summary.click(); render.apply(owed, nodes); }; // the list comes after it
+    }""")
+    assert await put(f"{systems.urls[YUNMALL]}/payments", {"merchant": "梁山", "payment": "x"}, "c") == 201
+    await expect(page.locator("summary")).to_have_count(2)
+    await expect(page.locator("details[open]")).to_have_count(1)
 
 
 async def test_cross_origin_request_is_rejected(systems: Systems) -> None:

@@ -33,8 +33,8 @@ async def test_fields_of_a_group_keep_what_is_typed(chat: Chat) -> None:
     """Others change the same field; what was typed is saved when the field is left."""
     group = chat.world.rooms.create(SONG, [XUANFENG, ZHIDUO], "梁山").id
     page, other = await chat.open(SONG, group), await chat.open(SONG, group)
-    for one in (page, other):
-        await one.get_by_role("button", name="聊天详情").click()
+    for tab in (page, other):
+        await tab.get_by_role("button", name="聊天详情").click()
     for label in ("群聊名称", "群公告", "我在本群的昵称"):
         field = page.get_by_label(label)
         await field.fill("写到一半")
@@ -81,9 +81,9 @@ async def test_text_typed_while_a_field_is_saved_is_kept(chat: Chat) -> None:
 
 async def test_remark_keeps_what_is_typed(chat: Chat) -> None:
     page, other = await chat.open(SONG, XUANFENG), await chat.open(SONG, XUANFENG)
-    for one in (page, other):
-        await one.get_by_role("button", name="聊天详情").click()
-        await one.locator(".drawer .members button").first.click()
+    for tab in (page, other):
+        await tab.get_by_role("button", name="聊天详情").click()
+        await tab.locator(".drawer .members button").first.click()
     field = page.get_by_label("备注")
     await field.fill("写到一半")
     await change(other.get_by_label("备注"), "别人改的")
@@ -99,16 +99,16 @@ async def test_remark_keeps_what_is_typed(chat: Chat) -> None:
 async def test_limits_keep_what_is_typed(chat: Chat) -> None:
     page, other = await tools(chat), await tools(chat)
     await other.get_by_role("switch", name="操作过于频繁").check()
-    for label in ("每分钟", "这么多人起要对方确认", "群人数上限", "这么多人起不能扫码进群"):
-        field, same = (one.get_by_role("spinbutton", name=label) for one in (page, other))
+    labels = ("每分钟", "这么多人起要对方确认", "群人数上限", "这么多人起不能扫码进群")
+    for number, label in enumerate(labels):
+        field, other_field = (tab.get_by_role("spinbutton", name=label) for tab in (page, other))
         await field.fill("77")
-        await change(same, "55")
+        await change(other_field, "55")
         await other.get_by_role("switch", name="慢").click()  # arrives after the change
-        slow = await other.get_by_role("switch", name="慢").is_checked()
-        await expect(page.get_by_role("switch", name="慢")).to_be_checked(checked=slow)
+        await expect(page.get_by_role("switch", name="慢")).to_be_checked(checked=number % 2 == 0)
         await expect(field).to_have_value("77")
         await field.press("Tab")
-        await expect(same).to_have_value("77")
+        await expect(other_field).to_have_value("77")
     await page.get_by_role("switch", name="操作过于频繁").uncheck()
     await expect(other.get_by_role("switch", name="操作过于频繁")).not_to_be_checked()
     await expect(page.get_by_role("spinbutton", name="每分钟")).to_have_value("77")

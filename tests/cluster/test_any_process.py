@@ -41,12 +41,14 @@ async def make_group(env: ClusterEnvironment, bot: Bot, account: str, code: str)
 async def poll_until(env: ClusterEnvironment, bot: Bot, path: str, is_so: Callable[[Any], bool]) -> Any:
     """Poll a path until the response matches; return it."""
     answer: Any = None
-    for _ in range(150):
+
+    async def matches() -> bool:
+        nonlocal answer
         _, answer, _ = await env.call(bot, "GET", path)
-        if is_so(answer):
-            return answer
-        await asyncio.sleep(0.1)
-    raise AssertionError(answer)
+        return is_so(answer)
+
+    await until(matches, lambda: f"{path} answers {answer}")
+    return answer
 
 
 async def test_group_is_managed_at_another_process(make_cluster: MakeCluster) -> None:
@@ -197,10 +199,10 @@ async def test_additions_at_one_process_reach_the_others(make_cluster: MakeClust
     first, second = env.accounts
     env.say("店长", "/管理员 加 wxid_heixuanfeng", first)
     both = [bot.container.accounts for bot in env.bots]
-    await until(lambda: all("wxid_heixuanfeng" in member.all_admins() for member in both), "both know the admin", 5)
+    await until(lambda: all("wxid_heixuanfeng" in member.all_admins() for member in both), "both know the admin")
     env.say("黑旋风", "/问答 加 几点开门=九点", first)
     await until(
-        lambda: all(bot.container.faq_entries.index.exact("几点开门") for bot in env.bots), "both know the answer", 5
+        lambda: all(bot.container.faq_entries.index.exact("几点开门") for bot in env.bots), "both know the answer"
     )
     env.say("宋公明", "几点开门", second)
     await env.receives("宋公明", "九点", second)

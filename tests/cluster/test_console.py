@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -94,13 +93,12 @@ async def test_actions_and_names_are_passed_to_the_holder(
     replies = env.holder(account).container.canned_replies
     await until(lambda: replies.all.get("地址") == "一号", "known at the other process")
     assert (await call(wrong, "POST", f"/assistant/{account}/logout", {}))[0] == 204
-    for _ in range(100):
-        states = {
-            account["account"]: account["scan"] for account in (await call(wrong, "GET", "/overview"))[1]["accounts"]
-        }
-        if states[account] == "waiting":
-            break
-        await asyncio.sleep(0.1)
+
+    async def waits_for_a_scan() -> bool:
+        shown = (await call(wrong, "GET", "/overview"))[1]["accounts"]
+        return "waiting" in [each["scan"] for each in shown if each["account"] == account]
+
+    await until(waits_for_a_scan, "the login code is there")
     assert "<svg" in (await call(wrong, "GET", f"/assistant/{account}/login.svg"))[1]
     away = (await call(wrong, "GET", "/status"))[1]["status"]["away"]
     assert [account["account"] for account in away] == [account]

@@ -84,7 +84,7 @@ async def test_process_stopped_while_taking_accounts_keeps_none(
     second = await env.start_bot()
     assert second.cluster is not None
     serving = second.cluster.serving
-    await until(lambda: serving, "the second process begins to take one", 30)
+    await until(lambda: serving, "the second process begins to take one")
     stopping = asyncio.create_task(env.stop_bot(second))
     await asyncio.sleep(0)
     goes_on.set()
@@ -100,14 +100,14 @@ async def test_removed_account_is_stopped_by_its_holder(make_cluster: MakeCluste
     body = {"account": "added", "endpoint": env.sandbox.endpoints["bot0"], "token": env.sandbox.token, "tls": False}
     status, answer, _ = await env.call(bot, "POST", "/wxbot/assistant", body)
     assert status in (200, 201), answer
-    await until(lambda: any("added" in bot.accounts.accounts for bot in env.bots), "it is served", 30)
+    await until(lambda: any("added" in bot.accounts.accounts for bot in env.bots), "it is served")
     assert (await env.call(bot, "DELETE", "/wxbot/assistant/added"))[0] == 204
-    await until(lambda: not any("added" in bot.accounts.accounts for bot in env.bots), "it is stopped", 30)
-    for _ in range(300):
-        if await bot.container.store.read(lambda s: s.get(AccountLease, "added")) is None:
-            break
-        await asyncio.sleep(0.1)
-    assert await bot.container.store.read(lambda s: s.get(AccountLease, "added")) is None
+    await until(lambda: not any("added" in bot.accounts.accounts for bot in env.bots), "it is stopped")
+
+    async def is_forgotten() -> bool:
+        return await bot.container.store.read(lambda s: s.get(AccountLease, "added")) is None
+
+    await until(is_forgotten, "its lease is deleted")
     _, answer, _ = await env.call(bot, "GET", "/wxbot/assistant")
     assert {assistant["account"] for assistant in answer["assistants"]} == set(env.accounts)
 

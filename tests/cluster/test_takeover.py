@@ -83,8 +83,11 @@ async def test_accounts_of_a_silent_member_are_announced(database: str, make_clu
             await connection.execute(f"LISTEN {CHANNEL}")
             await connection.execute("UPDATE member SET seen = 0 WHERE id = 'lost'")
             await member._remove_dead()
-            heard = [notice.payload async for notice in connection.notifies(timeout=SECONDS, stop_after=1)]
-        assert '"free":1' in heard[0]
+            async for notice in connection.notifies(timeout=SECONDS):  # the bot sends others
+                if '"free":1' in notice.payload:
+                    break
+            else:
+                pytest.fail("the free account was not announced")
     finally:
         await member.call(leases.leave)
         await member.call(lost.close)

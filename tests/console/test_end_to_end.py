@@ -128,7 +128,7 @@ async def serve_customer(env: BotEnvironment, page: Page) -> None:
     await page.get_by_role("dialog").get_by_role("button", name="结束").click()
     await env.receives("黑旋风", env.bot.config.texts.handoff_closed[:4])
     env.say("黑旋风", "5")
-    await expect(page.locator(".talk-head")).to_contain_text("评分 5")
+    await expect(page.locator(".ticket-header")).to_contain_text("评分 5")
 
 
 async def add_question_to_faq(env: BotEnvironment, page: Page) -> None:

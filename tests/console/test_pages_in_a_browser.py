@@ -61,7 +61,7 @@ async def test_every_page_fits_a_360_pixel_phone(windows: Windows, shop: BotEnvi
         )
         assert wide == [], name
         lefts = await page.evaluate(
-            "() => [...document.querySelectorAll('.table tbody td:not(.act)')]"
+            "() => [...document.querySelectorAll('.table tbody td:not(.actions)')]"
             ".map((one) => getComputedStyle(one).paddingLeft)"
         )
         assert len(set(lefts)) <= 1, f"{name}: the values of a table are not aligned"
@@ -94,7 +94,7 @@ async def test_two_agents_see_each_others_answers(windows: Windows, shop: BotEnv
     await expect(first.locator(".presence")).to_contain_text("宋公明 正在输入")
     await second.get_by_role("button", name="发送").click()
     await expect(first.locator(".bubble.ours", has_text="我来")).to_be_visible()
-    await expect(first.locator(".talk-head")).to_contain_text("由 宋公明 接待")
+    await expect(first.locator(".ticket-header")).to_contain_text("由 宋公明 接待")
 
 
 async def test_missed_changes_are_loaded_after_reconnect(windows: Windows, shop: BotEnvironment) -> None:
@@ -124,7 +124,7 @@ async def test_answer_from_the_staff_room_appears_at_once(windows: Windows, shop
     bubble = page.locator(".bubble.ours", has_text="群里回复您")
     await expect(bubble).to_contain_text("宋公明")
     await expect(bubble.locator(".state")).to_have_text("已发送")
-    await expect(page.locator(".talk-head")).to_contain_text("由 宋公明 接待")
+    await expect(page.locator(".ticket-header")).to_contain_text("由 宋公明 接待")
 
 
 async def test_only_day_of_a_chart_is_drawn_on_a_phone(windows: Windows, shop: BotEnvironment) -> None:
@@ -154,7 +154,7 @@ async def test_details_of_a_warning_are_in_words(windows: Windows, shop: BotEnvi
     _, page = await open_console(windows, shop)
     await go(page, "records")
     row = page.get_by_role("row").filter(has_text="请勿刷屏")
-    assert await row.locator("td.small .quiet").all_inner_texts() == ["群", "理由", "数量"]
+    assert await row.locator("td.small .muted").all_inner_texts() == ["群", "理由", "数量"]
 
 
 async def test_unsaved_changes_ask_for_confirmation(windows: Windows, shop: BotEnvironment) -> None:

@@ -14,15 +14,13 @@ from relay.rpc import RESPONSE_FIELDS, outcome
 from relay.streams import Stream
 from tests.ports import free_port
 
-HANGING = ("Hang", "MessageSendText")
-
 
 class Answer:
-    """A gateway's side of a call. Those of HANGING are answered by the test, all others at once."""
+    """A gateway's side of a call. Those of `hanging` are answered by the test, all others at once."""
 
     def __init__(self, gateway: Gateway, stream: Stream, headers: Headers) -> None:
         self.stream, self.name = stream, headers.metadata[":path"].rpartition("/")[2]
-        self.hangs = self.name in HANGING
+        self.hangs = self.name in gateway.hanging
         stream.send_headers(Headers(RESPONSE_FIELDS)) if not self.hangs else gateway.waiting.append(self)
         if self.name == "Event":
             stream.send_data(b"\0\0\0\0\x02\x10\x17")  # a heartbeat
@@ -51,6 +49,7 @@ class Gateway:
         self.token, self.tls, self.port = "insecure_leaving", False, free_port()
         self.endpoint = f"127.0.0.1:{self.port}"
         self.connections: list[http2.Http2Connection] = []
+        self.hanging = {"Hang", "MessageSendText"}
         self.waiting: list[Answer] = []
 
     def connection(self) -> http2.Http2Connection:

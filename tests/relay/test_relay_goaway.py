@@ -73,6 +73,21 @@ async def test_calls_under_way_end_before_the_gateways_connection(tmp_path: Path
         await until(lambda: relay.upstream.connection not in (None, before), "it is connected again")
 
 
+async def test_check_of_the_gateway_that_is_refused_ends_no_other_call(tmp_path: Path) -> None:
+    async with calling(tmp_path) as (gateway, relay, calls):
+        connection = relay.upstream.connection
+        assert connection is not None
+        gateway.hanging.add("Version")
+        await until(lambda: gateway.waiting[-1].name == "Version", "the relay checks the gateway")
+        gateway.hanging.remove("Version")
+        gateway.leaves(gateway.waiting[2].stream.id)
+        await until(lambda: connection.is_leaving)
+        assert await connection.wait_until_read()
+        for waiting in gateway.waiting[:3]:
+            waiting.finish()
+        assert [await call for call in calls] == [b"", b"", b""]
+
+
 async def test_client_may_begin_no_call_on_a_connection_that_ends(tmp_path: Path) -> None:
     async with calling(tmp_path) as (gateway, relay, _):
         gateway.leaves(frames.LAST_STREAM)

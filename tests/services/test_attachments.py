@@ -153,12 +153,15 @@ async def test_failed_download_is_reported(tmp_path: Path, http: HttpClient, mon
             return web.Response(status=302, headers={"Location": "/large"})
         return web.Response(body=b"x" * 11)
 
-    monkeypatch.setattr(attachments, "FETCH_SECONDS", 0.2)
     files = store(tmp_path, http, "127.0.0.1")
     async with serving(answer) as url:
         with pytest.raises(InvalidParameter, match="returned status 302"):
             await files.store(Attachment(picture=False, url=f"{url}/moved"))
-        with pytest.raises(InvalidParameter, match="could not download the file: TimeoutError"):
+        with (
+            monkeypatch.context() as patch,
+            pytest.raises(InvalidParameter, match="could not download the file: TimeoutError"),
+        ):
+            patch.setattr(attachments, "FETCH_SECONDS", 0.2)
             await files.store(Attachment(picture=False, url=f"{url}/hangs"))
         await files.store(Attachment(picture=False, url=f"{url}/large"))
         monkeypatch.setattr(attachments, "MAX_ATTACHMENT", 10)

@@ -33,7 +33,10 @@ async def test_event_is_stored_before_handling_and_completed_with_it(store: Stor
 # ---- order and delays ----
 
 
-async def test_order_is_kept_when_payloads_arrive_out_of_order(harness: InboxHarness) -> None:
+async def test_order_is_kept_when_payloads_arrive_out_of_order(
+    harness: InboxHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrival_sequencer, "MAX_WAIT", 1000.0)
     gates = {f"x-{i}": asyncio.Event() for i in range(5)}
     harness.slow_message.update(gates)
     await harness.say(*gates)
@@ -90,14 +93,14 @@ async def test_slow_contact_blocks_only_its_conversation(
 
 
 async def test_unreadable_messages_block_others_briefly(harness: InboxHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrival_sequencer, "MAX_WAIT", 0.3)
+    monkeypatch.setattr(arrival_sequencer, "MAX_WAIT", 1.0)
     gates = {f"x-{i}": asyncio.Event() for i in range(20)}
     harness.slow_message.update(gates)
     await harness.say(*gates, "y-1", "y-2")
     began = asyncio.get_running_loop().time()
     await until(lambda: len(harness.handled) == 2, "the others go on")
     spent = asyncio.get_running_loop().time() - began
-    assert spent < 3, "each of the twenty would have cost its own moment: six seconds"
+    assert spent < 10, "each of the twenty would have cost its own moment: twenty seconds"
     assert harness.handled == ["y-1", "y-2"]
     for gate in gates.values():
         gate.set()

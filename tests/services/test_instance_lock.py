@@ -36,7 +36,7 @@ async def test_second_holder_is_refused_until_release(database: str) -> None:
     with pytest.raises(DatabaseInUse, match="another wxbot"):
         await acquire_instance_lock(database, never, wait_seconds=0.1)
     first.close()
-    (await acquire_instance_lock(database, never, wait_seconds=0.1)).close()
+    (await acquire_instance_lock(database, never, wait_seconds=SECONDS)).close()
 
 
 async def test_lock_is_released_with_its_process(database: str) -> None:
@@ -51,7 +51,7 @@ async def test_lock_is_released_with_its_process(database: str) -> None:
     finally:
         other.kill()
         await other.wait()
-    (await acquire_instance_lock(database, never, wait_seconds=10)).close()
+    (await acquire_instance_lock(database, never, wait_seconds=SECONDS)).close()
 
 
 async def test_another_path_to_the_database_is_the_same_lock(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from tests.waiting import SECONDS, until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("database", ["postgres"], indirect=True)]
 ACCOUNTS = [f"a{number}" for number in range(10)]
-LEASE = 1.0  # seconds
+LEASE = 600.0  # seconds; the members here send no heartbeats, so it must not end by itself
 
 
 @pytest.fixture
@@ -66,9 +66,9 @@ async def test_starting_and_silent_members_get_no_share(members: list[Leases], d
     second.join(starting=True)
     third.join()
     first.register_accounts(ACCOUNTS)
-    silent(database, third.member, 3.0)
+    silent(database, third.member, LEASE)
     assert first.view(ACCOUNTS).fair_share(first.member) == 5, "they are not late without a limit"
-    first._late = second._late = third._late = 2.5
+    first._late = second._late = third._late = LEASE / 2
     assert first.view(ACCOUNTS).fair_share(first.member) == 10
     assert third.view(ACCOUNTS).fair_share(third.member) == 5, "a member is not late for itself"
     second.begin()

@@ -158,9 +158,9 @@ def test_captured_groups_fill_texts_and_links() -> None:
 
 def test_patterns_run_in_linear_time_and_invalid_ones_are_rejected() -> None:
     rules = RuleSet([KeywordRule(regex="(a+)+$", reply="x"), KeywordRule(regex="b", reply="y")], "private")
-    began = time.perf_counter()
+    began = time.thread_time()
     assert rules.find("a" * 3000 + "c") is None
-    assert time.perf_counter() - began < 1
+    assert time.thread_time() - began < 1
     with pytest.raises(ValidationError, match="RE2"):
         KeywordRule(regex="(?P<x", reply="x")
     with pytest.raises(ValidationError, match="RE2"):
@@ -171,12 +171,12 @@ def test_lookup_time_is_independent_of_the_number_of_rules() -> None:
     """With 100 000 words, a lookup takes less than a millisecond even on a busy machine."""
     rules = [KeywordRule(contains=f"词{n:06d}", reply="x") for n in range(100_000)]
     built = RuleSet(rules, "private")
-    began = time.perf_counter()
+    began = time.thread_time()
     for n in range(200):
         found = built.find(f"请问词{n:06d}是什么意思，谢谢")
         assert found is not None
         assert found.rule is rules[n]
-    assert (time.perf_counter() - began) / 200 < 0.01
+    assert (time.thread_time() - began) / 200 < 0.01
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from typing import Any
 
+import pytest
 import segno
 from PIL import Image
 from sqlmodel import select
@@ -106,6 +108,23 @@ async def asks(env: BotEnvironment, who: str, text: str, where: str = "bot", men
     received = texts(env, who, where)[before:]
     assert len(received) == 1, received
     return received[0]
+
+
+class HeldCall:
+    """Holds the first call of a name to WeChat: `begun` is set when it is made, and it goes on once `goes_on` is."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, env: BotEnvironment, name: str) -> None:
+        self.begun, self.goes_on = asyncio.Event(), asyncio.Event()
+        wechat = env.bot.assistants[0]
+        call = getattr(wechat, name)
+
+        async def hold(*arguments: Any) -> Any:
+            monkeypatch.setattr(wechat, name, call)
+            self.begun.set()
+            await self.goes_on.wait()
+            return await call(*arguments)
+
+        monkeypatch.setattr(wechat, name, hold)
 
 
 async def guarded(env: BotEnvironment) -> dict[str, Any]:

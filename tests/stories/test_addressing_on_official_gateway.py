@@ -10,6 +10,7 @@ import pytest
 
 from tests.official import Start, official  # noqa: F401 - a fixture
 from tests.stories.gateway_environment import GatewayEnvironment
+from tests.waiting import SECONDS
 
 pytestmark = pytest.mark.gateway
 HOURS = "我们每天 9:00-18:00 营业。"
@@ -36,7 +37,7 @@ async def group(env: GatewayEnvironment) -> str:
 
 async def admit_members(env: GatewayEnvironment, room: str) -> None:
     """Wait until 九纹龙 is in the group."""
-    deadline = asyncio.get_running_loop().time() + 20
+    deadline = asyncio.get_running_loop().time() + SECONDS
     while asyncio.get_running_loop().time() < deadline:
         rooms = {room["id"]: room["memberIdList"] for room in await env.gateway.rooms()}
         if "wxid_wen" in rooms[room]:

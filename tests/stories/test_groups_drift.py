@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from tests.stories.conftest import BotEnvironment, MakeEnv
-from tests.stories.group_life import add_members, asks, audit, group_with, qun_of, texts, transfer_group
+from tests.stories.group_life import HeldCall, add_members, asks, audit, group_with, qun_of, texts, transfer_group
 from tests.waiting import until
 
 
@@ -77,18 +79,19 @@ async def test_rename_applies_to_all_rooms(make_env: MakeEnv) -> None:
     assert (qun_of(env, qun).topic, env.room(second).topic) == ("好汉", "好汉分群")
 
 
-async def test_change_during_the_check_is_no_drift(env: BotEnvironment) -> None:
+async def test_change_during_the_check_is_no_drift(env: BotEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
     """A command may run during the check, and WeChat may show a change before its response arrives."""
     await group_with(env)
     qun = await env.make_group("code-2")
     for number in (100001, 100002):
         await asks(env, "店长", f"/公告 {number} 旧公告")
-    env.world.faults.call("RoomAnnounce", "slow", ms=2000, count=1)
+    reading = HeldCall(monkeypatch, env, "announcement")
     checking = asyncio.create_task(env.bot.container.drift_check.check())
-    await until(lambda: not env.world.faults.calls, "the check has begun")
+    await reading.begun.wait()
     await asks(env, "店长", "/公告 100002 新公告")
     await asks(env, "店长", "/群名 100002 新群名")
     assert not checking.done()
+    reading.goes_on.set()
     assert await checking == "2 rooms, 0 drifted, 0 repaired"
     room = env.room(qun["room"])
     assert (room.announcement, room.topic) == ("新公告", "新群名")

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 from sqlmodel import select
 
 from models.durable import EventState, InboxEvent
 from tests.stories.conftest import BotEnvironment, MakeEnv
-from tests.stories.group_life import add_members, audit, state_of, texts, wait_for_state
+from tests.stories.group_life import HeldCall, add_members, audit, state_of, texts, wait_for_state
 from tests.stories.unannounced_friends import LOST, befriend_without_event, membership_at, no_caching
 from tests.waiting import until
 
@@ -171,18 +172,19 @@ async def test_changes_during_downtime_are_detected_on_request(env: BotEnvironme
     assert await state_of(env, qun, "黑旋风") == "joined"
 
 
-async def test_slow_addition_is_given_up(env: BotEnvironment) -> None:
+async def test_slow_addition_is_given_up(env: BotEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
     """If it happens nevertheless, that counts."""
     qun = await env.make_group()
     _, _, headers = await env.join(qun["token"], "黑旋风")
     env.world.rooms.leave(env.id("黑旋风"), qun["room"])
     await wait_for_state(env, qun, "黑旋风", "left")
-    env.world.faults.call("RoomAdd", "slow", ms=1000)
+    adding = HeldCall(monkeypatch, env, "add_member")
     asking = asyncio.create_task(env.join(qun["token"], "黑旋风"))
     await wait_for_state(env, qun, "黑旋风", "adding")
     env.ahead = 8 * 86400.0
     await env.bot.container.membership_states.expire()
     assert (await membership_at(env, headers["Location"]))["state"] == "expired"
+    adding.goes_on.set()
     assert (await asking)[0] == 200
     assert (await membership_at(env, headers["Location"]))["state"] == "joined"
 
@@ -204,9 +206,18 @@ async def test_repeated_request_of_a_joined_person_has_no_effect(env: BotEnviron
     assert len(texts(env, "宋公明", qun["room"], "欢迎 @九纹龙")) == 1
 
 
-async def test_request_withdrawn_while_rate_limited_is_not_executed(make_env: MakeEnv) -> None:
+async def test_request_withdrawn_while_rate_limited_is_not_executed(
+    make_env: MakeEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A request withdrawn while it waits for the rate limit is not executed."""
-    pace = {"messages_per_minute": 1000, "conversation_seconds": 0, "add_seconds": 2, "group_seconds": 0}
+    waited = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        if seconds:
+            await waited.wait()
+
+    monkeypatch.setattr("services.groups.adding.asyncio", SimpleNamespace(sleep=sleep))
+    pace = {"messages_per_minute": 1000, "conversation_seconds": 0, "add_seconds": 60, "group_seconds": 0}
     env = await make_env(pacing={"enabled": True, **pace}, groups={"confirm_seconds": 0.2})
     qun = await env.make_group()
     people = {name: env.add_person(name, friend=False) for name in ("燕青", "李逵", "石秀")}
@@ -215,25 +226,26 @@ async def test_request_withdrawn_while_rate_limited_is_not_executed(make_env: Ma
         env.world.people.befriend(id, env.id("bot"))
         await wait_for_state(env, qun, id, "joined" if name == "燕青" else "adding")
     assert (await env.call("DELETE", paths["李逵"]))[0] == 204
+    waited.set()
     await wait_for_state(env, qun, people["石秀"], "joined")
     assert people["李逵"] not in env.room(qun["room"]).members
     assert (await membership_at(env, paths["李逵"]))["state"] == "refused"
     assert not texts(env, "李逵", text="没能拉您进群")
 
 
-async def test_request_withdrawn_during_the_call_is_undone(env: BotEnvironment) -> None:
+async def test_request_withdrawn_during_the_call_is_undone(
+    env: BotEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A person who joins although the request was withdrawn is removed before the response."""
     qun = await env.make_group()
     _, _, headers = await env.join(qun["token"], "九纹龙")
-    env.world.faults.call("RoomAdd", "slow", ms=1000)
+    adding = HeldCall(monkeypatch, env, "add_member")
     env.world.people.befriend(env.id("九纹龙"), env.id("bot"))
-    await wait_for_state(env, qun, "九纹龙", "adding")
-    assert (await env.call("DELETE", headers["Location"]))[0] == 204
-
-    async def added() -> bool:
-        return [line.outcome for line in await audit(env, "add")] == ["done"]
-
-    await until(added, lambda: "WeChat did not let them in")
-    await env.wait_idle()
+    await adding.begun.wait()
+    withdrawing = asyncio.create_task(env.call("DELETE", headers["Location"]))
+    await wait_for_state(env, qun, "九纹龙", "refused")
+    adding.goes_on.set()
+    assert (await withdrawing)[0] == 204
+    assert [line.outcome for line in await audit(env, "add")] == ["done"], "WeChat let them in"
     assert env.id("九纹龙") not in env.room(qun["room"]).members
     assert (await membership_at(env, headers["Location"]))["state"] == "removed"

@@ -56,7 +56,7 @@ async def state_of(env: GatewayEnvironment, contact_id: str) -> str:
 
 
 async def wait_for_state(env: GatewayEnvironment, contact_id: str, state: str) -> None:
-    deadline = asyncio.get_running_loop().time() + 15
+    deadline = asyncio.get_running_loop().time() + SECONDS
     while (now := await state_of(env, contact_id)) != state:
         assert asyncio.get_running_loop().time() < deadline, now
         await asyncio.sleep(0.05)

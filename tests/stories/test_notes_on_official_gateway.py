@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -30,9 +29,16 @@ async def env(official: Start, tmp_path: Path) -> AsyncIterator[GatewayEnvironme
         yield env
 
 
-async def state_of(env: GatewayEnvironment, id: int) -> Any:
-    _, answer = await env.call("GET", f"/wxbot/message/{id}")
-    return answer["message"]["state"]
+async def is_in_state(env: GatewayEnvironment, id: int, state: str) -> None:
+    """Wait until a message is in a state."""
+    now = ""
+
+    async def look() -> bool:
+        nonlocal now
+        now = str((await env.call("GET", f"/wxbot/message/{id}"))[1]["message"]["state"])
+        return now == state
+
+    await until(look, lambda: f"the message is {now}, not {state}")
 
 
 @pytest.mark.parametrize("kind", ["group_note", "text", "unknown"])
@@ -45,12 +51,9 @@ async def test_refused_message_is_failed(env: GatewayEnvironment, note: str, kin
     await env.gateway.wait_sent(1, "wxid_xuan")
     await env.gateway.contact("wxid_xuan", friend=False)
     await env.gateway.say("wxid_xuan", note, kind=kind)
-    number = answer["message"]["id"]
-    for _ in range(200):
-        if await state_of(env, number) == "failed":
-            break
-        await env.gateway.say("wxid_song", "在吗")
-    assert await state_of(env, number) == "failed"
+    await is_in_state(env, answer["message"]["id"], "failed")
+    await env.gateway.say("wxid_song", "在吗")
+    await env.gateway.wait_sent(1, "wxid_song")
     assert len(await env.gateway.sent("wxid_xuan")) == 1
     directory = env.bot.container.accounts.get(ACCOUNT).directory
     await until(lambda: not directory.contacts["wxid_xuan"].friend, "no friend")
@@ -91,8 +94,4 @@ async def test_long_texts_are_split_at_sentences(env: GatewayEnvironment) -> Non
     assert status == 202
     said = [message["text"] for message in await env.gateway.wait_sent(2, "wxid_song")]
     assert "".join(said) == body["text"]
-    await until(lambda: env.bot.container.outbox.waiting() is not None)
-    for _ in range(100):
-        if await state_of(env, answer["message"]["id"]) == "sent":
-            return
-    raise AssertionError("not sent")
+    await is_in_state(env, answer["message"]["id"], "sent")

@@ -188,7 +188,7 @@ async def test_async_joins_fill_a_group(make_env: MakeEnv, database: str) -> Non
 
 
 async def test_join_refused_for_the_rate_limit_can_be_queued(make_env: MakeEnv) -> None:
-    env = await make_env(pacing={"enabled": True, "add_seconds": 3.0, "request_seconds": 0, "conversation_seconds": 0})
+    env = await make_env(pacing={"enabled": True, "add_seconds": 60, "request_seconds": 0, "conversation_seconds": 0})
     qun = await env.make_group()
     first, second = (env.add_person(name) for name in ("客人甲", "客人乙"))
     await env.call("POST", "/wxbot/qun/membership", {"token": qun["token"], "member": first})
@@ -197,4 +197,6 @@ async def test_join_refused_for_the_rate_limit_can_be_queued(make_env: MakeEnv) 
     assert (status, error(answer)) == (429, 1007)
     status, answer, _ = await env.call("POST", "/wxbot/qun/membership", body, headers=ASYNC)
     assert (status, answer["membership_join_response"]) == (202, {"approved": "queued"})
+    env.ahead += 60
+    env.bot.container.outbox.wake_account("weimi1001")
     await until(lambda: second in env.room(qun["room"]).members, "the queued person is in")

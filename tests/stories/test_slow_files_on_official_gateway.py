@@ -12,8 +12,10 @@ import pytest
 
 from tests.official import Start, official  # noqa: F401 - a fixture
 from tests.stories.gateway_environment import ALWAYS_OPEN, STAFF_ROOM, GatewayEnvironment, add_staff_room
+from tests.waiting import SECONDS
 
 pytestmark = pytest.mark.gateway
+LATE = 3000  # milliseconds; a conversation waits for half a second
 PICTURE = {"name": "a.png", "base64": base64.b64encode(b"picture").decode()}
 
 
@@ -46,11 +48,12 @@ async def test_lost_pictures_do_not_delay_a_request_for_a_person(env: GatewayEnv
     assert missing == ["【#1 黑旋风】[图片]（没能取得）"] * 3
 
 
-async def test_late_picture_is_relayed(env: GatewayEnvironment) -> None:
+async def test_late_picture_is_relayed(env: GatewayEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.support.file_relay.TIMEOUT", SECONDS)
     gateway = env.gateway
     await gateway.say("wxid_xuan", "人工")
     await gateway.wait_sent(1, STAFF_ROOM)
-    await gateway.fault("messageFile", "late", ms=1200)
+    await gateway.fault("messageFile", "late", ms=LATE)
     await gateway.say("wxid_xuan", kind="image", file=PICTURE)
     await gateway.say("wxid_xuan", "看图")
     placeholder, text, picture = (await gateway.wait_sent(4, STAFF_ROOM))[1:]
@@ -59,11 +62,15 @@ async def test_late_picture_is_relayed(env: GatewayEnvironment) -> None:
 
 
 @pytest.mark.parametrize("mode", ["hang", "late"])
-async def test_slow_picture_of_staff_does_not_block_the_room(env: GatewayEnvironment, mode: str) -> None:
+async def test_slow_picture_of_staff_does_not_block_the_room(
+    env: GatewayEnvironment, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if mode == "late":
+        monkeypatch.setattr("services.support.file_relay.TIMEOUT", SECONDS)
     gateway = env.gateway
     await gateway.say("wxid_xuan", "人工")
     await gateway.wait_sent(1, STAFF_ROOM)
-    await gateway.fault("messageFile", mode, **({"ms": 1200} if mode == "late" else {}))
+    await gateway.fault("messageFile", mode, **({"ms": LATE} if mode == "late" else {}))
     await gateway.say("wxid_song", "#1 请看", room=STAFF_ROOM)
     await gateway.say("wxid_song", kind="image", file=PICTURE, room=STAFF_ROOM)
     await gateway.say("wxid_song", "#1 说明在图里", room=STAFF_ROOM)

@@ -101,11 +101,11 @@ async def test_kill_9_during_relaying_loses_nothing(tmp_path: Path, hanging: str
         async with process.run():
             await until(lambda: "【#1 黑旋风】最后一句" in staff_sees(), "the staff has heard it all", SECONDS)
             await until(lambda: "答复二" in customer_sees(), "the customer has heard it all", SECONDS)
+            await until(lambda: "<image>" in staff_sees(), "the picture, which does not delay the words", SECONDS)
     finally:
         await env.stop()
     relayed = [w for w in staff_sees() if w.startswith("【#1 黑旋风】") and "句" in w]
     assert list(dict.fromkeys(relayed)) == [f"【#1 黑旋风】{w}" for w in ("第0句", "第1句", "第2句", "最后一句")]
-    assert "<image>" in staff_sees()
     replies_to = [w for w in customer_sees() if w.startswith("答复")]
     assert list(dict.fromkeys(replies_to)) == ["答复一", "答复二"]
     # messages not yet recorded as sent are sent again

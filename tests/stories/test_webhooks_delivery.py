@@ -91,7 +91,6 @@ async def test_any_2xx_status_counts_as_delivered(make_env: MakeEnv) -> None:
     port = server.sockets[0].getsockname()[1]
     hook = {"url": f"http://127.0.0.1:{port}/", "secret": "our-hook-secrets", "events": ["qun.created"]}
     env = await open_env(make_env, hook)
-    env.bot.container.webhooks.timeout = 0.5
     for number in range(len(BROKEN) + 1):
         await env.make_group(f"code-{number}")
     await until(lambda: len(received) > len(BROKEN), "all are told")
@@ -121,7 +120,8 @@ async def test_failed_events_are_retried_in_order(make_env: MakeEnv, receiver: R
 
     receiver.answer = difficult
     env = await open_env(make_env, receiver.config)
-    env.bot.container.webhooks.timeout = 0.5
+    if trouble == "hang":
+        env.bot.container.webhooks.timeout = 0.5
     first, second = await env.make_group("a"), await env.make_group("b")
     await env.join(first["token"], "黑旋风")
     await env.join(second["token"], "黑旋风")

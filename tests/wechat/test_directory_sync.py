@@ -210,13 +210,16 @@ async def test_duplicate_and_late_events_converge(world: World, recorded: Record
     await until(lambda: recorded.assistant.directory.rooms[room.id].member_ids == set(room.members))
 
 
-async def test_dirty_event_causes_one_read(world: World, recorded: RecordedAccount) -> None:
+async def test_dirty_event_causes_one_read(server: PuppetServer, world: World, recorded: RecordedAccount) -> None:
     world.people.rename(SONG, "宋江")
     await until(lambda: recorded.assistant.directory.find("宋江"))
     assert recorded.assistant.directory.find("宋公明") == []
     # asks the gateway to drop its cache, which may cause a dirty event
     await recorded.assistant.contact(SONG, fresh=True)
-    await asyncio.sleep(0.3)
+    server.send_raw(pb.EventResponse(type=pb.EVENT_MESSAGE, payload='{"messageId": "mark"}'))
+    await recorded.listener.raw("message")  # behind that event
+    updates = recorded.assistant.directory_updates
+    await until(lambda: not updates._stale and not updates._is_stale.is_set(), "nothing is left to read")
     count = len(calls(world, "ContactPayload"))
     await asyncio.sleep(0.3)
     assert len(calls(world, "ContactPayload")) == count

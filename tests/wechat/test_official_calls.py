@@ -43,7 +43,8 @@ async def test_group_is_created_or_the_failure_reported(bot: Assistant, gateway:
 
 async def test_group_created_with_lost_response_is_found(bot: Assistant, gateway: OfficialGateway) -> None:
     await gateway.fault("RoomCreate", "lose", times=1)
-    call = asyncio.create_task(bot._puppet_client.room_create(["wxid_song", "wxid_zhi"], "失而复得", timeout=0.5))
+    call = asyncio.create_task(bot._puppet_client.room_create(["wxid_song", "wxid_zhi"], "失而复得", timeout=2.0))
+    await gateway.wait_calls("roomCreate")
     with pytest.raises(WeChatUnknown):
         await call
     await bot.read_new_rooms()
@@ -165,7 +166,7 @@ async def test_lost_connection_after_sending_is_unknown(bot: Assistant, gateway:
 async def test_timeout_is_unknown(bot: Assistant, gateway: OfficialGateway) -> None:
     await gateway.fault("MessageSendText", "lose", times=1)
     with pytest.raises(WeChatUnknown):
-        await bot._puppet_client.wire.call("MessageSendText", _text("wxid_song", "到了没有"), 0.3)  # type: ignore[union-attr]
+        await bot._puppet_client.wire.call("MessageSendText", _text("wxid_song", "到了没有"), 2.0)  # type: ignore[union-attr]
     assert len(await gateway.wait_sent(1)) == 1
 
 

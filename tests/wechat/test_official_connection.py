@@ -36,8 +36,9 @@ async def test_tls_and_plaintext_with_token(official: Start, connect: Connect, t
     recorded = await _online(gateway, connect, tls=wanted)
     await recorded.assistant.send_text("wxid_song", "你好")
     assert [message["text"] for message in await gateway.sent()] == ["你好"]
-    await gateway.restart()  # and it uses the same mode again
+    await gateway.kill()
     await recorded.listener.state(State.CONNECTING)
+    await gateway.start()  # and it uses the same mode again
     await recorded.online()
 
 

@@ -26,7 +26,7 @@ from protocol import tls as gateway_tls
 from protocol.certificates import WECHATY_CA
 from sandbox.gateway.server import PuppetServer
 from sandbox.world.world import SONG, XUANFENG, ZHIDUO, World
-from tests.waiting import SECONDS
+from tests.waiting import SECONDS, until
 from tests.wechat.recording_listener import RecordedAccount, settings
 from wechat import filebox, tls
 from wechat.received_file import ReceivedFile
@@ -81,8 +81,9 @@ def _text(text: str) -> pb.MessageSendTextRequest:
 async def test_lost_response_is_unknown(wire: Wire, world: World, effect: str) -> None:
     world.faults.call("MessageSendText", effect, count=1)
     with pytest.raises(WeChatUnknown):
-        await wire.call("MessageSendText", _text("到了吗"), 0.3)
-    await wire.call("MessageSendText", _text("到了"), 5)  # the connection itself is fine
+        await wire.call("MessageSendText", _text("到了吗"), 1.0)
+    assert not world.faults.calls, "it reached the gateway"
+    await wire.call("MessageSendText", _text("到了"))  # the connection itself is fine
 
 
 async def test_calls_in_flight_end_with_the_connection(server: PuppetServer, wire: Wire, world: World) -> None:
@@ -121,13 +122,19 @@ async def test_cancellation_during_loss_is_not_swallowed(wire: Wire, world: Worl
 
 
 async def test_loss_leaves_no_pending_cancellation(wire: Wire, world: World) -> None:
-    world.faults.call("MessageSendText", "hang")
-    asyncio.get_running_loop().call_later(0.1, wire.close)
+    world.faults.call("MessageSendText", "hang", count=1)
+
+    async def close() -> None:
+        await until(lambda: not world.faults.calls, "the gateway has the call")
+        wire.close()
+
+    closing = asyncio.create_task(close())
     with pytest.raises(WeChatUnknown):
         await wire.call("MessageSendText", _text("一"))
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0
+    await closing
 
 
 async def test_sandbox_rate_limit_is_too_fast(recorded: RecordedAccount, world: World) -> None:

@@ -1,48 +1,72 @@
 // The form for a question, a keyword or a canned reply.
 import { call, query } from "../api.js";
-import { Button, Dialog, Field, tryTo } from "../ui.js";
-import { useUnsaved } from "../unsaved.js";
+import { Dialog, attempt } from "../dialogs.js";
 import { html, useState } from "../shared/preact.js";
+import { Button, Field } from "../ui.js";
+import { useUnsaved } from "../unsaved.js";
 import { t } from "../words.js";
 
-export const KINDS = { equals: "等于", contains: "包含", regex: "正则" };
+export const RULES = { equals: "等于", contains: "包含", regex: "正则" };
+const SCOPES = { both: "私聊和群里", private: "只在私聊", group: "只在群里（@助手时）" };
 const TITLES = {
-  question: ["添加问答", "修改问答"], keyword: ["添加关键词", "修改关键词"], canned: ["添加快捷回复", "修改快捷回复"],
+  question: { add: "添加问答", change: "修改问答" },
+  keyword: { add: "添加关键词", change: "修改关键词" },
+  canned: { add: "添加快捷回复", change: "修改快捷回复" },
 };
 
-function begun(one) {
-  if (one.kind === "question") return { asked: (one.questions ?? []).join("\n"), answer: one.answer ?? "" };
-  if (one.kind === "keyword") return { asked: one.word ?? "", answer: one.reply ?? "", rule: one.rule ?? "contains", where: one.where ?? "both" };
-  return { asked: one.name ?? "", answer: one.text ?? "" };
+/** What the form shows of an entry: `trigger` is the questions, the word or the name. */
+function formOf(entry) {
+  if (entry.type === "question") return { trigger: (entry.questions ?? []).join("\n"), answer: entry.answer ?? "" };
+  if (entry.type === "canned") return { trigger: entry.name ?? "", answer: entry.text ?? "" };
+  const { word = "", reply = "", kind = "contains", where = "both" } = entry;
+  return { trigger: word, answer: reply, rule: kind, where };
 }
 
-function request(one, form, assistant) {
-  const id = one.id ? { id: one.id } : {};
-  if (one.kind === "question") {
-    const questions = form.asked.split("\n").map((line) => line.trim()).filter(Boolean);
-    return ["/question", { ...id, questions, answer: form.answer }];
+/** The path and body of the request that saves an entry. */
+function requestOf(entry, { trigger, answer, rule, where }, assistant) {
+  const id = entry.id ? { id: entry.id } : {};
+  if (entry.type === "question") {
+    const questions = trigger.split("\n").map((line) => line.trim()).filter(Boolean);
+    return ["/question", { ...id, questions, answer }];
   }
-  if (one.kind === "keyword") return [`/keyword${query({ assistant })}`, { ...id, kind: form.rule, word: form.asked.trim(), reply: form.answer, where: form.where }];
-  return ["/canned", { name: form.asked.trim(), text: form.answer }];
+  if (entry.type === "canned") return ["/canned", { name: trigger.trim(), text: answer }];
+  return [`/keyword${query({ assistant })}`, { ...id, kind: rule, word: trigger.trim(), reply: answer, where }];
 }
 
-export function Edit({ one, assistant, onClose, reload }) {
-  const [form, setForm] = useState(() => begun(one));
-  const set = (change) => setForm((before) => ({ ...before, ...change }));
-  const changed = JSON.stringify(form) !== JSON.stringify(begun(one));
+/** `entry`: one of the list with its `type`, or only what a new one begins with. */
+export function EditEntry({ entry, assistant, onClose, reload }) {
+  const [form, setForm] = useState(() => formOf(entry));
+  const set = (name) => (event) => setForm((before) => ({ ...before, [name]: event.target.value }));
+  const changed = JSON.stringify(form) !== JSON.stringify(formOf(entry));
   useUnsaved(changed);
   const save = async () => {
-    if (await tryTo(() => call("POST", ...request(one, form, assistant)), t("已保存"))) { await reload(); onClose(); }
+    if (!(await attempt(() => call("POST", ...requestOf(entry, form, assistant)), t("已保存")))) return;
+    await reload();
+    onClose();
   };
-  const known = Boolean(one.id ?? one.name);
-  return html`<${Dialog} title=${t(TITLES[one.kind][known ? 1 : 0])} onClose=${onClose} changed=${changed}>
-    ${one.kind === "question" && html`<${Field} label=${t("问题，每行一种问法")}><textarea value=${form.asked} onInput=${(event) => set({ asked: event.target.value })}></textarea><//>`}
-    ${one.kind === "canned" && html`<${Field} label=${t("名称，不含空格和 /")}><input type="text" maxlength="20" disabled=${known} value=${form.asked} onInput=${(event) => set({ asked: event.target.value })} /><//>`}
-    ${one.kind === "keyword" && html`<${Field} label=${t("规则")}><select value=${form.rule} onChange=${(event) => set({ rule: event.target.value })}>
-        ${Object.entries(KINDS).map(([id, words]) => html`<option key=${id} value=${id}>${t(words)}</option>`)}</select><//>
-      <${Field} label=${t("词")}><input type="text" maxlength="256" value=${form.asked} onInput=${(event) => set({ asked: event.target.value })} /><//>
-      <${Field} label=${t("适用范围")}><select value=${form.where} onChange=${(event) => set({ where: event.target.value })}>
-        <option value="both">${t("私聊和群里")}</option><option value="private">${t("只在私聊")}</option><option value="group">${t("只在群里（@助手时）")}</option></select><//>`}
-    <${Field} label=${one.kind === "canned" ? t("内容") : t("回答")}><textarea value=${form.answer} maxlength="4000" onInput=${(event) => set({ answer: event.target.value })}></textarea><//>
-    <div class="end"><button type="button" class="plain" onClick=${onClose}>${t("取消")}</button><${Button} kind="main" disabled=${!form.asked.trim() || !form.answer.trim()} onClick=${save}>${t("保存")}<//></div><//>`;
+  const isNew = !(entry.id ?? entry.name);
+  return html`<${Dialog} title=${t(TITLES[entry.type][isNew ? "add" : "change"])} onClose=${onClose} changed=${changed}>
+    <${TRIGGERS[entry.type]} form=${form} set=${set} isNew=${isNew} />
+    <${Field} label=${entry.type === "canned" ? t("内容") : t("回答")}>
+      <textarea value=${form.answer} maxlength="4000" onInput=${set("answer")}></textarea><//>
+    <div class="dialog-buttons"><button type="button" class="plain" onClick=${onClose}>${t("取消")}</button>
+      <${Button} kind="main" disabled=${!form.trigger.trim() || !form.answer.trim()} onClick=${save}>${t("保存")}<//></div><//>`;
 }
+
+function QuestionTrigger({ form, set }) {
+  return html`<${Field} label=${t("问题，每行一种问法")}><textarea value=${form.trigger} onInput=${set("trigger")}></textarea><//>`;
+}
+
+function CannedTrigger({ form, set, isNew }) {
+  return html`<${Field} label=${t("名称，不含空格和 /")}>
+    <input type="text" maxlength="20" disabled=${!isNew} value=${form.trigger} onInput=${set("trigger")} /><//>`;
+}
+
+function KeywordTrigger({ form, set }) {
+  const options = (texts) => Object.entries(texts).map(([id, text]) => html`<option key=${id} value=${id}>${t(text)}</option>`);
+  return html`<${Field} label=${t("规则")}><select value=${form.rule} onChange=${set("rule")}>${options(RULES)}</select><//>
+    <${Field} label=${t("词")}><input type="text" maxlength="256" value=${form.trigger} onInput=${set("trigger")} /><//>
+    <${Field} label=${t("适用范围")}><select value=${form.where} onChange=${set("where")}>${options(SCOPES)}</select><//>`;
+}
+
+const TRIGGERS = { question: QuestionTrigger, keyword: KeywordTrigger, canned: CannedTrigger };

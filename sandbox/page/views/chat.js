@@ -9,13 +9,13 @@ import { Composer } from "./composer.js";
 import { Drawer } from "./drawer.js";
 import { Message } from "./message.js";
 
-const PAUSE = 300; // seconds between messages after which the time is shown again
-const NEAR = 80;   // distance in pixels that counts as being at an end
+const TIME_GAP = 300; // seconds between messages after which the time is shown again
+const END_DISTANCE = 80; // distance in pixels that counts as being at an end
 
 /** The chat view. */
 export function Chat({ store }) {
   const { chat, detail } = store;
-  const line = store.chats.find((one) => one.id === chat);
+  const line = store.chats.find((line) => line.id === chat);
   const name = detail?.name ?? line?.name ?? "";
   const count = detail?.group?.members.length;
   return html`
@@ -27,7 +27,7 @@ export function Chat({ store }) {
       </header>
       <div class="chat-body">
         <div class="talk">
-          <${Stranger} store=${store} />
+          <${StrangerNotice} store=${store} />
           <${History} store=${store} />
           ${detail?.gone
             ? html`<p class="gone">你已不在这个群聊里，不能发送消息。</p>`
@@ -38,7 +38,7 @@ export function Chat({ store }) {
     </section>`;
 }
 
-function Stranger({ store }) {
+function StrangerNotice({ store }) {
   const person = store.detail?.person;
   if (!person || person.friend || person.id === store.me.id) return null;
   return html`<p class="stranger">${person.name} 还不是你的朋友
@@ -58,10 +58,10 @@ function History({ store }) {
     const node = box.current;
     const was = at.current;
     const grewAbove = was.first && first < was.first;
-    const added = last > was.last ? messages.filter((one) => one.seq > was.last) : [];
+    const added = last > was.last ? messages.filter((message) => message.seq > was.last) : [];
     if (grewAbove) node.scrollTop += node.scrollHeight - was.height;
-    else if (was.end || added.some((one) => one.mine)) toEnd();
-    else if (was.last) setMissed((count) => count + added.filter((one) => !one.mine).length);
+    else if (was.end || added.some((message) => message.mine)) toEnd();
+    else if (was.last) setMissed((count) => count + added.filter((message) => !message.mine).length);
     Object.assign(was, { height: node.scrollHeight, first, last });
   }, [first, last, messages.length]);
 
@@ -79,9 +79,9 @@ function History({ store }) {
     setMissed(0);
   };
   const scrolled = ({ currentTarget: { scrollTop, scrollHeight, clientHeight } }) => {
-    at.current.end = scrollHeight - scrollTop - clientHeight < NEAR;
+    at.current.end = scrollHeight - scrollTop - clientHeight < END_DISTANCE;
     if (at.current.end) setMissed(0);
-    if (scrollTop < NEAR) older();
+    if (scrollTop < END_DISTANCE) older();
   };
   const older = async () => {
     if (at.current.loading) return;
@@ -95,15 +95,15 @@ function History({ store }) {
         <div>
           ${store.hasOlder.get(store.chat) && html`<button type="button" class="older" onClick=${older}>查看更多消息</button>`}
           ${messages.map((message, index) => html`
-            <${Timed} key=${message.seq} store=${store} message=${message} before=${messages[index - 1]} />`)}
+            <${MessageWithTime} key=${message.seq} store=${store} message=${message} before=${messages[index - 1]} />`)}
         </div>
       </div>
       ${missed > 0 && html`<button type="button" class="missed" onClick=${toEnd}>${missed} 条新消息 <${Icon} name="down" /></button>`}
     </div>`;
 }
 
-function Timed({ store, message, before }) {
-  const isLater = !before || message.at - before.at > PAUSE;
+function MessageWithTime({ store, message, before }) {
+  const isLater = !before || message.at - before.at > TIME_GAP;
   return html`
     ${isLater && html`<time class="stretch">${longTime(message.at)}</time>`}
     <${Message} store=${store} message=${message} />`;

@@ -1,26 +1,24 @@
 // The composer: text, emoji, mentions, pictures, files and cards.
-import { send, sendFile } from "../actions.js";
+import { fileBody, sendAll } from "../actions.js";
 import { IconButton } from "../icons.js";
-import { state, update } from "../store.js";
-import { html, useEffect, useLayoutEffect, useRef, useState } from "../shared/preact.js";
+import { draftOf, setDraft, update } from "../store.js";
+import { html, useEffect, useLayoutEffect, useReducer, useRef, useState } from "../shared/preact.js";
 import { EmojiPicker } from "./emoji.js";
-import { MentionPicker, asked } from "./mention.js";
+import { MentionPicker, mentionAt } from "./mention.js";
 
-const AT_END = "\u2005"; // WeChat inserts this character after an @name
+const MENTION_END = "\u2005"; // WeChat inserts this character after an @name
 
 /** The composer of the open chat; its draft is kept when another chat is opened. */
 export function Composer({ store }) {
   const { chat } = store;
-  const [text, setText] = useState(() => store.drafts.get(chat) ?? "");
-  const [files, setFiles] = useState([]);
+  const { text, files, mentions } = draftOf(chat);
+  const [, redraw] = useReducer((count) => count + 1, 0);
   const [picker, setPicker] = useState(null); // "emoji", or { from, word } while a mention is being typed
   const area = useRef(null);
   const caret = useRef(null);
-  const mentions = useRef(new Map());
-  const members = store.detail?.group?.members.filter((one) => one.id !== store.me.id);
+  const members = store.detail?.group?.members.filter((member) => member.id !== store.me.id);
 
   useEffect(() => { if (matchMedia("(hover: hover)").matches) area.current.focus(); }, []);
-  useEffect(() => { state.drafts.set(chat, text); }, [text]);
   useLayoutEffect(() => {
     const node = area.current;
     node.style.height = "auto";
@@ -29,42 +27,39 @@ export function Composer({ store }) {
     caret.current = null;
   }, [text]);
 
+  const change = (changes) => {
+    setDraft(chat, changes);
+    redraw();
+  };
   /** Replace the text in [from, to). */
-  const insert = (what, from = area.current.selectionStart, to = area.current.selectionEnd) => {
-    caret.current = from + what.length;
-    setText(text.slice(0, from) + what + text.slice(to));
+  const insert = (inserted, from = area.current.selectionStart, to = area.current.selectionEnd) => {
+    caret.current = from + inserted.length;
+    change({ text: text.slice(0, from) + inserted + text.slice(to) });
     area.current.focus();
   };
-  const written = (event) => {
-    setText(event.target.value);
-    setPicker(members ? asked(event.target.value, event.target.selectionStart) : null);
+  const onInput = (event) => {
+    change({ text: event.target.value });
+    setPicker(members ? mentionAt(event.target.value, event.target.selectionStart) : null);
   };
-  const mention = (member) => {
-    mentions.current.set(`@${member.name}${AT_END}`, member.id);
-    insert(`@${member.name}${AT_END}`, picker.from, area.current.selectionStart);
+  const addMention = (member) => {
+    change({ mentions: new Map(mentions).set(`@${member.name}${MENTION_END}`, member.id) });
+    insert(`@${member.name}${MENTION_END}`, picker.from, area.current.selectionStart);
     setPicker(null);
   };
-  const attach = (list) => setFiles([...files, ...list]);
+  const attach = (list) => change({ files: [...draftOf(chat).files, ...list] });
+  const detach = (file) => {
+    change({ files: files.filter((other) => other !== file) });
+    area.current.focus();
+  };
   const submit = async () => {
-    const meant = mentions.current;
-    mentions.current = new Map();
-    setFiles([]);
-    setText("");
-    for (const [index, file] of files.entries()) {
-      if (!(await sendFile(chat, file))) return takeBack(files.slice(index), text, meant);
-    }
-    const words = text.trim();
-    const ids = [...meant].filter(([at]) => text.includes(at)).map(([, id]) => id);
-    if (words && !(await send(chat, { text: words, mentions: ids }))) takeBack([], text, meant);
-    return undefined;
+    change();
+    const ids = [...mentions].filter(([mention]) => text.includes(mention)).map(([, id]) => id);
+    const bodies = files.map(fileBody);
+    if (text.trim()) bodies.push({ text: text.trim(), mentions: ids });
+    const unsent = await sendAll(chat, bodies);
+    if (unsent.length) putBack(chat, { text, mentions, files: files.slice(bodies.length - unsent.length) });
   };
-  /** Put a refused text back, before any text typed meanwhile. */
-  const takeBack = (unsent, words, meant) => {
-    mentions.current = new Map([...meant, ...mentions.current]);
-    setFiles((now) => [...unsent, ...now]);
-    setText((now) => [words, now].filter(Boolean).join("\n"));
-  };
-  const keys = (event) => {
+  const onKeyDown = (event) => {
     if (event.isComposing) return;
     if (event.key === "Escape" && picker) {
       event.preventDefault();
@@ -74,40 +69,51 @@ export function Composer({ store }) {
       submit();
     }
   };
-  const pasted = (event) => {
+  const onPaste = (event) => {
     const list = [...event.clipboardData.files];
     if (!list.length) return;
     event.preventDefault();
     attach(list);
   };
-  const dropped = (event) => {
+  const onDrop = (event) => {
     event.preventDefault();
     attach([...event.dataTransfer.files]);
   };
-  const card = () => update({ dialog: { kind: "card", chat } });
+  const chooseCard = () => update({ dialog: { kind: "card", chat } });
 
   return html`
     <form class="composer" onSubmit=${(event) => { event.preventDefault(); submit(); }}
-      onDragOver=${(event) => event.preventDefault()} onDrop=${dropped}>
+      onDragOver=${(event) => event.preventDefault()} onDrop=${onDrop}>
       ${picker === "emoji" && html`<${EmojiPicker} onChoose=${insert} onClose=${() => { setPicker(null); area.current.focus(); }} />`}
       ${picker?.word !== undefined && html`
-        <${MentionPicker} members=${members} word=${picker.word} area=${area} onChoose=${mention} />`}
+        <${MentionPicker} key=${picker.word} members=${members} word=${picker.word} area=${area} onChoose=${addMention} />`}
       <div class="tools" role="toolbar" aria-label="发送其他内容">
         <${IconButton} name="emoji" label="表情" expanded=${picker === "emoji"}
           onClick=${() => setPicker(picker === "emoji" ? null : "emoji")} />
         <${FileButton} name="picture" label="图片" accept="image/*" onFiles=${attach} />
         <${FileButton} name="file" label="文件" onFiles=${attach} />
-        <${IconButton} name="card" label="名片" onClick=${card} />
+        <${IconButton} name="card" label="名片" onClick=${chooseCard} />
       </div>
       ${files.length > 0 && html`<ul class="attached" aria-label="待发送的文件">
-        ${files.map((file) => html`<${Attached} key=${file} file=${file} onRemove=${() => setFiles(files.filter((one) => one !== file))} />`)}
+        ${files.map((file) => html`<${Attached} key=${file} file=${file} onRemove=${() => detach(file)} />`)}
       </ul>`}
       <div class="write">
         <textarea ref=${area} rows="1" value=${text} aria-label="输入消息" placeholder=${members ? "输入消息，@ 提到群成员" : "输入消息"}
-          onInput=${written} onKeyDown=${keys} onPaste=${pasted} aria-haspopup=${members ? "listbox" : undefined}></textarea>
+          onInput=${onInput} onKeyDown=${onKeyDown} onPaste=${onPaste} aria-haspopup=${members ? "listbox" : undefined}></textarea>
         <button class="primary send" type="submit" disabled=${!text.trim() && !files.length}>发送</button>
       </div>
     </form>`;
+}
+
+/** Put a draft that was refused back into the composer, before what was entered meanwhile. */
+function putBack(chat, { text, files, mentions }) {
+  const now = draftOf(chat);
+  setDraft(chat, {
+    text: [text, now.text].filter(Boolean).join("\n"),
+    files: [...files, ...now.files],
+    mentions: new Map([...mentions, ...now.mentions]),
+  });
+  update({});
 }
 
 function FileButton({ name, label, accept, onFiles }) {
@@ -125,9 +131,9 @@ function Attached({ file, onRemove }) {
   const [url, setUrl] = useState("");
   useEffect(() => {
     if (!file.type.startsWith("image/")) return undefined;
-    const made = URL.createObjectURL(file);
-    setUrl(made);
-    return () => URL.revokeObjectURL(made);
+    const objectUrl = URL.createObjectURL(file);
+    setUrl(objectUrl);
+    return () => URL.revokeObjectURL(objectUrl);
   }, [file]);
   return html`
     <li>${url ? html`<img src=${url} alt=${file.name} />` : html`<span>${file.name}</span>`}

@@ -18,8 +18,8 @@ function Text({ store, message }) {
     <div class="bubble ${big}">
       <span class="words">${parts.map((part) => html`<${Piece} part=${part} />`)}</span>
       ${tokens.map((part) => html`<${TokenActions} key=${part.token} store=${store} token=${part.token} />`)}
-      ${choices.length > 0 && html`<span class="choices">${choices.map((one) => html`
-        <button type="button" key=${one} onClick=${() => send(message.chat, { text: one })}>${one}</button>`)}</span>`}
+      ${choices.length > 0 && html`<span class="choices">${choices.map((choice) => html`
+        <button type="button" key=${choice} onClick=${() => send(message.chat, { text: choice })}>${choice}</button>`)}</span>`}
       ${tail && html`<span class="words">${tail}</span>`}
     </div>`;
 }

@@ -1,8 +1,9 @@
 // Dialogs. Escape and a click outside close them.
 import { IconButton } from "../icons.js";
-import { update } from "../store.js";
+import { useReturnFocus } from "../focus.js";
+import { state, update } from "../store.js";
 import { html, useLayoutEffect, useRef } from "../shared/preact.js";
-import { AddFriend, Begin, Identity, Profile } from "./people.js";
+import { AddFriend, FindPerson, Identity, Profile } from "./people.js";
 import { Toast } from "./toast.js";
 import { ChooseCard, InviteMembers, NewRoom } from "./choose.js";
 
@@ -10,7 +11,7 @@ import { ChooseCard, InviteMembers, NewRoom } from "./choose.js";
 const close = () => update({ dialog: null });
 
 const KINDS = {
-  begin: ["添加", Begin],
+  find: ["添加", FindPerson],
   add: ["添加朋友", AddFriend],
   profile: ["资料", Profile],
   identity: ["换一个身份", Identity],
@@ -23,31 +24,29 @@ const KINDS = {
 
 /** The open dialog, if any. */
 export function Dialogs({ store }) {
-  if (!store.dialog) return null;
-  const [title, Inner] = KINDS[store.dialog.kind];
+  const { dialog } = store;
+  if (!dialog) return null;
+  const [title, Content] = KINDS[dialog.kind];
+  const closeThis = () => state.dialog === dialog && close(); // another one may be open when an answer arrives
   return html`
-    <${Frame} title=${title} dialog=${store.dialog}>
-      <${Inner} key=${store.dialog.kind} store=${store} dialog=${store.dialog} close=${close} />
+    <${Frame} title=${title} dialog=${dialog}>
+      <${Content} key=${dialog.kind} store=${store} dialog=${dialog} close=${closeThis} />
       <${Toast} store=${store} />
     <//>`;
 }
 
 function Frame({ title, dialog, children }) {
   const box = useRef(null);
-  useLayoutEffect(() => {
-    const before = document.activeElement;
-    // after the dialog was removed: before that, nothing outside it can have the focus
-    return () => queueMicrotask(() => before?.isConnected && before.focus());
-  }, []);
+  useReturnFocus();
   useLayoutEffect(() => { // one dialog may open another
     if (!box.current.open) box.current.showModal();
     const first = box.current.querySelector("[data-focus]") ?? box.current.querySelector("button");
     first.focus();
   }, [dialog]);
-  const closed = () => box.current.open || close(); // the event comes later than Escape: another one may be open by then
-  const beside = (event) => event.target === box.current && close();
+  const onClosed = () => box.current.open || close(); // the event comes later than Escape: another one may be open by then
+  const closeOutside = (event) => event.target === box.current && close();
   return html`
-    <dialog ref=${box} class="dialog of-${dialog.kind}" aria-label=${title} onClose=${closed} onPointerDown=${beside}>
+    <dialog ref=${box} class="dialog of-${dialog.kind}" aria-label=${title} onClose=${onClosed} onPointerDown=${closeOutside}>
       <div class="dialog-box">
         <header><h2>${title}</h2><${IconButton} name="close" label="关闭" onClick=${close} /></header>
         ${children}

@@ -1,5 +1,6 @@
 // The details of the open chat: members and settings of a group, or the other person.
 import { changeRoom, leaveRoom, removeMember, roomCode, tryTo } from "../actions.js";
+import { useReturnFocus } from "../focus.js";
 import { Icon } from "../icons.js";
 import { update } from "../store.js";
 import { html, useState } from "../shared/preact.js";
@@ -11,9 +12,10 @@ const SHOWN = 60;
 /** The details next to the chat (on a phone, over it). */
 export function Drawer({ store }) {
   const { group, person } = store.detail;
-  const keys = (event) => event.key === "Escape" && update({ drawer: false });
+  useReturnFocus();
+  const onKeyDown = (event) => event.key === "Escape" && update({ drawer: false });
   return html`
-    <aside class="drawer" aria-label="聊天详情" onKeyDown=${keys}>
+    <aside class="drawer" aria-label="聊天详情" onKeyDown=${onKeyDown}>
       <button type="button" class="drawer-close only-phone" onClick=${() => update({ drawer: false })}><${Icon} name="back" />返回聊天</button>
       ${group ? html`<${Group} store=${store} group=${group} />` : html`<${Person} person=${person} />`}
     </aside>`;
@@ -34,12 +36,12 @@ function Tile({ icon, label, onClick, pressed }) {
 
 function Group({ store, group }) {
   const [removing, setRemoving] = useState(false);
-  const me = group.members.find((one) => one.id === store.me.id);
+  const me = group.members.find((member) => member.id === store.me.id);
   const change = (changes) => changeRoom(group.id, changes);
   return html`
     <${Members} store=${store} group=${group} removing=${removing} onRemoving=${() => setRemoving(!removing)} />
     <${Field} label="群聊名称" value=${group.topic} onSave=${(topic) => change({ topic })} />
-    <${Field} label="群公告" value=${group.announcement} many=${true} locked=${!group.manages}
+    <${Field} label="群公告" value=${group.announcement} multiline=${true} disabled=${!group.manages}
       onSave=${(announcement) => change({ announcement })} />
     <${Field} label="我在本群的昵称" value=${me?.alias ?? ""} onSave=${(alias) => change({ alias })} />
     <${Switch} label="群聊邀请确认" hint="启用后，群成员需群主确认才能邀请朋友进群" checked=${group.confirm}
@@ -71,20 +73,20 @@ function Members({ store, group, removing, onRemoving }) {
 }
 
 /** A text that is edited in place and saved on blur or Enter; if saving fails, the old text is restored. */
-function Field({ label, value, onSave, many, locked }) {
+function Field({ label, value, onSave, multiline, disabled }) {
   const [text, setText, store] = useTyped(value);
   const save = async () => text === value || (await store(onSave)) || setText((now) => (now === text ? value : now));
-  const keys = (event) => {
+  const onKeyDown = (event) => {
     if (event.key === "Enter" && !event.isComposing && !event.shiftKey) event.target.blur();
     if (event.key === "Escape" && text !== value) {
       event.stopPropagation();
       setText(value);
     }
   };
-  const common = { value: text, onBlur: save, onKeyDown: keys, disabled: locked, onInput: (event) => setText(event.target.value) };
+  const common = { value: text, onBlur: save, onKeyDown, disabled, onInput: (event) => setText(event.target.value) };
   return html`
     <label class="field"><span>${label}</span>
-      ${many ? html`<textarea rows="2" placeholder="未设置" ...${common}></textarea>` : html`<input placeholder="未设置" ...${common} />`}
+      ${multiline ? html`<textarea rows="2" placeholder="未设置" ...${common}></textarea>` : html`<input placeholder="未设置" ...${common} />`}
     </label>`;
 }
 

@@ -1,5 +1,5 @@
 // A small emoji picker.
-import { html, useEffect, useRef } from "../shared/preact.js";
+import { html, useLayoutEffect, useRef } from "../shared/preact.js";
 
 const COLUMNS = 8;
 const EMOJI = [..."😀😄😁😂🤣😊😇🙂😉😍😘😋😜🤔🤗🤫😐😏🙄😴😪😷🤒😎🤓😕😟😮😳🥺😢😭😤😡🤯😱🥳🙏👍👎👌✌🤝👏💪👋🙌💯🌹❤💔🎉🎁🎂🍻☕🍉🌞🌙⭐🔥⚡💰🧧🀄"];
@@ -7,15 +7,15 @@ const EMOJI = [..."😀😄😁😂🤣😊😇🙂😉😍😘😋😜🤔🤗�
 /** The grid; arrows move, Enter selects, Escape closes. */
 export function EmojiPicker({ onChoose, onClose }) {
   const box = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     box.current.querySelector("button").focus();
-    const away = (event) => {
+    const closeOutside = (event) => {
       if (!box.current?.contains(event.target) && !event.target.closest?.("[aria-label=表情]")) onClose();
     };
-    document.addEventListener("pointerdown", away);
-    return () => document.removeEventListener("pointerdown", away);
+    document.addEventListener("pointerdown", closeOutside);
+    return () => document.removeEventListener("pointerdown", closeOutside);
   }, []);
-  const keys = (event) => {
+  const onKeyDown = (event) => {
     if (event.key === "Escape") {
       event.preventDefault();
       return onClose();
@@ -28,7 +28,7 @@ export function EmojiPicker({ onChoose, onClose }) {
     return undefined;
   };
   return html`
-    <div class="emoji" role="group" aria-label="选择表情" ref=${box} onKeyDown=${keys}>
-      ${EMOJI.map((one) => html`<button key=${one} type="button" onClick=${() => onChoose(one)}>${one}</button>`)}
+    <div class="emoji" role="group" aria-label="选择表情" ref=${box} onKeyDown=${onKeyDown}>
+      ${EMOJI.map((emoji) => html`<button key=${emoji} type="button" onClick=${() => onChoose(emoji)}>${emoji}</button>`)}
     </div>`;
 }

@@ -1,28 +1,28 @@
 // Simulated faults: duplicated, late and lost events; calls that fail, hang, or lose their answer.
-import { turn } from "../actions.js";
+import { changeSetting } from "../actions.js";
+import { state } from "../store.js";
 import { html, useState } from "../shared/preact.js";
 import { Switch } from "./switch.js";
 
-const FLAWS = [
+const EVENT_FAULTS = [
   ["late", "慢", "消息和事件晚三秒才到"],
   ["twice", "重复", "消息和事件说两次"],
   ["lost", "丢失", "消息和事件有一半听不到"],
 ];
+const NONE = { late: 0, twice: 0, lost: 0 };
 const CHANCES = { late: 1, twice: 1, lost: 0.5 };
 
 /** Faults of events: duplicated, late, lost. */
-export function Events({ faults }) {
-  const now = faults.events["*"] ?? { late: 0, twice: 0, lost: 0 };
-  const set = (flaw, on) => {
-    const next = { ...now, [flaw]: on ? CHANCES[flaw] : 0 };
-    const { late, twice, lost } = next;
-    const chances = late || twice || lost ? { late, twice, lost, late_ms: 3000 } : {};
-    return turn("PUT", "/api/faults", { event: "*", ...chances });
-  };
+export function EventFaults({ faults }) {
+  const now = faults.events["*"] ?? NONE;
+  const set = (fault, on) => changeSetting("PUT", "/api/faults", () => {
+    const { late, twice, lost } = { ...(state.faults.events["*"] ?? NONE), [fault]: on ? CHANCES[fault] : 0 };
+    return { event: "*", ...(late || twice || lost ? { late, twice, lost, late_ms: 3000 } : {}) };
+  });
   return html`
     <h2 class="list-title">机器人听到的</h2>
-    ${FLAWS.map(([flaw, label, hint]) => html`
-      <${Switch} key=${flaw} label=${label} hint=${hint} checked=${now[flaw] > 0} onChange=${(on) => set(flaw, on)} />`)}`;
+    ${EVENT_FAULTS.map(([fault, label, hint]) => html`
+      <${Switch} key=${fault} label=${label} hint=${hint} checked=${now[fault] > 0} onChange=${(on) => set(fault, on)} />`)}`;
 }
 
 const METHODS = {
@@ -44,14 +44,14 @@ const EFFECTS = {
 };
 
 /** Faults of calls: failing, hanging. */
-export function Calls({ faults }) {
+export function CallFaults({ faults }) {
   const [call, setCall] = useState("MessageSendText");
   const [effect, setEffect] = useState("fail");
   const [count, setCount] = useState("1");
   const add = (event) => {
     event.preventDefault();
     const times = count === "" ? {} : { count: Number(count) };
-    turn("PUT", "/api/faults", { call, effect, ...times, ...(effect === "slow" ? { ms: 3000 } : {}) });
+    changeSetting("PUT", "/api/faults", { call, effect, ...times, ...(effect === "slow" ? { ms: 3000 } : {}) });
   };
   const any = faults.calls.length > 0 || Object.keys(faults.events).length > 0;
   return html`
@@ -66,7 +66,7 @@ export function Calls({ faults }) {
       ${faults.calls.map((fault) => html`<li>${METHODS[fault.method] ?? fault.method}：${EFFECTS[fault.effect]}
         <span class="faint">${fault.count ? `还有 ${fault.count} 次` : "一直"}</span></li>`)}
     </ul>
-    ${any && html`<button type="button" class="plain-line" onClick=${() => turn("DELETE", "/api/faults")}>一切恢复正常</button>`}`;
+    ${any && html`<button type="button" class="plain-line" onClick=${() => changeSetting("DELETE", "/api/faults")}>一切恢复正常</button>`}`;
 }
 
 function Choice({ label, value, options, onChange }) {

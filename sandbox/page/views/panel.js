@@ -1,19 +1,21 @@
 // The live trace of the events and calls of an assistant.
-import { watch } from "../actions.js";
+import { watchAccount } from "../actions.js";
+import { useReturnFocus } from "../focus.js";
 import { IconButton, Icon } from "../icons.js";
 import { update } from "../store.js";
 import { html, useLayoutEffect, useRef, useState } from "../shared/preact.js";
 import { exactTime } from "../words.js";
 import { describe, title } from "./trace_words.js";
 
-const READING = /Payload|List$|Version|Ding|SelfInfo|Signature|Alias$|Download|Upload|MessageFile|MessageImage/;
+const READ_CALLS = /Payload|List$|Version|Ding|SelfInfo|Signature|Alias$|Download|Upload|MessageFile|MessageImage/;
 
 /** The trace of one assistant. */
 export function Panel({ store }) {
   const [all, setAll] = useState(false);
-  const account = store.accounts.find((one) => one.name === store.watched);
+  const account = store.accounts.find((account) => account.name === store.watched);
   const shown = store.trace.filter((entry) => all || !isNoise(entry));
   const box = useRef(null);
+  useReturnFocus();
   const end = useRef(true);
   useLayoutEffect(() => { if (end.current) box.current.scrollTop = box.current.scrollHeight; }, [shown.length]);
   const scrolled = ({ target }) => { end.current = target.scrollHeight - target.scrollTop - target.clientHeight < 60; };
@@ -22,10 +24,10 @@ export function Panel({ store }) {
     <aside class="panel" aria-label="机器人听到和调用的" onKeyDown=${(event) => event.key === "Escape" && hide()}>
       <header class="panel-head">
         <h2>机器人</h2>
-        ${store.accounts.length > 1 && html`<select aria-label="哪个助手" value=${store.watched} onChange=${(event) => watch(event.target.value)}>
-          ${store.accounts.map((one) => html`<option key=${one.name} value=${one.name}>${one.name}</option>`)}
+        ${store.accounts.length > 1 && html`<select aria-label="哪个助手" value=${store.watched} onChange=${(event) => watchAccount(event.target.value)}>
+          ${store.accounts.map((account) => html`<option key=${account.name} value=${account.name}>${account.name}</option>`)}
         </select>`}
-        <span class="dot ${account?.online && account.connected ? "on" : ""}">${standing(account)}</span>
+        <span class="dot ${account?.online && account.connected ? "on" : ""}">${connectionState(account)}</span>
         <${IconButton} name="close" label="关闭" onClick=${hide} />
       </header>
       <label class="panel-all"><input type="checkbox" checked=${all} onChange=${() => setAll(!all)} />也显示心跳和读取</label>
@@ -36,22 +38,22 @@ export function Panel({ store }) {
     </aside>`;
 }
 
-function standing(account) {
+function connectionState(account) {
   if (!account) return "没有助手";
   if (!account.online) return "已退出登录";
   return account.connected ? "已连接" : "没有机器人连接";
 }
 
 function isNoise({ what, name }) {
-  return what === "event" ? name === "dirty" || name === "heartbeat" : READING.test(name) && !/Set|Send/.test(name);
+  return what === "event" ? name === "dirty" || name === "heartbeat" : READ_CALLS.test(name) && !/Set|Send/.test(name);
 }
 
 function Entry({ entry }) {
   const isEvent = entry.what === "event";
-  const fine = entry.outcome === "ok" || entry.outcome === "sent";
+  const succeeded = entry.outcome === "ok" || entry.outcome === "sent";
   const facts = isEvent ? entry.payload : entry.request;
   const words = describe(entry);
-  const outcome = isEvent ? eventOutcome(entry) : fine ? "" : entry.outcome;
+  const outcome = isEvent ? eventOutcome(entry) : succeeded ? "" : entry.outcome;
   return html`
     <li class="entry ${isEvent ? "event" : "call"}">
       <details>
@@ -60,7 +62,7 @@ function Entry({ entry }) {
           <${Icon} name=${isEvent ? "event" : "call"} />
           <span class="entry-name"><b>${title(entry)}</b> <code>${entry.name}</code></span>
           ${entry.ms !== undefined && html`<span class="faint">${Math.round(entry.ms)} ms</span>`}
-          ${outcome && html`<span class="outcome ${fine ? "" : "bad"}">${outcome}</span>`}
+          ${outcome && html`<span class="outcome ${succeeded ? "" : "bad"}">${outcome}</span>`}
           ${words && html`<span class="description">${words}</span>`}
         </summary>
         <pre>${JSON.stringify(facts ?? {}, null, 2)}</pre>

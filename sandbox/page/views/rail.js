@@ -5,7 +5,7 @@ import { Icon } from "../icons.js";
 import { update } from "../store.js";
 import { html } from "../shared/preact.js";
 
-const PLACES = [["chats", "微信", "chats"], ["contacts", "通讯录", "contacts"], ["tools", "沙箱", "tools"]];
+const VIEWS = [["chats", "微信", "chats"], ["contacts", "通讯录", "contacts"], ["tools", "沙箱", "tools"]];
 
 /** A number in a red dot; nothing for 0. */
 export function Badge({ count, label = "条未读" }) {
@@ -29,7 +29,7 @@ export function Rail({ store, unread }) {
         title="我是${store.me.name}，换一个身份" onClick=${() => update({ dialog: { kind: "identity" } })}>
         ${store.me.avatar && html`<img class="avatar" src=${store.me.avatar} alt="" />`}
       </button>
-      ${PLACES.map(([view, label, icon]) => html`
+      ${VIEWS.map(([view, label, icon]) => html`
         <button key=${view} type="button" class="rail-place" aria-current=${store.view === view ? "page" : undefined}
           onClick=${() => update({ view })}>
           <${Icon} name=${icon} /><span>${label}</span>

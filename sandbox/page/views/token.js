@@ -1,13 +1,14 @@
 // A join token in a text or the URL, and its actions. The sandbox knows only its format.
 import { openChat, send } from "../actions.js";
+import { useExclusive } from "../exclusive.js";
 import { Icon } from "../icons.js";
 import { toast, update } from "../store.js";
 import { html } from "../shared/preact.js";
 import { copy } from "../words.js";
 
 /** Use a token with an assistant: send it to a friend, otherwise send a friend request with it. */
-export async function useToken(store, token, account) {
-  const isFriend = store.friends.some((one) => one.id === account.id);
+export async function sendToken(store, token, account) {
+  const isFriend = store.friends.some((friend) => friend.id === account.id);
   if (!isFriend) return update({ dialog: { kind: "add", to: account.id, hello: token } });
   if (await send(account.id, { text: token })) await openChat(account.id);
   return undefined;
@@ -21,12 +22,13 @@ export async function copyToken(token) {
 
 /** The buttons of a token. */
 export function TokenActions({ store, token }) {
+  const sendTo = useExclusive((account) => sendToken(store, token, account));
   return html`
     <span class="token-actions">
       <button type="button" onClick=${() => copyToken(token)}>复制</button>
       ${store.accounts.filter((account) => account.id !== store.me.id).map((account) => html`
-        <button key=${account.id} type="button" onClick=${() => useToken(store, token, account)}>
-          ${store.friends.some((one) => one.id === account.id) ? "发给" : "添加"}${account.nickname}
+        <button key=${account.id} type="button" onClick=${() => sendTo(account)}>
+          ${store.friends.some((friend) => friend.id === account.id) ? "发给" : "添加"}${account.nickname}
         </button>`)}
     </span>`;
 }

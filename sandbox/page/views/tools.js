@@ -1,8 +1,8 @@
 // Settings of the sandbox: logins of the assistants, simulated faults, and limits of WeChat.
-import { turn } from "../actions.js";
+import { changeSetting } from "../actions.js";
 import { html, useRef } from "../shared/preact.js";
 import { useTyped } from "../shared/typed.js";
-import { Calls, Events } from "./faults.js";
+import { CallFaults, EventFaults } from "./faults.js";
 import { toggleTrace } from "./rail.js";
 import { Switch } from "./switch.js";
 
@@ -13,9 +13,9 @@ export function Tools({ store }) {
       <header class="list-head"><h1>沙箱</h1></header>
       <div class="tools-scroll">
         <${Accounts} store=${store} />
-        <${Events} faults=${store.faults} />
-        <${TooFast} limits=${store.limits} />
-        <${Calls} faults=${store.faults} />
+        <${EventFaults} faults=${store.faults} />
+        <${RateLimit} limits=${store.limits} />
+        <${CallFaults} faults=${store.faults} />
         <${Rules} rules=${store.rules} />
         <button type="button" class="plain-line" onClick=${() => toggleTrace(store)}>
           ${store.panel === "trace" ? "收起" : "看"}机器人听到和调用的</button>
@@ -24,24 +24,24 @@ export function Tools({ store }) {
 }
 
 function Accounts({ store }) {
-  const act = (name, action) => turn("POST", `/api/accounts/${encodeURIComponent(name)}/${action}`, {});
+  const act = (name, action) => changeSetting("POST", `/api/accounts/${encodeURIComponent(name)}/${action}`, {});
   return html`
     <h2 class="list-title">助手</h2>
-    ${store.accounts.map((one) => html`
-      <div key=${one.name} class="account">
-        <img class="avatar" src=${one.avatar} alt="" />
-        <span class="account-name">${one.nickname}<small>${one.connected ? "机器人已连接" : "没有机器人连接"} · ${one.endpoint}</small></span>
-        <${Switch} label="登录" checked=${one.online} onChange=${(on) => act(one.name, on ? "login" : "logout")} />
+    ${store.accounts.map((account) => html`
+      <div key=${account.name} class="account">
+        <img class="avatar" src=${account.avatar} alt="" />
+        <span class="account-name">${account.nickname}<small>${account.connected ? "机器人已连接" : "没有机器人连接"} · ${account.endpoint}</small></span>
+        <${Switch} label="登录" checked=${account.online} onChange=${(on) => act(account.name, on ? "login" : "logout")} />
       </div>`)}`;
 }
 
-function TooFast({ limits }) {
+function RateLimit({ limits }) {
   const last = useRef(5); // also while it is off
   if (limits.message) last.current = limits.message.times;
   const now = last.current;
   const [times, setTimes, store] = useTyped(now);
   const set = async (on) => {
-    const put = (given) => turn("PUT", "/api/limits", { action: "message", times: on ? Number(given) : null, seconds: 60 });
+    const put = (given) => changeSetting("PUT", "/api/limits", { action: "message", times: on ? Number(given) : null, seconds: 60 });
     if (times === "" || !(await store(put))) setTimes((typed) => (typed === times ? now : typed));
   };
   return html`
@@ -58,7 +58,7 @@ function Rules({ rules }) {
   return html`
     <h2 class="list-title">规则</h2>
     ${keys.map((key) => html`<${Rule} key=${key} label=${RULES[key]} value=${rules[key]}
-      onSave=${(value) => turn("PUT", "/api/rules", { [key]: value })} />`)}`;
+      onSave=${(value) => changeSetting("PUT", "/api/rules", { [key]: value })} />`)}`;
 }
 
 /** An editable number; if saving fails, the old value is restored. */

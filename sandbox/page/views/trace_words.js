@@ -53,7 +53,7 @@ export function title({ what, name }) {
 /** The text, people and group that a trace entry is about, as far as known. */
 export function describe({ what, name, payload, request }) {
   const facts = (what === "event" ? payload : request) ?? {};
-  if (name === "message") return saidAs(facts.messageId);
+  if (name === "message") return messageText(facts.messageId);
   const people = [facts.inviteeIdList, facts.removeeIdList, facts.contactIds, facts.contactId].flat().filter(Boolean).map(nameOf);
   const words = facts.text ?? facts.newTopic ?? facts.topic ?? "";
   const where = titleOf(facts.roomId ?? facts.conversationId ?? (name.startsWith("Room") ? facts.id : ""));
@@ -61,10 +61,10 @@ export function describe({ what, name, payload, request }) {
 }
 
 /** A message event of the assistant, if the person at this page can see the message too. */
-function saidAs(id = "") {
+function messageText(id = "") {
   const seq = Number(id.slice(-SEQ_DIGITS));
   for (const messages of state.messages.values()) {
-    const found = messages.find((one) => one.seq === seq);
+    const found = messages.find((message) => message.seq === seq);
     if (found) return `${found.name}：${found.text || `[${KINDS[found.kind] ?? found.kind}]`}`;
   }
   return "";
