@@ -34,6 +34,7 @@ class CachedDirectory:
         # room -> people reported by events but not yet by a member list
         self._unconfirmed_joins: dict[str, set[str]] = {}
         self._befriended: set[str] = set()  # friends whose payloads do not have the friend flag
+        self._unfriended: set[str] = set()  # people who received no message, although they may still be listed
 
     def room_by_topic(self, topic: str) -> list[Room]:
         """Return the groups with exactly this topic."""
@@ -56,6 +57,8 @@ class CachedDirectory:
         stored = self.contacts.get(contact.id)
         if stored is not None and stored.name and not contact.name:
             contact = replace(contact, name=stored.name)
+        if contact.friend:
+            self._unfriended.discard(contact.id)
         if contact.id in self._befriended:
             if contact.friend:
                 self._befriended.discard(contact.id)  # from now on the gateway reports it
@@ -77,19 +80,24 @@ class CachedDirectory:
             self._befriended.add(id)
 
     def trust_list(self, listed: Collection[str]) -> list[str]:
-        """Treat the whole contact list as friends if no payload has the friend flag; return the new ones."""
+        """Treat the whole contact list as friends if no payload has the friend flag; return the new ones.
+
+        Those who received no message are not new: who deletes the account stays on its list.
+        """
         stored = [self.contacts[id] for id in listed if id in self.contacts and id != self.owner_id]
         people = [contact for contact in stored if not contact.official]
         if any(contact.friend and contact.id not in self._befriended for contact in people):
             return []
         new = [contact.id for contact in people if not contact.friend]
+        reported = [id for id in new if id not in self._unfriended]
         for id in new:
             self.befriend(id)
-        return new
+        return reported
 
     def unfriend(self, id: str) -> None:
         """Mark a person as no longer a friend."""
         self._befriended.discard(id)
+        self._unfriended.add(id)
         if (stored := self.contacts.get(id)) is not None:
             self.put_contact(replace(stored, friend=False))
 
@@ -213,6 +221,7 @@ class CachedDirectory:
         self.owner_id, self.unread = "", None
         self.absences.clear()
         self._befriended.clear()
+        self._unfriended.clear()
         tables: list[dict[str, Any]] = [self.contacts, self.rooms, self._topics, self._read, self._last_moves]
         for table in (*tables, self._unconfirmed_joins):
             table.clear()
@@ -224,6 +233,7 @@ class CachedDirectory:
             "owner": self.owner_id,
             "unread": None if self.unread is None else sorted(self.unread),
             "befriended": sorted(self._befriended),
+            "unfriended": sorted(self._unfriended),
             "contacts": [
                 [c.id, c.name, c.alias, c.weixin, c.friend, c.official, c.avatar] for c in self.contacts.values()
             ],
@@ -241,6 +251,7 @@ class CachedDirectory:
         for row in rows.get("contacts", ()):
             self.put_contact(Contact(*row))
         self._befriended = set(rows.get("befriended", ()))
+        self._unfriended = set(rows.get("unfriended", ()))
         for id, topic, owner_id, admin_ids, member_ids in rows.get("rooms", ()):
             self.put_room(Room(id, topic, owner_id, tuple(admin_ids), set(member_ids)))
 

@@ -62,11 +62,11 @@ def _add(request: CommandRequest, cron: str, text: str) -> CommandReply:
 def _invalid_fields(request: CommandRequest, cron: str) -> str:
     """Name the invalid fields of a crontab line."""
     names, parts = request.texts.timed_parts.split(), cron.split()
-    invalid_fields_ = [
+    errors = [
         fill(request.texts.timed_part, value=parts[place], name=names[place] if place < len(names) else "")
         for place in invalid_fields(cron, request.container.zone)
     ]
-    return "，".join(invalid_fields_)
+    return "，".join(errors)
 
 
 def _remove(request: CommandRequest, timed_id: int) -> CommandReply:

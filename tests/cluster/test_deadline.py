@@ -54,7 +54,7 @@ def member() -> Member:
 @pytest.fixture
 def cluster(assistants: Assistants, member: Member) -> Cluster:
     ownership = LeasedAccounts(member.valid, lambda _session, _account: None)
-    parts: Any = SimpleNamespace(member=member, leases=None, announcements=None, ownership=ownership)
+    parts: Any = SimpleNamespace(member=member, leases=None, pending_notifications=None, ownership=ownership)
     container: Any = SimpleNamespace(config=SimpleNamespace(database="postgresql://db/x"), changes=ChangeFeed())
     made: Any = Cluster(container, parts, assistants, None, lambda: 0.0, lambda: None)  # type: ignore[arg-type]
     made._known = dict.fromkeys("ab")

@@ -23,7 +23,7 @@ class Line:
         self.jobs = [Job(number, "wx:a", "x", body) for number, body in enumerate(full, 1)]
         self.joined: list[tuple[int, list[int], str]] = []
 
-    def behind(self, _job: Job) -> list[Job]:
+    def jobs_behind(self, _job: Job) -> list[Job]:
         return self.jobs
 
     async def merge(self, first: Job, rest: Sequence[Job], merged: str) -> None:

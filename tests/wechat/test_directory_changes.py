@@ -200,11 +200,13 @@ def test_topics_without_a_name_are_not_indexed(directory: CachedDirectory) -> No
 def test_snapshot_keeps_what_a_restart_needs(directory: CachedDirectory) -> None:
     directory.unread = {"y", "x"}
     directory.befriend("a")
+    directory.unfriend("z")
     directory.put_room(Room(ROOM, "群", "b", ("c",), {ME, "a"}))
     assert directory.snapshot() == {
         "owner": ME,
         "unread": ["x", "y"],
         "befriended": ["a"],
+        "unfriended": ["z"],
         "contacts": [["a", "", "", "", True, False, ""]],
         "rooms": [[ROOM, "群", "b", ["c"], ["a", ME]]],
     }

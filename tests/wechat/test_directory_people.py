@@ -90,6 +90,22 @@ def test_whole_list_is_trusted_if_nobody_is_a_friend(
     assert all(directory.contacts[id].friend for id in new)
 
 
+def test_person_who_received_no_message_is_no_new_friend(directory: CachedDirectory) -> None:
+    for id in ("a", "b"):
+        directory.put_contact(Contact(id))
+    directory.trust_list(["a", "b"])
+    directory.unfriend("a")
+    restarted = CachedDirectory()
+    restarted.load(directory.snapshot())
+    assert restarted.trust_list(["a", "b"]) == [], "who deletes the account stays on its list"
+    assert restarted.contacts["a"].friend
+    restarted.unfriend("a")
+    restarted.befriend("a")
+    restarted.drop_contact("a")
+    restarted.put_contact(Contact("a"))
+    assert restarted.snapshot()["unfriended"] == []
+
+
 def test_friend_found_in_the_list_does_not_end_trust_in_the_list(directory: CachedDirectory) -> None:
     directory.put_contact(Contact("a"))
     assert directory.trust_list(["a"]) == ["a"]
