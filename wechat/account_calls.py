@@ -28,6 +28,9 @@ from wechat.sent_messages import SentMessages
 log = logging.getLogger(__name__)
 
 HD: Final = 2  # ImageType: 1 thumbnail, 2 HD, 3 original
+# Seconds until an empty file is read again. file-box (1.5.5, UniformResourceNameRegistry.save) gives out the id of a file
+# before it has written it, so that a busy gateway returns nothing.
+EMPTY_FILE_PAUSES: Final = (0.2, 1.0)
 
 
 class AccountCalls:
@@ -103,13 +106,22 @@ class Sending(AccountCalls):
 
     async def media(self, message_id: str) -> Media:
         """Return the file of a message."""
-        box = await with_retries(lambda: self._puppet_client.message_box(gateway_id(message_id)))
-        return await self._opened(box, "MessageFile", MAX_IN_MEMORY)
+        return await self._read_file(message_id, MAX_IN_MEMORY)
 
     async def file(self, message_id: str) -> Media:
         """Return the file of a message; a large one is a temporary file on disk."""
-        box = await with_retries(lambda: self._puppet_client.message_box(gateway_id(message_id)))
-        return await self._opened(box, "MessageFile", filebox.MAX_FILE, on_disk=True)
+        return await self._read_file(message_id, filebox.MAX_FILE, on_disk=True)
+
+    async def _read_file(self, message_id: str, limit: int, *, on_disk: bool = False) -> Media:
+        async def read() -> Media:
+            box = await with_retries(lambda: self._puppet_client.message_box(gateway_id(message_id)))
+            return await self._opened(box, "MessageFile", limit, on_disk=on_disk)
+
+        for pause in EMPTY_FILE_PAUSES:
+            if (media := await read()).size:
+                return media
+            await asyncio.sleep(pause)
+        return await read()
 
     async def _opened(self, box: str, call: str, limit: int, *, on_disk: bool = False) -> Media:
         wire = self._puppet_client.online_wire(call)

@@ -15,6 +15,7 @@ import { readFileSync } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { closeDeadConnections } from './keepalive.mjs'
+import { writeFilesCompletely } from './file_ids.mjs'
 
 const STARTS_AGAIN_MS = 30_000 // delay before a puppet that failed to start is started again
 const STOP_MS = 8_000
@@ -92,6 +93,7 @@ async function main () {
   hideSecrets(process.env)
   const { host, port, keepalive, puppet: name, token } = settings(process.env)
   closeDeadConnections(keepalive * 1000)
+  writeFilesCompletely()
   process.env.WECHATY_LOG ??= 'warn' // must be set before the import: the packages read it when they are loaded
   const { PuppetServer } = await import('wechaty-puppet-service')
   const puppet = await makePuppet(name)

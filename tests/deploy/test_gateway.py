@@ -57,6 +57,22 @@ dns.lookup = function (name, ...rest) { note('lookup ' + name); return lookup.ca
 dns.lookup('localhost', () => {}) // shows that it notes
 """
 
+# Saves files and prints how much of each is there when its id is given out.
+SAVE_FILES = """
+import { statSync } from 'node:fs'
+import { Readable } from 'node:stream'
+import { UniformResourceNameRegistry } from 'file-box'
+import { writeFilesCompletely } from './file_ids.mjs'
+writeFilesCompletely()
+const registry = new UniformResourceNameRegistry()
+await registry.init()
+for (const size of [100, 300_000, 100, 300_000]) {
+  const id = await registry.save(Readable.from([Buffer.alloc(size)]))
+  console.log(statSync(registry.uuidFileName(id)).size)
+}
+registry.destroy()
+"""
+
 Launch = Callable[..., Awaitable["Gateway"]]
 
 
@@ -234,6 +250,13 @@ async def test_config_error_is_one_line(launch: Launch, environment: dict[str, s
     (line,) = gateway.log().splitlines()
     assert line.startswith("gateway: ")
     assert says in line
+
+
+async def test_id_of_a_file_is_given_out_when_it_is_written(launch: Launch) -> None:
+    command = ("node", "--input-type=module", "--eval", SAVE_FILES)
+    process = await asyncio.create_subprocess_exec(*command, cwd=HOME, stdout=asyncio.subprocess.PIPE)
+    output, _ = await asyncio.wait_for(process.communicate(), SECONDS)
+    assert output.split() == [b"100", b"300000", b"100", b"300000"]
 
 
 def test_lock_file_matches_package_json() -> None:

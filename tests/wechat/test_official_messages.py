@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import os
@@ -17,6 +18,7 @@ from tests.official import OfficialGateway
 from tests.web_server import serving
 from tests.wechat.official_account import ROOM, bot, gateway, recorded
 from tests.wechat.recording_listener import RecordedAccount
+from wechat import account_calls
 from wechat.assistant import Assistant
 from wechat.entities import Link, Media, MiniProgram
 
@@ -73,6 +75,27 @@ async def test_files_of_every_box_type_are_received(
             else:
                 assert await bot.media(message.id) == Media("a.bin", data)
                 assert (await bot.image(message.id)).data == data
+
+
+async def test_file_that_is_not_written_yet_is_read_again(
+    bot: Assistant,
+    recorded: RecordedAccount,
+    gateway: OfficialGateway,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(account_calls, "EMPTY_FILE_PAUSES", (0.05,) * 200)
+    path = tmp_path / "a.bin"
+    path.touch()
+    await gateway.say("wxid_song", kind="file", file={"name": "a.bin", "path": str(path)})
+    message = await recorded.resolved("message")
+    reading = asyncio.create_task(bot.file(message.id))
+    await gateway.wait_calls("messageFile", 2)
+    path.write_bytes(b"written")
+    assert (await reading).data == b"written"
+    path.write_bytes(b"")
+    monkeypatch.setattr(account_calls, "EMPTY_FILE_PAUSES", (0,))
+    assert (await bot.file(message.id)).size == 0, "it may be empty"
 
 
 async def test_picture_equals_the_sent_file(
