@@ -28,8 +28,8 @@ from wechat.sent_messages import SentMessages
 log = logging.getLogger(__name__)
 
 HD: Final = 2  # ImageType: 1 thumbnail, 2 HD, 3 original
-# Seconds until an empty file is read again. file-box (1.5.5, UniformResourceNameRegistry.save) gives out the id of a file
-# before it has written it, so that a busy gateway returns nothing.
+# Seconds until an empty file is read again. file-box (1.5.5, UniformResourceNameRegistry.save) gives out the id of a
+# file before it has written it, so that a busy gateway returns nothing.
 EMPTY_FILE_PAUSES: Final = (0.2, 1.0)
 
 
