@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Awaitable
 from itertools import takewhile
 from typing import Any, Final
 
 from protocol import CALLS
 from protocol import puppet_pb2 as pb
+from protocol.downloads import read_written
 from relay.http2 import GatewayLost, TooManyCalls
 from relay.journal import Journal, Row
 from relay.rpc import MessageDecoder, frame, path_of
@@ -128,6 +130,10 @@ class PayloadKeeper:
             limit = self._media_bytes + self._media_bytes // 16  # including the overhead of each chunk
         else:
             limit = self._media_bytes * 2 if name in ("MessageFile", "MessageImage") else MAX_PAYLOAD_BYTES  # base64
-        answers = await self._upstream.ask(name, request, SECONDS, limit)
+
+        def ask() -> Awaitable[list[bytes]]:
+            return self._upstream.ask(name, request, SECONDS, limit)
+
+        answers = await (read_written(ask, lambda chunks: not any(chunks)) if name == "Download" else ask())
         await self._journal.store_response(path, request, number, b"".join(map(frame, answers)))
         return answers

@@ -12,6 +12,7 @@ from typing import Final
 
 from errors import WeChatError, WeChatNotDone, WeChatRefused, WeChatUnknown
 from protocol.codec import clean, clean_json
+from protocol.downloads import read_written
 from wechat import filebox
 from wechat.connection import Timing
 from wechat.directory import CachedDirectory
@@ -28,9 +29,6 @@ from wechat.sent_messages import SentMessages
 log = logging.getLogger(__name__)
 
 HD: Final = 2  # ImageType: 1 thumbnail, 2 HD, 3 original
-# Seconds until an empty file is read again. file-box (1.5.5, UniformResourceNameRegistry.save) gives out the id of a
-# file before it has written it, so that a busy gateway returns nothing.
-EMPTY_FILE_PAUSES: Final = (0.2, 1.0)
 
 
 class AccountCalls:
@@ -117,11 +115,7 @@ class Sending(AccountCalls):
             box = await with_retries(lambda: self._puppet_client.message_box(gateway_id(message_id)))
             return await self._opened(box, "MessageFile", limit, on_disk=on_disk)
 
-        for pause in EMPTY_FILE_PAUSES:
-            if (media := await read()).size:
-                return media
-            await asyncio.sleep(pause)
-        return await read()
+        return await read_written(read, lambda media: not media.size)
 
     async def _opened(self, box: str, call: str, limit: int, *, on_disk: bool = False) -> Media:
         wire = self._puppet_client.online_wire(call)

@@ -11,12 +11,13 @@ from typing import Any, cast
 
 import pytest
 
+from protocol import downloads
 from protocol import puppet_pb2 as pb
 from relay import payload_keeper as module
 from relay.http2 import GatewayLost, TooManyCalls
 from relay.journal import Journal
 from relay.payload_keeper import PayloadKeeper
-from relay.rpc import CallEnded, path_of
+from relay.rpc import CallEnded, MessageDecoder, path_of
 from relay.upstream import Upstream
 from tests.waiting import until
 
@@ -31,6 +32,7 @@ class FakeGateway:
         self.asked: Counter[str] = Counter()
         self.fails: dict[str, list[Exception]] = {}
         self.answer = pb.MessagePayloadResponse(type=7, text="text").SerializeToString()
+        self.answers: dict[str, list[list[bytes]]] = {}  # of calls by name, in order; the last one stays
 
     async def ask(self, name: str, request: bytes, timeout: float, limit: int) -> list[bytes]:
         id = pb.Id.FromString(request).id
@@ -38,7 +40,8 @@ class FakeGateway:
         await asyncio.sleep(0)
         if self.fails.get(id):
             raise self.fails[id].pop(0)
-        return [self.answer]
+        answers = self.answers.get(name, [[self.answer]])
+        return answers.pop(0) if len(answers) > 1 else answers[0]
 
 
 class Kept:
@@ -122,6 +125,23 @@ async def test_payload_is_read_again_when_the_gateway_was_busy(kept: Kept) -> No
     kept.gateway.fails["m1"] = [TooManyCalls()]
     await kept.put(message("m1"))
     await kept.kept("m1")
+
+
+@pytest.mark.parametrize("empty", [[], [b"", b""]])
+async def test_file_that_is_not_written_yet_is_downloaded_again(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, empty: list[bytes]
+) -> None:
+    monkeypatch.setattr(downloads, "EMPTY_FILE_PAUSES", (0, 0))
+    chunk = pb.Chunk(chunk=b"content").SerializeToString()
+    box = pb.FileBoxResponse(file_box=json.dumps({"type": 7, "uuid": "u1", "name": "a.bin"})).SerializeToString()
+    kept.gateway.answer = pb.MessagePayloadResponse(type=module.ATTACHMENT).SerializeToString()
+    kept.gateway.answers = {"MessageFile": [[box]], "Download": [empty, [chunk]]}
+    await kept.put(message("m1"))
+    path, request = path_of("Download"), pb.Id(id="u1").SerializeToString()
+    await until(lambda: kept.journal.responses.may_have(path, request), "the file is stored")
+    stored = await kept.journal.response(path, request, kept.journal.stored)
+    assert stored is not None
+    assert MessageDecoder().feed(stored) == [chunk]
 
 
 async def test_payloads_of_a_client_that_was_lost_are_stored(kept: Kept) -> None:

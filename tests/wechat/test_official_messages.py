@@ -14,11 +14,11 @@ from aiohttp import web
 from errors import (
     WeChatRefused,
 )
+from protocol import downloads
 from tests.official import OfficialGateway
 from tests.web_server import serving
 from tests.wechat.official_account import ROOM, bot, gateway, recorded
 from tests.wechat.recording_listener import RecordedAccount
-from wechat import account_calls
 from wechat.assistant import Assistant
 from wechat.entities import Link, Media, MiniProgram
 
@@ -84,7 +84,7 @@ async def test_file_that_is_not_written_yet_is_read_again(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(account_calls, "EMPTY_FILE_PAUSES", (0.05,) * 200)
+    monkeypatch.setattr(downloads, "EMPTY_FILE_PAUSES", (0.05,) * 200)
     path = tmp_path / "a.bin"
     path.touch()
     await gateway.say("wxid_song", kind="file", file={"name": "a.bin", "path": str(path)})
@@ -94,7 +94,7 @@ async def test_file_that_is_not_written_yet_is_read_again(
     path.write_bytes(b"written")
     assert (await reading).data == b"written"
     path.write_bytes(b"")
-    monkeypatch.setattr(account_calls, "EMPTY_FILE_PAUSES", (0,))
+    monkeypatch.setattr(downloads, "EMPTY_FILE_PAUSES", (0,))
     assert (await bot.file(message.id)).size == 0, "it may be empty"
 
 
