@@ -14,7 +14,9 @@ from tests.stories.conftest import BotEnvironment
 __all__ = ["shop"]
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-AWAY: Any = {"status": {"waiting": 1, "away": [{"account": "weimi1001", "since": "2026-01-01T00:00:00Z", "long": True}]}}
+AWAY: Any = {
+    "status": {"waiting": 1, "away": [{"account": "weimi1001", "since": "2026-01-01T00:00:00Z", "long": True}]}
+}
 COVERED = """(element) => {
     const { left, top, width, height } = element.getBoundingClientRect();
     return document.elementFromPoint(left + width / 2, top + height / 2)?.closest(".notices") !== null;
