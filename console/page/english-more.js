@@ -54,6 +54,7 @@ export const MORE = `
 或者发一张图片、一个文件|Or send a picture or a file
 改发文字|Send text instead
 这个时间已经过去了。|This time has passed.
+只能预约一年以内的时间。|The time must be within one year.
 取消发送|Stop sending
 取消这次群发？还没有发出的不再发送，已经发出的收不回来。|Cancel this broadcast? What has not been sent is not sent any more; what has been sent stays.
 已取消，{n} 条不再发送|Cancelled: {n} messages are not sent

@@ -48,10 +48,11 @@ export function Shell({ session }) {
   const isGroup = page.name === "groups" && route.id !== "";
   const View = isGroup ? Group : page.View;
   const isAdmin = session.role === "admin";
-  return html`<div class="shell">
+  const isFullPage = page.name === "tickets"; // it has the size of the window
+  return html`<div class=${`shell ${isFullPage ? "full-page" : ""}`}>
     <${Navigation} session=${session} current=${page} waiting=${waiting} isOpen=${isMenuOpen} setIsOpen=${setIsMenuOpen} />
     <${Notices} away=${data?.status.away ?? []} isLive=${isLive} />
-    <main class=${`content ${page.name === "tickets" ? "full-width" : ""}`} data-live=${isLive} tabindex="-1">
+    <main class="content" data-live=${isLive} tabindex="-1">
       <${View} key=${isGroup ? `groups/${route.id}` : page.name} id=${route.id} session=${session} admin=${isAdmin} />
     </main>
   </div>`;

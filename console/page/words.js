@@ -41,6 +41,9 @@ export function formatTime(iso) {
   return (isToday ? TIME : DATE_AND_TIME).format(date);
 }
 
+/** The latest time of a field for a time; without a limit, browsers accept years of six digits. */
+export const LAST_TIME = "9999-12-31T23:59";
+
 /** Format the time elapsed since then. */
 export function formatAge(iso) {
   if (!iso) return "—";

@@ -5,9 +5,10 @@ import { Dialog, attempt } from "../dialogs.js";
 import { html, useEffect, useMemo, useState } from "../shared/preact.js";
 import { Button, Field, Tabs } from "../ui.js";
 import { useUnsaved } from "../unsaved.js";
-import { formatTime, t } from "../words.js";
+import { LAST_TIME, formatTime, t } from "../words.js";
 
 const MAX_BYTES = 20 * 1024 * 1024;
+const MAX_AHEAD = 366 * 24 * 3600 * 1000; // milliseconds
 const NAMES_SHOWN = 10;
 const EMPTY = { text: "", file: null, to: "all", groups: new Set(), friends: new Map(), at: "" };
 
@@ -41,12 +42,20 @@ function receivers({ to, groups, friends }) {
   return { friends: [...friends.values()].map(({ assistant, contact_id }) => ({ assistant, contact_id })) };
 }
 
+/** Why a broadcast cannot be sent at this time; "" if it can. */
+function timeError(at) {
+  if (at === "") return "";
+  const ahead = new Date(at) - Date.now(); // NaN for a year after 9999
+  if (ahead < 0) return t("这个时间已经过去了。");
+  return ahead <= MAX_AHEAD ? "" : t("只能预约一年以内的时间。");
+}
+
 function Form({ form, set, onClose, preview }) {
   const { text, file, to, groups, friends, at } = form;
   const hasReceivers = to === "all" || (to === "groups" ? groups : friends).size > 0;
-  const isPast = at !== "" && new Date(at) < new Date();
+  const wrongTime = timeError(at);
   const isTooLarge = file !== null && file.size > MAX_BYTES;
-  const isComplete = (text.trim() || file) && hasReceivers && !isPast && !isTooLarge;
+  const isComplete = (text.trim() || file) && hasReceivers && !wrongTime && !isTooLarge;
   const receiverKinds = [["all", t("所有群")], ["groups", t("选择群")], ["friends", t("选择好友")]];
   return html`${file ? html`<div class="row between"><span class="grow">${file.name}</span>
         <button type="button" class="bare" onClick=${() => set({ file: null })}>${t("改发文字")}</button></div>`
@@ -59,8 +68,8 @@ function Form({ form, set, onClose, preview }) {
     ${to === "groups" && html`<${ChooseGroups} chosen=${groups} setChosen=${(chosen) => set({ groups: chosen })} />`}
     ${to === "friends" && html`<${ChooseFriends} chosen=${friends} setChosen=${(chosen) => set({ friends: chosen })} />`}
     <${Field} label=${t("什么时候（留空为现在）")}>
-      <input type="datetime-local" value=${at} onInput=${(event) => set({ at: event.target.value })} /><//>
-    ${isPast && html`<p class="error">${t("这个时间已经过去了。")}</p>`}
+      <input type="datetime-local" max=${LAST_TIME} value=${at} onInput=${(event) => set({ at: event.target.value })} /><//>
+    ${wrongTime && html`<p class="error">${wrongTime}</p>`}
     <div class="dialog-buttons"><button type="button" class="plain" onClick=${onClose}>${t("取消")}</button>
       <button type="button" class="plain main" disabled=${!isComplete} onClick=${preview}>${t("预览")}</button></div>`;
 }

@@ -4,7 +4,7 @@ import { AUDIT, SEEN } from "../audit-words.js";
 import { useList } from "../load.js";
 import { html, useState } from "../shared/preact.js";
 import { Button, Listing, SearchField, Select, State, Table, Tabs, Time } from "../ui.js";
-import { formatActor, t } from "../words.js";
+import { LAST_TIME, formatActor, t } from "../words.js";
 import { resend } from "./resend.js";
 
 export function Records({ admin }) {
@@ -34,13 +34,19 @@ function Target({ action }) {
   return action.kind.startsWith("ticket_") ? html`<a href=${`#/tickets/${action.target}`}>${text}</a>` : text;
 }
 
+/** The time of a field in ISO 8601; "" if it is empty or of a year after 9999, which JavaScript cannot read. */
+function isoTime(local) {
+  const date = new Date(local);
+  return Number.isNaN(date.getTime()) ? "" : date.toISOString();
+}
+
 const kindLabel = (kind) => (AUDIT[kind] ? t(AUDIT[kind]) : kind);
 
 function AuditLog() {
   const [q, setQ] = useState("");
   const [kind, setKind] = useState("");
   const [since, setSince] = useState("");
-  const filters = query({ q, kind, since: since && new Date(since).toISOString() });
+  const filters = query({ q, kind, since: isoTime(since) });
   const list = useList(`/audit${filters}`, "actions");
   const kinds = Object.keys(AUDIT).map((name) => [name, kindLabel(name)]).sort(([, a], [, b]) => a.localeCompare(b));
   const headings = [t("时间"), t("操作者"), t("操作类型"), t("对象"), t("结果"), t("详情")];
@@ -51,7 +57,7 @@ function AuditLog() {
   return html`<div class="row wrap filters">
       <${SearchField} kind="search" label=${t("操作者或对象")} hint=${t("操作者或对象：昵称、微信标识、编号")} value=${q} onChange=${setQ} />
       <${Select} kind="short" label=${t("操作类型")} value=${kind} onChange=${setKind} options=${[["", t("所有操作")], ...kinds]} />
-      <label class="row">${t("从")}<input class="short" type="datetime-local" aria-label=${t("起始时间")} value=${since}
+      <label class="row">${t("从")}<input class="short" type="datetime-local" max=${LAST_TIME} aria-label=${t("起始时间")} value=${since}
         onInput=${(event) => setSince(event.target.value)} /></label>
       <a class="button" href=${`/console/api/audit.csv${filters}`} download>${t("导出 CSV")}</a></div>
     <${Listing} list=${list} empty=${t("没有找到。")}>
