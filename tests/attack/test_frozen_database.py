@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -26,12 +26,14 @@ def frozen(server: psutil.Process) -> Iterator[None]:
     """Suspend all processes of a PostgreSQL server while the block runs."""
     processes = [server, *server.children()]
     for process in processes:
-        process.suspend()
+        with suppress(psutil.NoSuchProcess):  # the process of a connection that has just ended
+            process.suspend()
     try:
         yield
     finally:
         for process in processes:
-            process.resume()
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
 
 
 def server_of(url: str) -> psutil.Process:

@@ -86,7 +86,7 @@ async def test_small_files_are_read_in_memory_and_large_ones_on_disk(
 
     async def from_box(_box: str, _wire: object, **more: Any) -> Media:
         opened.append(more)
-        return Media("a", b"")
+        return Media("a", b"content")
 
     monkeypatch.setattr(filebox, "from_box", from_box)
     await account.assistant.media("m1")
