@@ -191,6 +191,8 @@ export const MORE = `
 已由您接待|Assigned to you
 我来接待|Assign to me
 转给|Transfer to
+把这个工单转给{name}？|Transfer this ticket to {name}?
+转交|Transfer
 已转交|Transferred
 转给…|Transfer to…
 已重新打开|Reopened

@@ -130,3 +130,21 @@ async def test_preview_of_a_broadcast_keeps_the_focus(windows: Windows, shop: Bo
     await page.get_by_role("button", name="确认发送").click()
     await expect(page.get_by_role("row").filter(has_text="明天放假")).to_be_visible()
     await expect(create).to_be_focused()
+
+
+async def test_arrow_key_transfers_no_ticket_without_a_question(windows: Windows, shop: BotEnvironment) -> None:
+    """In a closed list the arrow keys choose at once."""
+    _, page = await open_console(windows, shop)
+    ticket = next(iter(shop.bot.container.tickets))
+    await go(page, f"tickets/{ticket.id}")
+    await page.get_by_label("转给").focus()
+    await page.keyboard.press("ArrowDown")
+    await expect(page.get_by_role("dialog")).to_contain_text("把这个工单转给")
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    await expect(page.get_by_text("无人接待").first).to_be_visible()
+    await page.get_by_label("转给").focus()
+    await page.keyboard.press("ArrowDown")
+    await page.get_by_role("button", name="转交", exact=True).click()
+    await expect(page.get_by_text("已转交")).to_be_visible()
+    await expect(page.get_by_text("无人接待")).to_have_count(0)

@@ -72,6 +72,10 @@ function TicketActions({ ticket, staff, session, reload }) {
   const close = async () => {
     if (await confirmAction(t("结束这个工单？客户会被请求评分。"), t("结束"))) await act("close", {}, t("已结束"));
   };
+  const transfer = async (id) => { // the arrow keys choose in a closed list, too
+    const { name } = staff.find((member) => member.id === id);
+    if (await confirmAction(t("把这个工单转给{name}？", { name }), t("转交"))) await act("assign", { staff: id }, t("已转交"));
+  };
   if (ticket.state === "closed") {
     return html`<${Button} key="reopen" kind="slim" onClick=${() => act("reopen", {}, t("已重新打开"))}>${t("重新打开")}<//>`;
   }
@@ -79,7 +83,7 @@ function TicketActions({ ticket, staff, session, reload }) {
   return html`${ticket.staff_id !== session.id && html`<${Button} key="take" kind="slim"
       onClick=${() => act("assign", {}, t("已由您接待"))}>${t("我来接待")}<//>`}
     ${others.length > 0 && html`<${ActionSelect} key="assign" label=${t("转给")} hint=${t("转给…")}
-      options=${others.map(({ id, name }) => [id, name])} onChoose=${(id) => act("assign", { staff: id }, t("已转交"))} />`}
+      options=${others.map(({ id, name }) => [id, name])} onChoose=${transfer} />`}
     <${Button} key="close" kind="slim danger" onClick=${close}>${t("结束")}<//>`;
 }
 
