@@ -13,7 +13,7 @@ T = TypeVar("T")
 EMPTY_FILE_PAUSES: Final = (0.2, 1.0)
 
 
-async def read_written(read: Callable[[], Awaitable[T]], is_empty: Callable[[T], bool]) -> T:
+async def read_until_written(read: Callable[[], Awaitable[T]], is_empty: Callable[[T], bool]) -> T:
     """Return what `read` returns; while that is empty, read again a few times. A file may also be empty for good."""
     for pause in EMPTY_FILE_PAUSES:
         if not is_empty(file := await read()):

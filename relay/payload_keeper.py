@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from protocol import CALLS
 from protocol import puppet_pb2 as pb
-from protocol.downloads import read_written
+from protocol.downloads import read_until_written
 from relay.http2 import GatewayLost, TooManyCalls
 from relay.journal import Journal, Row
 from relay.rpc import MessageDecoder, frame, path_of
@@ -134,6 +134,6 @@ class PayloadKeeper:
         def ask() -> Awaitable[list[bytes]]:
             return self._upstream.ask(name, request, SECONDS, limit)
 
-        answers = await (read_written(ask, lambda chunks: not any(chunks)) if name == "Download" else ask())
+        answers = await (read_until_written(ask, lambda chunks: not any(chunks)) if name == "Download" else ask())
         await self._journal.store_response(path, request, number, b"".join(map(frame, answers)))
         return answers

@@ -34,6 +34,13 @@ SWITCHES: Final = [
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 MILLISECONDS = SECONDS * 1000  # timeout of page actions
+# Closes the open dialog as Escape does, and clicks before its event; ends after that.
+CLOSE_AND_CLICK = """(button) => new Promise((resolve) => {
+    const dialog = document.querySelector("dialog");
+    dialog.addEventListener("close", () => setTimeout(resolve));
+    dialog.close();
+    button.click();
+})"""
 OURS = ("127.0.0.1", "")  # hosts a page may contact; data: and blob: URLs have none
 
 

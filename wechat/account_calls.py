@@ -12,7 +12,7 @@ from typing import Final
 
 from errors import WeChatError, WeChatNotDone, WeChatRefused, WeChatUnknown
 from protocol.codec import clean, clean_json
-from protocol.downloads import read_written
+from protocol.downloads import read_until_written
 from wechat import filebox
 from wechat.connection import Timing
 from wechat.directory import CachedDirectory
@@ -115,7 +115,7 @@ class Sending(AccountCalls):
             box = await with_retries(lambda: self._puppet_client.message_box(gateway_id(message_id)))
             return await self._opened(box, "MessageFile", limit, on_disk=on_disk)
 
-        return await read_written(read, lambda media: not media.size)
+        return await read_until_written(read, lambda media: not media.size)
 
     async def _opened(self, box: str, call: str, limit: int, *, on_disk: bool = False) -> Media:
         wire = self._puppet_client.online_wire(call)

@@ -10,19 +10,12 @@ from playwright.async_api import Page, expect
 
 from sandbox.world.world import SONG, XUANFENG, ZHIDUO
 from tests.browser.conftest import BOT, Chat
-from tests.browser_windows import PHONE
+from tests.browser_windows import CLOSE_AND_CLICK, PHONE
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 FOCUS = """() => { const node = document.activeElement, style = getComputedStyle(node);
     return [node.getAttribute("aria-label") || node.textContent.trim().slice(0, 12), style.outlineStyle]; }"""
-
-CLOSE_AND_CLICK = """(button) => new Promise((resolve) => {
-    const dialog = document.querySelector("dialog");
-    dialog.addEventListener("close", () => setTimeout(resolve));
-    dialog.close();
-    button.click();
-})"""
 
 
 async def test_keyboard_reaches_everything(chat: Chat) -> None:

@@ -7,19 +7,12 @@ import asyncio
 import pytest
 from playwright.async_api import Page, Route, expect
 
-from tests.browser_windows import Windows
+from tests.browser_windows import CLOSE_AND_CLICK, Windows
 from tests.console.browser import go, open_console, shop
 from tests.stories.conftest import BotEnvironment
 
 __all__ = ["shop"]
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
-
-CLOSE_AND_CLICK = """(button) => new Promise((resolve) => {
-    const dialog = document.querySelector("dialog");
-    dialog.addEventListener("close", () => setTimeout(resolve));
-    dialog.close();
-    button.click();
-})"""
 
 
 async def fill_question(page: Page) -> None:
